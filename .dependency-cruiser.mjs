@@ -1,0 +1,59 @@
+/** The import borders of the house; ARCHITECTURE.md explains them. */
+const only = (name, from, allowed) => ({
+  name,
+  severity: 'error',
+  from: { path: from },
+  to: { path: '^(packages|services)/', pathNot: [from, ...allowed.map((p) => `^packages/${p}/`)] },
+})
+
+export default {
+  forbidden: [
+    { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true } },
+    { name: 'must-resolve', severity: 'error', from: {}, to: { couldNotResolve: true } },
+    {
+      name: 'services-never-import-services',
+      severity: 'error',
+      from: { path: '^services/([^/]+)/' },
+      to: { path: '^services/', pathNot: '^services/$1/' },
+    },
+    {
+      name: 'only-cli-imports-services',
+      severity: 'error',
+      from: { path: '^packages/', pathNot: '^packages/cli/' },
+      to: { path: '^services/' },
+    },
+    {
+      name: 'no-deep-imports',
+      severity: 'error',
+      from: { path: '^(packages|services)/([^/]+)/' },
+      to: { path: '^packages/[^/]+/src/(?!index\\.ts$)', pathNot: '^$1/$2/' },
+    },
+    {
+      name: 'only-kafka-imports-kafkajs',
+      severity: 'error',
+      from: { pathNot: '^packages/kafka/' },
+      to: { path: 'node_modules/.*kafkajs/', pathNot: 'confluent-schema-registry' },
+    },
+    {
+      name: 'testkit-is-for-tests',
+      severity: 'error',
+      from: { pathNot: ['\\.test\\.ts$', '^tests/', '^packages/testkit/'] },
+      to: { path: '^packages/testkit/' },
+    },
+    only('contracts-imports-no-sibling', '^packages/contracts/', []),
+    only('service-kit-imports-no-sibling', '^packages/service-kit/', []),
+    only('sources-imports', '^packages/sources/', ['contracts']),
+    only('seen-keys-imports', '^packages/seen-keys/', ['contracts']),
+    only('pipeline-imports', '^packages/pipeline/', ['contracts']),
+    only('truth-imports', '^packages/truth/', ['contracts']),
+    only('kafka-imports', '^packages/kafka/(?!.*\\.test\\.ts$)', ['contracts', 'pipeline']),
+    only('local-stack-imports', '^packages/local-stack/(?!.*\\.test\\.ts$)', []),
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    exclude: { path: 'node_modules' },
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'tsconfig.json' },
+    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'types', 'node'] },
+  },
+}

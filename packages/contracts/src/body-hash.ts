@@ -1,0 +1,11 @@
+import { createHmac } from 'node:crypto'
+
+export const BODY_HASH_BYTES = 8
+
+/**
+ * The hash that tells a repeat from a conflict: the first 8 bytes of HMAC-SHA256 over the body.
+ * Keyed, because 8 bytes of a plain hash could be collided by a sender on purpose.
+ * `body` is the raw body, or its canonical form without the source's volatile fields.
+ */
+export const bodyHashOf = (key: Buffer, body: Buffer): Buffer =>
+  createHmac('sha256', key).update(body).digest().subarray(0, BODY_HASH_BYTES)

@@ -1,0 +1,39 @@
+/**
+ * What one dedup transaction did for one source in one window: the value of a `dedup.stats.v1` record (JSON).
+ * Counts are increments and exactly-once, because they are written in the transaction that they describe;
+ * the sum over all records of a source is its ledger: received = unique + duplicates + conflicts + deadLettered.
+ */
+export interface DedupStats {
+  readonly source: string
+  readonly partition: number
+  /** Epoch ms of the window's start on the partition's effective clock: never before that of an earlier record. */
+  readonly windowStart: number
+  readonly windowMs: number
+  readonly received: number
+  readonly unique: number
+  readonly duplicates: number
+  readonly conflicts: number
+  /** Authentic but malformed, each body once. */
+  readonly deadLettered: number
+  /** Of `received`, those that ingress answered with 400. */
+  readonly rejected: number
+  /** Cumulative for the partition: expired generations since its first record. */
+  readonly rotations: number
+  /** Keys that the partition holds, of all sources. */
+  readonly keysHeld: number
+}
+
+export const encodeDedupStats = (stats: DedupStats): Buffer => Buffer.from(JSON.stringify(stats))
+
+/** Throws a `SyntaxError` or `TypeError` when the bytes are not stats. */
+export const decodeDedupStats = (value: Buffer): DedupStats => {
+  const stats = JSON.parse(value.toString()) as Partial<DedupStats> | null
+  if (
+    typeof stats?.source !== 'string' ||
+    typeof stats.windowStart !== 'number' ||
+    typeof stats.received !== 'number'
+  ) {
+    throw new TypeError('not a dedup.stats.v1 record')
+  }
+  return stats as DedupStats
+}

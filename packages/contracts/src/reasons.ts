@@ -1,0 +1,27 @@
+/**
+ * Why a record became a dead letter: a closed list. A person acts on it, so each says what to do.
+ * Retriable faults (registry, database or broker away) are never a reason: they pause the stage.
+ */
+export const DEAD_LETTER_REASONS = {
+  invalid_encoding: 'The body is not valid UTF-8. Ask the sender; nothing in Weir can repair it.',
+  invalid_json: 'The body is not JSON. Ask the sender, or replay it with a fix-up mapping.',
+  unsafe_json:
+    'The body is JSON that parsers disagree on: duplicate or forbidden keys, non-finite numbers, or too deep.',
+  missing_field: 'A field that the source requires is not there. Fix the mapping or the sender, then replay.',
+  wrong_type:
+    'A required field has another type than the source states. Fix the mapping or the sender, then replay.',
+  key_conflict:
+    'The same dedup key came with another body. Compare the two, then replay (keeps both) or discard.',
+  unsupported_schema_version:
+    'The event declares a schema version that the source does not list as supported.',
+  unknown_field: 'The source is set to reject fields it does not know.',
+  unmappable: 'No mapping of the source fits the payload. Add one, then replay.',
+  record_invalid:
+    'A record on an internal topic is not what Weir writes. Something else writes to the topic.',
+  row_rejected: 'The database refused this row for its content, alone and repeatedly.',
+} as const
+
+export type DeadLetterReason = keyof typeof DEAD_LETTER_REASONS
+
+export const isDeadLetterReason = (text: string): text is DeadLetterReason =>
+  Object.hasOwn(DEAD_LETTER_REASONS, text)

@@ -1,0 +1,111 @@
+import { asEventKey, type EntityKey, type EventKey } from './ids.ts'
+import { isDeadLetterReason, type DeadLetterReason } from './reasons.ts'
+import { HEADER, type WireHeaders, type WireRecord } from './wire.ts'
+
+export interface IntakeError {
+  readonly reason: DeadLetterReason
+  /** Names the field or rule; never quotes the body. */
+  readonly detail: string
+  /** How ingress answered: 2xx or 400. */
+  readonly answered: 'accepted' | 'rejected'
+}
+
+/** One authenticated webhook as ingress writes it to `webhooks.received.v1` and dedup passes it on to `webhooks.unique.v1`. */
+export interface ReceivedWebhook {
+  readonly source: string
+  readonly entityKey: EntityKey
+  readonly interactionId: string
+  readonly eventKey: EventKey
+  readonly dedupKey: string
+  /** The missing part, when the dedup key fell back to the body's hash. */
+  readonly dedupKeyFallback?: string
+  /** 8 bytes, see `bodyHashOf`. */
+  readonly bodyHash: Buffer
+  readonly eventType: string
+  /** Epoch ms on the clock of ingress; information only, nothing is decided by it. */
+  readonly receivedAt: number
+  readonly providerSequence?: number
+  readonly contentType?: string
+  readonly traceparent?: string
+  readonly intakeError?: IntakeError
+  /** The exact bytes that came in. */
+  readonly raw: Buffer
+}
+
+/** A record that is not a `ReceivedWebhook`: something other than Weir wrote to the topic. */
+export class InvalidRecordError extends Error {
+  override readonly name = 'InvalidRecordError'
+}
+
+export const encodeReceivedWebhook = (webhook: ReceivedWebhook): WireRecord => {
+  const headers: Record<string, Buffer> = {
+    [HEADER.source]: Buffer.from(webhook.source),
+    [HEADER.eventKey]: webhook.eventKey,
+    [HEADER.bodyHash]: webhook.bodyHash,
+    [HEADER.dedupKey]: Buffer.from(webhook.dedupKey),
+    [HEADER.eventType]: Buffer.from(webhook.eventType),
+    [HEADER.interactionId]: Buffer.from(webhook.interactionId),
+    [HEADER.receivedAt]: Buffer.from(String(webhook.receivedAt)),
+  }
+  const optional = (name: string, value: string | number | undefined) => {
+    if (value !== undefined) headers[name] = Buffer.from(String(value))
+  }
+  optional(HEADER.dedupKeyFallback, webhook.dedupKeyFallback)
+  optional(HEADER.providerSequence, webhook.providerSequence)
+  optional(HEADER.contentType, webhook.contentType)
+  optional(HEADER.traceparent, webhook.traceparent)
+  optional(HEADER.intakeError, webhook.intakeError?.reason)
+  optional(HEADER.intakeErrorDetail, webhook.intakeError?.detail)
+  optional(HEADER.answered, webhook.intakeError?.answered)
+  return { key: Buffer.from(webhook.entityKey), value: webhook.raw, headers }
+}
+
+/** Throws an `InvalidRecordError` that names the header, never its content. */
+export const decodeReceivedWebhook = (record: {
+  readonly key: Buffer | null
+  readonly value: Buffer | null
+  readonly headers: WireHeaders
+}): ReceivedWebhook => {
+  const { key, value, headers } = record
+  if (key === null || value === null) throw new InvalidRecordError('a webhook record needs a key and a value')
+  const text = (name: string): string | undefined => headers[name]?.toString()
+  const required = (name: string): Buffer => {
+    const bytes = headers[name]
+    if (bytes === undefined) throw new InvalidRecordError(`header ${name} is missing`)
+    return bytes
+  }
+  const eventKey = required(HEADER.eventKey)
+  const bodyHash = required(HEADER.bodyHash)
+  if (eventKey.length !== 16) throw new InvalidRecordError(`header ${HEADER.eventKey} is not 16 bytes`)
+  if (bodyHash.length !== 8) throw new InvalidRecordError(`header ${HEADER.bodyHash} is not 8 bytes`)
+  const reason = text(HEADER.intakeError)
+  if (reason !== undefined && !isDeadLetterReason(reason)) {
+    throw new InvalidRecordError(`header ${HEADER.intakeError} is not a known reason`)
+  }
+  const fallback = text(HEADER.dedupKeyFallback)
+  const sequence = text(HEADER.providerSequence)
+  const contentType = text(HEADER.contentType)
+  const traceparent = text(HEADER.traceparent)
+  return {
+    source: required(HEADER.source).toString(),
+    entityKey: key.toString() as EntityKey,
+    interactionId: required(HEADER.interactionId).toString(),
+    eventKey: asEventKey(eventKey),
+    dedupKey: required(HEADER.dedupKey).toString(),
+    bodyHash,
+    eventType: required(HEADER.eventType).toString(),
+    receivedAt: Number(required(HEADER.receivedAt).toString()),
+    raw: value,
+    ...(fallback !== undefined && { dedupKeyFallback: fallback }),
+    ...(sequence !== undefined && { providerSequence: Number(sequence) }),
+    ...(contentType !== undefined && { contentType }),
+    ...(traceparent !== undefined && { traceparent }),
+    ...(reason !== undefined && {
+      intakeError: {
+        reason,
+        detail: text(HEADER.intakeErrorDetail) ?? '',
+        answered: text(HEADER.answered) === 'rejected' ? 'rejected' : 'accepted',
+      },
+    }),
+  }
+}

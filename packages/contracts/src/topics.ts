@@ -1,0 +1,76 @@
+/**
+ * Every topic of Weir: the only place with topic names.
+ *
+ * Co-partitioned topics have one partition count, pinned for life: partition p of `received`, `unique`,
+ * `seen`, `stats`, the replay and the dead-letter topics belong together, and each of them is written only
+ * by the owner of input partition p.
+ */
+export type TopicRole =
+  | 'received'
+  | 'unique'
+  | 'seen'
+  | 'stats'
+  | 'duplicates'
+  | 'dedupDlq'
+  | 'dedupReplay'
+  | 'normalized'
+  | 'schemasObserved'
+  | 'normalizerDlq'
+  | 'normalizerReplay'
+  | 'persistenceDlq'
+  | 'persistenceReplay'
+
+export interface TopicSpec {
+  readonly role: TopicRole
+  /** Name without the deployment's prefix. */
+  readonly name: string
+  /** What the record key is, and so what shares a partition. */
+  readonly key: string
+  /** `delete` topics keep records for a time; `compact` topics keep the last record of a key for ever. */
+  readonly cleanup: 'delete' | 'compact'
+  /** -1: for ever. */
+  readonly retentionMs: number
+  /** True: one partition for each partition of `webhooks.received.v1`. False: one partition. */
+  readonly coPartitioned: boolean
+}
+
+const DAY_MS = 86_400_000
+
+const spec = (
+  role: TopicRole,
+  name: string,
+  key: string,
+  cleanup: TopicSpec['cleanup'] = 'delete',
+  retentionDays = 7,
+  coPartitioned = true,
+): TopicSpec => ({
+  role,
+  name,
+  key,
+  cleanup,
+  retentionMs: cleanup === 'compact' ? -1 : retentionDays * DAY_MS,
+  coPartitioned,
+})
+
+/** All topics use `message.timestamp.type=LogAppendTime`: the broker's clock, so time never goes backwards in a partition by a sender's doing. */
+export const TOPIC_SPECS: readonly TopicSpec[] = [
+  spec('received', 'webhooks.received.v1', 'entity key'),
+  spec('unique', 'webhooks.unique.v1', 'entity key'),
+  spec('seen', 'dedup.seen.v1', '`identity`, `position`, `barrier` or `chunk|...`', 'compact'),
+  spec('stats', 'dedup.stats.v1', '`source|window start`', 'delete', 30),
+  spec('duplicates', 'dedup.duplicates.v1', 'entity key', 'delete', 1),
+  spec('dedupDlq', 'dedup.dlq.v1', 'entity key', 'delete', 30),
+  spec('dedupReplay', 'dedup.replay.v1', 'entity key', 'delete', 30),
+  spec('normalized', 'interactions.normalized.v1', 'entity key'),
+  spec('schemasObserved', 'schemas.observed.v1', '`source|event type|fingerprint`', 'compact', 0, false),
+  spec('normalizerDlq', 'normalizer.dlq.v1', 'entity key', 'delete', 30),
+  spec('normalizerReplay', 'normalizer.replay.v1', 'entity key', 'delete', 30),
+  spec('persistenceDlq', 'persistence.dlq.v1', 'entity key', 'delete', 30),
+  spec('persistenceReplay', 'persistence.replay.v1', 'entity key', 'delete', 30),
+]
+
+export type TopicNames = Readonly<Record<TopicRole, string>>
+
+/** The topics' names in a deployment; `prefix` (normally empty) lets deployments and tests share a cluster. */
+export const topicNames = (prefix = ''): TopicNames =>
+  Object.freeze(Object.fromEntries(TOPIC_SPECS.map((s) => [s.role, prefix + s.name]))) as TopicNames

@@ -1,0 +1,41 @@
+/** Headers of a record as they are on the wire. Names are kebab-case; see `HEADER`. */
+export type WireHeaders = Readonly<Record<string, Buffer>>
+
+/** A record to write, free of any Kafka client's types. */
+export interface WireRecord {
+  readonly key: Buffer
+  /** null: a tombstone, in compacted topics only. */
+  readonly value: Buffer | null
+  readonly headers: WireHeaders
+}
+
+export const HEADER = {
+  eventKey: 'event-key',
+  dedupKey: 'dedup-key',
+  dedupKeyFallback: 'dedup-key-fallback',
+  bodyHash: 'body-hash',
+  source: 'source',
+  eventType: 'event-type',
+  interactionId: 'interaction-id',
+  receivedAt: 'received-at',
+  providerSequence: 'provider-sequence',
+  contentType: 'content-type',
+  traceparent: 'traceparent',
+  /** Present when the body is authentic but malformed: the dead-letter reason. */
+  intakeError: 'intake-error',
+  intakeErrorDetail: 'intake-error-detail',
+  /** With `intake-error`: `accepted` (2xx) or `rejected` (400). */
+  answered: 'answered',
+  dlqReason: 'dlq-reason',
+  dlqStep: 'dlq-step',
+  dlqError: 'dlq-error',
+  dlqStatus: 'dlq-status',
+  dlqSourceTopic: 'dlq-source-topic',
+  dlqSourcePartition: 'dlq-source-partition',
+  dlqSourceOffset: 'dlq-source-offset',
+  firstFailedAt: 'first-failed-at',
+  lastFailedAt: 'last-failed-at',
+  replayCount: 'replay-count',
+  /** With `key_conflict`: the hash that was there first, hex. */
+  conflictsWith: 'conflicts-with',
+} as const

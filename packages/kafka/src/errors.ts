@@ -1,0 +1,14 @@
+/** A dependency is away for now: back off, pause, call again. Never a reason for a dead letter. */
+export class RetriableError extends Error {
+  override readonly name = 'RetriableError'
+}
+
+/** An offset that the log does not have: data is gone or the position is another cluster's. The partition stops. */
+export class OffsetOutOfRangeError extends Error {
+  override readonly name = 'OffsetOutOfRangeError'
+}
+
+/** What is there contradicts what must be (missing position, wrong topic settings): a person must look. The partition stops, loudly. */
+export class StateError extends Error {
+  override readonly name = 'StateError'
+}

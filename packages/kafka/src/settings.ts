@@ -1,0 +1,20 @@
+/** How to reach the cluster. Structurally equal to what the services' configurations carry. */
+export interface KafkaSettings {
+  readonly kafkaBrokers: readonly string[]
+  readonly kafkaSsl: boolean
+  readonly kafkaUser?: string | undefined
+  readonly kafkaPassword?: string | undefined
+  readonly kafkaMechanism: 'scram-sha-512' | 'scram-sha-256' | 'plain'
+  readonly topicPrefix: string
+  readonly topicPartitions: number
+  readonly groupSessionMs: number
+  readonly transactionTimeoutMs: number
+}
+
+/** The part of a logger that this package uses; pino's fits. */
+export interface KafkaLogger {
+  debug(fields: object, message: string): void
+  info(fields: object, message: string): void
+  warn(fields: object, message: string): void
+  error(fields: object, message: string): void
+}

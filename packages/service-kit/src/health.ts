@@ -1,0 +1,54 @@
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import type { Metrics } from './metrics.ts'
+
+/** Why the service is not ready; empty: it is ready. */
+export type Readiness = () => readonly string[]
+
+export interface ProbeServer {
+  readonly port: number
+  close(): Promise<void>
+}
+
+export const readinessAnswer = (readiness: Readiness): { status: 200 | 503; body: string } => {
+  const reasons = readiness()
+  return reasons.length === 0
+    ? { status: 200, body: JSON.stringify({ status: 'ready' }) }
+    : { status: 503, body: JSON.stringify({ status: 'not ready', reasons }) }
+}
+
+/** Serves `/livez`, `/readyz` and `/metrics`. Rejects with the code EADDRINUSE when the port is taken. */
+export const startProbeServer = async (options: {
+  readonly port: number
+  readonly host?: string
+  readonly readiness: Readiness
+  readonly metrics: Metrics
+}): Promise<ProbeServer> => {
+  const server = createServer((request, response) => {
+    const reply = (status: number, body: string, type = 'application/json') => {
+      response.writeHead(status, { 'content-type': type }).end(body)
+    }
+    if (request.url === '/livez') reply(200, '{"status":"live"}')
+    else if (request.url === '/readyz') {
+      const { status, body } = readinessAnswer(options.readiness)
+      reply(status, body)
+    } else if (request.url === '/metrics') {
+      options.metrics.registry.metrics().then(
+        (text) => reply(200, text, options.metrics.registry.contentType),
+        () => reply(500, '{"error":"metrics failed"}'),
+      )
+    } else reply(404, '{"error":"not found"}')
+  })
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(options.port, options.host ?? '0.0.0.0', resolve)
+  })
+  return {
+    port: (server.address() as AddressInfo).port,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve())
+        server.closeAllConnections()
+      }),
+  }
+}

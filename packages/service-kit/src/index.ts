@@ -1,0 +1,6 @@
+export * from './config.ts'
+export * from './health.ts'
+export * from './logger.ts'
+export * from './metrics.ts'
+export * from './service.ts'
+export * from './shared-settings.ts'

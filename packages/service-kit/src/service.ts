@@ -1,0 +1,84 @@
+import { ConfigError, type Environment } from './config.ts'
+import { createLogger, type Logger } from './logger.ts'
+import { Metrics } from './metrics.ts'
+
+/** A started service. `stop` drains and closes in the reverse order of the start; it may be called once. */
+export interface Service {
+  stop(): Promise<void>
+  /** Rejects when the service can no longer work: the process must then exit and be restarted. */
+  readonly failed: Promise<never>
+  readonly readiness: () => readonly string[]
+}
+
+export interface ServiceDeps {
+  readonly logger: Logger
+  readonly metrics: Metrics
+}
+
+/** What a service folder exports; `npm start` composes these, and each `main.ts` runs one. */
+export interface ServiceDefinition<Config extends { readonly logLevel: string }> {
+  readonly name: string
+  loadConfig(env?: Environment): Config
+  start(config: Config, deps: ServiceDeps): Promise<Service>
+}
+
+const STOP_MS_MAX = 25_000
+
+/**
+ * Runs one service as the process: exit code 2 and one message for an unusable configuration, 1 for a failure,
+ * 0 after SIGTERM or SIGINT and a clean stop. A second signal, or a stop of over 25 s, ends it at once.
+ */
+export const runService = async <Config extends { readonly logLevel: string }>(
+  definition: ServiceDefinition<Config>,
+): Promise<void> => {
+  let config: Config
+  try {
+    config = definition.loadConfig()
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error
+    process.stderr.write(`${definition.name}: the configuration cannot be used\n${error.message}\n`)
+    process.exit(2)
+  }
+  const logger = createLogger(definition.name, config.logLevel)
+  const metrics = new Metrics(definition.name)
+  metrics.collectProcess()
+  const fail = (error: unknown): never => {
+    logger.fatal({ err: error }, 'failed')
+    process.exit(1)
+  }
+  process.on('unhandledRejection', fail)
+  process.on('uncaughtException', fail)
+  const service = await definition.start(config, { logger, metrics }).catch(fail)
+  service.failed.catch(fail)
+  let stopping = false
+  const stop = (signal: string) => {
+    if (stopping) process.exit(1)
+    stopping = true
+    logger.info({ signal }, 'stopping')
+    setTimeout(() => fail(new Error(`not stopped within ${STOP_MS_MAX} ms`)), STOP_MS_MAX).unref()
+    service.stop().then(() => process.exit(0), fail)
+  }
+  process.on('SIGTERM', () => stop('SIGTERM'))
+  process.on('SIGINT', () => stop('SIGINT'))
+}
+
+/** Closes what was opened, last first; later closers run even when one fails, and the first error is thrown at the end. */
+export class Closers {
+  readonly #closers: (() => Promise<unknown>)[] = []
+
+  add(close: () => Promise<unknown>): void {
+    this.#closers.push(close)
+  }
+
+  async close(): Promise<void> {
+    let first: unknown
+    for (const close of this.#closers.splice(0).reverse()) {
+      try {
+        await close()
+      } catch (error) {
+        first ??= error
+      }
+    }
+    if (first !== undefined) throw first as Error
+  }
+}

@@ -1,0 +1,67 @@
+import { setting, type ConfigOf, type Environment, type Settings } from './config.ts'
+
+/** Settings that every service which speaks Kafka shares. */
+export const KAFKA_SETTINGS = {
+  profile: {
+    env: 'WEIR_PROFILE',
+    schema: setting.oneOf(['production', 'dev'], 'production'),
+    help: '`dev` allows replication factor 1 and default secrets; never use it for real events.',
+  },
+  kafkaBrokers: {
+    env: 'KAFKA_BROKERS',
+    schema: setting.list(),
+    help: 'Give host:port, separated by commas.',
+  },
+  kafkaSsl: { env: 'KAFKA_SSL', schema: setting.flag(false), help: 'Give true to speak TLS to the brokers.' },
+  kafkaUser: { env: 'KAFKA_SASL_USERNAME', schema: setting.optionalText(), help: 'User for SASL.' },
+  kafkaPassword: {
+    env: 'KAFKA_SASL_PASSWORD',
+    schema: setting.optionalText(),
+    secret: true,
+    help: 'Password for SASL.',
+  },
+  kafkaMechanism: {
+    env: 'KAFKA_SASL_MECHANISM',
+    schema: setting.oneOf(['scram-sha-512', 'scram-sha-256', 'plain'], 'scram-sha-512'),
+    help: 'SASL mechanism.',
+  },
+  topicPrefix: {
+    env: 'TOPIC_PREFIX',
+    schema: setting.text(''),
+    help: 'Put before every topic, group and transactional id, so that deployments can share a cluster.',
+  },
+  topicPartitions: {
+    env: 'TOPIC_PARTITIONS',
+    schema: setting.integer(12, 1, 1000),
+    help: 'Partitions of every co-partitioned topic; fixed for the life of the deployment.',
+  },
+  groupSessionMs: {
+    env: 'KAFKA_SESSION_TIMEOUT_MS',
+    schema: setting.integer(10_000, 2_000, 300_000),
+    help: 'A consumer that is silent for so long loses its partitions.',
+  },
+  transactionTimeoutMs: {
+    env: 'KAFKA_TRANSACTION_TIMEOUT_MS',
+    schema: setting.integer(10_000, 2_000, 900_000),
+    help: 'A transaction that is open for so long is aborted by the broker.',
+  },
+} satisfies Settings
+
+/** Settings that every service has. */
+export const SERVICE_SETTINGS = {
+  logLevel: {
+    env: 'LOG_LEVEL',
+    schema: setting.oneOf(['info', 'debug', 'warn', 'error', 'silent', 'trace'], 'info'),
+    help: 'Log level.',
+  },
+} satisfies Settings
+
+/** The port of a service's `/livez /readyz /metrics`; 0 takes a free one. */
+export const probePortSetting = (envPrefix: string, fallback: number) => ({
+  env: `${envPrefix}_PROBE_PORT`,
+  schema: setting.integer(fallback, 0, 65_535),
+  help: 'Port of /livez, /readyz and /metrics.',
+})
+
+export type KafkaConfig = ConfigOf<typeof KAFKA_SETTINGS>
+export type { Environment }
