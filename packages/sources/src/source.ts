@@ -1,6 +1,7 @@
 import type { DeadLetterReason } from '@weir/contracts'
 
-export type JsonValue = string | number | boolean | null | readonly JsonValue[] | { readonly [key: string]: JsonValue }
+export type JsonValue =
+  string | number | boolean | null | readonly JsonValue[] | { readonly [key: string]: JsonValue }
 export type JsonObject = Readonly<Record<string, JsonValue>>
 
 export type SourceName = 'cxone' | 'cognigy' | 'cxone-dataaction' | 'nice'
