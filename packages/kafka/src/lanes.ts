@@ -1,5 +1,10 @@
 import type { WireRecord } from '@weir/contracts'
+import type { Kafka, Producer, ProducerRecord } from 'kafkajs'
+import { wireBytesOf } from './chunks.ts'
+import { kafkaClient, kafkaErrorType } from './client.ts'
+import { Lane, type Entry } from './lane.ts'
 import type { KafkaLogger, KafkaSettings } from './settings.ts'
+import { acknowledgement, explicitPartition } from './transactional-producer.ts'
 
 /** Why a record was not acknowledged. `full`: the queue's bound; `deadline`: no result in time; `broker`: refused; `too_large`: over the topic's limit; `closed`. After any but `full`, `too_large` and `closed` it may still be on the topic. */
 export type LaneErrorKind = 'full' | 'deadline' | 'broker' | 'too_large' | 'closed'
@@ -47,4 +52,152 @@ export interface Lanes {
   close(): Promise<void>
 }
 
-export declare const openLanes: (options: LanesOptions) => Promise<Lanes>
+/** Asking again gives the same answer. */
+const REFUSED = new Set([
+  'TOPIC_AUTHORIZATION_FAILED',
+  'CLUSTER_AUTHORIZATION_FAILED',
+  'INVALID_TOPIC_EXCEPTION',
+  'INVALID_REQUIRED_ACKS',
+  'INVALID_RECORD',
+])
+const TOO_LARGE = new Set(['MESSAGE_TOO_LARGE', 'RECORD_LIST_TOO_LARGE'])
+const SWEEP_MS = 50
+const REQUEST_MS_MIN = 1_000
+const REQUEST_MS_MAX = 10_000
+/** After so many failed sends in a row the client is made anew. */
+const FAILURES_UNTIL_RECONNECT = 3
+
+/** Does not wait for a broker: until one answers, records wait up to their deadline. */
+export const openLanes = (options: LanesOptions): Promise<Lanes> => Promise.resolve(new BrokerLanes(options))
+
+class BrokerLanes implements Lanes {
+  readonly #options: LanesOptions
+  readonly #kafka: Kafka
+  readonly #lanes: readonly Lane[]
+  readonly #sweep: NodeJS.Timeout
+  #producer: Promise<Producer> | undefined
+  #failures = 0
+  #isConnected = false
+  #bytes = 0
+  #records = 0
+  #closed = false
+
+  constructor(options: LanesOptions) {
+    this.#options = options
+    const { settings, logger, deadlineMs } = options
+    this.#kafka = kafkaClient({
+      ...{ settings, logger, clientId: 'weir-lanes' },
+      requestTimeoutMs: Math.min(REQUEST_MS_MAX, Math.max(REQUEST_MS_MIN, deadlineMs / 2)),
+      retry: { retries: 1 },
+    })
+    const lane = (partition: number) =>
+      new Lane({ ...options, send: (entries, isLast) => this.#send(partition, entries, isLast) })
+    this.#lanes = Array.from({ length: settings.topicPartitions }, (_, partition) => lane(partition))
+    this.#sweep = setInterval(() => {
+      for (const one of this.#lanes) one.expire(performance.now())
+    }, SWEEP_MS)
+    void this.#connected().catch(() => undefined)
+  }
+
+  get partitions(): number {
+    return this.#lanes.length
+  }
+
+  get queued(): { readonly records: number; readonly bytes: number } {
+    return { records: this.#records, bytes: this.#bytes }
+  }
+
+  get healthy(): boolean {
+    return this.#isConnected && this.#failures === 0
+  }
+
+  send(partition: number, record: WireRecord): Promise<void> {
+    const lane = this.#lanes[partition]
+    if (lane === undefined) throw new RangeError(`there is no partition ${partition} of ${this.partitions}`)
+    const bytes = wireBytesOf(record)
+    if (this.#closed) return Promise.reject(new LaneError('closed', 'the lanes are closed'))
+    if (this.#bytes + bytes > this.#options.queueBytesMax) {
+      return Promise.reject(new LaneError('full', `more than ${this.#options.queueBytesMax} bytes wait`))
+    }
+    this.#bytes += bytes
+    this.#records += 1
+    return new Promise<void>((resolve, reject) => {
+      const deadlineAt = performance.now() + this.#options.deadlineMs
+      lane.add({
+        ...{ record, bytes, deadlineAt, resolve, reject },
+        release: () => {
+          this.#bytes -= bytes
+          this.#records -= 1
+        },
+      })
+    })
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    await Promise.all(this.#lanes.map((lane) => lane.drained()))
+    clearInterval(this.#sweep)
+    const producer = await this.#producer?.catch(() => undefined)
+    await producer?.disconnect().catch(() => undefined)
+  }
+
+  /** Undefined: acknowledged. `retry`: not known, or known not to be written, and worth another try. */
+  async #send(
+    partition: number,
+    entries: readonly Entry[],
+    isAlone: boolean,
+  ): Promise<undefined | 'retry' | 'split' | LaneError> {
+    const { topic, logger } = this.#options
+    try {
+      const producer = await this.#connected()
+      const messages = entries.map(({ record: { key, value, headers } }) => ({
+        key,
+        value,
+        headers,
+        partition,
+      }))
+      const results = await producer.send({ topic, acks: -1, messages })
+      acknowledgement(results, topic, partition)
+      this.#failures = 0
+      return undefined
+    } catch (error) {
+      const type = kafkaErrorType(error)
+      if (TOO_LARGE.has(type)) {
+        return isAlone ? new LaneError('too_large', `${topic} takes no record of this size`) : 'split'
+      }
+      this.#failures += 1
+      if (this.#failures % FAILURES_UNTIL_RECONNECT === 0) this.#disconnect()
+      const fields = { topic, partition, error: type, records: entries.length, failures: this.#failures }
+      logger[this.#failures === 1 ? 'warn' : 'debug'](fields, 'a send failed')
+      return REFUSED.has(type) ? new LaneError('broker', `${topic}/${partition}: ${type}`) : 'retry'
+    }
+  }
+
+  #connected(): Promise<Producer> {
+    this.#producer ??= this.#connect()
+    return this.#producer
+  }
+
+  async #connect(): Promise<Producer> {
+    const producer = this.#kafka.producer({
+      allowAutoTopicCreation: false,
+      createPartitioner: () => explicitPartition,
+    })
+    try {
+      await producer.connect()
+      this.#isConnected = true
+      return producer
+    } catch (error) {
+      this.#producer = undefined
+      await producer.disconnect().catch(() => undefined)
+      throw error
+    }
+  }
+
+  #disconnect(): void {
+    const producer = this.#producer
+    this.#producer = undefined
+    this.#isConnected = false
+    void producer?.then((one) => one.disconnect()).catch(() => undefined)
+  }
+}

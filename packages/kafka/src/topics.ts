@@ -1,5 +1,9 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { TopicSpec } from '@weir/contracts'
+import kafkajs, { type Admin } from 'kafkajs'
+import { kafkaClient, kafkaErrorType } from './client.ts'
 import type { KafkaLogger, KafkaSettings } from './settings.ts'
+import { silentLogger } from './silent-logger.ts'
 
 export interface TopicsOptions {
   readonly settings: KafkaSettings
@@ -9,23 +13,183 @@ export interface TopicsOptions {
   readonly minInsyncReplicas: number
 }
 
-/** Creates what is missing; what exists is left as it is and then checked. */
-export declare const ensureTopics: (options: TopicsOptions) => Promise<void>
+/** Compaction leaves the active segment alone: without a limit a quiet state topic would never shrink. */
+const COMPACT_SEGMENT_MS = 3_600_000
+const REPLICAS_MIN = 3
+const INSYNC_MIN = 2
+
+const withAdmin = async <T>(
+  settings: KafkaSettings,
+  logger: KafkaLogger,
+  use: (admin: Admin) => Promise<T>,
+): Promise<T> => {
+  const admin = kafkaClient({ settings, logger, clientId: 'weir-topics' }).admin()
+  try {
+    await admin.connect()
+    return await use(admin)
+  } finally {
+    await admin.disconnect().catch(() => undefined)
+  }
+}
+
+const partitionCount = (spec: TopicSpec, settings: KafkaSettings): number =>
+  spec.coPartitioned ? settings.topicPartitions : 1
+
+const configOf = (spec: TopicSpec, minInsyncReplicas: number): Record<string, string> => ({
+  'cleanup.policy': spec.cleanup,
+  'retention.ms': String(spec.retentionMs),
+  'message.timestamp.type': 'LogAppendTime',
+  'min.insync.replicas': String(minInsyncReplicas),
+  'unclean.leader.election.enable': 'false',
+  ...(spec.cleanup === 'compact' && { 'segment.ms': String(COMPACT_SEGMENT_MS) }),
+})
+
+/** Creates what is missing and leaves alone what exists: whether that is right, `checkTopics` says. */
+export const ensureTopics = async (options: TopicsOptions): Promise<void> => {
+  const { settings, logger, specs, replicationFactor, minInsyncReplicas } = options
+  await withAdmin(settings, logger, async (admin) => {
+    const existing = new Set(await admin.listTopics())
+    const missing = specs.filter(({ name }) => !existing.has(settings.topicPrefix + name))
+    if (missing.length === 0) return
+    // Resolves to false when another process was faster, which is as good.
+    await admin.createTopics({
+      waitForLeaders: true,
+      topics: missing.map((spec) => ({
+        topic: settings.topicPrefix + spec.name,
+        numPartitions: partitionCount(spec, settings),
+        replicationFactor,
+        configEntries: Object.entries(configOf(spec, minInsyncReplicas)).map(([name, value]) => ({
+          name,
+          value,
+        })),
+      })),
+    })
+    logger.info({ topics: missing.map(({ name }) => name) }, 'topics created')
+  })
+}
 
 /**
  * Each way in which the cluster's topics differ from what Weir needs, as a message with the topic, the value and the fix:
  * missing, partition counts that differ, a delete policy or a finite retention on a compacted topic, CreateTime,
  * and, outside the dev profile, replication factor < 3 or min.insync.replicas < 2, unclean leader election.
  */
-export declare const checkTopics: (options: {
+export const checkTopics = (options: {
   readonly settings: KafkaSettings
   readonly profile: 'production' | 'dev'
   readonly specs: readonly TopicSpec[]
-}) => Promise<readonly string[]>
+}): Promise<readonly string[]> => {
+  const { settings, profile, specs } = options
+  return withAdmin(settings, silentLogger, async (admin) => {
+    const existing = new Set(await admin.listTopics())
+    const messages: string[] = []
+    const present: TopicSpec[] = []
+    for (const spec of specs) {
+      const topic = settings.topicPrefix + spec.name
+      if (existing.has(topic)) present.push(spec)
+      else messages.push(`topic ${topic} is missing: create the topics with \`weir topics\``)
+    }
+    if (present.length === 0) return messages
+    const names = present.map(({ name }) => settings.topicPrefix + name)
+    const { topics } = await admin.fetchTopicMetadata({ topics: names })
+    const { resources } = await admin.describeConfigs({
+      includeSynonyms: false,
+      resources: names.map((name) => ({ type: kafkajs.ConfigResourceTypes.TOPIC, name })),
+    })
+    for (const spec of present) {
+      const topic = settings.topicPrefix + spec.name
+      const { partitions } = topics.find(({ name }) => name === topic)!
+      const entries = resources.find(({ resourceName }) => resourceName === topic)!.configEntries
+      const config = new Map(entries.map(({ configName, configValue }) => [configName, configValue]))
+      messages.push(
+        ...faultsOf(spec, {
+          topic,
+          profile,
+          config,
+          partitions: partitions.length,
+          partitionsWanted: partitionCount(spec, settings),
+          replicas: Math.min(...partitions.map(({ replicas }) => replicas.length)),
+        }),
+      )
+    }
+    return messages
+  })
+}
+
+interface FoundTopic {
+  readonly topic: string
+  readonly profile: 'production' | 'dev'
+  readonly config: ReadonlyMap<string, string>
+  readonly partitions: number
+  readonly partitionsWanted: number
+  readonly replicas: number
+}
+
+const faultsOf = (spec: TopicSpec, found: FoundTopic): string[] => {
+  const { topic, config, partitions, partitionsWanted, replicas, profile } = found
+  const faults: string[] = []
+  const fault = (what: string, fix: string) => faults.push(`topic ${topic} ${what}: ${fix}`)
+  if (partitions !== partitionsWanted) {
+    fault(
+      `has ${partitions} partitions and ${partitionsWanted} are configured`,
+      `set TOPIC_PARTITIONS=${partitions}, or rebuild the topics; adding partitions would move keys away from their state`,
+    )
+  }
+  const expect = (name: string, wanted: string) => {
+    const value = config.get(name)
+    if (value !== wanted) fault(`has ${name}=${value}`, `set ${name}=${wanted}`)
+  }
+  if (spec.cleanup === 'compact') {
+    expect('cleanup.policy', 'compact')
+    expect('retention.ms', '-1')
+  }
+  expect('message.timestamp.type', 'LogAppendTime')
+  if (profile === 'dev') return faults
+  if (replicas < REPLICAS_MIN) {
+    fault(
+      `has replication factor ${replicas}`,
+      `raise it to ${REPLICAS_MIN}, or set WEIR_PROFILE=dev for a trial`,
+    )
+  }
+  const inSync = Number(config.get('min.insync.replicas'))
+  if (inSync < INSYNC_MIN) fault(`has min.insync.replicas=${inSync}`, `set it to ${INSYNC_MIN}`)
+  expect('unclean.leader.election.enable', 'false')
+  return faults
+}
+
+const PROBE_MS = 500
+const REPORT_MS = 10_000
 
 /** Resolves once a broker answers; logs a line every 10 s until then; rejects when the signal is aborted. */
-export declare const waitForBrokers: (
+export const waitForBrokers = async (
   settings: KafkaSettings,
   logger: KafkaLogger,
   signal?: AbortSignal,
-) => Promise<void>
+): Promise<void> => {
+  let reportAt = 0
+  for (;;) {
+    signal?.throwIfAborted()
+    const admin = kafkaClient({
+      ...{ settings, logger: silentLogger, clientId: 'weir-wait' },
+      retry: { retries: 0 },
+    }).admin()
+    try {
+      await admin.connect()
+      await admin.describeCluster()
+      return
+    } catch (error) {
+      const type = kafkaErrorType(error)
+      if (type === 'SASL_AUTHENTICATION_FAILED' || type === 'KafkaJSSASLAuthenticationError') {
+        throw new Error('the brokers refuse the SASL user: check KAFKA_SASL_USERNAME and its password', {
+          cause: error,
+        })
+      }
+      if (performance.now() >= reportAt) {
+        reportAt = performance.now() + REPORT_MS
+        logger.warn({ brokers: settings.kafkaBrokers, error: type }, 'waiting for a Kafka broker')
+      }
+    } finally {
+      await admin.disconnect().catch(() => undefined)
+    }
+    await sleep(PROBE_MS, undefined, { ...(signal && { signal }) })
+  }
+}

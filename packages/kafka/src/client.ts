@@ -1,0 +1,87 @@
+import kafkajs, { type Kafka, type RetryOptions, type SASLOptions } from 'kafkajs'
+import './codecs.ts'
+import { createCluster, type Cluster } from './internals.ts'
+import { logCreatorFor } from './log.ts'
+import type { KafkaLogger, KafkaSettings } from './settings.ts'
+
+export interface ClientOptions {
+  readonly settings: KafkaSettings
+  readonly logger: KafkaLogger
+  /** Shown in the brokers' logs and metrics. */
+  readonly clientId: string
+  readonly requestTimeoutMs?: number
+  readonly retry?: RetryOptions
+}
+
+const CONNECTION_TIMEOUT_MS = 3_000
+const REQUEST_TIMEOUT_MS = 15_000
+const METADATA_AGE_MS_MAX = 60_000
+
+/** Every field is given: kafkajs has other defaults when NODE_ENV is `test`. */
+const RETRY: Required<Omit<RetryOptions, 'restartOnFailure'>> = {
+  initialRetryTime: 50,
+  maxRetryTime: 1_000,
+  factor: 0.2,
+  multiplier: 2,
+  retries: 5,
+}
+
+const saslOf = (settings: KafkaSettings): SASLOptions | undefined =>
+  settings.kafkaUser === undefined
+    ? undefined
+    : {
+        mechanism: settings.kafkaMechanism,
+        username: settings.kafkaUser,
+        password: settings.kafkaPassword ?? '',
+      }
+
+export const kafkaClient = ({
+  settings,
+  logger,
+  clientId,
+  requestTimeoutMs,
+  retry,
+}: ClientOptions): Kafka => {
+  const sasl = saslOf(settings)
+  return new kafkajs.Kafka({
+    brokers: [...settings.kafkaBrokers],
+    ssl: settings.kafkaSsl,
+    ...(sasl && { sasl }),
+    clientId,
+    connectionTimeout: CONNECTION_TIMEOUT_MS,
+    requestTimeout: requestTimeoutMs ?? REQUEST_TIMEOUT_MS,
+    retry: { ...RETRY, ...retry },
+    logLevel: kafkajs.logLevel.WARN,
+    logCreator: logCreatorFor(logger),
+  })
+}
+
+/** Connections of their own, one set of brokers: requests on one connection wait for each other. */
+export const kafkaCluster = (options: ClientOptions): Cluster => {
+  const { settings, clientId, requestTimeoutMs, retry } = options
+  return createCluster({
+    logger: kafkaClient(options).logger(),
+    brokers: settings.kafkaBrokers,
+    ssl: settings.kafkaSsl,
+    sasl: saslOf(settings),
+    clientId,
+    connectionTimeout: CONNECTION_TIMEOUT_MS,
+    requestTimeout: requestTimeoutMs ?? REQUEST_TIMEOUT_MS,
+    metadataMaxAge: METADATA_AGE_MS_MAX,
+    retry: { ...RETRY, ...retry },
+    allowAutoTopicCreation: false,
+  })
+}
+
+/** The protocol's name of an error from kafkajs, also when it is wrapped; else the system's code or the class. */
+export const kafkaErrorType = (error: unknown): string => {
+  let current: unknown = error
+  let name = 'unknown'
+  while (current instanceof Error) {
+    const { type, code, cause } = current as Error & { type?: string; code?: unknown }
+    if (type !== undefined) return type
+    name = typeof code === 'string' ? code : current.name
+    current = cause
+  }
+  return name
+}

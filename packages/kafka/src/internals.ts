@@ -1,0 +1,177 @@
+import { createRequire } from 'node:module'
+import type { Kafka, Logger, RetryOptions, SASLOptions } from 'kafkajs'
+
+/**
+ * The parts of kafkajs that it does not export, with types: the only file that knows where they are.
+ * Its version is pinned and patched (see `patches/`), so what is here cannot change unseen.
+ */
+const require = createRequire(import.meta.url)
+
+export interface FetchPartition {
+  readonly partition: number
+  readonly fetchOffset: string
+  readonly maxBytes: number
+}
+
+/** A record as kafkajs decodes it; key, value and header values are views of the response's buffer. */
+export interface DecodedRecord {
+  readonly offset: string
+  readonly timestamp: string
+  readonly key: Buffer | null
+  readonly value: Buffer | null
+  readonly headers: Readonly<Record<string, Buffer | readonly Buffer[] | null>>
+  readonly isControlRecord: boolean
+  readonly batchContext: { readonly producerId: string; readonly inTransaction: boolean }
+}
+
+export interface AbortedTransaction {
+  readonly producerId: string
+  readonly firstOffset: string
+}
+
+export interface DecodedPartition {
+  readonly partition: number
+  readonly errorCode: number
+  readonly highWatermark: string
+  readonly abortedTransactions: readonly AbortedTransaction[] | null
+  readonly messages: readonly DecodedRecord[]
+}
+
+interface DecodedFetch {
+  readonly responses: readonly {
+    readonly topicName: string
+    readonly partitions: readonly DecodedPartition[]
+  }[]
+}
+
+interface ProtocolRequest<T> {
+  readonly request: object
+  readonly response: {
+    readonly decode: (data: Buffer) => Promise<T>
+    readonly parse: (data: T) => Promise<T>
+  }
+  readonly requestTimeout?: number
+}
+
+interface Connection {
+  rejectRequests(error: Error): void
+}
+
+export interface Broker {
+  readonly nodeId: number
+  readonly connectionPool: {
+    readonly pool: readonly Connection[]
+    send<T>(request: ProtocolRequest<T>): Promise<T>
+  }
+  lookupRequest(apiKey: number, definition: unknown): (parameters: object) => ProtocolRequest<DecodedFetch>
+  disconnect(): Promise<void>
+  listOffsets(request: object): Promise<{
+    responses: { topic: string; partitions: { partition: number; offset: string }[] }[]
+  }>
+  offsetFetch(request: object): Promise<{
+    responses: {
+      topic: string
+      partitions: { partition: number; offset: string; metadata: string | null }[]
+    }[]
+  }>
+  joinGroup(request: object): Promise<{
+    generationId: number
+    leaderId: string
+    memberId: string
+    groupProtocol: string
+    members: { memberId: string; memberMetadata: Buffer }[]
+  }>
+  syncGroup(request: object): Promise<{ memberAssignment: Buffer }>
+  heartbeat(request: object): Promise<unknown>
+  leaveGroup(request: object): Promise<unknown>
+}
+
+export interface Cluster {
+  readonly brokerPool: {
+    readonly metadata: { readonly clusterId: string | null } | null
+    readonly brokers: Readonly<Record<string, Broker>>
+    readonly seedBroker?: Broker
+  }
+  isConnected(): boolean
+  connect(): Promise<void>
+  disconnect(): Promise<void>
+  refreshMetadata(): Promise<void>
+  addMultipleTargetTopics(topics: readonly string[]): Promise<void>
+  findBroker(node: { nodeId: string }): Promise<Broker>
+  findGroupCoordinator(group: { groupId: string }): Promise<Broker>
+  findTopicPartitionMetadata(topic: string): readonly {
+    readonly partitionId: number
+    readonly leader: number
+  }[]
+}
+
+interface ClusterOptions {
+  readonly logger: Logger
+  readonly socketFactory: unknown
+  readonly brokers: readonly string[]
+  readonly ssl: boolean
+  readonly sasl: SASLOptions | undefined
+  readonly clientId: string
+  readonly connectionTimeout: number
+  readonly requestTimeout: number
+  readonly metadataMaxAge: number
+  readonly retry: RetryOptions
+  readonly allowAutoTopicCreation: boolean
+}
+
+const ClusterClass = require('kafkajs/src/cluster') as new (options: ClusterOptions) => Cluster
+const createSocketFactory = require('kafkajs/src/network/socketFactory') as () => unknown
+const { requests } = require('kafkajs/src/protocol/requests') as { requests: { Fetch: unknown } }
+const { errorCodes } = require('kafkajs/src/protocol/error') as {
+  errorCodes: readonly { type: string; code: number }[]
+}
+
+/** Drops the records of aborted transactions; patched, see `patches/`. */
+export const filterAborted = require('kafkajs/src/consumer/filterAbortedMessages') as (input: {
+  messages: readonly DecodedRecord[]
+  abortedTransactions: readonly AbortedTransaction[] | null
+}) => readonly DecodedRecord[]
+
+export const createCluster = (options: Omit<ClusterOptions, 'socketFactory'>): Cluster =>
+  new ClusterClass({ ...options, socketFactory: createSocketFactory() })
+
+const FETCH_API_KEY = 1
+const READ_COMMITTED = 1
+
+/**
+ * A fetch whose result keeps every partition's error code: `broker.fetch` throws for the first one
+ * and so lets one bad partition hold back all others.
+ */
+export const fetchRaw = async (
+  broker: Broker,
+  topics: readonly { readonly topic: string; readonly partitions: readonly FetchPartition[] }[],
+  maxWaitTime: number,
+  maxBytes: number,
+): Promise<DecodedFetch> => {
+  const { request, response, requestTimeout } = broker.lookupRequest(
+    FETCH_API_KEY,
+    requests.Fetch,
+  )({ isolationLevel: READ_COMMITTED, maxWaitTime, minBytes: 1, maxBytes, topics })
+  return broker.connectionPool.send({
+    request,
+    response: { decode: response.decode, parse: (data) => Promise.resolve(data) },
+    ...(requestTimeout !== undefined && { requestTimeout }),
+  })
+}
+
+export const protocolErrorType = (code: number): string =>
+  errorCodes.find((error) => error.code === code)?.type ?? `error code ${code}`
+
+/** Ends the connections at once: what is in flight is rejected instead of waited for. */
+export const disconnectNow = async (cluster: Cluster): Promise<void> => {
+  const { brokers, seedBroker } = cluster.brokerPool
+  const all = new Set([...Object.values(brokers), ...(seedBroker ? [seedBroker] : [])])
+  for (const broker of all) {
+    for (const connection of broker.connectionPool.pool) {
+      connection.rejectRequests(new Error('The connection is being closed'))
+    }
+  }
+  await cluster.disconnect()
+}
+
+export type KafkaClient = Kafka

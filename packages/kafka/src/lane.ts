@@ -1,0 +1,149 @@
+import type { WireRecord } from '@weir/contracts'
+import { LaneError } from './lanes.ts'
+
+export interface Entry {
+  readonly record: WireRecord
+  readonly bytes: number
+  /** Of `performance.now()`. */
+  readonly deadlineAt: number
+  readonly resolve: () => void
+  readonly reject: (error: LaneError) => void
+  /** Gives the queue's room back; called once, when no send holds the record any more. */
+  readonly release: () => void
+}
+
+export interface LaneOptions {
+  readonly lingerMs: number
+  readonly batchRecordsMax: number
+  readonly batchBytesMax: number
+  /** `isAlone`: one record, which cannot be split further. */
+  readonly send: (
+    entries: readonly Entry[],
+    isAlone: boolean,
+  ) => Promise<undefined | 'retry' | 'split' | LaneError>
+}
+
+const RETRY_MS = 50
+const RETRY_MS_MAX = 1_000
+
+/** The records of one partition, in order: one send at a time, what comes meanwhile goes with the next. */
+export class Lane {
+  readonly #options: LaneOptions
+  /** In the order of their deadlines. */
+  #waiting: Entry[] = []
+  #flying: readonly Entry[] = []
+  #waitingBytes = 0
+  #timer: NodeJS.Timeout | undefined
+  #failures = 0
+  #drainers: (() => void)[] = []
+
+  constructor(options: LaneOptions) {
+    this.#options = options
+  }
+
+  add(entry: Entry): void {
+    this.#waiting.push(entry)
+    this.#waitingBytes += entry.bytes
+    if (this.#flying.length > 0) return
+    const { batchRecordsMax, batchBytesMax, lingerMs } = this.#options
+    if (
+      this.#failures === 0 &&
+      (this.#waiting.length >= batchRecordsMax || this.#waitingBytes >= batchBytesMax)
+    ) {
+      this.#flush()
+    } else {
+      this.#flushAfter(lingerMs)
+    }
+  }
+
+  /** Rejects what has waited too long; what flies may still arrive. */
+  expire(now: number): void {
+    for (const entry of this.#flying) {
+      if (entry.deadlineAt <= now) entry.reject(late())
+    }
+    const end = this.#waiting.findIndex(({ deadlineAt }) => deadlineAt > now)
+    const expired = this.#waiting.splice(0, end < 0 ? this.#waiting.length : end)
+    for (const entry of expired) this.#settle(entry, late())
+    if (expired.length > 0) this.#checkDrained()
+  }
+
+  /** Resolves once nothing waits or flies. */
+  drained(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#drainers.push(resolve)
+      this.#checkDrained()
+    })
+  }
+
+  #flushAfter(ms: number): void {
+    this.#timer ??= setTimeout(() => this.#flush(), ms)
+  }
+
+  #flush(): void {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+    if (this.#flying.length > 0 || this.#waiting.length === 0) return
+    const { batchRecordsMax, batchBytesMax } = this.#options
+    let bytes = 0
+    let count = 0
+    for (const entry of this.#waiting) {
+      bytes += entry.bytes
+      if (count === batchRecordsMax || (count > 0 && bytes > batchBytesMax)) break
+      count += 1
+    }
+    this.#flying = this.#waiting.splice(0, count)
+    for (const entry of this.#flying) this.#waitingBytes -= entry.bytes
+    void this.#send()
+  }
+
+  async #send(): Promise<void> {
+    const entries = this.#flying
+    const result = await this.#options.send(entries, entries.length === 1)
+    if (result === 'split') await this.#sendEach(entries)
+    else this.#end(entries, result)
+    this.#flying = []
+    if (this.#failures > 0) {
+      this.#flushAfter(Math.min(RETRY_MS_MAX, RETRY_MS * 2 ** (this.#failures - 1)))
+    } else if (this.#waiting.length > 0) {
+      // What has come while the last send flew has waited enough.
+      this.#flush()
+    }
+    this.#checkDrained()
+  }
+
+  async #sendEach(entries: readonly Entry[]): Promise<void> {
+    for (const entry of entries) {
+      const result = await this.#options.send([entry], true)
+      this.#end([entry], result === 'split' ? 'retry' : result)
+    }
+  }
+
+  #end(entries: readonly Entry[], result: undefined | 'retry' | LaneError): void {
+    this.#failures = result === undefined ? 0 : this.#failures + 1
+    if (result !== 'retry') {
+      for (const entry of entries) this.#settle(entry, result, 0)
+      return
+    }
+    const now = performance.now()
+    const again = entries.filter((entry) => entry.deadlineAt > now)
+    for (const entry of entries) {
+      if (entry.deadlineAt <= now) this.#settle(entry, late(), 0)
+    }
+    this.#waiting.unshift(...again)
+    for (const entry of again) this.#waitingBytes += entry.bytes
+  }
+
+  #settle(entry: Entry, error: LaneError | undefined, waitingBytes = entry.bytes): void {
+    this.#waitingBytes -= waitingBytes
+    entry.release()
+    if (error) entry.reject(error)
+    else entry.resolve()
+  }
+
+  #checkDrained(): void {
+    if (this.#flying.length > 0 || this.#waiting.length > 0) return
+    for (const resolve of this.#drainers.splice(0)) resolve()
+  }
+}
+
+const late = (): LaneError => new LaneError('deadline', 'no acknowledgement in time')

@@ -1,0 +1,57 @@
+import { OffsetOutOfRangeError, RetriableError } from './errors.ts'
+import { fetchRecords } from './fetch.ts'
+import { protocolErrorType, type Cluster } from './internals.ts'
+import { leaderOf, whileClusterAnswers } from './offsets.ts'
+import type { InputRecord } from './record.ts'
+
+const FETCH_BYTES = 4_194_304
+const WAIT_MS = 100
+/** Longer than any transaction stays open: markers that do not come are a fault of the cluster. */
+const STALL_MS_MAX = 90_000
+const OFFSET_OUT_OF_RANGE = 1
+
+/**
+ * Reads one partition from `from` until its position reaches `end`, and calls `onRecords` with what is readable.
+ * Waits for open transactions below `end`. A `RetriableError` when the cluster does not answer.
+ */
+export const readPartition = async (
+  cluster: Cluster,
+  range: { readonly topic: string; readonly partition: number; readonly from: bigint; readonly end: bigint },
+  onRecords: (
+    records: readonly InputRecord[],
+    nextOffset: bigint,
+  ) => undefined | boolean | Promise<undefined | boolean>,
+  signal?: AbortSignal,
+): Promise<bigint> => {
+  const { topic, partition, end } = range
+  let offset = range.from
+  let progressAt = performance.now()
+  while (offset < end) {
+    signal?.throwIfAborted()
+    const fetched = await whileClusterAnswers(`reading ${topic}/${partition}`, async () => {
+      const broker = await leaderOf(cluster, topic, partition)
+      const limits = { waitMsMax: WAIT_MS, bytesMax: FETCH_BYTES }
+      const [result] = await fetchRecords(
+        broker,
+        [{ topic, partition, offset, maxBytes: FETCH_BYTES }],
+        limits,
+      )
+      return result!
+    })
+    if (fetched.errorCode === OFFSET_OUT_OF_RANGE) {
+      throw new OffsetOutOfRangeError(`${topic}/${partition}: the log does not have offset ${offset}`)
+    }
+    if (fetched.errorCode !== 0) {
+      await whileClusterAnswers('metadata', () => cluster.refreshMetadata())
+      throw new RetriableError(`reading ${topic}/${partition}: ${protocolErrorType(fetched.errorCode)}`)
+    }
+    if (fetched.nextOffset > offset) progressAt = performance.now()
+    else if (performance.now() - progressAt > STALL_MS_MAX) {
+      throw new RetriableError(`${topic}/${partition}: no progress at ${offset}, a transaction hangs`)
+    }
+    offset = fetched.nextOffset
+    const done = fetched.records.length > 0 && (await onRecords(fetched.records, offset))
+    if (done === true) return offset
+  }
+  return offset
+}

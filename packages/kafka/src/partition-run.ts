@@ -1,0 +1,246 @@
+import { randomBytes } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Kafka } from 'kafkajs'
+import { kafkaErrorType } from './client.ts'
+import { OffsetOutOfRangeError, RetriableError, StateError } from './errors.ts'
+import type { Fetcher } from './fetcher.ts'
+import type { Cluster } from './internals.ts'
+import type { Membership } from './membership.ts'
+import { committedOffsets, logRange, requireInRange, whileClusterAnswers } from './offsets.ts'
+import type { PartitionOwner, RestoreContext, StagedBatch } from './owner.ts'
+import { PartitionQueue } from './partition-queue.ts'
+import { PartitionInputs, type Input, type TakenBatch } from './partition-inputs.ts'
+import type { PartitionState, StageOptions } from './stage.ts'
+import { openStatePartition } from './state-partition.ts'
+import { TransactionalProducer, TransactionError } from './transactional-producer.ts'
+
+const BACKOFF_MS = 200
+const BACKOFF_MS_MAX = 10_000
+const QUEUE_BYTES_MIN = 1_048_576
+
+export interface PartitionRunOptions {
+  readonly stage: StageOptions
+  readonly partition: number
+  readonly groupId: string
+  /** For offsets and the state topic; the fetcher has connections of its own. */
+  readonly cluster: Cluster
+  readonly kafka: Kafka
+  readonly fetcher: Fetcher
+  readonly membership: Membership
+  /** A predecessor of this partition in this process: it has to end first. */
+  readonly after: Promise<void>
+  /** Neither time nor another member will cure it. */
+  onFatal(error: Error): void
+}
+
+/** One ownership of one partition number: from the fence to the release, over any number of restarts. */
+export class PartitionRun {
+  readonly #options: PartitionRunOptions
+  readonly #released = new AbortController()
+  readonly done: Promise<void>
+  #state: PartitionState = 'fencing'
+
+  constructor(options: PartitionRunOptions) {
+    this.#options = options
+    this.done = this.#run()
+  }
+
+  get state(): PartitionState {
+    return this.#state
+  }
+
+  /** Released, or about to be: it takes no further batch. */
+  get isOver(): boolean {
+    return this.#isReleased() || this.#state === 'released'
+  }
+
+  /** Lets a running transaction end, then closes. */
+  release(): Promise<void> {
+    this.#released.abort()
+    return this.done
+  }
+
+  async #run(): Promise<void> {
+    const { after, partition, membership, stage } = this.#options
+    await after
+    for (let failures = 0; !this.#isReleased();) {
+      const startedAt = performance.now()
+      try {
+        await this.#own()
+      } catch (error) {
+        if (this.#isReleased()) break
+        if (!isTemporary(error)) {
+          this.#enter('stopped', error as Error)
+          this.#options.onFatal(error as Error)
+          return
+        }
+        failures = performance.now() - startedAt > BACKOFF_MS_MAX ? 1 : failures + 1
+        this.#enter('backing_off', error)
+        const fields = { partition, failures, error: kafkaErrorType(error.cause ?? error) }
+        stage.logger.warn(fields, `${error.message}: starting the partition again`)
+        await this.#pause(failures)
+        // Fencing without being the owner would shut out the rightful one.
+        if (!(await membership.confirm(partition))) break
+      }
+    }
+    this.#enter('released')
+  }
+
+  async #own(): Promise<void> {
+    const { stage, partition, groupId, kafka } = this.#options
+    this.#enter('fencing')
+    const producer = new TransactionalProducer({
+      kafka,
+      groupId,
+      transactionalId: `${stage.settings.topicPrefix}${stage.service}-${partition}`,
+      transactionTimeoutMs: stage.settings.transactionTimeoutMs,
+    })
+    let owner: PartitionOwner | undefined
+    let inputs: PartitionInputs | undefined
+    try {
+      await producer.fence()
+      this.#enter('restoring')
+      owner = await stage.openOwner(partition)
+      inputs = await this.#restore(owner, producer)
+      this.#enter('running')
+      await this.#work(owner, producer, inputs)
+    } finally {
+      inputs?.close()
+      await producer.close()
+      await owner?.close()
+    }
+  }
+
+  /** Brings the owner to where its predecessor has committed, and opens the inputs there. */
+  async #restore(owner: PartitionOwner, producer: TransactionalProducer): Promise<PartitionInputs> {
+    const { stage, partition, groupId, cluster, fetcher } = this.#options
+    const signal = this.#released.signal
+    const stateTopic = stage.stateTopic
+    const state =
+      stateTopic === undefined
+        ? undefined
+        : await openStatePartition({
+            cluster,
+            topic: stateTopic,
+            partition,
+            barrierOffset: await producer.barrier(stateTopic, partition, randomBytes(16)),
+            signal,
+          })
+    const committed = await committedOffsets(cluster, groupId, stage.inputs, partition)
+    const context: RestoreContext = {
+      partition,
+      clusterId: await this.#clusterId(),
+      signal,
+      committed: (topic) => committed.get(topic),
+      ...(state && { state }),
+    }
+    const positions = await owner.restore(context)
+    signal.throwIfAborted()
+    const inputs = new PartitionInputs({
+      batch: stage.batch,
+      fetcher,
+      signal,
+      onLag: (topic, records) => stage.observer?.lag?.({ partition, topic, records }),
+    })
+    for (const topic of stage.inputs) {
+      const range = await logRange(cluster, topic, partition)
+      const offset = positions.get(topic) ?? committed.get(topic)?.offset ?? range.start
+      requireInRange(topic, partition, offset, range)
+      const queue = new PartitionQueue({
+        topic,
+        partition,
+        offset,
+        highWatermark: range.end,
+        bytesMax: Math.max(QUEUE_BYTES_MIN, 2 * stage.batch.bytesMax),
+        onChange: () => inputs.changed(topic),
+      })
+      inputs.add(queue, committed.get(topic)?.metadata ?? '')
+    }
+    return inputs
+  }
+
+  async #work(
+    owner: PartitionOwner,
+    producer: TransactionalProducer,
+    inputs: PartitionInputs,
+  ): Promise<void> {
+    const { stage, partition } = this.#options
+    for (;;) {
+      const batch = await inputs.next()
+      if (batch === undefined) return
+      const { input, records, nextOffset } = batch
+      const startedAt = performance.now()
+      const staged = records.length === 0 ? { outputs: [] } : await this.#stage(owner, batch)
+      if (staged === undefined) return
+      const { topic } = input.queue
+      const metadata = staged.offsetMetadata ?? input.metadata
+      await producer.commit(staged.outputs, { topic, partition, offset: nextOffset, metadata })
+      await staged.committed?.()
+      inputs.committed(input, nextOffset, metadata)
+      stage.observer?.committed?.({
+        partition,
+        topic,
+        records: records.length,
+        outputs: staged.outputs.length,
+        durationMs: performance.now() - startedAt,
+      })
+    }
+  }
+
+  /** Asks the owner until it can decide; undefined when the partition was released meanwhile. */
+  async #stage(
+    owner: PartitionOwner,
+    { input, records, nextOffset }: TakenBatch,
+  ): Promise<StagedBatch | undefined> {
+    const { partition, membership, stage } = this.#options
+    const { signal } = this.#released
+    const { topic } = (input satisfies Input).queue
+    const ownershipIsFresh = () => membership.isFresh && !signal.aborted
+    for (let failures = 0; ;) {
+      try {
+        const staged = await owner.stage({ topic, partition, records, nextOffset, signal, ownershipIsFresh })
+        if (failures > 0) this.#enter('running')
+        return staged
+      } catch (error) {
+        if (this.#isReleased()) return undefined
+        if (!(error instanceof RetriableError)) throw error
+        failures += 1
+        this.#enter('backing_off', error)
+        stage.logger.warn(
+          { partition, topic, failures, records: records.length },
+          `${error.message}: waiting`,
+        )
+        await this.#pause(failures)
+        if (this.#isReleased()) return undefined
+      }
+    }
+  }
+
+  async #clusterId(): Promise<string> {
+    const { cluster } = this.#options
+    if (cluster.brokerPool.metadata === null) {
+      await whileClusterAnswers('metadata', () => cluster.refreshMetadata())
+    }
+    return cluster.brokerPool.metadata?.clusterId ?? ''
+  }
+
+  #enter(state: PartitionState, error?: Error): void {
+    const { stage, partition } = this.#options
+    this.#state = state
+    stage.observer?.partition?.({ partition, state, ...(error && { error }) })
+  }
+
+  #isReleased(): boolean {
+    return this.#released.signal.aborted
+  }
+
+  async #pause(failures: number): Promise<void> {
+    const limitMs = Math.min(BACKOFF_MS_MAX, BACKOFF_MS * 2 ** Math.min(failures - 1, 10))
+    const delayMs = limitMs * (0.5 + Math.random() / 2)
+    await sleep(delayMs, undefined, { signal: this.#released.signal }).catch(() => undefined)
+  }
+}
+
+const isTemporary = (error: unknown): error is Error =>
+  (error instanceof TransactionError || error instanceof RetriableError) &&
+  !(error instanceof StateError || error instanceof OffsetOutOfRangeError)

@@ -1,0 +1,52 @@
+import { OffsetOutOfRangeError } from './errors.ts'
+import type { Cluster } from './internals.ts'
+import type { StatePartition } from './owner.ts'
+import { logRange } from './offsets.ts'
+import { readPartition } from './partition-reader.ts'
+import type { InputRecord } from './record.ts'
+
+/** The constant key of barriers: compaction keeps the last one only. */
+export const BARRIER_KEY = Buffer.from('barrier')
+
+const isBarrier = ({ key }: InputRecord): boolean => key?.equals(BARRIER_KEY) ?? false
+
+/** `barrierOffset`: offset of a barrier whose transaction is committed. */
+export const openStatePartition = async (options: {
+  readonly cluster: Cluster
+  readonly topic: string
+  readonly partition: number
+  readonly barrierOffset: bigint
+  readonly signal: AbortSignal
+}): Promise<StatePartition> => {
+  const { cluster, topic, partition, barrierOffset, signal } = options
+  const { start: logStartOffset } = await logRange(cluster, topic, partition)
+  const end = barrierOffset + 1n
+  return {
+    topic,
+    logStartOffset,
+    barrierOffset,
+    first: async (from) => {
+      let found: InputRecord | undefined
+      const range = { topic, partition, from: from < logStartOffset ? logStartOffset : from, end }
+      const take = (records: readonly InputRecord[]) => {
+        found = records.find((record) => record.offset < barrierOffset && !isBarrier(record))
+        return found !== undefined
+      }
+      await readPartition(cluster, range, take, signal)
+      return found
+    },
+    read: async (from, onRecords) => {
+      if (from < logStartOffset || from > barrierOffset) {
+        throw new OffsetOutOfRangeError(
+          `${topic}/${partition}: offset ${from} is not between the log's start ${logStartOffset} and the barrier ${barrierOffset}`,
+        )
+      }
+      const pass = async (records: readonly InputRecord[], nextOffset: bigint) => {
+        const wanted = records.filter((record) => record.offset < barrierOffset && !isBarrier(record))
+        if (wanted.length > 0) await onRecords(wanted, nextOffset < end ? nextOffset : end)
+        return undefined
+      }
+      await readPartition(cluster, { topic, partition, from, end }, pass, signal)
+    },
+  }
+}

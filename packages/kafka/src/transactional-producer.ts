@@ -1,0 +1,153 @@
+import type { Kafka, Producer, ProducerRecord, RecordMetadata, Transaction } from 'kafkajs'
+import { chunksOf } from './chunks.ts'
+import { kafkaErrorType } from './client.ts'
+import { StateError } from './errors.ts'
+import type { OutputRecord } from './record.ts'
+import { BARRIER_KEY } from './state-partition.ts'
+
+/**
+ * A transaction did not come through, or it is not known whether it did: the producer is of no more use, and
+ * what was staged is discarded. Who may go on is decided by the group, not by this error.
+ */
+export class TransactionError extends Error {
+  override readonly name = 'TransactionError'
+}
+
+export interface OffsetToCommit {
+  readonly topic: string
+  readonly partition: number
+  readonly offset: bigint
+  readonly metadata: string
+}
+
+/** Trying again gives the same answer: a person must look. */
+const HOPELESS = new Set([
+  'MESSAGE_TOO_LARGE',
+  'RECORD_LIST_TOO_LARGE',
+  'INVALID_RECORD',
+  'INVALID_TRANSACTION_TIMEOUT',
+  'TOPIC_AUTHORIZATION_FAILED',
+  'GROUP_AUTHORIZATION_FAILED',
+  'TRANSACTIONAL_ID_AUTHORIZATION_FAILED',
+])
+
+const OFFSET_METADATA_BYTES_MAX = 4_096
+
+/** The producer of one input partition. One transaction at a time; after any error it must be closed. */
+export class TransactionalProducer {
+  readonly #producer: Producer
+  readonly #groupId: string
+
+  constructor(options: {
+    /** Not shared with consumers: kafkajs notes offsets as committed before they are. */
+    kafka: Kafka
+    transactionalId: string
+    transactionTimeoutMs: number
+    groupId: string
+  }) {
+    const { kafka, transactionalId, transactionTimeoutMs, groupId } = options
+    this.#groupId = groupId
+    this.#producer = kafka.producer({
+      transactionalId,
+      transactionTimeout: transactionTimeoutMs,
+      allowAutoTopicCreation: false,
+      createPartitioner: () => explicitPartition,
+    })
+  }
+
+  /** Connects and shuts out every earlier producer of this id: its open transaction is aborted. */
+  async fence(): Promise<void> {
+    await this.#step('fencing', async () => {
+      await this.#producer.connect()
+      const transaction = await this.#producer.transaction()
+      await transaction.abort()
+    })
+  }
+
+  /** Writes the barrier to a state partition in a transaction of its own and returns its offset. */
+  async barrier(topic: string, partition: number, nonce: Buffer): Promise<bigint> {
+    return this.#step('writing the barrier', async () => {
+      const transaction = await this.#producer.transaction()
+      const record = { topic, partition, key: BARRIER_KEY, value: nonce, headers: {} }
+      const { baseOffset } = await sendChunk(transaction, topic, partition, [record])
+      await transaction.commit()
+      return BigInt(baseOffset!)
+    })
+  }
+
+  /** Commits outputs and offsets in one transaction; resolves when the broker has acknowledged the commit. */
+  async commit(outputs: readonly OutputRecord[], offset: OffsetToCommit): Promise<void> {
+    if (Buffer.byteLength(offset.metadata) > OFFSET_METADATA_BYTES_MAX) {
+      throw new RangeError(`offset metadata has more than ${OFFSET_METADATA_BYTES_MAX} bytes`)
+    }
+    await this.#step('the transaction', async () => {
+      const transaction = await this.#producer.transaction()
+      await sendAll(transaction, outputs)
+      const { topic, partition, metadata } = offset
+      const partitions = [{ partition, offset: String(offset.offset), metadata }]
+      await transaction.sendOffsets({ consumerGroupId: this.#groupId, topics: [{ topic, partitions }] })
+      await transaction.commit()
+    })
+  }
+
+  async close(): Promise<void> {
+    await this.#producer.disconnect().catch(() => undefined)
+  }
+
+  async #step<T>(what: string, run: () => Promise<T>): Promise<T> {
+    try {
+      return await run()
+    } catch (error) {
+      const type = kafkaErrorType(error)
+      const message = `${what}: ${type}`
+      if (HOPELESS.has(type)) throw new StateError(message, { cause: error })
+      throw new TransactionError(message, { cause: error })
+    }
+  }
+}
+
+/** kafkajs partitions anew on each retry what has no partition of its own. */
+export const explicitPartition = ({ message }: { message: { partition?: number } }): number => {
+  if (message.partition === undefined) throw new RangeError('a record without a partition')
+  return message.partition
+}
+
+/** Partitions at the same time, the chunks of one partition one after another: a send never spans two leaders. */
+const sendAll = async (transaction: Transaction, outputs: readonly OutputRecord[]): Promise<void> => {
+  const byTarget = new Map<string, OutputRecord[]>()
+  for (const output of outputs) {
+    const target = `${output.topic}/${output.partition}`
+    const list = byTarget.get(target)
+    if (list) list.push(output)
+    else byTarget.set(target, [output])
+  }
+  const sends = [...byTarget.values()].map(async (records) => {
+    const { topic, partition } = records[0]!
+    for (const chunk of chunksOf(records)) await sendChunk(transaction, topic, partition, chunk)
+  })
+  // All have ended before the caller goes on: none may still be sending when the producer is closed.
+  const failed = (await Promise.allSettled(sends)).find(({ status }) => status === 'rejected')
+  if (failed) throw (failed as PromiseRejectedResult).reason
+}
+
+const sendChunk = async (
+  transaction: Transaction,
+  topic: string,
+  partition: number,
+  records: readonly OutputRecord[],
+): Promise<RecordMetadata> => {
+  const messages = records.map(({ key, value, headers }) => ({ key, value, headers, partition }))
+  const result = await transaction.send({ topic, acks: -1, messages })
+  return acknowledgement(result, topic, partition)
+}
+
+/** kafkajs can resolve a send without a result for the partition, which then was not written. */
+export const acknowledgement = (
+  results: readonly RecordMetadata[],
+  topic: string,
+  partition: number,
+): RecordMetadata => {
+  const result = results.find((one) => one.topicName === topic && one.partition === partition)
+  if (result?.errorCode !== 0) throw new Error(`no acknowledgement for ${topic}/${partition}`)
+  return result
+}
