@@ -1,5 +1,5 @@
 import type { WireRecord } from '@weir/contracts'
-import type { Kafka, Producer, ProducerRecord } from 'kafkajs'
+import type { Kafka, Producer } from 'kafkajs'
 import { wireBytesOf } from './chunks.ts'
 import { kafkaClient, kafkaErrorType } from './client.ts'
 import { Lane, type Entry } from './lane.ts'

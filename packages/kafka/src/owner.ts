@@ -42,12 +42,15 @@ export interface InputBatch {
   readonly ownershipIsFresh: () => boolean
 }
 
+/** By `topic/partition`: the offset after the last output there. */
+export type WrittenOffsets = ReadonlyMap<string, bigint>
+
 export interface StagedBatch {
   readonly outputs: readonly OutputRecord[]
   /** Kept with the committed offset of the input topic, at most 4,096 bytes. */
   readonly offsetMetadata?: string
   /** Called once after the broker acknowledged the commit, before the next `stage`: the only place to change memory. */
-  readonly committed?: () => void | Promise<void>
+  readonly committed?: (written: WrittenOffsets) => void | Promise<void>
 }
 
 export interface RestoreContext {

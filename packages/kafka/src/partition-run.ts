@@ -170,12 +170,17 @@ export class PartitionRun {
       if (batch === undefined) return
       const { input, records, nextOffset } = batch
       const startedAt = performance.now()
-      const staged = records.length === 0 ? { outputs: [] } : await this.#stage(owner, batch)
+      const staged = records.length === 0 ? NOTHING : await this.#stage(owner, batch)
       if (staged === undefined) return
       const { topic } = input.queue
       const metadata = staged.offsetMetadata ?? input.metadata
-      await producer.commit(staged.outputs, { topic, partition, offset: nextOffset, metadata })
-      await staged.committed?.()
+      const written = await producer.commit(staged.outputs, {
+        topic,
+        partition,
+        offset: nextOffset,
+        metadata,
+      })
+      await staged.committed?.(written)
       inputs.committed(input, nextOffset, metadata)
       stage.observer?.committed?.({
         partition,
@@ -240,6 +245,8 @@ export class PartitionRun {
     await sleep(delayMs, undefined, { signal: this.#released.signal }).catch(() => undefined)
   }
 }
+
+const NOTHING: StagedBatch = { outputs: [] }
 
 const isTemporary = (error: unknown): error is Error =>
   (error instanceof TransactionError || error instanceof RetriableError) &&

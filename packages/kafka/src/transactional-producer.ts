@@ -1,7 +1,8 @@
-import type { Kafka, Producer, ProducerRecord, RecordMetadata, Transaction } from 'kafkajs'
+import type { Kafka, Producer, RecordMetadata, Transaction } from 'kafkajs'
 import { chunksOf } from './chunks.ts'
 import { kafkaErrorType } from './client.ts'
 import { StateError } from './errors.ts'
+import type { WrittenOffsets } from './owner.ts'
 import type { OutputRecord } from './record.ts'
 import { BARRIER_KEY } from './state-partition.ts'
 
@@ -75,18 +76,22 @@ export class TransactionalProducer {
     })
   }
 
-  /** Commits outputs and offsets in one transaction; resolves when the broker has acknowledged the commit. */
-  async commit(outputs: readonly OutputRecord[], offset: OffsetToCommit): Promise<void> {
+  /**
+   * Commits outputs and offsets in one transaction; resolves when the broker has acknowledged the commit, to the
+   * offset after the last record of each topic's partition.
+   */
+  async commit(outputs: readonly OutputRecord[], offset: OffsetToCommit): Promise<WrittenOffsets> {
     if (Buffer.byteLength(offset.metadata) > OFFSET_METADATA_BYTES_MAX) {
       throw new RangeError(`offset metadata has more than ${OFFSET_METADATA_BYTES_MAX} bytes`)
     }
-    await this.#step('the transaction', async () => {
+    return this.#step('the transaction', async () => {
       const transaction = await this.#producer.transaction()
-      await sendAll(transaction, outputs)
+      const written = await sendAll(transaction, outputs)
       const { topic, partition, metadata } = offset
       const partitions = [{ partition, offset: String(offset.offset), metadata }]
       await transaction.sendOffsets({ consumerGroupId: this.#groupId, topics: [{ topic, partitions }] })
       await transaction.commit()
+      return written
     })
   }
 
@@ -113,7 +118,11 @@ export const explicitPartition = ({ message }: { message: { partition?: number }
 }
 
 /** Partitions at the same time, the chunks of one partition one after another: a send never spans two leaders. */
-const sendAll = async (transaction: Transaction, outputs: readonly OutputRecord[]): Promise<void> => {
+const sendAll = async (
+  transaction: Transaction,
+  outputs: readonly OutputRecord[],
+): Promise<WrittenOffsets> => {
+  const written = new Map<string, bigint>()
   const byTarget = new Map<string, OutputRecord[]>()
   for (const output of outputs) {
     const target = `${output.topic}/${output.partition}`
@@ -123,11 +132,15 @@ const sendAll = async (transaction: Transaction, outputs: readonly OutputRecord[
   }
   const sends = [...byTarget.values()].map(async (records) => {
     const { topic, partition } = records[0]!
-    for (const chunk of chunksOf(records)) await sendChunk(transaction, topic, partition, chunk)
+    for (const chunk of chunksOf(records)) {
+      const { baseOffset } = await sendChunk(transaction, topic, partition, chunk)
+      written.set(`${topic}/${partition}`, BigInt(baseOffset!) + BigInt(chunk.length))
+    }
   })
   // All have ended before the caller goes on: none may still be sending when the producer is closed.
   const failed = (await Promise.allSettled(sends)).find(({ status }) => status === 'rejected')
   if (failed) throw (failed as PromiseRejectedResult).reason
+  return written
 }
 
 const sendChunk = async (

@@ -1,0 +1,4 @@
+import { runService } from '@weir/service-kit'
+import { dedup } from './index.ts'
+
+await runService(dedup)
