@@ -51,10 +51,13 @@ export interface SourceDefinition {
   /** Status of a request without, and with a wrong signature. */
   readonly statusMissing: number
   readonly statusInvalid: number
+  /** The provider's own texts for the two. */
+  readonly answerMissing: string
+  readonly answerInvalid: string
+  /** The JSON field that carries the text of a refusal; undefined: refusals have an empty body. */
+  readonly answerField?: 'error' | 'detail'
   /** Default for authentic but malformed bodies: dead-lettered in both cases, then 200 or 400. */
   readonly onInvalid: 'accept-dlq' | 'reject-400'
-  /** Top-level fields that differ between retries of one event, left out of the body hash. */
-  readonly volatileFields: readonly string[]
   /** Total: never throws on any JSON value. `rawHash` (hex sha256 of the raw body) serves keys that need it. */
-  identify(payload: JsonValue, rawHash: string): Identified
+  readonly identify: (payload: JsonValue, rawHash: string) => Identified
 }

@@ -1,0 +1,44 @@
+import { createHash } from 'node:crypto'
+import { asObject, identified, idOf, missing, typeName, wrongType } from './fields.ts'
+import type { SourceDefinition } from './source.ts'
+
+const REQUIRED = [
+  ['conversationId', 'string'],
+  ['sessionId', 'string'],
+  ['intent', 'string'],
+  ['userId', 'string'],
+  ['timestamp', 'number'],
+] as const
+
+/** Intents of a bot. Cognigy signs nothing by default: the peer's address decides, and a token where one is set. */
+export const cognigy: SourceDefinition = {
+  name: 'cognigy',
+  paths: ['/webhooks/cognigy'],
+  verifier: { kind: 'address', tokenHeader: 'authorization' },
+  statusMissing: 401,
+  statusInvalid: 403,
+  answerMissing: 'Missing or wrong token',
+  answerInvalid: 'Address not allowed',
+  answerField: 'error',
+  onInvalid: 'reject-400',
+  identify: (payload) => {
+    const event = asObject(payload)
+    if (event === undefined) return wrongType('the body', 'an object')
+    for (const [field, wanted] of REQUIRED) {
+      const value = event[field]
+      if (value === undefined) return missing(field, `Missing required field: ${field}`)
+      if (typeof value !== wanted) {
+        return wrongType(
+          field,
+          wanted,
+          `Type mismatch for ${field}. Expected ${wanted}, got ${typeName(value)}`,
+        )
+      }
+    }
+    const interactionId = idOf(event.conversationId)
+    if (interactionId === undefined) return wrongType('conversationId', 'a text of 1 to 512 bytes')
+    const text = `${interactionId}:${event.timestamp as number}:${event.sessionId as string}`
+    const dedupKey = createHash('sha256').update(text).digest('hex')
+    return identified({ interactionId, eventType: 'cognigy.intent', dedupKey })
+  },
+}

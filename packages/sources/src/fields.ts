@@ -1,0 +1,44 @@
+import type { Identified, Identity, JsonObject, JsonValue } from './source.ts'
+
+const ID_BYTES_MAX = 512
+
+export const asObject = (value: JsonValue | undefined): JsonObject | undefined =>
+  typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as JsonObject) : undefined
+
+export const identified = (identity: Identity): Identified => ({ kind: 'identified', identity })
+
+export const missing = (field: string, answer?: string): Identified => ({
+  kind: 'problem',
+  problem: {
+    reason: 'missing_field',
+    detail: `${field} is missing`,
+    ...(answer !== undefined && { answer }),
+  },
+})
+
+export const wrongType = (field: string, wanted: string, answer?: string): Identified => ({
+  kind: 'problem',
+  problem: {
+    reason: 'wrong_type',
+    detail: `${field} is not ${wanted}`,
+    ...(answer !== undefined && { answer }),
+  },
+})
+
+/** An identifier: a text that is not empty and not absurdly long. A finite number is taken as its text. */
+export const idOf = (value: JsonValue | undefined): string | undefined => {
+  const text = typeof value === 'number' ? String(value) : value
+  return typeof text === 'string' && text !== '' && Buffer.byteLength(text) <= ID_BYTES_MAX ? text : undefined
+}
+
+/** A whole number, also as text: templates quote every value. */
+export const sequenceOf = (value: JsonValue | undefined): number | undefined => {
+  const number = typeof value === 'string' && /^\d{1,15}$/.test(value) ? Number(value) : value
+  return typeof number === 'number' && Number.isSafeInteger(number) ? number : undefined
+}
+
+/** A moment: ISO text or epoch ms. Only its text enters a key, so nothing is parsed. */
+export const momentOf = (value: JsonValue | undefined): string | undefined => idOf(value)
+
+export const typeName = (value: JsonValue): string =>
+  value === null ? 'null' : Array.isArray(value) ? 'array' : typeof value

@@ -1,0 +1,7 @@
+import type { ServiceDefinition } from '@weir/service-kit'
+import { loadConfig, type IngressConfig } from './config.ts'
+import { start } from './start.ts'
+
+export type { IngressConfig }
+
+export const ingress: ServiceDefinition<IngressConfig> = { name: 'ingress', loadConfig, start }

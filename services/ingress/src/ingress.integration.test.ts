@@ -1,0 +1,74 @@
+import { decodeReceivedWebhook, TOPIC_SPECS, topicNames } from '@weir/contracts'
+import { ensureTopics, openTopicReader } from '@weir/kafka'
+import { createLogger, Metrics } from '@weir/service-kit'
+import { sign, SOURCES } from '@weir/sources'
+import { isolatedKafka } from '@weir/testkit'
+import { expect, it, vi } from 'vitest'
+import { ingress } from './index.ts'
+
+const logger = createLogger('test', 'silent')
+const SECRET = 'a secret of the tests'
+const BODY =
+  '{"interactionId":"i","eventType":"t","sequenceNumber":1,"dataActionId":"d","updatedTimestamp":"u","id":"i","type":"t","conversationId":"i","sessionId":"s","intent":"n","timestamp":1,"userId":"u"}'
+
+const env = (brokers: string, port: number) => ({
+  WEIR_PROFILE: 'dev',
+  KAFKA_BROKERS: brokers,
+  INGRESS_PORT: String(port),
+  INGRESS_HOST: '127.0.0.1',
+  INGRESS_REQUEST_BUDGET_MS: '1500',
+  SOURCE_CXONE_SECRETS: SECRET,
+  SOURCE_CXONE_DATAACTION_SECRETS: SECRET,
+  SOURCE_NICE_SECRETS: SECRET,
+  SOURCE_COGNIGY_CIDRS: '127.0.0.1',
+})
+
+const postAll = (port: number) =>
+  Promise.all(
+    SOURCES.map(async ({ name, verifier }) => {
+      const signature =
+        verifier.kind === 'hmac' ? { [verifier.header]: sign(verifier, SECRET, Buffer.from(BODY)) } : {}
+      const response = await fetch(`http://127.0.0.1:${port}/webhooks/${name}`, {
+        ...{ method: 'POST', body: BODY },
+        headers: { 'content-type': 'application/json', ...signature },
+      })
+      return response.status
+    }),
+  )
+
+it('has every webhook on the topic when it answers 200', async () => {
+  const settings = isolatedKafka('ingress')
+  await ensureTopics({ settings, logger, specs: TOPIC_SPECS, replicationFactor: 1, minInsyncReplicas: 1 })
+  const config = ingress.loadConfig({
+    ...env(settings.kafkaBrokers.join(','), 23_411),
+    TOPIC_PREFIX: settings.topicPrefix,
+    TOPIC_PARTITIONS: String(settings.topicPartitions),
+  })
+  const service = await ingress.start(config, { logger, metrics: new Metrics('ingress') })
+  try {
+    await vi.waitFor(() => expect(service.readiness()).toEqual([]), { timeout: 10_000 })
+    expect(await postAll(23_411)).toEqual([200, 200, 200, 200])
+  } finally {
+    await service.stop()
+  }
+  const reader = await openTopicReader(settings, topicNames(settings.topicPrefix).received)
+  const sources: string[] = []
+  await reader.readToEnd((records) => {
+    for (const record of records) sources.push(decodeReceivedWebhook(record).source)
+  })
+  await reader.close()
+  expect(sources.sort()).toEqual(SOURCES.map(({ name }) => name).sort())
+})
+
+it('answers 503 while there is no broker, and stays', async () => {
+  const config = ingress.loadConfig(env('127.0.0.1:1', 23_412))
+  const service = await ingress.start(config, { logger, metrics: new Metrics('ingress') })
+  try {
+    expect(await postAll(23_412)).toEqual([503, 503, 503, 503])
+    expect(service.readiness()).toEqual(['waiting for Kafka'])
+    expect((await fetch('http://127.0.0.1:23412/livez')).status).toBe(200)
+    expect((await fetch('http://127.0.0.1:23412/readyz')).status).toBe(503)
+  } finally {
+    await service.stop()
+  }
+})

@@ -1,0 +1,4 @@
+import { runService } from '@weir/service-kit'
+import { ingress } from './index.ts'
+
+await runService(ingress)
