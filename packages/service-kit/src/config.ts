@@ -70,16 +70,15 @@ export const loadSettings = <S extends Settings>(
 }
 
 /** The configuration for a log line: secrets only as `set` or `unset`. */
-export const describeSettings = (
-  settings: Settings,
-  config: Record<string, unknown>,
-): Record<string, unknown> =>
-  Object.fromEntries(
+export const describeSettings = (settings: Settings, config: object): Record<string, unknown> => {
+  const values = config as Record<string, unknown>
+  return Object.fromEntries(
     Object.entries(settings).map(([name, setting]) => [
       name,
-      setting.secret ? (config[name] === undefined ? 'unset' : 'set') : config[name],
+      setting.secret ? (values[name] === undefined ? 'unset' : 'set') : values[name],
     ]),
   )
+}
 
 // Schemas for settings: each takes the environment's text.
 const numeric = (min: number, max: number, whole: boolean) =>

@@ -17,9 +17,4 @@ export const dedupMetrics = (metrics: Metrics) => ({
     ['partition'],
   ),
   restoredRecords: metrics.counter('weir_dedup_restored_records_total', 'State records read back.'),
-  lag: metrics.gauge('weir_dedup_lag_records', 'Records behind the end of the input.', [
-    'topic',
-    'partition',
-  ]),
-  transactionSeconds: metrics.histogram('weir_dedup_transaction_seconds', 'From the decision to the commit.'),
 })

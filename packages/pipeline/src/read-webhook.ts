@@ -1,8 +1,10 @@
 import { decodeReceivedWebhook, InvalidRecordError, type ReceivedWebhook } from '@weir/contracts'
-import type { InputRecord } from '@weir/kafka'
-import { deadLetter, ok, type Outcome } from '@weir/pipeline'
+import { deadLetter, ok, type Outcome } from './outcome.ts'
 
-export const readWebhook = (record: InputRecord): Outcome<ReceivedWebhook> => {
+/** The first step of whoever reads webhooks: what Weir did not write is a dead letter. */
+export const readWebhook = (
+  record: Parameters<typeof decodeReceivedWebhook>[0],
+): Outcome<ReceivedWebhook> => {
   try {
     return ok(decodeReceivedWebhook(record))
   } catch (error) {

@@ -1,0 +1,107 @@
+import { TOPIC_SPECS, topicNames, type TopicNames, type TopicRole } from '@weir/contracts'
+import {
+  checkTopics,
+  startStage,
+  waitForBrokers,
+  type KafkaSettings,
+  type PartitionOwner,
+  type StageObserver,
+  type StageOptions,
+} from '@weir/kafka'
+import {
+  Closers,
+  ConfigError,
+  describeSettings,
+  startProbeServer,
+  type Service,
+  type ServiceDeps,
+  type Settings,
+} from '@weir/service-kit'
+
+/** What the configuration of every consuming service has. */
+export interface ConsumerConfig extends KafkaSettings {
+  readonly profile: 'production' | 'dev'
+  readonly probePort: number
+  readonly batchRecordsMax: number
+  readonly batchBytesMax: number
+  readonly lingerMs: number
+}
+
+export interface ConsumerOptions<Config extends ConsumerConfig> {
+  /** Consumer group, transactional ids, metric names. */
+  readonly service: string
+  readonly config: Config
+  /** Of which the configuration came, to print it without secrets. */
+  readonly settings: Settings
+  readonly inputs: readonly TopicRole[]
+  readonly state?: TopicRole
+  readonly outputs: readonly TopicRole[]
+  /** Opens what the owners share, once the topics are as they must be. */
+  open(topics: TopicNames): {
+    readonly openOwner: (partition: number) => Promise<PartitionOwner>
+    readonly close?: () => Promise<unknown>
+  }
+}
+
+/**
+ * The frame of every consuming service: probes from the first moment, topics checked, then an exactly-once stage.
+ * Rejects with a `ConfigError` when a topic is not as it must be.
+ */
+export const startConsumer = async <Config extends ConsumerConfig>(
+  options: ConsumerOptions<Config>,
+  deps: ServiceDeps,
+): Promise<Service> => {
+  const { service, config, settings, inputs, state, outputs } = options
+  const { logger, metrics } = deps
+  logger.info(describeSettings(settings, config), 'starting')
+  const closers = new Closers()
+  let readiness: () => readonly string[] = () => ['waiting for Kafka']
+  const probes = await startProbeServer({ port: config.probePort, metrics, readiness: () => readiness() })
+  closers.add(() => probes.close())
+  try {
+    await waitForBrokers(config, logger)
+    const roles = [...inputs, ...outputs, ...(state === undefined ? [] : [state])]
+    const specs = TOPIC_SPECS.filter(({ role }) => roles.includes(role))
+    const faults = await checkTopics({ settings: config, profile: config.profile, specs })
+    if (faults.length > 0) throw new ConfigError(faults.join('\n'))
+    const topics = topicNames(config.topicPrefix)
+    const { openOwner, close } = options.open(topics)
+    if (close) closers.add(close)
+    const stageOptions: StageOptions = {
+      ...{ settings: config, logger, service, openOwner },
+      inputs: inputs.map((role) => topics[role]),
+      ...(state !== undefined && { stateTopic: topics[state] }),
+      batch: {
+        recordsMax: config.batchRecordsMax,
+        bytesMax: config.batchBytesMax,
+        lingerMs: config.lingerMs,
+      },
+      observer: stageObserver(service, deps),
+    }
+    const stage = await startStage(stageOptions)
+    closers.add(() => stage.stop())
+    readiness = () => stage.readiness()
+    return { stop: () => closers.close(), failed: stage.failed, readiness: () => readiness() }
+  } catch (error) {
+    await closers.close()
+    throw error
+  }
+}
+
+const stageObserver = (service: string, { logger, metrics }: ServiceDeps): StageObserver => {
+  const name = (what: string) => `weir_${service.replaceAll('-', '_')}_${what}`
+  const lag = metrics.gauge(name('lag_records'), 'Records behind the end of the input.', [
+    'topic',
+    'partition',
+  ])
+  const seconds = metrics.histogram(name('transaction_seconds'), 'From the decision to the commit.')
+  const restarts = metrics.counter(name('partition_restarts_total'), 'Times a partition backed off.')
+  return {
+    committed: ({ durationMs }) => seconds.observe(durationMs / 1_000),
+    lag: ({ topic, partition, records }) => lag.set({ topic, partition: String(partition) }, records),
+    partition: ({ partition, state }) => {
+      if (state === 'backing_off') restarts.inc()
+      logger.debug({ partition, state }, 'partition')
+    },
+  }
+}

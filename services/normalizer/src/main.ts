@@ -1,0 +1,4 @@
+import { runService } from '@weir/service-kit'
+import { normalizer } from './index.ts'
+
+await runService(normalizer)

@@ -1,0 +1,57 @@
+import {
+  KAFKA_SETTINGS,
+  loadSettings,
+  probePortSetting,
+  SERVICE_SETTINGS,
+  setting,
+  type ConfigOf,
+  type Environment,
+  type Settings,
+} from '@weir/service-kit'
+
+export const SETTINGS = {
+  ...SERVICE_SETTINGS,
+  ...KAFKA_SETTINGS,
+  probePort: probePortSetting('PERSISTENCE', 3012),
+  registryUrl: {
+    env: 'SCHEMA_REGISTRY_URL',
+    schema: setting.text(),
+    help: 'Base URL of the Confluent-compatible schema registry.',
+  },
+  databaseUrl: {
+    env: 'DATABASE_URL',
+    schema: setting.text(),
+    secret: true,
+    help: 'PostgreSQL, as postgres://user:password@host:port/database.',
+  },
+  poolMax: {
+    env: 'DATABASE_POOL_MAX',
+    schema: setting.integer(4, 1, 100),
+    help: 'Most connections to the database; one is busy for each partition that writes.',
+  },
+  statementTimeoutMs: {
+    env: 'DATABASE_STATEMENT_TIMEOUT_MS',
+    schema: setting.integer(30_000, 100, 600_000),
+    help: 'A statement that takes so long is given up and repeated.',
+  },
+  batchRecordsMax: {
+    env: 'PERSISTENCE_BATCH_RECORDS_MAX',
+    schema: setting.integer(1_000, 1, 10_000),
+    help: 'Most records of one transaction.',
+  },
+  batchBytesMax: {
+    env: 'PERSISTENCE_BATCH_BYTES_MAX',
+    schema: setting.integer(8_388_608, 65_536, 268_435_456),
+    help: 'Most body bytes of one transaction.',
+  },
+  lingerMs: {
+    env: 'PERSISTENCE_LINGER_MS',
+    schema: setting.integer(50, 0, 5_000),
+    help: 'How long a transaction waits for more records when there is no backlog.',
+  },
+} satisfies Settings
+
+export type PersistenceConfig = ConfigOf<typeof SETTINGS>
+
+/** Throws a `ConfigError` that names each setting, its value and the fix. */
+export const loadConfig = (env: Environment = process.env): PersistenceConfig => loadSettings(SETTINGS, env)

@@ -1,0 +1,4 @@
+import { runService } from '@weir/service-kit'
+import { persistence } from './index.ts'
+
+await runService(persistence)

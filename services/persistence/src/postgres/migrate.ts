@@ -1,0 +1,36 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import pg from 'pg'
+import { asUnavailable } from './postgres-sink.ts'
+
+const FOLDER = new URL('./migrations/', import.meta.url)
+/** Any number; the same for every instance. */
+const LOCK = 7_305_011
+
+/** Brings the database to the newest schema, each step once, one instance at a time. Rejects with a `SinkUnavailableError` while it is away. */
+export const migrate = async (databaseUrl: string): Promise<readonly string[]> => {
+  const client = new pg.Client({ connectionString: databaseUrl, connectionTimeoutMillis: 5_000 })
+  client.on('error', () => undefined)
+  try {
+    await client.connect()
+    await client.query('SELECT pg_advisory_lock($1)', [LOCK])
+    await client.query(
+      'CREATE TABLE IF NOT EXISTS weir_migrations (name text PRIMARY KEY, at timestamptz DEFAULT now())',
+    )
+    const { rows } = await client.query<{ name: string }>('SELECT name FROM weir_migrations')
+    const done = new Set(rows.map(({ name }) => name))
+    const wanted = readdirSync(FOLDER)
+      .sort()
+      .filter((name) => name.endsWith('.sql') && !done.has(name))
+    for (const name of wanted) {
+      await client.query('BEGIN')
+      await client.query(readFileSync(new URL(name, FOLDER), 'utf8'))
+      await client.query('INSERT INTO weir_migrations (name) VALUES ($1)', [name])
+      await client.query('COMMIT')
+    }
+    return wanted
+  } catch (error) {
+    throw asUnavailable(error)
+  } finally {
+    await client.end().catch(() => undefined)
+  }
+}

@@ -1,0 +1,127 @@
+import { randomBytes } from 'node:crypto'
+import { eventKeyOf, type InteractionEvent } from '@weir/contracts'
+import { testServers } from '@weir/testkit'
+import pg from 'pg'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { SinkUnavailableError } from '../row-sink.ts'
+import { migrate } from './migrate.ts'
+import { PostgresSink } from './postgres-sink.ts'
+
+const database = `test_sink_${randomBytes(4).toString('hex')}`
+const serverUrl = testServers().databaseUrl
+const databaseUrl = serverUrl.replace(/[^/]*$/, database)
+let server: pg.Client
+let client: pg.Client
+let sink: PostgresSink
+
+beforeAll(async () => {
+  server = new pg.Client({ connectionString: serverUrl })
+  await server.connect()
+  await server.query(`CREATE DATABASE ${database}`)
+  await Promise.all([migrate(databaseUrl), migrate(databaseUrl), migrate(databaseUrl)])
+  client = new pg.Client({ connectionString: databaseUrl })
+  await client.connect()
+  sink = new PostgresSink({ databaseUrl, poolMax: 2, statementTimeoutMs: 10_000 })
+})
+
+afterAll(async () => {
+  await sink.close()
+  await client.end()
+  await server.query(`DROP DATABASE ${database}`)
+  await server.end()
+})
+
+const event = (id: string, changes: Partial<InteractionEvent> = {}): InteractionEvent => ({
+  ...{
+    eventKey: eventKeyOf('cxone', id).toString('hex'),
+    source: 'cxone',
+    eventType: 't',
+    interactionId: 'i',
+  },
+  ...{ channel: 'voice', direction: null, customerIdentifier: null, customerType: null, queue: null },
+  ...{ skill: null, agentId: null, message: null, intent: null, sequence: null, occurredAt: null },
+  ...{ occurredAtOriginal: null, receivedAt: 1_700_000_000_000, processedAt: 1_700_000_000_001 },
+  ...{ schemaVersion: 'v', declaredSchemaVersion: null, dataActionId: null, sessionId: null, userId: null },
+  ...{ attributes: {}, partsMissing: ['queue', 'skill'], bodyHash: Buffer.alloc(8, 1) },
+  ...{ raw: Buffer.from('{"a":1}') },
+  ...changes,
+})
+
+const keyOf = ({ eventKey }: InteractionEvent) => Buffer.from(eventKey, 'hex')
+const countOf = async (events: readonly InteractionEvent[]): Promise<number> => {
+  const { rows } = await client.query<{ count: string }>(
+    'SELECT count(*) FROM events WHERE event_key = ANY($1::bytea[])',
+    [events.map(keyOf)],
+  )
+  return Number(rows[0]!.count)
+}
+
+it('writes each event once, however often the batch comes', async () => {
+  const events = Array.from({ length: 50 }, (_, i) => event(`once-${i}`))
+  for (const batch of [events.slice(0, 30), events, [...events, ...events]]) {
+    expect(await sink.write(batch)).toEqual(batch.map(() => ({ kind: 'stored' })))
+  }
+  expect(await countOf(events)).toBe(50)
+})
+
+it('tells a repeat from a conflict, also within a batch', async () => {
+  const first = event('conflict')
+  const other = { ...first, bodyHash: Buffer.alloc(8, 2) }
+  expect(await sink.write([first, other, first])).toEqual([
+    { kind: 'stored' },
+    { kind: 'conflict', first: '0101010101010101' },
+    { kind: 'stored' },
+  ])
+})
+
+it('never lets an older sequence replace a newer one', async () => {
+  const at = (sequence: number) =>
+    event(`sequence-${sequence}`, { interactionId: 'ordered', sequence, eventType: `type-${sequence}` })
+  const latest = async () => {
+    const { rows } = await client.query<{ event_type: string }>(
+      `SELECT event_type FROM interactions WHERE interaction_id = 'ordered'`,
+    )
+    return rows.map((row) => row.event_type)
+  }
+  await sink.write([at(2), at(4), at(3)])
+  expect(await latest()).toEqual(['type-4'])
+  await sink.write([at(1)])
+  expect(await latest()).toEqual(['type-4'])
+  await sink.write([at(5)])
+  await sink.write([at(4)])
+  expect(await latest()).toEqual(['type-5'])
+})
+
+it('keeps the exact bytes, with NUL and lone surrogates', async () => {
+  const raw = Buffer.from('{"nul":"a\\u0000b","lone":"\\ud800","fine":"\\u00e9"}')
+  const one = event('nul', { raw, message: 'a\0b\ud800', attributes: { nul: '"a\\u0000b"' } })
+  expect(await sink.write([one])).toEqual([{ kind: 'stored' }])
+  const { rows } = await client.query<Record<string, unknown>>(
+    'SELECT raw, payload, payload_sanitised, message, parts_missing FROM events WHERE event_key = $1',
+    [keyOf(one)],
+  )
+  expect(rows[0]).toEqual({
+    ...{ raw, message: 'a\uFFFDb\uFFFD', payload_sanitised: true, parts_missing: ['queue', 'skill'] },
+    payload: { nul: 'a\uFFFDb', lone: '\uFFFD', fine: 'é' },
+  })
+})
+
+it('finds the one row that the database refuses, and stores the others', async () => {
+  const bad = event('bad', { raw: Buffer.from(`{"n":1e-99999}`) })
+  const good = Array.from({ length: 6 }, (_, i) => event(`beside-${i}`))
+  const results = await sink.write([...good.slice(0, 4), bad, ...good.slice(4)])
+  expect(results.map(({ kind }) => kind)).toEqual([
+    ...['stored', 'stored', 'stored', 'stored', 'rejected', 'stored', 'stored'],
+  ])
+  expect(await countOf(good)).toBe(6)
+})
+
+it('says that the database is away, not that a row is bad', async () => {
+  const away = new PostgresSink({
+    databaseUrl: 'postgres://x:y@127.0.0.1:1/z',
+    poolMax: 1,
+    statementTimeoutMs: 500,
+  })
+  await expect(away.write([event('away')])).rejects.toThrow(SinkUnavailableError)
+  await away.close()
+})

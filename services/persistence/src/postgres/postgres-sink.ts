@@ -1,0 +1,189 @@
+import type { InteractionEvent } from '@weir/contracts'
+import pg from 'pg'
+import { SinkUnavailableError, type RowResult, type RowSink } from '../row-sink.ts'
+import { jsonbOf, sanitiseText } from './jsonb.ts'
+
+export interface PostgresOptions {
+  readonly databaseUrl: string
+  readonly poolMax: number
+  readonly statementTimeoutMs: number
+}
+
+/** SQLSTATE classes that say the row's content is at fault: data exception, integrity, limits of the server. */
+const CONTENT_CLASSES = new Set(['22', '23', '54'])
+/** Classes that say that something in our own statements or rights is wrong: a person must look. */
+const OWN_FAULT_CLASSES = new Set(['28', '3D', '3F', '42'])
+
+const text = (value: string | null): string | null => (value === null ? null : sanitiseText(value))
+const moment = (epochMs: number | null): string | null => {
+  if (epochMs === null) return null
+  const date = new Date(epochMs)
+  return Number.isNaN(date.getTime()) ? null : date.toISOString()
+}
+
+/** Columns of `events`, their types, and where they come from; the order is that of the statement's arrays. */
+const COLUMNS: readonly (readonly [
+  column: string,
+  type: string,
+  value: (event: InteractionEvent) => unknown,
+])[] = [
+  ['event_key', 'bytea', ({ eventKey }) => Buffer.from(eventKey, 'hex')],
+  ['source', 'text', ({ source }) => text(source)],
+  ['event_type', 'text', ({ eventType }) => text(eventType)],
+  ['interaction_id', 'text', ({ interactionId }) => text(interactionId)],
+  ['channel', 'text', ({ channel }) => text(channel)],
+  ['direction', 'text', ({ direction }) => text(direction)],
+  ['customer_identifier', 'text', ({ customerIdentifier }) => text(customerIdentifier)],
+  ['customer_type', 'text', ({ customerType }) => text(customerType)],
+  ['queue', 'text', ({ queue }) => text(queue)],
+  ['skill', 'text', ({ skill }) => text(skill)],
+  ['agent_id', 'text', ({ agentId }) => text(agentId)],
+  ['message', 'text', ({ message }) => text(message)],
+  ['intent', 'text', ({ intent }) => text(intent)],
+  ['sequence', 'bigint', ({ sequence }) => sequence],
+  ['occurred_at', 'timestamptz', ({ occurredAt }) => moment(occurredAt)],
+  ['occurred_at_original', 'text', ({ occurredAtOriginal }) => text(occurredAtOriginal)],
+  ['received_at', 'timestamptz', ({ receivedAt }) => moment(receivedAt)],
+  ['processed_at', 'timestamptz', ({ processedAt }) => moment(processedAt)],
+  ['schema_version', 'text', ({ schemaVersion }) => text(schemaVersion)],
+  ['declared_schema_version', 'text', ({ declaredSchemaVersion }) => text(declaredSchemaVersion)],
+  ['data_action_id', 'text', ({ dataActionId }) => text(dataActionId)],
+  ['session_id', 'text', ({ sessionId }) => text(sessionId)],
+  ['user_id', 'text', ({ userId }) => text(userId)],
+  [
+    'attributes',
+    'jsonb',
+    ({ attributes }) => sanitiseText(jsonbOf(Buffer.from(JSON.stringify(attributes))).json),
+  ],
+  ['body_hash', 'bytea', ({ bodyHash }) => bodyHash],
+  ['payload', 'jsonb', ({ raw }) => jsonbOf(raw).json],
+  ['payload_sanitised', 'boolean', ({ raw }) => jsonbOf(raw).sanitised],
+  ['raw', 'bytea', ({ raw }) => raw],
+  // Arrays of arrays must be rectangular, so the list travels as one text.
+  ['parts_missing', 'text', ({ partsMissing }) => partsMissing.join(',')],
+]
+
+const NAMES = COLUMNS.map(([column]) => column)
+const LATEST = [
+  ...['source', 'interaction_id', 'event_key', 'event_type', 'channel', 'direction', 'customer_identifier'],
+  ...['customer_type', 'queue', 'skill', 'agent_id', 'sequence', 'occurred_at', 'received_at', 'payload'],
+]
+/** A total order: the provider's sequence where it has one, else its time; then ours; then the key. */
+const order = (table: string): string =>
+  `(coalesce(${table}.sequence, -1), coalesce(${table}.occurred_at, '-infinity'), ${table}.received_at, ${table}.event_key)`
+const ORDER_DESCENDING = `coalesce(sequence, -1) DESC, coalesce(occurred_at, '-infinity') DESC, received_at DESC, event_key DESC`
+
+/** One statement: only rows that are really new can become an interaction's latest, and never an older one. */
+const INSERT = `
+WITH given AS (
+  SELECT * FROM unnest(${COLUMNS.map(([, type], index) => `$${index + 1}::${type}[]`).join(', ')}) AS t(${NAMES.join(', ')})
+), inserted AS (
+  INSERT INTO events (${NAMES.join(', ')})
+  SELECT ${NAMES.map((name) => (name === 'parts_missing' ? `string_to_array(parts_missing, ',')` : name)).join(', ')}
+  FROM given ORDER BY event_key
+  ON CONFLICT (event_key) DO NOTHING
+  RETURNING ${LATEST.join(', ')}
+), latest AS (
+  SELECT DISTINCT ON (source, interaction_id) * FROM inserted
+  ORDER BY source, interaction_id, ${ORDER_DESCENDING}
+), upserted AS (
+  INSERT INTO interactions (${LATEST.join(', ')})
+  SELECT ${LATEST.join(', ')} FROM latest ORDER BY source, interaction_id
+  ON CONFLICT (source, interaction_id) DO UPDATE SET
+    ${LATEST.slice(2)
+      .map((name) => `${name} = excluded.${name}`)
+      .join(', ')}, updated_at = clock_timestamp()
+  WHERE ${order('excluded')} > ${order('interactions')}
+)
+SELECT event_key FROM inserted`
+
+export class PostgresSink implements RowSink {
+  readonly #pool: pg.Pool
+
+  constructor({ databaseUrl, poolMax, statementTimeoutMs }: PostgresOptions) {
+    this.#pool = new pg.Pool({
+      connectionString: databaseUrl,
+      max: poolMax,
+      statement_timeout: statementTimeoutMs,
+      query_timeout: statementTimeoutMs + 5_000,
+      connectionTimeoutMillis: 5_000,
+      application_name: 'weir-persistence',
+    })
+    // A connection that breaks while idle: the next query opens another.
+    this.#pool.on('error', () => undefined)
+  }
+
+  async write(events: readonly InteractionEvent[]): Promise<readonly RowResult[]> {
+    if (events.length === 0) return []
+    let inserted: Set<string>
+    try {
+      inserted = await this.#insert(events)
+    } catch (error) {
+      if (!isContentFault(error)) throw asUnavailable(error)
+      if (events.length === 1)
+        return [{ kind: 'rejected', detail: `SQLSTATE ${(error as { code: string }).code}` }]
+      // One row spoils all: halves find it, and every attempt may be repeated.
+      const half = Math.ceil(events.length / 2)
+      return [...(await this.write(events.slice(0, half))), ...(await this.write(events.slice(half)))]
+    }
+    return this.#judge(events, inserted)
+  }
+
+  async close(): Promise<void> {
+    await this.#pool.end()
+  }
+
+  async #insert(events: readonly InteractionEvent[]): Promise<Set<string>> {
+    const values = COLUMNS.map(([, , value]) => events.map(value))
+    const { rows } = await this.#pool.query<{ event_key: Buffer }>({
+      name: 'insert-events',
+      text: INSERT,
+      values,
+    })
+    return new Set(rows.map(({ event_key: key }) => key.toString('hex')))
+  }
+
+  /** What was not inserted was there before, or came twice in this batch: with the same body or with another. */
+  async #judge(events: readonly InteractionEvent[], inserted: Set<string>): Promise<readonly RowResult[]> {
+    const claimed = new Set<string>()
+    const isFirst = ({ eventKey }: InteractionEvent): boolean => {
+      const first = inserted.has(eventKey) && !claimed.has(eventKey)
+      claimed.add(eventKey)
+      return first
+    }
+    const firsts = events.map(isFirst)
+    if (!firsts.includes(false)) return events.map(() => ({ kind: 'stored' }))
+    const there = await this.#hashes(events.filter((_, index) => !firsts[index]))
+    return events.map(({ eventKey, bodyHash }) => {
+      const first = there.get(eventKey)
+      return first === undefined || first === bodyHash.toString('hex')
+        ? { kind: 'stored' }
+        : { kind: 'conflict', first }
+    })
+  }
+
+  async #hashes(events: readonly InteractionEvent[]): Promise<ReadonlyMap<string, string>> {
+    try {
+      const { rows } = await this.#pool.query<{ event_key: Buffer; body_hash: Buffer }>(
+        'SELECT event_key, body_hash FROM events WHERE event_key = ANY($1::bytea[])',
+        [events.map(({ eventKey }) => Buffer.from(eventKey, 'hex'))],
+      )
+      return new Map(rows.map((row) => [row.event_key.toString('hex'), row.body_hash.toString('hex')]))
+    } catch (error) {
+      throw asUnavailable(error)
+    }
+  }
+}
+
+const sqlClass = (error: unknown): string => ((error as { code?: string }).code ?? '').slice(0, 2)
+
+const isContentFault = (error: unknown): boolean =>
+  error instanceof pg.DatabaseError && CONTENT_CLASSES.has(sqlClass(error))
+
+/** Whatever a person need not look at is the database being away or busy. */
+export const asUnavailable = (error: unknown): unknown => {
+  if (error instanceof SinkUnavailableError) return error
+  if (error instanceof pg.DatabaseError && OWN_FAULT_CLASSES.has(sqlClass(error))) return error
+  const code = (error as { code?: string }).code ?? 'no connection'
+  return new SinkUnavailableError(`the database does not answer (${code})`, { cause: error })
+}

@@ -1,0 +1,46 @@
+import { startConsumer } from '@weir/consumer'
+import { EventReader } from '@weir/event-codec'
+import type { Service, ServiceDeps } from '@weir/service-kit'
+import { SETTINGS, type PersistenceConfig } from './config.ts'
+import { PersistenceOwner, retrying } from './persistence-owner.ts'
+import { migrate } from './postgres/migrate.ts'
+import { PostgresSink } from './postgres/postgres-sink.ts'
+
+export const start = (config: PersistenceConfig, deps: ServiceDeps): Promise<Service> =>
+  startConsumer(
+    {
+      service: 'persistence',
+      config,
+      settings: SETTINGS,
+      inputs: ['normalized', 'persistenceReplay'],
+      outputs: ['persistenceDlq'],
+      open: (topics) => {
+        const reader = new EventReader(config)
+        const sink = new PostgresSink(config)
+        const rows = deps.metrics.counter('weir_persistence_rows_total', 'Events by what became of them.', [
+          'result',
+        ])
+        const migrateOnce = once(() => migrate(config.databaseUrl))
+        return {
+          close: () => sink.close(),
+          openOwner: async (partition) => {
+            await retrying(migrateOnce)
+            return new PersistenceOwner({ topics, partition, reader, sink, rows })
+          },
+        }
+      },
+    },
+    deps,
+  )
+
+/** Shares one success; a failure is tried again by the next call. */
+const once = <T>(run: () => Promise<T>): (() => Promise<T>) => {
+  let result: Promise<T> | undefined
+  return () => {
+    result ??= run().catch((error: unknown) => {
+      result = undefined
+      throw error
+    })
+    return result
+  }
+}
