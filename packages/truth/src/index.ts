@@ -1,0 +1,3 @@
+export * from './audit.ts'
+export * from './ledger.ts'
+export type * from './operation.ts'

@@ -1,0 +1,127 @@
+import {
+  closeSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from 'node:fs'
+import { join } from 'node:path'
+import type { FinishedOperation, Operation, OperationKind, OperationResult } from './operation.ts'
+
+const SUFFIX = '.truth.jsonl'
+const SEGMENT_MS = 3_600_000
+const KEPT_MS = 24 * SEGMENT_MS
+
+type Line =
+  | readonly ['intent', id: string, source: string, kind: OperationKind, rawHash: string, eventKey?: string]
+  | readonly ['result', id: string, result: OperationResult]
+
+/**
+ * What was sent and how it was answered, on disk: an intent is handed to the operating system before its request is
+ * sent, so a killed process leaves at most requests without a result, and those count as unknown. Segments of an
+ * hour; those older than a day are deleted.
+ */
+export class TruthLedger {
+  readonly #folder: string
+  readonly #run: string
+  #file: number
+  #segmentAt: number
+  #next = 0
+  #results: string[] = []
+
+  private constructor(folder: string, run: string) {
+    this.#folder = folder
+    this.#run = run
+    mkdirSync(folder, { recursive: true })
+    for (const file of ledgerFiles(folder)) {
+      if (Date.now() - statSync(file).mtimeMs > KEPT_MS) rmSync(file)
+    }
+    this.#segmentAt = Date.now()
+    this.#file = this.#openSegment()
+  }
+
+  /** `run` tells this run's operations from those of earlier ones. */
+  static open(folder: string, run: string): TruthLedger {
+    return new TruthLedger(folder, run)
+  }
+
+  /** Notes operations that are about to be sent; returns their ids, in order. */
+  intend(operations: readonly Operation[]): readonly string[] {
+    if (Date.now() - this.#segmentAt > SEGMENT_MS) this.#rotate()
+    const ids: string[] = []
+    const lines = operations.map(({ source, kind, rawHash, eventKey }) => {
+      const id = `${this.#run}-${this.#next++}`
+      ids.push(id)
+      return encode(
+        eventKey === undefined
+          ? ['intent', id, source, kind, rawHash]
+          : ['intent', id, source, kind, rawHash, eventKey],
+      )
+    })
+    if (lines.length > 0) writeSync(this.#file, lines.join(''))
+    return ids
+  }
+
+  /** Notes an answer; written with the next `flush`. */
+  finish(id: string, result: OperationResult): void {
+    this.#results.push(encode(['result', id, result]))
+  }
+
+  flush(): void {
+    if (this.#results.length === 0) return
+    writeSync(this.#file, this.#results.join(''))
+    this.#results = []
+  }
+
+  close(): void {
+    this.flush()
+    closeSync(this.#file)
+  }
+
+  #rotate(): void {
+    this.flush()
+    closeSync(this.#file)
+    this.#segmentAt = Date.now()
+    this.#file = this.#openSegment()
+  }
+
+  #openSegment(): number {
+    return openSync(join(this.#folder, `${this.#run}-${this.#segmentAt}${SUFFIX}`), 'a')
+  }
+}
+
+const encode = (line: Line): string => `${JSON.stringify(line)}\n`
+
+const ledgerFiles = (folder: string): string[] =>
+  readdirSync(folder)
+    .filter((name) => name.endsWith(SUFFIX))
+    .map((name) => join(folder, name))
+
+/** All operations of all runs in a folder. A line that a kill tore is left out; without a result an operation is unknown. */
+export const readTruth = (folder: string): FinishedOperation[] => {
+  const intents = new Map<string, Operation>()
+  const results = new Map<string, OperationResult>()
+  for (const file of ledgerFiles(folder)) {
+    for (const text of readFileSync(file, 'utf8').split('\n')) {
+      const line = decode(text)
+      if (line?.[0] === 'intent') {
+        const [, id, source, kind, rawHash, eventKey] = line
+        intents.set(id, { source, kind, rawHash, ...(eventKey !== undefined && { eventKey }) })
+      } else if (line?.[0] === 'result') {
+        results.set(line[1], line[2])
+      }
+    }
+  }
+  return [...intents].map(([id, operation]) => ({ ...operation, result: results.get(id) ?? 'unknown' }))
+}
+
+const decode = (text: string): Line | undefined => {
+  try {
+    return JSON.parse(text) as Line
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,12 @@
+import type { ServiceDefinition } from '@weir/service-kit'
+import { loadConfig, type SimulatorConfig } from './config.ts'
+import { startSimulator } from './start.ts'
+
+export { startSimulator, type SimulatorService } from './start.ts'
+export type { SimulatorConfig }
+
+export const simulator: ServiceDefinition<SimulatorConfig> = {
+  name: 'simulator',
+  loadConfig,
+  start: startSimulator,
+}

@@ -1,0 +1,129 @@
+import type { Logger } from '@weir/service-kit'
+import type { OperationResult, TruthLedger } from '@weir/truth'
+import { Pool, type Dispatcher } from 'undici'
+import type { Shipment } from './shipment.ts'
+
+export interface SenderCounts {
+  /** Requests sent, retries included. */
+  sent: number
+  /** Answered 2xx. */
+  accepted: number
+  /** Malformed ones answered 400 after they were kept. */
+  rejected: number
+  /** Forged ones turned away. */
+  refused: number
+  failed: number
+  unknown: number
+}
+
+const CONNECTIONS = 64
+const ANSWER_MS_MAX = 20_000
+const RETRY_MS = 500
+const RETRY_MS_MAX = 8_000
+/** About what providers do before they switch a webhook off. */
+const ATTEMPTS_MAX = 6
+const NOT_SENT = new Set(['ECONNREFUSED', 'UND_ERR_CONNECT_TIMEOUT'])
+
+/** Sends requests and notes each in the ledger before it goes out; what is not answered well is tried again. */
+export class Sender {
+  readonly counts: SenderCounts = { sent: 0, accepted: 0, rejected: 0, refused: 0, failed: 0, unknown: 0 }
+  readonly #pool: Pool
+  readonly #ledger: TruthLedger
+  readonly #logger: Logger
+  readonly #retries = new Map<NodeJS.Timeout, () => void>()
+  #inFlight = 0
+  #surprises = 0
+  #idle: (() => void) | undefined
+
+  constructor(targetUrl: string, ledger: TruthLedger, logger: Logger) {
+    this.#ledger = ledger
+    this.#logger = logger
+    this.#pool = new Pool(targetUrl, {
+      connections: CONNECTIONS,
+      pipelining: 1,
+      headersTimeout: ANSWER_MS_MAX,
+      bodyTimeout: ANSWER_MS_MAX,
+    })
+  }
+
+  get inFlight(): number {
+    return this.#inFlight
+  }
+
+  send(shipments: readonly Shipment[], attempt = 1): void {
+    const ids = this.#ledger.intend(shipments.map(({ operation }) => operation))
+    for (const [index, shipment] of shipments.entries()) void this.#sendOne(shipment, ids[index]!, attempt)
+  }
+
+  /** Resolves once nothing is in flight and no retry waits, or after `waitMs`. */
+  async drain(waitMs: number): Promise<void> {
+    if (this.#inFlight + this.#retries.size === 0) return
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, waitMs)
+      this.#idle = () => {
+        clearTimeout(timer)
+        resolve()
+      }
+    })
+  }
+
+  async close(): Promise<void> {
+    for (const timer of this.#retries.keys()) clearTimeout(timer)
+    this.#retries.clear()
+    await this.#pool.destroy()
+  }
+
+  async #sendOne(shipment: Shipment, id: string, attempt: number): Promise<void> {
+    this.#inFlight += 1
+    this.counts.sent += 1
+    let result: OperationResult
+    try {
+      const { path, headers, raw } = shipment
+      const response: Dispatcher.ResponseData = await this.#pool.request({
+        method: 'POST',
+        path,
+        headers,
+        body: raw,
+      })
+      await response.body.dump()
+      result = this.#judge(shipment, response.statusCode)
+    } catch (error) {
+      result = NOT_SENT.has((error as { code?: string }).code ?? '') ? 'failed' : 'unknown'
+    }
+    this.#count(shipment, result)
+    this.#ledger.finish(id, result)
+    this.#inFlight -= 1
+    if (result === 'failed' || result === 'unknown') this.#retry(shipment, attempt)
+    this.#checkIdle()
+  }
+
+  #judge({ operation }: Shipment, status: number): OperationResult {
+    if (status >= 200 && status < 300) return 'acked'
+    if (operation.kind === 'malformed' && status === 400) return 'acked'
+    if (operation.kind === 'forged' && status >= 400 && status < 500) return 'refused'
+    if (status < 500 && this.#surprises++ < 10) {
+      this.#logger.warn({ status, source: operation.source, kind: operation.kind }, 'an unexpected answer')
+    }
+    return status < 500 ? 'refused' : 'unknown'
+  }
+
+  #count({ operation }: Shipment, result: OperationResult): void {
+    if (result !== 'acked') this.counts[result] += 1
+    else if (operation.kind === 'malformed' && operation.source !== 'cxone') this.counts.rejected += 1
+    else this.counts.accepted += 1
+  }
+
+  #retry(shipment: Shipment, attempt: number): void {
+    if (attempt >= ATTEMPTS_MAX) return
+    const retry = () => {
+      this.#retries.delete(timer)
+      this.send([shipment], attempt + 1)
+    }
+    const timer = setTimeout(retry, Math.min(RETRY_MS_MAX, RETRY_MS * 2 ** (attempt - 1)))
+    this.#retries.set(timer, retry)
+  }
+
+  #checkIdle(): void {
+    if (this.#inFlight + this.#retries.size === 0) this.#idle?.()
+  }
+}

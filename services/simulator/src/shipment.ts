@@ -1,0 +1,74 @@
+import { createHash, randomBytes } from 'node:crypto'
+import { eventKeyOf } from '@weir/contracts'
+import { sign, SOURCES, type JsonObject, type SourceDefinition, type SourceName } from '@weir/sources'
+import type { Operation } from '@weir/truth'
+import type { SimulatorConfig } from './config.ts'
+
+/** One request, ready to be sent any number of times. */
+export interface Shipment {
+  readonly operation: Operation
+  readonly path: string
+  readonly headers: Readonly<Record<string, string>>
+  readonly raw: Buffer
+}
+
+const definitions = new Map(SOURCES.map((source) => [source.name, source]))
+
+const secretOf = (config: SimulatorConfig, source: SourceName): string =>
+  ({
+    cxone: config.cxoneSecret,
+    'cxone-dataaction': config.dataActionSecret,
+    nice: config.niceSecret,
+    cognigy: [''],
+  })[source][0] ?? ''
+
+const pack = (
+  config: SimulatorConfig,
+  source: SourceDefinition,
+  raw: Buffer,
+  described: Pick<Operation, 'kind' | 'eventKey'>,
+): Shipment => {
+  const { verifier, name, paths } = source
+  const headers: Record<string, string> = { 'content-type': 'application/json' }
+  if (verifier.kind === 'hmac') {
+    const secret = described.kind === 'forged' ? randomBytes(16).toString('hex') : secretOf(config, name)
+    headers[verifier.header] = sign(verifier, secret, raw)
+  } else if (config.cognigyToken !== undefined) {
+    headers[verifier.tokenHeader] = `Bearer ${config.cognigyToken}`
+  }
+  const rawHash = hashOf(raw)
+  return {
+    operation: { source: name, rawHash, ...described },
+    path: paths[raw[raw.length - 2]! % paths.length]!,
+    headers,
+    raw,
+  }
+}
+
+const hashOf = (raw: Buffer): string => createHash('sha256').update(raw).digest('hex')
+
+/** A good request. */
+export const packEvent = (config: SimulatorConfig, name: SourceName, body: JsonObject): Shipment => {
+  const source = definitions.get(name)!
+  const raw = Buffer.from(JSON.stringify(body))
+  const result = source.identify(body, hashOf(raw))
+  if (result.kind === 'problem')
+    throw new TypeError(`a payload that ${name} does not take: ${result.problem.detail}`)
+  const eventKey = eventKeyOf(name, result.identity.dedupKey).toString('hex')
+  return pack(config, source, raw, { kind: 'event', eventKey })
+}
+
+/** Signed, but cut short. */
+export const packMalformed = (config: SimulatorConfig, name: SourceName, id: string): Shipment =>
+  pack(config, definitions.get(name)!, Buffer.from(`{"broken":"${id}"`), { kind: 'malformed' })
+
+/** Signed with another secret; only of sources that sign. */
+export const packForged = (config: SimulatorConfig, name: SourceName, id: string): Shipment =>
+  pack(
+    config,
+    definitions.get(name)!,
+    Buffer.from(`{"interactionId":"${id}","eventType":"x","sequenceNumber":1}`),
+    {
+      kind: 'forged',
+    },
+  )

@@ -1,0 +1,104 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createLogger, Metrics } from '@weir/service-kit'
+import { SOURCES, verifySignature } from '@weir/sources'
+import { readTruth } from '@weir/truth'
+import { afterEach, beforeEach, expect, it } from 'vitest'
+import { loadConfig } from './config.ts'
+import { Plan } from './plan.ts'
+import { startSimulator } from './start.ts'
+
+const SECRET = 'a secret of the tests'
+let truthDir = ''
+beforeEach(() => {
+  truthDir = mkdtempSync(join(tmpdir(), 'weir-simulator-'))
+})
+afterEach(() => rmSync(truthDir, { recursive: true, force: true }))
+
+const configure = (env: Record<string, string> = {}) =>
+  loadConfig({
+    SOURCE_CXONE_SECRETS: SECRET,
+    SOURCE_CXONE_DATAACTION_SECRETS: SECRET,
+    SOURCE_NICE_SECRETS: SECRET,
+    SIMULATOR_PROBE_PORT: '0',
+    TRUTH_DIR: truthDir,
+    ...env,
+  })
+
+const shipments = (count: number, env: Record<string, string> = {}) => {
+  const plan = new Plan(configure(env), 'run')
+  return Array.from({ length: count }, (_, i) => plan.next(1_700_000_000_000 + i * 2))
+}
+
+it('sends the same for the same seed, and something else for another', () => {
+  const bodies = (env?: Record<string, string>) => shipments(300, env).map(({ raw }) => raw.toString())
+  expect(bodies()).toEqual(bodies())
+  expect(bodies({ SIMULATOR_SEED: '2' })).not.toEqual(bodies())
+})
+
+it('sends every source, with as many repeats as configured, some of them late', () => {
+  const all = shipments(20_000, { SIMULATOR_LATE_AFTER_SECS: '5' })
+  expect(new Set(all.map(({ operation }) => operation.source)).size).toBe(SOURCES.length)
+  const seen = new Map<string, number>()
+  let repeats = 0
+  let late = 0
+  for (const [index, { operation }] of all.entries()) {
+    const first = seen.get(operation.rawHash)
+    if (first === undefined) seen.set(operation.rawHash, index)
+    else repeats += 1
+    if (first !== undefined && index - first >= 2_400) late += 1
+  }
+  expect(repeats / all.length).toBeGreaterThan(0.17)
+  expect(repeats / all.length).toBeLessThan(0.22)
+  expect(late / repeats).toBeGreaterThan(0.35)
+  const kinds = Map.groupBy(all, ({ operation }) => operation.kind)
+  expect(kinds.get('malformed')!.length).toBeGreaterThan(100)
+  expect(kinds.get('forged')!.length).toBeGreaterThan(100)
+})
+
+it('signs as the providers do, but for what it forges', () => {
+  for (const { operation, headers, raw } of shipments(2_000)) {
+    const { verifier } = SOURCES.find(({ name }) => name === operation.source)!
+    if (verifier.kind !== 'hmac') continue
+    const verdict = verifySignature(verifier, [SECRET], headers[verifier.header], raw)
+    expect(verdict).toBe(operation.kind === 'forged' ? 'invalid' : 'valid')
+  }
+})
+
+it('notes every request before it is sent, and tries again what was not answered well', async () => {
+  let requests = 0
+  let unnoted = 0
+  const respond = (request: IncomingMessage, response: ServerResponse): void => {
+    requests += 1
+    if (readTruth(truthDir).length < requests) unnoted += 1
+    request.resume().on('end', () => {
+      if (requests % 10 === 3) request.socket.destroy()
+      else response.writeHead(requests % 10 === 7 ? 503 : 200).end()
+    })
+  }
+  const server = createServer(respond)
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const config = configure({
+    SIMULATOR_TARGET_URL: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    SIMULATOR_RATE: '200',
+    SIMULATOR_FOR_SECS: '1',
+  })
+  const service = await startSimulator(config, {
+    logger: createLogger('test', 'silent'),
+    metrics: new Metrics('test'),
+  })
+  await service.finished
+  const counts = service.counts()
+  await service.stop()
+  server.close()
+  const truth = readTruth(truthDir)
+  expect(unnoted).toBe(0)
+  expect(truth).toHaveLength(requests)
+  expect(counts.sent).toBe(requests)
+  expect(counts.unknown).toBeGreaterThan(10)
+  const acked = new Set(truth.filter(({ result }) => result === 'acked').map(({ rawHash }) => rawHash))
+  expect(truth.filter(({ rawHash }) => !acked.has(rawHash))).toEqual([])
+}, 60_000)

@@ -1,0 +1,78 @@
+import { randomBytes } from 'node:crypto'
+import {
+  Closers,
+  describeSettings,
+  startProbeServer,
+  type Service,
+  type ServiceDeps,
+} from '@weir/service-kit'
+import { TruthLedger } from '@weir/truth'
+import { SETTINGS, type SimulatorConfig } from './config.ts'
+import { Plan } from './plan.ts'
+import { Sender, type SenderCounts } from './sender.ts'
+
+export interface SimulatorService extends Service {
+  counts(): Readonly<SenderCounts>
+  /** Resolves when `SIMULATOR_FOR_SECS` have passed and every request has its answer. */
+  readonly finished: Promise<void>
+}
+
+const TICK_MS = 10
+/** A late tick makes up for what is due, but not for a long standstill at once. */
+const BURST_SECS_MAX = 0.25
+const DRAIN_MS_MAX = 30_000
+
+export const startSimulator = async (
+  config: SimulatorConfig,
+  { logger, metrics }: ServiceDeps,
+): Promise<SimulatorService> => {
+  logger.info(describeSettings(SETTINGS, config), 'starting')
+  const closers = new Closers()
+  const probes = await startProbeServer({ port: config.probePort, metrics, readiness: () => [] })
+  closers.add(() => probes.close())
+  const run = randomBytes(4).toString('hex')
+  const ledger = TruthLedger.open(config.truthDir, run)
+  const sender = new Sender(config.targetUrl, ledger, logger)
+  const plan = new Plan(config, run)
+  const requests = metrics.gauge('weir_simulator_requests', 'Requests by result.', ['result'])
+
+  const startedAt = performance.now()
+  const finish = Promise.withResolvers<undefined>()
+  let lastAt = startedAt
+  let owed = 0
+  const tick = (): void => {
+    const now = performance.now()
+    owed = Math.min(owed + ((now - lastAt) / 1_000) * config.rate, Math.max(1, config.rate * BURST_SECS_MAX))
+    lastAt = now
+    const room = Math.max(0, config.inFlightMax - sender.inFlight)
+    const count = Math.min(Math.floor(owed), room)
+    owed -= count
+    if (count > 0) sender.send(Array.from({ length: count }, () => plan.next(Date.now())))
+    ledger.flush()
+    for (const [result, value] of Object.entries(sender.counts)) requests.set({ result }, value as number)
+    if (config.forSecs > 0 && now - startedAt >= config.forSecs * 1_000) void end()
+  }
+  const timer = setInterval(tick, TICK_MS)
+  let ending: Promise<void> | undefined
+  const end = (): Promise<void> => {
+    ending ??= (async () => {
+      clearInterval(timer)
+      await sender.drain(DRAIN_MS_MAX)
+      ledger.flush()
+      finish.resolve(undefined)
+    })()
+    return ending
+  }
+  closers.add(async () => {
+    await end()
+    await sender.close()
+    ledger.close()
+  })
+  return {
+    stop: () => closers.close(),
+    failed: new Promise<never>(() => undefined),
+    readiness: () => [],
+    counts: () => ({ ...sender.counts }),
+    finished: finish.promise,
+  }
+}
