@@ -1,0 +1,12 @@
+import type { ServiceDefinition } from '@weir/service-kit'
+import { loadConfig, type MetricExportConfig } from './config.ts'
+import { start } from './start.ts'
+
+export { readTotals, type InfluxSettings, type InfluxTotals } from './influx.ts'
+export type { MetricExportConfig }
+
+export const metricExport: ServiceDefinition<MetricExportConfig> = {
+  name: 'metric-export',
+  loadConfig,
+  start,
+}

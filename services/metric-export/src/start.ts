@@ -1,0 +1,31 @@
+import { startConsumer } from '@weir/consumer'
+import type { Service, ServiceDeps } from '@weir/service-kit'
+import { SETTINGS, type MetricExportConfig } from './config.ts'
+import { writePoints } from './influx.ts'
+import { MetricExportOwner } from './metric-export-owner.ts'
+
+export const start = (config: MetricExportConfig, deps: ServiceDeps): Promise<Service> =>
+  startConsumer(
+    {
+      service: 'metric-export',
+      config,
+      settings: SETTINGS,
+      inputs: ['stats'],
+      outputs: [],
+      open: ({ stats: topic }) => {
+        const { logger, metrics } = deps
+        const help = 'Webhooks by what dedup decided, read since the start of this process.'
+        const events = metrics.counter('weir_metric_export_events_total', help, ['source', 'outcome'])
+        const { influxUrl } = config
+        if (influxUrl === undefined) logger.warn({}, 'INFLUX_URL is not set: only /metrics is served')
+        const write = influxUrl && writePoints.bind(undefined, { ...config, influxUrl })
+        return {
+          openOwner: (partition) =>
+            Promise.resolve(
+              new MetricExportOwner({ topic, partition, events, logger, ...(write && { write }) }),
+            ),
+        }
+      },
+    },
+    deps,
+  )
