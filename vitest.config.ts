@@ -23,16 +23,6 @@ export default defineConfig({
           maxWorkers: 2,
         },
       },
-      {
-        extends: true,
-        test: {
-          name: 'e2e',
-          include: ['tests/e2e/**/*.test.ts'],
-          globalSetup: ['packages/testkit/src/global-setup.ts'],
-          fileParallelism: false,
-          testTimeout: 240_000,
-        },
-      },
     ],
   },
 })

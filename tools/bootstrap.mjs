@@ -1,91 +1,139 @@
-// Gets Node 24, pnpm and the dependencies on a machine that has only Node >= 20, then runs one command with them.
-// Plain JavaScript on purpose: it runs on the system's Node, before anything is installed.
+#!/usr/bin/env node
+// Gets what is needed to run the workspace on any Node >= 20, then hands over:
+//   node tools/bootstrap.mjs start|test|check|weir [arguments]
+// Only Node's own modules here, and no syntax newer than Node 20.
 import { spawn, spawnSync } from 'node:child_process'
-import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { delimiter, dirname, join } from 'node:path'
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
+import { delimiter, dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
+const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '..')
+const HOME = resolve(process.env.WEIR_HOME ?? join(ROOT, '.weir'))
+const TOOLS = join(HOME, 'tools')
 const NODE_VERSION = '24.21.0'
 const PNPM_VERSION = '12.21.0'
-const NODE_MINIMUM = [22, 22]
-
-const root = dirname(dirname(fileURLToPath(import.meta.url)))
-const home = process.env.WEIR_HOME ?? join(root, '.weir')
-const tools = join(home, 'tools')
-const bin = join(tools, 'node_modules', '.bin')
 
 const COMMANDS = {
-  test: [['vitest', 'run']],
-  check: [
-    ['prettier', '--check', '.'],
-    ['eslint', '.'],
-    ['tsc', '-p', 'tsconfig.json'],
-    ['depcruise', '--config', '.dependency-cruiser.mjs', 'packages', 'services'],
+  start: (args) => [['packages/cli/src/main.ts', 'start', ...args]],
+  weir: (args) => [['packages/cli/src/main.ts', ...args]],
+  test: (args) => [['node_modules/vitest/vitest.mjs', 'run', ...args]],
+  check: () => [
+    ['node_modules/prettier/bin/prettier.cjs', '--check', '--log-level', 'warn', '.'],
+    ['node_modules/eslint/bin/eslint.js', '.'],
+    ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.json'],
+    [
+      'node_modules/dependency-cruiser/bin/dependency-cruise.mjs',
+      '--config',
+      '.dependency-cruiser.mjs',
+      ...['packages', 'services'],
+    ],
   ],
 }
 
-const progress = (text) => process.stderr.write(`weir: ${text}\n`)
-
-const fail = (text) => {
-  progress(text)
+const fail = (message) => {
+  process.stderr.write(`${message}\n`)
   process.exit(1)
 }
 
-const systemNodeFits = () => {
-  const [major, minor] = process.versions.node.split('.').map(Number)
-  return major > NODE_MINIMUM[0] || (major === NODE_MINIMUM[0] && minor >= NODE_MINIMUM[1])
+const progress = (message) => process.stderr.write(`${message}\n`)
+
+const nodeFits = (version) => {
+  const [major = 0, minor = 0] = version.split('.').map(Number)
+  return major > 22 || (major === 22 && minor >= 22)
 }
 
-const run = (command, args, options = {}) => {
-  const result = spawnSync(command, args, { cwd: root, encoding: 'utf8', ...options })
-  if (result.error) fail(`cannot run ${command}: ${result.error.message}`)
-  if (result.status !== 0)
-    fail(`${command} ${args.join(' ')} failed:\n${result.stdout ?? ''}${result.stderr ?? ''}`)
+/** npm as `node npm-cli.js`: what runs us, or what lies beside this Node. */
+const findNpm = () => {
+  const beside = join(dirname(process.execPath), '..', 'lib/node_modules/npm/bin/npm-cli.js')
+  const candidates = [process.env.npm_execpath ?? '', beside, '/usr/share/nodejs/npm/bin/npm-cli.js']
+  const found = candidates.find((file) => /npm-cli\.c?js$/.test(file) && existsSync(file))
+  return found === undefined ? { command: 'npm', args: [] } : { command: process.execPath, args: [found] }
 }
 
-const installTools = () => {
-  const wanted = [`pnpm@${PNPM_VERSION}`]
-  if (!systemNodeFits()) wanted.push(`node-${process.platform}-${process.arch}@${NODE_VERSION}`)
-  const stamp = join(tools, 'installed')
-  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted.join(' ')) return
-  progress(`getting ${wanted.join(' and ')}`)
-  mkdirSync(tools, { recursive: true })
-  run('npm', ['install', '--prefix', tools, '--no-save', '--no-audit', '--no-fund', ...wanted])
-  writeFileSync(stamp, wanted.join(' '))
+/** Installs one npm package into a folder of its own. Two at the same time do not clash: the later one's copy is dropped. */
+const fetchTool = (name, version) => {
+  const folder = join(TOOLS, `${name}-${version}`)
+  if (existsSync(folder)) return folder
+  progress(`Getting ${name} ${version}`)
+  const temporary = `${folder}.tmp-${process.pid}`
+  mkdirSync(temporary, { recursive: true })
+  const npm = findNpm()
+  const result = spawnSync(
+    npm.command,
+    [
+      ...npm.args,
+      'install',
+      '--prefix',
+      temporary,
+      '--no-save',
+      '--no-audit',
+      '--no-fund',
+      `${name}@${version}`,
+    ],
+    { cwd: temporary, stdio: ['ignore', 'pipe', 'inherit'] },
+  )
+  if (result.status !== 0) {
+    rmSync(temporary, { recursive: true, force: true })
+    fail(`npm could not install ${name}@${version}; its message is above`)
+  }
+  try {
+    renameSync(temporary, folder)
+  } catch (error) {
+    rmSync(temporary, { recursive: true, force: true })
+    if (!existsSync(folder)) throw error
+  }
+  return folder
 }
 
-const environment = () => ({
-  ...process.env,
-  PATH: [join(root, 'node_modules', '.bin'), bin, process.env.PATH].join(delimiter),
-  npm_config_nodedir: join(tools, 'node_modules', `node-${process.platform}-${process.arch}`),
-})
-
-const installDependencies = () => {
-  const hash = createHash('sha256')
-  for (const file of ['pnpm-lock.yaml', 'pnpm-workspace.yaml']) hash.update(readFileSync(join(root, file)))
-  const fingerprint = hash.digest('hex')
-  const stamp = join(root, 'node_modules', '.weir-installed')
-  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === fingerprint) return
-  progress('installing dependencies')
-  run(join(bin, 'pnpm'), ['install', '--frozen-lockfile'], { env: environment() })
-  writeFileSync(stamp, fingerprint)
+const getNode = () => {
+  if (nodeFits(process.versions.node)) return process.execPath
+  const name = `node-${process.platform}-${process.arch}`
+  return join(fetchTool(name, NODE_VERSION), 'node_modules', name, 'bin', 'node')
 }
 
-const runInherited = ([command, ...args]) =>
-  new Promise((resolve) => {
-    const child = spawn(command, args, { cwd: root, env: environment(), stdio: 'inherit' })
-    for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => child.kill(signal))
-    child.on('error', (error) => fail(`cannot run ${command}: ${error.message}`))
-    child.on('exit', (code, signal) => resolve(signal === null ? code : 1))
+const getPnpm = () => {
+  const folder = join(fetchTool('pnpm', PNPM_VERSION), 'node_modules', 'pnpm')
+  const { bin } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
+  return join(folder, typeof bin === 'string' ? bin : bin.pnpm)
+}
+
+/** Our parent's death must end us, even by SIGKILL: then nobody else would stop what we started. */
+const onParentDeath = (action) => {
+  const parent = process.ppid
+  setInterval(() => {
+    if (process.ppid !== parent) action()
+  }, 500).unref()
+}
+
+let current
+const forward = (signal) => current?.kill(signal)
+process.on('SIGINT', () => forward('SIGINT'))
+process.on('SIGTERM', () => forward('SIGTERM'))
+process.on('SIGHUP', () => forward('SIGTERM'))
+onParentDeath(() => forward('SIGTERM'))
+
+/** Runs to the end with our terminal; resolves to the exit code. */
+const run = (node, args) =>
+  new Promise((done, reject) => {
+    current = spawn(node, args, {
+      cwd: ROOT,
+      stdio: 'inherit',
+      env: {
+        ...process.env,
+        WEIR_HOME: HOME,
+        PATH: [dirname(node), join(ROOT, 'node_modules', '.bin'), process.env.PATH ?? ''].join(delimiter),
+      },
+    })
+    current.once('error', reject)
+    current.once('exit', (code, signal) => done(code ?? (signal === 'SIGINT' ? 130 : 143)))
   })
 
-const [name = '', ...args] = process.argv.slice(2)
-const commands = COMMANDS[name]
-if (commands === undefined) fail(`unknown command '${name}': give one of ${Object.keys(COMMANDS).join(', ')}`)
-installTools()
-installDependencies()
-for (const command of commands) {
-  const code = await runInherited([...command, ...args])
-  if (code !== 0) process.exit(code)
-}
+const [command = 'start', ...args] = process.argv.slice(2)
+if (!Object.hasOwn(COMMANDS, command))
+  fail(`unknown command ${command}: use ${Object.keys(COMMANDS).join(', ')}`)
+const node = getNode()
+const installed = await run(node, ['packages/local-stack/src/install-main.ts', getPnpm()])
+if (installed !== 0) process.exit(installed)
+let worst = 0
+for (const step of COMMANDS[command](args)) worst = Math.max(worst, await run(node, step))
+process.exit(worst)

@@ -18,8 +18,8 @@ export interface ServiceDeps {
 /** What a service folder exports; `npm start` composes these, and each `main.ts` runs one. */
 export interface ServiceDefinition<Config extends { readonly logLevel: string }> {
   readonly name: string
-  loadConfig(env?: Environment): Config
-  start(config: Config, deps: ServiceDeps): Promise<Service>
+  readonly loadConfig: (env?: Environment) => Config
+  readonly start: (config: Config, deps: ServiceDeps) => Promise<Service>
 }
 
 const STOP_MS_MAX = 25_000

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { joinDedupKey } from '@weir/contracts'
 import { asObject, identified, idOf, missing, typeName, wrongType } from './fields.ts'
 import type { SourceDefinition } from './source.ts'
 
@@ -37,8 +38,9 @@ export const cognigy: SourceDefinition = {
     }
     const interactionId = idOf(event.conversationId)
     if (interactionId === undefined) return wrongType('conversationId', 'a text of 1 to 512 bytes')
-    const text = `${interactionId}:${event.timestamp as number}:${event.sessionId as string}`
-    const dedupKey = createHash('sha256').update(text).digest('hex')
+    // Their types were checked above.
+    const parts = [interactionId, String(event.timestamp), event.sessionId as string]
+    const dedupKey = createHash('sha256').update(joinDedupKey(parts)).digest('hex')
     return identified({ interactionId, eventType: 'cognigy.intent', dedupKey })
   },
 }

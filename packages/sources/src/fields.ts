@@ -25,16 +25,17 @@ export const wrongType = (field: string, wanted: string, answer?: string): Ident
   },
 })
 
-/** An identifier: a text that is not empty and not absurdly long. A finite number is taken as its text. */
+/** An identifier: a text that is not empty, not absurdly long, and the same in every store: no NUL, no lone surrogate. A finite number is taken as its text. */
 export const idOf = (value: JsonValue | undefined): string | undefined => {
   const text = typeof value === 'number' ? String(value) : value
-  return typeof text === 'string' && text !== '' && Buffer.byteLength(text) <= ID_BYTES_MAX ? text : undefined
+  if (typeof text !== 'string' || text === '' || Buffer.byteLength(text) > ID_BYTES_MAX) return undefined
+  return text.isWellFormed() && !text.includes('\0') ? text : undefined
 }
 
 /** A whole number, also as text: templates quote every value. */
 export const sequenceOf = (value: JsonValue | undefined): number | undefined => {
   const number = typeof value === 'string' && /^\d{1,15}$/.test(value) ? Number(value) : value
-  return typeof number === 'number' && Number.isSafeInteger(number) ? number : undefined
+  return typeof number === 'number' && Number.isSafeInteger(number) && number >= 0 ? number : undefined
 }
 
 /** A moment: ISO text or epoch ms. Only its text enters a key, so nothing is parsed. */

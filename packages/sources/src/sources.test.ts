@@ -58,3 +58,14 @@ it('gives parts that contain the separator keys of their own', () => {
   }
   expect(key('a:b', 'c')).not.toBe(key('a', 'b:c'))
 })
+
+it('keeps the keys of different Cognigy events apart, and takes no id that a store would change', () => {
+  const key = (conversationId: string, sessionId: string) => {
+    const event = { conversationId, sessionId, intent: 'i', timestamp: 1, userId: 'u' }
+    const result = identify('cognigy', event)
+    return result.kind === 'identified' ? result.identity.dedupKey : result.problem.reason
+  }
+  expect(key('a', '1:b')).not.toBe(key('a:1', 'b'))
+  expect(key('\ud800', 's')).toBe('wrong_type')
+  expect(key('a\0b', 's')).toBe('wrong_type')
+})

@@ -1,0 +1,89 @@
+import {
+  KAFKA_SETTINGS,
+  loadSettings,
+  SERVICE_SETTINGS,
+  setting,
+  type ConfigOf,
+  type Environment,
+  type Settings,
+} from '@weir/service-kit'
+
+const port = (env: string, fallback: number, what: string) => ({
+  env,
+  schema: setting.integer(fallback, 1, 65_535),
+  help: `Port of ${what} on this machine.`,
+})
+
+const START_SETTINGS = {
+  kafkaBrokers: {
+    env: 'KAFKA_BROKERS',
+    schema: setting.optionalText(),
+    help: 'Used instead of a local Kafka.',
+  },
+  registryUrl: {
+    env: 'SCHEMA_REGISTRY_URL',
+    schema: setting.optionalText(),
+    help: 'Used instead of a local registry.',
+  },
+  databaseUrl: {
+    env: 'DATABASE_URL',
+    schema: setting.optionalText(),
+    secret: true,
+    help: 'Used instead of a local PostgreSQL.',
+  },
+  influxUrl: { env: 'INFLUX_URL', schema: setting.optionalText(), help: 'Used instead of a local InfluxDB.' },
+  kafkaPort: port('KAFKA_PORT', 19_092, 'Kafka'),
+  kafkaControllerPort: port('KAFKA_CONTROLLER_PORT', 19_093, "Kafka's controller"),
+  registryPort: port('REGISTRY_PORT', 18_081, 'the schema registry'),
+  postgresPort: port('POSTGRES_PORT', 15_432, 'PostgreSQL'),
+  influxPort: port('INFLUX_PORT', 18_086, 'InfluxDB'),
+  influxBackupPort: port('INFLUX_BACKUP_PORT', 18_088, "InfluxDB's backup service"),
+  ingressPort: port('INGRESS_PORT', 3000, 'ingress'),
+  dedupProbePort: port('DEDUP_PROBE_PORT', 3010, 'the probes of dedup'),
+  normalizerProbePort: port('NORMALIZER_PROBE_PORT', 3011, 'the probes of normalizer'),
+  persistenceProbePort: port('PERSISTENCE_PROBE_PORT', 3012, 'the probes of persistence'),
+  metricExportProbePort: port('METRIC_EXPORT_PROBE_PORT', 3013, 'the probes of metric-export'),
+  simulatorProbePort: port('SIMULATOR_PROBE_PORT', 3014, 'the probes of simulator'),
+} satisfies Settings
+
+export type StartConfig = ConfigOf<typeof START_SETTINGS>
+export type PortName = Extract<keyof StartConfig, `${string}Port`>
+
+/** The environment variable of a port. */
+export const envOf = (name: PortName): string => START_SETTINGS[name].env
+
+export const loadStartConfig = (env: Environment = process.env): StartConfig =>
+  loadSettings(START_SETTINGS, env)
+
+const TOPICS_SETTINGS = {
+  ...SERVICE_SETTINGS,
+  ...KAFKA_SETTINGS,
+  replicationFactor: {
+    env: 'TOPIC_REPLICATION_FACTOR',
+    schema: setting.integer(3, 1, 10),
+    help: 'Replicas of each new topic; below 3 only with WEIR_PROFILE=dev.',
+  },
+  minInsyncReplicas: {
+    env: 'TOPIC_MIN_INSYNC_REPLICAS',
+    schema: setting.integer(2, 1, 10),
+    help: 'Replicas that must have a record before it is acknowledged; below 2 only with WEIR_PROFILE=dev.',
+  },
+} satisfies Settings
+
+export type TopicsConfig = ConfigOf<typeof TOPICS_SETTINGS>
+
+export const loadTopicsConfig = (env: Environment = process.env): TopicsConfig =>
+  loadSettings(TOPICS_SETTINGS, env, (config) =>
+    config.minInsyncReplicas > config.replicationFactor
+      ? [
+          `TOPIC_MIN_INSYNC_REPLICAS is ${config.minInsyncReplicas} and TOPIC_REPLICATION_FACTOR is ${config.replicationFactor}: ` +
+            'nothing could ever be acknowledged. Lower the one or raise the other.',
+        ]
+      : [],
+  )
+
+/** The environment that the services of this process see: the caller's, with the defaults of a local run. */
+export const serviceEnvironment = (defaults: Environment, env: Environment = process.env): Environment => ({
+  ...defaults,
+  ...Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined && value !== '')),
+})

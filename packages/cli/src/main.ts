@@ -1,0 +1,69 @@
+import { Command, InvalidArgumentError, Option } from 'commander'
+import { runStart, type StartOptions } from './start.ts'
+import { runTopics } from './topics.ts'
+
+const number =
+  (min: number, max: number) =>
+  (text: string): number => {
+    const value = Number(text)
+    if (text.trim() === '' || Number.isNaN(value) || value < min || value > max) {
+      throw new InvalidArgumentError(`must be a number from ${min} to ${max}.`)
+    }
+    return value
+  }
+
+const program = new Command('weir').description('Exactly-once webhook intake on Kafka.').showHelpAfterError()
+
+program
+  .command('start')
+  .description('Runs everything on this machine: servers, services, simulated traffic, and a live summary.')
+  .addOption(
+    new Option(
+      '--for <seconds>',
+      'then drain, check every event and exit; the exit code says whether all is right',
+    ).argParser(number(1, 2_592_000)),
+  )
+  .addOption(
+    new Option('--rate <n>', 'HTTP requests per second, duplicates included')
+      .argParser(number(0.1, 100_000))
+      .default(50),
+  )
+  .addOption(
+    new Option(
+      '--late-after <seconds>',
+      'late duplicates come so long after the event (default: the smaller of 60 and a third of --for)',
+    ).argParser(number(0, 86_400)),
+  )
+  .addOption(
+    new Option('--duplicates <fraction>', 'fraction of the requests that repeat an event')
+      .argParser(number(0, 0.9))
+      .default(0.2),
+  )
+  .option('--no-simulator', 'send nothing; what an earlier run has sent is still checked')
+  .option('--fresh', 'delete the state of earlier runs first')
+  .option('--summary <file>', 'write the result as JSON')
+  .addHelpText(
+    'after',
+    `
+Used instead of being started, when set: KAFKA_BROKERS, SCHEMA_REGISTRY_URL, DATABASE_URL, INFLUX_URL.
+Ports: INGRESS_PORT 3000, KAFKA_PORT 19092, KAFKA_CONTROLLER_PORT 19093, REGISTRY_PORT 18081, POSTGRES_PORT 15432,
+INFLUX_PORT 18086, INFLUX_BACKUP_PORT 18088, DEDUP_PROBE_PORT 3010, NORMALIZER_PROBE_PORT 3011,
+PERSISTENCE_PROBE_PORT 3012, METRIC_EXPORT_PROBE_PORT 3013, SIMULATOR_PROBE_PORT 3014.
+Downloads, state and logs are in .weir (WEIR_HOME), which may be deleted while nothing runs.`,
+  )
+  .action(async (options: StartOptions) => {
+    process.exitCode = await runStart(options)
+  })
+
+program
+  .command('topics')
+  .description(
+    'Creates the topics that are missing and checks all of them. Settings come from the environment.',
+  )
+  .action(async () => {
+    process.exitCode = await runTopics()
+  })
+
+await program.parseAsync()
+// Sockets of servers that are gone may linger.
+process.exit()

@@ -1,0 +1,69 @@
+import type { AuditReport } from '@weir/truth'
+import type { Drained } from './drain.ts'
+import type { Latency } from './observe.ts'
+
+/** The result of a run, as `--summary` writes it. Counts but `accepted` are of all runs on this state. */
+export interface Summary {
+  /** 2xx answers of this run. */
+  readonly accepted: number
+  readonly unique: number
+  readonly duplicates: number
+  readonly conflicts: number
+  readonly dead_lettered: number
+  readonly rows: number
+  readonly lost: number
+  readonly extra: number
+  readonly ledger_residue: number
+  /** Requests of all runs that were cut off: each may have a row or not. */
+  readonly unknown: number
+  /** Rows that no simulator has sent. */
+  readonly foreign: number
+  readonly influx: { readonly events_received: number; readonly events_deduplicated: number } | null
+  readonly e2e_ms: Latency | null
+  /** From the command to a ready ingress. */
+  readonly start_secs: number
+  /** Resident memory, MB, by process. */
+  readonly rss_mb: Readonly<Record<string, number>>
+  readonly findings: readonly string[]
+  readonly ok: boolean
+}
+
+export const summarise = (
+  { totals, influx, waitingFor }: Drained,
+  report: AuditReport,
+  run: Pick<Summary, 'accepted' | 'start_secs' | 'rss_mb'> & { readonly latency: Latency | undefined },
+): Summary => {
+  const { lost, extra, ledgerResidue } = report
+  const { accepted, latency, start_secs, rss_mb } = run
+  return {
+    accepted,
+    ...{ unique: totals.unique, duplicates: totals.duplicates, conflicts: totals.conflicts },
+    dead_lettered: totals.deadLettered + totals.downstreamLetters,
+    rows: totals.rows,
+    ...{ lost, extra, ledger_residue: ledgerResidue, unknown: report.unknown, foreign: report.foreign },
+    influx: influx
+      ? { events_received: influx.eventsReceived, events_deduplicated: influx.eventsDeduplicated }
+      : null,
+    e2e_ms: latency ?? null,
+    ...{ start_secs, rss_mb },
+    findings: [...waitingFor.map((text) => `not drained: ${text}`), ...report.findings],
+    ok: lost === 0 && extra === 0 && ledgerResidue === 0 && waitingFor.length === 0,
+  }
+}
+
+export const describeSummary = (summary: Summary): string => {
+  const { accepted, unique, duplicates, conflicts, dead_lettered, rows, lost, extra, ledger_residue } =
+    summary
+  const lines = [
+    `accepted ${accepted}   unique ${unique}   duplicates ${duplicates}   conflicts ${conflicts}   dead-lettered ${dead_lettered}   rows ${rows}`,
+    `lost ${lost}   extra ${extra}   residue ${ledger_residue}   unknown ${summary.unknown}   of others ${summary.foreign}`,
+  ]
+  if (summary.influx) {
+    const { events_received, events_deduplicated } = summary.influx
+    lines.push(`InfluxDB: received ${events_received}   deduplicated ${events_deduplicated}`)
+  }
+  if (summary.e2e_ms) lines.push(`end to end: p50 ${summary.e2e_ms.p50} ms   p99 ${summary.e2e_ms.p99} ms`)
+  lines.push(...summary.findings)
+  lines.push(summary.ok ? 'Every event is where it must be.' : 'NOT RIGHT: see above.')
+  return lines.join('\n')
+}

@@ -1,0 +1,47 @@
+import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { withLock } from './lock.ts'
+
+export const ROOT = fileURLToPath(new URL('../../..', import.meta.url))
+
+/** Where everything lives that is not in the repository; may be deleted at any time while nothing runs. */
+export interface Folders {
+  readonly home: string
+  /** What was fetched or built; never changes once it is there. */
+  readonly downloads: string
+  /** The servers' data. */
+  readonly state: string
+  readonly logs: string
+  /** Pid files and the lock of the run. */
+  readonly run: string
+}
+
+export const weirHome = (env: Readonly<Record<string, string | undefined>> = process.env): string =>
+  resolve(env.WEIR_HOME ?? join(ROOT, '.weir'))
+
+/** `under`: a subfolder with state of its own; downloads are shared. */
+export const folders = (home: string, under = '.'): Folders => ({
+  home,
+  downloads: join(home, 'downloads'),
+  state: join(home, under, 'state'),
+  logs: join(home, under, 'logs'),
+  run: join(home, under, 'run'),
+})
+
+/** Fills a folder once and for all: under a lock, into a temporary name, renamed when it is complete. */
+export const ensureFolder = async (
+  folder: string,
+  fill: (temporary: string) => Promise<void>,
+): Promise<void> => {
+  if (existsSync(folder)) return
+  await withLock(`${folder}.lock`, async () => {
+    if (existsSync(folder)) return
+    const temporary = `${folder}.tmp`
+    rmSync(temporary, { recursive: true, force: true })
+    mkdirSync(temporary, { recursive: true })
+    await fill(temporary)
+    mkdirSync(dirname(folder), { recursive: true })
+    renameSync(temporary, folder)
+  })
+}

@@ -1,0 +1,129 @@
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { ensureFolder, ROOT, type Folders } from './folders.ts'
+import { probeTcp } from './ports.ts'
+import { runToEnd, startProcess, waitUntilReady } from './process.ts'
+import { asServer, type LocalServer } from './server.ts'
+
+const KAFKA_VERSION = '4.3.1'
+const MAVEN_DEPENDENCY = 'org.apache.maven.plugins:maven-dependency-plugin:3.8.1'
+/** Any 16 bytes in base64url will do; a data folder keeps the one it was formatted with. */
+const CLUSTER_ID = 'd2Vpci1sb2NhbC1zdGFjaw'
+
+const jarsFolder = (folders: Folders): string => join(folders.downloads, `kafka-${KAFKA_VERSION}`)
+
+export const isKafkaFetched = (folders: Folders): boolean => existsSync(jarsFolder(folders))
+
+/** Apache Kafka's jars from Maven, about 54 MB. */
+export const fetchKafka = (folders: Folders): Promise<void> =>
+  ensureFolder(jarsFolder(folders), (temporary) =>
+    runToEnd(folders.run, {
+      name: 'fetch-kafka',
+      command: 'mvn',
+      args: [
+        ...['-q', '-B', '-f', join(ROOT, 'tools/kafka/pom.xml'), `${MAVEN_DEPENDENCY}:copy-dependencies`],
+        ...[`-DoutputDirectory=${temporary}`, '-DincludeScope=runtime'],
+      ],
+      logFile: join(folders.logs, 'fetch-kafka.log'),
+    }),
+  )
+
+export interface KafkaOptions {
+  readonly folders: Folders
+  readonly java: string
+  readonly port: number
+  readonly controllerPort: number
+  /** Distinguishes the brokers of one cluster: names the data folder and the log. */
+  readonly nodeId?: number
+  /** Every node of the cluster, this one included; each is broker and controller. Default: this one alone. */
+  readonly voters?: readonly { readonly nodeId: number; readonly controllerPort: number }[]
+  /** Further or other broker properties. */
+  readonly properties?: Readonly<Record<string, string | number>>
+}
+
+const brokerProperties = (
+  options: KafkaOptions,
+  nodeId: number,
+  dataDir: string,
+): Record<string, string | number> => {
+  const voters = options.voters ?? [{ nodeId, controllerPort: options.controllerPort }]
+  const replicas = Math.min(3, voters.length)
+  const isrMin = Math.max(1, replicas - 1)
+  return {
+    'process.roles': 'broker,controller',
+    'node.id': nodeId,
+    'controller.quorum.voters': voters.map((v) => `${v.nodeId}@127.0.0.1:${v.controllerPort}`).join(','),
+    listeners: `PLAINTEXT://127.0.0.1:${options.port},CONTROLLER://127.0.0.1:${options.controllerPort}`,
+    'advertised.listeners': `PLAINTEXT://127.0.0.1:${options.port}`,
+    'controller.listener.names': 'CONTROLLER',
+    'listener.security.protocol.map': 'CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT',
+    'log.dirs': dataDir,
+    'auto.create.topics.enable': 'false',
+    'group.initial.rebalance.delay.ms': 0,
+    'default.replication.factor': replicas,
+    'min.insync.replicas': isrMin,
+    'offsets.topic.replication.factor': replicas,
+    'transaction.state.log.replication.factor': replicas,
+    'transaction.state.log.min.isr': isrMin,
+    'share.coordinator.state.topic.replication.factor': replicas,
+    'share.coordinator.state.topic.min.isr': isrMin,
+    'offsets.topic.num.partitions': 8,
+    'transaction.state.log.num.partitions': 8,
+    'share.coordinator.state.topic.num.partitions': 8,
+    // A transaction of a killed producer is aborted within a second of its timeout, not of the default's ten.
+    'transaction.abort.timed.out.transaction.cleanup.interval.ms': 1000,
+    'log.cleaner.dedupe.buffer.size': 2_097_152,
+    'log.cleaner.backoff.ms': 500,
+    ...options.properties,
+  }
+}
+
+/** ApiVersions v0 with correlation id 1: the first request that any broker answers. */
+const API_VERSIONS = Buffer.from([0, 0, 0, 10, 0, 18, 0, 0, 0, 0, 0, 1, 0xff, 0xff])
+
+/** One Kafka node, broker and controller in one; its data survives stop and kill. */
+export const startKafka = async (options: KafkaOptions): Promise<LocalServer> => {
+  const { folders, java, nodeId = 1 } = options
+  const name = nodeId === 1 ? 'kafka' : `kafka-${nodeId}`
+  const dataDir = join(folders.state, name)
+  mkdirSync(dataDir, { recursive: true })
+  const propertiesFile = join(folders.state, `${name}.properties`)
+  const properties = Object.entries(brokerProperties(options, nodeId, dataDir))
+  writeFileSync(propertiesFile, properties.map(([key, value]) => `${key}=${value}\n`).join(''))
+  const jars = jarsFolder(folders)
+  const classPath = readdirSync(jars)
+    .filter((file) => file.endsWith('.jar'))
+    .sort()
+    .map((file) => join(jars, file))
+    .join(':')
+  const logging = `-Dlog4j2.configurationFile=${join(ROOT, 'tools/kafka/log4j2.properties')}`
+  if (!existsSync(join(dataDir, 'meta.properties'))) {
+    await runToEnd(folders.run, {
+      name: `${name}-format`,
+      command: java,
+      args: [
+        ...[
+          '-XX:+UseSerialGC',
+          '-XX:TieredStopAtLevel=1',
+          logging,
+          '-cp',
+          classPath,
+          'kafka.tools.StorageTool',
+        ],
+        ...['format', '--ignore-formatted', '-t', CLUSTER_ID, '-c', propertiesFile],
+      ],
+      logFile: join(folders.logs, `${name}-format.log`),
+    })
+  }
+  const child = startProcess(folders.run, {
+    name,
+    command: java,
+    args: [
+      ...['-Xms256m', '-Xmx1g', '-XX:+UseSerialGC', logging, '-cp', classPath],
+      ...['kafka.Kafka', propertiesFile],
+    ],
+    logFile: join(folders.logs, `${name}.log`),
+  })
+  await waitUntilReady(child, () => probeTcp(options.port, API_VERSIONS, (answer) => answer.length > 0))
+  return asServer(child, `127.0.0.1:${options.port}`)
+}

@@ -1,0 +1,33 @@
+import { execFile } from 'node:child_process'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+
+const execute = promisify(execFile)
+export const JAVA_MAJOR_MIN = 17
+
+/** The output of a short command, or undefined when it cannot be run or fails. */
+const outputOf = async (command: string, args: readonly string[]): Promise<string | undefined> => {
+  try {
+    const { stdout, stderr } = await execute(command, [...args], { timeout: 30_000 })
+    return stdout + stderr
+  } catch {
+    return undefined
+  }
+}
+
+/** `java` of JAVA_HOME or the path, or undefined when there is none of version 17 or later. */
+export const findJava = async (
+  env: Readonly<Record<string, string | undefined>> = process.env,
+): Promise<string | undefined> => {
+  const java = env.JAVA_HOME === undefined ? 'java' : join(env.JAVA_HOME, 'bin', 'java')
+  const version = /version "(\d+)/.exec((await outputOf(java, ['-version'])) ?? '')?.[1]
+  return version !== undefined && Number(version) >= JAVA_MAJOR_MIN ? java : undefined
+}
+
+export const hasMaven = async (): Promise<boolean> => (await outputOf('mvn', ['-version'])) !== undefined
+export const hasGo = async (): Promise<boolean> => (await outputOf('go', ['version'])) !== undefined
+
+/** True when `docker compose` exists and an engine answers. */
+export const hasDockerCompose = async (): Promise<boolean> =>
+  (await outputOf('docker', ['compose', 'version'])) !== undefined &&
+  (await outputOf('docker', ['info', '--format', '{{.ServerVersion}}'])) !== undefined
