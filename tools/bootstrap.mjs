@@ -22,10 +22,10 @@ const COMMANDS = {
     ['node_modules/eslint/bin/eslint.js', '.'],
     ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.json'],
     [
-      'node_modules/dependency-cruiser/bin/dependency-cruise.mjs',
+      'node_modules/dependency-cruiser/bin/dependency-cruiser.mjs',
       '--config',
       '.dependency-cruiser.mjs',
-      ...['packages', 'services'],
+      ...['packages', 'services', 'tests'],
     ],
   ],
 }

@@ -1,5 +1,5 @@
 import { createRequire } from 'node:module'
-import type { Kafka, Logger, RetryOptions, SASLOptions } from 'kafkajs'
+import type { Logger, RetryOptions, SASLOptions } from 'kafkajs'
 
 /**
  * The parts of kafkajs that it does not export, with types: the only file that knows where they are.
@@ -173,5 +173,3 @@ export const disconnectNow = async (cluster: Cluster): Promise<void> => {
   }
   await cluster.disconnect()
 }
-
-export type KafkaClient = Kafka

@@ -1,5 +1,17 @@
 import type { WireRecord } from '@weir/contracts'
-import { LaneError } from './lanes.ts'
+
+/** Why a record was not acknowledged. `full`: the queue's bound; `deadline`: no result in time; `broker`: refused; `too_large`: over the topic's limit; `closed`. After any but `full`, `too_large` and `closed` it may still be on the topic. */
+export type LaneErrorKind = 'full' | 'deadline' | 'broker' | 'too_large' | 'closed'
+
+export class LaneError extends Error {
+  override readonly name = 'LaneError'
+  readonly kind: LaneErrorKind
+
+  constructor(kind: LaneErrorKind, message: string) {
+    super(message)
+    this.kind = kind
+  }
+}
 
 export interface Entry {
   readonly record: WireRecord

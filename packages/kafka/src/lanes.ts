@@ -2,22 +2,9 @@ import type { WireRecord } from '@weir/contracts'
 import type { Kafka, Producer } from 'kafkajs'
 import { wireBytesOf } from './chunks.ts'
 import { kafkaClient, kafkaErrorType } from './client.ts'
-import { Lane, type Entry } from './lane.ts'
+import { Lane, LaneError, type Entry } from './lane.ts'
 import type { KafkaLogger, KafkaSettings } from './settings.ts'
 import { acknowledgement, explicitPartition } from './transactional-producer.ts'
-
-/** Why a record was not acknowledged. `full`: the queue's bound; `deadline`: no result in time; `broker`: refused; `too_large`: over the topic's limit; `closed`. After any but `full`, `too_large` and `closed` it may still be on the topic. */
-export type LaneErrorKind = 'full' | 'deadline' | 'broker' | 'too_large' | 'closed'
-
-export class LaneError extends Error {
-  override readonly name = 'LaneError'
-  readonly kind: LaneErrorKind
-
-  constructor(kind: LaneErrorKind, message: string) {
-    super(message)
-    this.kind = kind
-  }
-}
 
 export interface LanesOptions {
   readonly settings: KafkaSettings

@@ -10,7 +10,7 @@ import { committedOffsets, logRange, requireInRange, whileClusterAnswers } from 
 import type { PartitionOwner, RestoreContext, StagedBatch } from './owner.ts'
 import { PartitionQueue } from './partition-queue.ts'
 import { PartitionInputs, type Input, type TakenBatch } from './partition-inputs.ts'
-import type { PartitionState, StageOptions } from './stage.ts'
+import type { PartitionState, StageOptions } from './stage-options.ts'
 import { openStatePartition } from './state-partition.ts'
 import { TransactionalProducer, TransactionError } from './transactional-producer.ts'
 

@@ -5,46 +5,8 @@ import type { Cluster } from './internals.ts'
 import { disconnectNow } from './internals.ts'
 import { Membership } from './membership.ts'
 import { partitionsOf } from './offsets.ts'
-import type { PartitionOwner } from './owner.ts'
 import { PartitionRun } from './partition-run.ts'
-import type { KafkaLogger, KafkaSettings } from './settings.ts'
-
-export interface StageOptions {
-  readonly settings: KafkaSettings
-  readonly logger: KafkaLogger
-  /** The service's name: consumer group (with the prefix), transactional ids and log lines. */
-  readonly service: string
-  /** Input topics (full names); all co-partitioned. Partition p of each belongs to one member and one producer. */
-  readonly inputs: readonly string[]
-  /** Compacted topic whose partition p is the state of input partition p. */
-  readonly stateTopic?: string
-  openOwner(partition: number): Promise<PartitionOwner>
-  readonly batch: {
-    /** Most records of one transaction. */
-    readonly recordsMax: number
-    /** Most value bytes of one transaction. */
-    readonly bytesMax: number
-    /** When idle, wait so long for a batch to gather, ms: short transactions when idle, long ones with a backlog. */
-    readonly lingerMs: number
-  }
-  readonly observer?: StageObserver
-}
-
-/** For metrics and logs; called synchronously, must not throw. */
-export interface StageObserver {
-  committed?(event: {
-    partition: number
-    topic: string
-    records: number
-    outputs: number
-    durationMs: number
-  }): void
-  partition?(event: { partition: number; state: PartitionState; error?: Error }): void
-  /** Records between the position and the end of the input, after each fetch. */
-  lag?(event: { partition: number; topic: string; records: number }): void
-}
-
-export type PartitionState = 'fencing' | 'restoring' | 'running' | 'backing_off' | 'stopped' | 'released'
+import type { PartitionState, StageOptions } from './stage-options.ts'
 
 /**
  * An exactly-once consumer: {outputs, offsets} of a batch commit in one Kafka transaction, with one

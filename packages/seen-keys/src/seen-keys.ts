@@ -2,7 +2,7 @@ import { advanceTime, bucketName, bucketOf, isExpired, type Bucket } from './buc
 import type { Checkpoint, CheckpointIdentity } from './checkpoint.ts'
 import { Generation, type FilterLimits } from './generation.ts'
 import { KeyHashing } from './key-hashing.ts'
-import { StagedKeys } from './staged-keys.ts'
+import { StagedKeys, type CommittedKeys } from './staged-keys.ts'
 import { bucketNameOf, type Position, type SeenKey, type StateRecord } from './state-record.ts'
 
 export interface SeenKeysOptions {
@@ -22,7 +22,7 @@ export interface LookupCounts {
  * The keys that one partition has seen within its window: Bloom filters say which are definitely new, and the exact
  * store decides about the rest. Changes only through `apply` (what is committed) and `restored` (what was read back).
  */
-export class SeenKeys {
+export class SeenKeys implements CommittedKeys {
   readonly #options: SeenKeysOptions
   readonly #checkpoint: Checkpoint
   readonly #hashing = new KeyHashing()

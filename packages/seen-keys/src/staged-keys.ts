@@ -1,6 +1,5 @@
 import type { EventKey } from '@weir/contracts'
 import { bucketName, type Bucket } from './bucket.ts'
-import type { SeenKeys } from './seen-keys.ts'
 import { CHUNK_KEYS_MAX, chunkKeyOf, type Position, type SeenKey } from './state-record.ts'
 
 export type Verdict =
@@ -8,6 +7,19 @@ export type Verdict =
   | { readonly kind: 'duplicate' }
   /** The key was there with another body. */
   | { readonly kind: 'conflict'; readonly first: Buffer }
+
+/** What is committed, as far as a transaction looks at it. */
+export interface CommittedKeys {
+  readonly position: Position
+  /** The hash that was stored with the key, undefined when the key is new. */
+  find(eventKey: Buffer): Buffer | undefined
+  bucketAt(effectiveTime: number): Bucket
+  advance(previous: number, recordTime: number, now: number): number
+  expiredAt(effectiveTime: number): {
+    readonly buckets: readonly Bucket[]
+    readonly chunkKeys: readonly string[]
+  }
+}
 
 interface StagedChunk {
   readonly chunkKey: string
@@ -17,14 +29,14 @@ interface StagedChunk {
 
 /** What one transaction would add: later records of the same transaction see it, nobody else does. */
 export class StagedKeys {
-  readonly #seen: SeenKeys
+  readonly #seen: CommittedKeys
   readonly #added = new Map<string, Buffer>()
   readonly #byBucket = new Map<string, { bucket: Bucket; keys: SeenKey[] }>()
   #effectiveTime: number
   #next: Record<string, bigint>
   #firstInput = ''
 
-  constructor(seen: SeenKeys) {
+  constructor(seen: CommittedKeys) {
     this.#seen = seen
     this.#effectiveTime = seen.position.effectiveTime
     this.#next = { ...seen.position.next }

@@ -39,7 +39,8 @@ export const cognigy: SourceDefinition = {
     const interactionId = idOf(event.conversationId)
     if (interactionId === undefined) return wrongType('conversationId', 'a text of 1 to 512 bytes')
     // Their types were checked above.
-    const parts = [interactionId, String(event.timestamp), event.sessionId as string]
+    const timestamp = event.timestamp as number
+    const parts = [interactionId, timestamp.toString(), event.sessionId as string]
     const dedupKey = createHash('sha256').update(joinDedupKey(parts)).digest('hex')
     return identified({ interactionId, eventType: 'cognigy.intent', dedupKey })
   },
