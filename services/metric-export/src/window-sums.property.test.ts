@@ -53,3 +53,28 @@ it('leaves exact totals, however the records are cut into batches and whichever 
     ),
   )
 })
+
+it('counts into the open window what a longer window, set between two starts, dates before it', () => {
+  const record = (windowStart: number, windowMs: number, received: number): DedupStats => ({
+    ...{ source: 'a', partition: 0, windowStart, windowMs, received, unique: received, duplicates: 0 },
+    ...{ conflicts: 0, deadLettered: 0, rejected: 0, rotations: 0, keysHeld: 0 },
+  })
+  const database = new Map<number, number>()
+  let metadata = ''
+  // Windows of 10 s up to 640 s, then of 300 s: what comes at 650 s is dated 600 s, where a point is already.
+  for (const stats of [
+    record(600_000, 10_000, 1),
+    record(640_000, 10_000, 2),
+    record(600_000, 300_000, 4),
+    record(900_000, 300_000, 8),
+  ]) {
+    const { sums, changed } = WindowSums.decode(metadata).add([stats])
+    for (const { windowStart, received } of changed) database.set(windowStart, received)
+    metadata = sums.encode()
+  }
+  expect([...database]).toEqual([
+    [600_000, 1],
+    [640_000, 6],
+    [900_000, 8],
+  ])
+})

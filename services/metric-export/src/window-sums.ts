@@ -20,7 +20,7 @@ type Stored = readonly [
 ]
 
 /**
- * The sums of a partition's open window. Records come with windows that never go back, so one window is open at a
+ * The sums of a partition's open window. Records come in the order of their windows, so one window is open at a
  * time. It travels with the committed offset: what is read again after a crash is added to the same sums again.
  */
 export class WindowSums {
@@ -62,7 +62,9 @@ export class WindowSums {
     let points = new Map(this.#points)
     const changed = new Map<string, WindowPoint>()
     for (const stats of records) {
-      if (stats.windowStart !== windowStart) {
+      // After a start with longer windows a record may be dated before the open window, where there is a point
+      // already: replacing that would lose its counts, so only a later window is opened.
+      if (stats.windowStart > windowStart) {
         windowStart = stats.windowStart
         points = new Map()
       }
