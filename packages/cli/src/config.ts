@@ -14,7 +14,7 @@ const port = (env: string, fallback: number, what: string) => ({
   help: `Port of ${what} on this machine.`,
 })
 
-const START_SETTINGS = {
+export const START_SETTINGS = {
   kafkaBrokers: {
     env: 'KAFKA_BROKERS',
     schema: setting.optionalText(),
@@ -55,7 +55,7 @@ export const envOf = (name: PortName): string => START_SETTINGS[name].env
 export const loadStartConfig = (env: Environment = process.env): StartConfig =>
   loadSettings(START_SETTINGS, env)
 
-const TOPICS_SETTINGS = {
+export const TOPICS_SETTINGS = {
   ...SERVICE_SETTINGS,
   ...KAFKA_SETTINGS,
   replicationFactor: {

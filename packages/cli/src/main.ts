@@ -1,4 +1,5 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
+import { envExample, settingsReference } from './settings-reference.ts'
 import { runStart, type StartOptions } from './start.ts'
 import { runTopics } from './topics.ts'
 
@@ -62,6 +63,14 @@ program
   )
   .action(async () => {
     process.exitCode = await runTopics()
+  })
+
+program
+  .command('settings')
+  .description('Prints every setting of every service, as docs/operations/configuration.md.')
+  .option('--env', 'as .env.example instead')
+  .action(({ env }: { env?: boolean }) => {
+    process.stdout.write(env ? envExample() : settingsReference())
   })
 
 await program.parseAsync()

@@ -37,6 +37,11 @@ test('every problem is named at once, with value and fix, without secrets', () =
   )
 })
 
+test('a list without a default must be set', () => {
+  const settings = { hosts: { env: 'X_HOSTS', schema: setting.list(), help: 'Hosts.' } } satisfies Settings
+  expect(() => loadSettings(settings, {})).toThrow('X_HOSTS is not set: must be set. Hosts.')
+})
+
 test('a relation between settings is checked, a missing file is named', () => {
   const check = () => ['X_WINDOW_SECS (60) is too small: give 70']
   expect(() => loadSettings(SETTINGS, { X_TOKEN: 't' }, check)).toThrow(/give 70/)

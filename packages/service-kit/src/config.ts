@@ -122,13 +122,11 @@ export const setting = {
       string | undefined
     >,
   list: (fallback?: readonly string[]) =>
-    z
-      .string('must be set')
-      .default(fallback === undefined ? (undefined as never) : fallback.join(','))
-      .transform((text) =>
+    (fallback === undefined ? z.string('must be set') : z.string().default(fallback.join(','))).transform(
+      (text) =>
         text
           .split(',')
           .map((part) => part.trim())
           .filter((part) => part !== ''),
-      ) as z.ZodType<readonly string[], string | undefined>,
+    ) as z.ZodType<readonly string[], string | undefined>,
 }

@@ -1,4 +1,4 @@
-import { ConfigError, type Environment } from './config.ts'
+import { ConfigError, type Environment, type Settings } from './config.ts'
 import { createLogger, type Logger } from './logger.ts'
 import { Metrics } from './metrics.ts'
 
@@ -18,6 +18,8 @@ export interface ServiceDeps {
 /** What a service folder exports; `npm start` composes these, and each `main.ts` runs one. */
 export interface ServiceDefinition<Config extends { readonly logLevel: string }> {
   readonly name: string
+  /** All that `loadConfig` reads. */
+  readonly settings: Settings
   readonly loadConfig: (env?: Environment) => Config
   readonly start: (config: Config, deps: ServiceDeps) => Promise<Service>
 }

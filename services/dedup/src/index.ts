@@ -1,7 +1,7 @@
 import type { ServiceDefinition } from '@weir/service-kit'
-import { loadConfig, type DedupConfig } from './config.ts'
+import { loadConfig, SETTINGS, type DedupConfig } from './config.ts'
 import { start } from './start.ts'
 
 export type { DedupConfig }
 
-export const dedup: ServiceDefinition<DedupConfig> = { name: 'dedup', loadConfig, start }
+export const dedup: ServiceDefinition<DedupConfig> = { name: 'dedup', settings: SETTINGS, loadConfig, start }

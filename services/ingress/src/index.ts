@@ -1,7 +1,12 @@
 import type { ServiceDefinition } from '@weir/service-kit'
-import { loadConfig, type IngressConfig } from './config.ts'
+import { loadConfig, SETTINGS, type IngressConfig } from './config.ts'
 import { start } from './start.ts'
 
 export type { IngressConfig }
 
-export const ingress: ServiceDefinition<IngressConfig> = { name: 'ingress', loadConfig, start }
+export const ingress: ServiceDefinition<IngressConfig> = {
+  name: 'ingress',
+  settings: SETTINGS,
+  loadConfig,
+  start,
+}

@@ -1,5 +1,5 @@
 import type { ServiceDefinition } from '@weir/service-kit'
-import { loadConfig, type MetricExportConfig } from './config.ts'
+import { loadConfig, SETTINGS, type MetricExportConfig } from './config.ts'
 import { start } from './start.ts'
 
 export { readTotals, type InfluxSettings, type InfluxTotals } from './influx.ts'
@@ -7,6 +7,7 @@ export type { MetricExportConfig }
 
 export const metricExport: ServiceDefinition<MetricExportConfig> = {
   name: 'metric-export',
+  settings: SETTINGS,
   loadConfig,
   start,
 }

@@ -1,5 +1,5 @@
 import type { ServiceDefinition } from '@weir/service-kit'
-import { loadConfig, type SimulatorConfig } from './config.ts'
+import { loadConfig, SETTINGS, type SimulatorConfig } from './config.ts'
 import { startSimulator } from './start.ts'
 
 export { startSimulator, type SimulatorService } from './start.ts'
@@ -7,6 +7,7 @@ export type { SimulatorConfig }
 
 export const simulator: ServiceDefinition<SimulatorConfig> = {
   name: 'simulator',
+  settings: SETTINGS,
   loadConfig,
   start: startSimulator,
 }
