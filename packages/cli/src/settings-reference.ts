@@ -59,7 +59,8 @@ const defaultOf = ({ schema }: Setting): string | undefined => {
   const { success, data } = schema.safeParse(undefined)
   if (!success) return undefined
   if (data === undefined) return ''
-  return Array.isArray(data) ? data.join(',') : String(data)
+  const scalar = data as string | number | boolean
+  return Array.isArray(data) ? data.join(',') : scalar.toString()
 }
 
 const code = (text: string): string => `\`${text}\``
