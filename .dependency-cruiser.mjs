@@ -29,6 +29,18 @@ export default {
       to: { path: '^packages/[^/]+/src/(?!index\\.ts$)', pathNot: '^$1/$2/' },
     },
     {
+      name: 'bench-imports-no-insides',
+      severity: 'error',
+      from: { path: '^bench/' },
+      to: { path: '^(packages|services)/[^/]+/src/(?!index\\.ts$)' },
+    },
+    {
+      name: 'nobody-imports-bench',
+      severity: 'error',
+      from: { pathNot: '^bench/' },
+      to: { path: '^bench/' },
+    },
+    {
       name: 'only-kafka-imports-kafkajs',
       severity: 'error',
       from: { pathNot: '^packages/kafka/' },
