@@ -1,0 +1,52 @@
+import type { Admin } from 'kafkajs'
+import { kafkaClient } from '../client.ts'
+import { openTopicReader } from '../reader.ts'
+import type { InputRecord } from '../record.ts'
+import type { KafkaSettings } from '../settings.ts'
+import { silentLogger } from '../silent-logger.ts'
+
+export const withAdmin = async <T>(
+  settings: KafkaSettings,
+  use: (admin: Admin) => Promise<T>,
+): Promise<T> => {
+  const admin = kafkaClient({ settings, logger: silentLogger, clientId: 'weir-test' }).admin()
+  await admin.connect()
+  try {
+    return await use(admin)
+  } finally {
+    await admin.disconnect()
+  }
+}
+
+/** Creates topics with the prefix of `settings`, resolves to their full names once each partition has a leader. */
+export const createTopics = async (
+  settings: KafkaSettings,
+  names: readonly string[],
+  config: Readonly<Record<string, string>> = {},
+  partitions = settings.topicPartitions,
+): Promise<string[]> => {
+  const topics = names.map((name) => `${settings.topicPrefix}${name}`)
+  await withAdmin(settings, (admin) =>
+    admin.createTopics({
+      waitForLeaders: true,
+      topics: topics.map((topic) => ({
+        topic,
+        numPartitions: partitions,
+        configEntries: Object.entries(config).map(([name, value]) => ({ name, value })),
+      })),
+    }),
+  )
+  return topics
+}
+
+/** All readable records of a topic, partition after partition. */
+export const readAll = async (settings: KafkaSettings, topic: string): Promise<InputRecord[]> => {
+  const reader = await openTopicReader(settings, topic)
+  try {
+    const all: InputRecord[] = []
+    await reader.readToEnd((records) => void all.push(...records))
+    return all
+  } finally {
+    await reader.close()
+  }
+}
