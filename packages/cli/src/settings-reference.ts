@@ -105,20 +105,66 @@ export const settingsReference = (): string =>
 
 const ENV_INTRO = `# Settings of docker-compose.yml: copy to .env and uncomment what you change.
 # Nothing has to be set for a trial: what is secret is made up at the first start and kept in volumes.
-# Each variable's default is behind the = sign.
-`
+# The default is behind each = sign.
+
+# ---- Compose ----
+# Where ingress listens on this machine. Put a proxy that ends TLS before it.
+# INGRESS_ADDRESS=127.0.0.1
+# INGRESS_PORT=3000
+# Ports of the servers on 127.0.0.1, for your tools.
+# KAFKA_PORT=19092
+# REGISTRY_PORT=18081
+# POSTGRES_PORT=15432
+# INFLUX_PORT=18086
+# Images: Weir's own is built, the others are pulled.
+# WEIR_IMAGE=weir:local
+# NODE_IMAGE=node:24-slim
+# KAFKA_IMAGE=apache/kafka:4.3.1
+# REGISTRY_IMAGE=apicurio/apicurio-registry-mem:2.6.13.Final
+# POSTGRES_IMAGE=postgres:18
+# INFLUX_IMAGE=influxdb:2
+# The brokers: deploy/compose/scale.env sets these for three. They cannot change later.
+# KAFKA_CLUSTER_ID=d2Vpci1jb21wb3NlLXYxMA
+# KAFKA_CONTROLLER_QUORUM_VOTERS=1@kafka:9093
+# KAFKA_REPLICATION_FACTOR=1
+# KAFKA_MIN_INSYNC_REPLICAS=1
+# Files inside of the containers from which secrets are read, each in the place of its variable.
+# SOURCE_CXONE_SECRETS_FILE=/run/weir/sources/cxone
+# SOURCE_CXONE_DATAACTION_SECRETS_FILE=/run/weir/sources/cxone-dataaction
+# SOURCE_NICE_SECRETS_FILE=/run/weir/sources/nice
+# SOURCE_COGNIGY_TOKEN_FILE=/run/weir/sources/cognigy-token
+# BODY_HASH_KEY_FILE=/run/weir/sources/body-hash-key
+# DATABASE_URL_FILE=/run/weir/postgres/database-url
+# INFLUX_TOKEN_FILE=/run/weir/influx/token`
+
+/** The image or the file above decides about these. */
+const NOT_IN_ENV = /^(INGRESS_HOST|INGRESS_PORT|[A-Z_]+_PROBE_PORT|STATE_DIR|TRUTH_DIR)$/
+
+/** Where Compose runs with another default than the service has by itself. */
+const COMPOSE_DEFAULTS: Readonly<Record<string, string>> = {
+  WEIR_PROFILE: 'dev',
+  KAFKA_BROKERS: 'kafka:9092',
+  SCHEMA_REGISTRY_URL: 'http://registry:8080/apis/ccompat/v7',
+  INFLUX_URL: 'http://influxdb:8086',
+  METRIC_EXPORT_ENVIRONMENT: 'dev',
+  SIMULATOR_TARGET_URL: 'http://ingress:3000',
+  SOURCE_COGNIGY_CIDRS: '10.0.0.0/8,172.16.0.0/12,192.168.0.0/16',
+  TOPIC_REPLICATION_FACTOR: '1',
+  TOPIC_MIN_INSYNC_REPLICAS: '1',
+}
 
 const envLines = (one: Setting): string =>
-  [
-    `# ${one.help}${one.aliases?.length ? ` Also as ${one.aliases.join(', ')}.` : ''}`,
-    `# ${one.env}=${defaultOf(one) ?? ''}`,
-  ].join('\n')
+  [`# ${one.help}`, `# ${one.env}=${COMPOSE_DEFAULTS[one.env] ?? defaultOf(one) ?? ''}`].join('\n')
 
-/** `.env.example`: the settings of the services that Compose runs. */
+/** `.env.example`: everything that can be set for Compose, each variable once. */
 export const envExample = (): string => {
-  const runnable = sections().filter(({ title }) => title !== 'npm start')
-  const parts = runnable.map(({ title, settings }) =>
-    [`# ---- ${title} ----`, ...settings.map(envLines)].join('\n'),
-  )
-  return `${[ENV_INTRO, ...parts].join('\n\n').replace('\n\n\n', '\n\n')}\n`
+  const done = new Set<string>()
+  const parts = sections()
+    .filter(({ title }) => title !== 'npm start')
+    .map(({ title, settings }) => {
+      const fresh = settings.filter(({ env }) => !NOT_IN_ENV.test(env) && !done.has(env))
+      for (const { env } of fresh) done.add(env)
+      return [`# ---- ${title} ----`, ...fresh.map(envLines)].join('\n')
+    })
+  return `${[ENV_INTRO, ...parts].join('\n\n')}\n`
 }

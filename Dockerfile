@@ -1,0 +1,52 @@
+# One image for every Weir service; the command names the service:
+#   docker build -t weir . && docker run weir ingress
+# The workspace stays a workspace: Node strips types, but not below node_modules.
+ARG NODE_IMAGE=node:24-slim
+
+FROM ${NODE_IMAGE} AS manifests
+WORKDIR /weir
+COPY package.json pnpm-lock.yaml pnpm-workspace.yaml ./
+COPY packages packages
+COPY services services
+RUN find packages services -type f ! -name package.json -delete
+
+FROM ${NODE_IMAGE} AS dependencies
+RUN npm install --global --no-fund --no-audit pnpm@12.21.0
+WORKDIR /weir
+# Changes only when a manifest does, and so the next step is cached.
+COPY --from=manifests /weir ./
+# Without what only npm start and the tests need: PostgreSQL's binaries alone are 60 MB.
+RUN pnpm install --prod --frozen-lockfile --filter '!@weir/local-stack' --filter '!@weir/testkit'
+
+FROM ${NODE_IMAGE}
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="Weir" \
+      org.opencontainers.image.description="Exactly-once webhook intake for contact-centre platforms, on Kafka" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
+WORKDIR /weir
+# The heap takes its share of the container's memory limit; filters, caches and buffers live beside it.
+# Every service answers its probes on one port here, so that one health check fits all.
+ENV NODE_ENV=production \
+    NODE_OPTIONS=--max-old-space-size-percentage=60 \
+    STATE_DIR=/var/lib/weir/dedup \
+    TRUTH_DIR=/var/lib/weir/truth \
+    INGRESS_PORT=3000 \
+    DEDUP_PROBE_PORT=3000 \
+    NORMALIZER_PROBE_PORT=3000 \
+    PERSISTENCE_PROBE_PORT=3000 \
+    METRIC_EXPORT_PROBE_PORT=3000 \
+    SIMULATOR_PROBE_PORT=3000
+RUN cd /var/lib && mkdir -p weir/dedup weir/truth weir/registry weir/secrets/sources weir/secrets/postgres weir/secrets/influx \
+    && chown -R 1000:1000 weir
+COPY --from=dependencies /weir ./
+COPY packages packages
+COPY services services
+COPY deploy/container deploy/container
+USER 1000:1000
+EXPOSE 3000
+# Node is process 1: services handle SIGTERM themselves and start no children.
+ENTRYPOINT ["node", "/weir/deploy/container/run.mjs"]
+CMD ["--help"]
+HEALTHCHECK --interval=5s --timeout=3s --start-period=60s --retries=6 CMD ["node", "/weir/deploy/container/healthy.mjs"]
