@@ -4,6 +4,7 @@ export { filterBytes } from './key-hashing.ts'
 export { SeenKeys, type SeenKeysOptions } from './seen-keys.ts'
 export { StagedKeys, type Verdict } from './staged-keys.ts'
 export {
+  chunkKeyOf,
   decodeStateRecord,
   encodeChunk,
   encodeIdentity,
@@ -11,5 +12,6 @@ export {
   encodeTombstone,
   StateRecordError,
   type Position,
+  type SeenKey,
   type StateRecord,
 } from './state-record.ts'

@@ -1,0 +1,100 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { KafkaSettings } from '@weir/kafka'
+import { folders, freePorts, ROOT, startProcess, weirHome } from '@weir/local-stack'
+
+const CLOCK_TICKS_PER_S = 100
+
+export interface Usage {
+  /** User and system, seconds. */
+  readonly cpuS: number
+  readonly rssMb: number
+  /** Of that, memory that is not of a file. */
+  readonly rssAnonMb: number
+}
+
+/** A dedup process of its own, as in production. */
+export interface DedupProcess {
+  /** The sum of a metric over its labels; 0 when there is none. */
+  metric(name: string): Promise<number>
+  isReady(): Promise<boolean>
+  usage(): Usage
+  /** Resolves when `condition` holds; rejects with the last log lines when the process ends first. */
+  until(condition: () => Promise<boolean>, pollMs: number): Promise<void>
+  stop(): Promise<void>
+  kill(): Promise<void>
+}
+
+const usageOf = (pid: number): Usage => {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  const status = readFileSync(`/proc/${pid}/status`, 'latin1')
+  const mb = (name: string) =>
+    Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(status)?.[1] ?? 0) / 1_024
+  return {
+    cpuS: (Number(fields[11]) + Number(fields[12])) / CLOCK_TICKS_PER_S,
+    rssMb: mb('VmRSS'),
+    rssAnonMb: mb('RssAnon'),
+  }
+}
+
+export const startDedupProcess = async (options: {
+  readonly settings: KafkaSettings
+  readonly folder: string
+  readonly env?: Readonly<Record<string, string>>
+  /** For node, such as `--cpu-prof`. */
+  readonly nodeArgs?: readonly string[]
+}): Promise<DedupProcess> => {
+  const { settings, folder, env, nodeArgs = [] } = options
+  const [port] = await freePorts(1)
+  const { run } = folders(weirHome(), `bench-${process.pid}`)
+  const child = startProcess(run, {
+    name: 'dedup',
+    command: process.execPath,
+    args: [...nodeArgs, join(ROOT, 'services/dedup/src/main.ts')],
+    env: {
+      WEIR_PROFILE: 'dev',
+      LOG_LEVEL: 'info',
+      KAFKA_BROKERS: settings.kafkaBrokers.join(','),
+      TOPIC_PREFIX: settings.topicPrefix,
+      TOPIC_PARTITIONS: String(settings.topicPartitions),
+      STATE_DIR: join(folder, 'dedup-state'),
+      DEDUP_PROBE_PORT: String(port),
+      ...env,
+    },
+    logFile: join(folder, 'dedup.log'),
+  })
+  const get = async (path: string): Promise<Response | undefined> => {
+    try {
+      return await fetch(`http://127.0.0.1:${port}${path}`)
+    } catch {
+      return undefined
+    }
+  }
+  return {
+    metric: async (name) => {
+      const text = (await (await get('/metrics'))?.text()) ?? ''
+      let sum = 0
+      for (const line of text.split('\n')) {
+        if (line.startsWith(`${name}{`) || line.startsWith(`${name} `)) sum += Number(line.split(' ').at(-1))
+      }
+      return sum
+    },
+    isReady: async () => (await get('/readyz'))?.status === 200,
+    usage: () => usageOf(child.pid),
+    until: async (condition, pollMs) => {
+      while (!(await condition())) {
+        if (child.exit() !== undefined) {
+          throw new Error(`dedup ended:\n${readFileSync(child.logFile, 'utf8').slice(-4_000)}`)
+        }
+        await sleep(pollMs)
+      }
+    },
+    stop: () => child.stop(),
+    kill: async () => {
+      child.kill('SIGKILL')
+      await child.exited
+    },
+  }
+}

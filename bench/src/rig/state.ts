@@ -1,0 +1,57 @@
+import { createHash, randomUUID } from 'node:crypto'
+import { asEventKey, topicNames, type WireRecord } from '@weir/contracts'
+import { openLanes, type KafkaSettings } from '@weir/kafka'
+import { chunkKeyOf, encodeChunk, encodeIdentity, encodePosition, type SeenKey } from '@weir/seen-keys'
+import { quiet } from './traffic.ts'
+
+const CHUNK_KEYS = 30_000
+const BUCKETS = 24
+const WINDOW_MS = 86_400_000
+
+/** Writes the state that a deployment would have after `keys` events, spread over its window and its partitions. */
+export const fillState = async (settings: KafkaSettings, keys: number): Promise<void> => {
+  const { seen, received } = topicNames(settings.topicPrefix)
+  const lanes = await openLanes({
+    ...{ settings, logger: quiet, topic: seen, lingerMs: 0, deadlineMs: 120_000 },
+    ...{ batchRecordsMax: 1, batchBytesMax: 900_000, queueBytesMax: 64_000_000 },
+  })
+  const now = Date.now()
+  const lengthMs = Math.ceil(WINDOW_MS / BUCKETS)
+  const each = Math.ceil(keys / settings.topicPartitions / BUCKETS)
+  const send = async (
+    partition: number,
+    { key, value }: Pick<WireRecord, 'key' | 'value'>,
+  ): Promise<void> => {
+    const sent = lanes.send(partition, { key, value, headers: {} })
+    if (lanes.queued.bytes > 16_000_000) await sent
+    else sent.catch(() => undefined)
+  }
+  for (let partition = 0; partition < settings.topicPartitions; partition++) {
+    await send(partition, encodeIdentity(randomUUID()))
+    for (let age = BUCKETS - 1; age >= 0; age--) {
+      const bucket = { start: Math.floor(now / lengthMs - age) * lengthMs, lengthMs }
+      for (let from = 0; from < each; from += CHUNK_KEYS) {
+        const chunkKey = chunkKeyOf(bucket, `bench@${age}+${from}`)
+        await send(
+          partition,
+          encodeChunk(chunkKey, keysOf(`${partition}/${age}/${from}`, Math.min(CHUNK_KEYS, each - from))),
+        )
+      }
+    }
+    await send(partition, encodePosition({ next: { [received]: 0n }, effectiveTime: now, rotations: 0 }))
+  }
+  await lanes.close()
+}
+
+const keysOf = (seed: string, count: number): readonly SeenKey[] => {
+  // One hash gives two keys; hashing each alone would take longer than what is measured.
+  const keys: SeenKey[] = []
+  for (let i = 0; keys.length < count; i++) {
+    const bytes = createHash('sha512').update(`${seed}/${i}`).digest()
+    keys.push({ eventKey: asEventKey(bytes.subarray(0, 16)), bodyHash: bytes.subarray(16, 24) })
+    if (keys.length < count) {
+      keys.push({ eventKey: asEventKey(bytes.subarray(32, 48)), bodyHash: bytes.subarray(48, 56) })
+    }
+  }
+  return keys
+}
