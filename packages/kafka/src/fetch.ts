@@ -18,6 +18,8 @@ export interface FetchRequest {
 export interface Fetched {
   readonly topic: string
   readonly partition: number
+  /** What was asked for. */
+  readonly offset: bigint
   /** The protocol's code, 0 for none; with another the rest is empty. */
   readonly errorCode: number
   /** Readable records. Their bytes are views of one response: copy what is kept for long. */
@@ -63,6 +65,7 @@ const toFetched = ({ topic, partition, offset }: FetchRequest, decoded: DecodedP
   return {
     topic,
     partition,
+    offset,
     errorCode,
     records,
     nextOffset: last === undefined ? offset : BigInt(last.offset) + 1n,

@@ -44,6 +44,8 @@ export class Lane {
   /** In the order of their deadlines. */
   #waiting: Entry[] = []
   #flying: readonly Entry[] = []
+  /** How many of those in flight, from the first, have been rejected already. */
+  #lateFlying = 0
   #waitingBytes = 0
   #timer: NodeJS.Timeout | undefined
   #failures = 0
@@ -70,8 +72,10 @@ export class Lane {
 
   /** Rejects what has waited too long; what flies may still arrive. */
   expire(now: number): void {
-    for (const entry of this.#flying) {
-      if (entry.deadlineAt <= now) entry.reject(late())
+    for (let entry = this.#flying[this.#lateFlying]; entry !== undefined && entry.deadlineAt <= now;) {
+      entry.reject(late())
+      this.#lateFlying += 1
+      entry = this.#flying[this.#lateFlying]
     }
     const end = this.#waiting.findIndex(({ deadlineAt }) => deadlineAt > now)
     const expired = this.#waiting.splice(0, end < 0 ? this.#waiting.length : end)
@@ -109,13 +113,12 @@ export class Lane {
   }
 
   async #send(): Promise<void> {
-    const entries = this.#flying
-    const result = await this.#options.send(entries, entries.length === 1)
-    if (result === 'split') await this.#sendEach(entries)
-    else this.#end(entries, result)
+    const again = await this.#deliver(this.#flying)
     this.#flying = []
+    this.#lateFlying = 0
+    this.#wait(again)
     if (this.#failures > 0) {
-      this.#flushAfter(Math.min(RETRY_MS_MAX, RETRY_MS * 2 ** (this.#failures - 1)))
+      this.#flushAfter(Math.min(RETRY_MS_MAX, RETRY_MS * 2 ** Math.min(this.#failures - 1, 10)))
     } else if (this.#waiting.length > 0) {
       // What has come while the last send flew has waited enough.
       this.#flush()
@@ -123,19 +126,27 @@ export class Lane {
     this.#checkDrained()
   }
 
-  async #sendEach(entries: readonly Entry[]): Promise<void> {
-    for (const entry of entries) {
-      const result = await this.#options.send([entry], true)
-      this.#end([entry], result === 'split' ? 'retry' : result)
+  /** Sends, in halves where the broker takes no more; what has to be sent again, in order. */
+  async #deliver(entries: readonly Entry[]): Promise<readonly Entry[]> {
+    const isAlone = entries.length === 1
+    const result = await this.#options.send(entries, isAlone)
+    if (result === 'split' && !isAlone) {
+      const half = entries.length >> 1
+      const again = await this.#deliver(entries.slice(0, half))
+      // Behind what failed, not past it.
+      return again.length > 0 ? [...again, ...entries.slice(half)] : this.#deliver(entries.slice(half))
     }
+    if (result === 'retry' || result === 'split') {
+      this.#failures += 1
+      return entries
+    }
+    this.#failures = 0
+    for (const entry of entries) this.#settle(entry, result, 0)
+    return []
   }
 
-  #end(entries: readonly Entry[], result: undefined | 'retry' | LaneError): void {
-    this.#failures = result === undefined ? 0 : this.#failures + 1
-    if (result !== 'retry') {
-      for (const entry of entries) this.#settle(entry, result, 0)
-      return
-    }
+  /** Puts back what must be sent again and still has time. */
+  #wait(entries: readonly Entry[]): void {
     const now = performance.now()
     const again = entries.filter((entry) => entry.deadlineAt > now)
     for (const entry of entries) {

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { kafkaErrorType } from './client.ts'
 import { StateError } from './errors.ts'
 import { disconnectNow, type Broker, type Cluster } from './internals.ts'
@@ -53,6 +52,9 @@ export class Membership {
   #state: 'joining' | 'member' | 'stopped' = 'joining'
   /** When the last request was sent that the coordinator answered as to a living member: the lease counts from here. */
   #leaseAt = Number.NEGATIVE_INFINITY
+  /** Number of that request, and of the last one sent. */
+  #answered = 0
+  #sent = 0
   #wake: (() => void) | undefined
   #watchers: (() => void)[] = []
   #running: Promise<void> = Promise.resolve()
@@ -75,14 +77,23 @@ export class Membership {
     return this.#state === 'member' && performance.now() - this.#leaseAt < this.#options.sessionMs / 2
   }
 
-  /** True once a heartbeat that is sent from now on succeeds and the partition is still this member's; false when it is not. */
-  async confirm(partition: number): Promise<boolean> {
-    const since = performance.now()
-    for (;;) {
-      if (this.#state === 'stopped' || !this.#owned.has(partition)) return false
-      if (this.#state === 'member' && this.#leaseAt >= since) return true
-      this.#wake?.()
-      await new Promise<void>((resolve) => this.#watchers.push(resolve))
+  /**
+   * True once a heartbeat that is sent from now on succeeds and the partition is still this member's; false when it
+   * is not, or when the wait is given up.
+   */
+  async confirm(partition: number, signal: AbortSignal): Promise<boolean> {
+    const sentBefore = this.#sent
+    const giveUp = () => this.#changed()
+    signal.addEventListener('abort', giveUp)
+    try {
+      for (;;) {
+        if (this.#isStopped() || signal.aborted || !this.#owned.has(partition)) return false
+        if (this.#state === 'member' && this.#answered > sentBefore) return true
+        this.#wake?.()
+        await new Promise<void>((resolve) => this.#watchers.push(resolve))
+      }
+    } finally {
+      signal.removeEventListener('abort', giveUp)
     }
   }
 
@@ -99,7 +110,10 @@ export class Membership {
       await coordinator.leaveGroup({ groupId, memberId })
     }
     // Without it the group waits for the session to end; no more is lost.
-    await Promise.race([leave().catch(() => undefined), sleep(LEAVE_MS_MAX, undefined, { ref: false })])
+    const tooLong = Promise.withResolvers<undefined>()
+    const timer = setTimeout(() => tooLong.resolve(undefined), LEAVE_MS_MAX)
+    await Promise.race([leave().catch(() => undefined), tooLong.promise])
+    clearTimeout(timer)
     await disconnectNow(cluster).catch(() => undefined)
     await this.#running
   }
@@ -136,7 +150,7 @@ export class Membership {
     })
     this.#memberId = joined.memberId
     const isLeader = joined.leaderId === joined.memberId
-    const sentAt = performance.now()
+    const answered = this.#lease()
     const { memberAssignment } = await coordinator.syncGroup({
       groupId,
       generationId: joined.generationId,
@@ -145,20 +159,31 @@ export class Membership {
     })
     if (this.#isStopped()) return
     this.#generation = joined.generationId
-    this.#leaseAt = sentAt
+    answered()
     this.#state = 'member'
     this.#assign(decodeAssignment(memberAssignment, topics[0]!))
   }
 
   async #heartbeat(coordinator: Broker): Promise<void> {
-    const sentAt = performance.now()
+    const answered = this.#lease()
     await coordinator.heartbeat({
       groupId: this.#options.groupId,
       groupGenerationId: this.#generation,
       memberId: this.#memberId,
     })
-    this.#leaseAt = sentAt
+    answered()
     this.#changed()
+  }
+
+  /** Called when a request is sent; what it returns, when the coordinator has answered as to a living member. */
+  #lease(): () => void {
+    const sentAt = performance.now()
+    this.#sent += 1
+    const number = this.#sent
+    return () => {
+      this.#leaseAt = sentAt
+      this.#answered = number
+    }
   }
 
   /** Decides what an error means for the membership; false when it is over. */

@@ -70,9 +70,11 @@ export class PartitionQueue {
     return this.#error
   }
 
-  push({ records, nextOffset, highWatermark }: Fetched): void {
+  /** Only an answer to what is asked for now counts: while a leader moves, the old one and the new one may both answer. */
+  push({ offset, records, nextOffset, highWatermark }: Fetched): void {
+    if (offset !== this.#fetchOffset) return
     this.#highWatermark = highWatermark
-    if (nextOffset > this.#fetchOffset) {
+    if (nextOffset > offset) {
       this.#fetchOffset = nextOffset
       const last = this.#chunks.at(-1)
       if (records.length > 0) {

@@ -80,7 +80,7 @@ export class PartitionRun {
         stage.logger.warn(fields, `${error.message}: starting the partition again`)
         await this.#pause(failures)
         // Fencing without being the owner would shut out the rightful one.
-        if (!(await membership.confirm(partition))) break
+        if (!(await membership.confirm(partition, this.#released.signal))) break
       }
     }
     this.#enter('released')
