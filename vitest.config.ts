@@ -14,7 +14,7 @@ export default defineConfig({
             'packages/**/*.test.ts',
             'services/**/*.test.ts',
             'bench/**/*.test.ts',
-            'tests/compose/**/*.test.ts',
+            'tests/{compose,faults,security}/**/*.test.ts',
           ],
           exclude: ['**/*.integration.test.ts', '**/node_modules/**'],
         },

@@ -17,6 +17,7 @@ import {
   type ServiceDeps,
   type Settings,
 } from '@weir/service-kit'
+import { failpointsOf } from './failpoints.ts'
 
 /** What the configuration of every consuming service has. */
 export interface ConsumerConfig extends KafkaSettings {
@@ -77,6 +78,7 @@ export const startConsumer = async <Config extends ConsumerConfig>(
         lingerMs: config.lingerMs,
       },
       observer: stageObserver(service, deps),
+      ...failpointsOf(service),
     }
     const stage = await startStage(stageOptions)
     closers.add(() => stage.stop())

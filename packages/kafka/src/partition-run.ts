@@ -94,6 +94,7 @@ export class PartitionRun {
       groupId,
       transactionalId: `${stage.settings.topicPrefix}${stage.service}-${partition}`,
       transactionTimeoutMs: stage.settings.transactionTimeoutMs,
+      onStep: stage.onStep,
     })
     let owner: PartitionOwner | undefined
     let inputs: PartitionInputs | undefined

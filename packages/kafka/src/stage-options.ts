@@ -1,4 +1,5 @@
 import type { PartitionOwner } from './owner.ts'
+import type { OutputRecord } from './record.ts'
 import type { KafkaLogger, KafkaSettings } from './settings.ts'
 
 export interface StageOptions {
@@ -20,7 +21,13 @@ export interface StageOptions {
     readonly lingerMs: number
   }
   readonly observer?: StageObserver
+  /** For fault injection: what it throws fails the transaction at this step. */
+  readonly onStep?: TransactionHook
 }
+
+/** begin: nothing is sent. part-sent: after each send. outputs-sent, offsets-sent: all of them. committed: acknowledged. */
+export type TransactionStep = 'begin' | 'part-sent' | 'outputs-sent' | 'offsets-sent' | 'committed'
+export type TransactionHook = (step: TransactionStep, outputs: readonly OutputRecord[]) => void
 
 /** For metrics and logs; called synchronously, must not throw. */
 export interface StageObserver {

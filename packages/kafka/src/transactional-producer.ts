@@ -4,6 +4,7 @@ import { kafkaErrorType } from './client.ts'
 import { StateError } from './errors.ts'
 import type { WrittenOffsets } from './owner.ts'
 import type { OutputRecord } from './record.ts'
+import type { TransactionHook } from './stage-options.ts'
 import { BARRIER_KEY } from './state-partition.ts'
 
 /**
@@ -38,6 +39,7 @@ const OFFSET_METADATA_BYTES_MAX = 4_096
 export class TransactionalProducer {
   readonly #producer: Producer
   readonly #groupId: string
+  readonly #onStep: TransactionHook | undefined
 
   constructor(options: {
     /** Not shared with consumers: kafkajs notes offsets as committed before they are. */
@@ -45,9 +47,11 @@ export class TransactionalProducer {
     transactionalId: string
     transactionTimeoutMs: number
     groupId: string
+    onStep?: TransactionHook | undefined
   }) {
     const { kafka, transactionalId, transactionTimeoutMs, groupId } = options
     this.#groupId = groupId
+    this.#onStep = options.onStep
     this.#producer = kafka.producer({
       transactionalId,
       transactionTimeout: transactionTimeoutMs,
@@ -85,12 +89,16 @@ export class TransactionalProducer {
       throw new RangeError(`offset metadata has more than ${OFFSET_METADATA_BYTES_MAX} bytes`)
     }
     return this.#step('the transaction', async () => {
+      this.#onStep?.('begin', outputs)
       const transaction = await this.#producer.transaction()
-      const written = await sendAll(transaction, outputs)
+      const written = await sendAll(transaction, outputs, () => this.#onStep?.('part-sent', outputs))
+      this.#onStep?.('outputs-sent', outputs)
       const { topic, partition, metadata } = offset
       const partitions = [{ partition, offset: String(offset.offset), metadata }]
       await transaction.sendOffsets({ consumerGroupId: this.#groupId, topics: [{ topic, partitions }] })
+      this.#onStep?.('offsets-sent', outputs)
       await transaction.commit()
+      this.#onStep?.('committed', outputs)
       return written
     })
   }
@@ -121,6 +129,7 @@ export const explicitPartition = ({ message }: { message: { partition?: number }
 const sendAll = async (
   transaction: Transaction,
   outputs: readonly OutputRecord[],
+  onSent: () => void,
 ): Promise<WrittenOffsets> => {
   const written = new Map<string, bigint>()
   const byTarget = new Map<string, OutputRecord[]>()
@@ -135,6 +144,7 @@ const sendAll = async (
     for (const chunk of chunksOf(records)) {
       const { baseOffset } = await sendChunk(transaction, topic, partition, chunk)
       written.set(`${topic}/${partition}`, BigInt(baseOffset!) + BigInt(chunk.length))
+      onSent()
     }
   })
   // All have ended before the caller goes on: none may still be sending when the producer is closed.

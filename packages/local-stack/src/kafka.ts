@@ -37,6 +37,8 @@ export interface KafkaOptions {
   readonly nodeId?: number
   /** Every node of the cluster, this one included; each is broker and controller. Default: this one alone. */
   readonly voters?: readonly { readonly nodeId: number; readonly controllerPort: number }[]
+  /** Most heap of the JVM, as `-Xmx` takes it. */
+  readonly heapMax?: string
   /** Further or other broker properties. */
   readonly properties?: Readonly<Record<string, string | number>>
 }
@@ -83,7 +85,7 @@ const API_VERSIONS = Buffer.from([0, 0, 0, 10, 0, 18, 0, 0, 0, 0, 0, 1, 0xff, 0x
 
 /** One Kafka node, broker and controller in one; its data survives stop and kill. */
 export const startKafka = async (options: KafkaOptions): Promise<LocalServer> => {
-  const { folders, java, nodeId = 1 } = options
+  const { folders, java, nodeId = 1, heapMax = '1g' } = options
   const name = nodeId === 1 ? 'kafka' : `kafka-${nodeId}`
   const dataDir = join(folders.state, name)
   mkdirSync(dataDir, { recursive: true })
@@ -119,7 +121,7 @@ export const startKafka = async (options: KafkaOptions): Promise<LocalServer> =>
     name,
     command: java,
     args: [
-      ...['-Xms256m', '-Xmx1g', '-XX:+UseSerialGC', logging, '-cp', classPath],
+      ...['-Xms256m', `-Xmx${heapMax}`, '-XX:+UseSerialGC', logging, '-cp', classPath],
       ...['kafka.Kafka', propertiesFile],
     ],
     logFile: join(folders.logs, `${name}.log`),

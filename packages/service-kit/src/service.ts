@@ -1,4 +1,5 @@
 import { ConfigError, type Environment, type Settings } from './config.ts'
+import { armFailpoints } from './failpoint.ts'
 import { createLogger, type Logger } from './logger.ts'
 import { Metrics } from './metrics.ts'
 
@@ -35,6 +36,7 @@ export const runService = async <Config extends { readonly logLevel: string }>(
 ): Promise<void> => {
   let config: Config
   try {
+    armFailpoints(process.env)
     config = definition.loadConfig()
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error

@@ -25,7 +25,7 @@ import {
   type SeenKeysOptions,
   type StagedKeys,
 } from '@weir/seen-keys'
-import type { Logger } from '@weir/service-kit'
+import { failpoint, type Logger } from '@weir/service-kit'
 import type { DedupMetrics } from './dedup-metrics.ts'
 import { dedupPipeline } from './pipeline.ts'
 import { Tally, type Decision } from './tally.ts'
@@ -71,6 +71,7 @@ export class DedupOwner implements PartitionOwner {
     this.#stateOffset = state.barrierOffset
     let records = 0
     await state.read(from, (batch, nextOffset) => {
+      failpoint('dedup.restoring')
       seen.restored(batch.map(decodeStateRecord), identity, nextOffset)
       records += batch.length
       metrics.restoredRecords.inc(batch.length)

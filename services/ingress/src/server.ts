@@ -1,6 +1,6 @@
 import { encodeReceivedWebhook } from '@weir/contracts'
 import { LaneError, partitionOf, type Lanes } from '@weir/kafka'
-import { readinessAnswer, type Logger, type Metrics, type Readiness } from '@weir/service-kit'
+import { failpoint, readinessAnswer, type Logger, type Metrics, type Readiness } from '@weir/service-kit'
 import { isInRanges, parseCidr, SOURCES, type SourceDefinition } from '@weir/sources'
 import fastify, {
   type FastifyError,
@@ -81,6 +81,7 @@ export const buildServer = (options: ServerOptions): FastifyInstance => {
       app.post(url, { onRequest: guard }, async (request, reply) => {
         const stop = seconds.startTimer({ source: source.name })
         await receive(request, reply)
+        failpoint('ingress.answered')
         stop()
         requests.inc({ source: source.name, status: reply.statusCode })
       })
@@ -131,6 +132,7 @@ const receiver = (source: SourceDefinition, { config, lanes, logger }: ServerOpt
     const ready = lanes()
     if (ready === undefined) return unavailable(reply)
     const record = encodeReceivedWebhook(outcome.webhook)
+    failpoint('ingress.before-produce')
     try {
       await ready.send(partitionOf(record.key, ready.partitions), record)
     } catch (error) {
@@ -139,6 +141,7 @@ const receiver = (source: SourceDefinition, { config, lanes, logger }: ServerOpt
       logger.debug({ source: source.name, kind: error.kind }, 'a webhook was not acknowledged')
       return unavailable(reply)
     }
+    failpoint('ingress.appended')
     return send(outcome.status, outcome.answer)
   }
 }

@@ -6,7 +6,7 @@ import {
   type RestoreContext,
   type StagedBatch,
 } from '@weir/kafka'
-import type { Counter, Logger } from '@weir/service-kit'
+import { failpoint, type Counter, type Logger } from '@weir/service-kit'
 import { InfluxUnavailableError } from './influx.ts'
 import { WindowSums, type WindowPoint } from './window-sums.ts'
 
@@ -41,6 +41,7 @@ export class MetricExportOwner implements PartitionOwner {
       // A former owner's late write would put back older values, which no successor would correct.
       if (!ownershipIsFresh()) throw new RetriableError('the ownership of the partition is not confirmed')
       await retrying(() => write(partition, changed))
+      failpoint('metric-export.written')
     }
     return {
       outputs: [],

@@ -14,7 +14,7 @@ import {
   type StagedBatch,
 } from '@weir/kafka'
 import { assertNever } from '@weir/pipeline'
-import type { Counter } from '@weir/service-kit'
+import { failpoint, type Counter } from '@weir/service-kit'
 import { SinkUnavailableError, type RowSink } from './row-sink.ts'
 
 export interface PersistenceOwnerOptions {
@@ -56,7 +56,9 @@ export class PersistenceOwner implements PartitionOwner {
         origins.push(record)
       }
     }
+    failpoint('persistence.before-write')
     const results = await retrying(() => sink.write(events))
+    failpoint('persistence.written')
     for (const [index, result] of results.entries()) {
       counts[result.kind] += 1
       const origin = origins[index]!

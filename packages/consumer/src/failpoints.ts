@@ -1,0 +1,20 @@
+import { TOPIC_SPECS } from '@weir/contracts'
+import type { StageOptions } from '@weir/kafka'
+import { failpoint, hasFailpoints } from '@weir/service-kit'
+
+const LETTERS = TOPIC_SPECS.flatMap(({ role, name }) => (role.endsWith('Dlq') ? [name] : []))
+
+/** The failpoints `<service>.<step>` of each transaction, and `<service>.letters-sent` of those with dead letters. */
+export const failpointsOf = (service: string): Pick<StageOptions, 'onStep'> => {
+  if (!hasFailpoints()) return {}
+  return {
+    onStep: (step, outputs) => {
+      const hasLetters = step === 'outputs-sent' && outputs.some(isLetter)
+      if (hasLetters) failpoint(`${service}.letters-sent`)
+      failpoint(`${service}.${step}`)
+    },
+  }
+}
+
+const isLetter = ({ topic }: { readonly topic: string }): boolean =>
+  LETTERS.some((name) => topic.endsWith(name))

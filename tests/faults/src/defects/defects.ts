@@ -1,0 +1,101 @@
+import { fileURLToPath } from 'node:url'
+import { CRASH_POINTS } from '../plan/crash-points.ts'
+import { visitOf } from '../plan/plan.ts'
+import type { Fault, Lane, Step } from '../plan/step.ts'
+import { Random } from '../random.ts'
+import type { MutationName } from './mutations.ts'
+
+/** A fault of the product itself, and the run that must find it. */
+export interface Defect {
+  readonly name: string
+  readonly what: string
+  /** undefined: it is done to the pipeline from outside. */
+  readonly mutation?: MutationName
+  readonly env: Readonly<Record<string, string>>
+  readonly lanes: readonly Lane[]
+}
+
+const ZOMBIE_MS = 9_000
+const SEED = 1
+
+const steps = (faults: readonly Fault[]): readonly Step[] =>
+  faults.map((fault, index) => ({
+    at: Math.round(((index + 1) / (faults.length + 1)) * 100) / 100,
+    ...fault,
+  }))
+
+const visit = (id: string, zombieMs = ZOMBIE_MS): Fault =>
+  visitOf(
+    CRASH_POINTS.find((point) => point.id === id)!,
+    { zombieMs },
+    new Random(SEED, id),
+  )
+
+const lane = (target: string, faults: readonly Fault[]): Lane => ({ target, steps: steps(faults) })
+const visits = (id: string, count: number, zombieMs?: number): readonly Fault[] =>
+  Array.from({ length: count }, () => visit(id, zombieMs))
+
+const planted = (
+  mutation: MutationName,
+  what: string,
+  lanes: readonly Lane[],
+  env: Readonly<Record<string, string>> = {},
+): Defect => ({
+  name: mutation,
+  mutation,
+  what,
+  lanes,
+  env: { ...env, WEIR_PROFILE: 'dev', WEIR_DEFECT: mutation },
+})
+
+export const DEFECTS: readonly Defect[] = [
+  planted('acks1', 'ingress produces with acks=1', [
+    lane('servers', [
+      { kind: 'leader-kill-alone', pauseMs: 3_000 },
+      { kind: 'leader-kill-alone', pauseMs: 3_000 },
+    ]),
+  ]),
+  planted('ack_before_produce', 'ingress answers 2xx before it produces', [
+    lane('ingress-1', [{ kind: 'kill' }, { kind: 'kill' }]),
+    lane('ingress-2', [{ kind: 'kill' }]),
+    lane('servers', [{ kind: 'brokers-pause', ms: 7_000 }]),
+  ]),
+  planted('bloom_only', 'dedup drops what the filter calls perhaps seen', [lane('dedup-1', [])], {
+    DEDUP_FILTER_ERROR_RATE: '0.1',
+    DEDUP_FILTER_CAPACITY: '16384',
+  }),
+  planted('memory_before_commit', 'dedup remembers keys before their transaction is committed', [
+    lane('dedup-1', visits('dedup-outputs-sent', 2)),
+    lane('dedup-2', visits('dedup-offsets-sent', 2)),
+  ]),
+  planted('random_transactional_id', 'each producer has a transactional id of its own', [
+    lane('dedup-1', visits('dedup-zombie-idle', 2)),
+    lane('normalizer-1', visits('normalizer-offsets-sent', 1)),
+  ]),
+  planted('offset_before_db', 'persistence commits the offset before the rows', [
+    lane('persistence-1', visits('persistence-committed', 2)),
+    lane('servers', [{ kind: 'server-kill', server: 'postgres', downMs: 3_000 }]),
+  ]),
+  planted('read_uncommitted', 'consumers read what is not committed', [
+    lane('dedup-1', visits('dedup-outputs-sent', 2)),
+    lane('normalizer-1', visits('normalizer-outputs-sent', 2)),
+  ]),
+  planted('assume_committed', 'a commit whose reply is lost counts as committed', [
+    lane('dedup-1', visits('dedup-zombie-committing', 2, 12_000)),
+    lane('servers', [{ kind: 'broker-kill', role: 'transaction-coordinator', downMs: 2_000 }]),
+  ]),
+  planted('resend_from_memory', 'after a lost reply the same transaction is sent again', [
+    lane('dedup-1', visits('dedup-reply-lost', 2)),
+    lane('dedup-2', visits('dedup-reply-lost', 1)),
+  ]),
+  {
+    name: 'replay_into_raw',
+    what: 'a replay writes to the topic of received webhooks, with new keys',
+    env: {},
+    lanes: [lane('servers', [{ kind: 'replay-into-raw', records: 50 }])],
+  },
+]
+
+/** Arguments of node that plant it. */
+export const defectCommand = (defect: Defect | undefined): readonly string[] =>
+  defect?.mutation === undefined ? [] : ['--import', fileURLToPath(new URL('plant.ts', import.meta.url))]

@@ -1,0 +1,104 @@
+/** What is wrong in the source while a defect is planted: `find` must be in the file exactly once. */
+export interface Mutation {
+  /** From the root of the workspace. */
+  readonly file: string
+  readonly find: string
+  readonly replace: string
+}
+
+/** By the value of WEIR_DEFECT. Code that cannot be changed so, a run cannot plant; a unit test says when one no longer fits. */
+export const MUTATIONS = {
+  /** The leader alone acknowledges: what the followers have not fetched dies with it. */
+  acks1: [{ file: 'packages/kafka/src/lanes.ts', find: 'acks: -1', replace: 'acks: 1' }],
+  /** The sender is told yes before the brokers have it. */
+  ack_before_produce: [
+    {
+      file: 'services/ingress/src/server.ts',
+      find: 'await ready.send(partitionOf(record.key, ready.partitions), record)',
+      replace: 'ready.send(partitionOf(record.key, ready.partitions), record).catch(() => undefined)',
+    },
+  ],
+  /** A filter's perhaps is taken for a yes. */
+  bloom_only: [
+    {
+      file: 'packages/seen-keys/src/seen-keys.ts',
+      find: 'if (bodyHash !== undefined) return bodyHash',
+      replace: "return bodyHash ?? ({ equals: () => true, toString: () => '' } as unknown as Buffer)",
+    },
+  ],
+  /** Keys are remembered although their transaction may still fail. */
+  memory_before_commit: [
+    {
+      file: 'services/dedup/src/dedup-owner.ts',
+      find: 'seen.apply(staged, identity, this.#stateOffset)',
+      replace: '',
+    },
+    {
+      file: 'services/dedup/src/dedup-owner.ts',
+      find: 'outputs.push(...state)',
+      replace: 'outputs.push(...state)\n    seen.apply(staged, identity, this.#stateOffset)',
+    },
+  ],
+  /** Nobody can shut out a producer whose id is its own each time. */
+  random_transactional_id: [
+    {
+      file: 'packages/kafka/src/partition-run.ts',
+      find: 'transactionalId: `${stage.settings.topicPrefix}${stage.service}-${partition}`',
+      replace: "transactionalId: `${stage.service}-${partition}-${randomBytes(4).toString('hex')}`",
+    },
+  ],
+  /** The offset is committed first, the rows later. */
+  offset_before_db: [
+    {
+      file: 'services/persistence/src/persistence-owner.ts',
+      find: 'const results = await retrying(() => sink.write(events))',
+      replace: "const results = events.map((): RowResult => ({ kind: 'stored' }))",
+    },
+    {
+      file: 'services/persistence/src/persistence-owner.ts',
+      find: 'committed: () => {',
+      replace: 'committed: async () => {\n        await retrying(() => sink.write(events))',
+    },
+  ],
+  /** What was aborted, or is not committed yet, is taken for true. */
+  read_uncommitted: [
+    {
+      file: 'packages/kafka/src/internals.ts',
+      find: 'const READ_COMMITTED = 1',
+      replace: 'const READ_COMMITTED = 0',
+    },
+  ],
+  /** A commit whose reply is lost counts as done. */
+  assume_committed: [
+    {
+      file: 'packages/kafka/src/transactional-producer.ts',
+      find: "await transaction.commit()\n      this.#onStep?.('committed', outputs)",
+      replace:
+        "await transaction.commit().catch(() => undefined)\n      this.#onStep?.('committed', outputs)",
+    },
+  ],
+  /** A commit whose reply is lost counts as not done: the same is sent again from memory. */
+  resend_from_memory: [
+    {
+      file: 'packages/kafka/src/partition-run.ts',
+      find: 'const written = await producer.commit(staged.outputs, {',
+      replace: 'const written = await commitTwice(producer, staged.outputs, {',
+    },
+    {
+      file: 'packages/kafka/src/partition-run.ts',
+      find: 'const NOTHING: StagedBatch',
+      replace:
+        'const commitTwice = (producer: TransactionalProducer, ...batch: Parameters<TransactionalProducer["commit"]>) =>\n' +
+        '  producer.commit(...batch).catch(() => producer.commit(...batch))\n\nconst NOTHING: StagedBatch',
+    },
+  ],
+} as const satisfies Readonly<Record<string, readonly Mutation[]>>
+
+export type MutationName = keyof typeof MUTATIONS
+
+/** The source of a file with the defect in it. Throws when the place is not there exactly once. */
+export const mutate = (source: string, { file, find, replace }: Mutation): string => {
+  const parts = source.split(find)
+  if (parts.length !== 2) throw new Error(`${file} has ${parts.length - 1} times ${JSON.stringify(find)}`)
+  return parts.join(replace)
+}

@@ -1,0 +1,52 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { topicNames } from '@weir/contracts'
+import { openEnds } from '../rig/cluster-state.ts'
+import type { ServerUrls } from '../rig/layout.ts'
+import type { Observer } from './observe.ts'
+
+const LOOK_MS = 1_000
+const REPORT_MS = 10_000
+const topics = topicNames()
+
+/** What each group reads. */
+const GROUPS: Readonly<Record<string, readonly string[]>> = {
+  dedup: [topics.received],
+  normalizer: [topics.unique],
+  persistence: [topics.normalized],
+  'metric-export': [topics.stats],
+}
+
+const lookOnce = async (urls: ServerUrls, observer: Observer): Promise<readonly string[]> => {
+  const { counts, onTopic, rows, downstreamLetters, influx } = await observer.totals()
+  const open: string[] = []
+  if (counts.received !== onTopic) open.push(`dedup has counted ${counts.received} of ${onTopic} records`)
+  const ends = rows + downstreamLetters
+  if (ends !== counts.unique) open.push(`${ends} rows and letters of ${counts.unique} unique events`)
+  if (influx !== undefined && influx.eventsReceived !== counts.received) {
+    open.push(`InfluxDB has ${influx.eventsReceived} of ${counts.received} received`)
+  }
+  const offsets = await openEnds(urls.kafkaBrokers, GROUPS)
+  return [...open, ...offsets.map(({ what, behind }) => `${what}: ${behind}`)]
+}
+
+/** Waits until nothing is under way any more, at most `ms`; returns what still was. */
+export const untilQuiet = async (
+  urls: ServerUrls,
+  observer: Observer,
+  ms: number,
+  progress: (text: string) => void,
+): Promise<readonly string[]> => {
+  const deadline = performance.now() + ms
+  let reportAt = performance.now() + REPORT_MS
+  for (;;) {
+    const open = await lookOnce(urls, observer).catch((error: unknown) => [
+      `cannot look: ${(error as Error).message}`,
+    ])
+    if (open.length === 0 || performance.now() > deadline) return open
+    if (performance.now() > reportAt) {
+      reportAt += REPORT_MS
+      progress(`  draining: ${open.slice(0, 4).join('; ')}`)
+    }
+    await sleep(LOOK_MS)
+  }
+}

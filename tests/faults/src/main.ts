@@ -1,0 +1,160 @@
+import { rmSync, writeFileSync } from 'node:fs'
+import { folders as foldersOf, weirHome } from '@weir/local-stack'
+import { Command, InvalidArgumentError, Option } from 'commander'
+import { loadConfig } from './config.ts'
+import { DEFECTS } from './defects/defects.ts'
+import { PHASES, type Phase } from './plan/plan.ts'
+import { TIER_NAMES, TIERS, type TierName } from './plan/tiers.ts'
+import { runOnce, type RunResult } from './run.ts'
+import { describeSummary, isRight, type Summary } from './summary.ts'
+
+interface Options {
+  readonly tier: TierName
+  readonly events?: number
+  readonly rate?: number
+  readonly seed: number
+  readonly summary?: string
+  readonly report?: string
+  readonly defect?: string
+  readonly only?: Phase
+  readonly keep?: boolean
+}
+
+const whole =
+  (min: number, max: number) =>
+  (text: string): number => {
+    const value = Number(text)
+    if (!/^\d+$/.test(text) || value < min || value > max) {
+      throw new InvalidArgumentError(`must be a whole number from ${min} to ${max}.`)
+    }
+    return value
+  }
+
+const startedAt = Date.now()
+const progress = (text: string): void => {
+  const at = ((Date.now() - startedAt) / 1_000).toFixed(0).padStart(5)
+  process.stderr.write(`${at} s  ${text}\n`)
+}
+
+const stop = Promise.withResolvers<never>()
+stop.promise.catch(() => undefined)
+let signals = 0
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  process.on(signal, () => {
+    signals += 1
+    if (signals > 2) process.exit(130)
+    stop.reject(new Error(`stopped by ${signal}`))
+  })
+}
+const parent = process.ppid
+setInterval(() => {
+  if (process.ppid !== parent) stop.reject(new Error('the parent has ended'))
+}, 500).unref()
+
+const program = new Command('faults')
+  .description(
+    'Kills, pauses and breaks a whole Weir under load, and checks that no event is lost or doubled.',
+  )
+  .showHelpAfterError()
+  .addOption(new Option('--tier <name>', 'how much of everything').choices(TIER_NAMES).default('ci'))
+  .addOption(
+    new Option('--events <n>', 'different events (default: the tier’s)').argParser(whole(100, 50_000_000)),
+  )
+  .addOption(
+    new Option('--rate <n>', 'requests per second at most (default: the tier’s)').argParser(whole(1, 20_000)),
+  )
+  .addOption(
+    new Option('--seed <n>', 'of traffic and plan: the same seed repeats both').argParser(
+      whole(0, 4_294_967_295),
+    ),
+  )
+  .addOption(new Option('--only <phase>', 'only these faults').choices(PHASES))
+  .addOption(
+    new Option('--defect <name>', 'plant a defect and inflict what exposes it: the run must fail').choices(
+      DEFECTS.map(({ name }) => name),
+    ),
+  )
+  .option('--summary <file>', 'write the result as JSON')
+  .option('--report <file>', 'write a report as Markdown')
+  .option('--keep', 'keep data and logs, whatever the result')
+  .addHelpText(
+    'after',
+    `
+Exit code: 0 when every invariant holds and every crash point was met; 1 when not; 2 when it could not run.
+Data and logs are in .weir/faults (WEIR_HOME); they are deleted when the run is right. FAULTS_PORT_BASE (25000) is the
+first of the 100 ports it takes.`,
+  )
+
+const runAll = async (options: Options): Promise<number> => {
+  const { portBase } = loadConfig()
+  const folders = foldersOf(weirHome(), 'faults')
+  const base = TIERS[options.tier]
+  const defect = DEFECTS.find(({ name }) => name === options.defect)
+  const tier = { ...base, rate: options.rate ?? base.rate, ...(defect && { lateAfterMs: 10_000 }) }
+  const seed = options.seed
+  const total = options.events ?? (defect ? 12_000 : tier.events)
+  const results: RunResult[] = []
+  for (let done = 0; done < total; done += tier.segmentEvents) {
+    const events = Math.min(tier.segmentEvents, total - done)
+    const segmentSeed = seed + results.length
+    progress(
+      `tier ${options.tier}, ${events} events, seed ${segmentSeed}${defect ? `, defect ${defect.name}` : ''}`,
+    )
+    const result = await runOnce({
+      ...{ tierName: options.tier, tier, events, seed: segmentSeed, only: options.only, defect },
+      ...{ folders, portBase, progress, stopped: stop.promise },
+    })
+    results.push(result)
+    process.stdout.write(`${describeSummary(result.summary)}\n`)
+    if (!isRight(result.summary)) break
+  }
+  const last = results.at(-1)!.summary
+  const right = results.every(({ summary }) => isRight(summary))
+  if (options.summary !== undefined)
+    writeFileSync(options.summary, `${JSON.stringify(merge(results), null, 2)}\n`)
+  if (options.report !== undefined)
+    writeFileSync(options.report, results.map(({ report }) => report).join('\n'))
+  if (defect !== undefined) {
+    const by = last.invariants.filter(({ holds }) => !holds).map(({ id }) => id)
+    progress(
+      right ? `${defect.name} was NOT caught` : `${defect.name} was caught by invariant ${by.join(', ')}`,
+    )
+  }
+  if (right && !options.keep) rmSync(folders.state, { recursive: true, force: true })
+  else progress(`data and logs are in ${folders.state} and ${folders.logs}`)
+  return right ? 0 : 1
+}
+
+/** One result of several segments: counts are summed, the rest is the last one's. */
+const merge = (results: readonly RunResult[]): Summary => {
+  const all = results.map(({ summary }) => summary)
+  const sum = (of: (summary: Summary) => number): number => all.reduce((total, one) => total + of(one), 0)
+  const last = all.at(-1)!
+  return {
+    ...last,
+    seed: all[0]!.seed,
+    events: sum(({ events }) => events),
+    ok: sum(({ ok }) => ok),
+    info: sum(({ info }) => info),
+    fail: sum(({ fail }) => fail),
+    lost: sum(({ lost }) => lost),
+    duplicated: sum(({ duplicated }) => duplicated),
+    kills: sum(({ kills }) => kills),
+    broker_kills: sum(({ broker_kills }) => broker_kills),
+    invariants_failed: sum(({ invariants_failed }) => invariants_failed),
+    duration_s: sum(({ duration_s }) => duration_s),
+  }
+}
+
+program.action(async (given: Omit<Options, 'seed'> & { readonly seed?: number }) => {
+  try {
+    process.exitCode = await runAll({ ...given, seed: given.seed ?? Date.now() % 1_000_000 })
+  } catch (error) {
+    progress(`the run has failed: ${(error as Error).stack ?? ''}`)
+    process.exitCode = 2
+  }
+})
+
+await program.parseAsync()
+// Sockets of servers that are gone may linger.
+process.exit()

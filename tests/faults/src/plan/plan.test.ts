@@ -1,0 +1,62 @@
+import { expect, it } from 'vitest'
+import { CRASH_POINTS } from './crash-points.ts'
+import { crashPointsOf, makePlan } from './plan.ts'
+import type { Fault, Lane } from './step.ts'
+import { TIER_NAMES, TIERS } from './tiers.ts'
+
+const planOf = (tier: (typeof TIER_NAMES)[number], seed = 1) =>
+  makePlan({ seed, tier: TIERS[tier], hasInflux: true })
+const faultsOf = (lanes: readonly Lane[], service?: string): readonly Fault[] =>
+  lanes.filter((lane) => service === undefined || lane.service === service).flatMap(({ steps }) => steps)
+const count = (faults: readonly Fault[], kind: Fault['kind']): number =>
+  faults.filter((fault) => fault.kind === kind).length
+
+it('is the same for a seed, and another for another', () => {
+  expect(planOf('nightly')).toEqual(planOf('nightly'))
+  expect(planOf('nightly', 2)).not.toEqual(planOf('nightly'))
+})
+
+it.each(TIER_NAMES)('has everything that the tier %s promises', (name) => {
+  const tier = TIERS[name]
+  const lanes = planOf(name)
+  const faults = faultsOf(lanes)
+  for (const { id, by } of CRASH_POINTS) {
+    if (by.kind !== 'failpoint') continue
+    expect(faults.filter((fault) => fault.kind === 'failpoint' && fault.point === id)).toHaveLength(
+      tier.visits,
+    )
+  }
+  for (const service of ['ingress', 'dedup', 'normalizer', 'persistence', 'metric-export']) {
+    const kills = faultsOf(lanes, service).reduce((sum, fault) => {
+      if (fault.kind === 'kill') return sum + 1
+      return fault.kind === 'failpoint' ? sum + Number(fault.ends) + Number(fault.how === 'SIGKILL') : sum
+    }, 0)
+    expect(kills).toBeGreaterThanOrEqual(tier.killsPerKind)
+  }
+  expect(count(faults, 'broker-kill')).toBe(tier.brokerKills)
+  expect(count(faults, 'pause')).toBe(tier.pauses)
+  for (const role of ['leader', 'transaction-coordinator', 'group-coordinator']) {
+    expect(faults.some((fault) => fault.kind === 'broker-kill' && fault.role === role)).toBe(true)
+  }
+})
+
+it('has its steps in order, within the events', () => {
+  for (const { steps } of planOf('nightly')) {
+    const at = steps.map((step) => step.at)
+    expect(at).toEqual([...at].sort((a, b) => a - b))
+    expect(Math.min(...at)).toBeGreaterThan(0)
+    expect(Math.max(...at)).toBeLessThan(1)
+  }
+})
+
+it('keeps to one phase when it is asked to', () => {
+  const lanes = makePlan({ seed: 1, tier: TIERS.nightly, only: 'brokers', hasInflux: true })
+  const kinds = new Set(faultsOf(lanes).map(({ kind }) => kind))
+  expect(kinds).toEqual(new Set(['broker-kill', 'brokers-pause']))
+})
+
+it('asks for nothing of InfluxDB where there is none', () => {
+  expect(crashPointsOf({ only: undefined, hasInflux: true })).toHaveLength(CRASH_POINTS.length)
+  const ids = crashPointsOf({ only: undefined, hasInflux: false }).map(({ id }) => id)
+  expect(ids).not.toContain('metric-export-written')
+})

@@ -1,0 +1,39 @@
+export const TIER_NAMES = ['ci', 'nightly', 'release'] as const
+export type TierName = (typeof TIER_NAMES)[number]
+
+/** How much of everything a run has. */
+export interface Tier {
+  readonly events: number
+  /** Requests per second at most. */
+  readonly rate: number
+  readonly lateAfterMs: number
+  /** How often each crash point is visited. */
+  readonly visits: number
+  /** Ends of each kind of service by SIGKILL, its own or ours, at least. */
+  readonly killsPerKind: number
+  readonly brokerKills: number
+  readonly pauses: number
+  /** Kills of PostgreSQL and of the registry beyond the crash points. */
+  readonly serverKills: number
+  readonly zombieMs: number
+  /** More events than this are sent in runs of their own, one after another. */
+  readonly segmentEvents: number
+  /** What a run may take, events, faults and audit together. */
+  readonly minutesMax: number
+}
+
+export const TIERS: Readonly<Record<TierName, Tier>> = {
+  ci: {
+    ...{ events: 100_000, rate: 700, lateAfterMs: 60_000, visits: 1, killsPerKind: 2, brokerKills: 3 },
+    ...{ pauses: 1, serverKills: 0, zombieMs: 30_000, segmentEvents: 100_000, minutesMax: 10 },
+  },
+  nightly: {
+    ...{ events: 1_000_000, rate: 700, lateAfterMs: 90_000, visits: 3, killsPerKind: 20, brokerKills: 15 },
+    ...{ pauses: 10, serverKills: 4, zombieMs: 60_000, segmentEvents: 1_000_000, minutesMax: 60 },
+  },
+  // A fault each half minute or so of 75 minutes.
+  release: {
+    ...{ events: 5_000_000, rate: 700, lateAfterMs: 120_000, visits: 4, killsPerKind: 24, brokerKills: 15 },
+    ...{ pauses: 12, serverKills: 6, zombieMs: 60_000, segmentEvents: 1_250_000, minutesMax: 75 },
+  },
+}

@@ -1,0 +1,109 @@
+import { join } from 'node:path'
+import { ROOT, type Folders } from '@weir/local-stack'
+
+export const SERVICE_KINDS = ['ingress', 'dedup', 'normalizer', 'persistence', 'metric-export'] as const
+export type ServiceKind = (typeof SERVICE_KINDS)[number]
+
+export const BROKERS = [1, 2, 3] as const
+export const PARTITIONS = 6
+export const SESSION_MS = 6_000
+export const TRANSACTION_MS = 10_000
+/** After it an unacknowledged request gets 503. */
+export const BUDGET_MS = 4_000
+
+/** Secrets of the rig alone: long enough for the production profile. */
+const SECRET = 'of-the-fault-rig-and-of-nothing-else'
+export const SECRETS = {
+  cxone: `cxone-${SECRET}`,
+  dataAction: `data-action-${SECRET}`,
+  nice: `nice-${SECRET}`,
+}
+
+export interface Ports {
+  readonly broker: (nodeId: number) => number
+  readonly controller: (nodeId: number) => number
+  readonly registry: number
+  readonly postgres: number
+  readonly influx: number
+  readonly influxBackup: number
+  /** HTTP of ingress, probes of the others. */
+  readonly service: (kind: ServiceKind, index: number) => number
+}
+
+export const portsFrom = (base: number): Ports => ({
+  broker: (nodeId) => base + nodeId,
+  controller: (nodeId) => base + 10 + nodeId,
+  registry: base + 20,
+  postgres: base + 21,
+  influx: base + 22,
+  influxBackup: base + 23,
+  service: (kind, index) => base + 30 + 10 * SERVICE_KINDS.indexOf(kind) + index,
+})
+
+/** Where the services find the servers. */
+export interface ServerUrls {
+  readonly kafkaBrokers: readonly string[]
+  readonly registry: string
+  readonly database: string
+  /** undefined: there is none in this rig. */
+  readonly influx: string | undefined
+}
+
+/** How this rig's services and its own readers speak to Kafka. */
+export const kafkaSettings = (urls: ServerUrls) => ({
+  kafkaBrokers: urls.kafkaBrokers,
+  kafkaSsl: false,
+  kafkaMechanism: 'plain' as const,
+  topicPrefix: '',
+  topicPartitions: PARTITIONS,
+  groupSessionMs: SESSION_MS,
+  transactionTimeoutMs: TRANSACTION_MS,
+})
+
+export const influxSettings = (url: string) => ({
+  influxUrl: url,
+  influxToken: '',
+  influxOrg: 'default',
+  influxBucket: 'cxone_metrics/autogen',
+  influxTimeoutMs: 10_000,
+  environment: 'faults',
+})
+
+/** The environment of one instance: the production profile, on three brokers and with settings that make waits short. */
+export const instanceEnvironment = (
+  kind: ServiceKind,
+  index: number,
+  { urls, ports, folders }: { readonly urls: ServerUrls; readonly ports: Ports; readonly folders: Folders },
+): Readonly<Record<string, string | undefined>> => {
+  const port = String(ports.service(kind, index))
+  const influx = urls.influx === undefined ? undefined : influxSettings(urls.influx)
+  return {
+    // The caller's own must not reach a service.
+    ...{ FAILPOINT: undefined, WEIR_DEFECT: undefined, TOPIC_PREFIX: undefined },
+    WEIR_PROFILE: 'production',
+    LOG_LEVEL: 'info',
+    KAFKA_BROKERS: urls.kafkaBrokers.join(','),
+    SCHEMA_REGISTRY_URL: urls.registry,
+    DATABASE_URL: urls.database,
+    INFLUX_URL: influx?.influxUrl,
+    INFLUX_BUCKET: influx?.influxBucket,
+    METRIC_EXPORT_ENVIRONMENT: 'faults',
+    TOPIC_PARTITIONS: String(PARTITIONS),
+    KAFKA_SESSION_TIMEOUT_MS: String(SESSION_MS),
+    KAFKA_TRANSACTION_TIMEOUT_MS: String(TRANSACTION_MS),
+    STATS_WINDOW_SECS: '10',
+    STATE_DIR: join(folders.state, `${kind}-${index}`),
+    INGRESS_HOST: '127.0.0.1',
+    INGRESS_REQUEST_BUDGET_MS: String(BUDGET_MS),
+    SOURCE_CXONE_SECRETS: SECRETS.cxone,
+    SOURCE_CXONE_DATAACTION_SECRETS: SECRETS.dataAction,
+    SOURCE_NICE_SECRETS: SECRETS.nice,
+    SOURCE_COGNIGY_CIDRS: '127.0.0.1,::1',
+    BODY_HASH_KEY: `body-hash-${SECRET}`,
+    // Hundreds of starts: what was compiled once is not compiled again.
+    NODE_COMPILE_CACHE: join(folders.state, 'compile-cache'),
+    [kind === 'ingress' ? 'INGRESS_PORT' : `${kind.toUpperCase().replace('-', '_')}_PROBE_PORT`]: port,
+  }
+}
+
+export const mainFile = (kind: ServiceKind): string => join(ROOT, 'services', kind, 'src', 'main.ts')

@@ -1,0 +1,229 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Load } from '../load/load.ts'
+import { CRASH_POINTS } from '../plan/crash-points.ts'
+import { describeFault, type BrokerRole, type Fault, type Lane, type Step } from '../plan/step.ts'
+import { Random } from '../random.ts'
+import { allInSync, nodeOf } from './cluster-state.ts'
+import type { Instance } from './instance.ts'
+import { BROKERS, PARTITIONS } from './layout.ts'
+import { replayIntoRaw } from './replay-into-raw.ts'
+import type { Killable, Servers } from './servers.ts'
+
+export interface NemesisOptions {
+  readonly seed: number
+  readonly servers: Servers
+  readonly instances: readonly Instance[]
+  readonly load: Load
+  /** The topic whose leaders are killed. */
+  readonly topic: string
+  readonly progress: (text: string) => void
+}
+
+/** What became of a step. */
+export interface Outcome {
+  readonly target: string
+  readonly fault: string
+  /** Since the start of the load. */
+  readonly atMs: number
+  readonly tookMs: number
+  /** Why it did not happen as planned; undefined: it did. */
+  readonly missed?: string
+}
+
+const LOOK_MS = 100
+const UP_MS_MAX = 60_000
+const IN_SYNC_MS_MAX = 180_000
+const ATTEMPTS_MAX = 3
+const HIT_MS_MAX = 45_000
+
+/** Breaks what the plan says, and only processes that this rig has started. */
+export class Nemesis {
+  readonly outcomes: Outcome[] = []
+  /** Ids of crash points that were really met. */
+  readonly hits = new Set<string>()
+  readonly #options: NemesisOptions
+  readonly #random: Random
+  readonly #startedAt = performance.now()
+  #stopped = false
+
+  constructor(options: NemesisOptions) {
+    this.#options = options
+    this.#random = new Random(options.seed, 'nemesis')
+  }
+
+  /** Resolves when every lane is at its end. */
+  async run(lanes: readonly Lane[]): Promise<void> {
+    await Promise.all(lanes.map((lane) => this.#runLane(lane)))
+  }
+
+  /** No further step begins. */
+  stop(): void {
+    this.#stopped = true
+  }
+
+  async #runLane({ target, steps }: Lane): Promise<void> {
+    for (const step of steps) {
+      while (this.#options.load.progress < step.at && !this.#stopped) await sleep(LOOK_MS)
+      if (this.#stopped) {
+        this.#note(target, step, performance.now(), 'stopped before it')
+        continue
+      }
+      const startedAt = performance.now()
+      let missed: string | undefined
+      try {
+        missed = await this.#inflict(target, step)
+      } catch (error) {
+        missed = (error as Error).message
+      }
+      this.#note(target, step, startedAt, missed)
+    }
+  }
+
+  #note(target: string, step: Step, startedAt: number, missed: string | undefined): void {
+    const outcome: Outcome = {
+      ...{ target, fault: describeFault(step), atMs: Math.round(startedAt - this.#startedAt) },
+      tookMs: Math.round(performance.now() - startedAt),
+      ...(missed !== undefined && { missed }),
+    }
+    this.outcomes.push(outcome)
+    const at = (outcome.atMs / 1_000).toFixed(0)
+    this.#options.progress(
+      `  ${at} s  ${target}: ${outcome.fault}${missed === undefined ? '' : `: NOT DONE (${missed})`}`,
+    )
+  }
+
+  /** Why it was missed, or undefined. */
+  async #inflict(target: string, fault: Fault): Promise<string | undefined> {
+    switch (fault.kind) {
+      case 'failpoint':
+        return this.#visit(this.#instance(target), fault)
+      case 'kill': {
+        const instance = this.#instance(target)
+        await this.#untilUp(instance)
+        instance.kill()
+        return undefined
+      }
+      case 'pause': {
+        const instance = this.#instance(target)
+        await this.#untilUp(instance)
+        instance.signal('SIGSTOP')
+        await sleep(fault.ms)
+        instance.signal('SIGCONT')
+        return undefined
+      }
+      case 'broker-kill':
+        return this.#killBroker(fault.role, fault.downMs)
+      case 'brokers-pause':
+        return this.#pauseBrokers(fault.ms)
+      case 'leader-kill-alone':
+        return this.#killLeaderAlone(fault.pauseMs)
+      case 'server-kill':
+        await bounce(this.#options.servers[fault.server], fault.downMs)
+        this.hits.add(fault.server)
+        return undefined
+      case 'replay-into-raw': {
+        const { servers, topic, seed } = this.#options
+        await replayIntoRaw(servers.urls, topic, fault.records, seed)
+        return undefined
+      }
+    }
+  }
+
+  #instance(name: string): Instance {
+    const instance = this.#options.instances.find((one) => one.name === name)
+    if (instance === undefined) throw new Error(`there is no ${name}`)
+    return instance
+  }
+
+  async #untilUp(instance: Instance): Promise<void> {
+    const deadline = performance.now() + UP_MS_MAX
+    while (!(await instance.isReady()) && performance.now() < deadline) await sleep(LOOK_MS)
+  }
+
+  async #visit(instance: Instance, fault: Fault & { kind: 'failpoint' }): Promise<string | undefined> {
+    let spec = fault.spec
+    for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt++) {
+      await this.#untilUp(instance)
+      const armed = instance.incarnation + 1
+      instance.restartWith(spec, fault.how)
+      if (await this.#fires(instance, armed, fault)) {
+        this.hits.add(fault.point)
+        return undefined
+      }
+      // It met too little traffic, or another fault ended it: the first pass will do.
+      spec = spec.replace(/:(kill|pause|throw):\d+/, ':$1:1')
+    }
+    return `${fault.failpoint} was not passed in ${ATTEMPTS_MAX} attempts`
+  }
+
+  async #fires(instance: Instance, armed: number, fault: Fault & { kind: 'failpoint' }): Promise<boolean> {
+    const deadline = performance.now() + HIT_MS_MAX
+    const hasFired = (): boolean =>
+      instance.fired(armed).some(({ failpoint }) => failpoint === fault.failpoint)
+    while (!hasFired()) {
+      if (instance.incarnation > armed || performance.now() > deadline) return hasFired()
+      await sleep(2 * LOOK_MS)
+    }
+    if (fault.ends) while (instance.incarnation === armed) await sleep(LOOK_MS)
+    else await sleep(fault.pauseMs)
+    return true
+  }
+
+  async #killBroker(role: BrokerRole, downMs: number): Promise<string | undefined> {
+    const { servers, topic } = this.#options
+    const { kafkaBrokers } = servers.urls
+    await allInSync(kafkaBrokers, IN_SYNC_MS_MAX)
+    const partition = this.#random.between(0, PARTITIONS - 1)
+    const node = await nodeOf(kafkaBrokers, role, { topic, partition })
+    await bounce(this.#broker(node), downMs)
+    const isTransaction = role === 'transaction-coordinator'
+    this.hits.add(role === 'leader' ? 'broker-leader' : isTransaction ? role : 'group-coordinator')
+    await allInSync(kafkaBrokers, IN_SYNC_MS_MAX)
+    return undefined
+  }
+
+  async #pauseBrokers(ms: number): Promise<string | undefined> {
+    const { servers, load } = this.#options
+    await allInSync(servers.urls.kafkaBrokers, IN_SYNC_MS_MAX)
+    const [one, two] = this.#random.shuffle(servers.brokers)
+    const before = load.counts.overBudget
+    for (const broker of [one!, two!]) broker.signal('SIGSTOP')
+    await sleep(ms)
+    for (const broker of [one!, two!]) broker.signal('SIGCONT')
+    await allInSync(servers.urls.kafkaBrokers, IN_SYNC_MS_MAX)
+    if (load.counts.overBudget === before) return 'no request was over its budget'
+    this.hits.add('ingress-over-budget')
+    return undefined
+  }
+
+  async #killLeaderAlone(pauseMs: number): Promise<string | undefined> {
+    const { servers, topic } = this.#options
+    const { kafkaBrokers } = servers.urls
+    await allInSync(kafkaBrokers, IN_SYNC_MS_MAX)
+    const node = await nodeOf(kafkaBrokers, 'leader', { topic, partition: 0 })
+    const followers = BROKERS.filter((one) => one !== node).map((one) => this.#broker(one))
+    for (const follower of followers) follower.signal('SIGSTOP')
+    await sleep(pauseMs)
+    const leader = this.#broker(node)
+    await leader.kill()
+    for (const follower of followers) follower.signal('SIGCONT')
+    await sleep(pauseMs + 10_000)
+    await leader.start()
+    await allInSync(kafkaBrokers, IN_SYNC_MS_MAX)
+    return undefined
+  }
+
+  #broker(node: number): Killable {
+    return this.#options.servers.brokers[node - 1]!
+  }
+}
+
+const bounce = async (server: Killable, downMs: number): Promise<void> => {
+  await server.kill()
+  await sleep(downMs)
+  await server.start()
+}
+
+/** The crash points that a run has to meet, of those in `ids`. */
+export const missedPoints = (ids: readonly string[], hits: ReadonlySet<string>): readonly string[] =>
+  CRASH_POINTS.flatMap(({ id }) => (ids.includes(id) && !hits.has(id) ? [id] : []))

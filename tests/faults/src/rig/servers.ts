@@ -1,0 +1,157 @@
+import { readFileSync, readdirSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
+import {
+  fetchKafka,
+  fetchRegistry,
+  findJava,
+  isInfluxBuilt,
+  startInflux,
+  startKafka,
+  startPostgres,
+  startRegistry,
+  type Folders,
+  type LocalServer,
+} from '@weir/local-stack'
+import { BROKERS, type Ports, type ServerUrls } from './layout.ts'
+
+const RESTART_MS = 500
+const RESTARTS_MAX = 20
+
+/** One server that may be killed, stopped for a while and started again on its data. */
+export class Killable {
+  readonly name: string
+  readonly #start: () => Promise<LocalServer>
+  #server: LocalServer | undefined
+  kills = 0
+
+  constructor(name: string, start: () => Promise<LocalServer>) {
+    this.name = name
+    this.#start = start
+  }
+
+  get url(): string {
+    return this.#server?.url ?? ''
+  }
+
+  get isUp(): boolean {
+    return this.#server !== undefined
+  }
+
+  /** Resolves when it answers. A killed server's remains may hold its port or memory for a moment: it is tried again. */
+  async start(): Promise<void> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        this.#server = await this.#start()
+        return
+      } catch (error) {
+        if (attempt === RESTARTS_MAX) throw error
+        await sleep(RESTART_MS)
+      }
+    }
+  }
+
+  /** SIGKILL to it and to all that it has started, at once. */
+  async kill(): Promise<void> {
+    const server = this.#server
+    if (server === undefined) return
+    this.#server = undefined
+    this.kills += 1
+    const children = childrenOf(server.pid)
+    server.kill('SIGKILL')
+    for (const pid of children) killQuietly(pid)
+    await server.exited
+  }
+
+  signal(signal: 'SIGSTOP' | 'SIGCONT'): void {
+    this.#server?.kill(signal)
+  }
+
+  async stop(): Promise<void> {
+    const server = this.#server
+    this.#server = undefined
+    server?.kill('SIGCONT')
+    await server?.stop()
+  }
+}
+
+const childrenOf = (parent: number): readonly number[] =>
+  readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .filter((pid) => {
+      try {
+        const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
+        return Number(stat.replace(/^.*\) /s, '').split(' ')[1]) === parent
+      } catch {
+        return false
+      }
+    })
+
+const killQuietly = (pid: number): void => {
+  try {
+    process.kill(pid, 'SIGKILL')
+  } catch {
+    // It has ended with its parent.
+  }
+}
+
+export interface Servers {
+  readonly brokers: readonly Killable[]
+  readonly postgres: Killable
+  readonly registry: Killable
+  /** undefined: it is not built on this machine. */
+  readonly influx: Killable | undefined
+  readonly urls: ServerUrls
+  stop(): Promise<void>
+}
+
+/** What keeps a takeover short and a broker small; the rest is as `startKafka` has it: three replicas, two in sync. */
+const BROKER_PROPERTIES = {
+  'broker.session.timeout.ms': 6_000,
+  'broker.heartbeat.interval.ms': 1_000,
+  'group.min.session.timeout.ms': 2_000,
+  'num.network.threads': 2,
+  'num.io.threads': 4,
+  'num.recovery.threads.per.data.dir': 2,
+}
+
+/** Three brokers, PostgreSQL, the registry, and InfluxDB where it is built. */
+export const startServers = async (folders: Folders, ports: Ports): Promise<Servers> => {
+  const java = await findJava()
+  if (java === undefined) throw new Error('The rig needs a JDK or JRE of version 17 or later.')
+  await Promise.all([fetchKafka(folders), fetchRegistry(folders)])
+  const voters = BROKERS.map((nodeId) => ({ nodeId, controllerPort: ports.controller(nodeId) }))
+  const brokers = BROKERS.map(
+    (nodeId) =>
+      new Killable(`broker-${nodeId}`, () =>
+        startKafka({
+          ...{ folders, java, nodeId, voters, heapMax: '512m', properties: BROKER_PROPERTIES },
+          ...{ port: ports.broker(nodeId), controllerPort: ports.controller(nodeId) },
+        }),
+      ),
+  )
+  const postgres = new Killable('postgres', () => startPostgres({ folders, port: ports.postgres }))
+  const registry = new Killable('registry', () => startRegistry({ folders, java, port: ports.registry }))
+  const influx = isInfluxBuilt(folders)
+    ? new Killable('influx', () =>
+        startInflux({ folders, port: ports.influx, backupPort: ports.influxBackup }),
+      )
+    : undefined
+  const all = [...brokers, postgres, registry, ...(influx ? [influx] : [])]
+  const stop = async (): Promise<void> => {
+    await Promise.all(all.map((server) => server.stop()))
+  }
+  try {
+    await Promise.all(all.map((server) => server.start()))
+  } catch (error) {
+    await stop()
+    throw error
+  }
+  const urls: ServerUrls = {
+    kafkaBrokers: brokers.map(({ url }) => url),
+    registry: registry.url,
+    database: postgres.url,
+    influx: influx?.url,
+  }
+  return { brokers, postgres, registry, influx, urls, stop }
+}

@@ -1,0 +1,278 @@
+import { mkdirSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { TOPIC_SPECS, topicNames } from '@weir/contracts'
+import { ensureTopics } from '@weir/kafka'
+import { lastLines, stopLeftovers, tryLock, type Folders } from '@weir/local-stack'
+import { Closers, createLogger } from '@weir/service-kit'
+import { readTruth, TruthLedger } from '@weir/truth'
+import { defectCommand, type Defect } from './defects/defects.ts'
+import { GrowthWatch } from './judge/growth.ts'
+import { judge, type Verdict } from './judge/judge.ts'
+import { Observer } from './judge/observe.ts'
+import { untilQuiet } from './judge/quiet.ts'
+import { Load } from './load/load.ts'
+import { NOT_BUILT } from './plan/crash-points.ts'
+import { crashPointsOf, INSTANCES, makePlan, type Phase } from './plan/plan.ts'
+import { describeFault, type Lane } from './plan/step.ts'
+import type { Tier } from './plan/tiers.ts'
+import { allInSync } from './rig/cluster-state.ts'
+import { Instance } from './rig/instance.ts'
+import { instanceEnvironment, kafkaSettings, mainFile, portsFrom, SERVICE_KINDS } from './rig/layout.ts'
+import { missedPoints, Nemesis } from './rig/nemesis.ts'
+import { startServers, type Servers } from './rig/servers.ts'
+import { reportOf, type Summary } from './summary.ts'
+
+export interface RunOptions {
+  readonly tierName: string
+  readonly tier: Tier
+  readonly events: number
+  readonly seed: number
+  readonly only?: Phase | undefined
+  readonly defect?: Defect | undefined
+  readonly folders: Folders
+  readonly portBase: number
+  readonly progress: (text: string) => void
+  /** Rejects when the run is to end before its time. */
+  readonly stopped: Promise<never>
+}
+
+export interface RunResult {
+  readonly summary: Summary
+  /** Markdown. */
+  readonly report: string
+}
+
+const DUPLICATES = 0.2
+const READY_MS_MAX = 120_000
+const QUIET_MS_MAX = 240_000
+/** With a planted defect it may never be quiet. */
+const QUIET_MS_MAX_DEFECT = 45_000
+/** After its events a run goes on for at most so long until all faults are done. */
+const OVERTIME_MS_MAX = 600_000
+const PROGRESS_MS = 10_000
+const topics = topicNames()
+
+/** One run: the servers, two of each service, load and faults side by side, then quiet, then the verdict. */
+export const runOnce = async (options: RunOptions): Promise<RunResult> => {
+  const { folders, progress } = options
+  const closers = new Closers()
+  try {
+    const release = tryLock(join(folders.run, 'faults.lock'))
+    if (typeof release === 'number') throw new Error(`a run is under way here, as process ${release}`)
+    closers.add(async () => release())
+    await stopLeftovers(folders.run)
+    rmSync(folders.state, { recursive: true, force: true })
+    rmSync(folders.logs, { recursive: true, force: true })
+    mkdirSync(folders.state, { recursive: true })
+    return await Promise.race([runIn(options, closers), options.stopped])
+  } finally {
+    await closers.close().catch((error: unknown) => progress(`while stopping: ${(error as Error).message}`))
+  }
+}
+
+const runIn = async (options: RunOptions, closers: Closers): Promise<RunResult> => {
+  const { tierName, tier, seed, events, only, defect, folders, progress } = options
+  const startedAt = performance.now()
+  const ports = portsFrom(options.portBase)
+  progress('starting three brokers, PostgreSQL, the registry and InfluxDB')
+  const servers = await startServers(folders, ports)
+  closers.add(() => servers.stop())
+  const hasInflux = servers.influx !== undefined
+  if (!hasInflux)
+    progress('InfluxDB is not built here (npm start and npm test build it): metric-export writes nothing')
+  const instances = await startServices(options, servers, closers)
+  const ledger = TruthLedger.open(join(folders.state, 'truth'), `${tierName}${seed}`)
+  closers.add(async () => ledger.close())
+  const load = new Load({
+    ...{ seed, run: `f${seed}`, events, rate: tier.rate, duplicates: DUPLICATES, ledger },
+    lateAfterMs: tier.lateAfterMs,
+    targets: INSTANCES.map((index) => `http://127.0.0.1:${ports.service('ingress', index)}`),
+  })
+  closers.add(() => load.close())
+
+  const planned = { seed, tier, only, hasInflux }
+  const lanes = defect?.lanes ?? makePlan(planned)
+  const points = defect ? [] : crashPointsOf(planned)
+  printPlan(lanes, progress)
+  const nemesis = new Nemesis({ seed, servers, instances, load, topic: topics.received, progress })
+  const growth = new GrowthWatch(
+    () =>
+      new Map(
+        instances.flatMap(({ name, incarnation, pid }) =>
+          pid === undefined ? [] : [[`${name} (process ${incarnation})`, pid] as const],
+        ),
+      ),
+  )
+  const loadStartedAt = performance.now()
+  await underLoad(load, nemesis, lanes, instances, progress)
+  const loadSecs = (performance.now() - loadStartedAt) / 1_000
+  ledger.flush()
+
+  progress('waiting until all is quiet')
+  const drainStartedAt = performance.now()
+  const broken = await notReady(instances, defect ? QUIET_MS_MAX_DEFECT : READY_MS_MAX)
+  await allInSync(servers.urls.kafkaBrokers, READY_MS_MAX)
+  const observer = new Observer(servers.urls)
+  closers.add(() => observer.close())
+  const openEnds = await untilQuiet(
+    servers.urls,
+    observer,
+    defect ? QUIET_MS_MAX_DEFECT : QUIET_MS_MAX,
+    progress,
+  )
+  const drainSecs = (performance.now() - drainStartedAt) / 1_000
+  const { grown, judged, rssMegabytesMax } = growth.stop()
+  progress(`judging; ${judged} processes lived long enough to be judged for growth`)
+  const surprises = [...load.counts.surprises].map(([status, count]) => `${count} answers ${status}`)
+  const verdict = judge(readTruth(join(folders.state, 'truth')), {
+    ...(await observer.everything()),
+    ...{ openEnds, grown, surprises, broken },
+  })
+  const missed = missedPoints(
+    points.map(({ id }) => id),
+    nemesis.hits,
+  )
+  const summary = summarise(
+    { options, verdict, load, nemesis, instances, servers, missed, total: points.length },
+    {
+      ...{ duration_s: secs((performance.now() - startedAt) / 1_000), drain_s: secs(drainSecs) },
+      ...{ requests_per_s: Math.round(load.counts.sent / loadSecs), rss_mb_max: rssMegabytesMax },
+    },
+  )
+  const met = points.map((point) => ({ ...point, isHit: nemesis.hits.has(point.id) }))
+  return { summary, report: reportOf(summary, nemesis.outcomes, met) }
+}
+
+const secs = (value: number): number => Math.round(value * 10) / 10
+
+const startServices = async (
+  { folders, portBase, defect, progress }: RunOptions,
+  servers: Servers,
+  closers: Closers,
+): Promise<readonly Instance[]> => {
+  const { urls } = servers
+  const ports = portsFrom(portBase)
+  await ensureTopics({
+    ...{ settings: kafkaSettings(urls), logger: createLogger('faults', 'warn'), specs: TOPIC_SPECS },
+    ...{ replicationFactor: 3, minInsyncReplicas: 2 },
+  })
+  await allInSync(urls.kafkaBrokers, READY_MS_MAX)
+  const instances = SERVICE_KINDS.flatMap((kind) =>
+    INSTANCES.map(
+      (index) =>
+        new Instance({
+          ...{ kind, index, folders, port: ports.service(kind, index) },
+          command: [...defectCommand(defect), mainFile(kind)],
+          env: { ...instanceEnvironment(kind, index, { urls, ports, folders }), ...defect?.env },
+        }),
+    ),
+  )
+  for (const instance of instances) instance.start()
+  closers.add(() => Promise.all(instances.map((instance) => instance.stop())))
+  const late = await notReady(instances, READY_MS_MAX)
+  if (late.length > 0) throw new Error(`not ready after ${READY_MS_MAX / 1_000} s: ${late.join(', ')}`)
+  progress(`${instances.length} services are ready`)
+  return instances
+}
+
+/** Which instances are not ready within the time. */
+const notReady = async (instances: readonly Instance[], ms: number): Promise<readonly string[]> => {
+  const deadline = performance.now() + ms
+  for (;;) {
+    const ready = await Promise.all(instances.map((instance) => instance.isReady()))
+    const late = instances.filter((_, index) => ready[index] !== true).map(({ name }) => name)
+    if (late.length === 0 || performance.now() > deadline) return late
+    await sleep(250)
+  }
+}
+
+const printPlan = (lanes: readonly Lane[], progress: (text: string) => void): void => {
+  progress('the plan, by the part of the events that is sent before each fault:')
+  for (const { target, steps } of lanes) {
+    for (const step of steps) progress(`  ${step.at.toFixed(3)}  ${target}: ${describeFault(step)}`)
+  }
+}
+
+const underLoad = async (
+  load: Load,
+  nemesis: Nemesis,
+  lanes: readonly Lane[],
+  instances: readonly Instance[],
+  progress: (text: string) => void,
+): Promise<void> => {
+  load.start()
+  const timer = setInterval(() => {
+    const { sent, ok, info, fail } = load.counts
+    const ends = instances.reduce((sum, one) => sum + one.ends.length, 0)
+    const part = (load.progress * 100).toFixed(0)
+    progress(
+      `${part}% of the events; sent ${sent} ok ${ok} info ${info} fail ${fail} waiting ${load.waiting}; ends ${ends}`,
+    )
+  }, PROGRESS_MS)
+  const overtime = async (): Promise<void> => {
+    while (load.progress < 1) await sleep(PROGRESS_MS / 10)
+    await sleep(OVERTIME_MS_MAX, undefined, { ref: false })
+    nemesis.stop()
+  }
+  try {
+    await Promise.race([nemesis.run(lanes), overtime()])
+    while (load.progress < 1) await sleep(PROGRESS_MS / 10)
+    load.release()
+    await load.finished
+  } finally {
+    clearInterval(timer)
+  }
+}
+
+const summarise = (
+  run: {
+    readonly options: RunOptions
+    readonly verdict: Verdict
+    readonly load: Load
+    readonly nemesis: Nemesis
+    readonly instances: readonly Instance[]
+    readonly servers: Servers
+    readonly missed: readonly string[]
+    readonly total: number
+  },
+  measured: Pick<Summary, 'duration_s' | 'drain_s' | 'requests_per_s' | 'rss_mb_max'>,
+): Summary => {
+  const { options, verdict, load, nemesis, instances, servers, missed, total } = run
+  const { invariants, ids, lost, duplicated } = verdict
+  const ends = instances.flatMap((instance) => instance.ends)
+  const killed = ends.filter(({ cause }) => cause === 'killed' || cause === 'failpoint')
+  const byService = Object.fromEntries(
+    SERVICE_KINDS.map((kind) => [
+      kind,
+      killed.filter(({ instance }) => instance.startsWith(`${kind}-`)).length,
+    ]),
+  )
+  const itself = ends.filter(({ cause }) => cause === 'itself')
+  const pauses = nemesis.outcomes.filter(
+    ({ fault, missed: why }) => fault.includes('pause') && why === undefined,
+  )
+  return {
+    ...{ tier: options.tierName, seed: options.seed, events: load.created },
+    ...{ ok: load.counts.ok, info: load.counts.info, fail: load.counts.fail, ids, lost, duplicated },
+    ...{ kills: killed.length, kills_by_service: byService },
+    broker_kills: servers.brokers.reduce((sum, { kills }) => sum + kills, 0),
+    ...{
+      postgres_kills: servers.postgres.kills,
+      registry_kills: servers.registry.kills,
+      pauses: pauses.length,
+    },
+    ...{ crash_points_hit: total - missed.length, crash_points_total: total, crash_points_missed: missed },
+    crash_points_not_built: NOT_BUILT.map(({ id }) => id),
+    ...{ invariants_failed: invariants.filter(({ holds }) => !holds).length, invariants },
+    unexpected_exits: itself.map(
+      ({ instance, exit, livedMs, logFile }) =>
+        `${instance} after ${Math.round(livedMs / 1_000)} s with ${exit.code ?? exit.signal}: ${lastLines(logFile, 1)}`,
+    ),
+    faults_not_done: nemesis.outcomes.flatMap(({ target, fault, missed: why }) =>
+      why === undefined ? [] : [`${target}: ${fault}: ${why}`],
+    ),
+    ...measured,
+    ...(options.defect && { defect: options.defect.name }),
+  }
+}

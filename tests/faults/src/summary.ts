@@ -1,0 +1,108 @@
+import type { Invariant } from './judge/judge.ts'
+import type { Outcome } from './rig/nemesis.ts'
+
+/** The result of a run, as `--summary` writes it. */
+export interface Summary {
+  readonly tier: string
+  readonly seed: number
+  /** Different events sent. */
+  readonly events: number
+  /** Requests by answer: acknowledged; cut off, timed out or 503; refused or not delivered. */
+  readonly ok: number
+  readonly info: number
+  readonly fail: number
+  /** Events (key and body) by their best answer. */
+  readonly ids: { readonly ok: number; readonly info: number; readonly fail: number }
+  readonly lost: number
+  readonly duplicated: number
+  /** Services ended by SIGKILL, from outside or at a failpoint. */
+  readonly kills: number
+  readonly kills_by_service: Readonly<Record<string, number>>
+  readonly broker_kills: number
+  readonly postgres_kills: number
+  readonly registry_kills: number
+  readonly pauses: number
+  readonly crash_points_hit: number
+  readonly crash_points_total: number
+  readonly crash_points_missed: readonly string[]
+  readonly crash_points_not_built: readonly string[]
+  readonly invariants_failed: number
+  readonly invariants: readonly Invariant[]
+  /** Processes that ended by themselves, with their logs' last lines. */
+  readonly unexpected_exits: readonly string[]
+  readonly faults_not_done: readonly string[]
+  readonly duration_s: number
+  readonly drain_s: number
+  readonly requests_per_s: number
+  readonly rss_mb_max: number
+  readonly defect?: string
+}
+
+/** A run is right when every invariant holds and every crash point it should meet was met. */
+export const isRight = ({ invariants_failed, crash_points_missed }: Summary): boolean =>
+  invariants_failed === 0 && crash_points_missed.length === 0
+
+export const describeSummary = (summary: Summary): string => {
+  const { ok, info, fail, ids, lost, duplicated, kills, broker_kills, crash_points_missed: missed } = summary
+  return [
+    `${summary.events} events, ${ok + info + fail} requests: ok ${ok}   info ${info}   fail ${fail}   (ids: ok ${ids.ok}   info ${ids.info}   fail ${ids.fail})`,
+    `lost ${lost}   duplicated ${duplicated}   kills ${kills}   broker kills ${broker_kills}   PostgreSQL ${summary.postgres_kills}   registry ${summary.registry_kills}   pauses ${summary.pauses}`,
+    `crash points ${summary.crash_points_hit} of ${summary.crash_points_total}${missed.length > 0 ? `, missed: ${missed.join(', ')}` : ''}; not built: ${summary.crash_points_not_built.join(', ')}`,
+    ...summary.invariants.map(
+      ({ id, name, holds, detail }) => `${holds ? 'holds ' : 'FAILED'} ${id}. ${name}: ${detail}`,
+    ),
+    ...summary.unexpected_exits.map((text) => `ended by itself: ${text}`),
+    `${summary.duration_s} s, of it ${summary.drain_s} s to drain; ${summary.requests_per_s} requests/s`,
+    isRight(summary) ? 'Every event is where it must be.' : 'NOT RIGHT: see above.',
+  ].join('\n')
+}
+
+const table = (head: readonly string[], rows: readonly (readonly (string | number)[])[]): string =>
+  [head, head.map(() => '-'), ...rows].map((row) => `| ${row.join(' | ')} |`).join('\n')
+
+/** A report for people. */
+export const reportOf = (
+  summary: Summary,
+  outcomes: readonly Outcome[],
+  points: readonly {
+    readonly id: string
+    readonly what: string
+    readonly expected: string
+    readonly isHit: boolean
+  }[],
+): string =>
+  [
+    `# Fault injection: ${summary.tier}, seed ${summary.seed}`,
+    '',
+    'Written by `npm run faults`; [faults.md](../faults.md) says what is done and what must hold.',
+    '',
+    '```',
+    describeSummary(summary),
+    '```',
+    '',
+    '## Invariants',
+    '',
+    table(
+      ['', 'Invariant', 'Holds', 'Counted'],
+      summary.invariants.map(({ id, name, holds, detail }) => [id, name, holds ? 'yes' : '**no**', detail]),
+    ),
+    '',
+    '## Crash points',
+    '',
+    table(
+      ['Point', 'What happens', 'What must follow', 'Met'],
+      points.map(({ id, what, expected, isHit }) => [id, what, expected, isHit ? 'yes' : 'no']),
+    ),
+    '',
+    '## Faults',
+    '',
+    table(
+      ['At, s', 'Target', 'Fault', 'Took, s', 'Not done'],
+      [...outcomes]
+        .sort((a, b) => a.atMs - b.atMs)
+        .map(({ atMs, target, fault, tookMs, missed }) => [
+          ...[(atMs / 1_000).toFixed(0), target, fault, (tookMs / 1_000).toFixed(1), missed ?? ''],
+        ]),
+    ),
+    '',
+  ].join('\n')
