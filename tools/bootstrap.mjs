@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // Gets what is needed to run the workspace on any Node >= 20, then hands over:
-//   node tools/bootstrap.mjs start|test|check|weir|bench [arguments]
+//   node tools/bootstrap.mjs start|test|check|weir|bench|security [arguments]
 // Only Node's own modules here, and no syntax newer than Node 20.
 import { spawn, spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
@@ -17,6 +17,7 @@ const COMMANDS = {
   start: (args) => [['packages/cli/src/main.ts', 'start', ...args]],
   weir: (args) => [['packages/cli/src/main.ts', ...args]],
   bench: (args) => [['bench/src/main.ts', ...args]],
+  security: (args) => [['tests/security/src/main.ts', ...args]],
   test: (args) => [['node_modules/vitest/vitest.mjs', 'run', ...args]],
   check: () => [
     ['node_modules/prettier/bin/prettier.cjs', '--check', '--log-level', 'warn', '.'],
