@@ -18,6 +18,7 @@ const COMMANDS = {
   weir: (args) => [['packages/cli/src/main.ts', ...args]],
   bench: (args) => [['bench/src/main.ts', ...args]],
   faults: (args) => [['--max-old-space-size=6144', 'tests/faults/src/main.ts', ...args]],
+  security: (args) => [['tests/security/src/main.ts', ...args]],
   test: (args) => [['node_modules/vitest/vitest.mjs', 'run', ...args]],
   check: () => [
     ['node_modules/prettier/bin/prettier.cjs', '--check', '--log-level', 'warn', '.'],

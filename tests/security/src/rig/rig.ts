@@ -1,0 +1,206 @@
+import { randomBytes } from 'node:crypto'
+import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { TOPIC_SPECS } from '@weir/contracts'
+import { ensureTopics, type KafkaSettings } from '@weir/kafka'
+import { folders as foldersOf, freePorts, weirHome, type Folders, type LocalProcess } from '@weir/local-stack'
+import { HttpClient } from '../http-client.ts'
+import { Journal } from '../journal.ts'
+import type { Tier } from '../security-case.ts'
+import { freshSecrets, sourcesUnderTest, type Secrets, type SourcesUnderTest } from '../source-under-test.ts'
+import { startServers, type Servers } from './servers.ts'
+import { startServiceProcess, type ServiceEnvironment, type ServiceSpec } from './service-process.ts'
+import { StoredRows } from './stored-rows.ts'
+import { TopicLog } from './topic-log.ts'
+
+export const PARTITIONS = 4
+export const BODY_BYTES_MAX = 262_144
+/** Answers of an ingress without Kafka must not take the default's 8 s. */
+const REQUEST_BUDGET_MS = 1_500
+const PORTS = 9
+/** Addresses of the loopback network: whoever asks from there is a peer of its own. */
+export const COGNIGY_ADDRESS = '127.0.0.2'
+export const PROXY_ADDRESS = '127.0.0.3'
+
+/** What the cases run against: real servers, and Weir's services as processes. */
+export interface Rig {
+  readonly tier: Tier
+  readonly secrets: Secrets
+  readonly sources: SourcesUnderTest
+  readonly journal: Journal
+  /** Of an ingress that works. */
+  readonly ingress: HttpClient
+  /** Of an ingress whose brokers never answer, with the newest secrets only. */
+  readonly cutOff: HttpClient
+  readonly topics: TopicLog
+  readonly rows: StoredRows
+  readonly servers: Servers
+  processOf(name: 'ingress' | 'dedup'): LocalProcess
+  /** Starts one again that was killed. */
+  restart(name: 'ingress' | 'dedup'): Promise<void>
+  /** Text of every log of every process, by file. */
+  logs(): ReadonlyMap<string, string>
+  close(): Promise<void>
+}
+
+export interface RigOptions {
+  readonly tier: Tier
+  /** First of nine ports to use; undefined: free ones. */
+  readonly firstPort?: number
+  readonly progress: (text: string) => void
+}
+
+const silent = {
+  debug: () => undefined,
+  info: () => undefined,
+  warn: () => undefined,
+  error: () => undefined,
+}
+
+export const openRig = async ({ tier, firstPort, progress }: RigOptions): Promise<Rig> => {
+  const under = `security-${process.pid}`
+  const folders = foldersOf(weirHome(), under)
+  mkdirSync(folders.state, { recursive: true })
+  const ports =
+    firstPort === undefined ? await freePorts(PORTS) : Array.from({ length: PORTS }, (_, i) => firstPort + i)
+  const [kafka, kafkaController, registry, postgres, ...servicePorts] = ports as [
+    number,
+    number,
+    number,
+    number,
+  ]
+  const startedAt = performance.now()
+  const servers = await startServers(folders, { kafka, kafkaController, registry, postgres }, tier)
+  progress(`servers are ready after ${((performance.now() - startedAt) / 1_000).toFixed(1)} s`)
+  const settings: KafkaSettings = {
+    ...{ kafkaBrokers: servers.kafkaBrokers.split(','), kafkaSsl: false, kafkaMechanism: 'plain' },
+    ...{ topicPrefix: `security-${randomBytes(4).toString('hex')}.`, topicPartitions: PARTITIONS },
+    ...{ groupSessionMs: 6_000, transactionTimeoutMs: 10_000 },
+  }
+  const secrets = freshSecrets()
+  const specs = serviceSpecs({ settings, servers, secrets, folders, ports: servicePorts, tier })
+  const processes = new Map<string, LocalProcess>()
+  const start = async (spec: ServiceSpec): Promise<void> => {
+    processes.set(spec.name, await startServiceProcess(folders, spec))
+  }
+  const stop = async (): Promise<void> => {
+    await Promise.all([...processes.values()].map((one) => one.stop()))
+    await servers.stop()
+    rmSync(join(weirHome(), under), { recursive: true, force: true })
+  }
+  try {
+    await ensureTopics({
+      settings,
+      logger: silent,
+      specs: TOPIC_SPECS,
+      replicationFactor: 1,
+      minInsyncReplicas: 1,
+    })
+    await Promise.all(specs.map(start))
+  } catch (error) {
+    await stop()
+    throw error
+  }
+  progress(`services are ready after ${((performance.now() - startedAt) / 1_000).toFixed(1)} s`)
+  const portOf = (name: string): number => specs.find((spec) => spec.name === name)!.probePort
+  const journal = new Journal()
+  const topics = new TopicLog(settings)
+  const ingress = new HttpClient(portOf('ingress'), journal)
+  const cutOff = new HttpClient(portOf('ingress-cut-off'), journal)
+  const rows = new StoredRows(servers.databaseUrl)
+  return {
+    ...{ tier, secrets, journal, ingress, cutOff, topics, rows, servers },
+    sources: sourcesUnderTest(secrets),
+    processOf: (name) => processes.get(name)!,
+    restart: (name) => start(specs.find((spec) => spec.name === name)!),
+    logs: () =>
+      new Map(
+        readdirSync(folders.logs).map((file) => [file, readFileSync(join(folders.logs, file), 'latin1')]),
+      ),
+    close: async () => {
+      ingress.close()
+      cutOff.close()
+      await topics.close()
+      await rows.close()
+      await stop()
+    },
+  }
+}
+
+interface SpecOptions {
+  readonly settings: KafkaSettings
+  readonly servers: Servers
+  readonly secrets: Secrets
+  readonly folders: Folders
+  readonly ports: readonly number[]
+  readonly tier: Tier
+}
+
+const serviceSpecs = ({
+  settings,
+  servers,
+  secrets,
+  folders,
+  ports,
+  tier,
+}: SpecOptions): readonly ServiceSpec[] => {
+  const shared: ServiceEnvironment = {
+    WEIR_PROFILE: 'dev',
+    LOG_LEVEL: 'debug',
+    KAFKA_BROKERS: servers.kafkaBrokers,
+    TOPIC_PREFIX: settings.topicPrefix,
+    TOPIC_PARTITIONS: String(settings.topicPartitions),
+    KAFKA_SESSION_TIMEOUT_MS: String(settings.groupSessionMs),
+    BODY_HASH_KEY: secrets.bodyHashKey,
+    ...(servers.registryUrl !== undefined && { SCHEMA_REGISTRY_URL: servers.registryUrl }),
+    ...(servers.databaseUrl !== undefined && { DATABASE_URL: servers.databaseUrl }),
+  }
+  const ingress = (port: number, cxoneSecrets: readonly string[]): ServiceEnvironment => ({
+    ...shared,
+    INGRESS_HOST: '127.0.0.1',
+    INGRESS_PORT: String(port),
+    INGRESS_BODY_BYTES_MAX: String(BODY_BYTES_MAX),
+    INGRESS_REQUEST_BUDGET_MS: String(REQUEST_BUDGET_MS),
+    INGRESS_TRUSTED_PROXIES: PROXY_ADDRESS,
+    SOURCE_CXONE_SECRETS: cxoneSecrets.join(','),
+    SOURCE_CXONE_DATAACTION_SECRETS: secrets.dataAction,
+    SOURCE_NICE_SECRETS: secrets.nice,
+    SOURCE_COGNIGY_CIDRS: COGNIGY_ADDRESS,
+    SOURCE_COGNIGY_TOKEN: secrets.cognigyToken,
+  })
+  const [ingressPort, cutOffPort, dedupPort, normalizerPort, persistencePort] = ports as [
+    ...[number, number, number, number, number],
+  ]
+  const specs: ServiceSpec[] = [
+    {
+      ...{ name: 'ingress', service: 'ingress', probePort: ingressPort, until: '/readyz' },
+      env: ingress(ingressPort, [secrets.cxoneOld, secrets.cxoneNew]),
+    },
+    {
+      ...{ name: 'ingress-cut-off', service: 'ingress', probePort: cutOffPort, until: '/livez' },
+      // Nobody listens on port 1.
+      env: { ...ingress(cutOffPort, [secrets.cxoneNew]), KAFKA_BROKERS: '127.0.0.1:1' },
+    },
+    {
+      ...{ name: 'dedup', service: 'dedup', probePort: dedupPort, until: '/readyz' },
+      env: {
+        ...shared,
+        DEDUP_PROBE_PORT: String(dedupPort),
+        STATE_DIR: join(folders.state, 'dedup'),
+        DEDUP_FILTER_CAPACITY: '16384',
+      },
+    },
+  ]
+  if (tier === 'short') return specs
+  return [
+    ...specs,
+    {
+      ...{ name: 'normalizer', service: 'normalizer', probePort: normalizerPort, until: '/readyz' },
+      env: { ...shared, NORMALIZER_PROBE_PORT: String(normalizerPort) },
+    },
+    {
+      ...{ name: 'persistence', service: 'persistence', probePort: persistencePort, until: '/readyz' },
+      env: { ...shared, PERSISTENCE_PROBE_PORT: String(persistencePort) },
+    },
+  ]
+}

@@ -1,0 +1,80 @@
+import {
+  fetchKafka,
+  fetchRegistry,
+  findJava,
+  startKafka,
+  startPostgres,
+  startRegistry,
+  type Folders,
+  type LocalServer,
+} from '@weir/local-stack'
+import type { Tier } from '../security-case.ts'
+
+export interface Servers {
+  readonly kafkaBrokers: string
+  /** Of our own Kafka, to stop it for a while; undefined: it was given. */
+  readonly kafka?: LocalServer
+  /** Full tier only. */
+  readonly registryUrl?: string
+  readonly databaseUrl?: string
+  stop(): Promise<void>
+}
+
+export interface ServerPorts {
+  readonly kafka: number
+  readonly kafkaController: number
+  readonly registry: number
+  readonly postgres: number
+}
+
+/** Those of KAFKA_BROKERS, SCHEMA_REGISTRY_URL and DATABASE_URL; what is not given is started. */
+export const startServers = async (folders: Folders, ports: ServerPorts, tier: Tier): Promise<Servers> => {
+  const { KAFKA_BROKERS, SCHEMA_REGISTRY_URL, DATABASE_URL } = process.env
+  const java = await findJava()
+  const started: LocalServer[] = []
+  const stop = async (): Promise<void> => {
+    await Promise.all(started.map((server) => server.stop()))
+  }
+  const launch = async (server: Promise<LocalServer>): Promise<LocalServer> => {
+    started.push(await server)
+    return server
+  }
+  const needJava = (what: string): string => {
+    if (java === undefined) throw new Error(`${what} needs Java 17 or later`)
+    return java
+  }
+  const kafka = async (): Promise<LocalServer | undefined> => {
+    if (KAFKA_BROKERS) return undefined
+    await fetchKafka(folders)
+    const options = {
+      folders,
+      java: needJava('Kafka'),
+      port: ports.kafka,
+      controllerPort: ports.kafkaController,
+    }
+    return launch(startKafka(options))
+  }
+  const registry = async (): Promise<string | undefined> => {
+    if (tier === 'short' || SCHEMA_REGISTRY_URL) return SCHEMA_REGISTRY_URL
+    await fetchRegistry(folders)
+    return (await launch(startRegistry({ folders, java: needJava('The registry'), port: ports.registry })))
+      .url
+  }
+  const postgres = async (): Promise<string | undefined> => {
+    if (tier === 'short' || DATABASE_URL) return DATABASE_URL
+    return (await launch(startPostgres({ folders, port: ports.postgres, fsync: false }))).url
+  }
+  try {
+    const [broker, registryUrl, databaseUrl] = await Promise.all([kafka(), registry(), postgres()])
+    return {
+      kafkaBrokers: broker?.url ?? KAFKA_BROKERS!,
+      ...(broker && { kafka: broker }),
+      ...(registryUrl && { registryUrl }),
+      ...(databaseUrl && { databaseUrl }),
+      stop,
+    }
+  } catch (error) {
+    await stop()
+    throw error
+  }
+}

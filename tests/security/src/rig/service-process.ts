@@ -1,0 +1,41 @@
+import { join } from 'node:path'
+import { ROOT, startProcess, waitUntilReady, type Folders, type LocalProcess } from '@weir/local-stack'
+
+export type ServiceEnvironment = Readonly<Record<string, string>>
+
+export interface ServiceSpec {
+  /** Names its log too. */
+  readonly name: string
+  readonly service: 'ingress' | 'dedup' | 'normalizer' | 'persistence'
+  readonly env: ServiceEnvironment
+  /** Where it answers `/livez` and `/readyz`. */
+  readonly probePort: number
+  /** Wait until it is ready, or only until it lives. */
+  readonly until: '/readyz' | '/livez'
+}
+
+/** What our caller's environment must not decide. */
+const OURS =
+  /^(?:SOURCE_|INGRESS_|DEDUP_|NORMALIZER_|PERSISTENCE_|STATE_|TOPIC_|CXONE_|BODY_HASH_KEY|LOG_LEVEL)/
+
+const withoutOurs = (): Record<string, undefined> =>
+  Object.fromEntries(
+    Object.keys(process.env)
+      .filter((name) => OURS.test(name))
+      .map((name) => [name, undefined]),
+  )
+
+/** One service as a process of its own, as in production: `node services/<name>/src/main.ts` with its environment. */
+export const startServiceProcess = async (folders: Folders, spec: ServiceSpec): Promise<LocalProcess> => {
+  const child = startProcess(folders.run, {
+    name: spec.name,
+    command: process.execPath,
+    args: [join(ROOT, 'services', spec.service, 'src/main.ts')],
+    cwd: ROOT,
+    env: { ...withoutOurs(), ...spec.env },
+    logFile: join(folders.logs, `${spec.name}.log`),
+  })
+  const url = `http://127.0.0.1:${spec.probePort}${spec.until}`
+  await waitUntilReady(child, async () => (await fetch(url)).ok)
+  return child
+}

@@ -1,0 +1,65 @@
+import { aftermathCases } from './cases/aftermath.ts'
+import { deadLetterCases } from './cases/dead-letters.ts'
+import { duplicateCases } from './cases/duplicates.ts'
+import { floodCases, labelCases } from './cases/flood.ts'
+import { httpRuleCases } from './cases/http-rules.ts'
+import { jsonCases } from './cases/json.ts'
+import { leakCases } from './cases/leaks.ts'
+import { naughtyCases } from './cases/naughty.ts'
+import { presetCases } from './cases/presets.ts'
+import { signatureCases } from './cases/signature.ts'
+import { slowRows } from './cases/slow.ts'
+import { smugglingCases } from './cases/smuggling.ts'
+import { timingCases } from './cases/timing.ts'
+import type { CaseResult } from './report.ts'
+import type { Rig } from './rig/rig.ts'
+import type { SecurityCase } from './security-case.ts'
+
+/** In the order in which they run: the last groups look back at all before. */
+export const allCases = (rig: Rig): readonly SecurityCase[] => [
+  ...signatureCases(rig.sources),
+  ...httpRuleCases(),
+  ...smugglingCases(),
+  ...jsonCases(),
+  ...deadLetterCases(),
+  ...presetCases(),
+  ...duplicateCases(),
+  ...slowRows(),
+  ...floodCases(),
+  ...labelCases(),
+  ...naughtyCases(),
+  ...timingCases(),
+  ...leakCases(),
+  ...aftermathCases(),
+]
+
+/** Cases of the tier whose name contains `only`. */
+export const select = (cases: readonly SecurityCase[], tier: string, only = ''): readonly SecurityCase[] =>
+  cases.filter((one) => (tier === 'full' || one.tier === 'short') && one.name.includes(only))
+
+const runOne = async (rig: Rig, { name, expected, run }: SecurityCase): Promise<CaseResult> => {
+  const startedAt = performance.now()
+  const seen = await run(rig).catch((error: unknown) => `failed: ${(error as Error).message}`)
+  return { name, expected, seen, ms: Math.round(performance.now() - startedAt) }
+}
+
+/** Runs one after the other, but those that only wait together with their neighbours. */
+export const runCases = async (
+  rig: Rig,
+  cases: readonly SecurityCase[],
+  onResult: (result: CaseResult) => void,
+): Promise<readonly CaseResult[]> => {
+  const results: CaseResult[] = []
+  for (let at = 0; at < cases.length;) {
+    const first = cases[at]!
+    let end = at + 1
+    while (first.waits && cases[end]?.waits === true) end += 1
+    const batch = await Promise.all(cases.slice(at, end).map((one) => runOne(rig, one)))
+    for (const result of batch) {
+      results.push(result)
+      onResult(result)
+    }
+    at = end
+  }
+  return results
+}
