@@ -19,6 +19,9 @@ export const decompressSnappy = (bytes: Buffer): Buffer => {
   for (let at = XERIAL_HEADER_BYTES; at < bytes.length;) {
     const length = bytes.readInt32BE(at)
     at += 4
+    if (length < 1 || length > bytes.length - at) {
+      throw new RangeError(`a snappy block of ${length} bytes where ${bytes.length - at} are left`)
+    }
     blocks.push(uncompressRaw(bytes.subarray(at, at + length)))
     at += length
   }

@@ -1,0 +1,27 @@
+import { describe, expect, it } from 'vitest'
+import { acknowledgement, explicitPartition } from './transactional-producer.ts'
+
+describe('acknowledgement', () => {
+  const result = { topicName: 'a', partition: 1, errorCode: 0, baseOffset: '7' }
+
+  it('is the result for this topic and partition', () => {
+    expect(acknowledgement([{ ...result, partition: 0, baseOffset: '3' }, result], 'a', 1)).toBe(result)
+  })
+
+  // kafkajs leaves out a partition whose leader moved to a broker that had answered already.
+  it.each([
+    ['no result at all', []],
+    ['the result of another partition', [{ ...result, partition: 0 }]],
+    ['the result of another topic', [{ ...result, topicName: 'b' }]],
+    ['an error', [{ ...result, errorCode: 6 }]],
+  ])('is not %s', (_, results) => {
+    expect(() => acknowledgement(results, 'a', 1)).toThrow('no acknowledgement for a/1')
+  })
+})
+
+describe('explicitPartition', () => {
+  it('is what the record says, and nothing else', () => {
+    expect(explicitPartition({ message: { partition: 0 } })).toBe(0)
+    expect(() => explicitPartition({ message: {} })).toThrow('a record without a partition')
+  })
+})
