@@ -6,6 +6,7 @@ ARG NODE_IMAGE=node:24-slim
 FROM ${NODE_IMAGE} AS manifests
 WORKDIR /weir
 COPY package.json pnpm-lock.yaml pnpm-workspace.yaml ./
+COPY patches patches
 COPY packages packages
 COPY services services
 RUN find packages services -type f ! -name package.json -delete
@@ -49,4 +50,4 @@ EXPOSE 3000
 # Node is process 1: services handle SIGTERM themselves and start no children.
 ENTRYPOINT ["node", "/weir/deploy/container/run.mjs"]
 CMD ["--help"]
-HEALTHCHECK --interval=5s --timeout=3s --start-period=60s --retries=6 CMD ["node", "/weir/deploy/container/healthy.mjs"]
+HEALTHCHECK --interval=5s --timeout=3s --start-period=180s --retries=6 CMD ["node", "/weir/deploy/container/healthy.mjs"]

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // Gets what is needed to run the workspace on any Node >= 20, then hands over:
-//   node tools/bootstrap.mjs start|test|check|weir|bench|faults|security [arguments]
+//   node tools/bootstrap.mjs start|test|check|weir|bench|faults|security|containers [arguments]
 // Only Node's own modules here, and no syntax newer than Node 20.
 import { spawn, spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
@@ -16,6 +16,7 @@ const PNPM_VERSION = '12.21.0'
 const COMMANDS = {
   start: (args) => [['packages/cli/src/main.ts', 'start', ...args]],
   weir: (args) => [['packages/cli/src/main.ts', ...args]],
+  containers: () => [['tools/containers/main.ts']],
   bench: (args) => [['bench/src/main.ts', ...args]],
   faults: (args) => [['--max-old-space-size=6144', 'tests/faults/src/main.ts', ...args]],
   security: (args) => [['tests/security/src/main.ts', ...args]],

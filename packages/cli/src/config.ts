@@ -5,6 +5,7 @@ import {
   setting,
   type ConfigOf,
   type Environment,
+  type Setting,
   type Settings,
 } from '@weir/service-kit'
 
@@ -81,6 +82,31 @@ export const loadTopicsConfig = (env: Environment = process.env): TopicsConfig =
         ]
       : [],
   )
+
+const asItsServiceHasIt = <T>(env: string, schema: Setting<T>['schema'], secret = false) => ({
+  ...{ env, schema, secret },
+  help: 'As the service that uses it has it.',
+})
+
+/** What an audit compares: the truth of a simulator with topics, database and InfluxDB. */
+export const AUDIT_SETTINGS = {
+  ...SERVICE_SETTINGS,
+  ...KAFKA_SETTINGS,
+  truthDir: asItsServiceHasIt('TRUTH_DIR', setting.text('.weir/state/truth')),
+  registryUrl: asItsServiceHasIt('SCHEMA_REGISTRY_URL', setting.text()),
+  databaseUrl: asItsServiceHasIt('DATABASE_URL', setting.text(), true),
+  influxUrl: asItsServiceHasIt('INFLUX_URL', setting.optionalText()),
+  influxToken: asItsServiceHasIt('INFLUX_TOKEN', setting.text(''), true),
+  influxOrg: asItsServiceHasIt('INFLUX_ORG', setting.text('default')),
+  influxBucket: asItsServiceHasIt('INFLUX_BUCKET', setting.text('cxone_metrics')),
+  influxTimeoutMs: asItsServiceHasIt('INFLUX_TIMEOUT_MS', setting.integer(10_000, 100, 120_000)),
+  environment: asItsServiceHasIt('METRIC_EXPORT_ENVIRONMENT', setting.text('production')),
+} satisfies Settings
+
+export type AuditConfig = ConfigOf<typeof AUDIT_SETTINGS>
+
+export const loadAuditConfig = (env: Environment = process.env): AuditConfig =>
+  loadSettings(AUDIT_SETTINGS, env)
 
 /** The environment that the services of this process see: the caller's, with the defaults of a local run. */
 export const serviceEnvironment = (defaults: Environment, env: Environment = process.env): Environment => ({

@@ -1,4 +1,5 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
+import { runAudit } from './audit.ts'
 import { envExample, settingsReference } from './settings-reference.ts'
 import { runStart, type StartOptions } from './start.ts'
 import { runTopics } from './topics.ts'
@@ -63,6 +64,16 @@ program
   )
   .action(async () => {
     process.exitCode = await runTopics()
+  })
+
+program
+  .command('audit')
+  .description(
+    'Waits until all is processed and checks it against what a simulator has sent; stop that first.',
+  )
+  .option('--summary <file>', 'write the result as JSON')
+  .action(async (options: { readonly summary?: string }) => {
+    process.exitCode = await runAudit(options)
   })
 
 program

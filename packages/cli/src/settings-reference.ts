@@ -5,7 +5,7 @@ import { normalizer } from '@weir/normalizer'
 import { persistence } from '@weir/persistence'
 import { KAFKA_SETTINGS, SERVICE_SETTINGS, type Setting, type Settings } from '@weir/service-kit'
 import { simulator } from '@weir/simulator'
-import { START_SETTINGS, TOPICS_SETTINGS } from './config.ts'
+import { AUDIT_SETTINGS, START_SETTINGS, TOPICS_SETTINGS } from './config.ts'
 
 interface Section {
   readonly title: string
@@ -34,6 +34,12 @@ const sections = (): readonly Section[] => [
     title: 'weir topics',
     intro: '`weir topics` creates and checks the topics. Besides the shared ones it reads:',
     settings: own(TOPICS_SETTINGS),
+  },
+  {
+    title: 'weir audit',
+    intro:
+      '`weir audit` checks a deployment against what its simulator has sent. Besides the shared ones it reads:',
+    settings: own(AUDIT_SETTINGS),
   },
   {
     title: 'npm start',
@@ -161,10 +167,10 @@ export const envExample = (): string => {
   const done = new Set<string>()
   const parts = sections()
     .filter(({ title }) => title !== 'npm start')
-    .map(({ title, settings }) => {
+    .flatMap(({ title, settings }) => {
       const fresh = settings.filter(({ env }) => !NOT_IN_ENV.test(env) && !done.has(env))
       for (const { env } of fresh) done.add(env)
-      return [`# ---- ${title} ----`, ...fresh.map(envLines)].join('\n')
+      return fresh.length === 0 ? [] : [`# ---- ${title} ----`, ...fresh.map(envLines)].join('\n')
     })
   return `${[ENV_INTRO, ...parts].join('\n\n')}\n`
 }

@@ -1,0 +1,14 @@
+#!/bin/bash
+set -euo pipefail
+bin=/usr/lib/postgresql/bin
+
+if [[ ! -s $PGDATA/PG_VERSION ]]; then
+  rm -rf "$PGDATA.new"
+  mkdir -p "$PGDATA.new"
+  "$bin/initdb" --pgdata="$PGDATA.new" --username="$POSTGRES_USER" --pwfile="$POSTGRES_PASSWORD_FILE" \
+    --auth=scram-sha-256 --no-locale --encoding=UTF8
+  echo 'host all all all scram-sha-256' >>"$PGDATA.new/pg_hba.conf"
+  "$bin/postgres" --single -D "$PGDATA.new" postgres <<<"CREATE DATABASE $POSTGRES_DB"
+  mv "$PGDATA.new" "$PGDATA"
+fi
+exec "$bin/postgres" -D "$PGDATA" -c 'listen_addresses=*' -c unix_socket_directories=

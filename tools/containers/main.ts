@@ -1,0 +1,176 @@
+// Runs docker-compose.yml for real and checks what comes of it: `npm run containers`.
+// Without a Docker engine, root on Debian gets one for the time of the check, with images built from packages.
+import { fileURLToPath } from 'node:url'
+import { setTimeout as sleep } from 'node:timers/promises'
+import {
+  buildInflux,
+  fetchKafka,
+  fetchRegistry,
+  folders as foldersOf,
+  freePorts,
+  hasGo,
+  hasMaven,
+  isInfluxBuilt,
+  isKafkaFetched,
+  isRegistryFetched,
+  weirHome,
+} from '../../packages/local-stack/src/index.ts'
+import { findCompose, type Compose } from './compose.ts'
+import { startEngine, type Engine } from './engine.ts'
+import { buildLocalImages, type LocalImages } from './local-images.ts'
+import { run } from './run.ts'
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+const READY_SECS_MAX = 420
+const TRAFFIC_MS = 20_000
+const REPLICAS = 3
+const PORTS = ['INGRESS_PORT', 'KAFKA_PORT', 'REGISTRY_PORT', 'POSTGRES_PORT', 'INFLUX_PORT'] as const
+
+/** Nothing was checked, for a reason that is none of Weir's. */
+class SkippedError extends Error {
+  override readonly name = 'SkippedError'
+}
+
+const startedAt = performance.now()
+const progress = (text: string): void => {
+  process.stdout.write(`${((performance.now() - startedAt) / 1_000).toFixed(1).padStart(6)} s  ${text}\n`)
+}
+
+const orSkip = <T>(value: T | string): T => {
+  if (typeof value === 'string') throw new SkippedError(value)
+  return value
+}
+
+/** What the local images are made of, as `npm start` keeps it. */
+const fetchParts = async (): Promise<string> => {
+  if (process.arch !== 'x64') throw new SkippedError('local images can only be built on x64')
+  const folders = foldersOf(weirHome())
+  const isFetched = isKafkaFetched(folders) && isRegistryFetched(folders)
+  if (!isFetched && !(await hasMaven())) throw new SkippedError('Maven is not there to get Kafka')
+  if (!isInfluxBuilt(folders) && !(await hasGo())) throw new SkippedError('Go is not there to build InfluxDB')
+  await Promise.all([fetchKafka(folders), fetchRegistry(folders), buildInflux(folders)])
+  return folders.downloads
+}
+
+class Deployment {
+  readonly #engine: Engine
+  readonly #compose: Compose
+  readonly #env: Readonly<Record<string, string>>
+  readonly #project = `weir-check-${process.pid}`
+
+  constructor(engine: Engine, compose: Compose, env: Readonly<Record<string, string>>) {
+    this.#engine = engine
+    this.#compose = compose
+    this.#env = { ...engine.env, ...env }
+  }
+
+  /** With all profiles; nothing of the caller's own .env. */
+  do(...args: readonly string[]): Promise<string> {
+    const { command, args: before } = this.#compose
+    const common = ['--project-name', this.#project, '--env-file', '/dev/null']
+    const profiles = ['--profile', 'simulator', '--profile', 'audit']
+    return run(command, [...before, ...common, ...profiles, ...args], { cwd: ROOT, env: this.#env })
+  }
+
+  async build(): Promise<void> {
+    if (!this.#engine.isOurs) {
+      await this.do('build')
+      return
+    }
+    const { NODE_IMAGE = '', WEIR_IMAGE = '' } = this.#env
+    const from = ['--network', 'host', '--build-arg', `NODE_IMAGE=${NODE_IMAGE}`]
+    await run('docker', ['build', ...from, '--tag', WEIR_IMAGE, ROOT], { env: this.#env })
+  }
+
+  async imageMegabytes(): Promise<number> {
+    const { WEIR_IMAGE = '' } = this.#env
+    const inspect = ['image', 'inspect', '--format', '{{.Size}}', WEIR_IMAGE]
+    return Math.round(Number(await run('docker', inspect, { env: this.#env })) / 1e6)
+  }
+
+  /** Everything but the audit, each until it is healthy. */
+  async up(...options: readonly string[]): Promise<void> {
+    const wait = ['--no-build', '--detach', '--wait', '--wait-timeout', String(READY_SECS_MAX)]
+    await this.do(
+      'up',
+      ...wait,
+      ...options,
+      'simulator',
+      'dedup',
+      'normalizer',
+      'persistence',
+      'metric-export',
+    )
+  }
+
+  down(): Promise<string> {
+    return this.do('down', '--volumes', '--timeout', '30')
+  }
+}
+
+const check = async (deployment: Deployment): Promise<void> => {
+  await deployment.build()
+  progress(`The image of Weir has ${await deployment.imageMegabytes()} MB`)
+  await deployment.up()
+  progress('Every container is healthy')
+  await sleep(TRAFFIC_MS)
+  await deployment.up('--no-recreate', '--scale', `dedup=${REPLICAS}`)
+  const replicas = (await deployment.do('ps', '--quiet', 'dedup')).trim().split('\n')
+  if (replicas.length !== REPLICAS) throw new Error(`dedup has ${replicas.length} replicas, not ${REPLICAS}`)
+  progress(`dedup has ${REPLICAS} replicas`)
+  await sleep(TRAFFIC_MS)
+  await deployment.do('stop', 'simulator')
+  const findings = await deployment.do('run', '--rm', '--no-deps', '-T', 'audit')
+  process.stdout.write(findings)
+  if (/^accepted 0 /m.test(findings)) throw new Error('nothing was accepted')
+  progress('The audit is clean')
+}
+
+const main = async (onStop: (stop: () => Promise<unknown>) => void): Promise<void> => {
+  const compose = orSkip(await findCompose())
+  const engine = orSkip(await startEngine())
+  onStop(() => engine.stop())
+  progress(
+    engine.isOurs ? 'A Docker engine runs for this check' : 'The Docker engine of this machine is used',
+  )
+  const images: LocalImages = engine.isOurs
+    ? await buildLocalImages({ engine, downloads: await fetchParts(), progress })
+    : {}
+  const ports = await freePorts(PORTS.length)
+  const env = Object.fromEntries(
+    PORTS.map((name, index) => [name, process.env[name] ?? String(ports[index])]),
+  )
+  const deployment = new Deployment(engine, compose, { ...env, ...images, WEIR_IMAGE: 'weir:check' })
+  onStop(() => deployment.down())
+  try {
+    await check(deployment)
+  } catch (error) {
+    const logs = await deployment.do('logs', '--tail', '20').catch(() => '')
+    process.stdout.write(logs)
+    throw error
+  }
+}
+
+const stops: (() => Promise<unknown>)[] = []
+let exitCode = 0
+const interrupted = new Promise<never>((_, reject) => {
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.once(signal, () => reject(new Error(`stopped by ${signal}`)))
+  }
+})
+try {
+  await Promise.race([main((stop) => stops.unshift(stop)), interrupted])
+} catch (error) {
+  const isSkipped = error instanceof SkippedError
+  process.stdout.write(`${isSkipped ? 'Skipped' : 'Failed'}: ${(error as Error).message}\n`)
+  exitCode = isSkipped ? 0 : 1
+} finally {
+  for (const stop of stops) {
+    await stop().catch((error: unknown) => {
+      process.stdout.write(`While stopping: ${(error as Error).message}\n`)
+      exitCode = 1
+    })
+  }
+}
+progress('Done')
+process.exit(exitCode)
