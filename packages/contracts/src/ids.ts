@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 
 declare const brand: unique symbol
 type Brand<T, B extends string> = T & { readonly [brand]: B }
@@ -11,7 +11,7 @@ export type EntityKey = Brand<string, 'EntityKey'>
 export const EVENT_KEY_BYTES = 16
 
 export const eventKeyOf = (source: string, dedupKey: string): EventKey =>
-  createHash('sha256').update(`${source}\0${dedupKey}`).digest().subarray(0, EVENT_KEY_BYTES) as EventKey
+  hash('sha256', `${source}\0${dedupKey}`, 'buffer').subarray(0, EVENT_KEY_BYTES) as EventKey
 
 /** Takes 16 bytes as an event key; throws a `RangeError` on any other length. */
 export const asEventKey = (bytes: Buffer): EventKey => {

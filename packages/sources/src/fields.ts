@@ -43,3 +43,13 @@ export const momentOf = (value: JsonValue | undefined): string | undefined => id
 
 export const typeName = (value: JsonValue): string =>
   value === null ? 'null' : Array.isArray(value) ? 'array' : typeof value
+
+/** The value at a path of names, and of places in arrays; undefined where there is none. Own properties only. */
+export const valueAt = (payload: JsonValue, path: readonly string[]): JsonValue | undefined => {
+  let value: JsonValue | undefined = payload
+  for (const name of path) {
+    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, name)) return undefined
+    value = (value as JsonObject)[name]
+  }
+  return value
+}

@@ -1,12 +1,26 @@
-import { cognigy } from './cognigy.ts'
-import { cxoneDataAction } from './cxone-dataaction.ts'
-import { cxone } from './cxone.ts'
-import { nice } from './nice.ts'
-import type { SourceDefinition } from './source.ts'
-
-export { isBearer, isInRanges, parseCidr } from './address.ts'
-export { sign, verifySignature, type HmacSpec, type SignatureVerdict } from './signature.ts'
+export { openAccess, type OpenedAccess, type SourceAccess } from './access/source-access.ts'
+export { settingName, type ReadText, type SettingsEnvironment } from './access/source-settings.ts'
+export { isBasic, isBearer, isInRanges, parseCidr, type AddressRange } from './address.ts'
+export { acceptedBody, type AcceptedFacts } from './answers.ts'
+export { valueAt } from './fields.ts'
+export { TemplateError } from './key-template.ts'
+export { PRESETS, SOURCES, type BuiltInSource } from './presets/index.ts'
 export type * from './source.ts'
-
-/** Every source that Weir knows. */
-export const SOURCES: readonly SourceDefinition[] = [cxone, cognigy, cxoneDataAction, nice]
+export { stableBody } from './stable-body.ts'
+export { RequestHeaders } from './verifier/request-headers.ts'
+export { SecretError } from './verifier/secrets.ts'
+export { sign, signedHeaders, type SigningMoment } from './verifier/sign.ts'
+export {
+  isSignature,
+  type Ed25519Spec,
+  type HmacSpec,
+  type SignatureSpec,
+  type VerifierSpec,
+} from './verifier/spec.ts'
+export {
+  createVerifier,
+  signatureHeaders,
+  type InvalidReason,
+  type Verdict,
+  type Verifier,
+} from './verifier/verifier.ts'

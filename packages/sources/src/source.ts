@@ -1,24 +1,15 @@
 import type { DeadLetterReason } from '@weir/contracts'
+import type { VerifierSpec } from './verifier/spec.ts'
 
 export type JsonValue =
   string | number | boolean | null | readonly JsonValue[] | { readonly [key: string]: JsonValue }
 export type JsonObject = Readonly<Record<string, JsonValue>>
 
+/** The sources that are there without a sources file. */
 export type SourceName = 'cxone' | 'cognigy' | 'cxone-dataaction' | 'nice'
 
-/** How a provider proves that a request is its own. */
-export type VerifierSpec =
-  | {
-      readonly kind: 'hmac'
-      /** Lower case. */
-      readonly header: string
-      readonly algorithm: 'sha256' | 'sha512'
-      readonly encoding: 'hex' | 'base64'
-      /** Text before the signature, such as `sha256=`. */
-      readonly prefix: string
-    }
-  /** No signature: the peer's address must be in a CIDR list, and a bearer token must match where one is set. */
-  | { readonly kind: 'address'; readonly tokenHeader: string }
+export type PresetName =
+  SourceName | 'nice-expert' | 'standard-webhooks' | 'github' | 'stripe' | 'slack' | 'shopify' | 'custom'
 
 /** What identifies one event of a source, taken from an authentic body. */
 export interface Identity {
@@ -34,7 +25,7 @@ export interface IntakeProblem {
   readonly reason: DeadLetterReason
   /** Names the field or rule; never quotes the body. */
   readonly detail: string
-  /** The provider's literal answer text for this problem, where CONTRACTS name one. */
+  /** The provider's literal answer text for this problem, where it has one. */
   readonly answer?: string
 }
 
@@ -42,22 +33,74 @@ export type Identified =
   | { readonly kind: 'identified'; readonly identity: Identity }
   | { readonly kind: 'problem'; readonly problem: IntakeProblem }
 
-/** Everything that Weir knows of one source. */
-export interface SourceDefinition {
-  readonly name: SourceName
-  /** All paths that deliver to it; `/webhooks/<name>` first. */
-  readonly paths: readonly string[]
-  readonly verifier: VerifierSpec
+/** What keys may be made of besides the payload. */
+export interface RequestFacts {
+  /** Hex sha256 of the raw body, or of the body less its volatile fields where the source has any. */
+  bodyHash(): string
+  /** A header that came once and is not empty, by its lower-case name. */
+  header(name: string): string | undefined
+}
+
+/** Total: never throws on any JSON value. An opaque body's payload is null. */
+export type Identify = (payload: JsonValue, facts: RequestFacts) => Identified
+
+export interface RateLimit {
+  /** Requests per second in the long run. */
+  readonly perSec: number
+  /** Requests that may come at once. */
+  readonly burst: number
+}
+
+/** Bounds of one source; what is not set is ingress' own default. */
+export interface SourceLimits {
+  readonly bodyBytesMax?: number
+  readonly requestBudgetMs?: number
+  readonly rate?: RateLimit
+}
+
+/** How a source answers what it refuses. */
+export interface Refusals {
   /** Status of a request without, and with a wrong signature. */
   readonly statusMissing: number
   readonly statusInvalid: number
-  /** The provider's own texts for the two. */
   readonly answerMissing: string
   readonly answerInvalid: string
+  /** The text for a body that is not JSON; undefined: the problem's own. */
+  readonly answerMalformed?: string
   /** The JSON field that carries the text of a refusal; undefined: refusals have an empty body. */
   readonly answerField?: 'error' | 'detail'
+}
+
+export type RefusalProfile = 'weir' | 'cxone' | 'cxone-router' | 'cognigy' | 'cxone-dataaction' | 'nice'
+export type AcceptedProfile = RefusalProfile | 'slack'
+
+/** Everything that Weir knows of one source. */
+export interface SourceDefinition extends Refusals {
+  /** Lower case letters, digits and `-`: label of metrics, part of every event key. */
+  readonly name: string
+  readonly preset: PresetName
+  /** All paths that deliver to it; `/webhooks/<name>` first unless the sources file says otherwise. */
+  readonly paths: readonly string[]
+  readonly verifier: VerifierSpec
+  /** Requests without a signature are taken as well; those with one must still be good. */
+  readonly unsigned: boolean
+  /** Addresses and CIDR ranges that may call; undefined: any, or those of the environment. */
+  readonly cidrs?: readonly string[]
+  /** `opaque` bodies are not parsed: keys come from headers and the body's hash alone. */
+  readonly body: 'json' | 'opaque'
+  /** Media types that are taken, without parameters; empty: any JSON type. */
+  readonly mediaTypes: readonly string[]
   /** Default for authentic but malformed bodies: dead-lettered in both cases, then 200 or 400. */
   readonly onInvalid: 'accept-dlq' | 'reject-400'
-  /** Total: never throws on any JSON value. `rawHash` (hex sha256 of the raw body) serves keys that need it. */
-  readonly identify: (payload: JsonValue, rawHash: string) => Identified
+  /** What becomes of top-level fields that are not known: new shape versions, nothing, or a dead letter. */
+  readonly unknownFields: 'evolve' | 'ignore' | 'reject'
+  /** The known top-level fields; used by `reject` alone. */
+  readonly knownFields: readonly string[]
+  /** Dotted paths that differ between a delivery and its retry (attempt counters, sent-at): not part of the body's hash. */
+  readonly volatileFields: readonly string[]
+  readonly accepted: AcceptedProfile
+  readonly limits: SourceLimits
+  /** How long after the event the provider may still retry; the dedup window must not be shorter. */
+  readonly retrySpanSecs?: number
+  readonly identify: Identify
 }

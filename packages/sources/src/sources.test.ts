@@ -1,8 +1,14 @@
+import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { SOURCES, type JsonValue, type SourceName } from './index.ts'
+import { PRESETS, type JsonValue, type PresetName, type RequestFacts } from './index.ts'
 
-const identify = (name: SourceName, payload: JsonValue) =>
-  SOURCES.find((source) => source.name === name)!.identify(payload, 'hash')
+const facts = (headers: Readonly<Record<string, string>> = {}): RequestFacts => ({
+  bodyHash: () => 'hash',
+  header: (name) => headers[name],
+})
+
+const identify = (name: PresetName, payload: JsonValue, headers?: Readonly<Record<string, string>>) =>
+  PRESETS[name].identify(payload, facts(headers))
 
 const lean = {
   ...{ interactionId: 'i-1', eventType: 'CALL_CONNECTED', timestamp: '2024-05-11T12:00:00.000Z' },
@@ -68,4 +74,61 @@ it('keeps the keys of different Cognigy events apart, and takes no id that a sto
   expect(key('a', '1:b')).not.toBe(key('a:1', 'b'))
   expect(key('\ud800', 's')).toBe('wrong_type')
   expect(key('a\0b', 's')).toBe('wrong_type')
+})
+
+it.each<[PresetName, JsonValue, Record<string, string>, object]>([
+  [
+    'standard-webhooks',
+    { type: 'user.created', data: { id: 'u-1' } },
+    { 'webhook-id': 'msg_1' },
+    { interactionId: 'u-1', eventType: 'user.created', dedupKey: 'msg_1' },
+  ],
+  ['standard-webhooks', [], { 'webhook-id': 'msg_1' }, { interactionId: 'msg_1', eventType: 'event' }],
+  [
+    'github',
+    { repository: { full_name: 'a/b' } },
+    { 'x-github-event': 'push', 'x-github-delivery': 'd-1' },
+    { interactionId: 'a/b', eventType: 'push', dedupKey: 'd-1' },
+  ],
+  ['github', {}, {}, { interactionId: 'hash', dedupKey: 'hash', dedupKeyFallback: 'x-github-delivery' }],
+  [
+    'stripe',
+    { id: 'evt_1', type: 'charge.succeeded', data: { object: { id: 'ch_1' } } },
+    {},
+    { interactionId: 'ch_1', eventType: 'charge.succeeded', dedupKey: 'evt_1' },
+  ],
+  [
+    'slack',
+    { type: 'event_callback', event_id: 'Ev1', event: { type: 'message', channel: 'C1' } },
+    {},
+    { interactionId: 'C1', eventType: 'message', dedupKey: 'Ev1' },
+  ],
+  [
+    'shopify',
+    { admin_graphql_api_id: 'gid://shopify/Order/1' },
+    { 'x-shopify-topic': 'orders/create', 'x-shopify-webhook-id': 'w-1' },
+    { interactionId: 'gid://shopify/Order/1', eventType: 'orders/create', dedupKey: 'w-1' },
+  ],
+  [
+    'nice-expert',
+    null,
+    { 'x-nexus-delivery-id': 'd-1', 'x-nexus-event-type': 'Page_Create' },
+    { interactionId: 'd-1', eventType: 'Page_Create', dedupKey: 'hash' },
+  ],
+])('reads what identifies an event of %s', (name, payload, headers, identity) => {
+  expect(identify(name, payload, headers)).toMatchObject({ identity })
+})
+
+it('identifies any JSON of any preset or names its problem', () => {
+  fc.assert(
+    fc.property(fc.jsonValue(), fc.constantFrom(...Object.values(PRESETS)), (payload, source) => {
+      const result = source.identify(payload as JsonValue, facts())
+      if (result.kind === 'identified') {
+        expect(result.identity.dedupKey).not.toContain('undefined')
+        expect(result.identity.interactionId).not.toBe('')
+      } else {
+        expect(result.problem.detail).not.toBe('')
+      }
+    }),
+  )
 })

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import {
   KAFKA_SETTINGS,
   loadSettings,
@@ -7,15 +8,8 @@ import {
   type Environment,
   type Settings,
 } from '@weir/service-kit'
-import { parseCidr, type SourceName } from '@weir/sources'
-
-const secrets = (source: string, aliases: readonly string[] = []) => ({
-  env: `SOURCE_${source}_SECRETS`,
-  aliases,
-  schema: setting.list([]),
-  secret: true,
-  help: 'Signing secrets, separated by commas: give the old and the new one while they rotate.',
-})
+import { parseCidr } from '@weir/sources'
+import { loadSources } from './load-sources.ts'
 
 export const SETTINGS = {
   ...SERVICE_SETTINGS,
@@ -42,6 +36,21 @@ export const SETTINGS = {
     schema: setting.integer(67_108_864, 1_048_576, 4_294_967_296),
     help: 'Bytes that may wait for the brokers; beyond it requests get 503 at once.',
   },
+  arrivingBytesMax: {
+    env: 'INGRESS_ARRIVING_BYTES_MAX',
+    schema: setting.integer(67_108_864, 1_048_576, 4_294_967_296),
+    help: 'Bytes of bodies that have not wholly arrived; beyond it requests get 503 at once.',
+  },
+  ratePerSec: {
+    env: 'INGRESS_RATE_PER_SEC',
+    schema: setting.integer(0, 0, 1_000_000),
+    help: 'Requests per second and source that are taken in the long run, others get 429; 0: no limit.',
+  },
+  rateBurst: {
+    env: 'INGRESS_RATE_BURST',
+    schema: setting.integer(0, 0, 1_000_000),
+    help: 'Requests of a source that may come at once; 0: twice INGRESS_RATE_PER_SEC.',
+  },
   lingerMs: {
     env: 'INGRESS_LINGER_MS',
     schema: setting.integer(3, 0, 1_000),
@@ -50,7 +59,12 @@ export const SETTINGS = {
   connectionsMax: {
     env: 'INGRESS_CONNECTIONS_MAX',
     schema: setting.integer(10_000, 1, 1_000_000),
-    help: 'Open connections.',
+    help: 'Open connections of one process.',
+  },
+  drainMs: {
+    env: 'INGRESS_DRAIN_MS',
+    schema: setting.integer(5_000, 0, 10_000),
+    help: 'How long /readyz says no before connections are closed; 0 with WEIR_PROFILE=dev.',
   },
   bodyHashKey: {
     env: 'BODY_HASH_KEY',
@@ -58,56 +72,24 @@ export const SETTINGS = {
     secret: true,
     help: 'Key of the hash that tells a repeat from a conflict; 32 random bytes as text. Never change it while events are in the dedup window.',
   },
-  cxoneSecrets: secrets('CXONE', ['CXONE_WEBHOOK_SECRET']),
-  dataActionSecrets: secrets('CXONE_DATAACTION'),
-  niceSecrets: secrets('NICE'),
-  cognigyCidrs: {
-    env: 'SOURCE_COGNIGY_CIDRS',
-    schema: setting.list([]),
-    help: 'Addresses or CIDR ranges that Cognigy calls from; without any the source is off.',
-  },
-  cognigyToken: {
-    env: 'SOURCE_COGNIGY_TOKEN',
-    schema: setting.optionalText(),
-    secret: true,
-    help: 'Bearer token that Cognigy must send as well.',
-  },
 } satisfies Settings
 
-export type IngressConfig = ConfigOf<typeof SETTINGS>
-
-const SECRET_LENGTH_MIN = 16
-
-export const secretsOf = (config: IngressConfig, source: SourceName): readonly string[] => {
-  switch (source) {
-    case 'cxone':
-      return config.cxoneSecrets
-    case 'cxone-dataaction':
-      return config.dataActionSecrets
-    case 'nice':
-      return config.niceSecrets
-    case 'cognigy':
-      return []
-  }
+export type IngressConfig = ConfigOf<typeof SETTINGS> & {
+  /** What the environment says of sources: read again when the files that it names change. */
+  readonly sourceEnv: Environment
 }
 
+const SECRET_LENGTH_MIN = 16
+const SOURCE_VARIABLE = /^(?:SOURCE_\w+|CXONE_WEBHOOK_SECRET)(?:_FILE)?$/
+
+export const readText = (file: string): string => readFileSync(file, 'utf8')
+
 const check = (config: IngressConfig): readonly string[] => {
-  const problems: string[] = []
-  const secretLists = [config.cxoneSecrets, config.dataActionSecrets, config.niceSecrets]
-  if (secretLists.every((list) => list.length === 0) && config.cognigyCidrs.length === 0) {
+  const problems = [...loadSources(config, readText).problems]
+  if (config.profile === 'production' && config.bodyHashKey.length < SECRET_LENGTH_MIN) {
     problems.push(
-      'No source is on: give SOURCE_CXONE_SECRETS, SOURCE_CXONE_DATAACTION_SECRETS, SOURCE_NICE_SECRETS or SOURCE_COGNIGY_CIDRS.',
+      `BODY_HASH_KEY has fewer than ${SECRET_LENGTH_MIN} characters: give 32 random bytes as text.`,
     )
-  }
-  if (config.profile === 'production') {
-    if (secretLists.flat().some((secret) => secret.length < SECRET_LENGTH_MIN)) {
-      problems.push(`A signing secret has fewer than ${SECRET_LENGTH_MIN} characters: use 32 random bytes.`)
-    }
-    if (config.bodyHashKey.length < SECRET_LENGTH_MIN) {
-      problems.push(
-        `BODY_HASH_KEY has fewer than ${SECRET_LENGTH_MIN} characters: give 32 random bytes as text.`,
-      )
-    }
   }
   if (config.queueBytesMax < 4 * config.bodyBytesMax) {
     problems.push(
@@ -115,16 +97,24 @@ const check = (config: IngressConfig): readonly string[] => {
         'the queue must hold at least four of the largest bodies.',
     )
   }
-  for (const text of [...config.cognigyCidrs, ...config.trustedProxies]) {
+  for (const text of config.trustedProxies) {
     try {
       parseCidr(text)
     } catch (error) {
-      problems.push(`${(error as Error).message} (SOURCE_COGNIGY_CIDRS, INGRESS_TRUSTED_PROXIES)`)
+      problems.push(`INGRESS_TRUSTED_PROXIES: ${(error as Error).message}`)
     }
   }
   return problems
 }
 
 /** Throws a `ConfigError` that names each setting, its value and the fix. */
-export const loadConfig = (env: Environment = process.env): IngressConfig =>
-  loadSettings(SETTINGS, env, check)
+export const loadConfig = (env: Environment = process.env): IngressConfig => {
+  const sourceEnv = Object.freeze(
+    Object.fromEntries(Object.entries(env).filter(([name]) => SOURCE_VARIABLE.test(name))),
+  )
+  const defaults = env.WEIR_PROFILE === 'dev' ? { INGRESS_DRAIN_MS: '0' } : {}
+  const config = loadSettings(SETTINGS, { ...defaults, ...env }, (settings) =>
+    check({ ...settings, sourceEnv }),
+  )
+  return Object.freeze({ ...config, sourceEnv })
+}

@@ -1,98 +1,169 @@
-import { createHash } from 'node:crypto'
-import type { IncomingHttpHeaders } from 'node:http'
+import { hash, type KeyObject } from 'node:crypto'
 import { bodyHashOf, entityKeyOf, eventKeyOf, type ReceivedWebhook } from '@weir/contracts'
-import { isBearer, verifySignature, type IntakeProblem, type SourceDefinition } from '@weir/sources'
+import {
+  acceptedBody,
+  isBasic,
+  isBearer,
+  stableBody,
+  type IntakeProblem,
+  type JsonValue,
+  type RequestFacts,
+  type RequestHeaders,
+  type SourceAccess,
+  type SourceDefinition,
+  type Verdict,
+} from '@weir/sources'
 import { parseStrictJson } from './strict-json.ts'
 
 /** What a request turns out to be. Only `accept` reaches Kafka. */
 export type Intake =
-  | { readonly kind: 'refuse'; readonly status: number; readonly answer: string }
+  | {
+      readonly kind: 'refuse'
+      readonly status: number
+      readonly answer: string
+      readonly verdict: AccessVerdict
+    }
+  /** Nobody can say now whether it is authentic. */
+  | { readonly kind: 'unavailable' }
   /** `status` and `answer` once the brokers have the webhook. */
   | {
       readonly kind: 'accept'
       readonly webhook: ReceivedWebhook
       readonly status: number
       readonly answer: string
+      readonly verdict: AccessVerdict
     }
 
+/** What was found of a request's signature and token. */
+export type AccessVerdict = Verdict | { readonly kind: 'unsigned' } | { readonly kind: 'token' }
+
 export interface IntakeRequest {
-  readonly headers: IncomingHttpHeaders
+  readonly headers: RequestHeaders
   readonly raw: Buffer
   /** Epoch ms. */
   readonly receivedAt: number
 }
 
-export interface SourceAccess {
-  readonly source: SourceDefinition
-  readonly secrets: readonly string[]
-  readonly token?: string | undefined
-}
-
 const TRACEPARENT = /^[\da-f]{2}-[\da-f]{32}-[\da-f]{16}-[\da-f]{2}$/
 const CONTENT_TYPE_MAX = 128
 
-/** Judges one request: signature over the raw bytes first, then JSON, then identity. Pure and total. */
-export const intake = (access: SourceAccess, bodyHashKey: Buffer, request: IntakeRequest): Intake => {
+/** Judges one request: token and signature over the raw bytes first, then JSON, then identity. Pure and total. */
+export const intake = (access: SourceAccess, bodyHashKey: KeyObject, request: IntakeRequest): Intake => {
   const { source } = access
+  if (access.unavailable !== undefined) return { kind: 'unavailable' }
   const verdict = authenticate(access, request)
-  if (verdict === 'missing') return refuse(source, source.statusMissing, source.answerMissing)
-  if (verdict === 'invalid') return refuse(source, source.statusInvalid, source.answerInvalid)
-
-  const { raw, receivedAt, headers } = request
-  const bodyHash = bodyHashOf(bodyHashKey, raw)
-  const contentType = headers['content-type']?.slice(0, CONTENT_TYPE_MAX)
-  const { traceparent } = headers
-  const common = {
-    ...{ source: source.name, bodyHash, receivedAt, raw },
-    ...(contentType !== undefined && { contentType }),
-    ...(typeof traceparent === 'string' && TRACEPARENT.test(traceparent) && { traceparent }),
+  if (verdict.kind === 'missing' || verdict.kind === 'token') {
+    return {
+      kind: 'refuse',
+      verdict,
+      status: source.statusMissing,
+      answer: answerOf(source, source.answerMissing),
+    }
   }
-  const parsed = parseStrictJson(raw)
-  if (parsed.kind === 'problem')
-    return malformed(source, common, { ...parsed, answer: INVALID_JSON[source.name] })
-  const rawHash = createHash('sha256').update(raw).digest('hex')
-  const result = source.identify(parsed.value, rawHash)
-  if (result.kind === 'problem') return malformed(source, common, result.problem)
+  if (verdict.kind === 'invalid') {
+    return {
+      kind: 'refuse',
+      verdict,
+      status: source.statusInvalid,
+      answer: answerOf(source, source.answerInvalid),
+    }
+  }
+  return judge(source, bodyHashKey, request, verdict)
+}
+
+const authenticate = (access: SourceAccess, { headers, raw, receivedAt }: IntakeRequest): AccessVerdict => {
+  const { source, verify, token, basic } = access
+  if (token !== undefined || basic !== undefined) {
+    const given = headers.get('authorization')
+    const isGood =
+      (token !== undefined && isBearer(given, token)) || (basic !== undefined && isBasic(given, basic))
+    if (!isGood) return { kind: 'token' }
+  }
+  // The peer's address was checked before the body was read.
+  if (verify === undefined) return { kind: 'unsigned' }
+  const verdict = verify(headers, raw, receivedAt)
+  return verdict.kind === 'missing' && source.unsigned ? { kind: 'unsigned' } : verdict
+}
+
+type Common = Pick<ReceivedWebhook, 'source' | 'receivedAt' | 'raw' | 'contentType' | 'traceparent'>
+
+const judge = (
+  source: SourceDefinition,
+  bodyHashKey: KeyObject,
+  { headers, raw, receivedAt }: IntakeRequest,
+  verdict: AccessVerdict,
+): Intake => {
+  const contentType = headers.get('content-type')?.slice(0, CONTENT_TYPE_MAX)
+  const traceparent = headers.get('traceparent')
+  const common: Common = {
+    ...{ source: source.name, receivedAt, raw },
+    ...(contentType !== undefined && { contentType }),
+    ...(traceparent !== undefined && TRACEPARENT.test(traceparent) && { traceparent }),
+  }
+  const parsed = source.body === 'opaque' ? ({ kind: 'parsed', value: null } as const) : parseStrictJson(raw)
+  if (parsed.kind === 'problem') {
+    const { answerMalformed: answer } = source
+    return malformed(source, common, bodyHashOf(bodyHashKey, raw), verdict, {
+      ...{ reason: parsed.reason, detail: parsed.detail },
+      ...(answer !== undefined && { answer }),
+    })
+  }
+  const stable = stableBody(raw, parsed.value, source.volatileFields)
+  const bodyHash = bodyHashOf(bodyHashKey, stable)
+  const facts: RequestFacts = {
+    bodyHash: () => hash('sha256', stable, 'hex'),
+    header: (name) => headers.get(name),
+  }
+  const problem = unknownField(source, parsed.value)
+  const result = problem ?? source.identify(parsed.value, facts)
+  if (result.kind === 'problem') return malformed(source, common, bodyHash, verdict, result.problem)
 
   const { interactionId, eventType, dedupKey, dedupKeyFallback, sequence } = result.identity
   const eventKey = eventKeyOf(source.name, dedupKey)
   const webhook: ReceivedWebhook = {
     ...common,
-    ...{ interactionId, eventType, dedupKey, eventKey, entityKey: entityKeyOf(source.name, interactionId) },
+    ...{ bodyHash, interactionId, eventType, dedupKey, eventKey },
+    entityKey: entityKeyOf(source.name, interactionId),
     ...(dedupKeyFallback !== undefined && { dedupKeyFallback }),
     ...(sequence !== undefined && { providerSequence: sequence }),
   }
-  return { kind: 'accept', webhook, status: 200, answer: accepted(webhook) }
+  return { kind: 'accept', webhook, verdict, status: 200, answer: accepted(source, webhook, parsed.value) }
 }
 
-const INVALID_JSON = {
-  cxone: '',
-  cognigy: 'Invalid JSON syntax in Cognigy webhook payload',
-  'cxone-dataaction': 'Malformed JSON',
-  nice: 'Malformed JSON payload',
-} as const
-
-const authenticate = ({ source, secrets, token }: SourceAccess, { headers, raw }: IntakeRequest) => {
-  const { verifier } = source
-  if (verifier.kind === 'hmac') return verifySignature(verifier, secrets, headers[verifier.header], raw)
-  // The peer's address was checked before the body was read.
-  return token === undefined || isBearer(headers.authorization, token) ? 'valid' : 'missing'
+const unknownField = (source: SourceDefinition, payload: JsonValue) => {
+  if (source.unknownFields !== 'reject' || typeof payload !== 'object' || payload === null) return undefined
+  const count = Object.keys(payload).filter((name) => !source.knownFields.includes(name)).length
+  if (count === 0) return undefined
+  // The names are the sender's: they are not repeated.
+  const problem: IntakeProblem = {
+    reason: 'unknown_field',
+    detail: `${count} top-level fields are not known`,
+  }
+  return { kind: 'problem', problem } as const
 }
 
-const accepted = ({ eventKey, interactionId }: ReceivedWebhook): string =>
-  `{"status":"accepted","eventKey":"${eventKey.toString('hex')}","interactionId":${JSON.stringify(interactionId)}}`
+const accepted = (source: SourceDefinition, webhook: ReceivedWebhook, payload: JsonValue): string =>
+  acceptedBody(source.accepted, {
+    identity: webhook,
+    eventKey: webhook.eventKey.toString('hex'),
+    isMalformed: webhook.intakeError !== undefined,
+    payload,
+    receivedAt: webhook.receivedAt,
+  })
 
 /** Authentic all the same: it goes through the pipeline and becomes a dead letter there, once for each body. */
 const malformed = (
   source: SourceDefinition,
-  common: Pick<ReceivedWebhook, 'source' | 'bodyHash' | 'receivedAt' | 'raw'>,
+  common: Common,
+  bodyHash: Buffer,
+  verdict: AccessVerdict,
   problem: IntakeProblem,
 ): Intake => {
-  const dedupKey = `malformed:${common.bodyHash.toString('hex')}`
+  const dedupKey = `malformed:${bodyHash.toString('hex')}`
   const isRejected = source.onInvalid === 'reject-400'
   const webhook: ReceivedWebhook = {
     ...common,
-    ...{ dedupKey, interactionId: '', eventType: 'malformed' },
+    ...{ bodyHash, dedupKey, interactionId: '', eventType: 'malformed' },
     eventKey: eventKeyOf(source.name, dedupKey),
     entityKey: entityKeyOf(source.name, dedupKey),
     intakeError: {
@@ -101,15 +172,12 @@ const malformed = (
       answered: isRejected ? 'rejected' : 'accepted',
     },
   }
-  const answer = isRejected ? answerOf(source, problem.answer ?? problem.detail) : accepted(webhook)
-  return { kind: 'accept', webhook, status: isRejected ? 400 : 200, answer }
+  const answer = isRejected
+    ? answerOf(source, problem.answer ?? problem.detail)
+    : accepted(source, webhook, null)
+  return { kind: 'accept', webhook, verdict, status: isRejected ? 400 : 200, answer }
 }
 
-const refuse = (source: SourceDefinition, status: number, text: string): Intake => ({
-  kind: 'refuse',
-  status,
-  answer: answerOf(source, text),
-})
-
+/** The body of a refusal in the source's own form. */
 export const answerOf = ({ answerField }: SourceDefinition, text: string): string =>
-  answerField === undefined ? '' : JSON.stringify({ [answerField]: text })
+  answerField === undefined || text === '' ? '' : JSON.stringify({ [answerField]: text })

@@ -1,8 +1,15 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { TOPIC_SPECS, topicNames } from '@weir/contracts'
 import { checkTopics, openLanes, waitForBrokers, type Lanes } from '@weir/kafka'
 import { Closers, ConfigError, describeSettings, type Service, type ServiceDeps } from '@weir/service-kit'
-import { SETTINGS, type IngressConfig } from './config.ts'
+import type { FastifyInstance } from 'fastify'
+import { readText, SETTINGS, type IngressConfig } from './config.ts'
+import { IntakeMetrics } from './intake-metrics.ts'
+import { loadSources } from './load-sources.ts'
+import { ArrivingBytes } from './read-body.ts'
+import { Receiver } from './receiver.ts'
 import { buildServer } from './server.ts'
+import { SourceTable } from './source-table.ts'
 
 const BATCH_RECORDS_MAX = 1_000
 const BATCH_BYTES_MAX = 700_000
@@ -12,12 +19,33 @@ export const start = async (config: IngressConfig, { logger, metrics }: ServiceD
   logger.info(describeSettings(SETTINGS, config), 'starting')
   const closers = new Closers()
   const closing = new AbortController()
+  const stopping = { isDraining: false, isClosing: false }
   let lanes: Lanes | undefined
+  const intakeMetrics = new IntakeMetrics(metrics)
+  const table = new SourceTable(config, intakeMetrics)
+  table.replace(loadSources(config, readText).accesses)
+  const arriving = new ArrivingBytes(config.arrivingBytesMax)
   const readiness = (): readonly string[] => {
+    if (stopping.isDraining) return ['stopping']
     if (lanes === undefined) return ['waiting for Kafka']
     return lanes.healthy ? [] : ['the brokers do not acknowledge']
   }
-  const app = buildServer({ config, logger, metrics, lanes: () => lanes, readiness })
+  const arrivingBytes = metrics.gauge(
+    'weir_ingress_arriving_bytes',
+    'Bytes of bodies that have not wholly arrived.',
+  )
+  const queuedBytes = metrics.gauge('weir_ingress_queued_bytes', 'Bytes that wait for the brokers.')
+  const flushMetrics = (): void => {
+    intakeMetrics.flush()
+    arrivingBytes.set(arriving.held)
+    queuedBytes.set(lanes?.queued.bytes ?? 0)
+  }
+  const receiver = new Receiver({
+    ...{ config, logger, table, arriving },
+    lanes: () => lanes,
+    isClosing: () => stopping.isClosing,
+  })
+  const app = buildServer({ config, metrics, flushMetrics, receiver, readiness })
   const open = async (): Promise<void> => {
     await waitForBrokers(config, logger, closing.signal)
     const specs = TOPIC_SPECS.filter(({ role }) => role === 'received')
@@ -44,14 +72,29 @@ export const start = async (config: IngressConfig, { logger, metrics }: ServiceD
   closers.add(async () => {
     closing.abort()
     await opened
-    await app.close()
-  })
-  const queued = metrics.gauge('weir_ingress_queued_bytes', 'Bytes that wait for the brokers.')
-  const sample = setInterval(() => queued.set(lanes?.queued.bytes ?? 0), 1_000)
-  closers.add(() => {
-    clearInterval(sample)
-    return Promise.resolve()
+    await drain(app, config.drainMs, stopping)
   })
   logger.info({ address: app.server.address() }, 'listening')
   return { stop: () => closers.close(), failed: failure.promise, readiness }
 }
+
+/**
+ * First `/readyz` says no, so that balancers send nothing new; then each answer closes its connection; then what is
+ * still idle is closed, and what is under way gets its answer.
+ */
+const drain = async (
+  app: FastifyInstance,
+  drainMs: number,
+  stopping: { isDraining: boolean; isClosing: boolean },
+): Promise<void> => {
+  stopping.isDraining = true
+  await sleep(drainMs)
+  stopping.isClosing = true
+  // As long again for clients to use, and so to lose, the connections that they keep.
+  const until = performance.now() + drainMs
+  while (performance.now() < until && (await connectionsOf(app)) > 0) await sleep(20)
+  await app.close()
+}
+
+const connectionsOf = (app: FastifyInstance): Promise<number> =>
+  new Promise((resolve) => app.server.getConnections((error, count) => resolve(error ? 0 : count)))

@@ -1,13 +1,12 @@
+import { isAscii, isUtf8 } from 'node:buffer'
 import type { DeadLetterReason } from '@weir/contracts'
 import type { JsonValue } from '@weir/sources'
-import secureJson from 'secure-json-parse'
 
 export type Parsed =
   | { readonly kind: 'parsed'; readonly value: JsonValue }
   | { readonly kind: 'problem'; readonly reason: DeadLetterReason; readonly detail: string }
 
 const DEPTH_MAX = 64
-const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 const problem = (reason: DeadLetterReason, detail: string): Parsed => ({ kind: 'problem', reason, detail })
 
@@ -16,75 +15,90 @@ const problem = (reason: DeadLetterReason, detail: string): Parsed => ({ kind: '
  * only finite numbers, at most 64 levels. Never throws.
  */
 export const parseStrictJson = (raw: Buffer): Parsed => {
-  let text: string
-  try {
-    text = decoder.decode(raw)
-  } catch {
-    return problem('invalid_encoding', 'not valid UTF-8')
-  }
-  const depth = depthOf(text)
-  if (depth > DEPTH_MAX) return problem('unsafe_json', `more than ${DEPTH_MAX} levels`)
+  const ascii = isAscii(raw)
+  if (!ascii && !isUtf8(raw)) return problem('invalid_encoding', 'not valid UTF-8')
+  const colons = scan(raw)
+  if (colons === TOO_DEEP) return problem('unsafe_json', `more than ${DEPTH_MAX} levels`)
   let value: JsonValue
   try {
-    value = JSON.parse(text) as JsonValue
+    value = JSON.parse(raw.toString(ascii ? 'latin1' : 'utf8')) as JsonValue
   } catch {
     return problem('invalid_json', 'not JSON')
   }
-  if (typeof value !== 'object' || value === null) return { kind: 'parsed', value }
-  try {
-    secureJson.scan(value)
-  } catch {
-    return problem('unsafe_json', 'a key that would reach the prototype')
-  }
-  const keys = { found: 0 }
-  if (!isFinite(value, keys)) return problem('unsafe_json', 'a number beyond what a double holds')
-  if (keys.found !== keysIn(text)) return problem('unsafe_json', 'a key twice in one object')
+  const keys = countKeys(value)
+  if (keys === FORBIDDEN_KEY) return problem('unsafe_json', 'a key that would reach the prototype')
+  if (keys === NOT_FINITE) return problem('unsafe_json', 'a number beyond what a double holds')
+  if (keys !== colons) return problem('unsafe_json', 'a key twice in one object')
   return { kind: 'parsed', value }
 }
 
+const TOO_DEEP = -1
 const QUOTE = 0x22
+const COLON = 0x3a
 const BACKSLASH = 0x5c
+/** `[` and `{`, `]` and `}` differ in this bit alone. */
+const BRACE_BIT = 0x20
+const OPEN_BRACE = 0x7b
+const CLOSE_BRACE = 0x7d
+
+/** Keys as written: outside strings each colon of valid JSON follows one. Before `JSON.parse`, which would exhaust the stack on what is too deep. */
+const scan = (raw: Buffer): number => {
+  let depth = 0
+  let colons = 0
+  const length = raw.length
+  for (let i = 0; i < length; i++) {
+    const byte = raw[i]!
+    if (byte === QUOTE) {
+      i = endOfString(raw, i)
+    } else if (byte === COLON) {
+      colons += 1
+    } else if ((byte | BRACE_BIT) === OPEN_BRACE) {
+      depth += 1
+      if (depth > DEPTH_MAX) return TOO_DEEP
+    } else if ((byte | BRACE_BIT) === CLOSE_BRACE) {
+      depth -= 1
+    }
+  }
+  return colons
+}
 
 /** The position of the quote that ends the string which begins at `at`. */
-const endOfString = (text: string, at: number): number => {
-  for (let i = at + 1; i < text.length; i++) {
-    const code = text.charCodeAt(i)
-    if (code === BACKSLASH) i += 1
-    else if (code === QUOTE) return i
+const endOfString = (raw: Buffer, at: number): number => {
+  for (let i = at + 1; i < raw.length; i++) {
+    const byte = raw[i]!
+    if (byte === QUOTE) return i
+    if (byte === BACKSLASH) i += 1
   }
-  return text.length
+  return raw.length
 }
 
-const depthOf = (text: string): number => {
-  let depth = 0
-  let deepest = 0
-  for (let i = 0; i < text.length; i++) {
-    const char = text[i]!
-    if (char === '"') i = endOfString(text, i)
-    else if (char === '{' || char === '[') deepest = Math.max(deepest, ++depth)
-    else if (char === '}' || char === ']') depth -= 1
-  }
-  return deepest
-}
+const FORBIDDEN_KEY = -1
+const NOT_FINITE = -2
 
-/** Keys as written: outside strings each colon of valid JSON follows one. */
-const keysIn = (text: string): number => {
+/** Keys as parsed, in all levels; or what is wrong with them. */
+const countKeys = (value: JsonValue): number => {
+  if (typeof value === 'number') return Number.isFinite(value) ? 0 : NOT_FINITE
+  if (typeof value !== 'object' || value === null) return 0
   let keys = 0
-  for (let i = 0; i < text.length; i++) {
-    const char = text[i]!
-    if (char === '"') i = endOfString(text, i)
-    else if (char === ':') keys += 1
+  if (Array.isArray(value)) {
+    for (const one of value as readonly JsonValue[]) {
+      const inner = countKeys(one)
+      if (inner < 0) return inner
+      keys += inner
+    }
+    return keys
+  }
+  const object = value as Readonly<Record<string, JsonValue>>
+  for (const name in object) {
+    if (name === '__proto__') return FORBIDDEN_KEY
+    const one = object[name]!
+    if (name === 'constructor' && isObject(one) && Object.hasOwn(one, 'prototype')) return FORBIDDEN_KEY
+    const inner = countKeys(one)
+    if (inner < 0) return inner
+    keys += 1 + inner
   }
   return keys
 }
 
-const isFinite = (value: JsonValue, keys: { found: number }): boolean => {
-  if (typeof value === 'number') return Number.isFinite(value)
-  if (typeof value !== 'object' || value === null) return true
-  if (Array.isArray(value)) return value.every((one: JsonValue) => isFinite(one, keys))
-  for (const one of Object.values(value)) {
-    keys.found += 1
-    if (!isFinite(one, keys)) return false
-  }
-  return true
-}
+const isObject = (value: JsonValue): value is Readonly<Record<string, JsonValue>> =>
+  typeof value === 'object' && value !== null

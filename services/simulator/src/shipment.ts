@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { eventKeyOf } from '@weir/contracts'
-import { sign, SOURCES, type JsonObject, type SourceDefinition, type SourceName } from '@weir/sources'
+import { signedHeaders, SOURCES, type BuiltInSource, type JsonObject, type SourceName } from '@weir/sources'
 import type { Operation } from '@weir/truth'
 import type { SimulatorConfig } from './config.ts'
 
@@ -24,7 +24,7 @@ const secretOf = (config: SimulatorConfig, source: SourceName): string =>
 
 const pack = (
   config: SimulatorConfig,
-  source: SourceDefinition,
+  source: BuiltInSource,
   raw: Buffer,
   described: Pick<Operation, 'kind' | 'eventKey'>,
 ): Shipment => {
@@ -32,8 +32,8 @@ const pack = (
   const headers: Record<string, string> = { 'content-type': 'application/json' }
   if (verifier.kind === 'hmac') {
     const secret = described.kind === 'forged' ? randomBytes(16).toString('hex') : secretOf(config, name)
-    headers[verifier.header] = sign(verifier, secret, raw)
-  } else if (config.cognigyToken !== undefined) {
+    Object.assign(headers, signedHeaders(verifier, secret, raw))
+  } else if (verifier.kind === 'address' && config.cognigyToken !== undefined) {
     headers[verifier.tokenHeader] = `Bearer ${config.cognigyToken}`
   }
   const rawHash = hashOf(raw)
@@ -51,7 +51,7 @@ const hashOf = (raw: Buffer): string => createHash('sha256').update(raw).digest(
 export const packEvent = (config: SimulatorConfig, name: SourceName, body: JsonObject): Shipment => {
   const source = definitions.get(name)!
   const raw = Buffer.from(JSON.stringify(body))
-  const result = source.identify(body, hashOf(raw))
+  const result = source.identify(body, { bodyHash: () => hashOf(raw), header: () => undefined })
   if (result.kind === 'problem')
     throw new TypeError(`a payload that ${name} does not take: ${result.problem.detail}`)
   const eventKey = eventKeyOf(name, result.identity.dedupKey).toString('hex')

@@ -13,9 +13,9 @@ export const MUTATIONS = {
   /** The sender is told yes before the brokers have it. */
   ack_before_produce: [
     {
-      file: 'services/ingress/src/server.ts',
-      find: 'await ready.send(partitionOf(record.key, ready.partitions), record)',
-      replace: 'ready.send(partitionOf(record.key, ready.partitions), record).catch(() => undefined)',
+      file: 'services/ingress/src/receiver.ts',
+      find: 'await lanes.send(partitionOf(record.key, lanes.partitions), record)',
+      replace: 'lanes.send(partitionOf(record.key, lanes.partitions), record).catch(() => undefined)',
     },
   ],
   /** A filter's perhaps is taken for a yes. */

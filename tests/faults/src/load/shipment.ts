@@ -42,7 +42,7 @@ const pack = (
 export const packEvent = (name: SourceName, body: JsonObject): Shipment => {
   const raw = Buffer.from(JSON.stringify(body))
   const rawHash = hashOf(raw)
-  const result = definitions.get(name)!.identify(body, rawHash)
+  const result = definitions.get(name)!.identify(body, { bodyHash: () => rawHash, header: () => undefined })
   if (result.kind === 'problem')
     throw new TypeError(`${name} does not take this payload: ${result.problem.detail}`)
   const eventKey = eventKeyOf(name, result.identity.dedupKey).toString('hex')

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
 import { joinDedupKey } from '@weir/contracts'
-import { asObject, identified, idOf, missing, typeName, wrongType } from './fields.ts'
-import type { SourceDefinition } from './source.ts'
+import { REFUSALS } from '../answers.ts'
+import { asObject, identified, idOf, missing, typeName, wrongType } from '../fields.ts'
+import { defineSource } from './define-source.ts'
 
 const REQUIRED = [
   ['conversationId', 'string'],
@@ -12,16 +13,10 @@ const REQUIRED = [
 ] as const
 
 /** Intents of a bot. Cognigy signs nothing by default: the peer's address decides, and a token where one is set. */
-export const cognigy: SourceDefinition = {
-  name: 'cognigy',
-  paths: ['/webhooks/cognigy'],
+export const cognigy = defineSource('cognigy', {
+  ...REFUSALS.cognigy,
   verifier: { kind: 'address', tokenHeader: 'authorization' },
-  statusMissing: 401,
-  statusInvalid: 403,
-  answerMissing: 'Missing or wrong token',
-  answerInvalid: 'Address not allowed',
-  answerField: 'error',
-  onInvalid: 'reject-400',
+  knownFields: REQUIRED.map(([field]) => field),
   identify: (payload) => {
     const event = asObject(payload)
     if (event === undefined) return wrongType('the body', 'an object')
@@ -44,4 +39,4 @@ export const cognigy: SourceDefinition = {
     const dedupKey = createHash('sha256').update(joinDedupKey(parts)).digest('hex')
     return identified({ interactionId, eventType: 'cognigy.intent', dedupKey })
   },
-}
+})

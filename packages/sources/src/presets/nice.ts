@@ -1,20 +1,17 @@
 import { joinDedupKey } from '@weir/contracts'
-import { asObject, identified, idOf, missing, wrongType } from './fields.ts'
-import type { SourceDefinition } from './source.ts'
+import { REFUSALS } from '../answers.ts'
+import { asObject, identified, idOf, missing, wrongType } from '../fields.ts'
+import { hmacOverBody } from '../verifier/spec.ts'
+import { defineSource } from './define-source.ts'
 
 const FAILED = 'Payload validation failed: '
 
 /** Updates of Data Actions: the latest state of an interaction. */
-export const nice: SourceDefinition = {
-  name: 'nice',
+export const nice = defineSource('nice', {
+  ...REFUSALS.nice,
   paths: ['/webhooks/nice', '/cxone/webhook/data-action'],
-  verifier: { kind: 'hmac', header: 'x-nice-signature', algorithm: 'sha256', encoding: 'hex', prefix: '' },
-  statusMissing: 403,
-  statusInvalid: 401,
-  answerMissing: 'Missing webhook signature header',
-  answerInvalid: 'Invalid webhook signature',
-  answerField: 'detail',
-  onInvalid: 'reject-400',
+  verifier: hmacOverBody('x-nice-signature', 'hex'),
+  knownFields: ['interactionId', 'dataActionId', 'updatedTimestamp', 'payload'],
   identify: (payload) => {
     const event = asObject(payload)
     if (event === undefined) return wrongType('the body', 'an object', `${FAILED}the body is not an object`)
@@ -33,4 +30,4 @@ export const nice: SourceDefinition = {
     const eventType = 'data.action.updated'
     return identified({ interactionId: parts[0]!, eventType, dedupKey: joinDedupKey(parts) })
   },
-}
+})

@@ -1,28 +1,29 @@
 import { joinDedupKey } from '@weir/contracts'
-import { asObject, identified, idOf, missing, momentOf, sequenceOf, wrongType } from './fields.ts'
-import type { JsonObject, SourceDefinition } from './source.ts'
+import { REFUSALS } from '../answers.ts'
+import { asObject, identified, idOf, missing, momentOf, sequenceOf, wrongType } from '../fields.ts'
+import type { JsonObject, RequestFacts } from '../source.ts'
+import { hmacOverBody } from '../verifier/spec.ts'
+import { defineSource } from './define-source.ts'
+
+/** The provider tries again after 1, 5, 15 and 30 minutes. */
+const RETRY_SPAN_SECS = 51 * 60
 
 /** Lean lifecycle events, and the events with `data.channelType` of an interaction router. */
-export const cxone: SourceDefinition = {
-  name: 'cxone',
+export const cxone = defineSource('cxone', {
+  ...REFUSALS.cxone,
   paths: ['/webhooks/cxone', '/api/CXoneEventReceiver'],
-  verifier: { kind: 'hmac', header: 'x-cxone-signature', algorithm: 'sha256', encoding: 'hex', prefix: '' },
-  statusMissing: 400,
-  statusInvalid: 401,
-  answerMissing: '',
-  answerInvalid: '',
+  verifier: hmacOverBody('x-cxone-signature', 'hex'),
+  retrySpanSecs: RETRY_SPAN_SECS,
   onInvalid: 'accept-dlq',
-  identify: (payload, rawHash) => {
+  identify: (payload, facts) => {
     const event = asObject(payload)
     if (event === undefined) return wrongType('the body', 'an object')
     const data = asObject(event.data)
-    return data?.channelType === undefined
-      ? identifyLean(event, rawHash)
-      : identifyRouted(event, data, rawHash)
+    return data?.channelType === undefined ? identifyLean(event, facts) : identifyRouted(event, data, facts)
   },
-}
+})
 
-const identifyLean = (event: JsonObject, rawHash: string) => {
+const identifyLean = (event: JsonObject, facts: RequestFacts) => {
   const interactionId = idOf(event.interactionId)
   if (interactionId === undefined) return missing('interactionId')
   const eventType = idOf(event.eventType)
@@ -37,17 +38,17 @@ const identifyLean = (event: JsonObject, rawHash: string) => {
     const dedupKey = joinDedupKey([interactionId, eventType, timestamp])
     return identified({ interactionId, eventType, dedupKey, dedupKeyFallback: 'sequenceNumber' })
   }
-  const dedupKey = joinDedupKey([interactionId, eventType, rawHash])
+  const dedupKey = joinDedupKey([interactionId, eventType, facts.bodyHash()])
   return identified({ interactionId, eventType, dedupKey, dedupKeyFallback: 'timestamp' })
 }
 
-const identifyRouted = (event: JsonObject, data: JsonObject, rawHash: string) => {
+const identifyRouted = (event: JsonObject, data: JsonObject, facts: RequestFacts) => {
   const interactionId = idOf(data.id)
   if (interactionId === undefined) return missing('data.id')
   const eventType = idOf(event.eventType)
   if (eventType === undefined) return missing('eventType')
   const timestamp = momentOf(event.timestamp)
-  const dedupKey = joinDedupKey([interactionId, eventType, timestamp ?? rawHash])
+  const dedupKey = joinDedupKey([interactionId, eventType, timestamp ?? facts.bodyHash()])
   return identified({
     interactionId,
     eventType,

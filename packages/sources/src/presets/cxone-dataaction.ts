@@ -1,27 +1,17 @@
 import { joinDedupKey } from '@weir/contracts'
-import { asObject, identified, idOf, missing, wrongType } from './fields.ts'
-import type { SourceDefinition } from './source.ts'
+import { REFUSALS } from '../answers.ts'
+import { asObject, identified, idOf, missing, wrongType } from '../fields.ts'
+import { hmacOverBody } from '../verifier/spec.ts'
+import { defineSource } from './define-source.ts'
 
 const MISSING = 'Missing required CXone fields: id, type'
 
 /** Data Action events whose shape drifts. Their key has the body's hash, so another body is another event, never a conflict. */
-export const cxoneDataAction: SourceDefinition = {
-  name: 'cxone-dataaction',
+export const cxoneDataAction = defineSource('cxone-dataaction', {
+  ...REFUSALS['cxone-dataaction'],
   paths: ['/webhooks/cxone-dataaction', '/webhook/cxone-dataaction'],
-  verifier: {
-    kind: 'hmac',
-    header: 'x-nice-webhook-signature',
-    algorithm: 'sha256',
-    encoding: 'base64',
-    prefix: '',
-  },
-  statusMissing: 401,
-  statusInvalid: 401,
-  answerMissing: 'Missing X-Nice-Webhook-Signature header',
-  answerInvalid: 'Invalid webhook signature',
-  answerField: 'detail',
-  onInvalid: 'reject-400',
-  identify: (payload, rawHash) => {
+  verifier: hmacOverBody('x-nice-webhook-signature', 'base64'),
+  identify: (payload, facts) => {
     const event = asObject(payload)
     if (event === undefined) return wrongType('the body', 'an object', MISSING)
     const interactionId = idOf(event.id)
@@ -31,7 +21,7 @@ export const cxoneDataAction: SourceDefinition = {
     return identified({
       interactionId,
       eventType,
-      dedupKey: joinDedupKey([interactionId, eventType, rawHash]),
+      dedupKey: joinDedupKey([interactionId, eventType, facts.bodyHash()]),
     })
   },
-}
+})

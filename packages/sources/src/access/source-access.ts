@@ -1,0 +1,82 @@
+import { parseCidr, type AddressRange } from '../address.ts'
+import type { SourceDefinition } from '../source.ts'
+import { isSignature } from '../verifier/spec.ts'
+import { createVerifier, type Verifier } from '../verifier/verifier.ts'
+import {
+  listOf,
+  readSetting,
+  settingName,
+  type ReadText,
+  type SettingKind,
+  type SettingsEnvironment,
+} from './source-settings.ts'
+
+/** A source with what proves that its requests are its own. */
+export interface SourceAccess {
+  readonly source: SourceDefinition
+  /** Undefined: it has no secrets. */
+  readonly verify: Verifier | undefined
+  readonly secrets: readonly string[]
+  /** Bearer token that requests must have. */
+  readonly token: string | undefined
+  /** `user:password` that requests must have. */
+  readonly basic: string | undefined
+  /** Where requests must come from; undefined: anywhere. */
+  readonly ranges: readonly AddressRange[] | undefined
+  /** Why its requests cannot be judged now, though it is set up: they get 503 and are sent again. */
+  readonly unavailable: string | undefined
+}
+
+export interface OpenedAccess {
+  /** Undefined: nothing is set up for this source, or `problems` says why it cannot be used. */
+  readonly access: SourceAccess | undefined
+  /** Settings that are there but cannot be used; never a secret's text. */
+  readonly problems: readonly string[]
+  /** Files that the settings came from or should come from. */
+  readonly files: readonly string[]
+}
+
+/** Reads a source's secrets, tokens and address ranges from the environment and the files that it names. */
+export const openAccess = (
+  source: SourceDefinition,
+  env: SettingsEnvironment,
+  readText: ReadText,
+): OpenedAccess => {
+  const files: string[] = []
+  const problems: string[] = []
+  let unavailable: string | undefined
+  const read = (kind: SettingKind): string | undefined => {
+    const setting = readSetting(env, source.name, kind, readText)
+    if (setting.kind !== 'unset' && setting.file !== undefined) files.push(setting.file)
+    if (setting.kind === 'unavailable')
+      unavailable ??= `${settingName(source.name, kind)}_FILE: ${setting.cause}`
+    return setting.kind === 'set' ? setting.text : undefined
+  }
+  const secrets = listOf(read('SECRETS') ?? '')
+  const [token, basic, cidrs] = [read('TOKEN'), read('BASIC'), read('CIDRS')]
+  const attempt = <T>(kind: SettingKind, make: () => T): T | undefined => {
+    try {
+      return make()
+    } catch (error) {
+      problems.push(`${settingName(source.name, kind)}: ${(error as Error).message}`)
+      return undefined
+    }
+  }
+  const { verifier } = source
+  const verify =
+    isSignature(verifier) && secrets.length > 0
+      ? attempt('SECRETS', () => createVerifier(verifier, secrets))
+      : undefined
+  const list = [...(source.cidrs ?? []), ...listOf(cidrs ?? '')]
+  const ranges = list.length === 0 ? undefined : attempt('CIDRS', () => list.map(parseCidr))
+  if (basic !== undefined && !basic.includes(':')) {
+    problems.push(`${settingName(source.name, 'BASIC')}: give user:password`)
+  }
+  const access = { source, verify, secrets, token, basic, ranges, unavailable }
+  return { access: problems.length === 0 && isSetUp(access) ? access : undefined, problems, files }
+}
+
+const isSetUp = ({ source, verify, ranges, unavailable }: SourceAccess): boolean => {
+  if (unavailable !== undefined || source.unsigned) return true
+  return isSignature(source.verifier) ? verify !== undefined : ranges !== undefined
+}

@@ -1,0 +1,89 @@
+import type { AcceptedProfile, Identity, JsonValue, RefusalProfile, Refusals } from './source.ts'
+
+export const REFUSAL_PROFILES = [
+  'weir',
+  'cxone',
+  'cxone-router',
+  'cognigy',
+  'cxone-dataaction',
+  'nice',
+] as const
+export const ACCEPTED_PROFILES = [...REFUSAL_PROFILES, 'slack'] as const
+
+/** One body for whatever was wrong with the signature: it tells a forger nothing. */
+const UNAUTHORIZED = {
+  statusMissing: 401,
+  statusInvalid: 401,
+  answerMissing: 'Unauthorized',
+  answerInvalid: 'Unauthorized',
+}
+
+export const REFUSALS: Readonly<Record<RefusalProfile, Refusals>> = {
+  weir: { ...UNAUTHORIZED, answerField: 'error' },
+  cxone: {
+    statusMissing: 400,
+    statusInvalid: 401,
+    answerMissing: '',
+    answerInvalid: '',
+    answerMalformed: '',
+  },
+  'cxone-router': { ...UNAUTHORIZED, answerMalformed: 'Invalid payload structure', answerField: 'error' },
+  cognigy: {
+    ...{ statusMissing: 401, statusInvalid: 403, answerField: 'error' },
+    answerMissing: 'Missing or wrong token',
+    answerInvalid: 'Address not allowed',
+    answerMalformed: 'Invalid JSON syntax in Cognigy webhook payload',
+  },
+  'cxone-dataaction': {
+    ...{ statusMissing: 401, statusInvalid: 401, answerField: 'detail' },
+    answerMissing: 'Missing X-Nice-Webhook-Signature header',
+    answerInvalid: 'Invalid webhook signature',
+    answerMalformed: 'Malformed JSON',
+  },
+  nice: {
+    ...{ statusMissing: 403, statusInvalid: 401, answerField: 'detail' },
+    answerMissing: 'Missing webhook signature header',
+    answerInvalid: 'Invalid webhook signature',
+    answerMalformed: 'Malformed JSON payload',
+  },
+}
+
+/** What is known when the brokers have the webhook. Duplicates and stored state are not: they are found later. */
+export interface AcceptedFacts {
+  readonly identity: Pick<Identity, 'interactionId' | 'dedupKey'>
+  /** Hex. */
+  readonly eventKey: string
+  readonly isMalformed: boolean
+  readonly payload: JsonValue
+  /** Epoch ms. */
+  readonly receivedAt: number
+}
+
+/** The body of a 2xx; empty: none. */
+export const acceptedBody = (profile: AcceptedProfile, facts: AcceptedFacts): string => {
+  const { interactionId, dedupKey } = facts.identity
+  switch (profile) {
+    case 'weir':
+      return `{"status":"accepted","eventKey":"${facts.eventKey}","interactionId":${JSON.stringify(interactionId)}}`
+    case 'cxone':
+      return ''
+    case 'cxone-router':
+      if (facts.isMalformed) return '{"status":"queued_for_retry"}'
+      return `{"status":"processed","interactionId":${JSON.stringify(interactionId)}}`
+    case 'cognigy':
+      return JSON.stringify({ success: true, messageId: dedupKey, processedAt: facts.receivedAt })
+    case 'cxone-dataaction':
+      return '{"status":"processed"}'
+    case 'nice':
+      return `{"status":"accepted","interactionId":${JSON.stringify(interactionId)}}`
+    case 'slack':
+      return challengeOf(facts.payload)
+  }
+}
+
+/** Slack asks for its challenge back before it sends events to an address. */
+const challengeOf = (payload: JsonValue): string => {
+  if (typeof payload !== 'object' || payload === null || Array.isArray(payload)) return ''
+  const { type, challenge } = payload as Readonly<Record<string, JsonValue>>
+  return type === 'url_verification' && typeof challenge === 'string' ? JSON.stringify({ challenge }) : ''
+}

@@ -1,0 +1,70 @@
+import { identified, missing, sequenceOf, valueAt } from './fields.ts'
+import {
+  fillKeyTemplate,
+  fillTemplate,
+  nameOfTemplate,
+  parseKeyTemplate,
+  parseTemplate,
+} from './key-template.ts'
+import type { Identify } from './source.ts'
+
+/** How an event is identified, as texts; see `KeyTemplate`. */
+export interface KeyTexts {
+  readonly entityKey: string
+  readonly eventType: string
+  readonly dedupKey: string
+  /** Dotted path of a number that grows within an interaction. */
+  readonly sequence?: string | undefined
+}
+
+/** Throws a `TemplateError`. */
+export const identifyBy = (texts: KeyTexts): Identify => {
+  const entityKey = parseTemplate(texts.entityKey)
+  const eventType = parseTemplate(texts.eventType)
+  const dedupKey = parseKeyTemplate(texts.dedupKey)
+  const sequencePath = texts.sequence?.split('.')
+  return (payload, facts) => {
+    const interactionId = fillTemplate(entityKey, payload, facts)
+    if (interactionId === undefined) return missing(nameOfTemplate(entityKey))
+    const type = fillTemplate(eventType, payload, facts)
+    if (type === undefined) return missing(nameOfTemplate(eventType))
+    const key = fillKeyTemplate(dedupKey, payload, facts)
+    const sequence = sequencePath && sequenceOf(valueAt(payload, sequencePath))
+    return identified({
+      ...{ interactionId, eventType: type, dedupKey: key.text },
+      ...(key.fallback !== undefined && { dedupKeyFallback: key.fallback }),
+      ...(sequence !== undefined && { sequence }),
+    })
+  }
+}
+
+/** A preset's own way with some of its parts replaced; with all three replaced the preset's rules for bodies no longer hold. */
+export const overrideKeys = (base: Identify, texts: Partial<KeyTexts>): Identify => {
+  const { entityKey, eventType, dedupKey, sequence } = texts
+  if (entityKey !== undefined && eventType !== undefined && dedupKey !== undefined) {
+    return identifyBy({ entityKey, eventType, dedupKey, sequence })
+  }
+  const entity = entityKey === undefined ? undefined : parseTemplate(entityKey)
+  const type = eventType === undefined ? undefined : parseTemplate(eventType)
+  const key = dedupKey === undefined ? undefined : parseKeyTemplate(dedupKey)
+  if (entity === undefined && type === undefined && key === undefined && sequence === undefined) return base
+  return (payload, facts) => {
+    const result = base(payload, facts)
+    if (result.kind === 'problem') return result
+    const { identity } = result
+    const interactionId = entity ? fillTemplate(entity, payload, facts) : identity.interactionId
+    if (interactionId === undefined) return missing(nameOfTemplate(entity!))
+    const ownType = type ? fillTemplate(type, payload, facts) : identity.eventType
+    if (ownType === undefined) return missing(nameOfTemplate(type!))
+    const filled = key
+      ? fillKeyTemplate(key, payload, facts)
+      : { text: identity.dedupKey, fallback: identity.dedupKeyFallback }
+    const number =
+      sequence === undefined ? identity.sequence : sequenceOf(valueAt(payload, sequence.split('.')))
+    return identified({
+      ...{ interactionId, eventType: ownType, dedupKey: filled.text },
+      ...(filled.fallback !== undefined && { dedupKeyFallback: filled.fallback }),
+      ...(number !== undefined && { sequence: number }),
+    })
+  }
+}

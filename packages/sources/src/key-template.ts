@@ -1,0 +1,140 @@
+import { joinDedupKey } from '@weir/contracts'
+import { idOf, valueAt } from './fields.ts'
+import type { JsonValue, RequestFacts } from './source.ts'
+
+/** A key template cannot be read. The message says what to write instead. */
+export class TemplateError extends Error {
+  override readonly name = 'TemplateError'
+}
+
+type Alternative =
+  | { readonly kind: 'path'; readonly name: string; readonly path: readonly string[] }
+  | { readonly kind: 'header'; readonly name: string }
+  | { readonly kind: 'body-hash'; readonly name: string }
+  | { readonly kind: 'text'; readonly name: string }
+
+type Part =
+  | { readonly kind: 'literal'; readonly text: string }
+  | { readonly kind: 'field'; readonly alternatives: readonly Alternative[] }
+
+/**
+ * A text with fields in braces: `{data.id}` of the body (places in arrays are numbers), `{header:webhook-id}`,
+ * `{body-hash}`; `{a|b|'text'}` takes the first that is there.
+ */
+export type KeyTemplate = readonly Part[]
+
+export interface Filled {
+  readonly text: string
+  /** The first field that was not there, so that another one was taken for it. */
+  readonly fallback?: string | undefined
+}
+
+const FIELD = /\{([^{}]*)\}/g
+const HEADER = /^header:([a-z0-9-]+)$/
+const PATH = /^(?:\$\.)?[^.|'{}\s:]+(?:\.[^.|'{}\s:]+)*$/
+
+/** Throws a `TemplateError`. */
+export const parseTemplate = (text: string): KeyTemplate => {
+  const parts: Part[] = []
+  let from = 0
+  for (const match of text.matchAll(FIELD)) {
+    if (match.index > from) parts.push({ kind: 'literal', text: text.slice(from, match.index) })
+    parts.push({ kind: 'field', alternatives: match[1]!.split('|').map(parseAlternative) })
+    from = match.index + match[0].length
+  }
+  if (from < text.length) parts.push({ kind: 'literal', text: text.slice(from) })
+  if (parts.length === 0) throw new TemplateError('the template is empty')
+  if (parts.some((part) => part.kind === 'literal' && /[{}]/.test(part.text))) {
+    throw new TemplateError('a brace has no partner')
+  }
+  return parts
+}
+
+/** As `parseTemplate`, for keys of which each part must stay recognisable: parts are separated by `:` alone. */
+export const parseKeyTemplate = (text: string): KeyTemplate => {
+  const parts = splitAtColons(text).map(parseTemplate)
+  if (parts.some((part) => part.length !== 1)) {
+    throw new TemplateError('fields and texts of a dedup key are separated by `:`, as in `{id}:{type}`')
+  }
+  if (!parts.flat().some((part) => part.kind === 'field')) {
+    throw new TemplateError('a dedup key needs at least one field, as in `{id}`')
+  }
+  return parts.flat()
+}
+
+/** At colons outside of braces: a field may name a header. */
+const splitAtColons = (text: string): string[] => text.split(/:(?![^{]*\})/)
+
+const parseAlternative = (text: string): Alternative => {
+  const header = HEADER.exec(text.toLowerCase())?.[1]
+  if (header !== undefined) return { kind: 'header', name: header }
+  if (text === 'body-hash') return { kind: 'body-hash', name: text }
+  if (/^'[^']+'$/.test(text)) return { kind: 'text', name: text.slice(1, -1) }
+  if (!PATH.test(text)) {
+    throw new TemplateError(
+      `{${text}} is no field: write a path such as {data.id}, {header:webhook-id}, {body-hash} or a text as {'text'}`,
+    )
+  }
+  return { kind: 'path', name: text, path: text.replace(/^\$\./, '').split('.') }
+}
+
+const read = (alternative: Alternative, payload: JsonValue, facts: RequestFacts): string | undefined => {
+  switch (alternative.kind) {
+    case 'path':
+      return idOf(valueAt(payload, alternative.path))
+    case 'header':
+      return idOf(facts.header(alternative.name))
+    case 'body-hash':
+      return facts.bodyHash()
+    case 'text':
+      return alternative.name
+  }
+}
+
+const fillField = (
+  alternatives: readonly Alternative[],
+  payload: JsonValue,
+  facts: RequestFacts,
+): Filled | undefined => {
+  for (const [index, alternative] of alternatives.entries()) {
+    const text = read(alternative, payload, facts)
+    if (text !== undefined) return { text, fallback: index === 0 ? undefined : alternatives[0]!.name }
+  }
+  return undefined
+}
+
+/** The whole text, or undefined when a field has none of its alternatives or the text is too long. */
+export const fillTemplate = (
+  template: KeyTemplate,
+  payload: JsonValue,
+  facts: RequestFacts,
+): string | undefined => {
+  let whole = ''
+  for (const part of template) {
+    const text = part.kind === 'literal' ? part.text : fillField(part.alternatives, payload, facts)?.text
+    if (text === undefined) return undefined
+    whole += text
+  }
+  return idOf(whole)
+}
+
+/** A dedup key: never without a part, as the body's hash takes the place of what is missing, and says so. */
+export const fillKeyTemplate = (template: KeyTemplate, payload: JsonValue, facts: RequestFacts): Filled => {
+  let fallback: string | undefined
+  const parts = template.map((part) => {
+    if (part.kind === 'literal') return part.text
+    const filled = fillField(part.alternatives, payload, facts) ?? {
+      text: facts.bodyHash(),
+      fallback: part.alternatives[0]!.name,
+    }
+    fallback ??= filled.fallback
+    return filled.text
+  })
+  return { text: joinDedupKey(parts), fallback }
+}
+
+/** The first name of the first field: how a template is called in messages. */
+export const nameOfTemplate = (template: KeyTemplate): string => {
+  const field = template.find((part) => part.kind === 'field')
+  return field === undefined ? 'text' : field.alternatives[0]!.name
+}

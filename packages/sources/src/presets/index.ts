@@ -1,0 +1,32 @@
+import type { PresetName, SourceDefinition, SourceName } from '../source.ts'
+import { cognigy } from './cognigy.ts'
+import { custom } from './custom.ts'
+import { cxoneDataAction } from './cxone-dataaction.ts'
+import { cxone } from './cxone.ts'
+import { github } from './github.ts'
+import { niceExpert } from './nice-expert.ts'
+import { nice } from './nice.ts'
+import { shopify } from './shopify.ts'
+import { slack } from './slack.ts'
+import { standardWebhooks } from './standard-webhooks.ts'
+import { stripe } from './stripe.ts'
+
+export type BuiltInSource = SourceDefinition & { readonly name: SourceName }
+
+/** The sources that are there without a sources file. */
+export const SOURCES: readonly BuiltInSource[] = [cxone, cognigy, cxoneDataAction, nice]
+
+/** Everything that a sources file can start from. */
+export const PRESETS: Readonly<Record<PresetName, SourceDefinition>> = {
+  cxone,
+  'cxone-dataaction': cxoneDataAction,
+  nice,
+  cognigy,
+  'nice-expert': niceExpert,
+  'standard-webhooks': standardWebhooks,
+  github,
+  stripe,
+  slack,
+  shopify,
+  custom,
+}

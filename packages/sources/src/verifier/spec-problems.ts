@@ -1,0 +1,37 @@
+import { compileContent } from './signed-content.ts'
+import type { SignatureSpec } from './spec.ts'
+
+export interface SpecProblem {
+  /** The part of the spec that is wrong. */
+  readonly field: keyof SignatureSpec
+  readonly message: string
+}
+
+/** What in a spec contradicts itself; empty: it can be used. */
+export const specProblems = (spec: SignatureSpec): readonly SpecProblem[] => {
+  const problems: SpecProblem[] = []
+  const add = (field: SpecProblem['field'], message: string) => problems.push({ field, message })
+  const { form, label, timestamp, idHeader } = spec
+  let content: ReturnType<typeof compileContent> | undefined
+  try {
+    content = compileContent(spec.content)
+  } catch (error) {
+    add('content', (error as Error).message)
+  }
+  if (form !== 'single' && label === '') add('label', `form ${form} needs the label of the entries to take`)
+  if (timestamp !== undefined && (timestamp.header === undefined) === (timestamp.pair === undefined)) {
+    add('timestamp', 'name either its header or its pair')
+  }
+  if (timestamp?.pair !== undefined && form !== 'pairs') add('timestamp', 'a pair needs form pairs')
+  if (content === undefined) return problems
+  if (content.usesTimestamp && timestamp === undefined) {
+    add('timestamp', 'content has {timestamp}, so say where it comes from')
+  }
+  if (!content.usesTimestamp && timestamp !== undefined) {
+    add('content', 'a timestamp that is not signed proves nothing: put {timestamp} into it')
+  }
+  if (content.usesId !== (idHeader !== undefined)) {
+    add('idHeader', content.usesId ? 'content has {id}, so name its header' : 'content has no {id}')
+  }
+  return problems
+}

@@ -1,0 +1,112 @@
+import type { Counter, Histogram, Metrics } from '@weir/service-kit'
+import type { AccessVerdict } from './intake.ts'
+
+/**
+ * What requests have been told, by source. Counted in plain numbers and handed to the registry when somebody asks for
+ * it: the registry's own counters look up their labels each time, and that shows at this rate.
+ */
+export class IntakeMetrics {
+  readonly #requests: Counter<'source' | 'status'>
+  readonly #verdicts: Counter<'source' | 'result' | 'secret'>
+  readonly #fallbacks: Counter<'source'>
+  readonly #seconds: Histogram<'source'>
+  readonly #sources = new Map<string, SourceMetrics>()
+
+  constructor(metrics: Metrics) {
+    this.#requests = metrics.counter('weir_ingress_requests_total', 'Webhook requests answered.', [
+      'source',
+      'status',
+    ])
+    this.#verdicts = metrics.counter(
+      'weir_ingress_signatures_total',
+      'Signatures and tokens judged; `secret` is the place in the list of the one that matched.',
+      ['source', 'result', 'secret'],
+    )
+    this.#fallbacks = metrics.counter(
+      'weir_ingress_key_fallbacks_total',
+      'Events whose dedup key lacked a part, so that another one or the hash of the body took its place.',
+      ['source'],
+    )
+    this.#seconds = metrics.histogram(
+      'weir_ingress_request_seconds',
+      'From the head of the request to the answer.',
+      ['source'],
+    )
+  }
+
+  of(source: string): SourceMetrics {
+    const existing = this.#sources.get(source)
+    if (existing !== undefined) return existing
+    const created = new SourceMetrics(this.#seconds.labels({ source }))
+    this.#sources.set(source, created)
+    return created
+  }
+
+  /** Before the registry is read. */
+  flush(): void {
+    for (const [source, metrics] of this.#sources) {
+      const { statuses, verdicts, fallbacks } = metrics.take()
+      for (const [status, count] of statuses) this.#requests.inc({ source, status }, count)
+      for (const [verdict, count] of verdicts) {
+        const [result = '', secret = ''] = verdict.split('/')
+        this.#verdicts.inc({ source, result, secret }, count)
+      }
+      if (fallbacks > 0) this.#fallbacks.inc({ source }, fallbacks)
+    }
+  }
+}
+
+interface Observer {
+  observe(value: number): void
+}
+
+export class SourceMetrics {
+  readonly #seconds: Observer
+  #statuses = new Map<number, number>()
+  #verdicts = new Map<string, number>()
+  #fallbacks = 0
+
+  constructor(seconds: Observer) {
+    this.#seconds = seconds
+  }
+
+  answered(status: number, startedAt: number): void {
+    this.#statuses.set(status, (this.#statuses.get(status) ?? 0) + 1)
+    this.#seconds.observe((performance.now() - startedAt) / 1_000)
+  }
+
+  judged(verdict: AccessVerdict | { readonly kind: 'unavailable' }): void {
+    const name = nameOf(verdict)
+    this.#verdicts.set(name, (this.#verdicts.get(name) ?? 0) + 1)
+  }
+
+  fellBack(): void {
+    this.#fallbacks += 1
+  }
+
+  take() {
+    const taken = { statuses: this.#statuses, verdicts: this.#verdicts, fallbacks: this.#fallbacks }
+    this.#statuses = new Map()
+    this.#verdicts = new Map()
+    this.#fallbacks = 0
+    return taken
+  }
+}
+
+const VALID = ['valid/0', 'valid/1', 'valid/2', 'valid/3']
+
+/** Result, and the secret's place where there is one. */
+const nameOf = (verdict: AccessVerdict | { readonly kind: 'unavailable' }): string => {
+  switch (verdict.kind) {
+    case 'valid':
+      return VALID[verdict.secret] ?? `valid/${verdict.secret}`
+    case 'invalid':
+      return verdict.reason
+    case 'token':
+      return 'wrong_token'
+    case 'missing':
+    case 'unsigned':
+    case 'unavailable':
+      return verdict.kind
+  }
+}

@@ -1,0 +1,225 @@
+import { createSecretKey, type KeyObject } from 'node:crypto'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { encodeReceivedWebhook, type ReceivedWebhook } from '@weir/contracts'
+import { LaneError, partitionOf, type Lanes } from '@weir/kafka'
+import { failpoint, type Logger } from '@weir/service-kit'
+import { isInRanges, RequestHeaders } from '@weir/sources'
+import type { IngressConfig } from './config.ts'
+import { answer, answerAndClose, errorBody, type AnswerHeaders } from './http-answer.ts'
+import { answerOf, intake, type Intake } from './intake.ts'
+import { readBody, type ArrivingBytes, type BodyFailure } from './read-body.ts'
+import type { Route, SourceTable } from './source-table.ts'
+
+export interface ReceiverOptions {
+  readonly config: Pick<IngressConfig, 'bodyHashKey'>
+  readonly logger: Logger
+  readonly table: SourceTable
+  readonly arriving: ArrivingBytes
+  /** Undefined until the brokers answered. */
+  readonly lanes: () => Lanes | undefined
+  /** True: connections are closed after their answer. */
+  readonly isClosing: () => boolean
+}
+
+/** One request on its way: what is needed to answer it. */
+interface Exchange {
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  readonly route: Route
+  readonly headers: RequestHeaders
+  readonly startedAt: number
+}
+
+type Accepted = Extract<Intake, { kind: 'accept' }>
+
+interface Refusal {
+  readonly status: number
+  readonly body: string
+}
+
+const RETRY_AFTER: AnswerHeaders = ['retry-after', '5']
+const ALLOW: AnswerHeaders = ['allow', 'POST']
+const CLOSE: AnswerHeaders = ['connection', 'close']
+const JSON_TYPE = /^application\/(?:[\w.-]+\+)?json\s*(?:;|$)/i
+
+const BODIES = {
+  notFound: errorBody('Not found'),
+  method: errorBody('Method not allowed'),
+  tooLarge: errorBody('Body too large'),
+  encoded: errorBody('Encoded bodies are not accepted'),
+  tooMany: errorBody('Too many requests'),
+  unavailable: errorBody('Temporarily unavailable'),
+  internal: errorBody('Internal error'),
+  address: 'Address not allowed',
+}
+
+/** Takes requests to the sources' paths: judges them, has them written, and answers. */
+export class Receiver {
+  readonly #options: ReceiverOptions
+  readonly #bodyHashKey: KeyObject
+
+  constructor(options: ReceiverOptions) {
+    this.#options = options
+    this.#bodyHashKey = createSecretKey(Buffer.from(options.config.bodyHashKey))
+  }
+
+  /** `peer` gives the address that the request comes from, as far as proxies are trusted. */
+  receive(request: IncomingMessage, response: ServerResponse, peer: () => string): void {
+    const route = this.#options.table.find(pathOf(request.url!))
+    if (route === undefined) {
+      answer(response, 404, BODIES.notFound)
+      return
+    }
+    const startedAt = performance.now()
+    const exchange = { request, response, route, headers: new RequestHeaders(request.rawHeaders), startedAt }
+    if (request.method !== 'POST') {
+      this.#answer(exchange, 405, BODIES.method, ALLOW)
+      return
+    }
+    const refusal = beforeBody(exchange, peer)
+    if (refusal !== undefined) {
+      if (refusal.status === 413) this.#answerUnread(exchange, refusal.status, refusal.body)
+      else this.#answer(exchange, refusal.status, refusal.body)
+      return
+    }
+    readBody(request, route.bodyBytesMax, this.#options.arriving, (body) => {
+      if (Buffer.isBuffer(body))
+        this.#judge(exchange, body).catch((error: unknown) => this.#fail(exchange, error))
+      else this.#answerFailure(exchange, body)
+    })
+  }
+
+  #answerFailure(exchange: Exchange, failure: BodyFailure): void {
+    switch (failure) {
+      case 'too_large':
+        this.#answerUnread(exchange, 413, BODIES.tooLarge)
+        break
+      case 'full':
+        this.#answerUnread(exchange, 503, BODIES.unavailable, RETRY_AFTER)
+        break
+      case 'gone':
+        break
+    }
+  }
+
+  #fail(exchange: Exchange, error: unknown): void {
+    const { name, message } = error as Error
+    const { source } = exchange.route.access
+    this.#options.logger.error({ source: source.name, error: name, message }, 'a request failed')
+    this.#answer(exchange, 500, BODIES.internal)
+  }
+
+  async #judge(exchange: Exchange, raw: Buffer): Promise<void> {
+    const { route, headers } = exchange
+    const { access, metrics } = route
+    const outcome = intake(access, this.#bodyHashKey, { headers, raw, receivedAt: Date.now() })
+    metrics.judged(outcome.kind === 'unavailable' ? outcome : outcome.verdict)
+    if (outcome.kind === 'unavailable') {
+      this.#answer(exchange, 503, BODIES.unavailable, RETRY_AFTER)
+      return
+    }
+    const bucket = outcome.kind === 'refuse' ? route.refused : route.accepted
+    const waitSecs = bucket?.take(exchange.startedAt) ?? 0
+    if (waitSecs > 0) {
+      this.#answer(exchange, 429, BODIES.tooMany, ['retry-after', String(waitSecs)])
+      return
+    }
+    if (outcome.kind === 'accept') await this.#accept(exchange, outcome)
+    else this.#answer(exchange, outcome.status, outcome.answer)
+  }
+
+  async #accept(exchange: Exchange, { webhook, status, answer: body }: Accepted): Promise<void> {
+    if (webhook.dedupKeyFallback !== undefined) exchange.route.metrics.fellBack()
+    const failure = await this.#write(exchange, webhook)
+    if (failure === undefined) {
+      failpoint('ingress.appended')
+      this.#answer(exchange, status, body)
+      failpoint('ingress.answered')
+    } else if (failure === 'too_large') {
+      this.#answer(exchange, 413, BODIES.tooLarge)
+    } else {
+      this.#answer(exchange, 503, BODIES.unavailable, RETRY_AFTER)
+    }
+  }
+
+  /** Undefined: every in-sync replica has it. */
+  async #write(
+    { route, startedAt }: Exchange,
+    webhook: ReceivedWebhook,
+  ): Promise<undefined | 'too_large' | 'unavailable'> {
+    const lanes = this.#options.lanes()
+    if (lanes === undefined) return 'unavailable'
+    const record = encodeReceivedWebhook(webhook)
+    failpoint('ingress.before-produce')
+    try {
+      const { requestBudgetMs } = route
+      const deliver = async () => {
+        await lanes.send(partitionOf(record.key, lanes.partitions), record)
+      }
+      if (requestBudgetMs === undefined) await deliver()
+      else await within(deliver(), startedAt + requestBudgetMs - performance.now())
+      return undefined
+    } catch (error) {
+      if (!(error instanceof LaneError)) throw error
+      this.#options.logger.debug(
+        { source: webhook.source, kind: error.kind },
+        'a webhook was not acknowledged',
+      )
+      return error.kind === 'too_large' ? 'too_large' : 'unavailable'
+    }
+  }
+
+  #answer(exchange: Exchange, status: number, body: string, headers?: AnswerHeaders): void {
+    const { response, route, startedAt } = exchange
+    answer(response, status, body, this.#options.isClosing() ? [...(headers ?? []), ...CLOSE] : headers)
+    route.metrics.answered(status, startedAt)
+  }
+
+  /** The body is not read to its end. */
+  #answerUnread(exchange: Exchange, status: number, body: string, headers?: AnswerHeaders): void {
+    answerAndClose(exchange.request, exchange.response, status, body, headers)
+    exchange.route.metrics.answered(status, exchange.startedAt)
+  }
+}
+
+const pathOf = (url: string): string => {
+  const end = url.indexOf('?')
+  return end < 0 ? url : url.slice(0, end)
+}
+
+/** What can be refused before a byte of the body is read. */
+const beforeBody = ({ request, route, headers }: Exchange, peer: () => string): Refusal | undefined => {
+  const { source, ranges } = route.access
+  if (ranges !== undefined && !isInRanges(peer(), ranges)) {
+    return { status: 403, body: answerOf(source, BODIES.address) }
+  }
+  // Node has checked that it is one number.
+  if (Number(request.headers['content-length'] ?? 0) > route.bodyBytesMax) {
+    return { status: 413, body: BODIES.tooLarge }
+  }
+  const type = headers.get('content-type')
+  if (type === undefined || !isTaken(source.mediaTypes, type)) {
+    return { status: 415, body: errorBody(`Send ${source.mediaTypes[0] ?? 'application/json'}`) }
+  }
+  const isEncoded = headers.count('content-encoding') > 0 && headers.get('content-encoding') !== 'identity'
+  return isEncoded ? { status: 415, body: BODIES.encoded } : undefined
+}
+
+const isTaken = (mediaTypes: readonly string[], type: string): boolean =>
+  mediaTypes.length === 0
+    ? JSON_TYPE.test(type)
+    : mediaTypes.includes(type.split(';', 1)[0]!.trim().toLowerCase())
+
+/** Rejects as a lane does when the promise takes longer; what was sent may still arrive. */
+const within = async (sent: Promise<void>, ms: number): Promise<void> => {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new LaneError('deadline', 'no acknowledgement in time')), Math.max(0, ms))
+  })
+  try {
+    await Promise.race([sent, late])
+  } finally {
+    clearTimeout(timer)
+    sent.catch(() => undefined)
+  }
+}

@@ -1,0 +1,76 @@
+import type { RateLimit, SourceAccess } from '@weir/sources'
+import type { IngressConfig } from './config.ts'
+import type { IntakeMetrics, SourceMetrics } from './intake-metrics.ts'
+import { TokenBucket } from './token-bucket.ts'
+
+/** A source as requests meet it: with its bounds. */
+export interface Route {
+  readonly access: SourceAccess
+  readonly metrics: SourceMetrics
+  readonly bodyBytesMax: number
+  /** Undefined: the brokers' own deadline is short enough. */
+  readonly requestBudgetMs: number | undefined
+  /** Of authentic requests, so that nobody else can use up what the provider may send. */
+  readonly accepted: TokenBucket | undefined
+  /** Of all others. */
+  readonly refused: TokenBucket | undefined
+}
+
+type Bounds = Pick<IngressConfig, 'bodyBytesMax' | 'requestBudgetMs' | 'ratePerSec' | 'rateBurst'>
+
+/** The paths of all sources. Replaced as a whole, so that a request meets the old sources or the new ones. */
+export class SourceTable {
+  readonly #bounds: Bounds
+  readonly #metrics: IntakeMetrics
+  #routes: ReadonlyMap<string, Route> = new Map()
+  #bySource: ReadonlyMap<string, Route> = new Map()
+
+  constructor(bounds: Bounds, metrics: IntakeMetrics) {
+    this.#bounds = bounds
+    this.#metrics = metrics
+  }
+
+  find(path: string): Route | undefined {
+    return this.#routes.get(path)
+  }
+
+  /** Names of the sources whose requests cannot be judged now. */
+  get unavailable(): readonly string[] {
+    return [...this.#bySource].flatMap(([name, { access }]) =>
+      access.unavailable === undefined ? [] : [name],
+    )
+  }
+
+  replace(accesses: readonly SourceAccess[]): void {
+    const bySource = new Map(accesses.map((access) => [access.source.name, this.#routeOf(access)]))
+    this.#routes = new Map(
+      [...bySource.values()].flatMap((route) => route.access.source.paths.map((path) => [path, route])),
+    )
+    this.#bySource = bySource
+  }
+
+  #routeOf(access: SourceAccess): Route {
+    const { name, limits } = access.source
+    const budget = limits.requestBudgetMs ?? this.#bounds.requestBudgetMs
+    const rate = limits.rate ?? this.#defaultRate()
+    const previous = this.#bySource.get(name)
+    return {
+      access,
+      metrics: this.#metrics.of(name),
+      bodyBytesMax: limits.bodyBytesMax ?? this.#bounds.bodyBytesMax,
+      requestBudgetMs: budget < this.#bounds.requestBudgetMs ? budget : undefined,
+      // What was used up stays used up when sources are loaded again.
+      accepted:
+        rate &&
+        (previous?.accepted?.isOf(rate) ? previous.accepted : new TokenBucket(rate, performance.now())),
+      refused:
+        rate && (previous?.refused?.isOf(rate) ? previous.refused : new TokenBucket(rate, performance.now())),
+    }
+  }
+
+  #defaultRate(): RateLimit | undefined {
+    const { ratePerSec, rateBurst } = this.#bounds
+    if (ratePerSec === 0) return undefined
+    return { perSec: ratePerSec, burst: rateBurst === 0 ? 2 * ratePerSec : rateBurst }
+  }
+}
