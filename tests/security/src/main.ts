@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { rowText, summarise } from './report.ts'
 import { openRig } from './rig/rig.ts'
-import type { Tier } from './security-case.ts'
+import type { Tier } from './tier.ts'
 import { allCases, runCases, select } from './suite.ts'
 
 interface Options {

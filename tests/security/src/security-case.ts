@@ -1,6 +1,5 @@
 import type { Rig } from './rig/rig.ts'
-
-export type Tier = 'short' | 'full'
+import type { Tier } from './tier.ts'
 
 /** One row of the table: what is done to Weir, what must be seen and what was. */
 export interface SecurityCase {

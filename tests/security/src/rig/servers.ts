@@ -8,7 +8,7 @@ import {
   type Folders,
   type LocalServer,
 } from '@weir/local-stack'
-import type { Tier } from '../security-case.ts'
+import type { Tier } from '../tier.ts'
 
 export interface Servers {
   readonly kafkaBrokers: string
