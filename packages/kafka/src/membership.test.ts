@@ -18,14 +18,20 @@ interface TestMember {
   readonly owned: number[]
 }
 
-const join = async (partitions = 6): Promise<TestMember> => {
+const join = async (
+  partitions = 6,
+  onAssigned: (membership: Membership, owned: ReadonlySet<number>) => void = () => undefined,
+): Promise<TestMember> => {
   const assigned: number[][] = []
   const failures: Error[] = []
   const membership = new Membership({
     ...{ cluster: group.cluster(), logger: silentLogger, groupId: 'group', topics: ['a', 'b'] },
     partitions: Array.from({ length: partitions }, (_, i) => i),
     sessionMs: SESSION_MS,
-    onAssigned: (owned) => assigned.push([...owned].sort((a, b) => a - b)),
+    onAssigned: (owned) => {
+      assigned.push([...owned].sort((a, b) => a - b))
+      onAssigned(membership, owned)
+    },
     onFailed: (error) => failures.push(error),
   })
   membership.start()
@@ -228,12 +234,25 @@ describe('confirm', () => {
     let confirmed: boolean | undefined
     void first.membership.confirm(3, live).then((result) => (confirmed = result))
     answers[0]!()
-    await pass(HEARTBEAT_MS)
+    await pass(0)
     expect(confirmed).toBeUndefined()
+    expect(answers).toHaveLength(2)
     answers[1]!()
     await pass(0)
     expect(confirmed).toBe(true)
     group.after = () => undefined
+  })
+
+  it('needs no more than one heartbeat for all who ask right after a join', async () => {
+    const confirmed: boolean[] = []
+    const asking: Promise<boolean>[] = []
+    const first = await join(6, (membership, owned) => {
+      for (const partition of owned) asking.push(membership.confirm(partition, live))
+    })
+    confirmed.push(...(await Promise.all(asking)))
+    expect(confirmed).toEqual([true, true, true, true, true, true])
+    expect(first.owned).toHaveLength(6)
+    expect(group.count('heartbeat')).toBe(2)
   })
 
   it('is false when the partition belongs to another meanwhile', async () => {

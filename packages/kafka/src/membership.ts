@@ -55,6 +55,8 @@ export class Membership {
   /** Number of that request, and of the last one sent. */
   #answered = 0
   #sent = 0
+  /** Somebody waits for a heartbeat that is still to be sent. */
+  #isAsked = false
   #wake: (() => void) | undefined
   #watchers: (() => void)[] = []
   #running: Promise<void> = Promise.resolve()
@@ -89,6 +91,7 @@ export class Membership {
       for (;;) {
         if (this.#isStopped() || signal.aborted || !this.#owned.has(partition)) return false
         if (this.#state === 'member' && this.#answered > sentBefore) return true
+        this.#isAsked = true
         this.#wake?.()
         await new Promise<void>((resolve) => this.#watchers.push(resolve))
       }
@@ -125,7 +128,7 @@ export class Membership {
         const coordinator = await this.#options.cluster.findGroupCoordinator({ groupId })
         if (this.#state !== 'member') await this.#join(coordinator)
         while (!this.#isStopped()) {
-          await this.#pause(failures === 0 ? this.#heartbeatMs : 0)
+          if (failures === 0 && !this.#isAsked) await this.#pause(this.#heartbeatMs)
           await this.#heartbeat(coordinator)
           failures = 0
         }
@@ -179,6 +182,7 @@ export class Membership {
   #lease(): () => void {
     const sentAt = performance.now()
     this.#sent += 1
+    this.#isAsked = false
     const number = this.#sent
     return () => {
       this.#leaseAt = sentAt

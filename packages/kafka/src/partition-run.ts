@@ -64,6 +64,8 @@ export class PartitionRun {
     const { after, partition, membership, stage } = this.#options
     await after
     for (let failures = 0; !this.#isReleased();) {
+      // Fencing without being the owner would shut out the rightful one.
+      if (!(await membership.confirm(partition, this.#released.signal))) break
       const startedAt = performance.now()
       try {
         await this.#own()
@@ -79,8 +81,6 @@ export class PartitionRun {
         const fields = { partition, failures, error: kafkaErrorType(error.cause ?? error) }
         stage.logger.warn(fields, `${error.message}: starting the partition again`)
         await this.#pause(failures)
-        // Fencing without being the owner would shut out the rightful one.
-        if (!(await membership.confirm(partition, this.#released.signal))) break
       }
     }
     this.#enter('released')
@@ -105,11 +105,18 @@ export class PartitionRun {
       inputs = await this.#restore(owner, producer)
       this.#enter('running')
       await this.#work(owner, producer, inputs)
-    } finally {
+    } catch (error) {
       inputs?.close()
       await producer.close()
-      await owner?.close()
+      await owner?.close().catch((closing: unknown) => {
+        const fields = { partition, error: kafkaErrorType(closing) }
+        stage.logger.warn(fields, 'the owner could not be closed after an error')
+      })
+      throw error
     }
+    inputs.close()
+    await producer.close()
+    await owner.close()
   }
 
   /** Brings the owner to where its predecessor has committed, and opens the inputs there. */

@@ -20,6 +20,8 @@ export interface StageOptions {
     /** When idle, wait so long for a batch to gather, ms: short transactions when idle, long ones with a backlog. */
     readonly lingerMs: number
   }
+  /** How often the topics are looked at for a changed partition count, ms; default 30 s. */
+  readonly topicCheckMs?: number
   readonly observer?: StageObserver
   /** For fault injection: what it throws fails the transaction at this step. */
   readonly onStep?: TransactionHook

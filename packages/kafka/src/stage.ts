@@ -7,6 +7,7 @@ import { Membership } from './membership.ts'
 import { partitionsOf } from './offsets.ts'
 import { PartitionRun } from './partition-run.ts'
 import type { PartitionState, StageOptions } from './stage-options.ts'
+import { requirePartitions, TopicWatch } from './topic-watch.ts'
 
 /**
  * An exactly-once consumer: {outputs, offsets} of a batch commit in one Kafka transaction, with one
@@ -16,13 +17,17 @@ export interface Stage {
   /** Why it is not ready: not joined yet, or the partitions that still restore. */
   readiness(): readonly string[]
   readonly partitions: ReadonlyMap<number, PartitionState>
-  /** Rejects when a partition met a `StateError` or an `OffsetOutOfRangeError`, or the group membership crashed for good. */
+  /**
+   * Rejects when a partition has stopped (a `StateError`, an `OffsetOutOfRangeError`, or what nobody expected), when
+   * the topics are no longer what they were, or when the group refuses the member. The other partitions go on until
+   * `stop`.
+   */
   readonly failed: Promise<never>
   /** Lets running transactions end, leaves the group, disconnects. */
   stop(): Promise<void>
 }
 
-/** Resolves when it tries to join the group; `readiness` says when it works. Rejects when a topic is missing or the cluster does not answer. */
+/** Resolves when it tries to join the group; `readiness` says when it works. Rejects with a `StateError` when a topic is missing or has another partition count than configured, and when the cluster does not answer. */
 export const startStage = async (options: StageOptions): Promise<Stage> => {
   const { settings, logger, service, inputs, stateTopic } = options
   const client = { settings, logger, clientId: `weir-${service}` }
@@ -38,10 +43,9 @@ export const startStage = async (options: StageOptions): Promise<Stage> => {
     fetches: kafkaCluster(client),
   }
   const disconnectAll = () => Promise.allSettled(Object.values(clusters).map(disconnectNow))
-  let partitions: readonly number[]
   try {
     await Promise.all(Object.values(clusters).map((cluster) => connectTo(cluster, topics)))
-    partitions = commonPartitions(clusters.queries, topics)
+    requirePartitions(clusters.queries, topics, settings.topicPartitions)
   } catch (error) {
     await disconnectAll()
     throw error
@@ -52,7 +56,8 @@ export const startStage = async (options: StageOptions): Promise<Stage> => {
   failure.promise.catch(() => undefined)
   const fetcher = new Fetcher(clusters.fetches, logger)
   const runs = new Map<number, PartitionRun>()
-  const kafka = kafkaClient(client)
+  // A transaction that waits longer for an answer has been aborted meanwhile.
+  const kafka = kafkaClient({ ...client, requestTimeoutMs: settings.transactionTimeoutMs })
   const onFatal = (error: Error): void => {
     failure.reject(error)
   }
@@ -75,9 +80,15 @@ export const startStage = async (options: StageOptions): Promise<Stage> => {
     }
   }
   const membership = new Membership({
-    ...{ logger, groupId, topics: inputs, partitions, onAssigned, onFailed: onFatal },
+    ...{ logger, groupId, topics: inputs, onAssigned, onFailed: onFatal },
     cluster: clusters.membership,
+    partitions: partitionsOf(clusters.queries, inputs[0]!),
     sessionMs: settings.groupSessionMs,
+  })
+  const watch = new TopicWatch({
+    ...{ logger, topics, onFault: onFatal, everyMs: options.topicCheckMs ?? TOPIC_CHECK_MS },
+    cluster: clusters.queries,
+    partitions: settings.topicPartitions,
   })
   membership.start()
 
@@ -93,6 +104,7 @@ export const startStage = async (options: StageOptions): Promise<Stage> => {
         .map(([partition, { state }]) => `partition ${partition} is ${state}`)
     },
     stop: async () => {
+      watch.stop()
       await Promise.all([...runs.values()].map((run) => run.release()))
       await membership.stop()
       await fetcher.stop()
@@ -102,6 +114,7 @@ export const startStage = async (options: StageOptions): Promise<Stage> => {
 }
 
 const REQUEST_GRACE_MS = 5_000
+const TOPIC_CHECK_MS = 30_000
 
 const connectTo = async (cluster: Cluster, topics: readonly string[]): Promise<void> => {
   try {
@@ -111,17 +124,4 @@ const connectTo = async (cluster: Cluster, topics: readonly string[]): Promise<v
     if (kafkaErrorType(error) !== 'UNKNOWN_TOPIC_OR_PARTITION') throw error
     throw new StateError(`one of the topics ${topics.join(', ')} does not exist: create the topics first`)
   }
-}
-
-/** A `StateError` unless every topic has the same partitions: p of one belongs to p of the others. */
-const commonPartitions = (cluster: Cluster, topics: readonly string[]): readonly number[] => {
-  const [first, ...others] = topics.map((topic) => ({ topic, partitions: partitionsOf(cluster, topic) }))
-  for (const { topic, partitions } of others) {
-    if (partitions.length !== first!.partitions.length) {
-      throw new StateError(
-        `${first!.topic} has ${first!.partitions.length} partitions and ${topic} has ${partitions.length}: they must be equal`,
-      )
-    }
-  }
-  return first!.partitions
 }

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { TopicSpec } from '@weir/contracts'
 import kafkajs, { type Admin } from 'kafkajs'
 import { kafkaClient, kafkaErrorType } from './client.ts'
+import { untilLed } from './topic-leaders.ts'
 import type { KafkaLogger, KafkaSettings } from './settings.ts'
 import { silentLogger } from './silent-logger.ts'
 
@@ -17,9 +18,6 @@ export interface TopicsOptions {
 const COMPACT_SEGMENT_MS = 3_600_000
 const REPLICAS_MIN = 3
 const INSYNC_MIN = 2
-const LEADERS_MS_MAX = 30_000
-const LEADERS_LOOK_MS = 50
-const SPREADING = new Set(['UNKNOWN_TOPIC_OR_PARTITION', 'LEADER_NOT_AVAILABLE'])
 
 const withAdmin = async <T>(
   settings: KafkaSettings,
@@ -74,24 +72,6 @@ export const ensureTopics = async (options: TopicsOptions): Promise<void> => {
     )
     logger.info({ topics: missing.map(({ name }) => name) }, 'topics created')
   })
-}
-
-/** Metadata spread from the controller to the brokers: a new topic is unknown to some of them for a moment. */
-const untilLed = async (admin: Admin, topics: readonly string[]): Promise<void> => {
-  const deadline = performance.now() + LEADERS_MS_MAX
-  for (;;) {
-    try {
-      const metadata = await admin.fetchTopicMetadata({ topics: [...topics] })
-      const partitions = metadata.topics.flatMap((topic) => topic.partitions)
-      if (partitions.every(({ leader }) => leader >= 0)) return
-    } catch (error) {
-      if (!SPREADING.has(kafkaErrorType(error))) throw error
-    }
-    if (performance.now() > deadline) {
-      throw new Error(`no leaders after ${LEADERS_MS_MAX} ms for the topics ${topics.join(', ')}`)
-    }
-    await sleep(LEADERS_LOOK_MS)
-  }
 }
 
 /**

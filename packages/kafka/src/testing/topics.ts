@@ -4,6 +4,7 @@ import { openTopicReader } from '../reader.ts'
 import type { InputRecord } from '../record.ts'
 import type { KafkaSettings } from '../settings.ts'
 import { silentLogger } from '../silent-logger.ts'
+import { untilLed } from '../topic-leaders.ts'
 
 export const withAdmin = async <T>(
   settings: KafkaSettings,
@@ -26,16 +27,17 @@ export const createTopics = async (
   partitions = settings.topicPartitions,
 ): Promise<string[]> => {
   const topics = names.map((name) => `${settings.topicPrefix}${name}`)
-  await withAdmin(settings, (admin) =>
-    admin.createTopics({
-      waitForLeaders: true,
+  await withAdmin(settings, async (admin) => {
+    await admin.createTopics({
+      waitForLeaders: false,
       topics: topics.map((topic) => ({
         topic,
         numPartitions: partitions,
         configEntries: Object.entries(config).map(([name, value]) => ({ name, value })),
       })),
-    }),
-  )
+    })
+    await untilLed(admin, topics)
+  })
   return topics
 }
 

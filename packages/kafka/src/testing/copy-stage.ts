@@ -1,0 +1,130 @@
+import { once } from 'node:events'
+import { openLanes, type Lanes } from '../lanes.ts'
+import type { InputBatch, PartitionOwner, StagedBatch } from '../owner.ts'
+import type { OutputRecord } from '../record.ts'
+import type { KafkaSettings } from '../settings.ts'
+import { silentLogger } from '../silent-logger.ts'
+import type { PartitionState, StageObserver, StageOptions } from '../stage-options.ts'
+import { startStage, type Stage } from '../stage.ts'
+import { readAll } from './topics.ts'
+
+/** What happened to a stage, in order; `partitions` per partition. */
+export interface CopyLog {
+  readonly states: { readonly partition: number; readonly state: PartitionState; readonly error?: Error }[]
+  /** Committed batches with records. */
+  readonly commits: { readonly partition: number; readonly records: number; readonly outputs: number }[]
+}
+
+export interface CopyStage extends Stage {
+  readonly log: CopyLog
+  /** How often each of these states was entered, in all partitions or in one. */
+  entered(state: PartitionState, partition?: number): number
+}
+
+export interface CopyOptions extends Partial<Omit<StageOptions, 'settings' | 'inputs'>> {
+  readonly settings: KafkaSettings
+  readonly inputs: readonly string[]
+  readonly output: string
+  /** Replaces methods of the copying owner. */
+  readonly owner?: (partition: number, copying: PartitionOwner) => Partial<PartitionOwner>
+}
+
+export const copies = (batch: InputBatch, topic: string): OutputRecord[] =>
+  batch.records.map(({ key, value, headers, partition }) => ({
+    ...{ topic, partition, value, headers },
+    key: key ?? Buffer.alloc(0),
+  }))
+
+/** A stage that writes each input record to the same partition of one topic, and keeps no state. */
+export const startCopyStage = async (options: CopyOptions): Promise<CopyStage> => {
+  const { output, owner: override, ...rest } = options
+  const log: CopyLog = { states: [], commits: [] }
+  const observer: StageObserver = {
+    partition: (event) => {
+      log.states.push(event)
+      rest.observer?.partition?.(event)
+    },
+    committed: ({ partition, records, outputs }) => {
+      if (records > 0) log.commits.push({ partition, records, outputs })
+    },
+  }
+  const stage = await startStage({
+    ...{ logger: silentLogger, service: 'copy', batch: { recordsMax: 50, bytesMax: 1_000_000, lingerMs: 5 } },
+    ...rest,
+    observer,
+    openOwner: (partition) => {
+      const copying: PartitionOwner = {
+        restore: () => Promise.resolve(new Map()),
+        stage: (batch): Promise<StagedBatch> => Promise.resolve({ outputs: copies(batch, output) }),
+        close: () => Promise.resolve(),
+      }
+      return Promise.resolve({ ...copying, ...override?.(partition, copying) })
+    },
+  })
+  return {
+    failed: stage.failed,
+    readiness: () => stage.readiness(),
+    get partitions() {
+      return stage.partitions
+    },
+    stop: () => stage.stop(),
+    log,
+    entered: (state, partition) =>
+      log.states.filter((one) => one.state === state && (partition ?? one.partition) === one.partition)
+        .length,
+  }
+}
+
+/** Writes numbers, one after another, to the partitions of a topic in turn. */
+export class NumberWriter {
+  readonly #settings: KafkaSettings
+  readonly #topic: string
+  #lanes: Lanes | undefined
+  #next = 0
+
+  constructor(settings: KafkaSettings, topic: string) {
+    this.#settings = settings
+    this.#topic = topic
+  }
+
+  /** How many were written. */
+  get count(): number {
+    return this.#next
+  }
+
+  /** `bytes`: of each value, at least. */
+  async write(count: number, bytes = 0): Promise<void> {
+    this.#lanes ??= await openLanes({
+      ...{ settings: this.#settings, logger: silentLogger, topic: this.#topic, lingerMs: 1 },
+      ...{ batchRecordsMax: 1_000, batchBytesMax: 700_000, queueBytesMax: 64_000_000, deadlineMs: 20_000 },
+    })
+    const { topicPartitions } = this.#settings
+    const numbers = Array.from({ length: count }, () => this.#next++)
+    await Promise.all(
+      numbers.map((number) =>
+        this.#lanes!.send(number % topicPartitions, {
+          ...{ key: Buffer.from('key'), value: Buffer.from(String(number).padEnd(bytes)), headers: {} },
+        }),
+      ),
+    )
+  }
+
+  async close(): Promise<void> {
+    await this.#lanes?.close()
+  }
+}
+
+/** The numbers on a topic, partition after partition. */
+export const numbersOn = async (settings: KafkaSettings, topic: string): Promise<number[]> =>
+  (await readAll(settings, topic)).map(({ value }) => Number(value!.toString()))
+
+/** 0 to `count` - 1, as `NumberWriter` spreads them: partition after partition. */
+export const numbersUpTo = (count: number, partitions: number): number[] =>
+  Array.from({ length: partitions }, (_, partition) =>
+    Array.from({ length: count }, (__, i) => i).filter((number) => number % partitions === partition),
+  ).flat()
+
+/** Resolves once an abort signal is raised. */
+export const aborted = async (signal: AbortSignal): Promise<void> => {
+  if (!signal.aborted) await once(signal, 'abort')
+}
