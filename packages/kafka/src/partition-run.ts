@@ -144,21 +144,26 @@ export class PartitionRun {
     }
     const positions = await owner.restore(context)
     signal.throwIfAborted()
+    const starts: { readonly topic: string; readonly offset: bigint; readonly end: bigint }[] = []
+    for (const topic of stage.inputs) {
+      const range = await logRange(cluster, topic, partition)
+      const offset = positions.get(topic) ?? committed.get(topic)?.offset ?? range.start
+      requireInRange(topic, partition, offset, range)
+      starts.push({ topic, offset, end: range.end })
+    }
+    // From here nothing can fail, so no queue stays with the fetcher that nobody reads.
     const inputs = new PartitionInputs({
       batch: stage.batch,
       fetcher,
       signal,
       onLag: (topic, records) => stage.observer?.lag?.({ partition, topic, records }),
     })
-    for (const topic of stage.inputs) {
-      const range = await logRange(cluster, topic, partition)
-      const offset = positions.get(topic) ?? committed.get(topic)?.offset ?? range.start
-      requireInRange(topic, partition, offset, range)
+    for (const { topic, offset, end } of starts) {
       const queue = new PartitionQueue({
         topic,
         partition,
         offset,
-        highWatermark: range.end,
+        highWatermark: end,
         bytesMax: Math.max(QUEUE_BYTES_MIN, 2 * stage.batch.bytesMax),
         onChange: () => inputs.changed(topic),
       })

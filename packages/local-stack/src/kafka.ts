@@ -39,6 +39,8 @@ export interface KafkaOptions {
   readonly voters?: readonly { readonly nodeId: number; readonly controllerPort: number }[]
   /** Most heap of the JVM, as `-Xmx` takes it. */
   readonly heapMax?: string
+  /** How long its start may take, ms. */
+  readonly readyMsMax?: number
   /** Further or other broker properties. */
   readonly properties?: Readonly<Record<string, string | number>>
 }
@@ -126,6 +128,7 @@ export const startKafka = async (options: KafkaOptions): Promise<LocalServer> =>
     ],
     logFile: join(folders.logs, `${name}.log`),
   })
-  await waitUntilReady(child, () => probeTcp(options.port, API_VERSIONS, (answer) => answer.length > 0))
+  const isReady = () => probeTcp(options.port, API_VERSIONS, (answer) => answer.length > 0)
+  await waitUntilReady(child, isReady, options.readyMsMax)
   return asServer(child, `127.0.0.1:${options.port}`)
 }

@@ -33,6 +33,11 @@ export interface LoadCounts {
   readonly surprises: Map<number, number>
 }
 
+interface Target {
+  readonly pool: Pool
+  inFlight: number
+}
+
 interface Due {
   readonly shipment: Shipment
   readonly attempt: number
@@ -41,8 +46,11 @@ interface Due {
 const TICK_MS = 5
 const BURST_SECS_MAX = 0.1
 const CONNECTIONS = 64
-/** No more than there are connections: what waits for one would only wait longer. */
-const IN_FLIGHT_MAX = 128
+/** No more than there are connections; fewer while answers say that the rig is slow, or it would drown in retries. */
+const IN_FLIGHT_MAX = CONNECTIONS
+const IN_FLIGHT_MIN = 4
+const SLOWER = 0.7
+const SLOWER_MS = 500
 const ANSWER_MS_MAX = 15_000
 const SOON_MS_MAX = 500
 const RETRY_MS = 400
@@ -59,28 +67,29 @@ export class Load {
   readonly #options: LoadOptions
   readonly #traffic: Traffic
   readonly #random: Random
-  readonly #pools: readonly Pool[]
+  readonly #targets: readonly Target[]
   readonly #due = new DueQueue<Due>()
   readonly #finished = Promise.withResolvers<undefined>()
   #timer: NodeJS.Timeout | undefined
   #created = 0
-  #inFlight = 0
+  /** Of each target, so that one which hangs does not hold up the other. */
+  #inFlightMax = IN_FLIGHT_MAX / 2
+  #slowedAt = 0
   #owed = 0
   #tickedAt = 0
-  #turn = 0
   #isReleased = false
 
   constructor(options: LoadOptions) {
     this.#options = options
     this.#traffic = new Traffic(options.seed, options.run)
     this.#random = new Random(options.seed, 'repeats')
-    this.#pools = options.targets.map(
-      (target) =>
-        new Pool(target, {
-          ...{ connections: CONNECTIONS, pipelining: 1, connectTimeout: 2_000 },
-          ...{ headersTimeout: ANSWER_MS_MAX, bodyTimeout: ANSWER_MS_MAX },
-        }),
-    )
+    this.#targets = options.targets.map((target) => ({
+      inFlight: 0,
+      pool: new Pool(target, {
+        ...{ connections: CONNECTIONS, pipelining: 1, connectTimeout: 2_000 },
+        ...{ headersTimeout: ANSWER_MS_MAX, bodyTimeout: ANSWER_MS_MAX },
+      }),
+    }))
   }
 
   /** Resolves when every request has its last answer. */
@@ -99,7 +108,7 @@ export class Load {
   }
 
   get waiting(): number {
-    return this.#due.size + this.#inFlight
+    return this.#targets.reduce((sum, { inFlight }) => sum + inFlight, this.#due.size)
   }
 
   start(): void {
@@ -114,7 +123,7 @@ export class Load {
 
   async close(): Promise<void> {
     clearInterval(this.#timer)
-    await Promise.all(this.#pools.map((pool) => pool.destroy()))
+    await Promise.all(this.#targets.map(({ pool }) => pool.destroy()))
   }
 
   #tick(): void {
@@ -127,15 +136,18 @@ export class Load {
       Math.max(1, perSecond * BURST_SECS_MAX),
     )
     this.#tickedAt = now
-    const batch: Due[] = []
-    while (this.#owed >= 1 && this.#inFlight + batch.length < IN_FLIGHT_MAX) {
+    const batch: { readonly due: Due; readonly target: Target }[] = []
+    while (this.#owed >= 1) {
+      const target = this.#targets.reduce((a, b) => (b.inFlight < a.inFlight ? b : a))
+      if (target.inFlight >= this.#inFlightMax) break
       const due = this.#next(now)
       if (due === undefined) break
-      batch.push(due)
+      target.inFlight += 1
+      batch.push({ due, target })
       this.#owed -= 1
     }
-    const ids = ledger.intend(batch.map(({ shipment }) => shipment.operation))
-    for (const [index, due] of batch.entries()) void this.#send(due, ids[index]!)
+    const ids = ledger.intend(batch.map(({ due }) => due.shipment.operation))
+    for (const [index, { due, target }] of batch.entries()) void this.#send(due, target, ids[index]!)
     ledger.flush()
     if (isExtra && this.#isReleased && this.waiting === 0) this.#finished.resolve(undefined)
   }
@@ -158,31 +170,38 @@ export class Load {
     return { shipment: shipment!, attempt: 1 }
   }
 
-  async #send({ shipment, attempt }: Due, id: string): Promise<void> {
-    this.#inFlight += 1
+  async #send({ shipment, attempt }: Due, target: Target, id: string): Promise<void> {
     this.counts.sent += 1
-    const pool = this.#pools[this.#turn++ % this.#pools.length]!
+    const { path, headers, raw } = shipment
     let result: OperationResult
     try {
-      const { path, headers, raw } = shipment
-      const {
-        statusCode,
-        headers: answered,
-        body,
-      } = await pool.request({ method: 'POST', path, headers, body: raw })
-      await body.dump()
-      result = this.#judge(shipment, statusCode, answered['retry-after'] !== undefined)
+      const answer = await target.pool.request({ method: 'POST', path, headers, body: raw })
+      await answer.body.dump()
+      result = this.#judge(shipment, answer.statusCode, answer.headers['retry-after'] !== undefined)
     } catch (error) {
       result = REFUSED.has((error as { code?: string }).code ?? '') ? 'failed' : 'unknown'
     }
+    target.inFlight -= 1
     this.#options.ledger.finish(id, result)
-    this.#inFlight -= 1
-    if (result === 'acked') this.counts.ok += 1
-    else if (result === 'unknown') this.counts.info += 1
-    else this.counts.fail += 1
+    this.#count(result)
     if ((result === 'failed' || result === 'unknown') && attempt < ATTEMPTS_MAX) {
       const waitMs = Math.min(RETRY_MS_MAX, RETRY_MS * 2 ** (attempt - 1)) * (0.5 + Math.random())
       this.#due.add(performance.now() + waitMs, { shipment, attempt: attempt + 1 })
+    }
+  }
+
+  #count(result: OperationResult): void {
+    if (result === 'acked') {
+      this.counts.ok += 1
+      this.#inFlightMax = Math.min(IN_FLIGHT_MAX, this.#inFlightMax + 1 / this.#inFlightMax)
+    } else if (result === 'unknown') {
+      this.counts.info += 1
+      const now = performance.now()
+      if (now - this.#slowedAt < SLOWER_MS) return
+      this.#slowedAt = now
+      this.#inFlightMax = Math.max(IN_FLIGHT_MIN, this.#inFlightMax * SLOWER)
+    } else {
+      this.counts.fail += 1
     }
   }
 

@@ -5,7 +5,7 @@ export const SERVICE_KINDS = ['ingress', 'dedup', 'normalizer', 'persistence', '
 export type ServiceKind = (typeof SERVICE_KINDS)[number]
 
 export const BROKERS = [1, 2, 3] as const
-export const PARTITIONS = 6
+export const PARTITIONS = 4
 export const SESSION_MS = 6_000
 export const TRANSACTION_MS = 10_000
 /** After it an unacknowledged request gets 503. */
@@ -92,6 +92,9 @@ export const instanceEnvironment = (
     KAFKA_SESSION_TIMEOUT_MS: String(SESSION_MS),
     KAFKA_TRANSACTION_TIMEOUT_MS: String(TRANSACTION_MS),
     STATS_WINDOW_SECS: '10',
+    // Ten transactions a second and partition are enough to be hit, and leave two cores time for the rest.
+    ...{ INGRESS_LINGER_MS: '10', DEDUP_LINGER_MS: '100', NORMALIZER_LINGER_MS: '100' },
+    PERSISTENCE_LINGER_MS: '100',
     STATE_DIR: join(folders.state, `${kind}-${index}`),
     INGRESS_HOST: '127.0.0.1',
     INGRESS_REQUEST_BUDGET_MS: String(BUDGET_MS),

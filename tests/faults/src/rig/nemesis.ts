@@ -34,7 +34,7 @@ const LOOK_MS = 100
 const UP_MS_MAX = 60_000
 const IN_SYNC_MS_MAX = 180_000
 const ATTEMPTS_MAX = 3
-const HIT_MS_MAX = 45_000
+const HIT_MS_MAX = 60_000
 
 /** Breaks what the plan says, and only processes that this rig has started. */
 export class Nemesis {

@@ -105,15 +105,16 @@ export interface Servers {
   stop(): Promise<void>
 }
 
-/** What keeps a takeover short and a broker small; the rest is as `startKafka` has it: three replicas, two in sync. */
+/** What keeps a broker small, and the quorum together on a machine that is slow for some seconds; the rest is as `startKafka` has it. */
 const BROKER_PROPERTIES = {
-  'broker.session.timeout.ms': 6_000,
+  'controller.quorum.fetch.timeout.ms': 6_000,
+  'controller.quorum.election.timeout.ms': 3_000,
   'broker.heartbeat.interval.ms': 1_000,
-  'group.min.session.timeout.ms': 2_000,
   'num.network.threads': 2,
   'num.io.threads': 4,
   'num.recovery.threads.per.data.dir': 2,
 }
+const BROKER_READY_MS_MAX = 180_000
 
 /** Three brokers, PostgreSQL, the registry, and InfluxDB where it is built. */
 export const startServers = async (folders: Folders, ports: Ports): Promise<Servers> => {
@@ -126,6 +127,7 @@ export const startServers = async (folders: Folders, ports: Ports): Promise<Serv
       new Killable(`broker-${nodeId}`, () =>
         startKafka({
           ...{ folders, java, nodeId, voters, heapMax: '512m', properties: BROKER_PROPERTIES },
+          readyMsMax: BROKER_READY_MS_MAX,
           ...{ port: ports.broker(nodeId), controllerPort: ports.controller(nodeId) },
         }),
       ),

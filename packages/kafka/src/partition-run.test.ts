@@ -1,0 +1,96 @@
+import { setImmediate as turn } from 'node:timers/promises'
+import type { Kafka } from 'kafkajs'
+import { expect, it } from 'vitest'
+import { Fetcher } from './fetcher.ts'
+import type { Cluster } from './internals.ts'
+import type { Membership } from './membership.ts'
+import type { PartitionOwner } from './owner.ts'
+import { PartitionQueue } from './partition-queue.ts'
+import { PartitionRun } from './partition-run.ts'
+import { silentLogger } from './silent-logger.ts'
+
+const TOPICS = ['events', 'replay']
+
+/** Queues that are with the fetcher; nothing is fetched. */
+class QueueList extends Fetcher {
+  readonly queues = new Set<PartitionQueue>()
+
+  override add(queue: PartitionQueue): void {
+    this.queues.add(queue)
+  }
+
+  override remove(queue: PartitionQueue): void {
+    this.queues.delete(queue)
+  }
+}
+
+const transaction = { abort: async () => undefined, commit: async () => undefined }
+const producer = {
+  connect: async () => undefined,
+  disconnect: async () => undefined,
+  transaction: async () => transaction,
+}
+const owner: PartitionOwner = {
+  restore: async () => new Map(),
+  stage: async () => ({ outputs: [] }),
+  close: async () => undefined,
+}
+
+/** A cluster that answers when it is asked for offsets, unless `fails` says no. */
+const clusterWith = (fails: (topic: string) => boolean): Cluster => {
+  const broker = {
+    listOffsets: async ({ topics }: { topics: { topic: string }[] }) => {
+      const { topic } = topics[0]!
+      if (fails(topic)) throw Object.assign(new Error('planted'), { code: 'ECONNREFUSED' })
+      return { responses: [{ topic, partitions: [{ partition: 0, offset: '0' }] }] }
+    },
+    offsetFetch: async () => ({ responses: [] }),
+  }
+  return {
+    brokerPool: { metadata: { clusterId: 'c' }, brokers: {} },
+    findTopicPartitionMetadata: () => [{ partitionId: 0, leader: 1 }],
+    findBroker: async () => broker,
+    findGroupCoordinator: async () => broker,
+    refreshMetadata: async () => undefined,
+  } as unknown as Cluster
+}
+
+// Two queues of one partition would be in one fetch, and the one that nobody reads would take all records.
+it('leaves no queue with the fetcher when a restore fails halfway', async () => {
+  let failures = 0
+  const cluster = clusterWith((topic) => topic === 'replay' && failures++ === 0)
+  const fetcher = new QueueList(cluster, silentLogger)
+  const running = Promise.withResolvers<undefined>()
+  const run = new PartitionRun({
+    ...{ partition: 0, groupId: 'group', cluster, fetcher, after: Promise.resolve() },
+    kafka: { producer: () => producer } as unknown as Kafka,
+    membership: { confirm: async () => true, isFresh: true } as unknown as Membership,
+    onFatal: (error) => running.reject(error),
+    stage: {
+      settings: {
+        ...{
+          kafkaBrokers: [],
+          kafkaSsl: false,
+          kafkaMechanism: 'plain',
+          topicPrefix: '',
+          topicPartitions: 1,
+        },
+        ...{ groupSessionMs: 6_000, transactionTimeoutMs: 10_000 },
+      },
+      ...{ logger: silentLogger, service: 'test', inputs: TOPICS },
+      openOwner: async () => owner,
+      batch: { recordsMax: 10, bytesMax: 1_000, lingerMs: 0 },
+      observer: {
+        partition: ({ state }) => {
+          if (state === 'running') running.resolve(undefined)
+        },
+      },
+    },
+  })
+  await running.promise
+  await turn()
+  expect(failures).toBeGreaterThan(1)
+  expect([...fetcher.queues].map(({ topic }) => topic)).toEqual(TOPICS)
+  await run.release()
+  expect(fetcher.queues.size).toBe(0)
+})
