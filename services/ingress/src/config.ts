@@ -11,7 +11,34 @@ import {
 import { parseCidr } from '@weir/sources'
 import { loadSources } from './load-sources.ts'
 
-export const SETTINGS = {
+const secrets = (source: string, aliases: readonly string[] = []) => ({
+  env: `SOURCE_${source}_SECRETS`,
+  aliases,
+  schema: setting.list([]),
+  secret: true,
+  help: 'Signing secrets, separated by commas or one a line: give the old and the new one while they rotate.',
+})
+
+/** Read by `loadSources`, again whenever their files change; here for those who list settings. A sources file brings such names for each of its own. */
+const SOURCE_SETTINGS = {
+  cxoneSecrets: secrets('CXONE', ['CXONE_WEBHOOK_SECRET']),
+  dataActionSecrets: secrets('CXONE_DATAACTION'),
+  niceSecrets: secrets('NICE'),
+  cognigyCidrs: {
+    env: 'SOURCE_COGNIGY_CIDRS',
+    schema: setting.list([]),
+    help: 'Addresses or CIDR ranges that Cognigy calls from; without any the source is off.',
+  },
+  cognigyToken: {
+    env: 'SOURCE_COGNIGY_TOKEN',
+    schema: setting.optionalText(),
+    secret: true,
+    help: 'Bearer token that Cognigy must send as well.',
+  },
+} satisfies Settings
+
+/** Read once, at the start. */
+export const OWN_SETTINGS = {
   ...SERVICE_SETTINGS,
   ...KAFKA_SETTINGS,
   host: { env: 'INGRESS_HOST', schema: setting.text('0.0.0.0'), help: 'Address to listen on.' },
@@ -74,7 +101,9 @@ export const SETTINGS = {
   },
 } satisfies Settings
 
-export type IngressConfig = ConfigOf<typeof SETTINGS> & {
+export const SETTINGS = { ...OWN_SETTINGS, ...SOURCE_SETTINGS } satisfies Settings
+
+export type IngressConfig = ConfigOf<typeof OWN_SETTINGS> & {
   /** What the environment says of sources: read again when the files that it names change. */
   readonly sourceEnv: Environment
 }
@@ -113,7 +142,7 @@ export const loadConfig = (env: Environment = process.env): IngressConfig => {
     Object.fromEntries(Object.entries(env).filter(([name]) => SOURCE_VARIABLE.test(name))),
   )
   const defaults = env.WEIR_PROFILE === 'dev' ? { INGRESS_DRAIN_MS: '0' } : {}
-  const config = loadSettings(SETTINGS, { ...defaults, ...env }, (settings) =>
+  const config = loadSettings(OWN_SETTINGS, { ...defaults, ...env }, (settings) =>
     check({ ...settings, sourceEnv }),
   )
   return Object.freeze({ ...config, sourceEnv })

@@ -3,7 +3,7 @@ import { TOPIC_SPECS, topicNames } from '@weir/contracts'
 import { checkTopics, openLanes, waitForBrokers, type Lanes } from '@weir/kafka'
 import { Closers, ConfigError, describeSettings, type Service, type ServiceDeps } from '@weir/service-kit'
 import type { FastifyInstance } from 'fastify'
-import { readText, SETTINGS, type IngressConfig } from './config.ts'
+import { OWN_SETTINGS, readText, type IngressConfig } from './config.ts'
 import { IntakeMetrics } from './intake-metrics.ts'
 import { loadSources } from './load-sources.ts'
 import { ArrivingBytes } from './read-body.ts'
@@ -16,7 +16,7 @@ const BATCH_BYTES_MAX = 700_000
 
 /** Listens at once; until the brokers answer, requests get 503 and `/readyz` says why. */
 export const start = async (config: IngressConfig, { logger, metrics }: ServiceDeps): Promise<Service> => {
-  logger.info(describeSettings(SETTINGS, config), 'starting')
+  logger.info(describeSettings(OWN_SETTINGS, config), 'starting')
   const closers = new Closers()
   const closing = new AbortController()
   const stopping = { isDraining: false, isClosing: false }
