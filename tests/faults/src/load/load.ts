@@ -36,6 +36,8 @@ export interface LoadCounts {
 interface Target {
   readonly pool: Pool
   inFlight: number
+  /** Nobody listened: it is left alone until then, of `performance.now()`, as a balancer would. */
+  restsUntil: number
 }
 
 interface Due {
@@ -52,6 +54,7 @@ const IN_FLIGHT_MIN = 4
 const SLOWER = 0.7
 const SLOWER_MS = 500
 const ANSWER_MS_MAX = 15_000
+const REST_MS = 300
 const SOON_MS_MAX = 500
 const RETRY_MS = 400
 const RETRY_MS_MAX = 5_000
@@ -84,7 +87,7 @@ export class Load {
     this.#traffic = new Traffic(options.seed, options.run)
     this.#random = new Random(options.seed, 'repeats')
     this.#targets = options.targets.map((target) => ({
-      inFlight: 0,
+      ...{ inFlight: 0, restsUntil: 0 },
       pool: new Pool(target, {
         ...{ connections: CONNECTIONS, pipelining: 1, connectTimeout: 2_000 },
         ...{ headersTimeout: ANSWER_MS_MAX, bodyTimeout: ANSWER_MS_MAX },
@@ -138,8 +141,8 @@ export class Load {
     this.#tickedAt = now
     const batch: { readonly due: Due; readonly target: Target }[] = []
     while (this.#owed >= 1) {
-      const target = this.#targets.reduce((a, b) => (b.inFlight < a.inFlight ? b : a))
-      if (target.inFlight >= this.#inFlightMax) break
+      const target = this.#pick(now)
+      if (target === undefined) break
       const due = this.#next(now)
       if (due === undefined) break
       target.inFlight += 1
@@ -150,6 +153,16 @@ export class Load {
     for (const [index, { due, target }] of batch.entries()) void this.#send(due, target, ids[index]!)
     ledger.flush()
     if (isExtra && this.#isReleased && this.waiting === 0) this.#finished.resolve(undefined)
+  }
+
+  /** The one with the fewest requests in flight. */
+  #pick(now: number): Target | undefined {
+    let best: Target | undefined
+    for (const target of this.#targets) {
+      if (target.restsUntil > now || target.inFlight >= this.#inFlightMax) continue
+      if (best === undefined || target.inFlight < best.inFlight) best = target
+    }
+    return best
   }
 
   #next(now: number): Due | undefined {
@@ -180,6 +193,7 @@ export class Load {
       result = this.#judge(shipment, answer.statusCode, answer.headers['retry-after'] !== undefined)
     } catch (error) {
       result = REFUSED.has((error as { code?: string }).code ?? '') ? 'failed' : 'unknown'
+      if (result === 'failed') target.restsUntil = performance.now() + REST_MS
     }
     target.inFlight -= 1
     this.#options.ledger.finish(id, result)
