@@ -14,7 +14,7 @@ export interface ClientOptions {
 }
 
 const CONNECTION_TIMEOUT_MS = 3_000
-const REQUEST_TIMEOUT_MS = 15_000
+const REQUEST_TIMEOUT_MS = 10_000
 const METADATA_AGE_MS_MAX = 60_000
 
 /** Every field is given: kafkajs has other defaults when NODE_ENV is `test`. */

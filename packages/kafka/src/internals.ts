@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module'
+import type { Socket } from 'node:net'
 import type { Logger, RetryOptions, SASLOptions } from 'kafkajs'
 
 /**
@@ -54,7 +55,11 @@ interface ProtocolRequest<T> {
 }
 
 interface Connection {
+  readonly host: string
+  readonly port: number
+  readonly socket?: Socket
   rejectRequests(error: Error): void
+  disconnect(): Promise<unknown>
 }
 
 export interface Broker {
@@ -117,10 +122,22 @@ interface ClusterOptions {
   readonly metadataMaxAge: number
   readonly retry: RetryOptions
   readonly allowAutoTopicCreation: boolean
+  readonly instrumentationEmitter: Emitter
+}
+
+interface Emitter {
+  addListener(
+    event: string,
+    listener: (event: { readonly payload: { readonly broker: string } }) => void,
+  ): unknown
 }
 
 const ClusterClass = require('kafkajs/src/cluster') as new (options: ClusterOptions) => Cluster
 const createSocketFactory = require('kafkajs/src/network/socketFactory') as () => unknown
+const EmitterClass = require('kafkajs/src/instrumentation/emitter') as new () => Emitter
+const { NETWORK_REQUEST_TIMEOUT } = require('kafkajs/src/network/instrumentationEvents') as {
+  NETWORK_REQUEST_TIMEOUT: string
+}
 const { requests } = require('kafkajs/src/protocol/requests') as { requests: { Fetch: unknown } }
 const { errorCodes } = require('kafkajs/src/protocol/error') as {
   errorCodes: readonly { type: string; code: number }[]
@@ -132,8 +149,35 @@ export const filterAborted = require('kafkajs/src/consumer/filterAbortedMessages
   abortedTransactions: readonly AbortedTransaction[] | null
 }) => readonly DecodedRecord[]
 
-export const createCluster = (options: Omit<ClusterOptions, 'socketFactory'>): Cluster =>
-  new ClusterClass({ ...options, socketFactory: createSocketFactory() })
+/** Connections that gave no answer in time are closed, which kafkajs leaves to the operating system. */
+export const createCluster = (
+  options: Omit<ClusterOptions, 'socketFactory' | 'instrumentationEmitter'>,
+): Cluster => {
+  const instrumentationEmitter = new EmitterClass()
+  const socketFactory = createSocketFactory()
+  const cluster = new ClusterClass({ ...options, socketFactory, instrumentationEmitter })
+  instrumentationEmitter.addListener(NETWORK_REQUEST_TIMEOUT, ({ payload }) => {
+    for (const connection of connectionsOf(cluster)) {
+      if (`${connection.host}:${connection.port}` === payload.broker) hangUp(connection)
+    }
+  })
+  return cluster
+}
+
+const connectionsOf = ({ brokerPool: { brokers, seedBroker } }: Cluster): readonly Connection[] => {
+  const all = new Set([...Object.values(brokers), ...(seedBroker ? [seedBroker] : [])])
+  return [...all].flatMap(({ connectionPool }) => connectionPool.pool)
+}
+
+/** The next request makes it anew. The old socket must not be heard of again: its end would be taken for the new one's. */
+const hangUp = (connection: Connection): void => {
+  const { socket } = connection
+  connection.rejectRequests(new Error('The connection is being closed'))
+  socket?.removeAllListeners()
+  socket?.on('error', () => undefined)
+  socket?.destroy()
+  void connection.disconnect()
+}
 
 const FETCH_API_KEY = 1
 const READ_COMMITTED = 1
@@ -164,12 +208,8 @@ export const protocolErrorType = (code: number): string =>
 
 /** Ends the connections at once: what is in flight is rejected instead of waited for. */
 export const disconnectNow = async (cluster: Cluster): Promise<void> => {
-  const { brokers, seedBroker } = cluster.brokerPool
-  const all = new Set([...Object.values(brokers), ...(seedBroker ? [seedBroker] : [])])
-  for (const broker of all) {
-    for (const connection of broker.connectionPool.pool) {
-      connection.rejectRequests(new Error('The connection is being closed'))
-    }
+  for (const connection of connectionsOf(cluster)) {
+    connection.rejectRequests(new Error('The connection is being closed'))
   }
   await cluster.disconnect()
 }

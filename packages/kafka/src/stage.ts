@@ -36,8 +36,8 @@ export const startStage = async (options: StageOptions): Promise<Stage> => {
   const clusters = {
     membership: kafkaCluster({
       ...client,
-      // A join waits for the other members, up to the rebalance timeout.
-      requestTimeoutMs: settings.groupSessionMs + REQUEST_GRACE_MS,
+      // So that a lost heartbeat can be sent again within the session; a join has a time-out of its own.
+      requestTimeoutMs: settings.groupSessionMs / 2,
     }),
     queries: kafkaCluster(client),
     fetches: kafkaCluster(client),
@@ -113,7 +113,6 @@ export const startStage = async (options: StageOptions): Promise<Stage> => {
   }
 }
 
-const REQUEST_GRACE_MS = 5_000
 const TOPIC_CHECK_MS = 30_000
 
 const connectTo = async (cluster: Cluster, topics: readonly string[]): Promise<void> => {

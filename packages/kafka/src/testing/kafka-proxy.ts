@@ -12,11 +12,17 @@ import {
 } from './wire.ts'
 
 /**
- * What becomes of one request: passed on; the same, but its answer is lost; never reaches the broker; either of
- * these with the connection broken; or an error code that the broker never gave.
+ * What becomes of one request: passed on; never reaches the broker; the same, but its answer is lost; either of these
+ * with the connection broken, also in the middle of the answer; or an error code that the broker never gave.
  */
 export type Verdict =
-  'pass' | 'lose-request' | 'lose-response' | 'break-before' | 'break-after' | { readonly error: number }
+  | 'pass'
+  | 'lose-request'
+  | 'lose-response'
+  | 'break-before'
+  | 'break-within'
+  | 'break-after'
+  | { readonly error: number }
 
 export interface SeenRequest extends ParsedRequest {
   /** Which of the proxy's brokers it was sent to. */
@@ -128,6 +134,7 @@ export class KafkaProxy {
       const { request, verdict } = open.get(correlationId)!
       open.delete(correlationId)
       if (verdict === 'break-after') end()
+      else if (verdict === 'break-within') client.end(framed(frame).subarray(0, 8 + frame.length / 2), end)
       else if (verdict !== 'lose-response') write(client, this.#rewrite(request, frame))
     })
   }
@@ -173,11 +180,14 @@ export class KafkaProxy {
   }
 }
 
-const write = (socket: Socket, frame: Buffer): void => {
-  if (socket.destroyed) return
+const framed = (frame: Buffer): Buffer => {
   const length = Buffer.alloc(4)
   length.writeInt32BE(frame.length)
-  socket.write(Buffer.concat([length, frame]))
+  return Buffer.concat([length, frame])
+}
+
+const write = (socket: Socket, frame: Buffer): void => {
+  if (!socket.destroyed) socket.write(framed(frame))
 }
 
 /** Calls back with each complete frame, without its length. */
