@@ -39,6 +39,8 @@ export class PartitionRun {
   readonly #released = new AbortController()
   readonly done: Promise<void>
   #state: PartitionState = 'fencing'
+  /** Since the last start: what fails now and then, and works in between, need not wait longer each time. */
+  #hasCommitted = false
 
   constructor(options: PartitionRunOptions) {
     this.#options = options
@@ -76,7 +78,7 @@ export class PartitionRun {
           this.#options.onFatal(error as Error)
           return
         }
-        failures = performance.now() - startedAt > BACKOFF_MS_MAX ? 1 : failures + 1
+        failures = this.#hasCommitted || performance.now() - startedAt > BACKOFF_MS_MAX ? 1 : failures + 1
         this.#enter('backing_off', error)
         const fields = { partition, failures, error: kafkaErrorType(error.cause ?? error) }
         stage.logger.warn(fields, `${error.message}: starting the partition again`)
@@ -88,6 +90,7 @@ export class PartitionRun {
 
   async #own(): Promise<void> {
     const { stage, partition, groupId, kafka } = this.#options
+    this.#hasCommitted = false
     this.#enter('fencing')
     const producer = new TransactionalProducer({
       kafka,
@@ -193,6 +196,7 @@ export class PartitionRun {
         offset: nextOffset,
         metadata,
       })
+      this.#hasCommitted = true
       await staged.committed?.(written)
       inputs.committed(input, nextOffset, metadata)
       stage.observer?.committed?.({

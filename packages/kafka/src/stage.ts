@@ -39,7 +39,7 @@ export const startStage = async (options: StageOptions): Promise<Stage> => {
       // So that a lost heartbeat can be sent again within the session; a join has a time-out of its own.
       requestTimeoutMs: settings.groupSessionMs / 2,
     }),
-    queries: kafkaCluster(client),
+    queries: kafkaCluster({ ...client, requestTimeoutMs: QUERY_MS_MAX }),
     fetches: kafkaCluster(client),
   }
   const disconnectAll = () => Promise.allSettled(Object.values(clusters).map(disconnectNow))
@@ -113,6 +113,7 @@ export const startStage = async (options: StageOptions): Promise<Stage> => {
   }
 }
 
+const QUERY_MS_MAX = 5_000
 const TOPIC_CHECK_MS = 30_000
 
 const connectTo = async (cluster: Cluster, topics: readonly string[]): Promise<void> => {
