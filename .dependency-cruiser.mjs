@@ -59,6 +59,9 @@ export default {
     only('pipeline-imports', '^packages/pipeline/', ['contracts']),
     only('truth-imports', '^packages/truth/', ['contracts']),
     only('kafka-imports', '^packages/kafka/(?!.*\\.test\\.ts$)', ['contracts', 'pipeline']),
+    only('observer-imports', '^packages/observer/(?!.*\\.test\\.ts$)', [
+      ...['contracts', 'event-codec', 'kafka', 'truth'],
+    ]),
     only('local-stack-imports', '^packages/local-stack/(?!.*\\.test\\.ts$)', []),
   ],
   options: {

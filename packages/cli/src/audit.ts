@@ -1,9 +1,8 @@
 import { writeFileSync } from 'node:fs'
+import { readTotals } from '@weir/metric-export'
+import { examine, Observer } from '@weir/observer'
 import { ConfigError } from '@weir/service-kit'
-import { audit, readTruth } from '@weir/truth'
 import { loadAuditConfig } from './config.ts'
-import { drain } from './drain.ts'
-import { Observer } from './observe.ts'
 import { describeSummary, summarise } from './summary.ts'
 
 const progress = (text: string): void => {
@@ -24,13 +23,14 @@ export const runAudit = async (options: { readonly summary?: string }): Promise<
     return 2
   }
   const { databaseUrl, registryUrl, truthDir, influxUrl } = config
-  const observer = new Observer(config, databaseUrl, registryUrl)
+  const observer = new Observer({ settings: config, databaseUrl, registryUrl })
   try {
-    const influx = influxUrl === undefined ? undefined : { ...config, influxUrl }
-    const drained = await drain(observer, influx, progress)
-    const report = audit(readTruth(truthDir), await observer.everything())
-    const summary = summarise(drained, report, {
-      ...{ accepted: report.acked, start_secs: 0, rss_mb: {} },
+    const examination = await examine({
+      ...{ observer, truthDir, progress },
+      ...(influxUrl !== undefined && { influx: () => readTotals({ ...config, influxUrl }) }),
+    })
+    const summary = summarise(examination, {
+      ...{ accepted: examination.report.acked, start_secs: 0, rss_mb: {} },
       latency: await observer.latency(new Date(0)),
     })
     process.stdout.write(`${describeSummary(summary)}\n`)

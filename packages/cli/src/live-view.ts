@@ -1,5 +1,5 @@
+import type { Latency, Observer } from '@weir/observer'
 import type { SimulatorService } from '@weir/simulator'
-import type { Latency, Observer } from './observe.ts'
 
 const TTY_MS = 1_000
 const LINE_MS = 5_000
@@ -14,7 +14,7 @@ export const startLiveView = (options: {
   readonly observer: Observer
   readonly simulator: SimulatorService | undefined
   readonly urls: readonly string[]
-  readonly readiness: () => readonly string[]
+  readonly readiness: () => ReadonlyMap<string, readonly string[]>
   readonly out: NodeJS.WriteStream
 }): LiveView => {
   const { observer, simulator, urls, readiness, out } = options
@@ -44,7 +44,7 @@ export const startLiveView = (options: {
         `in flight ${totals.onTopic - totals.received + unique - rows - downstreamLetters}`,
         latencyText(latency),
       ]
-      const waiting = readiness()
+      const waiting = [...readiness()].map(([service, reasons]) => `${service} (${reasons.join(', ')})`)
       show([parts.join('   '), ...urls, ...(waiting.length > 0 ? [`not ready: ${waiting.join(', ')}`] : [])])
     } catch (error) {
       if (!isStopped) show([`cannot look: ${(error as Error).message}`])

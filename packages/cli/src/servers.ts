@@ -1,9 +1,8 @@
-import { rm } from 'node:fs/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
 import {
   buildInflux,
   fetchKafka,
   fetchRegistry,
-  findJava,
   hasGo,
   hasMaven,
   INFLUX_DATABASE,
@@ -25,19 +24,30 @@ export class CannotStartError extends Error {
   override readonly name = 'CannotStartError'
 }
 
+export interface InfluxServer {
+  readonly url: string
+  readonly bucket?: string
+  /** Resolves once it answers, or to why it never will: it may have to be built first. Never rejects. */
+  readonly settled: Promise<string | undefined>
+}
+
 export interface Servers {
   readonly kafkaBrokers: string
   readonly registryUrl: string
   readonly databaseUrl: string
-  /** undefined: there is none, and `influxMissing` says why. Otherwise it may answer only later. */
-  readonly influx?: { readonly url: string; readonly bucket?: string }
+  /** undefined: there is none, and `influxMissing` says why. */
+  readonly influx?: InfluxServer
   readonly influxMissing?: string
-  /** Those that were started here; grows when InfluxDB has been built. */
+  /** Those that were started here; grows when InfluxDB comes later. */
   readonly started: readonly LocalServer[]
-  stop(): Promise<void>
+  /** Rejects when one of them ends. */
+  readonly failed: Promise<never>
 }
 
 type Progress = (text: string) => void
+
+/** Longer than any build takes that will still end. */
+const BUILD_MS_MAX = 900_000
 
 const portsToTake = (config: StartConfig): PortName[] => {
   const ports: PortName[] = ['ingressPort', 'dedupProbePort', 'normalizerProbePort', 'persistenceProbePort']
@@ -49,11 +59,16 @@ const portsToTake = (config: StartConfig): PortName[] => {
   return ports
 }
 
-/** Throws a `CannotStartError` that names every port which something else listens on. */
+/** Throws a `CannotStartError` that names every port which something else listens on, or which is given twice. */
 export const requireFreePorts = async (config: StartConfig): Promise<void> => {
   const taken: string[] = []
+  const users = new Map<number, string>()
   for (const name of portsToTake(config)) {
-    if (!(await isPortFree(config[name]))) taken.push(`port ${config[name]} (${envOf(name)}) is taken`)
+    const port = config[name]
+    const other = users.get(port)
+    if (other !== undefined) taken.push(`port ${port} is given twice: ${other} and ${envOf(name)}`)
+    else if (!(await isPortFree(port))) taken.push(`port ${port} (${envOf(name)}) is taken`)
+    users.set(port, envOf(name))
   }
   if (taken.length === 0) return
   throw new CannotStartError(
@@ -61,12 +76,16 @@ export const requireFreePorts = async (config: StartConfig): Promise<void> => {
   )
 }
 
-/** What is missing on this machine to start the servers that the environment does not give. */
-export const missingPrograms = async (config: StartConfig, folders: Folders): Promise<readonly string[]> => {
+/** What is missing on this machine to start the servers that the environment does not give. `java`: undefined where there is none. */
+export const missingPrograms = async (
+  config: StartConfig,
+  folders: Folders,
+  java: string | undefined,
+): Promise<readonly string[]> => {
   const missing: string[] = []
   const { kafkaBrokers, registryUrl } = config
   if (kafkaBrokers !== undefined && registryUrl !== undefined) return missing
-  if ((await findJava()) === undefined)
+  if (java === undefined)
     missing.push('a JDK or JRE of version 17 or later (Debian: openjdk-17-jre-headless)')
   const isFetched =
     (kafkaBrokers !== undefined || isKafkaFetched(folders)) &&
@@ -75,18 +94,26 @@ export const missingPrograms = async (config: StartConfig, folders: Folders): Pr
   return missing
 }
 
-/** Starts what the environment does not give, all at the same time. InfluxDB comes later when it has to be built first. */
+/**
+ * Starts what the environment does not give, all at the same time. InfluxDB is not waited for, as nothing but its own
+ * exporter needs it. What was started is stopped with `stopOwn`, also after a rejection.
+ */
 export const startServers = async (
   config: StartConfig,
   folders: Folders,
+  java: string | undefined,
   progress: Progress,
 ): Promise<Servers> => {
   const started: LocalServer[] = []
-  const java = (await findJava()) ?? 'java'
+  const failure = Promise.withResolvers<never>()
+  failure.promise.catch(() => undefined)
   const launch = async (what: string, start: () => Promise<LocalServer>): Promise<string> => {
     const at = performance.now()
     const server = await start()
     started.push(server)
+    void server.exited.then(() =>
+      failure.reject(new Error(`${server.name} has ended; its log is ${server.logFile}`)),
+    )
     progress(`${what} is ready after ${((performance.now() - at) / 1_000).toFixed(1)} s`)
     return server.url
   }
@@ -95,31 +122,24 @@ export const startServers = async (
     progress(`Getting ${what}`)
     await get()
   }
-  const stop = async (): Promise<void> => {
-    await Promise.all(started.map((server) => server.stop()))
-  }
   const kafka = async (): Promise<string> => {
     await fetched(isKafkaFetched(folders), 'Apache Kafka 4.3.1 (54 MB)', () => fetchKafka(folders))
     const { kafkaPort: port, kafkaControllerPort: controllerPort } = config
-    return launch('Kafka', () => startKafka({ folders, java, port, controllerPort }))
+    return launch('Kafka', () => startKafka({ folders, java: java!, port, controllerPort }))
   }
   const registry = async (): Promise<string> => {
     await fetched(isRegistryFetched(folders), 'Apicurio Registry (142 MB)', () => fetchRegistry(folders))
-    return launch('The schema registry', () => startRegistry({ folders, java, port: config.registryPort }))
+    const port = config.registryPort
+    return launch('The schema registry', () => startRegistry({ folders, java: java!, port }))
   }
   const postgres = () => launch('PostgreSQL', () => startPostgres({ folders, port: config.postgresPort }))
-  try {
-    const [kafkaBrokers, registryUrl, databaseUrl] = await Promise.all([
-      config.kafkaBrokers ?? kafka(),
-      config.registryUrl ?? registry(),
-      config.databaseUrl ?? postgres(),
-    ])
-    const servers = { kafkaBrokers, registryUrl, databaseUrl, started, stop }
-    return { ...servers, ...(await influxServer(config, folders, progress, launch)) }
-  } catch (error) {
-    await stop()
-    throw error
-  }
+  const [kafkaBrokers, registryUrl, databaseUrl] = await Promise.all([
+    config.kafkaBrokers ?? kafka(),
+    config.registryUrl ?? registry(),
+    config.databaseUrl ?? postgres(),
+  ])
+  const influx = await influxServer(config, folders, progress, launch)
+  return { kafkaBrokers, registryUrl, databaseUrl, started, failed: failure.promise, ...influx }
 }
 
 const influxServer = async (
@@ -128,7 +148,9 @@ const influxServer = async (
   progress: Progress,
   launch: (what: string, start: () => Promise<LocalServer>) => Promise<string>,
 ): Promise<Pick<Servers, 'influx' | 'influxMissing'>> => {
-  if (config.influxUrl !== undefined) return { influx: { url: config.influxUrl } }
+  if (config.influxUrl !== undefined) {
+    return { influx: { url: config.influxUrl, settled: Promise.resolve(undefined) } }
+  }
   const isBuilt = isInfluxBuilt(folders)
   if (!isBuilt && !(await hasGo())) {
     return {
@@ -137,17 +159,17 @@ const influxServer = async (
     }
   }
   const { influxPort: port, influxBackupPort: backupPort } = config
-  const start = () => launch('InfluxDB', () => startInflux({ folders, port, backupPort }))
-  if (isBuilt) {
-    await start()
-  } else {
-    progress('Building InfluxDB 1.8.10 in the background, about a minute')
-    buildInflux(folders)
-      .then(start)
-      .catch((error: unknown) => progress(`InfluxDB is not there: ${(error as Error).message}`))
+  const start = async (): Promise<undefined> => {
+    if (!isBuilt) {
+      progress('Building InfluxDB 1.8.10 in the background, about a minute')
+      await buildInflux(folders)
+    }
+    await launch('InfluxDB', () => startInflux({ folders, port, backupPort }))
   }
-  return { influx: { url: `http://127.0.0.1:${port}`, bucket: `${INFLUX_DATABASE}/autogen` } }
+  const settled = Promise.race([
+    start().catch((error: unknown) => (error as Error).message),
+    sleep(BUILD_MS_MAX, `it was not there after ${BUILD_MS_MAX / 60_000} minutes`, { ref: false }),
+  ])
+  const bucket = `${INFLUX_DATABASE}/autogen`
+  return { influx: { url: `http://127.0.0.1:${port}`, bucket, settled } }
 }
-
-export const deleteState = (folders: Folders): Promise<void> =>
-  rm(folders.state, { recursive: true, force: true })

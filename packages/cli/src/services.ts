@@ -1,7 +1,5 @@
-import { randomBytes } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { TOPIC_SPECS } from '@weir/contracts'
+import { TOPIC_SPECS, type TopicRole } from '@weir/contracts'
 import { dedup } from '@weir/dedup'
 import { ingress } from '@weir/ingress'
 import { ensureTopics } from '@weir/kafka'
@@ -20,39 +18,23 @@ import {
 } from '@weir/service-kit'
 import { simulator, startSimulator, type SimulatorService } from '@weir/simulator'
 import { loadTopicsConfig, serviceEnvironment, type StartConfig } from './config.ts'
+import { localIdentity } from './local-state.ts'
 import type { Servers } from './servers.ts'
 
-const secret = (): string => randomBytes(32).toString('hex')
-
-/** Made once and kept with the state: a new key would turn every repeat into a conflict. */
-const localSecrets = (folders: Folders): Environment => {
-  const file = join(folders.state, 'secrets.json')
-  if (!existsSync(file)) {
-    mkdirSync(folders.state, { recursive: true })
-    const names = [
-      'SOURCE_CXONE_SECRETS',
-      'SOURCE_CXONE_DATAACTION_SECRETS',
-      'SOURCE_NICE_SECRETS',
-      'BODY_HASH_KEY',
-    ]
-    writeFileSync(file, JSON.stringify(Object.fromEntries(names.map((name) => [name, secret()]))), {
-      mode: 0o600,
-    })
-  }
-  return JSON.parse(readFileSync(file, 'utf8')) as Environment
-}
-
 /** The settings of a local run; whatever the caller's environment sets is taken instead. */
-export const localEnvironment = (config: StartConfig, servers: Servers, folders: Folders): Environment =>
-  serviceEnvironment({
-    ...localSecrets(folders),
+export const localEnvironment = (config: StartConfig, servers: Servers, folders: Folders): Environment => {
+  const { id, secrets } = localIdentity(folders)
+  return serviceEnvironment({
+    ...secrets,
     WEIR_PROFILE: 'dev',
     KAFKA_BROKERS: servers.kafkaBrokers,
+    // On a cluster that others use too, what is theirs is left alone.
+    TOPIC_PREFIX: config.kafkaBrokers === undefined ? undefined : `dev-${id}.`,
     SCHEMA_REGISTRY_URL: servers.registryUrl,
     DATABASE_URL: servers.databaseUrl,
     INFLUX_URL: servers.influx?.url,
     INFLUX_BUCKET: servers.influx?.bucket,
-    METRIC_EXPORT_ENVIRONMENT: 'dev',
+    METRIC_EXPORT_ENVIRONMENT: config.influxUrl === undefined ? 'dev' : `dev-${id}`,
     TOPIC_PARTITIONS: '4',
     TOPIC_REPLICATION_FACTOR: '1',
     TOPIC_MIN_INSYNC_REPLICAS: '1',
@@ -63,29 +45,38 @@ export const localEnvironment = (config: StartConfig, servers: Servers, folders:
     SOURCE_COGNIGY_CIDRS: '127.0.0.1,::1',
     SIMULATOR_TARGET_URL: `http://127.0.0.1:${config.ingressPort}`,
   })
+}
 
 const depsOf = (name: string, folders: Folders): ServiceDeps => ({
   logger: createLogger(name, 'info', join(folders.logs, `${name}.log`)),
   metrics: new Metrics(name),
 })
 
+/** What the final check counts is kept for ever here, or a state older than the retention would no longer add up. */
+const LEDGER_ROLES = new Set<TopicRole>(['stats', 'dedupDlq', 'normalizerDlq', 'persistenceDlq'])
+
+export const createTopics = async (env: Environment, folders: Folders): Promise<void> => {
+  const { replicationFactor, minInsyncReplicas, ...settings } = loadTopicsConfig(env)
+  const { logger } = depsOf('topics', folders)
+  const specs = TOPIC_SPECS.map((spec) => (LEDGER_ROLES.has(spec.role) ? { ...spec, retentionMs: -1 } : spec))
+  await ensureTopics({ settings, logger, specs, replicationFactor, minInsyncReplicas })
+}
+
 export interface RunningServices {
   /** Rejects when a service can no longer work. */
   readonly failed: Promise<never>
-  readonly readiness: () => readonly string[]
+  /** What keeps services from being ready, by service. */
+  readonly readiness: () => ReadonlyMap<string, readonly string[]>
   startSimulator(env: Environment): Promise<SimulatorService>
   stop(): Promise<void>
 }
 
-/** Every service in this process, as each would run alone. */
+/** Every service in this process, as each would run alone. The topics must be there. */
 export const startServices = async (env: Environment, folders: Folders): Promise<RunningServices> => {
-  const { replicationFactor, minInsyncReplicas, ...settings } = loadTopicsConfig(env)
-  const { logger } = depsOf('topics', folders)
-  await ensureTopics({ settings, logger, specs: TOPIC_SPECS, replicationFactor, minInsyncReplicas })
   const closers = new Closers()
   const failure = Promise.withResolvers<never>()
   failure.promise.catch(() => undefined)
-  const running: Service[] = []
+  const running = new Map<string, Service>()
   const launch = async <C extends { readonly logLevel: string }>({
     name,
     loadConfig,
@@ -95,12 +86,14 @@ export const startServices = async (env: Environment, folders: Folders): Promise
     service.failed.catch((error: unknown) => {
       failure.reject(new Error(`${name} failed: ${(error as Error).message}`, { cause: error }))
     })
-    running.push(service)
+    running.set(name, service)
     closers.add(() => service.stop())
   }
   try {
     // Ingress comes last and so stops first: nothing is taken that the others would leave for the next start.
-    await Promise.all([launch(dedup), launch(normalizer), launch(persistence), launch(metricExport)])
+    const starts = [launch(dedup), launch(normalizer), launch(persistence), launch(metricExport)]
+    const failed = (await Promise.allSettled(starts)).find(({ status }) => status === 'rejected')
+    if (failed !== undefined) throw (failed as PromiseRejectedResult).reason
     await launch(ingress)
   } catch (error) {
     await closers.close()
@@ -108,7 +101,12 @@ export const startServices = async (env: Environment, folders: Folders): Promise
   }
   return {
     failed: failure.promise,
-    readiness: () => running.flatMap((service) => service.readiness()),
+    readiness: () =>
+      new Map(
+        [...running]
+          .map(([name, service]) => [name, service.readiness()] as const)
+          .filter(([, reasons]) => reasons.length > 0),
+      ),
     startSimulator: async (simulatorEnv) => {
       const service = await startSimulator(simulator.loadConfig(simulatorEnv), depsOf('simulator', folders))
       closers.add(() => service.stop())

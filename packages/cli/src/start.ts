@@ -3,32 +3,33 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import {
+  findJava,
   folders as foldersOf,
   hasDockerCompose,
   ROOT,
   stopLeftovers,
+  stopOwn,
   tryLock,
   weirHome,
   type Folders,
 } from '@weir/local-stack'
-import type { InfluxSettings } from '@weir/metric-export'
+import { metricExport, readTotals, type InfluxSettings } from '@weir/metric-export'
+import { examine, Observer, type Examination } from '@weir/observer'
 import { Closers, ConfigError, type Environment } from '@weir/service-kit'
 import type { SimulatorService } from '@weir/simulator'
-import { audit, readTruth } from '@weir/truth'
 import { loadStartConfig, loadTopicsConfig, type StartConfig } from './config.ts'
-import { drain } from './drain.ts'
 import { startLiveView } from './live-view.ts'
-import { Observer } from './observe.ts'
+import { deleteState, foldersFor, strangeRows } from './local-state.ts'
 import {
   CannotStartError,
-  deleteState,
   missingPrograms,
   requireFreePorts,
   startServers,
+  type InfluxServer,
   type Servers,
 } from './servers.ts'
-import { localEnvironment, startServices, type RunningServices } from './services.ts'
-import { StoppedError, watchForStop, type StopRequest } from './stop-request.ts'
+import { createTopics, localEnvironment, startServices, type RunningServices } from './services.ts'
+import { StoppedError, watchForStop } from './stop-request.ts'
 import { describeSummary, summarise, type Summary } from './summary.ts'
 
 export interface StartOptions {
@@ -51,9 +52,10 @@ const progress = (text: string): void => {
 export const runStart = async (options: StartOptions): Promise<number> => {
   const closers = new Closers()
   const stop = watchForStop()
-  const folders = foldersOf(weirHome())
+  const home = foldersOf(weirHome())
   try {
     const config = loadStartConfig()
+    const folders = foldersFor(home, config)
     const release = tryLock(join(folders.run, 'start.lock'))
     if (typeof release === 'number') {
       throw new CannotStartError(
@@ -70,17 +72,19 @@ export const runStart = async (options: StartOptions): Promise<number> => {
       progress('Deleting the state of earlier runs')
       await deleteState(folders)
     }
-    const missing = await missingPrograms(config, folders)
+    const java = await findJava()
+    const missing = await missingPrograms(config, folders, java)
     if (missing.length > 0) return await runWithCompose(missing)
     await requireFreePorts(config)
-    return await runAll(options, config, folders, stop, closers)
+    return await Promise.race([runAll(options, config, { folders, java }, closers), stop.requested])
   } catch (error) {
-    if (error instanceof StoppedError) return 0
+    if (error instanceof StoppedError) {
+      progress(`Stopping (${error.message})`)
+      return options.for === undefined ? 0 : 130
+    }
     const isForPerson = error instanceof CannotStartError || error instanceof ConfigError
     progress(
-      isForPerson
-        ? error.message
-        : `Weir has failed: ${(error as Error).message}\nLogs are in ${folders.logs}`,
+      isForPerson ? error.message : `Weir has failed: ${(error as Error).message}\nLogs are in ${home.logs}`,
     )
     return isForPerson ? 2 : 1
   } finally {
@@ -88,105 +92,111 @@ export const runStart = async (options: StartOptions): Promise<number> => {
   }
 }
 
+interface Machine {
+  readonly folders: Folders
+  readonly java: string | undefined
+}
+
+/** Whatever ends it early rejects: `closers` then ends what was started until there. */
 const runAll = async (
   options: StartOptions,
   config: StartConfig,
-  folders: Folders,
-  stop: StopRequest,
+  { folders, java }: Machine,
   closers: Closers,
 ): Promise<number> => {
   // The process has run since before its first line.
   const startedAt = Date.now() - process.uptime() * 1_000
-  const servers = await startServers(config, folders, progress)
-  closers.add(() => servers.stop())
-  stop.check()
+  closers.add(() => stopOwn(folders.run))
+  const servers = await startServers(config, folders, java, progress)
   if (servers.influxMissing !== undefined) progress(`InfluxDB is left out: ${servers.influxMissing}`)
   const env = localEnvironment(config, servers, folders)
+  await createTopics(env, folders)
+  const { databaseUrl, registryUrl } = servers
+  const observer = new Observer({ settings: loadTopicsConfig(env), databaseUrl, registryUrl })
+  closers.add(() => observer.close())
+  observer.leaveOut(await strangeRows(folders, observer))
   const services = await startServices(env, folders)
   closers.add(() => services.stop())
-  await untilReady(services, stop)
+  const failed = Promise.race([services.failed, servers.failed])
+  await Promise.race([untilReady(services), failed])
   const readyAt = Date.now()
   const start_secs = Math.round((readyAt - startedAt) / 100) / 10
   progress(`Ready after ${start_secs} s`)
   const simulator = options.simulator
     ? await services.startSimulator(simulatorEnvironment(options, env))
     : undefined
-  const observer = new Observer(loadTopicsConfig(env), servers.databaseUrl, servers.registryUrl)
-  closers.add(() => observer.close())
-
-  const { readiness } = services
+  const urls = urlsOf(config, servers)
   const view = startLiveView({
     observer,
     simulator,
-    readiness,
-    urls: urlsOf(config, servers),
+    urls,
+    readiness: services.readiness,
     out: process.stdout,
   })
-  const ended = await Promise.race([
-    stop.requested,
-    services.failed,
-    serverDeath(servers),
-    endOf(options, simulator),
-  ])
+  closers.add(() => view.stop())
+
+  await Promise.race([endOf(options, simulator), failed])
   await view.stop()
-  if (ended !== 'finished') {
-    progress(`Stopping (${ended})`)
-    return options.for === undefined ? 0 : 130
-  }
   progress('Draining')
-  const drained = await Promise.race([
-    drain(observer, influxSettings(servers, env), progress),
-    stopped(stop),
-    services.failed,
+  const examination = await Promise.race([
+    examineRun(observer, { influx: servers.influx, truthDir: env.TRUTH_DIR!, env }),
+    failed,
   ])
-  const report = audit(readTruth(env.TRUTH_DIR!), await observer.everything())
-  const summary = summarise(drained, report, {
+  const summary = summarise(examination, {
     ...{ start_secs, latency: await observer.latency(new Date(readyAt)), rss_mb: residentMegabytes(servers) },
     accepted: simulator?.counts().accepted ?? 0,
   })
   return conclude(summary, servers, options)
 }
 
+const examineRun = async (
+  observer: Observer,
+  run: { readonly influx: InfluxServer | undefined; readonly truthDir: string; readonly env: Environment },
+): Promise<Examination> => {
+  const waiting = setInterval(() => progress('Waiting for InfluxDB'), 10_000)
+  const missing = await run.influx?.settled
+  clearInterval(waiting)
+  if (missing !== undefined) progress(`InfluxDB is not there: ${missing}`)
+  const settings = missing === undefined ? influxSettings(run.influx, run.env) : undefined
+  return examine({
+    ...{ observer, truthDir: run.truthDir, progress },
+    ...(settings && { influx: () => readTotals(settings) }),
+  })
+}
+
 const conclude = (summary: Summary, servers: Servers, options: StartOptions): number => {
   process.stdout.write(`${describeSummary(summary)}\n`)
-  if (servers.influxMissing !== undefined) progress(`InfluxDB was not checked: ${servers.influxMissing}`)
+  if (summary.influx === null) progress(`InfluxDB was not checked${reasonOf(servers)}`)
   if (options.summary !== undefined) writeFileSync(options.summary, `${JSON.stringify(summary, null, 2)}\n`)
   return summary.ok ? 0 : 1
 }
 
-const stopped = async (stop: StopRequest): Promise<never> => {
-  throw new StoppedError(await stop.requested)
-}
+const reasonOf = ({ influxMissing }: Servers): string =>
+  influxMissing === undefined ? '.' : `: ${influxMissing}`
 
-const untilReady = async (services: RunningServices, stop: StopRequest): Promise<void> => {
+/** Until webhooks are taken and rows come of them. The exporter may go on waiting for an InfluxDB that is being built. */
+const untilReady = async ({ readiness }: RunningServices): Promise<void> => {
   const deadline = performance.now() + READY_MS_MAX
-  const wait = async (): Promise<void> => {
-    while (services.readiness().length > 0) {
-      if (performance.now() > deadline)
-        throw new Error(`not ready after ${READY_MS_MAX / 1_000} s: ${services.readiness().join(', ')}`)
-      await sleep(20)
+  const waitingFor = (): string[] =>
+    [...readiness()]
+      .filter(([service]) => service !== metricExport.name)
+      .map(([service, reasons]) => `${service}: ${reasons.join(', ')}`)
+  while (waitingFor().length > 0) {
+    if (performance.now() > deadline) {
+      throw new Error(`not ready after ${READY_MS_MAX / 1_000} s: ${waitingFor().join('; ')}`)
     }
+    await sleep(20)
   }
-  await Promise.race([wait(), stopped(stop), services.failed])
 }
 
-/** Resolves to `finished` when the time is over; never without `--for`. */
+/** Resolves when the time is over; never without `--for`. */
 const endOf = async (
   { for: seconds }: StartOptions,
   simulator: SimulatorService | undefined,
-): Promise<'finished'> => {
+): Promise<void> => {
   if (seconds === undefined) return new Promise(() => undefined)
   await (simulator?.finished ?? sleep(seconds * 1_000))
-  return 'finished'
 }
-
-const serverDeath = (servers: Servers): Promise<string> =>
-  Promise.race(
-    servers.started.map(async (server) => {
-      await server.exited
-      return `${server.name} has ended; its log is ${server.logFile}`
-    }),
-  )
 
 const simulatorEnvironment = (options: StartOptions, env: Environment): Environment => {
   const lateAfter = options.lateAfter ?? Math.min(LATE_AFTER_SECS_MAX, (options.for ?? Infinity) / 3)
@@ -199,7 +209,7 @@ const simulatorEnvironment = (options: StartOptions, env: Environment): Environm
   }
 }
 
-const influxSettings = ({ influx }: Servers, env: Environment): InfluxSettings | undefined =>
+const influxSettings = (influx: InfluxServer | undefined, env: Environment): InfluxSettings | undefined =>
   influx && {
     influxUrl: influx.url,
     influxToken: env.INFLUX_TOKEN ?? '',

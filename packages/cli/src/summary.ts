@@ -1,6 +1,4 @@
-import type { AuditReport } from '@weir/truth'
-import type { Drained } from './drain.ts'
-import type { Latency } from './observe.ts'
+import type { Examination, Latency } from '@weir/observer'
 
 /** The result of a run, as `--summary` writes it. Counts but `accepted` are of all runs on this state. */
 export interface Summary {
@@ -29,25 +27,22 @@ export interface Summary {
 }
 
 export const summarise = (
-  { totals, influx, waitingFor }: Drained,
-  report: AuditReport,
+  { totals, influx, report, findings, ok }: Examination,
   run: Pick<Summary, 'accepted' | 'start_secs' | 'rss_mb'> & { readonly latency: Latency | undefined },
 ): Summary => {
-  const { lost, extra, ledgerResidue } = report
+  const { lost, extra, ledgerResidue, unknown, foreign } = report
   const { accepted, latency, start_secs, rss_mb } = run
   return {
     accepted,
     ...{ unique: totals.unique, duplicates: totals.duplicates, conflicts: totals.conflicts },
     dead_lettered: totals.deadLettered + totals.downstreamLetters,
     rows: totals.rows,
-    ...{ lost, extra, ledger_residue: ledgerResidue, unknown: report.unknown, foreign: report.foreign },
+    ...{ lost, extra, ledger_residue: ledgerResidue, unknown, foreign },
     influx: influx
       ? { events_received: influx.eventsReceived, events_deduplicated: influx.eventsDeduplicated }
       : null,
     e2e_ms: latency ?? null,
-    ...{ start_secs, rss_mb },
-    findings: [...waitingFor.map((text) => `not drained: ${text}`), ...report.findings],
-    ok: lost === 0 && extra === 0 && ledgerResidue === 0 && waitingFor.length === 0,
+    ...{ start_secs, rss_mb, findings, ok },
   }
 }
 

@@ -9,10 +9,12 @@ export type StopSignal = 'SIGTERM' | 'SIGINT'
 export interface PidFile extends ProcessIdentity {
   readonly name: string
   readonly stopSignal: StopSignal
+  readonly stopMsMax: number
   readonly owner: ProcessIdentity
 }
 
 export const STOP_MS_MAX = 10_000
+const LOOK_MS = 20
 
 /** Signals the whole group that the process leads; a process that has ended is fine. */
 export const signalGroup = (pid: number, signal: NodeJS.Signals): void => {
@@ -42,7 +44,7 @@ const pidFiles = (runDir: string): readonly { path: string; file: PidFile }[] =>
 }
 
 /**
- * Stops every process that the pid files name and `chosen` picks: its stop signal first, SIGKILL after 10 s.
+ * Stops every process that the pid files name and `chosen` picks: its stop signal first, SIGKILL after its time.
  * Returns the names of those that were alive.
  */
 export const stopLeftovers = async (
@@ -52,9 +54,13 @@ export const stopLeftovers = async (
   const found = pidFiles(runDir).filter(({ file }) => chosen(file))
   const alive = found.filter(({ file }) => isAlive(file))
   for (const { file } of alive) signalGroup(file.pid, file.stopSignal)
-  const deadline = Date.now() + STOP_MS_MAX
-  while (alive.some(({ file }) => isAlive(file)) && Date.now() < deadline) await sleep(50)
-  for (const { file } of alive) if (isAlive(file)) signalGroup(file.pid, 'SIGKILL')
+  await Promise.all(alive.map(({ file }) => untilEnded(file)))
   for (const { path } of found) rmSync(path, { force: true })
   return alive.map(({ file }) => file.name)
+}
+
+const untilEnded = async (file: PidFile): Promise<void> => {
+  const deadline = Date.now() + file.stopMsMax
+  while (isAlive(file) && Date.now() < deadline) await sleep(LOOK_MS)
+  if (isAlive(file)) signalGroup(file.pid, 'SIGKILL')
 }

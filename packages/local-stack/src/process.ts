@@ -19,6 +19,8 @@ export interface ProcessSpec {
   /** Text for its stdin. */
   readonly input?: string
   readonly stopSignal?: StopSignal
+  /** How long it may take to stop before it is killed; default 10 s. */
+  readonly stopMsMax?: number
 }
 
 export interface ChildExit {
@@ -35,7 +37,7 @@ export interface LocalProcess {
   /** undefined while it runs. */
   exit(): ChildExit | undefined
   kill(signal: NodeJS.Signals): void
-  /** The stop signal, SIGKILL after 10 s; resolves when it has ended. */
+  /** The stop signal, SIGKILL after its time; resolves when it has ended. */
   stop(): Promise<void>
 }
 
@@ -57,6 +59,15 @@ const ensureReaper = (runDir: string): void => {
   reapers.set(runDir, reaper)
 }
 
+const running = new Map<string, Set<LocalProcess>>()
+const closedRuns = new Set<string>()
+
+/** Stops every process that this one has started there, those that are still starting too, and lets no more be started. */
+export const stopOwn = async (runDir: string): Promise<void> => {
+  closedRuns.add(runDir)
+  await Promise.all([...(running.get(runDir) ?? [])].map((child) => child.stop()))
+}
+
 export const lastLines = (file: string, count = 15): string => {
   try {
     return readFileSync(file, 'utf8').trimEnd().split('\n').slice(-count).join('\n')
@@ -75,11 +86,12 @@ const openLog = (file: string): number => {
   return openSync(file, 'a')
 }
 
-/** Starts a child without a shell and notes it in `runDir`, where the reaper and the next start find it. */
+/** Starts a child without a shell and notes it in `runDir`, where the reaper and the next start find it. Throws after `stopOwn`. */
 export const startProcess = (runDir: string, spec: ProcessSpec): LocalProcess => {
+  if (closedRuns.has(runDir)) throw new Error(`${spec.name} was not started: the run has ended`)
   mkdirSync(runDir, { recursive: true })
   ensureReaper(runDir)
-  const stopSignal = spec.stopSignal ?? 'SIGTERM'
+  const { stopSignal = 'SIGTERM', stopMsMax = STOP_MS_MAX } = spec
   const log = openLog(spec.logFile)
   const child = spawn(spec.command, spec.args, {
     stdio: [spec.input === undefined ? 'ignore' : 'pipe', log, log],
@@ -96,7 +108,7 @@ export const startProcess = (runDir: string, spec: ProcessSpec): LocalProcess =>
   if (identity !== undefined) {
     const owner = identify(process.pid)
     if (owner === undefined) throw new Error('this process cannot be identified')
-    const file: PidFile = { name: spec.name, ...identity, stopSignal, owner }
+    const file: PidFile = { name: spec.name, ...identity, stopSignal, stopMsMax, owner }
     writeFileSync(pidFile, JSON.stringify(file))
   }
   let exit: ChildExit | undefined
@@ -117,7 +129,7 @@ export const startProcess = (runDir: string, spec: ProcessSpec): LocalProcess =>
   const kill = (signal: NodeJS.Signals) => {
     if (exit === undefined && pid !== undefined) signalGroup(pid, signal)
   }
-  return {
+  const started: LocalProcess = {
     name: spec.name,
     pid: pid ?? 0,
     logFile: spec.logFile,
@@ -126,11 +138,15 @@ export const startProcess = (runDir: string, spec: ProcessSpec): LocalProcess =>
     kill,
     stop: async () => {
       kill(stopSignal)
-      const timer = setTimeout(() => kill('SIGKILL'), STOP_MS_MAX)
+      const timer = setTimeout(() => kill('SIGKILL'), stopMsMax)
       await exited
       clearTimeout(timer)
     },
   }
+  const siblings = running.get(runDir) ?? new Set()
+  running.set(runDir, siblings.add(started))
+  void exited.then(() => siblings.delete(started))
+  return started
 }
 
 const failure = (child: LocalProcess, what: string): Error =>

@@ -1,5 +1,6 @@
-import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, realpathSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
+import { classData } from './class-data.ts'
 import { ensureFolder, type Folders } from './folders.ts'
 import { runToEnd, startProcess, waitUntilReady } from './process.ts'
 import { asServer, type LocalServer } from './server.ts'
@@ -51,18 +52,23 @@ export interface RegistryOptions {
 export const startRegistry = async ({ folders, java, port }: RegistryOptions): Promise<LocalServer> => {
   const dataDir = join(folders.state, 'registry')
   mkdirSync(dataDir, { recursive: true })
-  const app = join(registryFolder(folders), 'app')
+  const app = realpathSync(join(registryFolder(folders), 'app'))
+  const jar = join(app, 'registry.jar')
+  const classes = classData(folders, `apicurio-${REGISTRY_VERSION}`, java, [jar])
   const child = startProcess(folders.run, {
     name: 'registry',
     command: java,
     args: [
-      ...['-Xmx384m', '-XX:+UseSerialGC', '-Dquarkus.http.host=127.0.0.1', `-Dquarkus.http.port=${port}`],
+      ...['-Xmx384m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', ...classes.options],
+      ...['-Dquarkus.http.host=127.0.0.1', `-Dquarkus.http.port=${port}`],
       `-Dquarkus.datasource.jdbc.url=jdbc:h2:file:${join(dataDir, 'registry')};DB_CLOSE_ON_EXIT=FALSE;WRITE_DELAY=0`,
-      ...['-jar', join(app, 'registry.jar')],
+      ...['-jar', jar],
     ],
     cwd: app,
     logFile: join(folders.logs, 'registry.log'),
+    stopMsMax: classes.stopMsMax,
   })
+  void child.exited.then(classes.ended)
   const url = `http://127.0.0.1:${port}/apis/ccompat/v7`
   await waitUntilReady(child, async () => (await fetch(`${url}/subjects`)).ok, 120_000)
   return asServer(child, url)

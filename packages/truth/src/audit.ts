@@ -15,8 +15,6 @@ export interface ObservedLetter extends ObservedRow {
 
 /** Sums of one source. */
 export interface SourceCounts {
-  /** Records on the topic of received webhooks. */
-  readonly onTopic: number
   readonly received: number
   readonly unique: number
   readonly duplicates: number
@@ -25,9 +23,13 @@ export interface SourceCounts {
 }
 
 export interface Observed {
+  /** Records on the topic of received webhooks, of all sources. */
+  readonly onTopic: number
   readonly rows: readonly ObservedRow[]
   readonly letters: readonly ObservedLetter[]
   readonly counts: ReadonlyMap<string, SourceCounts>
+  /** Rows of each source that were there before this deployment: taken off before rows are compared with counts. */
+  readonly strangeRows?: ReadonlyMap<string, number>
 }
 
 export interface AuditReport {
@@ -39,7 +41,7 @@ export interface AuditReport {
   readonly extra: number
   /** Rows of which the ledger knows nothing: somebody else's, not judged. */
   readonly foreign: number
-  /** Sum over sources of what the counts do not explain. */
+  /** What the counts do not explain, of all sources. */
   readonly ledgerResidue: number
   /** The first findings, for a person. */
   readonly findings: readonly string[]
@@ -47,68 +49,90 @@ export interface AuditReport {
 
 const FINDINGS_MAX = 20
 
+/** Body hashes of one event, or of one malformed body; none: no request with it was ever taken. */
 interface Expected {
   readonly acked: Set<string>
   readonly maybe: Set<string>
 }
 
+/** Collects what is wrong. */
+class Findings {
+  lost = 0
+  extra = 0
+  readonly texts: string[] = []
+
+  add(what: 'lost' | 'extra', text: string, count = 1): void {
+    this[what] += count
+    if (count > 0 && this.texts.length < FINDINGS_MAX) this.texts.push(`${what}: ${text}`)
+  }
+}
+
 /** Compares what was sent with what is there. Pure; the order of operations does not matter. */
 export const audit = (truth: readonly FinishedOperation[], observed: Observed): AuditReport => {
-  const findings: string[] = []
-  let lost = 0
-  let extra = 0
-  const find = (what: 'lost' | 'extra', text: string): void => {
-    if (what === 'lost') lost += 1
-    else extra += 1
-    if (findings.length < FINDINGS_MAX) findings.push(`${what}: ${text}`)
-  }
-
+  const findings = new Findings()
   const { events, bodies, forged } = expectations(truth)
-  const rows = Map.groupBy(observed.rows, keyOf)
-  const conflicts = Map.groupBy(
-    observed.letters.filter(({ reason }) => reason === 'key_conflict'),
-    (letter) => `${keyOf(letter)} ${letter.rawHash}`,
-  )
-  const downstream = Map.groupBy(
-    observed.letters.filter(({ stage, reason }) => stage !== 'dedup' && reason !== 'key_conflict'),
-    keyOf,
-  )
-  const malformed = Map.groupBy(
-    observed.letters.filter(({ stage, reason }) => stage === 'dedup' && reason !== 'key_conflict'),
-    bodyOf,
-  )
-
-  for (const [key, { acked, maybe }] of events) {
-    const ends = [...(rows.get(key) ?? []), ...(downstream.get(key) ?? [])]
-    if (ends.length === 0 && acked.size > 0) find('lost', `event ${key}`)
-    for (const _ of ends.slice(1)) find('extra', `a second row or letter of event ${key}`)
-    const winner = rows.get(key)?.[0]?.rawHash
-    if (winner !== undefined && !acked.has(winner) && !maybe.has(winner))
-      find('extra', `another body of event ${key}`)
-    for (const hash of new Set([...acked, ...maybe])) {
-      const letters = conflicts.get(`${key} ${hash}`)?.length ?? 0
-      const wins = hash === winner || winner === undefined
-      if (!wins && acked.has(hash) && letters === 0) find('lost', `the other body of event ${key}`)
-      for (let i = wins ? 0 : 1; i < letters; i++) find('extra', `a conflict letter of event ${key}`)
-    }
-  }
-  for (const [body, { acked }] of bodies) {
-    const letters = malformed.get(body)?.length ?? 0
-    if (letters === 0 && acked.size > 0) find('lost', `malformed body ${body}`)
-    for (let i = 1; i < letters; i++) find('extra', `a second letter of malformed body ${body}`)
-  }
+  auditEvents(events, observed, findings)
+  auditBodies(bodies, observed, findings)
   for (const one of [...observed.rows, ...observed.letters]) {
-    if (forged.has(bodyOf(one))) find('extra', `a forged request of ${one.source} got in`)
+    if (forged.has(bodyOf(one))) findings.add('extra', `a forged request of ${one.source} got in`)
   }
-
+  const isForeign = (row: ObservedRow): boolean =>
+    !events.has(keyOf(row)) && !forged.has(bodyOf(row)) && !bodies.has(bodyOf(row))
   return {
     acked: truth.filter(({ result }) => result === 'acked').length,
     unknown: truth.filter(({ result }) => result === 'unknown').length,
-    lost,
-    extra,
-    foreign: observed.rows.filter((row) => !events.has(keyOf(row)) && !forged.has(bodyOf(row))).length,
-    ledgerResidue: residueOf(truth, observed, findings),
-    findings,
+    foreign: observed.rows.filter(isForeign).length,
+    ledgerResidue: residueOf(truth, observed, findings.texts),
+    ...{ lost: findings.lost, extra: findings.extra, findings: findings.texts },
+  }
+}
+
+/** Each event that was taken is one row or one letter further on, and each other body with its key is one conflict letter. */
+const auditEvents = (events: ReadonlyMap<string, Expected>, observed: Observed, findings: Findings): void => {
+  const rows = Map.groupBy(observed.rows, keyOf)
+  const isConflict = ({ reason }: ObservedLetter): boolean => reason === 'key_conflict'
+  const conflicts = Map.groupBy(
+    observed.letters.filter(isConflict),
+    (letter) => `${keyOf(letter)} ${letter.rawHash}`,
+  )
+  const downstream = Map.groupBy(
+    observed.letters.filter((letter) => letter.stage !== 'dedup' && !isConflict(letter)),
+    keyOf,
+  )
+  for (const [key, { acked, maybe }] of events) {
+    const ends = (rows.get(key)?.length ?? 0) + (downstream.get(key)?.length ?? 0)
+    if (acked.size + maybe.size === 0) {
+      findings.add('extra', `event ${key}, which was never taken`, ends)
+      continue
+    }
+    if (ends === 0 && acked.size > 0) findings.add('lost', `event ${key}`)
+    findings.add('extra', `a second row or letter of event ${key}`, Math.max(0, ends - 1))
+    const winner = rows.get(key)?.[0]?.rawHash
+    if (winner !== undefined && !acked.has(winner) && !maybe.has(winner))
+      findings.add('extra', `another body of event ${key}`)
+    for (const hash of new Set([...acked, ...maybe])) {
+      const letters = conflicts.get(`${key} ${hash}`)?.length ?? 0
+      const wins = hash === winner || winner === undefined
+      if (!wins && acked.has(hash) && letters === 0) findings.add('lost', `the other body of event ${key}`)
+      findings.add('extra', `a conflict letter of event ${key}`, Math.max(0, letters - (wins ? 0 : 1)))
+    }
+  }
+}
+
+/** Each malformed body that was taken is one letter of dedup, and nothing else. */
+const auditBodies = (bodies: ReadonlyMap<string, Expected>, observed: Observed, findings: Findings): void => {
+  const letters = Map.groupBy(
+    observed.letters.filter(({ stage, reason }) => stage === 'dedup' && reason !== 'key_conflict'),
+    bodyOf,
+  )
+  for (const [body, { acked, maybe }] of bodies) {
+    const count = letters.get(body)?.length ?? 0
+    if (count === 0 && acked.size > 0) findings.add('lost', `malformed body ${body}`)
+    const countMax = Math.min(1, acked.size + maybe.size)
+    findings.add('extra', `a letter too many of malformed body ${body}`, Math.max(0, count - countMax))
+  }
+  for (const row of observed.rows) {
+    if (bodies.has(bodyOf(row))) findings.add('extra', `a row of malformed body ${bodyOf(row)}`)
   }
 }
 
@@ -125,36 +149,54 @@ const expectations = (truth: readonly FinishedOperation[]) => {
       forged.add(bodyOf(operation))
       continue
     }
-    if (result === 'failed' || result === 'refused') continue
     const map = kind === 'event' ? events : bodies
     const key = kind === 'event' ? keyOf({ source, eventKey: eventKey! }) : bodyOf(operation)
     const expected = map.get(key) ?? { acked: new Set<string>(), maybe: new Set<string>() }
-    expected[result === 'acked' ? 'acked' : 'maybe'].add(rawHash)
+    if (result === 'acked') expected.acked.add(rawHash)
+    if (result === 'unknown') expected.maybe.add(rawHash)
     map.set(key, expected)
   }
   return { events, bodies, forged }
 }
 
-/** For each source: received = unique + duplicates + conflicts + dead-lettered; unique = rows + letters further on; no less received than acknowledged. */
+/** What of the ledger does not add up: see `residueOfSource`, and as many records on the topic as received. */
 const residueOf = (truth: readonly FinishedOperation[], observed: Observed, findings: string[]): number => {
   let residue = 0
-  const add = (source: string, what: string, difference: number): void => {
+  const add = (where: string, what: string, difference: number): void => {
     if (difference === 0) return
     residue += Math.abs(difference)
-    findings.push(`residue: ${source}: ${what} differ by ${difference}`)
+    findings.push(`residue: ${where}: ${what} differ by ${difference}`)
   }
-  for (const [source, counts] of observed.counts) {
-    const ends =
-      observed.rows.filter((row) => row.source === source).length +
-      observed.letters.filter((letter) => letter.source === source && letter.stage !== 'dedup').length
-    const { onTopic, received, unique, duplicates, conflicts, deadLettered } = counts
-    add(source, 'records on the topic and received', onTopic - received)
-    add(source, 'received and its parts', received - (unique + duplicates + conflicts + deadLettered))
-    add(source, 'unique and rows with letters', unique - ends)
-    const acked = truth.filter(
-      (operation) => operation.source === source && operation.result === 'acked',
-    ).length
-    add(source, 'acknowledged and received', Math.max(0, acked - received))
+  const received = [...observed.counts.values()].reduce((sum, counts) => sum + counts.received, 0)
+  add('all sources', 'records on the topic and received', observed.onTopic - received)
+  const sources = new Set([
+    ...observed.counts.keys(),
+    ...observed.rows.map(({ source }) => source),
+    ...truth.filter(({ result }) => result === 'acked').map(({ source }) => source),
+  ])
+  for (const source of sources) {
+    for (const [what, difference] of residueOfSource(source, truth, observed)) add(source, what, difference)
   }
   return residue
+}
+
+const NO_COUNTS: SourceCounts = { received: 0, unique: 0, duplicates: 0, conflicts: 0, deadLettered: 0 }
+
+/** received = unique + duplicates + conflicts + dead-lettered; unique = rows + letters further on; no fewer received than acknowledged. */
+const residueOfSource = (
+  source: string,
+  truth: readonly FinishedOperation[],
+  { rows, letters, counts, strangeRows }: Observed,
+): [what: string, difference: number][] => {
+  const { received, unique, duplicates, conflicts, deadLettered } = counts.get(source) ?? NO_COUNTS
+  const ends =
+    rows.filter((row) => row.source === source).length -
+    (strangeRows?.get(source) ?? 0) +
+    letters.filter((letter) => letter.source === source && letter.stage !== 'dedup').length
+  const acked = truth.filter((one) => one.source === source && one.result === 'acked').length
+  return [
+    ['received and its parts', received - (unique + duplicates + conflicts + deadLettered)],
+    ['unique and rows with letters', unique - ends],
+    ['acknowledged and received', Math.max(0, acked - received)],
+  ]
 }

@@ -1,0 +1,3 @@
+export * from './drain.ts'
+export * from './examine.ts'
+export * from './observer.ts'
