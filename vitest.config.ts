@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config'
 /** Unit and property tests need nothing; integration tests take real servers from the testkit. */
 export default defineConfig({
   test: {
-    testTimeout: 30_000,
+    testTimeout: 60_000,
     hookTimeout: 120_000,
     projects: [
       {
@@ -26,6 +26,18 @@ export default defineConfig({
           include: ['packages/**/*.integration.test.ts', 'services/**/*.integration.test.ts'],
           globalSetup: ['packages/testkit/src/global-setup.ts'],
           maxWorkers: 2,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'e2e',
+          include: ['tests/e2e/**/*.test.ts'],
+          globalSetup: ['packages/testkit/src/global-setup.ts'],
+          testTimeout: 240_000,
+          maxWorkers: 2,
+          // Alone on the machine: these measure nothing, but they wait for whole pipelines.
+          sequence: { groupOrder: 1 },
         },
       },
     ],

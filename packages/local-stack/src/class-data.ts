@@ -11,7 +11,7 @@ import {
 } from 'node:fs'
 import { basename, delimiter, dirname, join } from 'node:path'
 import type { Folders } from './folders.ts'
-import { identify } from './identity.ts'
+import { isRunning } from './identity.ts'
 import { STOP_MS_MAX } from './leftovers.ts'
 import type { ChildExit } from './process.ts'
 
@@ -90,7 +90,7 @@ const removeAbandoned = (archive: string): void => {
   const folder = dirname(archive)
   for (const name of readdirSync(folder)) {
     const pid = /\.jsa\.(\d+)$/.exec(name)?.[1]
-    if (name.startsWith(basename(archive)) && pid !== undefined && identify(Number(pid)) === undefined)
+    if (name.startsWith(basename(archive)) && pid !== undefined && !isRunning(Number(pid)))
       rmSync(join(folder, name), { force: true })
   }
 }

@@ -34,3 +34,6 @@ export const identify = (pid: number): ProcessIdentity | undefined => {
 
 export const isAlive = (identity: ProcessIdentity): boolean =>
   identify(identity.pid)?.startedAt === identity.startedAt
+
+/** Whether any process has this number now. */
+export const isRunning = (pid: number): boolean => identify(pid) !== undefined

@@ -5,6 +5,8 @@ import { runToEnd, startProcess, waitUntilReady } from './process.ts'
 import { asServer, type LocalServer } from './server.ts'
 
 const INFLUX_VERSION = '1.8.10'
+/** It compiles all of Flux first: two seconds of CPU time, of which a busy machine makes a minute. */
+const READY_MS_MAX = 180_000
 export const INFLUX_DATABASE = 'cxone_metrics'
 
 const influxFolder = (folders: Folders): string => join(folders.downloads, `influxdb-${INFLUX_VERSION}`)
@@ -63,7 +65,7 @@ export const startInflux = async ({ folders, port, backupPort }: InfluxOptions):
     logFile: join(folders.logs, 'influx.log'),
   })
   const url = `http://127.0.0.1:${port}`
-  await waitUntilReady(child, async () => (await fetch(`${url}/ping`)).status === 204)
+  await waitUntilReady(child, async () => (await fetch(`${url}/ping`)).status === 204, READY_MS_MAX)
   const query = encodeURIComponent(`CREATE DATABASE ${INFLUX_DATABASE}`)
   await waitUntilReady(child, async () => (await fetch(`${url}/query?q=${query}`, { method: 'POST' })).ok)
   return asServer(child, url)

@@ -1,28 +1,30 @@
+import { randomInt } from 'node:crypto'
 import { connect, createServer } from 'node:net'
 
-const tryListen = (port: number, host: string): Promise<number | undefined> =>
+const canListen = (port: number, host: string): Promise<boolean> =>
   new Promise((resolve, reject) => {
     const server = createServer()
     server.once('error', (error: NodeJS.ErrnoException) => {
-      if (error.code === 'EADDRINUSE') resolve(undefined)
+      if (error.code === 'EADDRINUSE') resolve(false)
       else reject(error)
     })
-    server.listen(port, host, () => {
-      const address = server.address()
-      server.close(() => resolve(typeof address === 'object' ? address?.port : undefined))
-    })
+    server.listen(port, host, () => server.close(() => resolve(true)))
   })
 
 /** False: another process listens there, on any address. */
 export const isPortFree = async (port: number): Promise<boolean> =>
-  (await tryListen(port, '127.0.0.1')) !== undefined && (await tryListen(port, '0.0.0.0')) !== undefined
+  (await canListen(port, '127.0.0.1')) && (await canListen(port, '0.0.0.0'))
+
+/** Below what the kernel gives to outgoing connections, or one of those could take a port while its server is restarted. */
+const FREE_PORT_MIN = 26_000
+const FREE_PORT_MAX = 32_767
 
 /** Ports that were free a moment ago, all different. */
 export const freePorts = async (count: number): Promise<readonly number[]> => {
   const ports = new Set<number>()
   while (ports.size < count) {
-    const port = await tryListen(0, '127.0.0.1')
-    if (port !== undefined) ports.add(port)
+    const port = randomInt(FREE_PORT_MIN, FREE_PORT_MAX)
+    if (!ports.has(port) && (await isPortFree(port))) ports.add(port)
   }
   return [...ports]
 }

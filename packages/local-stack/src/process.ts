@@ -163,7 +163,7 @@ export const runToEnd = async (runDir: string, spec: ProcessSpec): Promise<void>
 export const waitUntilReady = async (
   child: LocalProcess,
   probe: () => Promise<boolean>,
-  timeoutMs = 60_000,
+  timeoutMs = 120_000,
 ): Promise<void> => {
   const deadline = Date.now() + timeoutMs
   for (;;) {

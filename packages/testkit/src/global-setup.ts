@@ -1,3 +1,5 @@
+import { mkdirSync, readdirSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
 import {
   buildInflux,
   fetchKafka,
@@ -10,82 +12,127 @@ import {
   isInfluxBuilt,
   isKafkaFetched,
   isRegistryFetched,
+  isRunning,
   startInflux,
   startKafka,
   startPostgres,
   startRegistry,
   stopLeftovers,
+  stopOwn,
   weirHome,
-  type LocalServer,
+  type Folders,
 } from '@weir/local-stack'
 import type { TestProject } from 'vitest/node'
-import './environment.ts'
+import type { TestServers } from './environment.ts'
 
 const progress = (text: string): void => {
   process.stderr.write(`${text}\n`)
 }
 
-/** Gives the integration tests their servers: those of the environment, else local ones that end with the run. */
+interface Shared {
+  users: number
+  readonly servers: Promise<TestServers>
+  readonly folders: Folders
+}
+
+declare global {
+  var weirTestServers: Shared | undefined
+}
+
+/** Gives the tests their servers: those of the environment, else local ones that end with the run. Projects of one run share them. */
 export default async (project: TestProject): Promise<() => Promise<void>> => {
-  const { KAFKA_BROKERS, SCHEMA_REGISTRY_URL, DATABASE_URL, INFLUX_URL } = process.env
-  const folders = foldersOf(weirHome(), `test-${process.pid}`)
-  const started: LocalServer[] = []
-  const launch = async (start: () => Promise<LocalServer>): Promise<string> => {
-    const server = await start()
-    started.push(server)
-    return server.url
+  const shared = (globalThis.weirTestServers ??= open())
+  shared.users += 1
+  const close = async (): Promise<void> => {
+    shared.users -= 1
+    if (shared.users > 0) return
+    globalThis.weirTestServers = undefined
+    await stopOwn(shared.folders.run)
+    // The logs stay until the next run.
+    rmSync(shared.folders.state, { recursive: true, force: true })
   }
+  try {
+    project.provide('weirServers', await shared.servers)
+    return close
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+const NAME = 'test-'
+
+const open = (): Shared => {
+  const home = weirHome()
+  const folders = foldersOf(home, `${NAME}${process.pid}`)
+  const servers = removeOldRuns(home).then(() => start(folders))
+  servers.catch(() => undefined)
+  return { users: 0, servers, folders }
+}
+
+const removeOldRuns = async (home: string): Promise<void> => {
+  mkdirSync(home, { recursive: true })
+  const names = readdirSync(home).filter((name) => name.startsWith(NAME))
+  for (const name of names) {
+    if (isRunning(Number(name.slice(NAME.length)))) continue
+    await stopLeftovers(foldersOf(home, name).run)
+    rmSync(join(home, name), { recursive: true, force: true })
+  }
+}
+
+const given = (name: string): string | undefined => {
+  const value = process.env[name]
+  return value === '' ? undefined : value
+}
+
+const start = async (folders: Folders): Promise<TestServers> => {
+  const java = await requireJava(folders)
   const [kafkaPort, controllerPort, registryPort, postgresPort, influxPort, backupPort] = await freePorts(6)
-  const java = await findJava()
-  const needsJava = KAFKA_BROKERS === undefined || SCHEMA_REGISTRY_URL === undefined
-  if (needsJava && java === undefined) {
-    throw new Error(
-      'The integration tests need a JDK or JRE of version 17 or later, or KAFKA_BROKERS and SCHEMA_REGISTRY_URL.',
-    )
-  }
-  if (needsJava && !(isKafkaFetched(folders) && isRegistryFetched(folders)) && !(await hasMaven())) {
-    throw new Error(
-      'The integration tests need Maven to get Kafka and the registry, or KAFKA_BROKERS and SCHEMA_REGISTRY_URL.',
-    )
-  }
-  await stopLeftovers(folders.run)
   const kafka = async (): Promise<string> => {
     if (!isKafkaFetched(folders)) progress('Getting Apache Kafka')
     await fetchKafka(folders)
-    return launch(() =>
-      startKafka({ folders, java: java!, port: kafkaPort!, controllerPort: controllerPort! }),
-    )
+    const ports = { port: kafkaPort!, controllerPort: controllerPort! }
+    return (await startKafka({ folders, java, ...ports, properties: KAFKA_PROPERTIES })).url
   }
   const registry = async (): Promise<string> => {
     if (!isRegistryFetched(folders)) progress('Getting the schema registry')
     await fetchRegistry(folders)
-    return launch(() => startRegistry({ folders, java: java!, port: registryPort! }))
+    return (await startRegistry({ folders, java, port: registryPort! })).url
   }
+  const postgres = async (): Promise<string> =>
+    (await startPostgres({ folders, port: postgresPort!, fsync: false })).url
   const influx = async (): Promise<string | undefined> => {
     if (!isInfluxBuilt(folders)) {
       if (!(await hasGo())) return undefined
       progress('Building InfluxDB, about a minute')
       await buildInflux(folders)
     }
-    return launch(() => startInflux({ folders, port: influxPort!, backupPort: backupPort! }))
+    return (await startInflux({ folders, port: influxPort!, backupPort: backupPort! })).url
   }
-  const stop = async (): Promise<void> => {
-    await Promise.all(started.map((server) => server.stop()))
+  const [brokers, registryUrl, databaseUrl, influxUrl] = await Promise.all([
+    given('KAFKA_BROKERS') ?? kafka(),
+    given('SCHEMA_REGISTRY_URL') ?? registry(),
+    given('DATABASE_URL') ?? postgres(),
+    given('INFLUX_URL') ?? influx(),
+  ])
+  return {
+    ...{ kafkaBrokers: brokers.split(','), registryUrl, databaseUrl, under: `${NAME}${process.pid}` },
+    ...(influxUrl === undefined ? { influxMissing: 'there is neither Go nor INFLUX_URL' } : { influxUrl }),
   }
-  try {
-    const [brokers, registryUrl, databaseUrl, influxUrl] = await Promise.all([
-      KAFKA_BROKERS ?? kafka(),
-      SCHEMA_REGISTRY_URL ?? registry(),
-      DATABASE_URL ?? launch(() => startPostgres({ folders, port: postgresPort!, fsync: false })),
-      INFLUX_URL ?? influx(),
-    ])
-    project.provide('weirServers', {
-      ...{ kafkaBrokers: brokers.split(','), registryUrl, databaseUrl },
-      ...(influxUrl === undefined ? { influxMissing: 'there is neither Go nor INFLUX_URL' } : { influxUrl }),
-    })
-    return stop
-  } catch (error) {
-    await stop()
-    throw error
+}
+
+/** So that tests need not wait long until the death of a consumer is noticed. */
+const KAFKA_PROPERTIES = { 'group.min.session.timeout.ms': 1_000 }
+
+const requireJava = async (folders: Folders): Promise<string> => {
+  if (given('KAFKA_BROKERS') !== undefined && given('SCHEMA_REGISTRY_URL') !== undefined) return 'java'
+  const instead = 'or KAFKA_BROKERS and SCHEMA_REGISTRY_URL.'
+  const java = await findJava()
+  if (java === undefined) {
+    throw new Error(`The integration tests need a JDK or JRE of version 17 or later, ${instead}`)
   }
+  if (!(isKafkaFetched(folders) && isRegistryFetched(folders)) && !(await hasMaven())) {
+    throw new Error(`The integration tests need Maven to get Kafka and the registry, ${instead}`)
+  }
+  return java
 }
