@@ -25,10 +25,9 @@ export const runAudit = async (options: { readonly summary?: string }): Promise<
   const { databaseUrl, registryUrl, truthDir, influxUrl } = config
   const observer = new Observer({ settings: config, databaseUrl, registryUrl })
   try {
-    const influx = influxUrl === undefined ? undefined : { ...config, influxUrl }
     const examination = await examine({
       ...{ observer, truthDir, progress },
-      ...(influx && { influx: () => readTotals(influx) }),
+      ...(influxUrl !== undefined && { influx: () => readTotals({ ...config, influxUrl }) }),
     })
     const summary = summarise(examination, {
       ...{ accepted: examination.report.acked, start_secs: 0, rss_mb: {} },

@@ -1,0 +1,24 @@
+import { expect, it } from 'vitest'
+import { loadStartConfig, loadTopicsConfig, serviceEnvironment } from './config.ts'
+
+it('refuses a port that is none and names its variable', () => {
+  expect(() => loadStartConfig({ KAFKA_PORT: '70000', INGRESS_PORT: 'x' })).toThrow(
+    /KAFKA_PORT is "70000"[^]*INGRESS_PORT is "x"|INGRESS_PORT is "x"[^]*KAFKA_PORT is "70000"/,
+  )
+})
+
+it('takes an empty variable for one that is not set', () => {
+  expect(loadStartConfig({ KAFKA_BROKERS: '', KAFKA_PORT: '' })).toMatchObject({
+    ...{ kafkaBrokers: undefined, kafkaPort: 19_092 },
+  })
+  expect(serviceEnvironment({ A: 'default', B: 'default' }, { A: '', B: 'given', C: 'more' })).toEqual({
+    ...{ A: 'default', B: 'given', C: 'more' },
+  })
+})
+
+it('refuses more replicas in sync than there are', () => {
+  const env = { KAFKA_BROKERS: 'a:1', TOPIC_REPLICATION_FACTOR: '1', TOPIC_MIN_INSYNC_REPLICAS: '2' }
+  expect(() => loadTopicsConfig(env)).toThrow(
+    /TOPIC_MIN_INSYNC_REPLICAS is 2 and TOPIC_REPLICATION_FACTOR is 1/,
+  )
+})

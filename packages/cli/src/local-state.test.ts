@@ -1,0 +1,54 @@
+import { mkdtempSync, rmSync, statSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { folders as foldersOf, type Folders } from '@weir/local-stack'
+import type { Observer } from '@weir/observer'
+import { afterEach, beforeEach, expect, it } from 'vitest'
+import { loadStartConfig } from './config.ts'
+import { deleteState, foldersFor, localIdentity, strangeRows } from './local-state.ts'
+
+let folders: Folders
+beforeEach(() => {
+  folders = foldersOf(mkdtempSync(join(tmpdir(), 'weir-state-')))
+})
+afterEach(() => rmSync(folders.home, { recursive: true, force: true }))
+
+it('has a state for each set of given servers, so that none is compared with what another holds', () => {
+  const stateFor = (env: Record<string, string>) => foldersFor(folders, loadStartConfig(env)).state
+  expect(stateFor({})).toBe(folders.state)
+  const sets = [
+    {},
+    { KAFKA_BROKERS: 'a:1' },
+    { KAFKA_BROKERS: 'b:1' },
+    { DATABASE_URL: 'a:1' },
+    { INFLUX_URL: 'a:1' },
+  ]
+  expect(new Set(sets.map(stateFor)).size).toBe(sets.length)
+  expect(stateFor({ KAFKA_BROKERS: 'a:1' })).toBe(stateFor({ KAFKA_BROKERS: 'a:1', INGRESS_PORT: '3001' }))
+})
+
+it('makes secrets once, for nobody else to read, and others when the state was deleted', async () => {
+  const first = localIdentity(folders)
+  expect(localIdentity(folders)).toEqual(first)
+  expect(statSync(join(folders.state, 'identity.json')).mode & 0o077).toBe(0)
+  expect(new Set([first.id, ...Object.values(first.secrets)]).size).toBe(5)
+  await deleteState(folders)
+  const second = localIdentity(folders)
+  expect(second.id).not.toBe(first.id)
+  expect(second.secrets.BODY_HASH_KEY).not.toBe(first.secrets.BODY_HASH_KEY)
+})
+
+const observing = (onTopic: number, rows: readonly [string, number][]): Observer =>
+  ({
+    onTopic: () => Promise.resolve(onTopic),
+    rowCounts: () => Promise.resolve(new Map(rows)),
+  }) as unknown as Observer
+
+it('counts rows as strange only before the first webhook, and remembers them', async () => {
+  localIdentity(folders)
+  expect([...(await strangeRows(folders, observing(0, [['cxone', 3]])))]).toEqual([['cxone', 3]])
+  expect([...(await strangeRows(folders, observing(9, [['cxone', 12]])))]).toEqual([['cxone', 3]])
+  await deleteState(folders)
+  localIdentity(folders)
+  expect([...(await strangeRows(folders, observing(9, [['cxone', 12]])))]).toEqual([])
+})

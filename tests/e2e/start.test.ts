@@ -1,0 +1,201 @@
+import { existsSync, readFileSync, rmSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { isolatedDatabase, testServers } from '@weir/testkit'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import {
+  killAllOf,
+  newHome,
+  newPorts,
+  npmStart,
+  pathOf,
+  processesOf,
+  signal,
+  untilNoneOf,
+  type Env,
+} from './npm-start.ts'
+
+const hasProc = existsSync('/proc/self/environ')
+if (!hasProc)
+  process.stderr.write('npm start is not tested: without /proc its processes cannot be told from others\n')
+
+interface Result {
+  readonly [name: string]: unknown
+  readonly unique: number
+  readonly duplicates: number
+  readonly influx: { readonly events_received: number; readonly events_deduplicated: number } | null
+}
+
+const homes: string[] = []
+const homeOf = (leaveOut?: RegExp): string => {
+  const home = newHome(leaveOut)
+  homes.push(home)
+  return home
+}
+
+afterAll(async () => {
+  for (const home of homes) {
+    await killAllOf(home)
+    rmSync(home, { recursive: true, force: true })
+  }
+})
+
+const summaryOf = (home: string): Result =>
+  JSON.parse(readFileSync(join(home, 'summary.json'), 'utf8')) as Result
+
+/** Runs to the end and expects it to find everything right. */
+const goodRun = async (
+  home: string,
+  args: readonly string[],
+  env: Env,
+): Promise<{ result: Result; output: string }> => {
+  const file = join(home, 'summary.json')
+  rmSync(file, { force: true })
+  const run = npmStart(home, [...args, '--summary', file], env)
+  const code = await run.exited
+  expect([code, run.output()]).toEqual([0, expect.stringContaining('Every event is where it must be.')])
+  const result = summaryOf(home)
+  expect(result).toMatchObject({ ok: true, lost: 0, extra: 0, ledger_residue: 0, findings: [] })
+  expect(await untilNoneOf(home)).toEqual([])
+  return { result, output: run.output() }
+}
+
+describe.runIf(hasProc)('npm start with servers of its own', () => {
+  let home = ''
+  let ports: Env
+  beforeAll(async () => {
+    home = homeOf()
+    ports = await newPorts()
+  })
+
+  it('is killed whole in the middle of its run, and the next one finds every event', async () => {
+    const killed = npmStart(home, ['--for', '600', '--rate', '100'], ports)
+    await killed.until(/rows [2-9]\d\d /)
+
+    const second = npmStart(home, [], ports)
+    expect(await second.exited).toBe(2)
+    expect(second.output()).toMatch(/Weir already runs here, as process \d+/)
+
+    await killAllOf(home)
+    const { result } = await goodRun(home, ['--no-simulator', '--for', '5'], ports)
+    expect(result.unique).toBeGreaterThan(200)
+    const { result: fresh } = await goodRun(home, ['--fresh', '--for', '3', '--rate', '50'], ports)
+    expect(fresh.unique).toBeLessThan(200)
+  })
+
+  it('leaves nothing behind when Ctrl-C comes while its servers start', async () => {
+    const run = npmStart(home, [], ports)
+    await run.until(/PostgreSQL is ready/)
+    signal(-run.pid, 'SIGINT')
+    await run.until(/Stopping \(SIGINT\)/)
+    await run.exited
+    expect(await untilNoneOf(home)).toEqual([])
+  })
+
+  it('leaves nothing behind when it is killed and its servers are not', async () => {
+    const run = npmStart(home, [], ports)
+    await run.until(/Ready after/)
+    expect(processesOf(home).length).toBeGreaterThan(5)
+    signal(-run.pid, 'SIGKILL')
+    expect(await untilNoneOf(home)).toEqual([])
+  })
+})
+
+describe.runIf(hasProc)('npm start with given servers', () => {
+  let given: Env
+  beforeAll(async () => {
+    const { kafkaBrokers, registryUrl, influxUrl } = testServers()
+    given = {
+      KAFKA_BROKERS: kafkaBrokers.join(','),
+      SCHEMA_REGISTRY_URL: registryUrl,
+      DATABASE_URL: await isolatedDatabase('start'),
+      INFLUX_URL: influxUrl,
+      INFLUX_BUCKET: 'cxone_metrics/autogen',
+    }
+  })
+
+  it('starts none of them, and counts only its own among what others have left there', async () => {
+    for (const home of [homeOf(), homeOf()]) {
+      const { result, output } = await goodRun(home, ['--for', '4', '--rate', '100'], {
+        ...given,
+        ...(await newPorts()),
+      })
+      expect(result.unique).toBeGreaterThan(100)
+      expect(output).not.toMatch(/Kafka is ready|PostgreSQL is ready/)
+      const { influx } = result
+      if (testServers().influxUrl !== undefined) expect(influx?.events_deduplicated).toBe(result.duplicates)
+    }
+    const after = await fetch(`${given.SCHEMA_REGISTRY_URL!}/subjects`)
+    expect(after.ok).toBe(true)
+  })
+
+  it.each(['SIGTERM', 'SIGKILL'] as const)('leaves nothing behind when npm alone gets %s', async (name) => {
+    const home = homeOf()
+    const run = npmStart(home, [], { ...given, ...(await newPorts()) })
+    await run.until(/rows [1-9]/)
+    signal(run.pid, name)
+    expect(await untilNoneOf(home)).toEqual([])
+  })
+
+  it('says that InfluxDB is not checked where there is none and no Go to build it', async () => {
+    const home = homeOf(/^influxdb/)
+    const PATH = pathOf(home, ['node', 'npm', 'sh', 'env', 'java'])
+    const env = { ...given, ...(await newPorts()), INFLUX_URL: undefined, PATH }
+    const { result, output } = await goodRun(home, ['--for', '2'], env)
+    expect(result.influx).toBeNull()
+    expect(output).toMatch(/InfluxDB was not checked: there is neither Go to build InfluxDB nor INFLUX_URL/)
+  })
+})
+
+describe.runIf(hasProc)('npm start that cannot start', () => {
+  it('names the port that is taken and its variable', async () => {
+    const ports = await newPorts()
+    const taken = createServer()
+    await new Promise<void>((resolve) => taken.listen(Number(ports.POSTGRES_PORT), '127.0.0.1', resolve))
+    const run = npmStart(homeOf(), [], ports)
+    expect(await run.exited).toBe(2)
+    expect(run.output()).toContain(`port ${ports.POSTGRES_PORT} (POSTGRES_PORT) is taken`)
+    taken.close()
+  })
+
+  it('names the port that is given twice', async () => {
+    const ports = await newPorts()
+    const run = npmStart(homeOf(), [], { ...ports, INFLUX_PORT: ports.KAFKA_PORT })
+    expect(await run.exited).toBe(2)
+    expect(run.output()).toContain(`port ${ports.KAFKA_PORT} is given twice`)
+  })
+
+  it('says what to install when there is neither Java nor Docker', async () => {
+    const home = homeOf()
+    const env = {
+      ...(await newPorts()),
+      PATH: pathOf(home, ['node', 'npm', 'sh', 'env']),
+      JAVA_HOME: undefined,
+    }
+    const run = npmStart(home, [], env)
+    expect(await run.exited).toBe(2)
+    expect(run.output()).toMatch(
+      /To run on this machine, install a JDK or JRE of version 17 or later .*Docker/,
+    )
+    expect(run.output()).not.toMatch(/ at .*\.ts:\d+/)
+  })
+
+  it('says what is wrong with a setting', async () => {
+    const run = npmStart(homeOf(), [], { ...(await newPorts()), KAFKA_PORT: 'many' })
+    expect(await run.exited).toBe(2)
+    expect(run.output()).toContain('KAFKA_PORT is "many": must be a whole number from 1 to 65535')
+  })
+
+  it('explains its options and ports', async () => {
+    const run = npmStart(homeOf(), ['--help'], {})
+    expect(await run.exited).toBe(0)
+    for (const word of ['--for', '--rate', '--no-simulator', '--fresh', 'INGRESS_PORT 3000', 'KAFKA_BROKERS'])
+      expect(run.output()).toContain(word)
+  })
+
+  it('refuses what it does not know', async () => {
+    const run = npmStart(homeOf(), ['--rate', 'fast'], {})
+    expect(await run.exited).not.toBe(0)
+    expect(run.output()).toContain('must be a number from 0.1 to 100000')
+  })
+})
