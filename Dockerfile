@@ -34,12 +34,13 @@ ENV NODE_ENV=production \
     STATE_DIR=/var/lib/weir/dedup \
     TRUTH_DIR=/var/lib/weir/truth \
     INGRESS_PORT=3000 \
+    CONSOLE_PORT=3000 \
     DEDUP_PROBE_PORT=3000 \
     NORMALIZER_PROBE_PORT=3000 \
     PERSISTENCE_PROBE_PORT=3000 \
     METRIC_EXPORT_PROBE_PORT=3000 \
     SIMULATOR_PROBE_PORT=3000
-RUN cd /var/lib && mkdir -p weir/dedup weir/truth weir/registry weir/secrets/sources weir/secrets/postgres weir/secrets/influx \
+RUN cd /var/lib && mkdir -p weir/dedup weir/truth weir/registry weir/secrets/sources weir/secrets/postgres weir/secrets/influx weir/secrets/console \
     && chown -R 1000:1000 weir
 COPY --from=dependencies /weir ./
 COPY packages packages

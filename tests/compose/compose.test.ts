@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { webConsole } from '@weir/console'
 import { dedup } from '@weir/dedup'
 import { ingress } from '@weir/ingress'
 import { metricExport } from '@weir/metric-export'
@@ -18,10 +19,12 @@ const SERVICES: readonly { readonly name: string; readonly settings: Settings }[
   normalizer,
   persistence,
   metricExport,
+  webConsole,
   simulator,
 ]
 /** Set by the image, the same in every container. */
-const OF_THE_IMAGE = /^(INGRESS_HOST|INGRESS_PORT|[A-Z_]+_PROBE_PORT|STATE_DIR|TRUTH_DIR)$/
+const OF_THE_IMAGE =
+  /^(INGRESS_HOST|INGRESS_PORT|CONSOLE_HOST|CONSOLE_PORT|[A-Z_]+_PROBE_PORT|STATE_DIR|TRUTH_DIR)$/
 const BUILD_MS_MAX = 900_000
 
 interface Service {
@@ -140,7 +143,7 @@ describe('Dockerfile', () => {
     const port = /const PORT = (\d+)/.exec(read('deploy/container/healthy.mjs'))![1]!
     const probes = SERVICES.flatMap(({ settings }) => Object.values(settings))
       .map(({ env }) => env)
-      .filter((env) => env === 'INGRESS_PORT' || env.endsWith('_PROBE_PORT'))
+      .filter((env) => /^(INGRESS|CONSOLE|[A-Z_]+_PROBE)_PORT$/.test(env))
     const dockerfile = read('Dockerfile')
     for (const env of probes) expect(dockerfile).toContain(` ${env}=${port}`)
     expect(probes).toHaveLength(SERVICES.length)

@@ -40,6 +40,7 @@ export const START_SETTINGS = {
   influxPort: port('INFLUX_PORT', 18_086, 'InfluxDB'),
   influxBackupPort: port('INFLUX_BACKUP_PORT', 18_088, "InfluxDB's backup service"),
   ingressPort: port('INGRESS_PORT', 3000, 'ingress'),
+  consolePort: port('CONSOLE_PORT', 3001, 'the console'),
   dedupProbePort: port('DEDUP_PROBE_PORT', 3010, 'the probes of dedup'),
   normalizerProbePort: port('NORMALIZER_PROBE_PORT', 3011, 'the probes of normalizer'),
   persistenceProbePort: port('PERSISTENCE_PROBE_PORT', 3012, 'the probes of persistence'),

@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { webConsole } from '@weir/console'
 import { TOPIC_SPECS, type TopicRole } from '@weir/contracts'
 import { dedup } from '@weir/dedup'
 import { ingress } from '@weir/ingress'
@@ -42,6 +43,7 @@ export const localEnvironment = (config: StartConfig, servers: Servers, folders:
     STATE_DIR: join(folders.state, 'dedup'),
     TRUTH_DIR: join(folders.state, 'truth'),
     INGRESS_HOST: '127.0.0.1',
+    CONSOLE_HOST: '127.0.0.1',
     SOURCE_COGNIGY_CIDRS: '127.0.0.1,::1',
     SIMULATOR_TARGET_URL: `http://127.0.0.1:${config.ingressPort}`,
   })
@@ -91,7 +93,10 @@ export const startServices = async (env: Environment, folders: Folders): Promise
   }
   try {
     // Ingress comes last and so stops first: nothing is taken that the others would leave for the next start.
-    const starts = [launch(dedup), launch(normalizer), launch(persistence), launch(metricExport)]
+    const starts = [
+      ...[launch(dedup), launch(normalizer), launch(persistence)],
+      ...[launch(metricExport), launch(webConsole)],
+    ]
     const failed = (await Promise.allSettled(starts)).find(({ status }) => status === 'rejected')
     if (failed !== undefined) throw (failed as PromiseRejectedResult).reason
     await launch(ingress)

@@ -1,3 +1,4 @@
+import { webConsole } from '@weir/console'
 import { dedup } from '@weir/dedup'
 import { ingress } from '@weir/ingress'
 import { metricExport } from '@weir/metric-export'
@@ -25,11 +26,13 @@ const sections = (): readonly Section[] => [
     intro: 'Every service reads these (the simulator only `LOG_LEVEL`).',
     settings: Object.values(SHARED),
   },
-  ...[ingress, dedup, normalizer, persistence, metricExport, simulator].map(({ name, settings }) => ({
-    title: name,
-    intro: `Besides the shared ones, \`${name}\` reads:`,
-    settings: own(settings),
-  })),
+  ...[ingress, dedup, normalizer, persistence, metricExport, webConsole, simulator].map(
+    ({ name, settings }) => ({
+      title: name,
+      intro: `Besides the shared ones, \`${name}\` reads:`,
+      settings: own(settings),
+    }),
+  ),
   {
     title: 'weir topics',
     intro: '`weir topics` creates and checks the topics. Besides the shared ones it reads:',
@@ -117,6 +120,9 @@ const ENV_INTRO = `# Settings of docker-compose.yml: copy to .env and uncomment 
 # Where ingress listens on this machine. Put a proxy that ends TLS before it.
 # INGRESS_ADDRESS=127.0.0.1
 # INGRESS_PORT=3000
+# Where the console listens on this machine. Put a proxy that ends TLS before it.
+# CONSOLE_ADDRESS=127.0.0.1
+# CONSOLE_PORT=3001
 # Ports of the servers on 127.0.0.1, for your tools.
 # KAFKA_PORT=19092
 # REGISTRY_PORT=18081
@@ -140,11 +146,13 @@ const ENV_INTRO = `# Settings of docker-compose.yml: copy to .env and uncomment 
 # SOURCE_NICE_SECRETS_FILE=/run/weir/sources/nice
 # SOURCE_COGNIGY_TOKEN_FILE=/run/weir/sources/cognigy-token
 # BODY_HASH_KEY_FILE=/run/weir/sources/body-hash-key
+# CONSOLE_TOKENS_FILE=/run/weir/console/token
 # DATABASE_URL_FILE=/run/weir/postgres/database-url
 # INFLUX_TOKEN_FILE=/run/weir/influx/token`
 
 /** The image or the file above decides about these. */
-const NOT_IN_ENV = /^(INGRESS_HOST|INGRESS_PORT|[A-Z_]+_PROBE_PORT|STATE_DIR|TRUTH_DIR)$/
+const NOT_IN_ENV =
+  /^(INGRESS_HOST|INGRESS_PORT|CONSOLE_HOST|CONSOLE_PORT|[A-Z_]+_PROBE_PORT|STATE_DIR|TRUTH_DIR)$/
 
 /** Where Compose runs with another default than the service has by itself. */
 const COMPOSE_DEFAULTS: Readonly<Record<string, string>> = {

@@ -221,6 +221,7 @@ const influxSettings = (influx: InfluxServer | undefined, env: Environment): Inf
 
 const urlsOf = (config: StartConfig, servers: Servers): string[] => [
   `webhooks   http://127.0.0.1:${config.ingressPort}/webhooks/<source>   (metrics: /metrics)`,
+  `console    http://127.0.0.1:${config.consolePort}/events/<event key>   (bearer token: one of CONSOLE_TOKENS, or dev)`,
   `Kafka      ${servers.kafkaBrokers}   registry ${servers.registryUrl}`,
   `InfluxDB   ${servers.influx?.url ?? 'none'}   PostgreSQL 127.0.0.1:${config.postgresPort}`,
 ]

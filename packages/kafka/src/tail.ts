@@ -1,0 +1,125 @@
+import { kafkaCluster, kafkaErrorType } from './client.ts'
+import { Fetcher } from './fetcher.ts'
+import type { Cluster } from './internals.ts'
+import { logRange, partitionsOf, type LogRange } from './offsets.ts'
+import { PartitionQueue } from './partition-queue.ts'
+import type { InputRecord } from './record.ts'
+import type { KafkaLogger, KafkaSettings } from './settings.ts'
+
+export interface TailTopic {
+  readonly topic: string
+  /** Where to begin in a partition; asked again when the log has lost what was to come next. */
+  from(range: LogRange, partition: number): bigint
+  /** Records of one partition in order; synchronous, must not throw. Their bytes are views of one response. */
+  onRecords(records: readonly InputRecord[]): void
+}
+
+export interface TailOptions {
+  readonly settings: KafkaSettings
+  readonly logger: KafkaLogger
+  readonly clientId: string
+  readonly topics: readonly TailTopic[]
+}
+
+/** Follows topics, read_committed and without a group: for whoever only looks. */
+export interface TopicTail {
+  /** Everything that was there at the start has been handed over. */
+  readonly isCaughtUp: boolean
+  /** Records between what was handed over and the ends as last seen; control markers count. */
+  lag(): number
+  close(): Promise<void>
+}
+
+const QUEUE_BYTES_MAX = 4_194_304
+const RECORDS_MAX = 10_000
+const RETRY_MS = 1_000
+
+/** Resolves once every partition is followed. Rejects when a topic does not exist. */
+export const openTopicTail = async (options: TailOptions): Promise<TopicTail> => {
+  const { settings, logger, clientId, topics } = options
+  const cluster = kafkaCluster({ settings, logger, clientId })
+  const fetcher = new Fetcher(cluster, logger)
+  const tail = new Tail(cluster, fetcher, logger)
+  try {
+    await cluster.connect()
+    await cluster.addMultipleTargetTopics(topics.map(({ topic }) => topic))
+    for (const one of topics) {
+      for (const partition of partitionsOf(cluster, one.topic)) await tail.follow(one, partition)
+    }
+  } catch (error) {
+    await tail.close()
+    throw error
+  }
+  return tail
+}
+
+class Tail implements TopicTail {
+  readonly #cluster: Cluster
+  readonly #fetcher: Fetcher
+  readonly #logger: KafkaLogger
+  readonly #queues = new Map<string, PartitionQueue>()
+  /** Ends at the start of the partitions that have not got there yet. */
+  readonly #behind = new Map<string, bigint>()
+  readonly #timers = new Set<NodeJS.Timeout>()
+  #isClosed = false
+
+  constructor(cluster: Cluster, fetcher: Fetcher, logger: KafkaLogger) {
+    this.#cluster = cluster
+    this.#fetcher = fetcher
+    this.#logger = logger
+  }
+
+  async follow(one: TailTopic, partition: number): Promise<void> {
+    const range = await logRange(this.#cluster, one.topic, partition)
+    if (this.#isClosed) return
+    const queue = new PartitionQueue({
+      ...{ topic: one.topic, partition, offset: one.from(range, partition), highWatermark: range.end },
+      bytesMax: QUEUE_BYTES_MAX,
+      onChange: () => this.#changed(one, queue),
+    })
+    const name = nameOf(queue)
+    this.#queues.set(name, queue)
+    if (queue.fetchOffset < range.end) this.#behind.set(name, range.end)
+    this.#fetcher.add(queue)
+  }
+
+  get isCaughtUp(): boolean {
+    return this.#behind.size === 0
+  }
+
+  lag(): number {
+    let lag = 0n
+    for (const { highWatermark, fetchOffset } of this.#queues.values()) {
+      if (highWatermark > fetchOffset) lag += highWatermark - fetchOffset
+    }
+    return Number(lag)
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true
+    for (const timer of this.#timers) clearTimeout(timer)
+    await this.#fetcher.stop()
+  }
+
+  #changed(one: TailTopic, queue: PartitionQueue): void {
+    while (queue.recordCount > 0) one.onRecords(queue.take(RECORDS_MAX, QUEUE_BYTES_MAX).records)
+    const name = nameOf(queue)
+    if (queue.fetchOffset >= (this.#behind.get(name) ?? 0n)) this.#behind.delete(name)
+    if (queue.error === undefined) return
+    // Retention has overtaken us: what is gone is gone, go on with what is there.
+    this.#fetcher.remove(queue)
+    const { topic, partition } = queue
+    this.#logger.warn({ topic, partition, error: kafkaErrorType(queue.error) }, 'following anew')
+    this.#followLater(one, partition)
+  }
+
+  #followLater(one: TailTopic, partition: number): void {
+    const timer = setTimeout(() => {
+      this.#timers.delete(timer)
+      this.follow(one, partition).catch(() => this.#followLater(one, partition))
+    }, RETRY_MS)
+    this.#timers.add(timer)
+  }
+}
+
+const nameOf = ({ topic, partition }: PartitionQueue): string => `${topic}/${partition}`

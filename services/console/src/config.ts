@@ -1,0 +1,76 @@
+import {
+  KAFKA_SETTINGS,
+  loadSettings,
+  SERVICE_SETTINGS,
+  setting,
+  type ConfigOf,
+  type Environment,
+  type Settings,
+} from '@weir/service-kit'
+
+export const SETTINGS = {
+  ...SERVICE_SETTINGS,
+  ...KAFKA_SETTINGS,
+  host: { env: 'CONSOLE_HOST', schema: setting.text('0.0.0.0'), help: 'Address to listen on.' },
+  port: { env: 'CONSOLE_PORT', schema: setting.integer(3001, 0, 65_535), help: 'Port to listen on.' },
+  trustedProxies: {
+    env: 'CONSOLE_TRUSTED_PROXIES',
+    schema: setting.list([]),
+    help: 'Addresses or CIDR ranges whose X-Forwarded-For is believed, so that wrong tokens count for their sender.',
+  },
+  tokens: {
+    env: 'CONSOLE_TOKENS',
+    schema: setting.list([]),
+    secret: true,
+    help: 'Bearer tokens that may ask, separated by commas: give the old and the new one while they rotate. With WEIR_PROFILE=dev `dev` is taken when there is none.',
+  },
+  badTokensMax: {
+    env: 'CONSOLE_BAD_TOKENS_MAX',
+    schema: setting.integer(10, 1, 10_000),
+    help: 'Wrong tokens of one address; after that it gets 429 for CONSOLE_BAD_TOKENS_SECS, whatever it sends.',
+  },
+  badTokensSecs: {
+    env: 'CONSOLE_BAD_TOKENS_SECS',
+    schema: setting.integer(60, 1, 86_400),
+    help: 'How long wrong tokens are held against an address.',
+  },
+  databaseUrl: {
+    env: 'DATABASE_URL',
+    schema: setting.optionalText(),
+    secret: true,
+    help: 'PostgreSQL that persistence writes to; a role that may only read `events` is enough. Without it stored events are not known.',
+  },
+  databaseTimeoutMs: {
+    env: 'CONSOLE_DATABASE_TIMEOUT_MS',
+    schema: setting.integer(3_000, 100, 60_000),
+    help: 'Without an answer of the database in this time a question is answered from the topics alone.',
+  },
+  eventsMax: {
+    env: 'CONSOLE_EVENTS_MAX',
+    schema: setting.integer(200_000, 1_000, 10_000_000),
+    help: 'Latest events held in memory, about 400 bytes each; older ones are known from the database alone.',
+  },
+  lettersMax: {
+    env: 'CONSOLE_LETTERS_MAX',
+    schema: setting.integer(100_000, 1_000, 10_000_000),
+    help: 'Latest events with dead letters held in memory, about 1 KB each.',
+  },
+} satisfies Settings
+
+export type ConsoleConfig = ConfigOf<typeof SETTINGS>
+
+const TOKEN_LENGTH_MIN = 16
+
+const check = ({ profile, tokens }: ConsoleConfig): readonly string[] => {
+  if (profile === 'dev') return []
+  if (tokens.length === 0) return ['CONSOLE_TOKENS is not set: give at least one, 32 random bytes as text.']
+  return tokens.some((token) => token.length < TOKEN_LENGTH_MIN)
+    ? [
+        `A token of CONSOLE_TOKENS has fewer than ${TOKEN_LENGTH_MIN} characters: use 32 random bytes as text.`,
+      ]
+    : []
+}
+
+/** Throws a `ConfigError` that names each setting, its value and the fix. */
+export const loadConfig = (env: Environment = process.env): ConsoleConfig =>
+  loadSettings(SETTINGS, env, check)

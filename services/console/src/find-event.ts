@@ -1,0 +1,50 @@
+import type { EventIndex } from './event-index.ts'
+import { reportOf, type EventReport, type EventStatus } from './event-status.ts'
+import { DatabaseAwayError, type StoredEvents } from './stored-events.ts'
+
+type DatabaseState = 'asked' | 'away' | 'none'
+
+/** How far back the topics have been read: what is older is known from the database alone. */
+interface Reach {
+  /** ISO 8601; null: everything that the topics hold. */
+  readonly eventsSince: string | null
+  readonly deadLettersSince: string | null
+  /** `asked`; `away`: it did not answer; `none`: DATABASE_URL is not set. */
+  readonly database: DatabaseState
+}
+
+/** What a question gets; `status` is for the metric. */
+export interface Answer {
+  readonly code: 200 | 404 | 503
+  readonly status: EventStatus | 'unknown' | 'unavailable'
+  readonly body: (EventReport & { readonly reach: Reach }) | { readonly error: string; readonly reach: Reach }
+}
+
+const iso = (epochMs: number): string | null => (epochMs === 0 ? null : new Date(epochMs).toISOString())
+
+export const findEventIn = (index: EventIndex, stored: Pick<StoredEvents, 'find'> | undefined) =>
+  async function findEvent(eventKey: Buffer): Promise<Answer> {
+    const key = eventKey.toString('hex')
+    const { row, database } = await lookUp(stored, eventKey)
+    const reach: Reach = {
+      eventsSince: iso(index.eventsSince),
+      deadLettersSince: iso(index.lettersSince),
+      database,
+    }
+    const report = reportOf(key, index.find(key), row, Date.now())
+    if (report !== undefined) return { code: 200, status: report.status, body: { ...report, reach } }
+    // Without the database nobody can say that there is no such event.
+    return database === 'away'
+      ? { code: 503, status: 'unavailable', body: { error: 'The database does not answer', reach } }
+      : { code: 404, status: 'unknown', body: { error: 'No such event is known', reach } }
+  }
+
+const lookUp = async (stored: Pick<StoredEvents, 'find'> | undefined, eventKey: Buffer) => {
+  if (stored === undefined) return { row: undefined, database: 'none' as const }
+  try {
+    return { row: await stored.find(eventKey), database: 'asked' as const }
+  } catch (error) {
+    if (!(error instanceof DatabaseAwayError)) throw error
+    return { row: undefined, database: 'away' as const }
+  }
+}

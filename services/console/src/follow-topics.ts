@@ -1,0 +1,112 @@
+import { HEADER, isDeadLetterReason, type TopicNames, type WireHeaders } from '@weir/contracts'
+import {
+  openTopicTail,
+  type InputRecord,
+  type KafkaLogger,
+  type KafkaSettings,
+  type TailTopic,
+  type TopicTail,
+} from '@weir/kafka'
+import { decodeStateRecord } from '@weir/seen-keys'
+import type { LetterStage } from './event-facts.ts'
+import type { Delivery, EventIndex } from './event-index.ts'
+
+export interface FollowOptions {
+  readonly settings: KafkaSettings
+  readonly logger: KafkaLogger
+  readonly topics: TopicNames
+  readonly index: EventIndex
+  /** How far back to begin, in records of one topic. */
+  readonly eventsMax: number
+  readonly lettersMax: number
+}
+
+const LETTER_TOPICS = [
+  ['dedup', 'dedupDlq'],
+  ['normalizer', 'normalizerDlq'],
+  ['persistence', 'persistenceDlq'],
+] as const satisfies readonly (readonly [LetterStage, keyof TopicNames])[]
+
+/** The last transaction of a partition ends with the position; barriers of restarts may lie behind it. */
+const STATE_RECORDS = 500n
+
+/** Keeps the index at what the topics say. Resolves once every partition is followed. */
+export const followTopics = (options: FollowOptions): Promise<TopicTail> => {
+  const { settings, logger, topics, index, eventsMax, lettersMax } = options
+  const each = (max: number): bigint => BigInt(Math.ceil(max / settings.topicPartitions))
+  const events = { index, back: each(eventsMax), onSkipped: (at: number) => index.skippedEvents(at) }
+  const letters = { index, back: each(lettersMax), onSkipped: (at: number) => index.skippedLetters(at) }
+  return openTopicTail({
+    ...{ settings, logger, clientId: 'weir-console' },
+    topics: [
+      eventTopic(topics.received, events, (key, delivery) => index.received(key, delivery)),
+      eventTopic(topics.unique, events, (key, delivery) => index.passed(key, delivery)),
+      ...LETTER_TOPICS.map(([stage, role]) =>
+        eventTopic(topics[role], letters, (key, delivery, headers) => {
+          const { at, partition, offset } = delivery
+          index.letter(key, delivery, { stage, reason: reasonOf(headers), at, partition, offset })
+        }),
+      ),
+      stateTopic(topics, index),
+    ],
+  })
+}
+
+interface Reach {
+  readonly index: EventIndex
+  readonly back: bigint
+  readonly onSkipped: (before: number) => void
+}
+
+/** A topic whose records have the headers of a webhook. */
+const eventTopic = (
+  topic: string,
+  { back, onSkipped }: Reach,
+  add: (key: string, delivery: Delivery, headers: WireHeaders) => void,
+): TailTopic => {
+  /** Partitions of which something was left out: what lies before their next record is not known. */
+  const skipping = new Set<number>()
+  const begun = new Set<number>()
+  return {
+    topic,
+    from: ({ start, end }, partition) => {
+      const from = end - back > start ? end - back : start
+      if (from > start || begun.has(partition)) skipping.add(partition)
+      begun.add(partition)
+      return from
+    },
+    onRecords: (records) => {
+      for (const record of records) {
+        if (skipping.delete(record.partition)) onSkipped(record.timestamp)
+        const key = record.headers[HEADER.eventKey]
+        // Something other than Weir wrote it, and dedup has a dead letter for that.
+        if (key !== undefined) add(key.toString('hex'), deliveryOf(record), record.headers)
+      }
+    },
+  }
+}
+
+const deliveryOf = ({ headers, partition, offset, timestamp }: InputRecord): Delivery => ({
+  source: headers[HEADER.source]?.toString() ?? 'unknown',
+  eventType: headers[HEADER.eventType]?.toString() ?? 'unknown',
+  ...{ partition, offset, at: timestamp },
+})
+
+const reasonOf = (headers: WireHeaders) => {
+  const reason = headers[HEADER.dlqReason]?.toString() ?? ''
+  return isDeadLetterReason(reason) ? reason : 'unknown'
+}
+
+/** The positions up to which dedup has decided. */
+const stateTopic = ({ seen, received }: TopicNames, index: EventIndex): TailTopic => ({
+  topic: seen,
+  from: ({ start, end }) => (end - STATE_RECORDS > start ? end - STATE_RECORDS : start),
+  onRecords: (records) => {
+    for (const { key, value, partition } of records) {
+      if (key?.toString() !== 'position') continue
+      const state = decodeStateRecord({ key, value })
+      const next = state.kind === 'position' ? state.position.next[received] : undefined
+      if (next !== undefined) index.decided(partition, next)
+    }
+  },
+})

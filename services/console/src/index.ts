@@ -1,0 +1,12 @@
+import type { ServiceDefinition } from '@weir/service-kit'
+import { loadConfig, SETTINGS, type ConsoleConfig } from './config.ts'
+import { start } from './start.ts'
+
+export type { ConsoleConfig }
+
+export const webConsole: ServiceDefinition<ConsoleConfig> = {
+  name: 'console',
+  settings: SETTINGS,
+  loadConfig,
+  start,
+}

@@ -1,0 +1,74 @@
+import { TOPIC_SPECS, topicNames } from '@weir/contracts'
+import { checkTopics, waitForBrokers, type TopicTail } from '@weir/kafka'
+import { Closers, ConfigError, describeSettings, type Service, type ServiceDeps } from '@weir/service-kit'
+import { SETTINGS, type ConsoleConfig } from './config.ts'
+import { consoleMetrics } from './console-metrics.ts'
+import { EventIndex } from './event-index.ts'
+import { findEventIn } from './find-event.ts'
+import { followTopics } from './follow-topics.ts'
+import { buildServer } from './server.ts'
+import { StoredEvents } from './stored-events.ts'
+
+const DEV_TOKEN = 'dev'
+const SAMPLE_MS = 1_000
+
+/** Answers at once; until the topics are read, `/readyz` says so and answers come from the database and what was read. */
+export const start = async (config: ConsoleConfig, { logger, metrics }: ServiceDeps): Promise<Service> => {
+  logger.info(describeSettings(SETTINGS, config), 'starting')
+  const { eventsMax, lettersMax, databaseUrl, databaseTimeoutMs: timeoutMs } = config
+  const isOpen = config.tokens.length === 0
+  if (isOpen) logger.warn({}, `CONSOLE_TOKENS is not set: the token is ${DEV_TOKEN}`)
+  const closers = new Closers()
+  const closing = new AbortController()
+  const counters = consoleMetrics(metrics)
+  const index = new EventIndex({ eventsMax, lettersMax })
+  const stored = databaseUrl === undefined ? undefined : new StoredEvents({ databaseUrl, timeoutMs })
+  let tail: TopicTail | undefined
+  const readiness = (): readonly string[] => {
+    if (tail === undefined) return ['waiting for Kafka']
+    return tail.isCaughtUp ? [] : ['reading the topics']
+  }
+  const app = buildServer({
+    ...{ config, metrics, counters, readiness },
+    tokens: isOpen ? [DEV_TOKEN] : config.tokens,
+    findEvent: findEventIn(index, stored),
+  })
+  const open = async (): Promise<void> => {
+    await waitForBrokers(config, logger, closing.signal)
+    const roles = ['received', 'unique', 'seen', 'dedupDlq', 'normalizerDlq', 'persistenceDlq']
+    const specs = TOPIC_SPECS.filter(({ role }) => roles.includes(role))
+    const faults = await checkTopics({ settings: config, profile: config.profile, specs })
+    if (faults.length > 0) throw new ConfigError(faults.join('\n'))
+    const topics = topicNames(config.topicPrefix)
+    tail = await followTopics({ settings: config, logger, topics, index, eventsMax, lettersMax })
+  }
+  closers.add(() => Promise.resolve(stored?.close()))
+  closers.add(() => Promise.resolve(tail?.close()))
+  const failure = Promise.withResolvers<never>()
+  failure.promise.catch(() => undefined)
+  try {
+    await app.listen({ host: config.host, port: config.port })
+  } catch (error) {
+    await closers.close()
+    throw error
+  }
+  const opened = open().catch((error: unknown) => {
+    if (!closing.signal.aborted) failure.reject(error)
+  })
+  closers.add(async () => {
+    closing.abort()
+    await opened
+    await app.close()
+  })
+  const sample = setInterval(() => {
+    counters.events.set(index.eventCount)
+    counters.letters.set(index.letterCount)
+    counters.lag.set(tail?.lag() ?? 0)
+  }, SAMPLE_MS)
+  closers.add(() => {
+    clearInterval(sample)
+    return Promise.resolve()
+  })
+  logger.info({ address: app.server.address() }, 'listening')
+  return { stop: () => closers.close(), failed: failure.promise, readiness }
+}

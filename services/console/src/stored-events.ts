@@ -1,0 +1,67 @@
+import pg from 'pg'
+import type { StoredEvent } from './event-facts.ts'
+
+export interface StoredEventsOptions {
+  readonly databaseUrl: string
+  readonly timeoutMs: number
+}
+
+/** The database did not answer. */
+export class DatabaseAwayError extends Error {
+  override readonly name = 'DatabaseAwayError'
+}
+
+const POOL_MAX = 4
+const TABLE_MISSING = '42P01'
+
+/** Rows that persistence has written, looked up one at a time by their primary key. */
+export class StoredEvents {
+  readonly #pool: pg.Pool
+
+  constructor({ databaseUrl, timeoutMs }: StoredEventsOptions) {
+    this.#pool = new pg.Pool({
+      connectionString: databaseUrl,
+      max: POOL_MAX,
+      statement_timeout: timeoutMs,
+      query_timeout: timeoutMs,
+      connectionTimeoutMillis: timeoutMs,
+      application_name: 'weir-console',
+    })
+    // A connection that breaks while idle: the next query opens another.
+    this.#pool.on('error', () => undefined)
+  }
+
+  /** Undefined: there is no such row. Rejects with a `DatabaseAwayError`. */
+  async find(eventKey: Buffer): Promise<StoredEvent | undefined> {
+    try {
+      const { rows } = await this.#pool.query<{
+        source: string
+        event_type: string
+        received_at: Date
+        stored_at: Date
+      }>({
+        name: 'find-event',
+        text: 'SELECT source, event_type, received_at, stored_at FROM events WHERE event_key = $1',
+        values: [eventKey],
+      })
+      const [row] = rows
+      return (
+        row && {
+          source: row.source,
+          eventType: row.event_type,
+          receivedAt: row.received_at.getTime(),
+          storedAt: row.stored_at.getTime(),
+        }
+      )
+    } catch (error) {
+      const code = (error as { code?: string }).code ?? 'no connection'
+      // The table comes with the first start of persistence.
+      if (code === TABLE_MISSING) return undefined
+      throw new DatabaseAwayError(`the database does not answer (${code})`, { cause: error })
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#pool.end()
+  }
+}
