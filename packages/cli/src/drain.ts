@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { RetriableError } from '@weir/kafka'
 import { readTotals, type InfluxSettings, type InfluxTotals } from '@weir/metric-export'
 import type { Observer, Totals } from './observe.ts'
 
@@ -37,11 +38,19 @@ export const drain = async (
   const deadline = performance.now() + DRAIN_MS_MAX
   let reportAt = performance.now() + 5_000
   for (;;) {
-    const totals = await observer.totals()
+    const isLast = performance.now() > deadline
+    const totals = await observer.totals().catch((error: unknown) => {
+      // A leader moves; the next look finds it.
+      if (isLast || !(error instanceof RetriableError)) throw error
+      return undefined
+    })
+    if (totals === undefined) {
+      await sleep(LOOK_MS)
+      continue
+    }
     const influxTotals = influx && (await readTotals(influx).catch(() => undefined))
     const waitingFor = openEnds(totals, influxTotals, influx !== undefined)
-    if (waitingFor.length === 0 || performance.now() > deadline)
-      return { totals, influx: influxTotals, waitingFor }
+    if (waitingFor.length === 0 || isLast) return { totals, influx: influxTotals, waitingFor }
     if (performance.now() > reportAt) {
       reportAt += 5_000
       progress(`Draining: ${waitingFor.join('; ')}`)
