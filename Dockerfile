@@ -51,4 +51,4 @@ EXPOSE 3000
 # Node is process 1: services handle SIGTERM themselves and start no children.
 ENTRYPOINT ["node", "/weir/deploy/container/run.mjs"]
 CMD ["--help"]
-HEALTHCHECK --interval=5s --timeout=3s --start-period=180s --retries=6 CMD ["node", "/weir/deploy/container/healthy.mjs"]
+HEALTHCHECK --interval=10s --timeout=10s --start-period=180s --retries=6 CMD ["node", "/weir/deploy/container/healthy.mjs"]

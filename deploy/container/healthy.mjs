@@ -8,7 +8,7 @@ const end = (code, text) => {
   process.exitCode = code
 }
 
-get({ host: '127.0.0.1', port: PORT, path: '/readyz', timeout: 2_500 }, (response) => {
+get({ host: '127.0.0.1', port: PORT, path: '/readyz', timeout: 8_000 }, (response) => {
   let body = ''
   response.setEncoding('utf8')
   response.on('data', (text) => (body += text))

@@ -1,13 +1,13 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { closeSync, existsSync, openSync, readFileSync } from 'node:fs'
-import { mkdir, mkdtemp, rm, symlink } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, rm, symlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { extractPackages, hasApt } from './debian.ts'
 import { ensureCached } from './cache.ts'
-import { outputOf, run } from './run.ts'
+import { outputOf } from './run.ts'
 
 /** A Docker engine that answers. */
 export interface Engine {
@@ -93,6 +93,8 @@ const startOurs = async (root: string): Promise<Engine> => {
     const timer = setTimeout(() => child.kill('SIGKILL'), STOP_MS_MAX)
     await ended
     clearTimeout(timer)
+    // Only a killed engine leaves any.
+    for (const mount of await mountsUnder(folder)) await outputOf('umount', ['--lazy', mount])
     await rm(folder, { recursive: true, force: true, maxRetries: 5 })
   }
   const deadline = performance.now() + START_MS_MAX
@@ -107,6 +109,10 @@ const startOurs = async (root: string): Promise<Engine> => {
   return { isOurs: true, env, stop }
 }
 
-/** True when the engine has an image of that name. */
-export const hasImage = async (engine: Engine, name: string): Promise<boolean> =>
-  (await run('docker', ['images', '--quiet', name], { env: engine.env })).trim() !== ''
+/** The innermost first. */
+const mountsUnder = async (folder: string): Promise<readonly string[]> =>
+  (await readFile('/proc/mounts', 'utf8'))
+    .split('\n')
+    .map((line) => line.split(' ')[1] ?? '')
+    .filter((mount) => mount.startsWith(`${folder}/`))
+    .reverse()

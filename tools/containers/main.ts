@@ -140,7 +140,8 @@ const main = async (onStop: (stop: () => Promise<unknown>) => void): Promise<voi
   const env = Object.fromEntries(
     PORTS.map((name, index) => [name, process.env[name] ?? String(ports[index])]),
   )
-  const deployment = new Deployment(engine, compose, { ...env, ...images, WEIR_IMAGE: 'weir:check' })
+  const light = { WEIR_IMAGE: 'weir:check', SIMULATOR_RATE: '20' }
+  const deployment = new Deployment(engine, compose, { ...env, ...images, ...light })
   onStop(() => deployment.down())
   try {
     await check(deployment)
