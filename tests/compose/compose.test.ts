@@ -80,7 +80,7 @@ describe.skipIf(typeof found === 'string')('docker-compose.yml', { timeout: 60_0
       .filter((env) => !OF_THE_IMAGE.test(env))
     expect(given).toEqual(expect.arrayContaining(wanted))
     const unknown = given.filter(
-      (env) => !known.includes(env.replace(/_FILE$/, '')) && env !== 'NODE_OPTIONS',
+      (env) => !known.includes(env) && !known.includes(env.replace(/_FILE$/, '')) && env !== 'NODE_OPTIONS',
     )
     expect(unknown).toEqual([])
   })

@@ -6,6 +6,13 @@ export { valueAt } from './fields.ts'
 export { TemplateError } from './key-template.ts'
 export { PRESETS, SOURCES, type BuiltInSource } from './presets/index.ts'
 export type * from './source.ts'
+export { describeSourcesFile, sourcesFileJsonSchema } from './sources-file/describe-sources-file.ts'
+export {
+  describeProblems,
+  parseSourcesFile,
+  type FileProblem,
+  type ParsedSourcesFile,
+} from './sources-file/parse-sources-file.ts'
 export { stableBody } from './stable-body.ts'
 export { RequestHeaders } from './verifier/request-headers.ts'
 export { SecretError } from './verifier/secrets.ts'

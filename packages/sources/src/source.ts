@@ -102,5 +102,7 @@ export interface SourceDefinition extends Refusals {
   readonly limits: SourceLimits
   /** How long after the event the provider may still retry; the dedup window must not be shorter. */
   readonly retrySpanSecs?: number
+  /** Find out which way of signing a refused request would have matched. */
+  readonly shadow: boolean
   readonly identify: Identify
 }

@@ -43,6 +43,11 @@ export const OWN_SETTINGS = {
   ...KAFKA_SETTINGS,
   host: { env: 'INGRESS_HOST', schema: setting.text('0.0.0.0'), help: 'Address to listen on.' },
   port: { env: 'INGRESS_PORT', schema: setting.integer(3000, 0, 65_535), help: 'Port to listen on.' },
+  sourcesFile: {
+    env: 'SOURCES_FILE',
+    schema: setting.optionalText(),
+    help: 'YAML file that names the sources, see docs/sources; without it there are the four that need no file.',
+  },
   trustedProxies: {
     env: 'INGRESS_TRUSTED_PROXIES',
     schema: setting.list([]),

@@ -16,7 +16,6 @@ const env = (brokers: string, port: number) => ({
   KAFKA_BROKERS: brokers,
   INGRESS_PORT: String(port),
   INGRESS_HOST: '127.0.0.1',
-  INGRESS_REQUEST_BUDGET_MS: '1500',
   SOURCE_CXONE_SECRETS: SECRET,
   SOURCE_CXONE_DATAACTION_SECRETS: SECRET,
   SOURCE_NICE_SECRETS: SECRET,
@@ -40,14 +39,14 @@ it('has every webhook on the topic when it answers 200', async () => {
   const settings = isolatedKafka('ingress')
   await ensureTopics({ settings, logger, specs: TOPIC_SPECS, replicationFactor: 1, minInsyncReplicas: 1 })
   const config = ingress.loadConfig({
-    ...env(settings.kafkaBrokers.join(','), 23_411),
+    ...env(settings.kafkaBrokers.join(','), 26_011),
     TOPIC_PREFIX: settings.topicPrefix,
     TOPIC_PARTITIONS: String(settings.topicPartitions),
   })
   const service = await ingress.start(config, { logger, metrics: new Metrics('ingress') })
   try {
     await vi.waitFor(() => expect(service.readiness()).toEqual([]), { timeout: 10_000 })
-    expect(await postAll(23_411)).toEqual([200, 200, 200, 200])
+    expect(await postAll(26_011)).toEqual([200, 200, 200, 200])
   } finally {
     await service.stop()
   }
@@ -61,13 +60,13 @@ it('has every webhook on the topic when it answers 200', async () => {
 })
 
 it('answers 503 while there is no broker, and stays', async () => {
-  const config = ingress.loadConfig(env('127.0.0.1:1', 23_412))
+  const config = ingress.loadConfig({ ...env('127.0.0.1:1', 26_012), INGRESS_REQUEST_BUDGET_MS: '1500' })
   const service = await ingress.start(config, { logger, metrics: new Metrics('ingress') })
   try {
-    expect(await postAll(23_412)).toEqual([503, 503, 503, 503])
+    expect(await postAll(26_012)).toEqual([503, 503, 503, 503])
     expect(service.readiness()).toEqual(['waiting for Kafka'])
-    expect((await fetch('http://127.0.0.1:23412/livez')).status).toBe(200)
-    expect((await fetch('http://127.0.0.1:23412/readyz')).status).toBe(503)
+    expect((await fetch('http://127.0.0.1:26012/livez')).status).toBe(200)
+    expect((await fetch('http://127.0.0.1:26012/readyz')).status).toBe(503)
   } finally {
     await service.stop()
   }

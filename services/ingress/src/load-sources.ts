@@ -1,19 +1,25 @@
 import {
+  describeProblems,
   isSignature,
   openAccess,
+  parseSourcesFile,
   settingName,
   SOURCES,
   type ReadText,
   type SettingsEnvironment,
   type SourceAccess,
+  type SourceDefinition,
 } from '@weir/sources'
 
 export interface SourcesConfig {
   readonly profile: 'production' | 'dev'
+  /** Undefined: the sources that are there without a file, as far as they are set up. */
+  readonly sourcesFile?: string | undefined
   readonly sourceEnv: SettingsEnvironment
 }
 
 export interface LoadedSources {
+  /** Empty when there are problems. */
   readonly accesses: readonly SourceAccess[]
   /** Why these sources cannot be used; every one of them, for a person. */
   readonly problems: readonly string[]
@@ -24,25 +30,65 @@ export interface LoadedSources {
 const SECRET_LENGTH_MIN = 16
 
 /** The sources that are on, with their secrets. */
-export const loadSources = ({ profile, sourceEnv }: SourcesConfig, readText: ReadText): LoadedSources => {
-  const opened = SOURCES.map((source) => openAccess(source, sourceEnv, readText))
+export const loadSources = (
+  { profile, sourcesFile, sourceEnv }: SourcesConfig,
+  readText: ReadText,
+): LoadedSources => {
+  const named = sourcesFile === undefined ? undefined : readDefinitions(sourcesFile, readText)
+  const opened = (named?.sources ?? SOURCES).map((source) => ({
+    source,
+    ...openAccess(source, sourceEnv, readText),
+  }))
   const accesses = opened.flatMap(({ access }) => access ?? [])
-  const problems = opened.flatMap((one) => one.problems)
-  if (accesses.length === 0 && problems.length === 0) problems.push(`No source is on: ${howToTurnOn()}.`)
-  if (profile === 'production') {
-    for (const { source, secrets } of accesses) {
-      if (secrets.every((secret) => secret.length >= SECRET_LENGTH_MIN)) continue
-      problems.push(
-        `${settingName(source.name, 'SECRETS')}: a secret has fewer than ${SECRET_LENGTH_MIN} characters: use 32 random bytes.`,
-      )
-    }
+  const problems = [...(named?.problems ?? []), ...opened.flatMap((one) => one.problems)]
+  if (named !== undefined) {
+    const idle = opened.filter((one) => one.access === undefined && one.problems.length === 0)
+    problems.push(
+      ...idle.map(({ source }) => `${sourcesFile!}: sources.${source.name}: ${howToTurnOn(source)}`),
+    )
+  } else if (accesses.length === 0 && problems.length === 0) {
+    problems.push(`No source is on: ${howToTurnAnyOn()}.`)
   }
-  return { accesses, problems, files: [...new Set(opened.flatMap(({ files }) => files))] }
+  if (profile === 'production') problems.push(...accesses.flatMap(weakSecrets))
+  return {
+    accesses: problems.length > 0 ? [] : accesses,
+    problems,
+    files: [
+      ...new Set([
+        ...(sourcesFile === undefined ? [] : [sourcesFile]),
+        ...opened.flatMap(({ files }) => files),
+      ]),
+    ],
+  }
 }
 
-const howToTurnOn = (): string => {
+const readDefinitions = (file: string, readText: ReadText) => {
+  let text: string
+  try {
+    text = readText(file)
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    return { sources: [], problems: [`SOURCES_FILE: cannot read ${file} (${code ?? 'unknown error'})`] }
+  }
+  const { sources, problems } = parseSourcesFile(text)
+  return { sources, problems: problems.length === 0 ? [] : [describeProblems(file, problems)] }
+}
+
+const howToTurnOn = ({ name, verifier }: SourceDefinition): string =>
+  isSignature(verifier)
+    ? `it has no secrets: give ${settingName(name, 'SECRETS')}, or take it out`
+    : `anybody could send to it: give cidrs or ${settingName(name, 'CIDRS')}, or write \`unsigned: true\``
+
+const howToTurnAnyOn = (): string => {
   const names = SOURCES.map(({ name, verifier }) =>
     settingName(name, isSignature(verifier) ? 'SECRETS' : 'CIDRS'),
   )
   return `give ${names.slice(0, -1).join(', ')} or ${names.at(-1)!}`
 }
+
+const weakSecrets = ({ source, secrets }: SourceAccess): string[] =>
+  secrets.every((secret) => secret.length >= SECRET_LENGTH_MIN)
+    ? []
+    : [
+        `${settingName(source.name, 'SECRETS')}: a secret has fewer than ${SECRET_LENGTH_MIN} characters: use 32 random bytes.`,
+      ]

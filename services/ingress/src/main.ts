@@ -1,4 +1,12 @@
 import { runService } from '@weir/service-kit'
 import { ingress } from './index.ts'
+import { start } from './start.ts'
 
-await runService(ingress)
+await runService({
+  ...ingress,
+  start: async (config, deps) => {
+    const service = await start(config, deps)
+    process.on('SIGHUP', () => service.reload())
+    return service
+  },
+})

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { TOPIC_SPECS, topicNames } from '@weir/contracts'
 import { checkTopics, openLanes, waitForBrokers, type Lanes } from '@weir/kafka'
 import { Closers, ConfigError, describeSettings, type Service, type ServiceDeps } from '@weir/service-kit'
+import type { SourceAccess } from '@weir/sources'
 import type { FastifyInstance } from 'fastify'
 import { OWN_SETTINGS, readText, type IngressConfig } from './config.ts'
 import { IntakeMetrics } from './intake-metrics.ts'
@@ -9,13 +10,22 @@ import { loadSources } from './load-sources.ts'
 import { ArrivingBytes } from './read-body.ts'
 import { Receiver } from './receiver.ts'
 import { buildServer } from './server.ts'
+import { SourceReloader } from './source-reloader.ts'
 import { SourceTable } from './source-table.ts'
 
 const BATCH_RECORDS_MAX = 1_000
 const BATCH_BYTES_MAX = 700_000
 
+export interface IngressService extends Service {
+  /** Loads sources and their secrets again. */
+  reload(): void
+}
+
 /** Listens at once; until the brokers answer, requests get 503 and `/readyz` says why. */
-export const start = async (config: IngressConfig, { logger, metrics }: ServiceDeps): Promise<Service> => {
+export const start = async (
+  config: IngressConfig,
+  { logger, metrics }: ServiceDeps,
+): Promise<IngressService> => {
   logger.info(describeSettings(OWN_SETTINGS, config), 'starting')
   const closers = new Closers()
   const closing = new AbortController()
@@ -23,12 +33,19 @@ export const start = async (config: IngressConfig, { logger, metrics }: ServiceD
   let lanes: Lanes | undefined
   const intakeMetrics = new IntakeMetrics(metrics)
   const table = new SourceTable(config, intakeMetrics)
-  table.replace(loadSources(config, readText).accesses)
+  const loaded = loadSources(config, readText)
+  table.replace(loaded.accesses)
+  logger.info({ sources: loaded.accesses.map(describeAccess) }, 'sources')
+  const reloader = new SourceReloader(
+    { config, logger, metrics, onLoaded: (accesses) => table.replace(accesses) },
+    loaded,
+  )
   const arriving = new ArrivingBytes(config.arrivingBytesMax)
   const readiness = (): readonly string[] => {
     if (stopping.isDraining) return ['stopping']
-    if (lanes === undefined) return ['waiting for Kafka']
-    return lanes.healthy ? [] : ['the brokers do not acknowledge']
+    const waiting = table.unavailable.map((name) => `waiting for the keys of ${name}`)
+    if (lanes === undefined) return ['waiting for Kafka', ...waiting]
+    return lanes.healthy ? waiting : ['the brokers do not acknowledge', ...waiting]
   }
   const arrivingBytes = metrics.gauge(
     'weir_ingress_arriving_bytes',
@@ -74,9 +91,20 @@ export const start = async (config: IngressConfig, { logger, metrics }: ServiceD
     await opened
     await drain(app, config.drainMs, stopping)
   })
+  closers.add(() => {
+    reloader.close()
+    return Promise.resolve()
+  })
   logger.info({ address: app.server.address() }, 'listening')
-  return { stop: () => closers.close(), failed: failure.promise, readiness }
+  return { stop: () => closers.close(), failed: failure.promise, readiness, reload: () => reloader.reload() }
 }
+
+/** Secrets by their number alone. */
+const describeAccess = ({ source, secrets, token, basic, ranges, unavailable }: SourceAccess) => ({
+  ...{ name: source.name, preset: source.preset, secrets: secrets.length, unsigned: source.unsigned },
+  ...{ hasToken: token !== undefined || basic !== undefined, hasRanges: ranges !== undefined },
+  ...(unavailable !== undefined && { unavailable }),
+})
 
 /**
  * First `/readyz` says no, so that balancers send nothing new; then each answer closes its connection; then what is

@@ -11,6 +11,6 @@ export const defineSource = <N extends PresetName>(
   ...REFUSALS.weir,
   ...{ name, preset: name, paths: [`/webhooks/${name}`], unsigned: false, body: 'json', mediaTypes: [] },
   ...{ onInvalid: 'reject-400', unknownFields: 'evolve', knownFields: [], volatileFields: [] },
-  ...{ accepted: 'weir', limits: {} },
+  ...{ accepted: 'weir', limits: {}, shadow: false },
   ...parts,
 })

@@ -1,0 +1,137 @@
+import { parseCidr } from '../address.ts'
+import { REFUSALS } from '../answers.ts'
+import { overrideKeys } from '../identify.ts'
+import { parseKeyTemplate, parseTemplate } from '../key-template.ts'
+import { PRESETS } from '../presets/index.ts'
+import type { SourceDefinition } from '../source.ts'
+import { specProblems } from '../verifier/spec-problems.ts'
+import { hmacOverBody, isSignature, type SignatureSpec, type VerifierSpec } from '../verifier/spec.ts'
+import type { SourceEntry } from './schema.ts'
+
+/** What is wrong with an entry beyond the form of its parts: where, below the entry, and what. */
+export interface EntryProblem {
+  readonly path: readonly (string | number)[]
+  readonly message: string
+}
+
+const TOLERANCE_SECS = 300
+
+/** The source that an entry describes, or everything that is wrong with it. */
+export const buildSource = (
+  name: string,
+  entry: SourceEntry,
+): { readonly source?: SourceDefinition; readonly problems: readonly EntryProblem[] } => {
+  const preset = PRESETS[entry.preset]
+  const verifier = verifierOf(preset.verifier, entry)
+  const problems = [
+    ...verifierProblems(verifier, entry),
+    ...templateProblems(entry),
+    ...cidrProblems(entry.cidrs ?? []),
+    ...fieldProblems(entry, preset),
+  ]
+  if (problems.length > 0) return { problems }
+  const { refused, accepted } = profilesOf(entry)
+  const { rate } = entry
+  return {
+    problems: [],
+    source: {
+      ...preset,
+      ...(refused && REFUSALS[refused]),
+      ...{ name, verifier, paths: entry.paths ?? [`/webhooks/${name}`] },
+      unsigned: entry.unsigned ?? preset.unsigned,
+      ...(entry.cidrs && { cidrs: entry.cidrs }),
+      onInvalid: entry.onInvalid ?? preset.onInvalid,
+      unknownFields: entry.unknownFields ?? preset.unknownFields,
+      knownFields: entry.knownFields ?? preset.knownFields,
+      volatileFields: entry.volatileFields ?? preset.volatileFields,
+      accepted: accepted ?? preset.accepted,
+      ...(entry.dedupWindowSecs !== undefined && { retrySpanSecs: entry.dedupWindowSecs }),
+      shadow: entry.shadow ?? false,
+      limits: {
+        ...preset.limits,
+        ...(entry.bodyBytesMax !== undefined && { bodyBytesMax: entry.bodyBytesMax }),
+        ...(entry.requestBudgetMs !== undefined && { requestBudgetMs: entry.requestBudgetMs }),
+        ...(rate && { rate: { perSec: rate.perSec, burst: rate.burst ?? 2 * rate.perSec } }),
+      },
+      identify: overrideKeys(preset.identify, keysOf(entry)),
+    },
+  }
+}
+
+const keysOf = ({ entityKey, eventType, dedupKey, sequence }: SourceEntry) => ({
+  ...(entityKey !== undefined && { entityKey }),
+  ...(eventType !== undefined && { eventType }),
+  ...(dedupKey !== undefined && { dedupKey }),
+  ...(sequence !== undefined && { sequence }),
+})
+
+const profilesOf = ({ responseProfile: profile }: SourceEntry) =>
+  typeof profile === 'string' ? { refused: profile, accepted: profile } : { ...profile }
+
+/** The preset's verifier with the entry's parts in the place of its own. */
+const verifierOf = (preset: VerifierSpec, { verifier, unsigned }: SourceEntry): VerifierSpec => {
+  if (verifier === undefined)
+    return preset.kind === 'address' && unsigned === true ? { kind: 'none' } : preset
+  const base: SignatureSpec = isSignature(preset) ? preset : hmacOverBody(verifier.header ?? '', 'hex')
+  const { algorithm, timestamp, ...layout } = given(verifier)
+  const common = {
+    ...base,
+    ...layout,
+    ...(timestamp && {
+      timestamp: {
+        unit: 's' as const,
+        toleranceSecs: TOLERANCE_SECS,
+        ...base.timestamp,
+        ...given(timestamp),
+      },
+    }),
+  }
+  const used = algorithm ?? (base.kind === 'hmac' ? base.algorithm : 'ed25519')
+  return used === 'ed25519' ? { ...common, kind: 'ed25519' } : { ...common, kind: 'hmac', algorithm: used }
+}
+
+/** Without what is undefined. */
+const given = <T extends object>(value: T) =>
+  Object.fromEntries(Object.entries(value).filter(([, one]) => one !== undefined)) as {
+    [K in keyof T]: Exclude<T[K], undefined>
+  }
+
+const verifierProblems = (verifier: VerifierSpec, entry: SourceEntry): EntryProblem[] => {
+  if (!isSignature(verifier)) {
+    if (verifier.kind === 'address' || entry.unsigned === true) return []
+    return [
+      { path: ['unsigned'], message: 'the preset does not sign: write `unsigned: true` if that is meant' },
+    ]
+  }
+  if (verifier.header === '') return [{ path: ['verifier'], message: 'name the header of the signature' }]
+  return specProblems(verifier).map(({ field, message }) => ({ path: ['verifier', field], message }))
+}
+
+const templateProblems = (entry: SourceEntry): EntryProblem[] =>
+  (['entityKey', 'eventType', 'dedupKey'] as const).flatMap((field) => {
+    const text = entry[field]
+    if (text === undefined) return []
+    try {
+      if (field === 'dedupKey') parseKeyTemplate(text)
+      else parseTemplate(text)
+      return []
+    } catch (error) {
+      return [{ path: [field], message: (error as Error).message }]
+    }
+  })
+
+const cidrProblems = (cidrs: readonly string[]): EntryProblem[] =>
+  cidrs.flatMap((text, index) => {
+    try {
+      parseCidr(text)
+      return []
+    } catch (error) {
+      return [{ path: ['cidrs', index], message: (error as Error).message }]
+    }
+  })
+
+const fieldProblems = (entry: SourceEntry, preset: SourceDefinition): EntryProblem[] => {
+  const known = entry.knownFields ?? preset.knownFields
+  if (entry.unknownFields !== 'reject' || known.length > 0) return []
+  return [{ path: ['unknownFields'], message: 'to reject what is not known, name what is: knownFields' }]
+}

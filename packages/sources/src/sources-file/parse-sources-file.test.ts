@@ -1,0 +1,193 @@
+import { expect, it } from 'vitest'
+import type { RequestFacts } from '../source.ts'
+import { describeProblems, parseSourcesFile } from './parse-sources-file.ts'
+
+const facts: RequestFacts = { bodyHash: () => 'hash', header: () => undefined }
+const problemsOf = (text: string) =>
+  describeProblems('sources.yaml', parseSourcesFile(text).problems).split('\n')
+const only = (text: string) => {
+  const { sources, problems } = parseSourcesFile(text)
+  expect(problems).toEqual([])
+  expect(sources).toHaveLength(1)
+  return sources[0]!
+}
+
+it('starts from a preset and needs nothing more', () => {
+  expect(only('version: 1\nsources:\n  nice: { preset: nice }\n')).toMatchObject({
+    ...{
+      name: 'nice',
+      preset: 'nice',
+      paths: ['/webhooks/nice'],
+      statusMissing: 403,
+      onInvalid: 'reject-400',
+    },
+    ...{ accepted: 'weir', unsigned: false, shadow: false, limits: {} },
+  })
+})
+
+it('takes everything that it documents', () => {
+  const source = only(`
+version: 1
+sources:
+  acme-eu:
+    preset: custom
+    paths: [/hooks/acme, /webhooks/acme-eu]
+    verifier:
+      header: X-Acme-Signature
+      algorithm: sha512
+      encoding: base64url
+      prefix: v1=
+      content: '{id}.{timestamp}.{body}'
+      secretEncoding: hex
+      idHeader: X-Acme-Id
+      timestamp: { header: X-Acme-Time, unit: ms, toleranceSecs: 60 }
+    cidrs: [192.0.2.0/24, '2001:db8::1']
+    entityKey: '{data.call.id}'
+    eventType: '{type}'
+    dedupKey: '{header:X-Acme-Id}'
+    sequence: data.n
+    unknownFields: reject
+    knownFields: [type, data]
+    volatileFields: [attempt, data.sentAt]
+    onInvalid: accept-dlq
+    responseProfile: { refused: nice, accepted: cxone }
+    dedupWindowSecs: 3600
+    bodyBytesMax: 4096
+    requestBudgetMs: 900
+    rate: { perSec: 100 }
+    shadow: true
+`)
+  expect(source).toMatchObject({
+    ...{ name: 'acme-eu', preset: 'custom', paths: ['/hooks/acme', '/webhooks/acme-eu'] },
+    verifier: {
+      ...{
+        kind: 'hmac',
+        header: 'x-acme-signature',
+        algorithm: 'sha512',
+        encoding: 'base64url',
+        prefix: 'v1=',
+      },
+      ...{ content: '{id}.{timestamp}.{body}', secretEncoding: 'hex', idHeader: 'x-acme-id', form: 'single' },
+      timestamp: { header: 'x-acme-time', unit: 'ms', toleranceSecs: 60 },
+    },
+    ...{ cidrs: ['192.0.2.0/24', '2001:db8::1'], unknownFields: 'reject', knownFields: ['type', 'data'] },
+    ...{ volatileFields: ['attempt', 'data.sentAt'], onInvalid: 'accept-dlq', statusMissing: 403 },
+    ...{ accepted: 'cxone', retrySpanSecs: 3600, shadow: true },
+    limits: { bodyBytesMax: 4096, requestBudgetMs: 900, rate: { perSec: 100, burst: 200 } },
+  })
+  const payload = { type: 't', data: { call: { id: 'c-1' }, n: 4 } }
+  expect(source.identify(payload, { ...facts, header: () => 'm-1' })).toMatchObject({
+    identity: { interactionId: 'c-1', eventType: 't', dedupKey: 'm-1', sequence: 4 },
+  })
+})
+
+it('takes a whole other scheme over a preset', () => {
+  const svix = only(`
+version: 1
+sources:
+  svix:
+    preset: standard-webhooks
+    verifier: { header: svix-signature, idHeader: svix-id, timestamp: { header: svix-timestamp } }
+    dedupKey: '{header:svix-id}'
+`)
+  expect(svix.verifier).toMatchObject({
+    ...{ header: 'svix-signature', idHeader: 'svix-id', form: 'list', label: 'v1', secretEncoding: 'whsec' },
+    timestamp: { header: 'svix-timestamp', unit: 's', toleranceSecs: 300 },
+  })
+  const ed25519 = only(
+    'version: 1\nsources:\n  a: { preset: custom, verifier: { algorithm: ed25519, secretEncoding: hex } }\n',
+  )
+  expect(ed25519.verifier).toMatchObject({ kind: 'ed25519', secretEncoding: 'hex' })
+  const literal = only(
+    'version: 1\nsources:\n  a: { preset: cxone, responseProfile: cxone-router, unsigned: true }\n',
+  )
+  expect(literal).toMatchObject({
+    accepted: 'cxone-router',
+    answerMalformed: 'Invalid payload structure',
+    unsigned: true,
+  })
+})
+
+it('reports everything that is wrong at once, with line, path, value and what is due', () => {
+  const text = `version: 2
+sources:
+  Nice:
+    preset: nice
+  other:
+    preset: nicer
+    paths: [webhooks/other]
+    rate:
+      perSec: 0
+    pathss: [/x]
+    shadow: 'yes'
+    onInvalid: drop
+`
+  expect(problemsOf(text)).toEqual([
+    'sources.yaml:1:10: version: 2 must be 1',
+    'sources.yaml:3:3: sources.Nice: must be a name of lower-case letters, digits and -, at most 40',
+    'sources.yaml:6:13: sources.other.preset: "nicer" must be one of cxone, cxone-dataaction, nice, cognigy, nice-expert, standard-webhooks, github, stripe, slack, shopify, custom',
+    'sources.yaml:7:13: sources.other.paths.0: "webhooks/other" must be a path such as /webhooks/name, of letters, digits, and - _ . ~',
+    'sources.yaml:9:15: sources.other.rate.perSec: 0 must be a whole number from 1 to 1000000',
+    'sources.yaml:10:5: sources.other.pathss: is no setting here',
+    'sources.yaml:11:13: sources.other.shadow: "yes" must be true or false',
+    'sources.yaml:12:16: sources.other.onInvalid: "drop" must be one of accept-dlq, reject-400',
+  ])
+})
+
+it('reports what contradicts itself in the same way', () => {
+  const text = `version: 1
+sources:
+  a:
+    preset: nice
+    verifier:
+      content: '{timestamp}.{body}'
+    dedupKey: '{a}-{b}'
+    cidrs: [10.0.0.0/99]
+  b:
+    preset: custom
+    verifier: { form: pairs }
+    paths: [/webhooks/a]
+    unknownFields: reject
+`
+  expect(problemsOf(text)).toEqual([
+    'sources.yaml:6:7: sources.a.verifier.timestamp: content has {timestamp}, so say where it comes from',
+    'sources.yaml:7:15: sources.a.dedupKey: "{a}-{b}" fields and texts of a dedup key are separated by `:`, as in `{id}:{type}`',
+    'sources.yaml:8:13: sources.a.cidrs.0: "10.0.0.0/99" 10.0.0.0/99 is not a CIDR range',
+    'sources.yaml:11:15: sources.b.verifier.label: form pairs needs the label of the entries to take',
+    'sources.yaml:13:20: sources.b.unknownFields: "reject" to reject what is not known, name what is: knownFields',
+  ])
+  const twice =
+    'version: 1\nsources:\n  a: { preset: nice }\n  b: { preset: nice, paths: [/x, /webhooks/a] }\n'
+  expect(problemsOf(twice)).toEqual([
+    'sources.yaml:4:34: sources.b.paths.1: "/webhooks/a" /webhooks/a is a path of a already',
+  ])
+})
+
+it.each([
+  ['', /^sources.yaml:1:1: /],
+  ['- a\n', /^sources.yaml:1:1: /],
+  ['version: 1\nsources: {}\n', /at least one source/],
+  [
+    'version: 1\nsources:\n  a: { preset: nice }\n  a: { preset: nice }\n',
+    /^sources.yaml:4:3: Map keys must be unique/,
+  ],
+  ['version: 1\nsources:\n  a: { preset: nice\n', /^sources.yaml:4:1: /],
+  ['version: 1\nsources:\n  a: { preset: custom, paths: [/metrics] }\n', /is a path of ingress itself/],
+  ['version: 1\nsources:\n  a: { preset: cognigy, verifier: {} }\n', /name the header of the signature/],
+  ['version: 1\nsources:\n  a:\n', /^sources.yaml:3:\d+: sources.a: /],
+  [`version: 1\nx: ${'y'.repeat(1_048_576)}\n`, /larger than/],
+  [
+    'a: &a [x, x, x, x, x, x, x, x, x]\n'.concat(
+      ...Array.from(
+        { length: 9 },
+        (_, i) =>
+          `${'bcdefghij'[i]!}: &${'bcdefghij'[i]!} [${Array.from({ length: 9 }, () => `*${'abcdefghi'[i]!}`).join()}]\n`,
+      ),
+    ),
+    /alias|no setting/i,
+  ],
+])('says what is wrong with %j', (text, message) => {
+  const [first] = problemsOf(text)
+  expect(first).toMatch(message)
+  expect(parseSourcesFile(text).sources).toEqual([])
+})

@@ -1,0 +1,190 @@
+import { z } from 'zod'
+import { ACCEPTED_PROFILES, REFUSAL_PROFILES } from '../answers.ts'
+import { PRESETS } from '../presets/index.ts'
+import type { PresetName } from '../source.ts'
+
+const NAME = /^[a-z][a-z0-9-]{0,39}$/
+const HEADER = /^[a-z0-9-]{1,64}$/
+const PATH = /^\/[A-Za-z0-9_~.-]+(?:\/[A-Za-z0-9_~.-]+)*$/
+/** What ingress serves itself. */
+const OWN_PATHS = new Set(['/livez', '/readyz', '/metrics'])
+const FIELDS_MAX = 200
+const CIDRS_MAX = 1_000
+
+const PRESET_NAMES = Object.keys(PRESETS) as [PresetName, ...PresetName[]]
+
+const whole = (min: number, max: number) =>
+  z.number(`must be a whole number from ${min} to ${max}`).check(
+    z.refine((value) => Number.isInteger(value) && value >= min && value <= max, {
+      error: `must be a whole number from ${min} to ${max}`,
+    }),
+  )
+const oneOf = <const V extends readonly [string, ...string[]]>(values: V) =>
+  z.enum(values, `must be one of ${values.join(', ')}`)
+const text = (what: string) => z.string(`must be ${what}`).min(1, `must be ${what}`).max(1_024, 'is too long')
+const header = z
+  .string('must be the name of a header')
+  .toLowerCase()
+  .regex(HEADER, 'must be the name of a header')
+const dotted = text('a dotted path such as data.id')
+
+const timestamp = z
+  .strictObject({
+    header: header.optional().describe('The header that has it.'),
+    pair: text('a label').optional().describe('With `form: pairs`: the label that has it.'),
+    unit: oneOf(['s', 'ms']).optional().describe('Seconds or milliseconds since 1970. Default `s`.'),
+    toleranceSecs: whole(1, 86_400)
+      .optional()
+      .describe('The farthest that it may be from the own clock, either way. Default 300.'),
+  })
+  .describe('When it was sent. It must be part of what is signed.')
+
+const verifier = z
+  .strictObject({
+    header: header.optional().describe('The header with the signature.'),
+    algorithm: oneOf(['sha256', 'sha512', 'ed25519'])
+      .optional()
+      .describe('HMAC with SHA-256 or SHA-512, or ed25519: then the secrets are public keys.'),
+    encoding: oneOf(['hex', 'base64', 'base64url']).optional().describe('How its bytes are written.'),
+    prefix: z
+      .string('must be text')
+      .max(32, 'is too long')
+      .optional()
+      .describe('Text before the signature, such as `sha256=`.'),
+    form: oneOf(['single', 'list', 'pairs'])
+      .optional()
+      .describe(
+        '`single`: one signature. `list`: `label,signature` with spaces between. `pairs`: `label=signature` with commas between.',
+      ),
+    label: text('a label').optional().describe('Which entries of `list` and `pairs` are taken.'),
+    content: text('what is signed')
+      .optional()
+      .describe('What is signed: `{body}` once and, where they are signed, `{timestamp}` and `{id}`.'),
+    secretEncoding: oneOf(['utf8', 'hex', 'base64', 'whsec'])
+      .optional()
+      .describe("How a secret's text becomes the key; `whsec` is `whsec_<base64>`."),
+    idHeader: header.optional().describe('The header of `{id}`.'),
+    timestamp: timestamp.optional(),
+  })
+  .describe('What differs from the preset’s way of signing.')
+
+const keys = {
+  entityKey: text('a template such as {data.id}')
+    .optional()
+    .describe('What events belong to: those of one entity keep their order. A template.'),
+  eventType: text('a template such as {type}').optional().describe('A template, or a fixed text.'),
+  dedupKey: text('a template such as {id}:{type}')
+    .optional()
+    .describe(
+      'What makes two deliveries the same event: a template, its parts separated by `:`. A part that is missing is replaced by the hash of the body, and counted.',
+    ),
+  sequence: dotted.optional().describe('Dotted path of a number that grows within an entity.'),
+}
+
+const responses = z.union(
+  [
+    oneOf(REFUSAL_PROFILES),
+    z.strictObject({
+      refused: oneOf(REFUSAL_PROFILES).optional(),
+      accepted: oneOf(ACCEPTED_PROFILES).optional(),
+    }),
+  ],
+  { error: `must be one of ${REFUSAL_PROFILES.join(', ')}, or {refused, accepted} of these` },
+)
+
+export const sourceSchema = z.strictObject({
+  preset: oneOf(PRESET_NAMES).describe('What to start from.'),
+  paths: z
+    .array(
+      z
+        .string('must be a path')
+        .max(256, 'is too long')
+        .regex(PATH, 'must be a path such as /webhooks/name, of letters, digits, and - _ . ~')
+        .check(z.refine((path) => !OWN_PATHS.has(path), { error: 'is a path of ingress itself' })),
+      'must be a list of paths',
+    )
+    .min(1, 'must have at least one path')
+    .max(20, 'may have at most 20 paths')
+    .optional()
+    .describe('Paths that deliver to it. Default `/webhooks/<name>`.'),
+  verifier: verifier.optional(),
+  unsigned: z
+    .boolean('must be true or false')
+    .optional()
+    .describe(
+      '`true`: requests without a signature are taken as well. Those with one must still be good. Default false.',
+    ),
+  cidrs: z
+    .array(text('an address or a CIDR range'), 'must be a list of addresses and CIDR ranges')
+    .max(CIDRS_MAX, `may have at most ${CIDRS_MAX} ranges`)
+    .optional()
+    .describe(
+      'Requests must come from one of these addresses or CIDR ranges, or from those of the environment.',
+    ),
+  ...keys,
+  unknownFields: oneOf(['evolve', 'ignore', 'reject'])
+    .optional()
+    .describe(
+      'Top-level fields that are not known: `evolve` makes a new shape version of them, `ignore` does not, `reject` makes a dead letter. Default `evolve`.',
+    ),
+  knownFields: z
+    .array(text('a field'), 'must be a list of fields')
+    .max(FIELDS_MAX, `may have at most ${FIELDS_MAX} fields`)
+    .optional()
+    .describe('With `unknownFields: reject`: the top-level fields that are known.'),
+  volatileFields: z
+    .array(dotted, 'must be a list of dotted paths')
+    .max(FIELDS_MAX, `may have at most ${FIELDS_MAX} fields`)
+    .optional()
+    .describe(
+      'Dotted paths of what differs between a delivery and its retry (attempt counters, sent-at), so that a retry is no conflict.',
+    ),
+  onInvalid: oneOf(['accept-dlq', 'reject-400'])
+    .optional()
+    .describe('Answer to authentic bodies that are malformed: 200, or 400. Both become dead letters.'),
+  responseProfile: responses
+    .optional()
+    .describe(
+      'Whose literal statuses and texts are answered: one name, or one for refusals and one for the 2xx (`accepted` may be `slack` too). Default: the preset’s own refusals and Weir’s 2xx.',
+    ),
+  dedupWindowSecs: whole(1, 2_592_000)
+    .optional()
+    .describe('How long the provider may still repeat an event. The dedup window must not be shorter.'),
+  bodyBytesMax: whole(1_024, 900_000).optional().describe('Largest body. Default `INGRESS_BODY_BYTES_MAX`.'),
+  requestBudgetMs: whole(100, 60_000)
+    .optional()
+    .describe(
+      'Without an acknowledgement of the brokers in this time a request gets 503. Default the preset’s, at most `INGRESS_REQUEST_BUDGET_MS`.',
+    ),
+  rate: z
+    .strictObject({
+      perSec: whole(1, 1_000_000).describe('Requests per second in the long run.'),
+      burst: whole(1, 1_000_000)
+        .optional()
+        .describe('Requests that may come at once. Default twice `perSec`.'),
+    })
+    .optional()
+    .describe('More requests get 429 with `Retry-After`. Default `INGRESS_RATE_PER_SEC`.'),
+  shadow: z
+    .boolean('must be true or false')
+    .optional()
+    .describe(
+      '`true`: finds out and reports which way of signing a refused request would have matched. Default false.',
+    ),
+})
+
+export const sourcesFileSchema = z.strictObject({
+  version: z.literal(1, 'must be 1'),
+  sources: z
+    .record(
+      z.string().regex(NAME, 'must be a name of lower-case letters, digits and -, at most 40'),
+      sourceSchema,
+      'must be a map of names to sources',
+    )
+    .check(
+      z.refine((sources) => Object.keys(sources).length > 0, { error: 'must have at least one source' }),
+    ),
+})
+
+export type SourcesFile = z.output<typeof sourcesFileSchema>
+export type SourceEntry = z.output<typeof sourceSchema>
