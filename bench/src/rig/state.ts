@@ -1,7 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto'
-import { asEventKey, topicNames, type WireRecord } from '@weir/contracts'
+import { topicNames, type WireRecord } from '@weir/contracts'
 import { openLanes, type KafkaSettings } from '@weir/kafka'
-import { chunkKeyOf, encodeChunk, encodeIdentity, encodePosition, type SeenKey } from '@weir/seen-keys'
+import { chunkKeyOf, encodeChunk, encodeIdentity, encodePosition, ENTRY_BYTES } from '@weir/seen-keys'
 import { quiet } from './traffic.ts'
 
 const CHUNK_KEYS = 30_000
@@ -43,15 +43,12 @@ export const fillState = async (settings: KafkaSettings, keys: number): Promise<
   await lanes.close()
 }
 
-const keysOf = (seed: string, count: number): readonly SeenKey[] => {
-  // One hash gives two keys; hashing each alone would take longer than what is measured.
-  const keys: SeenKey[] = []
-  for (let i = 0; keys.length < count; i++) {
+/** Keys with body hashes, 24 bytes each. One hash gives two; hashing each alone would take longer than what is measured. */
+const keysOf = (seed: string, count: number): Buffer => {
+  const entries = Buffer.alloc(count * ENTRY_BYTES)
+  for (let i = 0; i * 2 < count; i++) {
     const bytes = createHash('sha512').update(`${seed}/${i}`).digest()
-    keys.push({ eventKey: asEventKey(bytes.subarray(0, 16)), bodyHash: bytes.subarray(16, 24) })
-    if (keys.length < count) {
-      keys.push({ eventKey: asEventKey(bytes.subarray(32, 48)), bodyHash: bytes.subarray(48, 56) })
-    }
+    bytes.copy(entries, i * 2 * ENTRY_BYTES, 0, 2 * ENTRY_BYTES)
   }
-  return keys
+  return entries
 }

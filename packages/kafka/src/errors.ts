@@ -12,3 +12,8 @@ export class OffsetOutOfRangeError extends Error {
 export class StateError extends Error {
   override readonly name = 'StateError'
 }
+
+/** What an owner keeps beside Kafka is of no use any more: it is discarded, and the partition starts again from its restore. */
+export class RestartError extends Error {
+  override readonly name = 'RestartError'
+}

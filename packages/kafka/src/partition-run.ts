@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Kafka } from 'kafkajs'
 import { kafkaErrorType } from './client.ts'
-import { OffsetOutOfRangeError, RetriableError, StateError } from './errors.ts'
+import { OffsetOutOfRangeError, RestartError, RetriableError, StateError } from './errors.ts'
 import type { Fetcher } from './fetcher.ts'
 import type { Cluster } from './internals.ts'
 import type { Membership } from './membership.ts'
@@ -266,5 +266,5 @@ export class PartitionRun {
 const NOTHING: StagedBatch = { outputs: [] }
 
 const isTemporary = (error: unknown): error is Error =>
-  (error instanceof TransactionError || error instanceof RetriableError) &&
+  (error instanceof TransactionError || error instanceof RetriableError || error instanceof RestartError) &&
   !(error instanceof StateError || error instanceof OffsetOutOfRangeError)

@@ -1,9 +1,15 @@
-export { BUCKETS_PER_WINDOW } from './bucket.ts'
-export { Checkpoint, type CheckpointIdentity } from './checkpoint.ts'
-export { filterBytes } from './key-hashing.ts'
+export { BUCKETS_PER_WINDOW, type Bucket } from './bucket.ts'
+export { StoreDamagedError } from './damage.ts'
+export { FolderLockedError, lockFolder } from './folder-lock.ts'
+export { filterBytes } from './key-filter.ts'
+export { RUNS_MAX, type KeyStore, type KeyStoreOptions } from './key-store.ts'
+export { ENTRY_BYTES } from './key-table.ts'
+export type { StoreIdentity } from './manifest.ts'
+export { openKeyStore, type OpenedStore } from './open-key-store.ts'
 export { SeenKeys, type SeenKeysOptions } from './seen-keys.ts'
-export { StagedKeys, type Verdict } from './staged-keys.ts'
+export { StagedKeys, stateRecordsOf, type StagedChange, type Verdict } from './staged-keys.ts'
 export {
+  CHUNK_KEYS_MAX,
   chunkKeyOf,
   decodeStateRecord,
   encodeChunk,
@@ -12,6 +18,6 @@ export {
   encodeTombstone,
   StateRecordError,
   type Position,
-  type SeenKey,
   type StateRecord,
 } from './state-record.ts'
+export { StoreMemory } from './store-memory.ts'

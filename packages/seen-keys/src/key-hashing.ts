@@ -1,46 +1,70 @@
-import { randomBytes } from 'node:crypto'
-import bloomFilters from 'bloom-filters'
+import { EVENT_KEY_BYTES } from '@weir/contracts'
 
-const TWO_TO_32 = 4_294_967_296
+export const SALT_BYTES = 32
 
 /**
- * Indexes of an event key, whose 128 bits are a hash already: double hashing over its two halves
- * (Kirsch & Mitzenmacher, "Less Hashing, Same Performance", 2006). The library's own hashing runs xxhash in
- * JavaScript for each index and is some thirty times slower.
- *
- * All arithmetic is on unsigned numbers below 2^53: signed 32-bit overflow would give false negatives.
- * The salt is of this process, so nobody outside can choose keys that collide in its filters.
+ * Two 32-bit hashes of an event key, for tables and filters. An event key is a hash already, so a multiplication
+ * of each of its four words is enough (Dietzfelbinger et al., multiply-shift); the multipliers are secret, so nobody
+ * outside can choose keys that meet in one place.
  */
 export class KeyHashing {
-  readonly #salt = randomBytes(8).readUInt32LE(0)
+  readonly salt: Buffer
+  readonly #multipliers: Int32Array
 
-  readonly getIndexes = (key: Buffer, size: number, count: number): number[] => {
-    const first = ((key.readUInt32LE(0) ^ this.#salt) >>> 0) + key.readUInt16LE(4) * TWO_TO_32
-    const second = ((key.readUInt32LE(8) ^ this.#salt) >>> 0) + key.readUInt16LE(12) * TWO_TO_32
-    const step = (second % (size - 1)) + 1
-    const indexes = new Array<number>(count)
-    let index = first % size
-    for (let i = 0; i < count; i++) {
-      indexes[i] = index
-      index = (index + step) % size
-    }
-    return indexes
+  constructor(salt: Buffer) {
+    if (salt.length !== SALT_BYTES) throw new RangeError(`a salt has ${SALT_BYTES} bytes, not ${salt.length}`)
+    this.salt = salt
+    this.#multipliers = Int32Array.from({ length: 8 }, (_, i) => salt.readInt32LE(i * 4) | 1)
+  }
+
+  first(w0: number, w1: number, w2: number, w3: number): number {
+    const m = this.#multipliers
+    return (Math.imul(w0, m[0]!) + Math.imul(w1, m[1]!) + Math.imul(w2, m[2]!) + Math.imul(w3, m[3]!)) | 0
+  }
+
+  second(w0: number, w1: number, w2: number, w3: number): number {
+    const m = this.#multipliers
+    return (Math.imul(w0, m[4]!) + Math.imul(w1, m[5]!) + Math.imul(w2, m[6]!) + Math.imul(w3, m[7]!)) | 0
   }
 }
 
-/** What this package uses of the library's filter. */
-export interface KeyFilter {
-  add(key: Buffer): void
-  has(key: Buffer): boolean
-}
+/** One event key taken apart, once for all the places where it is looked up. Used again for the next key. */
+export class KeyProbe {
+  readonly #hashing: KeyHashing
+  /** The key as four signed little-endian words. */
+  w0 = 0
+  w1 = 0
+  w2 = 0
+  w3 = 0
+  first = 0
+  second = 0
 
-export const createKeyFilter = (capacity: number, errorRate: number, hashing: KeyHashing): KeyFilter => {
-  const filter = bloomFilters.BloomFilter.create(capacity, errorRate)
-  // The library's type wants a subclass with all of its methods; a Bloom filter calls this one alone.
-  filter._hashing = hashing as unknown as typeof filter._hashing
-  return filter
-}
+  constructor(hashing: KeyHashing) {
+    this.#hashing = hashing
+  }
 
-/** Bytes of a filter: the optimal m = -n ln p / (ln 2)^2 bits. */
-export const filterBytes = (capacity: number, errorRate: number): number =>
-  Math.ceil((-capacity * Math.log(errorRate)) / Math.LN2 ** 2 / 8)
+  /** Takes the 16 bytes at `at`. */
+  set(bytes: Buffer, at = 0): this {
+    if (bytes.length < at + EVENT_KEY_BYTES) throw new RangeError('not an event key')
+    const w0 = bytes.readInt32LE(at)
+    const w1 = bytes.readInt32LE(at + 4)
+    const w2 = bytes.readInt32LE(at + 8)
+    const w3 = bytes.readInt32LE(at + 12)
+    return this.#fill(w0, w1, w2, w3)
+  }
+
+  /** Takes an entry of a table or a run. */
+  setWords(words: Int32Array, at: number): this {
+    return this.#fill(words[at]!, words[at + 1]!, words[at + 2]!, words[at + 3]!)
+  }
+
+  #fill(w0: number, w1: number, w2: number, w3: number): this {
+    this.w0 = w0
+    this.w1 = w1
+    this.w2 = w2
+    this.w3 = w3
+    this.first = this.#hashing.first(w0, w1, w2, w3)
+    this.second = this.#hashing.second(w0, w1, w2, w3)
+    return this
+  }
+}

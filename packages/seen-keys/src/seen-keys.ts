@@ -1,21 +1,15 @@
-import { advanceTime, bucketName, bucketOf, isExpired, type Bucket } from './bucket.ts'
-import type { Checkpoint, CheckpointIdentity } from './checkpoint.ts'
-import { Generation, type FilterLimits } from './generation.ts'
-import { KeyHashing } from './key-hashing.ts'
-import { StagedKeys, type CommittedKeys } from './staged-keys.ts'
-import { bucketNameOf, type Position, type SeenKey, type StateRecord } from './state-record.ts'
+import { advanceTime, bucketOf, isExpired, type Bucket } from './bucket.ts'
+import type { FoundKey, LookupCounts } from './bucket-set.ts'
+import { KeyProbe } from './key-hashing.ts'
+import type { KeyStore, PlannedMerge } from './key-store.ts'
+import { ENTRY_BYTES } from './key-table.ts'
+import { StagedKeys, type CommittedKeys, type StagedChange } from './staged-keys.ts'
+import { parsePosition, positionText, type Position, type StateRecord } from './state-record.ts'
+import type { AddedChunk } from './store-change.ts'
 
 export interface SeenKeysOptions {
   /** How long a key is held at least, ms of effective time. */
   readonly windowMs: number
-  readonly filters: FilterLimits
-}
-
-/** Counted since the start of this process. */
-export interface LookupCounts {
-  readonly lookups: number
-  /** A filter said perhaps, the store said no. */
-  readonly falsePositives: number
 }
 
 /**
@@ -24,23 +18,17 @@ export interface LookupCounts {
  */
 export class SeenKeys implements CommittedKeys {
   readonly #options: SeenKeysOptions
-  readonly #checkpoint: Checkpoint
-  readonly #hashing = new KeyHashing()
-  readonly #generations = new Map<string, Generation>()
-  readonly #chunkKeys = new Map<string, Set<string>>()
+  readonly #store: KeyStore
+  readonly #probe: KeyProbe
+  readonly #staged: StagedKeys
   #position: Position = { next: {}, effectiveTime: 0, rotations: 0 }
-  #lookups = 0
-  #falsePositives = 0
 
-  constructor(options: SeenKeysOptions, checkpoint: Checkpoint) {
+  constructor(options: SeenKeysOptions, store: KeyStore) {
     this.#options = options
-    this.#checkpoint = checkpoint
-    for (const bucket of checkpoint.buckets()) {
-      const generation = this.#generation(bucket)
-      for (const key of checkpoint.keys(bucket)) generation.add(key)
-    }
-    for (const chunkKey of checkpoint.chunkKeys()) this.#noteChunk(chunkKey)
-    this.#position = checkpoint.position() ?? this.#position
+    this.#store = store
+    this.#probe = new KeyProbe(store.hashing)
+    if (store.position !== '') this.#position = parsePosition(store.position)
+    this.#staged = new StagedKeys(store.hashing, this)
   }
 
   get position(): Position {
@@ -48,50 +36,45 @@ export class SeenKeys implements CommittedKeys {
   }
 
   get keysHeld(): number {
-    let keys = 0
-    for (const generation of this.#generations.values()) keys += generation.keyCount
-    return keys
+    return this.#store.keyCount
   }
 
   get filterByteCount(): number {
-    let bytes = 0
-    for (const generation of this.#generations.values()) bytes += generation.byteCount
-    return bytes
+    return this.#store.filterByteCount
+  }
+
+  /** Keys without a filter, for want of memory. */
+  get unfilteredKeyCount(): number {
+    return this.#store.unfilteredKeyCount
   }
 
   get counts(): LookupCounts {
-    return { lookups: this.#lookups, falsePositives: this.#falsePositives }
+    return this.#store.counts
   }
 
-  /** The hash that was stored with the key, undefined when the key is new. */
-  find(eventKey: Buffer): Buffer | undefined {
-    this.#lookups += 1
-    for (const generation of this.#generations.values()) {
-      if (!generation.mayHave(eventKey)) continue
-      const bodyHash = this.#checkpoint.get(generation.bucket, eventKey)
-      if (bodyHash !== undefined) return bodyHash
-      this.#falsePositives += 1
-    }
-    return undefined
+  find(probe: KeyProbe): FoundKey | undefined {
+    return this.#store.find(probe)
   }
 
-  /** A view for one transaction: nothing in here changes until `apply`. */
+  /** A view for the next transaction: nothing in here changes until `apply`. The one before is void. */
   stage(): StagedKeys {
-    return new StagedKeys(this)
+    this.#store.throwIfFailed()
+    this.#staged.restart()
+    return this.#staged
   }
 
-  /** Chunk keys of the buckets that have expired at a time. */
   expiredAt(effectiveTime: number): {
     readonly buckets: readonly Bucket[]
     readonly chunkKeys: readonly string[]
   } {
-    const buckets = [...this.#generations.values()]
-      .map(({ bucket }) => bucket)
-      .filter((bucket) => isExpired(bucket, effectiveTime, this.#options.windowMs))
-    return {
-      buckets,
-      chunkKeys: buckets.flatMap((bucket) => [...(this.#chunkKeys.get(bucketName(bucket)) ?? [])]),
-    }
+    const buckets = this.#store.buckets.filter((bucket) =>
+      isExpired(bucket, effectiveTime, this.#options.windowMs),
+    )
+    return { buckets, chunkKeys: buckets.flatMap((bucket) => this.#store.chunkNames(bucket)) }
+  }
+
+  planMerge(keysMax: number): PlannedMerge | undefined {
+    return this.#store.planMerge(keysMax)
   }
 
   bucketAt(effectiveTime: number): Bucket {
@@ -103,80 +86,70 @@ export class SeenKeys implements CommittedKeys {
   }
 
   /** Takes over what a transaction has committed; `stateOffset` is the offset after its last state record. */
-  apply(staged: StagedKeys, identity: CheckpointIdentity, stateOffset: bigint): void {
-    const chunks = staged.chunks()
-    const gone = staged.expired()
-    const position = staged.position()
-    this.#checkpoint.apply({ identity, stateOffset, position, chunks, goneChunks: gone.chunkKeys })
-    for (const { chunkKey, bucket, keys } of chunks) this.#addToMemory(chunkKey, bucket, keys)
-    for (const bucket of gone.buckets) this.#drop(bucket)
+  async apply(change: StagedChange, stateOffset: bigint): Promise<void> {
+    const { chunks, merge, expired, position } = change
+    this.#store.apply({
+      stateOffset,
+      position: positionText(position),
+      added: chunks.map((chunk) => ({
+        ...chunk,
+        at: position.effectiveTime,
+        keys: chunk.entries.length / ENTRY_BYTES,
+      })),
+      ...(merge && { merged: { bucket: merge.bucket, chunkKeys: merge.names } }),
+      goneChunks: expired.chunkKeys,
+      goneBuckets: expired.buckets,
+    })
     this.#position = position
+    await this.#store.catchUp()
   }
 
   /** Takes over records that were read back committed, up to `stateOffset`. Taking one twice changes nothing. */
-  restored(records: readonly StateRecord[], identity: CheckpointIdentity, stateOffset: bigint): void {
-    const goneChunks = records.flatMap((record) => (record.kind === 'tombstone' ? [record.chunkKey] : []))
-    const gone = new Set(goneChunks)
-    const chunks: { chunkKey: string; bucket: Bucket; keys: readonly SeenKey[] }[] = []
+  async restored(records: readonly StateRecord[], stateOffset: bigint): Promise<void> {
+    const added: AddedChunk[] = []
+    const goneChunks: string[] = []
+    // What a later record of the same batch deletes need not be taken in.
+    const gone = new Set(records.flatMap((record) => (record.kind === 'tombstone' ? [record.chunkKey] : [])))
     for (const record of records) {
       if (record.kind === 'position') this.#position = record.position
-      if (record.kind !== 'chunk' || gone.has(record.chunkKey)) continue
-      const { chunkKey, bucket } = record
-      const keys = record.keys.filter(({ eventKey }) => this.#checkpoint.get(bucket, eventKey) === undefined)
-      chunks.push({ chunkKey, bucket, keys })
+      else if (record.kind === 'tombstone') goneChunks.push(record.chunkKey)
+      else if (record.kind === 'chunk' && !gone.has(record.chunkKey)) {
+        const { chunkKey, bucket, entries } = record
+        added.push({
+          chunkKey,
+          bucket,
+          keys: entries.length / ENTRY_BYTES,
+          entries: this.#absent(bucket, entries),
+        })
+      }
     }
-    this.#checkpoint.apply({ identity, stateOffset, position: this.#position, chunks, goneChunks })
-    for (const { chunkKey, bucket, keys } of chunks) this.#addToMemory(chunkKey, bucket, keys)
-    for (const chunkKey of goneChunks) this.#forgetChunk(chunkKey)
+    const position = positionText(this.#position)
+    this.#store.apply({ stateOffset, position, added, goneChunks, goneBuckets: [] })
+    await this.#store.catchUp()
   }
 
   /** Drops what has expired by the restored position. Call once after the restore. */
   finishRestore(): void {
-    for (const { bucket } of [...this.#generations.values()]) {
-      // Its tombstones come with the next transaction; the chunks stay noted until then.
-      if (
-        isExpired(bucket, this.#position.effectiveTime, this.#options.windowMs) &&
-        !this.#hasChunks(bucket)
-      ) {
-        this.#drop(bucket)
-      }
+    const { effectiveTime } = this.#position
+    // The tombstones of the others come with the next transaction; until then their chunks have to be known.
+    const goneBuckets = this.expiredAt(effectiveTime).buckets.filter(
+      (bucket) => this.#store.chunkNames(bucket).length === 0,
+    )
+    if (goneBuckets.length === 0) return
+    const { stateOffset } = this.#store
+    const position = positionText(this.#position)
+    this.#store.apply({ stateOffset, position, added: [], goneChunks: [], goneBuckets })
+  }
+
+  /** The entries whose keys the bucket does not have. */
+  #absent(bucket: Bucket, entries: Buffer): Buffer {
+    const absent: Buffer[] = []
+    let from = 0
+    for (let at = 0; at < entries.length; at += ENTRY_BYTES) {
+      if (!this.#store.has(bucket, this.#probe.set(entries, at))) continue
+      absent.push(entries.subarray(from, at))
+      from = at + ENTRY_BYTES
     }
-  }
-
-  #hasChunks(bucket: Bucket): boolean {
-    return (this.#chunkKeys.get(bucketName(bucket))?.size ?? 0) > 0
-  }
-
-  #addToMemory(chunkKey: string, bucket: Bucket, keys: readonly SeenKey[]): void {
-    this.#noteChunk(chunkKey)
-    const generation = this.#generation(bucket)
-    for (const { eventKey } of keys) generation.add(eventKey)
-  }
-
-  #noteChunk(chunkKey: string): void {
-    const name = bucketNameOf(chunkKey)
-    const list = this.#chunkKeys.get(name)
-    if (list === undefined) this.#chunkKeys.set(name, new Set([chunkKey]))
-    else list.add(chunkKey)
-  }
-
-  #forgetChunk(chunkKey: string): void {
-    this.#chunkKeys.get(bucketNameOf(chunkKey))?.delete(chunkKey)
-  }
-
-  #generation(bucket: Bucket): Generation {
-    const name = bucketName(bucket)
-    const existing = this.#generations.get(name)
-    if (existing !== undefined) return existing
-    const generation = new Generation(bucket, this.#options.filters, this.#hashing)
-    this.#generations.set(name, generation)
-    return generation
-  }
-
-  #drop(bucket: Bucket): void {
-    const name = bucketName(bucket)
-    this.#checkpoint.dropBucket(bucket)
-    this.#generations.delete(name)
-    this.#chunkKeys.delete(name)
+    return from === 0 ? entries : Buffer.concat([...absent, entries.subarray(from)])
   }
 }

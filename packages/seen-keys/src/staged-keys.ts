@@ -1,45 +1,72 @@
-import type { EventKey } from '@weir/contracts'
 import { bucketName, type Bucket } from './bucket.ts'
-import { CHUNK_KEYS_MAX, chunkKeyOf, type Position, type SeenKey } from './state-record.ts'
+import type { FoundKey } from './bucket-set.ts'
+import { KeyProbe, type KeyHashing } from './key-hashing.ts'
+import { KeyTable } from './key-table.ts'
+import type { PlannedMerge } from './key-store.ts'
+import {
+  chunkKeyOf,
+  CHUNK_KEYS_MAX,
+  encodeChunk,
+  encodePosition,
+  encodeTombstone,
+  type KeyAndValue,
+  type Position,
+} from './state-record.ts'
 
 export type Verdict =
   | { readonly kind: 'new' }
-  | { readonly kind: 'duplicate' }
+  | {
+      readonly kind: 'duplicate'
+      /** Effective time at which the first one came; 0: longer ago than is remembered. */
+      readonly firstAt: number
+    }
   /** The key was there with another body. */
-  | { readonly kind: 'conflict'; readonly first: Buffer }
+  | { readonly kind: 'conflict'; readonly first: Buffer; readonly firstAt: number }
 
 /** What is committed, as far as a transaction looks at it. */
 export interface CommittedKeys {
   readonly position: Position
-  /** The hash that was stored with the key, undefined when the key is new. */
-  find(eventKey: Buffer): Buffer | undefined
+  find(probe: KeyProbe): FoundKey | undefined
   bucketAt(effectiveTime: number): Bucket
   advance(previous: number, recordTime: number, now: number): number
   expiredAt(effectiveTime: number): {
     readonly buckets: readonly Bucket[]
     readonly chunkKeys: readonly string[]
   }
+  planMerge(keysMax: number): PlannedMerge | undefined
 }
 
-interface StagedChunk {
-  readonly chunkKey: string
-  readonly bucket: Bucket
-  readonly keys: readonly SeenKey[]
+/** All that one transaction changes: to be written to the state topic, and applied once that is committed. */
+export interface StagedChange {
+  readonly position: Position
+  readonly chunks: readonly { readonly chunkKey: string; readonly bucket: Bucket; readonly entries: Buffer }[]
+  readonly merge: PlannedMerge | undefined
+  readonly expired: { readonly buckets: readonly Bucket[]; readonly chunkKeys: readonly string[] }
 }
+
+const NEW: Verdict = { kind: 'new' }
 
 /** What one transaction would add: later records of the same transaction see it, nobody else does. */
 export class StagedKeys {
-  readonly #seen: CommittedKeys
-  readonly #added = new Map<string, Buffer>()
-  readonly #byBucket = new Map<string, { bucket: Bucket; keys: SeenKey[] }>()
-  #effectiveTime: number
-  #next: Record<string, bigint>
-  #firstInput = ''
+  readonly #probe: KeyProbe
+  readonly #table: KeyTable
+  #seen: CommittedKeys
+  /** The bucket of the entries from `from` on, up to the next one's. */
+  readonly #buckets: { readonly bucket: Bucket; readonly from: number }[] = []
+  #effectiveTime = 0
 
-  constructor(seen: CommittedKeys) {
+  constructor(hashing: KeyHashing, seen: CommittedKeys) {
+    this.#probe = new KeyProbe(hashing)
+    this.#table = new KeyTable(hashing)
     this.#seen = seen
-    this.#effectiveTime = seen.position.effectiveTime
-    this.#next = { ...seen.position.next }
+    this.restart()
+  }
+
+  /** Forgets all, for the next transaction; what `seal` gave is then void. */
+  restart(): void {
+    this.#table.clear()
+    this.#buckets.length = 0
+    this.#effectiveTime = this.#seen.position.effectiveTime
   }
 
   /** Epoch ms. */
@@ -48,7 +75,7 @@ export class StagedKeys {
   }
 
   get addedCount(): number {
-    return this.#added.size
+    return this.#table.count
   }
 
   /** Moves the clock to a record; `recordTime` is the broker's, `now` this machine's, epoch ms. */
@@ -56,48 +83,72 @@ export class StagedKeys {
     this.#effectiveTime = this.#seen.advance(this.#effectiveTime, recordTime, now)
   }
 
-  /** Decides about a key and, when it is new, adds it. */
-  check(eventKey: EventKey, bodyHash: Buffer): Verdict {
-    const id = eventKey.toString('latin1')
-    const first = this.#added.get(id) ?? this.#seen.find(eventKey)
-    if (first !== undefined)
-      return first.equals(bodyHash) ? { kind: 'duplicate' } : { kind: 'conflict', first }
-    this.#added.set(id, bodyHash)
-    const bucket = this.#seen.bucketAt(this.#effectiveTime)
-    const name = bucketName(bucket)
-    const staged = this.#byBucket.get(name)
-    if (staged === undefined) this.#byBucket.set(name, { bucket, keys: [{ eventKey, bodyHash }] })
-    else staged.keys.push({ eventKey, bodyHash })
-    return { kind: 'new' }
+  /** Decides about a key and, when it is new, adds it. Throws a `StoreDamagedError`. */
+  check(eventKey: Buffer, bodyHash: Buffer): Verdict {
+    const probe = this.#probe.set(eventKey)
+    const entry = this.#table.find(probe)
+    if (entry >= 0) return verdictOn(this.#table.bodyHash(entry), bodyHash, this.#effectiveTime)
+    const found = this.#seen.find(probe)
+    if (found !== undefined) return verdictOn(found.bodyHash, bodyHash, found.at)
+    this.#enterBucket()
+    this.#table.add(probe, bodyHash)
+    return NEW
   }
 
-  /** The inputs that the transaction covers: `[first, next)` of a topic. */
-  cover(topic: string, first: bigint, next: bigint): void {
-    this.#firstInput = `${topic}@${first}`
-    this.#next = { ...this.#next, [topic]: next }
-  }
-
-  chunks(): readonly StagedChunk[] {
-    const chunks: StagedChunk[] = []
-    for (const { bucket, keys } of this.#byBucket.values()) {
-      for (let at = 0; at < keys.length; at += CHUNK_KEYS_MAX) {
-        const chunkKey = chunkKeyOf(bucket, `${this.#firstInput}+${at}`)
-        chunks.push({ chunkKey, bucket, keys: keys.slice(at, at + CHUNK_KEYS_MAX) })
-      }
-    }
-    return chunks
-  }
-
-  /** Buckets that expire with this transaction, and the chunks to delete with them. */
-  expired(): { readonly buckets: readonly Bucket[]; readonly chunkKeys: readonly string[] } {
-    return this.#seen.expiredAt(this.#effectiveTime)
-  }
-
-  position(): Position {
+  /** Ends the transaction, which covers the inputs `[first, next)` of a topic. */
+  seal(topic: string, first: bigint, next: bigint): StagedChange {
+    const { position } = this.#seen
+    const expired = this.#seen.expiredAt(this.#effectiveTime)
+    const merge = this.#seen.planMerge(CHUNK_KEYS_MAX)
+    const isGone = expired.buckets.some((bucket) => merge && bucketName(bucket) === bucketName(merge.bucket))
     return {
-      next: this.#next,
-      effectiveTime: this.#effectiveTime,
-      rotations: this.#seen.position.rotations + this.expired().buckets.length,
+      position: {
+        next: { ...position.next, [topic]: next },
+        effectiveTime: this.#effectiveTime,
+        rotations: position.rotations + expired.buckets.length,
+      },
+      chunks: this.#chunks(`${topic}@${first}`),
+      merge: isGone ? undefined : merge,
+      expired,
     }
+  }
+
+  #enterBucket(): void {
+    const bucket = this.#seen.bucketAt(this.#effectiveTime)
+    const last = this.#buckets.at(-1)?.bucket
+    if (last?.start !== bucket.start || last.lengthMs !== bucket.lengthMs) {
+      this.#buckets.push({ bucket, from: this.#table.count })
+    }
+  }
+
+  #chunks(id: string): StagedChange['chunks'] {
+    return this.#buckets.flatMap(({ bucket, from }, index) => {
+      const to = this.#buckets[index + 1]?.from ?? this.#table.count
+      const chunks: StagedChange['chunks'][number][] = []
+      for (let at = from; at < to; at += CHUNK_KEYS_MAX) {
+        const entries = this.#table.bytes(at, Math.min(to, at + CHUNK_KEYS_MAX))
+        chunks.push({ chunkKey: chunkKeyOf(bucket, `${id}+${at}`), bucket, entries })
+      }
+      return chunks
+    })
   }
 }
+
+const verdictOn = (first: Buffer, bodyHash: Buffer, firstAt: number): Verdict =>
+  first.equals(bodyHash) ? { kind: 'duplicate', firstAt } : { kind: 'conflict', first, firstAt }
+
+/** The change as records of the state topic; they belong into one transaction. */
+export const stateRecordsOf = ({
+  chunks,
+  merge,
+  expired,
+  position,
+}: StagedChange): readonly KeyAndValue[] => [
+  ...chunks.map(({ chunkKey, entries }) => encodeChunk(chunkKey, entries)),
+  // The merged chunk keeps the first one's key and only the others go: a tombstone for the first would delete it.
+  ...(merge
+    ? [encodeChunk(merge.names[0]!, merge.entries), ...merge.names.slice(1).map(encodeTombstone)]
+    : []),
+  ...expired.chunkKeys.map(encodeTombstone),
+  encodePosition(position),
+]

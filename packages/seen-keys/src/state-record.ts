@@ -1,12 +1,8 @@
-import { asEventKey, BODY_HASH_BYTES, EVENT_KEY_BYTES, type EventKey } from '@weir/contracts'
+import { crc32 } from 'node:zlib'
 import { bucketName, parseBucket, type Bucket } from './bucket.ts'
+import { ENTRY_BYTES } from './key-table.ts'
 
 /** The records of the compacted state topic: one `identity`, one `position`, and chunks of keys. */
-export interface SeenKey {
-  readonly eventKey: EventKey
-  readonly bodyHash: Buffer
-}
-
 export interface Position {
   /** Next offset by input topic; a topic that nothing was read from yet is not there. */
   readonly next: Readonly<Record<string, bigint>>
@@ -23,24 +19,28 @@ export type StateRecord =
       readonly kind: 'chunk'
       readonly chunkKey: string
       readonly bucket: Bucket
-      readonly keys: readonly SeenKey[]
+      /** 16 bytes of event key and 8 bytes of body hash each. */
+      readonly entries: Buffer
     }
   | { readonly kind: 'tombstone'; readonly chunkKey: string }
 
-/** Something else than this version of Weir wrote the record. */
+/** The record is damaged, or something else than this version of Weir wrote it. */
 export class StateRecordError extends Error {
   override readonly name = 'StateRecordError'
 }
 
-export const CHUNK_KEYS_MAX = 30_000
-const FORMAT = 1
-const ENTRY_BYTES = EVENT_KEY_BYTES + BODY_HASH_BYTES
+/** A chunk stays below 800,000 bytes, and so below a topic's default limit of 1 MiB. */
+export const CHUNK_KEYS_MAX = 33_000
+const FORMAT = 2
+const POSITION_FORMAT = 1
+const CHUNK_HEAD_BYTES = 5
 const CHUNK_PREFIX = 'chunk|'
 const IDENTITY_KEY = Buffer.from('identity')
 const POSITION_KEY = Buffer.from('position')
 
-interface KeyAndValue {
+export interface KeyAndValue {
   readonly key: Buffer
+  /** null: a tombstone. */
   readonly value: Buffer | null
 }
 
@@ -49,31 +49,33 @@ export const encodeIdentity = (identity: string): KeyAndValue => ({
   value: Buffer.from(identity),
 })
 
-export const encodePosition = ({ next, effectiveTime, rotations }: Position): KeyAndValue => {
+export const positionText = ({ next, effectiveTime, rotations }: Position): string => {
   const offsets = Object.fromEntries(Object.entries(next).map(([topic, offset]) => [topic, String(offset)]))
-  return {
-    key: POSITION_KEY,
-    value: Buffer.from(JSON.stringify({ format: FORMAT, next: offsets, effectiveTime, rotations })),
-  }
+  return JSON.stringify({ format: POSITION_FORMAT, next: offsets, effectiveTime, rotations })
 }
+
+export const encodePosition = (position: Position): KeyAndValue => ({
+  key: POSITION_KEY,
+  value: Buffer.from(positionText(position)),
+})
 
 /** `id` makes the chunk's key unique within its bucket: the topic and offset of the first input it covers. */
 export const chunkKeyOf = (bucket: Bucket, id: string): string => `${CHUNK_PREFIX}${bucketName(bucket)}|${id}`
 
 /** The bucket in a chunk's key. */
-export const bucketNameOf = (chunkKey: string): string => chunkKey.split('|').slice(1, 3).join('|')
+export const bucketNameOf = (chunkKey: string): string => {
+  const startEnd = chunkKey.indexOf('|', CHUNK_PREFIX.length)
+  return chunkKey.slice(CHUNK_PREFIX.length, chunkKey.indexOf('|', startEnd + 1))
+}
 
-/** Value: format (1 byte), then for each key 16 bytes of event key and 8 bytes of body hash. */
-export const encodeChunk = (chunkKey: string, keys: readonly SeenKey[]): KeyAndValue => {
-  const value = Buffer.allocUnsafe(1 + keys.length * ENTRY_BYTES)
+/** Value: format (1 byte), CRC-32 of the chunk's key and its entries (4 bytes), and the entries. */
+export const encodeChunk = (chunkKey: string, entries: Buffer): KeyAndValue => {
+  const key = Buffer.from(chunkKey)
+  const value = Buffer.allocUnsafe(CHUNK_HEAD_BYTES + entries.length)
   value[0] = FORMAT
-  let at = 1
-  for (const { eventKey, bodyHash } of keys) {
-    eventKey.copy(value, at)
-    bodyHash.copy(value, at + EVENT_KEY_BYTES)
-    at += ENTRY_BYTES
-  }
-  return { key: Buffer.from(chunkKey), value }
+  value.writeUInt32LE(crc32(entries, crc32(key)), 1)
+  entries.copy(value, CHUNK_HEAD_BYTES)
+  return { key, value }
 }
 
 export const encodeTombstone = (chunkKey: string): KeyAndValue => ({
@@ -86,47 +88,64 @@ export const decodeStateRecord = ({
   key,
   value,
 }: {
-  key: Buffer | null
-  value: Buffer | null
+  readonly key: Buffer | null
+  readonly value: Buffer | null
 }): StateRecord => {
-  if (key === null) throw new StateRecordError('a state record needs a key')
+  if (key === null) throw new StateRecordError('a state record without a key')
   const name = key.toString()
   if (name.startsWith(CHUNK_PREFIX)) {
-    return value === null ? { kind: 'tombstone', chunkKey: name } : decodeChunk(name, value)
+    return value === null ? { kind: 'tombstone', chunkKey: name } : decodeChunk(key, value)
   }
   if (value !== null && key.equals(IDENTITY_KEY)) return { kind: 'identity', identity: value.toString() }
-  if (value !== null && key.equals(POSITION_KEY)) return { kind: 'position', position: decodePosition(value) }
+  if (value !== null && key.equals(POSITION_KEY)) {
+    return { kind: 'position', position: parsePosition(value.toString()) }
+  }
   throw new StateRecordError('a state record with an unknown key')
 }
 
-const decodeChunk = (chunkKey: string, value: Buffer): StateRecord => {
-  if (value[0] !== FORMAT || (value.length - 1) % ENTRY_BYTES !== 0) {
+const decodeChunk = (key: Buffer, value: Buffer): StateRecord => {
+  if (value[0] !== FORMAT || value.length < CHUNK_HEAD_BYTES) {
     throw new StateRecordError('a chunk of an unknown format')
   }
-  const keys: SeenKey[] = []
-  for (let at = 1; at < value.length; at += ENTRY_BYTES) {
-    keys.push({
-      eventKey: asEventKey(value.subarray(at, at + EVENT_KEY_BYTES)),
-      bodyHash: value.subarray(at + EVENT_KEY_BYTES, at + ENTRY_BYTES),
-    })
+  const entries = value.subarray(CHUNK_HEAD_BYTES)
+  if (entries.length % ENTRY_BYTES !== 0 || crc32(entries, crc32(key)) !== value.readUInt32LE(1)) {
+    throw new StateRecordError('a damaged chunk')
   }
+  const chunkKey = key.toString()
   const bucket = parseBucket(bucketNameOf(chunkKey))
   if (!Number.isSafeInteger(bucket.start) || !Number.isSafeInteger(bucket.lengthMs)) {
     throw new StateRecordError('a chunk without a bucket')
   }
-  return { kind: 'chunk', chunkKey, bucket, keys }
+  return { kind: 'chunk', chunkKey, bucket, entries }
 }
 
-export const decodePosition = (value: Buffer): Position => {
-  const stored = JSON.parse(value.toString()) as {
-    format: number
-    next: Record<string, string>
-    effectiveTime: number
-    rotations: number
+/** Throws a `StateRecordError`. */
+export const parsePosition = (text: string): Position => {
+  const stored = tryJson(text)
+  const { format, next, effectiveTime, rotations } = stored ?? {}
+  if (
+    format !== POSITION_FORMAT ||
+    typeof effectiveTime !== 'number' ||
+    typeof rotations !== 'number' ||
+    !Object.values(next ?? {}).every((offset) => /^\d+$/.test(offset))
+  ) {
+    throw new StateRecordError('a damaged position')
   }
-  if (stored.format !== FORMAT) throw new StateRecordError('a position of an unknown format')
-  const next = Object.fromEntries(
-    Object.entries(stored.next).map(([topic, offset]) => [topic, BigInt(offset)]),
-  )
-  return { next, effectiveTime: stored.effectiveTime, rotations: stored.rotations }
+  const offsets = Object.entries(next ?? {}).map(([topic, offset]) => [topic, BigInt(offset)])
+  return { next: Object.fromEntries(offsets) as Record<string, bigint>, effectiveTime, rotations }
+}
+
+interface StoredPosition {
+  readonly format: number
+  readonly next: Readonly<Record<string, string>>
+  readonly effectiveTime: number
+  readonly rotations: number
+}
+
+const tryJson = (text: string): Partial<StoredPosition> | undefined => {
+  try {
+    return JSON.parse(text) as Partial<StoredPosition>
+  } catch {
+    return undefined
+  }
 }

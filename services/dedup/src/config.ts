@@ -1,3 +1,4 @@
+import { totalmem } from 'node:os'
 import {
   KAFKA_SETTINGS,
   loadSettings,
@@ -8,7 +9,7 @@ import {
   type Environment,
   type Settings,
 } from '@weir/service-kit'
-import { BUCKETS_PER_WINDOW, filterBytes } from '@weir/seen-keys'
+import { BUCKETS_PER_WINDOW, filterBytes, RUNS_MAX } from '@weir/seen-keys'
 
 export const SETTINGS = {
   ...SERVICE_SETTINGS,
@@ -32,7 +33,7 @@ export const SETTINGS = {
   filterCapacity: {
     env: 'DEDUP_FILTER_CAPACITY',
     schema: setting.integer(1_000_000, 16_384, 100_000_000),
-    help: 'Keys of the largest Bloom filter of a bucket; a fuller bucket opens another.',
+    help: 'New events to expect per partition in a 24th of the window: what the memory is checked for at start.',
   },
   filterErrorRate: {
     env: 'DEDUP_FILTER_ERROR_RATE',
@@ -42,7 +43,7 @@ export const SETTINGS = {
   filterBytesMax: {
     env: 'DEDUP_FILTER_BYTES_MAX',
     schema: setting.integer(2_147_483_648, 1_048_576, 1_099_511_627_776),
-    help: 'Memory for the filters when every bucket of every partition holds one full filter.',
+    help: 'Memory for the Bloom filters of this process. Keys whose filter does not fit are looked up on disk for every event.',
   },
   batchRecordsMax: {
     env: 'DEDUP_BATCH_RECORDS_MAX',
@@ -51,7 +52,7 @@ export const SETTINGS = {
   },
   batchBytesMax: {
     env: 'DEDUP_BATCH_BYTES_MAX',
-    schema: setting.integer(16_777_216, 65_536, 268_435_456),
+    schema: setting.integer(4_194_304, 65_536, 268_435_456),
     help: 'Most body bytes of one transaction.',
   },
   lingerMs: {
@@ -73,24 +74,54 @@ export const SETTINGS = {
 
 export type DedupConfig = ConfigOf<typeof SETTINGS>
 
-/** One filter of each live bucket of each partition. */
+/** Keys that a partition holds in memory before it writes them as a run. */
+export const FRESH_KEYS_MAX = 65_536
+
+/** Of each filter, so that all of a partition together keep to the configured one. */
 export const filterErrorRateEach = (config: Pick<DedupConfig, 'filterErrorRate'>): number =>
-  config.filterErrorRate / (BUCKETS_PER_WINDOW + 1)
+  config.filterErrorRate / RUNS_MAX
+
+const LIVE_BUCKETS = BUCKETS_PER_WINDOW + 1
+/** Node itself, code, and garbage that is not collected yet. */
+const BASE_BYTES = 268_435_456
+/** A table has room for twice its keys, and up to twice as many come before it is written. */
+const FRESH_KEY_BYTES = 160
+const QUEUE_BYTES_MIN = 1_048_576
+
+/** Bytes that a partition may hold besides its filters: fresh and staged keys, fetched records of two inputs, a transaction. */
+const partitionBytes = ({ batchBytesMax, batchRecordsMax }: DedupConfig): number =>
+  FRESH_KEY_BYTES * (FRESH_KEYS_MAX + batchRecordsMax) +
+  2 * (Math.max(QUEUE_BYTES_MIN, 2 * batchBytesMax) + QUEUE_BYTES_MIN) +
+  2 * batchBytesMax
+
+/** What the container allows, else what the machine has. */
+const memoryBytes = (): number => {
+  const limit = process.constrainedMemory()
+  return limit > 0 && limit < totalmem() ? limit : totalmem()
+}
 
 const check = (config: DedupConfig): readonly string[] => {
+  const { windowSecs, retrySpanSecs, filterCapacity, filterBytesMax, topicPartitions } = config
   const problems: string[] = []
-  if (config.windowSecs < config.retrySpanSecs) {
+  if (windowSecs < retrySpanSecs) {
     problems.push(
-      `DEDUP_WINDOW_SECS is ${config.windowSecs} and DEDUP_RETRY_SPAN_SECS is ${config.retrySpanSecs}: ` +
+      `DEDUP_WINDOW_SECS is ${windowSecs} and DEDUP_RETRY_SPAN_SECS is ${retrySpanSecs}: ` +
         'the last retries would count as new events. Lengthen the window.',
     )
   }
-  const each = filterBytes(config.filterCapacity, filterErrorRateEach(config))
-  const needed = each * (BUCKETS_PER_WINDOW + 1) * config.topicPartitions
-  if (needed > config.filterBytesMax) {
+  const keys = filterCapacity * LIVE_BUCKETS * topicPartitions
+  const filters = filterBytes(keys, filterErrorRateEach(config))
+  if (filters > filterBytesMax) {
     problems.push(
-      `DEDUP_FILTER_BYTES_MAX is ${config.filterBytesMax} and the filters may need ${needed} ` +
-        `(DEDUP_FILTER_CAPACITY ${config.filterCapacity}, ${config.topicPartitions} partitions): raise the one or lower the other.`,
+      `DEDUP_FILTER_BYTES_MAX is ${filterBytesMax} and the filters may need ${filters} ` +
+        `(DEDUP_FILTER_CAPACITY ${filterCapacity}, ${topicPartitions} partitions): raise the one or lower the other.`,
+    )
+  }
+  const needed = BASE_BYTES + Math.min(filters, filterBytesMax) + topicPartitions * partitionBytes(config)
+  if (needed > memoryBytes()) {
+    problems.push(
+      `dedup may need ${needed} bytes of memory and has ${memoryBytes()}: lower DEDUP_FILTER_CAPACITY ` +
+        `(${filterCapacity}) or DEDUP_BATCH_BYTES_MAX (${config.batchBytesMax}), or give it more.`,
     )
   }
   return problems

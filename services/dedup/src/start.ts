@@ -1,7 +1,7 @@
-import { mkdirSync } from 'node:fs'
 import { startConsumer } from '@weir/consumer'
-import type { Service, ServiceDeps } from '@weir/service-kit'
-import { filterErrorRateEach, SETTINGS, type DedupConfig } from './config.ts'
+import { FolderLockedError, lockFolder, StoreMemory } from '@weir/seen-keys'
+import { ConfigError, type Service, type ServiceDeps } from '@weir/service-kit'
+import { FRESH_KEYS_MAX, filterErrorRateEach, SETTINGS, type DedupConfig } from './config.ts'
 import { dedupMetrics } from './dedup-metrics.ts'
 import { DedupOwner } from './dedup-owner.ts'
 
@@ -15,12 +15,14 @@ export const start = (config: DedupConfig, deps: ServiceDeps): Promise<Service> 
       state: 'seen',
       outputs: ['unique', 'stats', 'duplicates', 'dedupDlq'],
       open: (topics) => {
-        mkdirSync(config.stateDir, { recursive: true })
+        const unlock = lock(config.stateDir)
         const owner = {
           topics,
-          seenKeys: {
-            windowMs: config.windowSecs * 1_000,
-            filters: { capacity: config.filterCapacity, errorRate: filterErrorRateEach(config) },
+          seenKeys: { windowMs: config.windowSecs * 1_000 },
+          store: {
+            filterErrorRate: filterErrorRateEach(config),
+            freshKeysMax: FRESH_KEYS_MAX,
+            memory: new StoreMemory(config.filterBytesMax),
           },
           stateDir: config.stateDir,
           statsWindowMs: config.statsWindowSecs * 1_000,
@@ -28,8 +30,23 @@ export const start = (config: DedupConfig, deps: ServiceDeps): Promise<Service> 
           logger: deps.logger,
           metrics: dedupMetrics(deps.metrics),
         }
-        return { openOwner: (partition) => Promise.resolve(new DedupOwner(owner, partition)) }
+        return {
+          openOwner: (partition) => Promise.resolve(new DedupOwner(owner, partition)),
+          close: async () => unlock(),
+        }
       },
     },
     deps,
   )
+
+const lock = (stateDir: string): (() => void) => {
+  try {
+    return lockFolder(stateDir)
+  } catch (error) {
+    if (!(error instanceof FolderLockedError)) throw error
+    throw new ConfigError(
+      `STATE_DIR is ${stateDir}, which another process uses: give each process a folder of its own.`,
+      { cause: error },
+    )
+  }
+}

@@ -1,46 +1,76 @@
 import { encodeDedupStats, HEADER, type DedupStats } from '@weir/contracts'
 import type { InputRecord } from '@weir/kafka'
+import type { SequenceFinding } from './sequence-watch.ts'
+import type { DuplicateClass } from './steps/drop-seen.ts'
 
-type Counts = Pick<
-  DedupStats,
-  'received' | 'unique' | 'duplicates' | 'conflicts' | 'deadLettered' | 'rejected'
->
+type Counts = Record<'received' | 'unique' | 'duplicates' | 'conflicts' | 'deadLettered' | 'rejected', number>
 export type Decision = 'unique' | 'duplicates' | 'conflicts' | 'deadLettered'
+export type Finding = DuplicateClass | SequenceFinding | 'conflict'
 
-const UNKNOWN_SOURCE = 'unknown'
+const UNKNOWN_SOURCE = Buffer.from('unknown')
+
+interface Entry {
+  readonly source: string
+  readonly sourceBytes: Buffer
+  readonly windowStart: number
+  readonly counts: Counts
+}
 
 /** Counts one transaction by source and window. */
 export class Tally {
   readonly #windowMs: number
-  readonly #counts = new Map<
-    string,
-    { source: string; windowStart: number; counts: Record<keyof Counts, number> }
-  >()
+  readonly #entries: Entry[] = []
+  readonly #findings = new Map<Finding, number>()
+  #last: Entry | undefined
 
   constructor(windowMs: number) {
     this.#windowMs = windowMs
   }
 
   add(record: InputRecord, effectiveTime: number, decision: Decision): void {
-    const source = record.headers[HEADER.source]?.toString() ?? UNKNOWN_SOURCE
+    const source = record.headers[HEADER.source] ?? UNKNOWN_SOURCE
     const windowStart = Math.floor(effectiveTime / this.#windowMs) * this.#windowMs
-    const name = `${source}|${windowStart}`
-    let entry = this.#counts.get(name)
-    if (entry === undefined) {
-      const counts = { received: 0, unique: 0, duplicates: 0, conflicts: 0, deadLettered: 0, rejected: 0 }
-      entry = { source, windowStart, counts }
-      this.#counts.set(name, entry)
-    }
-    entry.counts.received += 1
-    entry.counts[decision] += 1
-    if (record.headers[HEADER.answered]?.toString() === 'rejected') entry.counts.rejected += 1
+    const { counts } = this.#entry(source, windowStart)
+    counts.received += 1
+    counts[decision] += 1
+    if (decision === 'conflicts') this.addFinding('conflict')
+    if (record.headers[HEADER.answered]?.toString() === 'rejected') counts.rejected += 1
+  }
+
+  addFinding(finding: Finding | undefined): void {
+    if (finding !== undefined) this.#findings.set(finding, (this.#findings.get(finding) ?? 0) + 1)
+  }
+
+  get findings(): ReadonlyMap<Finding, number> {
+    return this.#findings
+  }
+
+  /** Over all sources. */
+  get decisions(): ReadonlyMap<Decision, number> {
+    const names = ['unique', 'duplicates', 'conflicts', 'deadLettered'] as const
+    const sum = (name: Decision) => this.#entries.reduce((total, { counts }) => total + counts[name], 0)
+    return new Map(names.map((name) => [name, sum(name)]))
   }
 
   /** Records for the stats topic: increments, exact because they commit with what they count. */
   records(state: Pick<DedupStats, 'partition' | 'rotations' | 'keysHeld'>): { key: Buffer; value: Buffer }[] {
-    return [...this.#counts].map(([name, { source, windowStart, counts }]) => ({
-      key: Buffer.from(name),
+    return this.#entries.map(({ source, windowStart, counts }) => ({
+      key: Buffer.from(`${source}|${windowStart}`),
       value: encodeDedupStats({ source, windowStart, windowMs: this.#windowMs, ...counts, ...state }),
     }))
+  }
+
+  /** Nearly always the same as for the record before. */
+  #entry(sourceBytes: Buffer, windowStart: number): Entry {
+    const isIt = (entry: Entry) => entry.windowStart === windowStart && entry.sourceBytes.equals(sourceBytes)
+    if (this.#last !== undefined && isIt(this.#last)) return this.#last
+    let entry = this.#entries.find(isIt)
+    if (entry === undefined) {
+      const counts = { received: 0, unique: 0, duplicates: 0, conflicts: 0, deadLettered: 0, rejected: 0 }
+      entry = { source: sourceBytes.toString(), sourceBytes, windowStart, counts }
+      this.#entries.push(entry)
+    }
+    this.#last = entry
+    return entry
   }
 }

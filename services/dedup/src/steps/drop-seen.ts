@@ -1,10 +1,17 @@
 import { createHash } from 'node:crypto'
-import { asEventKey, EVENT_KEY_BYTES, type EventKey, type ReceivedWebhook } from '@weir/contracts'
+import { asEventKey, EVENT_KEY_BYTES, HEADER, type EventKey } from '@weir/contracts'
 import { deadLetter, drop, ok, type Outcome } from '@weir/pipeline'
-import type { StagedKeys } from '@weir/seen-keys'
+import type { StagedKeys, Verdict } from '@weir/seen-keys'
+import type { KeyedWebhook } from './read-keys.ts'
+
+/** How soon after the first one a duplicate came: at once, as from a sender that sends twice, or as a retry. */
+export type DuplicateClass = 'immediate_repeat' | 'late_retry'
+
+/** Below the first retry of any provider: CXone's comes after a minute. */
+const IMMEDIATE_MS = 30_000
 
 /** A repeated conflict is a duplicate of the first: it is held under a key of its own. */
-const conflictKeyOf = (eventKey: EventKey, bodyHash: Buffer): EventKey =>
+export const conflictKeyOf = (eventKey: EventKey, bodyHash: Buffer): EventKey =>
   asEventKey(
     createHash('sha256')
       .update('conflict\0')
@@ -15,13 +22,22 @@ const conflictKeyOf = (eventKey: EventKey, bodyHash: Buffer): EventKey =>
   )
 
 /** Lets a key pass once. The same key with another body is never dropped in silence. */
-export const dropSeenIn = (seen: StagedKeys) =>
-  function dropSeen(webhook: ReceivedWebhook): Outcome<ReceivedWebhook, 'duplicate'> {
+export const dropSeenIn = (seen: StagedKeys) => {
+  const duplicate = ({ firstAt }: Exclude<Verdict, { kind: 'new' }>) =>
+    drop<DuplicateClass>(seen.effectiveTime - firstAt < IMMEDIATE_MS ? 'immediate_repeat' : 'late_retry')
+
+  return function dropSeen(webhook: KeyedWebhook): Outcome<KeyedWebhook, DuplicateClass> {
     const { eventKey, bodyHash } = webhook
     const verdict = seen.check(eventKey, bodyHash)
     if (verdict.kind === 'new') return ok(webhook)
-    if (verdict.kind === 'duplicate') return drop('duplicate')
+    if (verdict.kind === 'duplicate') return duplicate(verdict)
     const again = seen.check(conflictKeyOf(eventKey, bodyHash), bodyHash)
-    if (again.kind !== 'new') return drop('duplicate')
-    return deadLetter('key_conflict', `the first body's hash is ${verdict.first.toString('hex')}`)
+    if (again.kind !== 'new') return duplicate(again)
+    const first = verdict.first.toString('hex')
+    return deadLetter(
+      'key_conflict',
+      `the first body's hash is ${first}, this one's ${bodyHash.toString('hex')}`,
+      { [HEADER.conflictsWith]: Buffer.from(first) },
+    )
   }
+}

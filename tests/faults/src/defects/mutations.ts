@@ -21,22 +21,25 @@ export const MUTATIONS = {
   /** A filter's perhaps is taken for a yes. */
   bloom_only: [
     {
-      file: 'packages/seen-keys/src/seen-keys.ts',
-      find: 'if (bodyHash !== undefined) return bodyHash',
-      replace: "return bodyHash ?? ({ equals: () => true, toString: () => '' } as unknown as Buffer)",
+      file: 'packages/seen-keys/src/bucket-set.ts',
+      find: 'if (bodyHash !== undefined) return { bodyHash, at: 0 }',
+      replace:
+        "return { at: 0, bodyHash: bodyHash ?? ({ equals: () => true, toString: () => '' } as unknown as Buffer) }",
     },
   ],
   /** Keys are remembered although their transaction may still fail. */
   memory_before_commit: [
     {
       file: 'services/dedup/src/dedup-owner.ts',
-      find: 'seen.apply(staged, identity, this.#stateOffset)',
-      replace: '',
+      find: 'await this.#apply(change, written.get(`${topics.seen}/${partition}`)!)',
+      replace: 'await Promise.resolve(written)',
     },
     {
       file: 'services/dedup/src/dedup-owner.ts',
       find: 'outputs.push(...state)',
-      replace: 'outputs.push(...state)\n    seen.apply(staged, identity, this.#stateOffset)',
+      // The place after the last state record is not known yet; every later one is further on.
+      replace:
+        'outputs.push(...state)\n    void this.#apply(change, this.#restored!.store.stateOffset + BigInt(state.length + 1))',
     },
   ],
   /** Nobody can shut out a producer whose id is its own each time. */

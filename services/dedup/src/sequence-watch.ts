@@ -1,0 +1,54 @@
+import { HEADER } from '@weir/contracts'
+import type { InputRecord } from '@weir/kafka'
+
+export type SequenceFinding = 'gap' | 'out_of_order'
+
+/** Interactions that are remembered for each partition; a power of two. */
+const INTERACTIONS_MAX = 32_768
+const FNV_OFFSET = 0x811c9dc5 | 0
+const FNV_PRIME = 0x01000193
+const DIGITS_MAX = 15
+
+/**
+ * Follows the sequence numbers of a partition's interactions, for metrics: nothing is decided by it. Bounded: an
+ * interaction takes the place of another one that shares its slot, and what is forgotten begins anew with its next
+ * event. So a gap may go unnoticed, and none is counted that is not there (but for a collision of 32 bits).
+ */
+export class SequenceWatch {
+  readonly #hashes = new Int32Array(INTERACTIONS_MAX)
+  /** The highest number so far; 0: nothing known. */
+  readonly #highest = new Float64Array(INTERACTIONS_MAX)
+
+  /** To be asked about each event that passes, in order. undefined: it follows the one before, or nothing is known. */
+  observe({ key, headers }: InputRecord): SequenceFinding | undefined {
+    const number = parseSequence(headers[HEADER.providerSequence])
+    if (key === null || number === undefined) return undefined
+    const hash = hashOf(key)
+    const slot = hash & (INTERACTIONS_MAX - 1)
+    const highest = this.#hashes[slot] === hash ? this.#highest[slot]! : 0
+    this.#hashes[slot] = hash
+    this.#highest[slot] = Math.max(highest, number)
+    if (highest === 0) return undefined
+    if (number < highest) return 'out_of_order'
+    return number > highest + 1 ? 'gap' : undefined
+  }
+}
+
+/** Positive whole numbers only: the text came from outside. */
+const parseSequence = (text: Buffer | undefined): number | undefined => {
+  if (text === undefined || text.length === 0 || text.length > DIGITS_MAX) return undefined
+  let number = 0
+  for (const byte of text) {
+    const digit = byte - 0x30
+    if (digit < 0 || digit > 9) return undefined
+    number = number * 10 + digit
+  }
+  return number === 0 ? undefined : number
+}
+
+/** FNV-1a. */
+const hashOf = (bytes: Buffer): number => {
+  let hash = FNV_OFFSET
+  for (const byte of bytes) hash = Math.imul(hash ^ byte, FNV_PRIME)
+  return hash ^ (hash >>> 15)
+}

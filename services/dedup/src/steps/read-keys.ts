@@ -1,0 +1,51 @@
+import {
+  asEventKey,
+  BODY_HASH_BYTES,
+  EVENT_KEY_BYTES,
+  HEADER,
+  isDeadLetterReason,
+  type DeadLetterReason,
+  type EventKey,
+} from '@weir/contracts'
+import type { InputRecord } from '@weir/kafka'
+import { deadLetter, ok, type Outcome } from '@weir/pipeline'
+
+/** A webhook as far as dedup has to know it: what it passes on are the record's own bytes. */
+export interface KeyedWebhook {
+  readonly eventKey: EventKey
+  readonly bodyHash: Buffer
+  /** What ingress found wrong with the body. */
+  readonly intakeError: { readonly reason: DeadLetterReason; readonly detail: string } | undefined
+}
+
+const REQUIRED = [
+  HEADER.source,
+  HEADER.dedupKey,
+  HEADER.eventType,
+  HEADER.interactionId,
+  HEADER.receivedAt,
+] as const
+
+const invalid = (error: string) => deadLetter('record_invalid', error)
+
+/**
+ * The first step. Asks for what `decodeReceivedWebhook` asks for, so that nothing passes that a later stage refuses,
+ * without making a text of every header: what Weir did not write is a dead letter.
+ */
+export const readKeys = ({ key, value, headers }: InputRecord): Outcome<KeyedWebhook> => {
+  if (key === null || value === null) return invalid('a webhook record needs a key and a value')
+  const eventKey = headers[HEADER.eventKey]
+  const bodyHash = headers[HEADER.bodyHash]
+  if (eventKey?.length !== EVENT_KEY_BYTES) {
+    return invalid(`header ${HEADER.eventKey} is ${eventKey ? `not ${EVENT_KEY_BYTES} bytes` : 'missing'}`)
+  }
+  if (bodyHash?.length !== BODY_HASH_BYTES) {
+    return invalid(`header ${HEADER.bodyHash} is ${bodyHash ? `not ${BODY_HASH_BYTES} bytes` : 'missing'}`)
+  }
+  for (const name of REQUIRED) if (headers[name] === undefined) return invalid(`header ${name} is missing`)
+  const reason = headers[HEADER.intakeError]?.toString()
+  if (reason === undefined) return ok({ eventKey: asEventKey(eventKey), bodyHash, intakeError: undefined })
+  if (!isDeadLetterReason(reason)) return invalid(`header ${HEADER.intakeError} is not a known reason`)
+  const detail = headers[HEADER.intakeErrorDetail]?.toString() ?? ''
+  return ok({ eventKey: asEventKey(eventKey), bodyHash, intakeError: { reason, detail } })
+}
