@@ -1,7 +1,7 @@
 import { kafkaErrorType } from './client.ts'
-import { OffsetOutOfRangeError } from './errors.ts'
+import { OffsetOutOfRangeError, StateError } from './errors.ts'
 import { fetchRecords } from './fetch.ts'
-import { disconnectNow, protocolErrorType, type Broker, type Cluster } from './internals.ts'
+import { DecodeError, disconnectNow, protocolErrorType, type Broker, type Cluster } from './internals.ts'
 import type { PartitionQueue } from './partition-queue.ts'
 import type { KafkaLogger } from './settings.ts'
 
@@ -27,6 +27,7 @@ export class Fetcher {
   readonly #loops = new Map<number, Promise<void>>()
   readonly #wakers = new Set<() => void>()
   #refreshing: Promise<void> | undefined
+  #turn = 0
   #stopped = false
 
   constructor(cluster: Cluster, logger: KafkaLogger) {
@@ -77,7 +78,11 @@ export class Fetcher {
     for (let failures = 0; !this.#stopped;) {
       const led = [...this.#queues].filter((queue) => this.#leader(queue) === nodeId)
       if (led.length === 0) return
-      const wanted = led.filter((queue) => this.#mayFetch(queue))
+      this.#turn += 1
+      const wanted = inTurn(
+        led.filter((queue) => this.#mayFetch(queue)),
+        this.#turn,
+      )
       if (wanted.length === 0) {
         await this.#sleep(WAIT_BUSY_MS)
         continue
@@ -85,7 +90,7 @@ export class Fetcher {
       const waitMs = wanted.length < led.length ? WAIT_BUSY_MS : WAIT_MS
       try {
         const broker = await this.#cluster.findBroker({ nodeId: String(nodeId) })
-        await this.#fetchOnce(broker, wanted, waitMs)
+        await this.#fetchReadable(broker, wanted, waitMs)
         failures = 0
       } catch (error) {
         if (this.#isStopped()) return
@@ -99,6 +104,23 @@ export class Fetcher {
   #mayFetch(queue: PartitionQueue): boolean {
     const retryAt = this.#ailing.get(queue)?.retryAt ?? 0
     return !queue.isFull && queue.error === undefined && performance.now() >= retryAt
+  }
+
+  /** A batch that cannot be read fails its own queue only. */
+  async #fetchReadable(broker: Broker, wanted: readonly PartitionQueue[], waitMs: number): Promise<void> {
+    try {
+      await this.#fetchOnce(broker, wanted, waitMs)
+    } catch (error) {
+      if (!(error instanceof DecodeError)) throw error
+      const [queue, ...others] = wanted
+      if (others.length === 0) {
+        const { topic, partition, fetchOffset } = queue!
+        const message = `${topic}/${partition}: what follows offset ${fetchOffset} cannot be read: ${String(error.cause)}`
+        queue!.fail(new StateError(message, { cause: error.cause }))
+        return
+      }
+      for (const one of wanted) await this.#fetchReadable(broker, [one], 0)
+    }
   }
 
   async #fetchOnce(broker: Broker, wanted: readonly PartitionQueue[], waitMsMax: number): Promise<void> {
@@ -162,6 +184,12 @@ export class Fetcher {
       this.#wakers.add(done)
     })
   }
+}
+
+/** The first partitions of a request are served first when its bytes do not suffice for all. */
+const inTurn = <T>(list: readonly T[], turn: number): readonly T[] => {
+  const first = list.length === 0 ? 0 : turn % list.length
+  return [...list.slice(first), ...list.slice(0, first)]
 }
 
 const backoffMs = (failures: number): number => Math.min(BACKOFF_MS_MAX, BACKOFF_MS * 2 ** (failures - 1))

@@ -179,6 +179,11 @@ const hangUp = (connection: Connection): void => {
   void connection.disconnect()
 }
 
+/** An answer that cannot be read: a codec nobody knows, or a broken batch. Asking again gives the same. */
+export class DecodeError extends Error {
+  override readonly name = 'DecodeError'
+}
+
 const FETCH_API_KEY = 1
 const READ_COMMITTED = 1
 
@@ -198,7 +203,13 @@ export const fetchRaw = async (
   )({ isolationLevel: READ_COMMITTED, maxWaitTime, minBytes: 1, maxBytes, topics })
   return broker.connectionPool.send({
     request,
-    response: { decode: response.decode, parse: (data) => Promise.resolve(data) },
+    response: {
+      decode: (data) =>
+        response.decode(data).catch((error: unknown) => {
+          throw new DecodeError('an answer to a fetch cannot be read', { cause: error })
+        }),
+      parse: (data) => Promise.resolve(data),
+    },
     ...(requestTimeout !== undefined && { requestTimeout }),
   })
 }

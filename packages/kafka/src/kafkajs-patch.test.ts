@@ -46,6 +46,16 @@ describe('batches that compaction has thinned out', () => {
   })
 })
 
+describe('a batch of very many records', () => {
+  // Unpatched: RangeError: Maximum call stack size exceeded, for ever, since the same batch is fetched again.
+  it('is read', async () => {
+    const records = Array.from({ length: 200_000 }, (_, i) => ({ offset: BigInt(i) }))
+    const decoded = await decodeBatches([await recordBatch({ firstOffset: 0n, records, compression: 1 })])
+    expect(decoded).toHaveLength(200_000)
+    expect(decoded.at(-1)!.offset).toBe('199999')
+  })
+})
+
 describe('read_committed', () => {
   const readable = async (batches: readonly Promise<Buffer>[], aborted: readonly AbortedTransaction[]) => {
     const messages = await decodeBatches(await Promise.all(batches))

@@ -173,6 +173,30 @@ export const errorResponse = ({ api, correlationId, targets }: ParsedRequest, co
   return body(new WriterClass().writeInt32(correlationId), { code, partitions }).buffer
 }
 
+/** A fetch response (version 11) after its correlation id: what a broker has of some partitions. */
+export const fetchResponse = (
+  partitions: readonly (Target & { readonly errorCode?: number; readonly batches: readonly Buffer[] })[],
+): Buffer => {
+  const topics = [...Map.groupBy(partitions, ({ topic }) => topic)].map(([topic, list]) =>
+    new WriterClass()
+      .writeString(topic)
+      .writeArray(
+        list.map(({ partition, errorCode = 0, batches }) =>
+          new WriterClass()
+            .writeInt32(partition)
+            .writeInt16(errorCode)
+            .writeInt64(1_000n)
+            .writeInt64(1_000n)
+            .writeInt64(0n)
+            .writeInt32(-1)
+            .writeInt32(-1)
+            .writeBytes(Buffer.concat(batches)),
+        ),
+      ),
+  )
+  return new WriterClass().writeInt32(0).writeInt16(0).writeInt32(0).writeArray(topics).buffer
+}
+
 export interface Address {
   readonly nodeId: number
   readonly port: number
