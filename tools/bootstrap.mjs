@@ -101,12 +101,31 @@ const getPnpm = () => {
   return join(folder, typeof bin === 'string' ? bin : bin.pnpm)
 }
 
-/** Our parent's death must end us, even by SIGKILL: then nobody else would stop what we started. */
+/** The parent of a process; undefined where /proc does not tell. */
+const parentOf = (pid) => {
+  try {
+    // The name in brackets may hold anything: the fields are counted from its end.
+    return readFileSync(`/proc/${pid}/stat`, 'latin1')
+      .replace(/^.*\) /s, '')
+      .split(' ')[1]
+  } catch {
+    return undefined
+  }
+}
+
+/**
+ * Our parent's death must end us, even by SIGKILL: then nobody else would stop what we started. npm puts a shell
+ * between itself and us, which outlives it, so the shell's parent counts as well.
+ */
 const onParentDeath = (action) => {
   const parent = process.ppid
-  setInterval(() => {
-    if (process.ppid !== parent) action()
-  }, 500).unref()
+  const grandparent = process.env.npm_lifecycle_event === undefined ? undefined : parentOf(parent)
+  const watch = setInterval(() => {
+    if (process.ppid === parent && (grandparent === undefined || parentOf(parent) === grandparent)) return
+    clearInterval(watch)
+    action()
+  }, 500)
+  watch.unref()
 }
 
 let current

@@ -103,21 +103,21 @@ describe.runIf(hasProc)('npm start with servers of its own', () => {
 
 describe.runIf(hasProc)('npm start with given servers', () => {
   let given: Env
-  beforeAll(async () => {
+  beforeAll(() => {
     const { kafkaBrokers, registryUrl, influxUrl } = testServers()
     given = {
       KAFKA_BROKERS: kafkaBrokers.join(','),
       SCHEMA_REGISTRY_URL: registryUrl,
-      DATABASE_URL: await isolatedDatabase('start'),
       INFLUX_URL: influxUrl,
       INFLUX_BUCKET: 'cxone_metrics/autogen',
     }
   })
 
   it('starts none of them, and counts only its own among what others have left there', async () => {
+    const shared = { ...given, DATABASE_URL: await isolatedDatabase('start') }
     for (const home of [homeOf(), homeOf()]) {
       const { result, output } = await goodRun(home, ['--for', '4', '--rate', '100'], {
-        ...given,
+        ...shared,
         ...(await newPorts()),
       })
       expect(result.unique).toBeGreaterThan(100)
@@ -131,7 +131,8 @@ describe.runIf(hasProc)('npm start with given servers', () => {
 
   it.each(['SIGTERM', 'SIGKILL'] as const)('leaves nothing behind when npm alone gets %s', async (name) => {
     const home = homeOf()
-    const run = npmStart(home, [], { ...given, ...(await newPorts()) })
+    const own = { ...given, DATABASE_URL: await isolatedDatabase('start') }
+    const run = npmStart(home, [], { ...own, ...(await newPorts()) })
     await run.until(/rows [1-9]/)
     signal(run.pid, name)
     expect(await untilNoneOf(home)).toEqual([])
@@ -140,7 +141,8 @@ describe.runIf(hasProc)('npm start with given servers', () => {
   it('says that InfluxDB is not checked where there is none and no Go to build it', async () => {
     const home = homeOf(/^influxdb/)
     const PATH = pathOf(home, ['node', 'npm', 'sh', 'env', 'java'])
-    const env = { ...given, ...(await newPorts()), INFLUX_URL: undefined, PATH }
+    const DATABASE_URL = await isolatedDatabase('start')
+    const env = { ...given, ...(await newPorts()), DATABASE_URL, INFLUX_URL: undefined, PATH }
     const { result, output } = await goodRun(home, ['--for', '2'], env)
     expect(result.influx).toBeNull()
     expect(output).toMatch(/InfluxDB was not checked: there is neither Go to build InfluxDB nor INFLUX_URL/)
