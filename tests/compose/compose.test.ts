@@ -8,7 +8,7 @@ import { normalizer } from '@weir/normalizer'
 import { persistence } from '@weir/persistence'
 import type { Settings } from '@weir/service-kit'
 import { simulator } from '@weir/simulator'
-import { beforeAll, describe, expect, it } from 'vitest'
+import { beforeAll, describe, expect, it, vi } from 'vitest'
 import { findCompose, type Compose } from '../../tools/containers/compose.ts'
 import { run } from '../../tools/containers/run.ts'
 
@@ -111,6 +111,17 @@ describe.skipIf(typeof found === 'string')('docker-compose.yml', { timeout: 60_0
       if (!service.image.startsWith('weir')) continue
       expect(service, name).toMatchObject({ read_only: true, cap_drop: ['ALL'] })
     }
+  })
+
+  it('gives dedup the memory without which it would not start', () => {
+    const { environment, deploy } = core.dedup!
+    const limit = Number(deploy!.resources!.limits!.memory)
+    const spy = vi.spyOn(process, 'constrainedMemory').mockReturnValue(limit)
+    const env = Object.entries(environment!).filter(([, value]) => value !== null)
+    expect(() => dedup.loadConfig(Object.fromEntries(env) as Record<string, string>)).not.toThrow()
+    spy.mockReturnValue(limit / 4)
+    expect(() => dedup.loadConfig(Object.fromEntries(env) as Record<string, string>)).toThrow('memory')
+    spy.mockRestore()
   })
 
   it('is explained by .env.example, which names every variable that it takes and no other', () => {
