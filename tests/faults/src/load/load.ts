@@ -61,7 +61,7 @@ const RETRY_MS_MAX = 5_000
 /** Two to three minutes: providers go on for longer, but not so dense. */
 const ATTEMPTS_MAX = 40
 /** What goes on when all events are sent and faults are still to come: they must meet traffic. */
-const EXTRA_RATE = 100
+const EXTRA_RATE = 50
 const REFUSED = new Set(['ECONNREFUSED', 'UND_ERR_CONNECT_TIMEOUT'])
 
 /** Sends the events as providers do: each noted in the ledger first, and again when the answer is not good. */
