@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { connect } from 'node:net'
 import { signedHeaders, SOURCES, type SourceName } from '@weir/sources'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { loadConfig } from './config.ts'
@@ -209,4 +211,16 @@ it('refuses to start without any source, without keys in production, and with a 
       INGRESS_BODY_BYTES_MAX: '900000',
     }),
   ).toThrow(/1048576.*900000/)
+})
+
+it('outlives what is no HTTP behind an answered request', async () => {
+  const socket = connect(ingress.port, '127.0.0.1')
+  const closed = once(socket, 'close')
+  socket.write('GET /livez HTTP/1.1\r\nhost: weir\r\n\r\n')
+  const [first] = (await once(socket, 'data')) as [Buffer]
+  expect(first.toString()).toMatch(/^HTTP\/1.1 200 /)
+  socket.write('\0\r\n\r\n')
+  const [second] = (await once(socket, 'data')) as [Buffer]
+  expect(second.toString()).toMatch(/^HTTP\/1.1 400 /)
+  await closed
 })

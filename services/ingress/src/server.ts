@@ -102,8 +102,8 @@ const STATUSES: Readonly<Record<string, readonly [status: string, text: string]>
 /** What Node could not read as a request, or did not get in time. */
 const answerBadRequest = (error: NodeJS.ErrnoException, socket: Socket): void => {
   // The answer of an earlier request on this connection is still to come: another one would be taken for it.
-  const { _httpMessage: current } = socket as { _httpMessage?: ServerResponse }
-  const isAnswering = current !== undefined && (current.req.complete || current.headersSent)
+  const { _httpMessage: current } = socket as { _httpMessage?: ServerResponse | null }
+  const isAnswering = current != null && (current.req.complete || current.headersSent)
   if (error.code === 'ECONNRESET' || !socket.writable || isAnswering) {
     socket.destroy()
     return
