@@ -36,6 +36,8 @@ export const HEADER = {
   firstFailedAt: 'first-failed-at',
   lastFailedAt: 'last-failed-at',
   replayCount: 'replay-count',
+  /** On a letter whose record was too large to keep: how many bytes its value had. Headers were left out too. */
+  dlqTruncated: 'dlq-truncated',
   /** With `key_conflict`: the hash that was there first, hex. */
   conflictsWith: 'conflicts-with',
 } as const

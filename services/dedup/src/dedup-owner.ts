@@ -1,4 +1,3 @@
-import { encodeDeadLetter } from '@weir/contracts'
 import {
   RestartError,
   type InputBatch,
@@ -10,6 +9,7 @@ import {
 } from '@weir/kafka'
 import { assertNever } from '@weir/pipeline'
 import { encodeIdentity, StoreDamagedError, stateRecordsOf, type StagedChange } from '@weir/seen-keys'
+import { boundedDeadLetter } from './bounded-dead-letter.ts'
 import { dedupPipeline } from './pipeline.ts'
 import { restoreState, type RestoredState, type RestoreOptions } from './restore-state.ts'
 import { SequenceWatch } from './sequence-watch.ts'
@@ -122,7 +122,7 @@ export class DedupOwner implements PartitionOwner {
         return 'duplicates'
       case 'deadLetter': {
         const { reason, step, error, headers } = outcome
-        const letter = encodeDeadLetter({
+        const letter = boundedDeadLetter({
           ...{ origin: record, reason, step, error, failedAt: now },
           ...(headers && { headers }),
         })

@@ -2,19 +2,17 @@ import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import { mkdirSync } from 'node:fs'
 import type { TopicNames } from '@weir/contracts'
-import { StateError, type InputRecord, type RestoreContext, type StatePartition } from '@weir/kafka'
+import { StateError, type RestoreContext, type StatePartition } from '@weir/kafka'
 import {
-  decodeStateRecord,
   openKeyStore,
   SeenKeys,
-  StateRecordError,
   type KeyStore,
   type KeyStoreOptions,
   type SeenKeysOptions,
-  type StateRecord,
 } from '@weir/seen-keys'
 import { failpoint, type Logger } from '@weir/service-kit'
 import type { DedupMetrics } from './dedup-metrics.ts'
+import { StateReading } from './state-reading.ts'
 
 export interface RestoreOptions {
   readonly topics: TopicNames
@@ -89,8 +87,8 @@ const identityOf = async (
         repair(partition),
     )
   }
-  const record = decode(first)
-  if (record.kind === 'identity') return record.identity
+  const [record] = new StateReading().decode([first])
+  if (record?.kind === 'identity') return record.identity
   throw new StateError(
     `${state.topic}/${partition} does not begin with its identity: its records were deleted. ` +
       repair(partition),
@@ -121,7 +119,7 @@ const openStore = async (
   return store
 }
 
-/** Returns how many records there were. */
+/** Returns how many records there were. Throws a `StateError` that names a damaged record: a key that is not known any more would let its repeats through. */
 const readState = async (
   { logger, metrics }: RestoreOptions,
   { partition }: RestoreContext,
@@ -131,12 +129,14 @@ const readState = async (
 ): Promise<number> => {
   const { topic, barrierOffset } = state
   const labels = { partition: String(partition) }
+  const reading = new StateReading()
   let records = 0
   let reportAt = performance.now() + PROGRESS_MS
   metrics.restoreLeft.set(labels, Number(barrierOffset - from))
   await state.read(from, async (batch, nextOffset) => {
     failpoint('dedup.restoring')
-    await seen.restored(batch.map(decode), nextOffset)
+    const decoded = reading.decode(batch)
+    await seen.restored(decoded, reading.firstDamaged?.offset ?? nextOffset)
     records += batch.length
     metrics.restoredRecords.inc(batch.length)
     const left = Number(barrierOffset - nextOffset)
@@ -147,18 +147,11 @@ const readState = async (
     logger.info({ topic, partition, percent, offsetsLeft: left, keys: seen.keysHeld }, 'restoring state')
   })
   metrics.restoreLeft.set(labels, 0)
-  return records
-}
-
-/** What cannot be read is never skipped: a key that is not known any more would let its repeats through. */
-const decode = (record: InputRecord): StateRecord => {
-  try {
-    return decodeStateRecord(record)
-  } catch (error) {
-    if (!(error instanceof StateRecordError)) throw error
-    const { topic, partition, offset } = record
-    throw new StateError(`${topic}/${partition}, offset ${offset}: ${error.message}. ${repair(partition)}`, {
-      cause: error,
-    })
+  const damaged = reading.firstDamaged
+  if (damaged !== undefined) {
+    throw new StateError(
+      `${topic}/${partition}, offset ${damaged.offset}: ${damaged.message}. ${repair(partition)}`,
+    )
   }
+  return records
 }

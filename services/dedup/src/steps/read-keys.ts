@@ -6,6 +6,7 @@ import {
   isDeadLetterReason,
   type DeadLetterReason,
   type EventKey,
+  type WireHeaders,
 } from '@weir/contracts'
 import type { InputRecord } from '@weir/kafka'
 import { deadLetter, ok, type Outcome } from '@weir/pipeline'
@@ -26,6 +27,10 @@ const REQUIRED = [
   HEADER.receivedAt,
 ] as const
 
+/** What the next topic surely takes. A record that is larger came compressed from something else than Weir: no body of ingress' is. */
+const RECORD_BYTES_MAX = 1_000_000
+const HEADER_OVERHEAD_BYTES = 8
+
 const invalid = (error: string) => deadLetter('record_invalid', error)
 
 /**
@@ -34,6 +39,7 @@ const invalid = (error: string) => deadLetter('record_invalid', error)
  */
 export const readKeys = ({ key, value, headers }: InputRecord): Outcome<KeyedWebhook> => {
   if (key === null || value === null) return invalid('a webhook record needs a key and a value')
+  if (isTooLarge(key, value, headers)) return invalid(`larger than ${RECORD_BYTES_MAX} bytes`)
   const eventKey = headers[HEADER.eventKey]
   const bodyHash = headers[HEADER.bodyHash]
   if (eventKey?.length !== EVENT_KEY_BYTES) {
@@ -48,4 +54,10 @@ export const readKeys = ({ key, value, headers }: InputRecord): Outcome<KeyedWeb
   if (!isDeadLetterReason(reason)) return invalid(`header ${HEADER.intakeError} is not a known reason`)
   const detail = headers[HEADER.intakeErrorDetail]?.toString() ?? ''
   return ok({ eventKey: asEventKey(eventKey), bodyHash, intakeError: { reason, detail } })
+}
+
+const isTooLarge = (key: Buffer, value: Buffer, headers: WireHeaders): boolean => {
+  let bytes = key.length + value.length
+  for (const name in headers) bytes += name.length + headers[name]!.length + HEADER_OVERHEAD_BYTES
+  return bytes > RECORD_BYTES_MAX
 }
