@@ -224,3 +224,19 @@ it('outlives what is no HTTP behind an answered request', async () => {
   expect(second.toString()).toMatch(/^HTTP\/1.1 400 /)
   await closed
 })
+
+it.each([
+  [
+    'an empty transfer coding',
+    'POST /webhooks/nice HTTP/1.1\r\nhost: weir\r\ntransfer-encoding: ,chunked\r\n\r\n0\r\n\r\n',
+  ],
+  ['HTTP/0.9', 'GET /livez\r\n\r\n'],
+])('refuses %s', async (_, bytes) => {
+  expect(await ingress.raw(bytes)).toMatch(/^HTTP\/1.1 400 (?![^]*HTTP\/1.1)/)
+})
+
+it('takes a body in chunks, however that is spelt', async () => {
+  const head =
+    'POST /webhooks/nice HTTP/1.1\r\nhost: weir\r\nconnection: close\r\ncontent-type: application/json\r\n'
+  expect(await ingress.raw(`${head}Transfer-Encoding: Chunked\r\n\r\n0\r\n\r\n`)).toMatch(/^HTTP\/1.1 403 /)
+})

@@ -1,4 +1,4 @@
-import type { ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { readinessAnswer, type Metrics, type Readiness } from '@weir/service-kit'
 import { RequestHeaders } from '@weir/sources'
@@ -50,10 +50,8 @@ export const buildServer = (options: ServerOptions): FastifyInstance => {
   app.server.maxConnections = config.connectionsMax
   app.server.maxHeadersCount = HEADERS_MAX
   app.addHook('onRequest', (request, reply, next) => {
-    const { rawHeaders } = request.raw
-    const hosts = new RequestHeaders(rawHeaders).count('host')
-    if (rawHeaders.length >= 2 * HEADERS_MAX) refuseHead(reply, 431, 'Too many headers')
-    else if (hosts > 1) refuseHead(reply, 400, 'Bad request')
+    if (request.raw.rawHeaders.length >= 2 * HEADERS_MAX) refuseHead(reply, 431, 'Too many headers')
+    else if (isAmbiguous(request.raw)) refuseHead(reply, 400, 'Bad request')
     else next()
   })
   addProbes(app, options)
@@ -87,6 +85,16 @@ const addProbes = (app: FastifyInstance, { metrics, flushMetrics, readiness }: S
     flushMetrics()
     return reply.type(metrics.registry.contentType).send(await metrics.registry.metrics())
   })
+}
+
+/** What Node reads as a request and a proxy before it may read otherwise. */
+const isAmbiguous = ({ rawHeaders, headers, httpVersionMajor }: IncomingMessage): boolean => {
+  const coding = headers['transfer-encoding']
+  return (
+    httpVersionMajor < 1 ||
+    new RequestHeaders(rawHeaders).count('host') > 1 ||
+    (coding !== undefined && coding.toLowerCase() !== 'chunked')
+  )
 }
 
 const refuseHead = (reply: FastifyReply, status: number, text: string): void => {

@@ -10,7 +10,7 @@ const OTHERS_GAP_MS = 10
 
 const post = (rig: Rig, source: SourceUnderTest) => {
   const raw = bodyOf(source)
-  return rig.ingress.send({ path: source.path, headers: signedHeaders(source, raw), raw })
+  return rig.limited.send({ path: source.path, headers: signedHeaders(source, raw), raw })
 }
 
 /** Another source's requests, one after the other, while the flood comes in. */

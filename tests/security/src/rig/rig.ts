@@ -15,9 +15,13 @@ import { TopicLog } from './topic-log.ts'
 
 export const PARTITIONS = 4
 export const BODY_BYTES_MAX = 262_144
-/** Answers of an ingress without Kafka must not take the default's 8 s. */
-const REQUEST_BUDGET_MS = 1_500
-const PORTS = 9
+/** A busy machine is no reason for a 503. */
+const REQUEST_BUDGET_MS = 20_000
+/** Answers of an ingress without Kafka shall not take so long. */
+const CUT_OFF_BUDGET_MS = 1_500
+const PORTS = 10
+/** Of the ingress that limits: far more than the flood's other source sends at once, far fewer than the flood. */
+const RATE_PER_SEC = 50
 /** Addresses of the loopback network: whoever asks from there is a peer of its own. */
 export const COGNIGY_ADDRESS = '127.0.0.2'
 export const PROXY_ADDRESS = '127.0.0.3'
@@ -32,6 +36,8 @@ export interface Rig {
   readonly ingress: HttpClient
   /** Of an ingress whose brokers never answer, with the newest secrets only. */
   readonly cutOff: HttpClient
+  /** Of an ingress that takes 50 requests a second of each source, and 100 at once. */
+  readonly limited: HttpClient
   readonly topics: TopicLog
   readonly rows: StoredRows
   readonly servers: Servers
@@ -45,7 +51,7 @@ export interface Rig {
 
 export interface RigOptions {
   readonly tier: Tier
-  /** First of nine ports to use; undefined: free ones. */
+  /** First of ten ports to use; undefined: free ones. */
   readonly firstPort?: number
   readonly progress: (text: string) => void
 }
@@ -107,9 +113,10 @@ export const openRig = async ({ tier, firstPort, progress }: RigOptions): Promis
   const topics = new TopicLog(settings)
   const ingress = new HttpClient(portOf('ingress'), journal)
   const cutOff = new HttpClient(portOf('ingress-cut-off'), journal)
+  const limited = new HttpClient(portOf('ingress-limited'), journal)
   const rows = new StoredRows(servers.databaseUrl)
   return {
-    ...{ tier, secrets, journal, ingress, cutOff, topics, rows, servers },
+    ...{ tier, secrets, journal, ingress, cutOff, limited, topics, rows, servers },
     sources: sourcesUnderTest(secrets),
     processOf: (name) => processes.get(name)!,
     restart: (name) => start(specs.find((spec) => spec.name === name)!),
@@ -120,6 +127,7 @@ export const openRig = async ({ tier, firstPort, progress }: RigOptions): Promis
     close: async () => {
       ingress.close()
       cutOff.close()
+      limited.close()
       await topics.close()
       await rows.close()
       await stop()
@@ -168,8 +176,8 @@ const serviceSpecs = ({
     SOURCE_COGNIGY_CIDRS: COGNIGY_ADDRESS,
     SOURCE_COGNIGY_TOKEN: secrets.cognigyToken,
   })
-  const [ingressPort, cutOffPort, dedupPort, normalizerPort, persistencePort] = ports as [
-    ...[number, number, number, number, number],
+  const [ingressPort, cutOffPort, limitedPort, dedupPort, normalizerPort, persistencePort] = ports as [
+    ...[number, number, number, number, number, number],
   ]
   const specs: ServiceSpec[] = [
     {
@@ -179,7 +187,15 @@ const serviceSpecs = ({
     {
       ...{ name: 'ingress-cut-off', service: 'ingress', probePort: cutOffPort, until: '/livez' },
       // Nobody listens on port 1.
-      env: { ...ingress(cutOffPort, [secrets.cxoneNew]), KAFKA_BROKERS: '127.0.0.1:1' },
+      env: {
+        ...ingress(cutOffPort, [secrets.cxoneNew]),
+        KAFKA_BROKERS: '127.0.0.1:1',
+        INGRESS_REQUEST_BUDGET_MS: String(CUT_OFF_BUDGET_MS),
+      },
+    },
+    {
+      ...{ name: 'ingress-limited', service: 'ingress', probePort: limitedPort, until: '/readyz' },
+      env: { ...ingress(limitedPort, [secrets.cxoneNew]), INGRESS_RATE_PER_SEC: String(RATE_PER_SEC) },
     },
     {
       ...{ name: 'dedup', service: 'dedup', probePort: dedupPort, until: '/readyz' },
