@@ -4,7 +4,7 @@ import { readinessAnswer, type Metrics, type Readiness } from '@weir/service-kit
 import { RequestHeaders } from '@weir/sources'
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import type { IngressConfig } from './config.ts'
-import { answer, errorBody } from './http-answer.ts'
+import { answer, errorBody, isAnsweredEarly } from './http-answer.ts'
 import type { Receiver } from './receiver.ts'
 
 export interface ServerOptions {
@@ -51,9 +51,8 @@ export const buildServer = (options: ServerOptions): FastifyInstance => {
   app.server.maxHeadersCount = HEADERS_MAX
   app.addHook('onRequest', (request, reply, next) => {
     const { rawHeaders } = request.raw
-    const hosts = new RequestHeaders(rawHeaders).count('host')
     if (rawHeaders.length >= 2 * HEADERS_MAX) refuseHead(reply, 431, 'Too many headers')
-    else if (hosts > 1) refuseHead(reply, 400, 'Bad request')
+    else if (isAmbiguous(new RequestHeaders(rawHeaders))) refuseHead(reply, 400, 'Bad request')
     else next()
   })
   addProbes(app, options)
@@ -89,6 +88,11 @@ const addProbes = (app: FastifyInstance, { metrics, flushMetrics, readiness }: S
   })
 }
 
+/** Node lets pass what another parser may read otherwise: a second host, and codings besides `chunked`. */
+const isAmbiguous = (headers: RequestHeaders): boolean =>
+  headers.count('host') > 1 ||
+  (headers.count('transfer-encoding') > 0 && headers.get('transfer-encoding')?.toLowerCase() !== 'chunked')
+
 const refuseHead = (reply: FastifyReply, status: number, text: string): void => {
   reply.hijack()
   answer(reply.raw, status, errorBody(text), ['connection', 'close'])
@@ -101,9 +105,11 @@ const STATUSES: Readonly<Record<string, readonly [status: string, text: string]>
 
 /** What Node could not read as a request, or did not get in time. */
 const answerBadRequest = (error: NodeJS.ErrnoException, socket: Socket): void => {
-  // The answer of an earlier request on this connection is still to come: another one would be taken for it.
+  // An answer of an earlier request on this connection is still to come, or this one has its own: a second one
+  // would be taken for another's.
   const { _httpMessage: current } = socket as { _httpMessage?: ServerResponse | null }
-  const isAnswering = current != null && (current.req.complete || current.headersSent)
+  const isAnswering =
+    isAnsweredEarly(socket) || (current ? current.req.complete || current.headersSent : false)
   if (error.code === 'ECONNRESET' || !socket.writable || isAnswering) {
     socket.destroy()
     return
