@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 
 /** Header names and values in turn. */
 export type AnswerHeaders = readonly string[]
@@ -26,6 +27,34 @@ const headOf = (body: string, headers: AnswerHeaders): string[] =>
   body === ''
     ? ['content-length', '0', ...headers]
     : [...JSON_HEAD, String(Buffer.byteLength(body)), ...headers]
+
+/** Connections with an answer to a request of which the body is still to come. */
+const answeredEarly = new WeakSet<Socket>()
+
+export const isAnsweredEarly = (socket: Socket): boolean => answeredEarly.has(socket)
+
+/**
+ * Answers before the body was read; what comes of it is thrown away. Not at once: when what has arrived with the head
+ * is no proper body, the whole request is refused instead.
+ */
+export const answerEarly = (
+  request: IncomingMessage,
+  response: ServerResponse,
+  status: number,
+  body: string,
+  headers: AnswerHeaders = NONE,
+): void => {
+  const { socket } = request
+  setImmediate(() => {
+    if (!socket.writable) return
+    if (!request.complete) {
+      answeredEarly.add(socket)
+      request.once('end', () => answeredEarly.delete(socket))
+    }
+    answer(response, status, body, headers)
+    request.resume()
+  })
+}
 
 /** Answers while the client still sends, then closes. */
 export const answerAndClose = (

@@ -5,7 +5,7 @@ import { LaneError, partitionOf, type Lanes } from '@weir/kafka'
 import { failpoint, type Logger } from '@weir/service-kit'
 import { isInRanges, RequestHeaders } from '@weir/sources'
 import type { IngressConfig } from './config.ts'
-import { answer, answerAndClose, errorBody, type AnswerHeaders } from './http-answer.ts'
+import { answer, answerAndClose, answerEarly, errorBody, type AnswerHeaders } from './http-answer.ts'
 import { answerOf, intake, type Intake } from './intake.ts'
 import { readBody, type ArrivingBytes, type BodyFailure } from './read-body.ts'
 import type { Route, SourceTable } from './source-table.ts'
@@ -67,19 +67,19 @@ export class Receiver {
   receive(request: IncomingMessage, response: ServerResponse, peer: () => string): void {
     const route = this.#options.table.find(pathOf(request.url!))
     if (route === undefined) {
-      answer(response, 404, BODIES.notFound)
+      answerEarly(request, response, 404, BODIES.notFound)
       return
     }
     const startedAt = performance.now()
     const exchange = { request, response, route, headers: new RequestHeaders(request.rawHeaders), startedAt }
     if (request.method !== 'POST') {
-      this.#answer(exchange, 405, BODIES.method, ALLOW)
+      this.#answerEarly(exchange, 405, BODIES.method, ALLOW)
       return
     }
     const refusal = beforeBody(exchange, peer)
     if (refusal !== undefined) {
       if (refusal.status === 413) this.#answerUnread(exchange, refusal.status, refusal.body)
-      else this.#answer(exchange, refusal.status, refusal.body)
+      else this.#answerEarly(exchange, refusal.status, refusal.body)
       return
     }
     readBody(request, route.bodyBytesMax, this.#options.arriving, (body) => {
@@ -171,8 +171,18 @@ export class Receiver {
 
   #answer(exchange: Exchange, status: number, body: string, headers?: AnswerHeaders): void {
     const { response, route, startedAt } = exchange
-    answer(response, status, body, this.#options.isClosing() ? [...(headers ?? []), ...CLOSE] : headers)
+    answer(response, status, body, this.#withClose(headers))
     route.metrics.answered(status, startedAt)
+  }
+
+  #answerEarly(exchange: Exchange, status: number, body: string, headers?: AnswerHeaders): void {
+    const { request, response, route, startedAt } = exchange
+    answerEarly(request, response, status, body, this.#withClose(headers))
+    route.metrics.answered(status, startedAt)
+  }
+
+  #withClose(headers: AnswerHeaders | undefined): AnswerHeaders | undefined {
+    return this.#options.isClosing() ? [...(headers ?? []), ...CLOSE] : headers
   }
 
   /** The body is not read to its end. */

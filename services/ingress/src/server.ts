@@ -4,7 +4,7 @@ import { readinessAnswer, type Metrics, type Readiness } from '@weir/service-kit
 import { RequestHeaders } from '@weir/sources'
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import type { IngressConfig } from './config.ts'
-import { answer, errorBody } from './http-answer.ts'
+import { answer, errorBody, isAnsweredEarly } from './http-answer.ts'
 import type { Receiver } from './receiver.ts'
 
 export interface ServerOptions {
@@ -109,9 +109,11 @@ const STATUSES: Readonly<Record<string, readonly [status: string, text: string]>
 
 /** What Node could not read as a request, or did not get in time. */
 const answerBadRequest = (error: NodeJS.ErrnoException, socket: Socket): void => {
-  // The answer of an earlier request on this connection is still to come: another one would be taken for it.
+  // An answer of an earlier request on this connection is still to come, or this one has its own: a second one
+  // would be taken for another's.
   const { _httpMessage: current } = socket as { _httpMessage?: ServerResponse | null }
-  const isAnswering = current != null && (current.req.complete || current.headersSent)
+  const isAnswering =
+    isAnsweredEarly(socket) || (current ? current.req.complete || current.headersSent : false)
   if (error.code === 'ECONNRESET' || !socket.writable || isAnswering) {
     socket.destroy()
     return
