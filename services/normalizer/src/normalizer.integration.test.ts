@@ -28,7 +28,7 @@ import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import { normalizer } from './index.ts'
 import { computeShape } from './shape.ts'
 
-const logger = createLogger('normalizer-test', 'silent')
+const logger = createLogger('normalizer-test', process.env.TEST_LOG ?? 'silent')
 const WAIT = { timeout: 60_000, interval: 100 }
 let settings = isolatedKafka('normalizer')
 let topics = topicNames(settings.topicPrefix)

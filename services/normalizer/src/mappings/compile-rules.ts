@@ -46,7 +46,7 @@ const compileSchema = (source: string, schema: object): CompiledRules['brokenRul
   }
   let validate: Validate | undefined
   try {
-    validate = new Ajv({ strict: true, allErrors: false, validateFormats: false, logger: false }).compile(
+    validate = new Ajv({ strict: true, strictRequired: false, allErrors: false, validateFormats: false, logger: false }).compile(
       schema,
     )
   } catch (error) {

@@ -58,11 +58,7 @@ it('never throws on any JSON value and gives only texts', () => {
 it('walks a plain path to what the library finds there', () => {
   const paths = ['$.a', '$.a.b', "$['a']['b']", '$.a[0]', '$.a[1].b', '$.b', '$.a.b[0]']
   // The library also takes characters of a text by their index; a part is never one.
-  const leaf = fc.oneof(
-    fc.nat(),
-    fc.record({ b: fc.nat() }),
-    fc.array(fc.nat(), { maxLength: 3 }),
-  )
+  const leaf = fc.oneof(fc.nat(), fc.record({ b: fc.nat() }), fc.array(fc.nat(), { maxLength: 3 }))
   const payloads = fc.record({ a: fc.oneof(leaf, fc.record({ b: leaf }), fc.array(leaf, { maxLength: 3 })) })
   fc.assert(
     fc.property(payloads, fc.constantFrom(...paths), (payload, path) => {
