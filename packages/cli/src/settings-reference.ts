@@ -2,6 +2,7 @@ import { webConsole } from '@weir/console'
 import { dedup } from '@weir/dedup'
 import { ingress } from '@weir/ingress'
 import { metricExport } from '@weir/metric-export'
+import { replay } from '@weir/replay'
 import { normalizer } from '@weir/normalizer'
 import { persistence } from '@weir/persistence'
 import { KAFKA_SETTINGS, SERVICE_SETTINGS, type Setting, type Settings } from '@weir/service-kit'
@@ -26,7 +27,7 @@ const sections = (): readonly Section[] => [
     intro: 'Every service reads these (the simulator only `LOG_LEVEL`).',
     settings: Object.values(SHARED),
   },
-  ...[ingress, dedup, normalizer, persistence, metricExport, webConsole, simulator].map(
+  ...[ingress, dedup, normalizer, persistence, metricExport, webConsole, replay, simulator].map(
     ({ name, settings }) => ({
       title: name,
       intro: `Besides the shared ones, \`${name}\` reads:`,

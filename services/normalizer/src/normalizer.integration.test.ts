@@ -128,6 +128,7 @@ it('numbers shapes once over instances and restarts, with the exact count of eac
       expect([...(await observed()).values()].map(({ count }) => count)).toEqual([each, each, each])
     }, WAIT)
   await sendAll('first')
+  await settled(60)
   await counted(20)
   const before = await observed()
   expect([...before.values()].map(({ version }) => version).sort()).toEqual([2, 3, 4])

@@ -59,12 +59,12 @@ export class LetterReader {
     stage: StageName,
     onRecord: (record: InputRecord) => boolean | Promise<boolean>,
   ): Promise<void> {
-    let goesOn = true
+    const walk = { goesOn: true }
     for (const [partition, { start, end }] of await this.offsets(stage)) {
-      if (!goesOn) return
+      if (!walk.goesOn) return
       await this.read(stage, { partition, from: start, end }, async (record) => {
-        goesOn = await onRecord(record)
-        return goesOn
+        walk.goesOn = await onRecord(record)
+        return walk.goesOn
       })
     }
   }

@@ -46,9 +46,13 @@ const compileSchema = (source: string, schema: object): CompiledRules['brokenRul
   }
   let validate: Validate | undefined
   try {
-    validate = new Ajv({ strict: true, strictRequired: false, allErrors: false, validateFormats: false, logger: false }).compile(
-      schema,
-    )
+    validate = new Ajv({
+      strict: true,
+      strictRequired: false,
+      allErrors: false,
+      validateFormats: false,
+      logger: false,
+    }).compile(schema)
   } catch (error) {
     return fail((error as Error).message)
   }
