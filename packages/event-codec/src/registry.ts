@@ -50,11 +50,16 @@ export class Registry {
    */
   async register(subject: string, schema: object): Promise<number> {
     await this.#requireCompatibility(subject)
-    return this.#call(async () => {
-      const definition = { type: registryClient.SchemaType.AVRO as const, schema: JSON.stringify(schema) }
-      const { id } = await this.#client.register(definition, { subject })
-      return id
-    })
+    const definition = { type: registryClient.SchemaType.AVRO as const, schema: JSON.stringify(schema) }
+    try {
+      return (await this.#client.register(definition, { subject })).id
+    } catch (error) {
+      const { status } = error as { status?: number }
+      // Two instances that register at the same moment may be told the same.
+      if (status === 409 && (await this.#isCompatible(subject, schema))) throw away(status, error)
+      if (status === 409 || status === 422) throw refused(status, error)
+      throw away(status, error)
+    }
   }
 
   /** The id of a schema that is registered under the subject, undefined when it is not. */
@@ -62,20 +67,26 @@ export class Registry {
     const path = `/subjects/${encodeURIComponent(subject)}`
     const { status, body } = await this.#request('POST', path, { schema: JSON.stringify(schema) })
     if (status === 404) return undefined
-    if (status !== 200) throw refusedOrAway(status)
+    if (status !== 200) throw away(status)
     return (body as { id: number }).id
   }
 
   /** Rejects with an `UnknownSchemaError` when the registry answers that there is none. */
-  type(id: number): Promise<AvroType> {
-    return this.#call(async () => (await this.#client.getSchema(id)) as unknown as AvroType, id)
+  async type(id: number): Promise<AvroType> {
+    try {
+      return (await this.#client.getSchema(id)) as unknown as AvroType
+    } catch (error) {
+      const { status } = error as { status?: number }
+      if (status === 404) throw new UnknownSchemaError(`the registry has no schema ${id}`, { cause: error })
+      throw away(status, error)
+    }
   }
 
   /** The numbers of a subject's versions, in order; none when there is no such subject. */
   async versions(subject: string): Promise<readonly number[]> {
     const { status, body } = await this.#request('GET', `/subjects/${encodeURIComponent(subject)}/versions`)
     if (status === 404) return []
-    if (status !== 200) throw refusedOrAway(status)
+    if (status !== 200) throw away(status)
     return body as number[]
   }
 
@@ -85,7 +96,7 @@ export class Registry {
     if ((found.body as { compatibilityLevel?: string } | undefined)?.compatibilityLevel === COMPATIBILITY)
       return
     const { status } = await this.#request('PUT', path, { compatibility: COMPATIBILITY })
-    if (status !== 200) throw refusedOrAway(status)
+    if (status !== 200) throw away(status)
   }
 
   async #request(
@@ -105,28 +116,17 @@ export class Registry {
     }
   }
 
-  async #call<T>(call: () => Promise<T>, id?: number): Promise<T> {
-    try {
-      return await call()
-    } catch (error) {
-      const { status } = error as { status?: number }
-      if (status === 404 && id !== undefined) {
-        throw new UnknownSchemaError(`the registry has no schema ${id}`, { cause: error })
-      }
-      throw refusedOrAway(status, error)
-    }
+  async #isCompatible(subject: string, schema: object): Promise<boolean> {
+    const path = `/compatibility/subjects/${encodeURIComponent(subject)}/versions/latest`
+    const { body } = await this.#request('POST', path, { schema: JSON.stringify(schema) })
+    return (body as { is_compatible?: boolean } | undefined)?.is_compatible ?? true
   }
 }
 
-const refusedOrAway = (status: number | undefined, cause?: unknown): Error => {
-  if (status === 409) {
-    return new SchemaRefusedError('the schema registry refuses the event schema: it is not compatible', {
-      cause,
-    })
-  }
-  if (status === 422)
-    return new SchemaRefusedError('the schema registry calls the event schema invalid', { cause })
-  return new RegistryError(`the schema registry ${status ? `answers ${status}` : 'does not answer'}`, {
-    cause,
-  })
+const refused = (status: 409 | 422, cause: unknown): SchemaRefusedError => {
+  const why = status === 409 ? 'it is not compatible with what is registered' : 'it is invalid'
+  return new SchemaRefusedError(`the schema registry refuses the event schema: ${why}`, { cause })
 }
+
+const away = (status: number | undefined, cause?: unknown): RegistryError =>
+  new RegistryError(`the schema registry ${status ? `answers ${status}` : 'does not answer'}`, { cause })
