@@ -74,9 +74,6 @@ it('is refused what readers could not read (409) and what is no schema (422)', a
     body: JSON.stringify({ schema: '{"type":"nope"}' }),
   })
   expect(answer.status).toBe(422)
-})).rejects.toThrow(
-    /SchemaRefused|refuses|Unknown|type/,
-  )
 })
 
 it('tells an unknown id (404) from a registry that is away', async () => {
