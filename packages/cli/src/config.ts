@@ -46,6 +46,7 @@ export const START_SETTINGS = {
   persistenceProbePort: port('PERSISTENCE_PROBE_PORT', 3012, 'the probes of persistence'),
   metricExportProbePort: port('METRIC_EXPORT_PROBE_PORT', 3013, 'the probes of metric-export'),
   simulatorProbePort: port('SIMULATOR_PROBE_PORT', 3014, 'the probes of simulator'),
+  replayPort: port('REPLAY_PORT', 3015, 'replay'),
 } satisfies Settings
 
 export type StartConfig = ConfigOf<typeof START_SETTINGS>

@@ -30,22 +30,29 @@ export interface LocalIdentity {
   readonly secrets: Environment
 }
 
+const random = (bytes: number): string => randomBytes(bytes).toString('hex')
+
+const SECRETS: Readonly<Record<string, () => string>> = {
+  SOURCE_CXONE_SECRETS: () => random(32),
+  SOURCE_CXONE_DATAACTION_SECRETS: () => random(32),
+  SOURCE_NICE_SECRETS: () => random(32),
+  BODY_HASH_KEY: () => random(32),
+  REPLAY_TOKENS: () => `local:${random(32)}`,
+}
+
 /** Made once and kept with the state: a new hash key, for one, would turn every repeat into a conflict. */
 export const localIdentity = (folders: Folders): LocalIdentity => {
   const file = join(folders.state, 'identity.json')
-  if (!existsSync(file)) {
-    mkdirSync(folders.state, { recursive: true })
-    const names = [
-      'SOURCE_CXONE_SECRETS',
-      'SOURCE_CXONE_DATAACTION_SECRETS',
-      'SOURCE_NICE_SECRETS',
-      'BODY_HASH_KEY',
-    ]
-    const secrets = Object.fromEntries(names.map((name) => [name, randomBytes(32).toString('hex')]))
-    const identity: LocalIdentity = { id: randomBytes(4).toString('hex'), secrets }
-    writeFileSync(file, JSON.stringify(identity), { mode: 0o600 })
+  const found = existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as LocalIdentity) : undefined
+  const missing = Object.entries(SECRETS).filter(([name]) => found?.secrets[name] === undefined)
+  if (found !== undefined && missing.length === 0) return found
+  const identity: LocalIdentity = {
+    id: found?.id ?? random(4),
+    secrets: { ...found?.secrets, ...Object.fromEntries(missing.map(([name, make]) => [name, make()])) },
   }
-  return JSON.parse(readFileSync(file, 'utf8')) as LocalIdentity
+  mkdirSync(folders.state, { recursive: true })
+  writeFileSync(file, JSON.stringify(identity), { mode: 0o600 })
+  return identity
 }
 
 /** Rows that a given database had before this state began; counted before its first webhook and kept with it. */

@@ -1,5 +1,8 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { runAudit } from './audit.ts'
+import { addDlqCommands } from './dlq-commands.ts'
+import { addMappingCommands } from './mapping-commands.ts'
+import { addSchemaCommands } from './schema-commands.ts'
 import { envExample, settingsReference } from './settings-reference.ts'
 import { runStart, type StartOptions } from './start.ts'
 import { runTopics } from './topics.ts'
@@ -50,7 +53,7 @@ program
 Used instead of being started, when set: KAFKA_BROKERS, SCHEMA_REGISTRY_URL, DATABASE_URL, INFLUX_URL.
 Ports: INGRESS_PORT 3000, CONSOLE_PORT 3001, KAFKA_PORT 19092, KAFKA_CONTROLLER_PORT 19093,
 REGISTRY_PORT 18081, POSTGRES_PORT 15432, INFLUX_PORT 18086, INFLUX_BACKUP_PORT 18088, DEDUP_PROBE_PORT 3010, NORMALIZER_PROBE_PORT 3011,
-PERSISTENCE_PROBE_PORT 3012, METRIC_EXPORT_PROBE_PORT 3013, SIMULATOR_PROBE_PORT 3014.
+PERSISTENCE_PROBE_PORT 3012, METRIC_EXPORT_PROBE_PORT 3013, SIMULATOR_PROBE_PORT 3014, REPLAY_PORT 3015.
 Downloads, state and logs are in .weir (WEIR_HOME), which may be deleted while nothing runs.`,
   )
   .action(async (options: StartOptions) => {
@@ -83,6 +86,10 @@ program
   .action(({ env }: { env?: boolean }) => {
     process.stdout.write(env ? envExample() : settingsReference())
   })
+
+addDlqCommands(program)
+addMappingCommands(program)
+addSchemaCommands(program)
 
 await program.parseAsync()
 // Sockets of servers that are gone may linger.

@@ -51,7 +51,7 @@ const BUILD_MS_MAX = 900_000
 
 const portsToTake = (config: StartConfig): PortName[] => {
   const ports: PortName[] = ['ingressPort', 'dedupProbePort', 'normalizerProbePort', 'persistenceProbePort']
-  ports.push('metricExportProbePort', 'simulatorProbePort', 'consolePort')
+  ports.push('metricExportProbePort', 'simulatorProbePort', 'consolePort', 'replayPort')
   if (config.kafkaBrokers === undefined) ports.push('kafkaPort', 'kafkaControllerPort')
   if (config.registryUrl === undefined) ports.push('registryPort')
   if (config.databaseUrl === undefined) ports.push('postgresPort')

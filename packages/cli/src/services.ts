@@ -8,6 +8,7 @@ import type { Folders } from '@weir/local-stack'
 import { metricExport } from '@weir/metric-export'
 import { normalizer } from '@weir/normalizer'
 import { persistence } from '@weir/persistence'
+import { replay } from '@weir/replay'
 import {
   Closers,
   createLogger,
@@ -95,7 +96,7 @@ export const startServices = async (env: Environment, folders: Folders): Promise
     // Ingress comes last and so stops first: nothing is taken that the others would leave for the next start.
     const starts = [
       ...[launch(dedup), launch(normalizer), launch(persistence)],
-      ...[launch(metricExport), launch(webConsole)],
+      ...[launch(metricExport), launch(webConsole), launch(replay)],
     ]
     const failed = (await Promise.allSettled(starts)).find(({ status }) => status === 'rejected')
     if (failed !== undefined) throw (failed as PromiseRejectedResult).reason

@@ -2,6 +2,7 @@ import { webConsole } from '@weir/console'
 import { dedup } from '@weir/dedup'
 import { ingress } from '@weir/ingress'
 import { metricExport } from '@weir/metric-export'
+import { replay } from '@weir/replay'
 import { normalizer } from '@weir/normalizer'
 import { persistence } from '@weir/persistence'
 import { KAFKA_SETTINGS, SERVICE_SETTINGS, type Setting, type Settings } from '@weir/service-kit'
@@ -26,7 +27,7 @@ const sections = (): readonly Section[] => [
     intro: 'Every service reads these (the simulator only `LOG_LEVEL`).',
     settings: Object.values(SHARED),
   },
-  ...[ingress, dedup, normalizer, persistence, metricExport, webConsole, simulator].map(
+  ...[ingress, dedup, normalizer, persistence, metricExport, webConsole, replay, simulator].map(
     ({ name, settings }) => ({
       title: name,
       intro: `Besides the shared ones, \`${name}\` reads:`,
@@ -123,6 +124,9 @@ const ENV_INTRO = `# Settings of docker-compose.yml: copy to .env and uncomment 
 # Where the console listens on this machine. Put a proxy that ends TLS before it.
 # CONSOLE_ADDRESS=127.0.0.1
 # CONSOLE_PORT=3001
+# Where the replay service listens on this machine. Put a proxy that ends TLS before it.
+# REPLAY_ADDRESS=127.0.0.1
+# REPLAY_PORT=3015
 # Ports of the servers on 127.0.0.1, for your tools.
 # KAFKA_PORT=19092
 # REGISTRY_PORT=18081
@@ -152,7 +156,7 @@ const ENV_INTRO = `# Settings of docker-compose.yml: copy to .env and uncomment 
 
 /** The image or the file above decides about these. */
 const NOT_IN_ENV =
-  /^(INGRESS_HOST|INGRESS_PORT|CONSOLE_HOST|CONSOLE_PORT|[A-Z_]+_PROBE_PORT|STATE_DIR|TRUTH_DIR)$/
+  /^(INGRESS_HOST|INGRESS_PORT|CONSOLE_HOST|CONSOLE_PORT|REPLAY_HOST|REPLAY_PORT|[A-Z_]+_PROBE_PORT|STATE_DIR|TRUTH_DIR)$/
 
 /** Where Compose runs with another default than the service has by itself. */
 const COMPOSE_DEFAULTS: Readonly<Record<string, string>> = {

@@ -41,6 +41,8 @@ export interface ConsumerOptions<Config extends ConsumerConfig> {
   open(topics: TopicNames): {
     readonly openOwner: (partition: number) => Promise<PartitionOwner>
     readonly close?: () => Promise<unknown>
+    /** Reasons of its own for not being ready. */
+    readonly readiness?: () => readonly string[]
   }
 }
 
@@ -66,7 +68,7 @@ export const startConsumer = async <Config extends ConsumerConfig>(
     const faults = await checkTopics({ settings: config, profile: config.profile, specs })
     if (faults.length > 0) throw new ConfigError(faults.join('\n'))
     const topics = topicNames(config.topicPrefix)
-    const { openOwner, close } = options.open(topics)
+    const { openOwner, close, readiness: ownReadiness } = options.open(topics)
     if (close) closers.add(close)
     const stageOptions: StageOptions = {
       ...{ settings: config, logger, service, openOwner },
@@ -82,7 +84,7 @@ export const startConsumer = async <Config extends ConsumerConfig>(
     }
     const stage = await startStage(stageOptions)
     closers.add(() => stage.stop())
-    readiness = () => stage.readiness()
+    readiness = () => [...(ownReadiness?.() ?? []), ...stage.readiness()]
     return { stop: () => closers.close(), failed: stage.failed, readiness: () => readiness() }
   } catch (error) {
     await closers.close()

@@ -1,1 +1,3 @@
 export * from './consumer.ts'
+export * from './dead-letter-keys.ts'
+export * from './mass-failure.ts'

@@ -1,3 +1,4 @@
+import { openBody, sealBody, type DeadLetterKeys } from './dead-letter-cipher.ts'
 import type { DeadLetterReason } from './reasons.ts'
 import { HEADER, type WireHeaders, type WireRecord } from './wire.ts'
 
@@ -25,19 +26,19 @@ export interface DeadLetter {
   readonly headers?: WireHeaders
 }
 
-/** The value stays the raw bytes, the original headers stay, and the `dlq-*` headers say what happened. */
-export const encodeDeadLetter = ({
-  origin,
-  reason,
-  step,
-  error,
-  failedAt,
-  headers,
-}: DeadLetter): WireRecord => {
+/**
+ * The value stays the raw bytes, the original headers stay, and the `dlq-*` headers say what happened.
+ * With keys the value is sealed, and the header `dlq-key-id` says with which.
+ */
+export const encodeDeadLetter = (
+  { origin, reason, step, error, failedAt, headers }: DeadLetter,
+  keys?: DeadLetterKeys,
+): WireRecord => {
   const now = Buffer.from(String(failedAt))
+  const body = origin.value ?? Buffer.alloc(0)
   return {
     key: origin.key ?? Buffer.from('unknown|'),
-    value: origin.value ?? Buffer.alloc(0),
+    value: keys === undefined ? body : sealBody(keys, body),
     headers: {
       ...origin.headers,
       [HEADER.dlqReason]: Buffer.from(reason),
@@ -50,7 +51,18 @@ export const encodeDeadLetter = ({
       [HEADER.firstFailedAt]: origin.headers[HEADER.firstFailedAt] ?? now,
       [HEADER.lastFailedAt]: now,
       [HEADER.replayCount]: origin.headers[HEADER.replayCount] ?? Buffer.from('0'),
+      ...(keys !== undefined && { [HEADER.dlqKeyId]: Buffer.from(keys.current.id) }),
       ...headers,
     },
   }
+}
+
+/** The raw bytes of a letter. Throws a `SealedLetterError` when they are sealed and cannot be opened. */
+export const deadLetterBody = (
+  letter: { readonly value: Buffer | null; readonly headers: WireHeaders },
+  keys?: DeadLetterKeys,
+): Buffer => {
+  const value = letter.value ?? Buffer.alloc(0)
+  const keyId = letter.headers[HEADER.dlqKeyId]?.toString()
+  return keyId === undefined ? value : openBody(keys, keyId, value)
 }

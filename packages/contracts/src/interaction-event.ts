@@ -11,7 +11,8 @@ export interface InteractionEvent {
   readonly channel: string | null
   readonly direction: string | null
   readonly customerIdentifier: string | null
-  readonly customerType: 'phone' | 'email' | null
+  /** `phone` or `email` in the built-in mappings. */
+  readonly customerType: string | null
   readonly queue: string | null
   readonly skill: string | null
   readonly agentId: string | null
@@ -40,6 +41,8 @@ export interface InteractionEvent {
   readonly bodyHash: Buffer
   /** The exact bytes that came in. */
   readonly raw: Buffer
+  /** The name of the fix-up that made `raw` of what came in; null for nearly all: then `raw` is what came in. */
+  readonly fixUp: string | null
 }
 
 const optional = (name: string, type: unknown) => ({ name, type: ['null', type], default: null })
@@ -76,5 +79,6 @@ export const INTERACTION_EVENT_SCHEMA = {
     { name: 'partsMissing', type: { type: 'array', items: 'string' }, default: [] },
     { name: 'bodyHash', type: 'bytes' },
     { name: 'raw', type: 'bytes' },
+    optional('fixUp', 'string'),
   ],
 } as const

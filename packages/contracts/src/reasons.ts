@@ -14,10 +14,16 @@ export const DEAD_LETTER_REASONS = {
     'The same dedup key came with another body. Compare the two, then replay (keeps both) or discard.',
   unsupported_schema_version:
     'The event declares a schema version that the source does not list as supported.',
-  unknown_field: 'The source is set to reject fields it does not know.',
+  unknown_field:
+    'The source is set to reject fields it does not know. Approve the shape, which releases exactly these, or discard.',
+  schema_violation:
+    "The payload does not fit the source's JSON Schema. Fix the schema or the sender, then replay.",
   unmappable: 'No mapping of the source fits the payload. Add one, then replay.',
+  event_too_large: 'The normalised event is larger than a topic takes. Raise max.message.bytes, then replay.',
   record_invalid:
     'A record on an internal topic is not what Weir writes. Something else writes to the topic.',
+  unknown_schema:
+    'The record names a schema that the registry answers not to have. Restore the registry, or find who wrote it, then replay.',
   row_rejected: 'The database refused this row for its content, alone and repeatedly.',
 } as const
 

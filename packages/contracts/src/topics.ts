@@ -14,11 +14,15 @@ export type TopicRole =
   | 'dedupDlq'
   | 'dedupReplay'
   | 'normalized'
+  | 'shapes'
   | 'schemasObserved'
+  | 'schemasApproved'
   | 'normalizerDlq'
   | 'normalizerReplay'
   | 'persistenceDlq'
   | 'persistenceReplay'
+  | 'replayCommands'
+  | 'replayState'
 
 export interface TopicSpec {
   readonly role: TopicRole
@@ -62,11 +66,15 @@ export const TOPIC_SPECS: readonly TopicSpec[] = [
   spec('dedupDlq', 'dedup.dlq.v1', 'entity key', 'delete', 30),
   spec('dedupReplay', 'dedup.replay.v1', 'entity key', 'delete', 30),
   spec('normalized', 'interactions.normalized.v1', 'entity key'),
+  spec('shapes', 'normalizer.shapes.v1', 'partition of the input', 'delete', 7, false),
   spec('schemasObserved', 'schemas.observed.v1', '`source|event type|fingerprint`', 'compact', 0, false),
+  spec('schemasApproved', 'schemas.approved.v1', '`source|fingerprint`', 'compact', 0, false),
   spec('normalizerDlq', 'normalizer.dlq.v1', 'entity key', 'delete', 30),
   spec('normalizerReplay', 'normalizer.replay.v1', 'entity key', 'delete', 30),
   spec('persistenceDlq', 'persistence.dlq.v1', 'entity key', 'delete', 30),
   spec('persistenceReplay', 'persistence.replay.v1', 'entity key', 'delete', 30),
+  spec('replayCommands', 'replay.commands.v1', 'job id', 'delete', 7, false),
+  spec('replayState', 'replay.state.v1', '`job|...` or `marks|...`', 'compact', 0, false),
 ]
 
 export type TopicNames = Readonly<Record<TopicRole, string>>

@@ -33,11 +33,21 @@ export const HEADER = {
   dlqSourceTopic: 'dlq-source-topic',
   dlqSourcePartition: 'dlq-source-partition',
   dlqSourceOffset: 'dlq-source-offset',
+  /** Present when the letter's value is sealed: the id of the key. */
+  dlqKeyId: 'dlq-key-id',
+  /** Fingerprint of the payload's shape, on letters of normalizer. */
+  dlqShape: 'dlq-shape',
   firstFailedAt: 'first-failed-at',
   lastFailedAt: 'last-failed-at',
   replayCount: 'replay-count',
   /** On a letter whose record was too large to keep: how many bytes its value had. Headers were left out too. */
   dlqTruncated: 'dlq-truncated',
+  /** On what a replay wrote: the job that did. */
+  replayId: 'replay-id',
+  /** On what a replay wrote with another body than came in: the fix-up's name. */
+  fixUp: 'fix-up',
+  /** On an approved conflict: the event key, hex, that is another event's. */
+  conflictApproved: 'conflict-approved',
   /** With `key_conflict`: the hash that was there first, hex. */
   conflictsWith: 'conflicts-with',
 } as const

@@ -1,76 +1,101 @@
-import registryClient from '@kafkajs/confluent-schema-registry'
 import { INTERACTION_EVENT_SCHEMA, type InteractionEvent } from '@weir/contracts'
-
-/** The registry does not answer, or does not know a schema that it must know: wait and ask again. */
-export class RegistryError extends Error {
-  override readonly name = 'RegistryError'
-}
+import {
+  Registry,
+  RegistryError,
+  UnknownSchemaError,
+  type AvroType,
+  type RegistrySettings,
+} from './registry.ts'
 
 /** Bytes that are not an event in the registry's wire format. */
 export class InvalidEventError extends Error {
   override readonly name = 'InvalidEventError'
 }
 
-export interface RegistrySettings {
-  /** Base URL of the Confluent-compatible API. */
-  readonly registryUrl: string
-}
-
-interface AvroType {
-  toBuffer(value: unknown): Buffer
-  fromBuffer(bytes: Buffer): InteractionEvent
-}
-
 /** Confluent's wire format: a zero byte, the schema's id as int32, the Avro value. */
 const MAGIC = 0
 const HEADER_BYTES = 5
 
-const connect = ({ registryUrl }: RegistrySettings) =>
-  new registryClient.SchemaRegistry({ host: registryUrl, retry: { retries: 1 } })
-
-const whileRegistryAnswers = async <T>(call: () => Promise<T>): Promise<T> => {
-  try {
-    return await call()
-  } catch (error) {
-    const { status } = error as { status?: number }
-    throw new RegistryError(`the schema registry ${status ? `answers ${status}` : 'does not answer'}`, {
-      cause: error,
-    })
-  }
-}
+/** Under which a topic's value schema is registered. */
+export const subjectOf = (topic: string): string => `${topic}-value`
 
 /** Encodes events; synchronous, because its schema was registered before. */
 export interface EventWriter {
+  readonly schemaId: number
   encode(event: InteractionEvent): Buffer
 }
 
-/** Registers the event schema for a topic's values, or finds it registered. Rejects with a `RegistryError`. */
-export const openEventWriter = async (settings: RegistrySettings, topic: string): Promise<EventWriter> => {
-  const registry = connect(settings)
-  const { id, type } = await whileRegistryAnswers(async () => {
-    const definition = {
-      type: registryClient.SchemaType.AVRO as const,
-      schema: JSON.stringify(INTERACTION_EVENT_SCHEMA),
-    }
-    const registered = await registry.register(definition, { subject: `${topic}-value` })
-    return { id: registered.id, type: (await registry.getSchema(registered.id)) as unknown as AvroType }
-  })
-  const header = Buffer.alloc(HEADER_BYTES)
-  header[0] = MAGIC
-  header.writeInt32BE(id, 1)
-  return { encode: (event) => Buffer.concat([header, type.toBuffer(event)]) }
+/**
+ * Registers the event schema for a topic's values, or, where that is a step of the deployment, only finds it.
+ * Rejects with a `RegistryError`, or a `SchemaRefusedError` when a person must look.
+ */
+export const openEventWriter = async (
+  settings: RegistrySettings & { readonly registerAtStart: boolean },
+  topic: string,
+): Promise<EventWriter> => {
+  const registry = new Registry(settings)
+  const subject = subjectOf(topic)
+  const id = settings.registerAtStart
+    ? await registry.register(subject, INTERACTION_EVENT_SCHEMA)
+    : await registry.find(subject, INTERACTION_EVENT_SCHEMA)
+  if (id === undefined) {
+    throw new RegistryError(
+      `the event schema is not registered under ${subject}: run \`weir schema register\``,
+    )
+  }
+  try {
+    return eventWriter(id, await registry.type(id))
+  } catch (error) {
+    // It has just given this id.
+    if (error instanceof UnknownSchemaError) throw new RegistryError(error.message, { cause: error })
+    throw error
+  }
 }
+
+const SCRATCH_BYTES = 65_536
+
+/** Encodes into one buffer that grows with the largest event, and copies the result once. */
+export const eventWriter = (schemaId: number, type: AvroType): EventWriter => {
+  let scratch = Buffer.alloc(SCRATCH_BYTES)
+  const start = (): void => {
+    scratch[0] = MAGIC
+    scratch.writeInt32BE(schemaId, 1)
+  }
+  start()
+  return {
+    schemaId,
+    encode: (event) => {
+      let end = type.encode(event, scratch, HEADER_BYTES)
+      if (end < 0) {
+        scratch = Buffer.alloc(2 * (scratch.length - end))
+        start()
+        end = type.encode(event, scratch, HEADER_BYTES)
+      }
+      return Buffer.from(scratch.subarray(0, end))
+    },
+  }
+}
+
+/** A schema that the registry did not have is asked for again after so long. */
+const UNKNOWN_MS = 30_000
+const UNKNOWN_MAX = 1_000
 
 /** Decodes events of any registered version, each schema fetched once. */
 export class EventReader {
-  readonly #registry: ReturnType<typeof connect>
+  readonly #registry: Registry
   readonly #types = new Map<number, AvroType>()
+  readonly #fetching = new Map<number, Promise<AvroType>>()
+  /** Ids that the registry does not have, and until when that is believed: a record of garbage costs one request, not one each. */
+  readonly #unknown = new Map<number, number>()
 
   constructor(settings: RegistrySettings) {
-    this.#registry = connect(settings)
+    this.#registry = new Registry(settings)
   }
 
-  /** Rejects with an `InvalidEventError`, or a `RegistryError` while the schema cannot be fetched. */
+  /**
+   * Rejects with an `InvalidEventError`, an `UnknownSchemaError` when the registry answers that it has no such schema,
+   * or a `RegistryError` while it does not answer.
+   */
   async decode(bytes: Buffer): Promise<InteractionEvent> {
     if (bytes.length < HEADER_BYTES || bytes[0] !== MAGIC) throw new InvalidEventError('no registry header')
     const id = bytes.readInt32BE(1)
@@ -83,10 +108,25 @@ export class EventReader {
   }
 
   async #fetch(id: number): Promise<AvroType> {
-    const type = await whileRegistryAnswers(
-      async () => (await this.#registry.getSchema(id)) as unknown as AvroType,
-    )
-    this.#types.set(id, type)
-    return type
+    const unknownUntil = this.#unknown.get(id)
+    if (unknownUntil !== undefined && performance.now() < unknownUntil) {
+      throw new UnknownSchemaError(`the registry has no schema ${id}`)
+    }
+    const fetching = this.#fetching.get(id) ?? this.#registry.type(id)
+    this.#fetching.set(id, fetching)
+    try {
+      const type = await fetching
+      this.#unknown.delete(id)
+      this.#types.set(id, type)
+      return type
+    } catch (error) {
+      if (error instanceof UnknownSchemaError) {
+        if (this.#unknown.size >= UNKNOWN_MAX) this.#unknown.clear()
+        this.#unknown.set(id, performance.now() + UNKNOWN_MS)
+      }
+      throw error
+    } finally {
+      this.#fetching.delete(id)
+    }
   }
 }

@@ -1,1 +1,2 @@
 export * from './event-codec.ts'
+export * from './registry.ts'

@@ -56,6 +56,16 @@ export const SERVICE_SETTINGS = {
   },
 } satisfies Settings
 
+/** Settings of every service that writes or reads dead letters. */
+export const DEAD_LETTER_SETTINGS = {
+  deadLetterKeys: {
+    env: 'DLQ_KEYS',
+    schema: setting.list([]),
+    secret: true,
+    help: 'Seals dead letters: id:key, separated by commas, each key 64 hex digits; the first seals, all open.',
+  },
+} satisfies Settings
+
 /** The port of a service's `/livez /readyz /metrics`; 0 takes a free one. */
 export const probePortSetting = (envPrefix: string, fallback: number) => ({
   env: `${envPrefix}_PROBE_PORT`,

@@ -1,4 +1,6 @@
+import { deadLetterKeyProblems, massFailureSettings } from '@weir/consumer'
 import {
+  DEAD_LETTER_SETTINGS,
   KAFKA_SETTINGS,
   loadSettings,
   probePortSetting,
@@ -12,11 +14,44 @@ import {
 export const SETTINGS = {
   ...SERVICE_SETTINGS,
   ...KAFKA_SETTINGS,
+  ...DEAD_LETTER_SETTINGS,
+  ...massFailureSettings('NORMALIZER'),
   probePort: probePortSetting('NORMALIZER', 3011),
   registryUrl: {
     env: 'SCHEMA_REGISTRY_URL',
     schema: setting.text(),
     help: 'Base URL of the Confluent-compatible schema registry.',
+  },
+  registerAtStart: {
+    env: 'SCHEMA_REGISTER_AT_START',
+    schema: setting.flag(true),
+    help: 'Give false to register the event schema in a step of the deployment: `weir schema register`.',
+  },
+  mappingPaths: {
+    env: 'MAPPINGS_FILE',
+    schema: setting.list([]),
+    help: 'Files and folders of mappings (YAML or JSON), separated by commas; they come before the built-in ones.',
+  },
+  datadogApiKey: {
+    env: 'DATADOG_API_KEY',
+    schema: setting.optionalText(),
+    secret: true,
+    help: 'With it the adoption of schema versions is sent to Datadog.',
+  },
+  datadogUrl: {
+    env: 'DATADOG_URL',
+    schema: setting.text('https://api.datadoghq.com'),
+    help: "Base URL of Datadog's API at your site.",
+  },
+  datadogHost: {
+    env: 'DATADOG_HOST',
+    schema: setting.text('cxone-consumer-01'),
+    help: 'The host of the metrics.',
+  },
+  datadogIntervalSecs: {
+    env: 'DATADOG_INTERVAL_SECS',
+    schema: setting.integer(10, 1, 3_600),
+    help: 'How often metrics are sent to Datadog.',
   },
   batchRecordsMax: {
     env: 'NORMALIZER_BATCH_RECORDS_MAX',
@@ -38,4 +73,5 @@ export const SETTINGS = {
 export type NormalizerConfig = ConfigOf<typeof SETTINGS>
 
 /** Throws a `ConfigError` that names each setting, its value and the fix. */
-export const loadConfig = (env: Environment = process.env): NormalizerConfig => loadSettings(SETTINGS, env)
+export const loadConfig = (env: Environment = process.env): NormalizerConfig =>
+  loadSettings(SETTINGS, env, deadLetterKeyProblems)

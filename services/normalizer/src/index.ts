@@ -3,6 +3,8 @@ import { loadConfig, SETTINGS, type NormalizerConfig } from './config.ts'
 import { start } from './start.ts'
 
 export type { NormalizerConfig }
+export { checkMappings, tryMapping, type MappingTrial, type MappingVerdict } from './mappings/try-mappings.ts'
+export { loadMappings, type MappingSet } from './mappings/load-mappings.ts'
 
 export const normalizer: ServiceDefinition<NormalizerConfig> = {
   name: 'normalizer',

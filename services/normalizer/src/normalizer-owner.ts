@@ -1,38 +1,59 @@
-import { encodeDeadLetter, HEADER, type TopicNames } from '@weir/contracts'
-import { openEventWriter, RegistryError, type EventWriter } from '@weir/event-codec'
-import {
-  RetriableError,
-  type InputBatch,
-  type InputRecord,
-  type OutputRecord,
-  type PartitionOwner,
-  type StagedBatch,
-} from '@weir/kafka'
-import { assertNever } from '@weir/pipeline'
-import type { Counter } from '@weir/service-kit'
-import { normalizerPipeline } from './pipeline.ts'
+import { encodeDeadLetter, HEADER, type DeadLetterKeys, type TopicNames } from '@weir/contracts'
+import type { MassFailureGuard } from '@weir/consumer'
+import type { EventWriter } from '@weir/event-codec'
+import type { InputBatch, InputRecord, OutputRecord, PartitionOwner, StagedBatch } from '@weir/kafka'
+import { assertNever, type PipelineOutcome } from '@weir/pipeline'
+import type { NormalizerMetrics } from './normalizer-metrics.ts'
+import type { NormalizerPipeline } from './pipeline.ts'
+import type { ShapeCache } from './shape.ts'
+import { ShapeTally, type SentShapes } from './shape-tally.ts'
+import type { NormalizedWebhook } from './steps/map-event.ts'
 
 export interface NormalizerOwnerOptions {
   readonly topics: TopicNames
-  readonly registryUrl: string
   readonly partition: number
-  readonly events: Counter<'outcome'>
+  readonly pipeline: NormalizerPipeline
+  /** Rejects with a `RetriableError` while the schema cannot be had. */
+  readonly openWriter: () => Promise<EventWriter>
+  /** Called before what a replay brings back is decided; rejects with a `RetriableError`. */
+  readonly refreshApprovals: () => Promise<void>
+  readonly keys: DeadLetterKeys | undefined
+  readonly guard: MassFailureGuard
+  readonly sent: SentShapes
+  /** For the shapes of letters. */
+  readonly shapes: ShapeCache
+  readonly metrics: NormalizerMetrics
 }
 
 /** What stays with the event for tools and dead letters. */
 const KEPT_HEADERS = [
   HEADER.eventKey,
+  HEADER.dedupKey,
   HEADER.source,
   HEADER.eventType,
   HEADER.bodyHash,
   HEADER.receivedAt,
   HEADER.traceparent,
-]
+  HEADER.fixUp,
+] as const
 
-/** Normalises one partition: outputs, dead letters and offsets in one transaction. Holds no state. */
+/** Below the limit of a topic, 1 MiB, with room for the record's headers. */
+const EVENT_BYTES_MAX = 1_000_000
+
+interface Staging {
+  readonly outputs: OutputRecord[]
+  readonly tally: ShapeTally
+  readonly now: number
+  normalized: number
+  deadLettered: number
+  /** Of `deadLettered`, those that are no one's decision. */
+  failed: number
+  leftOut: number
+}
+
+/** Normalises one partition: events, dead letters, counts of shapes and offsets in one transaction. Holds no state. */
 export class NormalizerOwner implements PartitionOwner {
   readonly #options: NormalizerOwnerOptions
-  #writer: EventWriter | undefined
 
   constructor(options: NormalizerOwnerOptions) {
     this.#options = options
@@ -42,59 +63,112 @@ export class NormalizerOwner implements PartitionOwner {
     return Promise.resolve(new Map())
   }
 
-  async stage({ records }: InputBatch): Promise<StagedBatch> {
-    const { topics, partition, events } = this.#options
-    const writer = await this.#open()
-    const now = Date.now()
-    const outputs: OutputRecord[] = []
-    const counts = { normalized: 0, dead_lettered: 0 }
-    for (const record of records) {
-      const outcome = normalizerPipeline.run(record)
-      switch (outcome.kind) {
-        case 'ok':
-          outputs.push({
-            ...{ topic: topics.normalized, partition, key: record.key!, headers: keptHeaders(record) },
-            value: writer.encode({ ...outcome.value, processedAt: now }),
-          })
-          counts.normalized += 1
-          break
-        case 'deadLetter': {
-          const { reason, step, error } = outcome
-          const letter = encodeDeadLetter({ origin: record, reason, step, error, failedAt: now })
-          outputs.push({ topic: topics.normalizerDlq, partition, ...letter })
-          counts.dead_lettered += 1
-          break
-        }
-        case 'drop':
-          return assertNever(outcome.reason)
-        default:
-          return assertNever(outcome)
-      }
+  async stage({ topic, records }: InputBatch): Promise<StagedBatch> {
+    const { topics, partition, openWriter, pipeline, guard, sent, metrics } = this.#options
+    const writer = await openWriter()
+    const isReplay = topic === topics.normalizerReplay
+    if (isReplay) await this.#options.refreshApprovals()
+    const staging: Staging = {
+      ...{ outputs: [], tally: new ShapeTally(), now: Date.now() },
+      ...{ normalized: 0, deadLettered: 0, failed: 0, leftOut: 0 },
+    }
+    for (const record of records) this.#act(record, pipeline.run(record), writer, staging)
+    // Letters that fail again hold up nobody but themselves.
+    if (!isReplay) guard.check(staging.failed, records.length)
+    const { counts, given } = staging.tally.counts(sent)
+    if (counts.length > 0) {
+      const value = Buffer.from(JSON.stringify(counts))
+      const key = Buffer.from(String(partition))
+      staging.outputs.push({ topic: topics.shapes, partition: 0, key, value, headers: {} })
     }
     return {
-      outputs,
+      outputs: staging.outputs,
       committed: () => {
-        events.inc({ outcome: 'normalized' }, counts.normalized)
-        events.inc({ outcome: 'dead_lettered' }, counts.dead_lettered)
+        sent.add(given)
+        if (!isReplay) guard.committed(staging.failed, records.length)
+        metrics.events.inc({ outcome: 'normalized' }, staging.normalized)
+        metrics.events.inc({ outcome: 'dead_lettered' }, staging.deadLettered)
+        metrics.leftOut.inc({ reason: 'attributes_limit' }, staging.leftOut)
       },
     }
   }
 
   close(): Promise<void> {
+    this.#options.guard.close()
     return Promise.resolve()
   }
 
-  async #open(): Promise<EventWriter> {
-    const { registryUrl, topics } = this.#options
+  #act(
+    record: InputRecord,
+    outcome: PipelineOutcome<NormalizedWebhook>,
+    writer: EventWriter,
+    staging: Staging,
+  ): void {
+    switch (outcome.kind) {
+      case 'ok': {
+        const { event, shape, leftOut } = outcome.value
+        const fixUp = record.headers[HEADER.fixUp]?.toString() ?? null
+        const value = writer.encode({ ...event, processedAt: staging.now, fixUp })
+        if (value.length > EVENT_BYTES_MAX) {
+          this.#deadLetter(
+            record,
+            { reason: 'event_too_large', step: 'encodeEvent', error: `${value.length} bytes` },
+            staging,
+          )
+          break
+        }
+        const { topics, partition } = this.#options
+        const headers = keptHeaders(record)
+        staging.outputs.push({ topic: topics.normalized, partition, key: record.key!, value, headers })
+        staging.tally.add(event.source, event.eventType, shape, record.timestamp)
+        staging.normalized += 1
+        staging.leftOut += leftOut
+        break
+      }
+      case 'deadLetter':
+        this.#deadLetter(record, outcome, staging)
+        break
+      case 'drop':
+        assertNever(outcome.reason)
+        break
+      default:
+        assertNever(outcome)
+    }
+  }
+
+  #deadLetter(
+    origin: InputRecord,
+    {
+      reason,
+      step,
+      error,
+    }: Pick<Extract<PipelineOutcome<never>, { kind: 'deadLetter' }>, 'reason' | 'step' | 'error'>,
+    staging: Staging,
+  ): void {
+    const { topics, partition, keys } = this.#options
+    const shape = this.#shapeOf(origin)
+    const headers = shape === undefined ? {} : { [HEADER.dlqShape]: Buffer.from(shape) }
+    const letter = encodeDeadLetter({ origin, reason, step, error, failedAt: staging.now, headers }, keys)
+    staging.outputs.push({ topic: topics.normalizerDlq, partition, ...letter })
+    staging.deadLettered += 1
+    // Held because a person has said so: that is no fault of the pipeline, however many there are.
+    if (reason !== 'unknown_field') staging.failed += 1
+  }
+
+  #shapeOf({ value }: InputRecord): string | undefined {
     try {
-      this.#writer ??= await openEventWriter({ registryUrl }, topics.normalized)
-      return this.#writer
-    } catch (error) {
-      if (error instanceof RegistryError) throw new RetriableError(error.message, { cause: error })
-      throw error
+      return this.#options.shapes.shapeOf(JSON.parse(value?.toString() ?? '')).fingerprint
+    } catch {
+      return undefined
     }
   }
 }
 
-const keptHeaders = ({ headers }: InputRecord): Record<string, Buffer> =>
-  Object.fromEntries(KEPT_HEADERS.flatMap((name) => (headers[name] ? [[name, headers[name]]] : [])))
+const keptHeaders = ({ headers }: InputRecord): Record<string, Buffer> => {
+  const kept: Record<string, Buffer> = {}
+  for (const name of KEPT_HEADERS) {
+    const value = headers[name]
+    if (value !== undefined) kept[name] = value
+  }
+  return kept
+}

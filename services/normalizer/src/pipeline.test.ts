@@ -2,8 +2,12 @@ import { encodeReceivedWebhook, entityKeyOf, eventKeyOf, type WireRecord } from 
 import type { InputRecord } from '@weir/kafka'
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { fingerprintOf } from './fingerprint.ts'
-import { normalizerPipeline } from './pipeline.ts'
+import { loadMappings, type MappingSet } from './mappings/load-mappings.ts'
+import { normalizerPipeline as build } from './pipeline.ts'
+
+import { computeShape } from './shape.ts'
+
+const normalizerPipeline = build(loadMappings([]), () => false)
 
 const input = ({ key, value, headers }: WireRecord): InputRecord => ({
   ...{ topic: 't', partition: 0, offset: 0n, timestamp: 0, key, value, headers },
@@ -20,7 +24,7 @@ const webhook = (source: string, body: unknown, raw = Buffer.from(JSON.stringify
 const normalize = (source: string, body: unknown) => {
   const outcome = normalizerPipeline.run(webhook(source, body))
   if (outcome.kind !== 'ok') throw new Error(`unexpected ${outcome.kind}`)
-  return outcome.value
+  return outcome.value.event
 }
 
 const routed = (data: object) => ({
@@ -120,7 +124,7 @@ it('names what is missing and never throws, whatever a payload holds', () => {
         const record = webhook(source, body)
         const outcome = normalizerPipeline.run(record)
         expect(outcome.kind).toBe('ok')
-        if (outcome.kind === 'ok') expect(outcome.value.raw).toEqual(record.value)
+        if (outcome.kind === 'ok') expect(outcome.value.event.raw).toEqual(record.value)
       },
     ),
   )
@@ -141,8 +145,81 @@ it('gives a dead letter for what is not a webhook', () => {
   expect(normalizerPipeline.run(text)).toMatchObject({ kind: 'deadLetter', reason: 'invalid_json' })
 })
 
-it('fingerprints the shape, whatever the values and the order', () => {
-  expect(fingerprintOf({ a: 1, b: { c: 'x' } })).toBe(fingerprintOf({ b: { c: 'y' }, a: 2 }))
-  expect(fingerprintOf({ a: 1 })).not.toBe(fingerprintOf({ a: '1' }))
-  expect(fingerprintOf({ a: { b: 1 } })).not.toBe(fingerprintOf({ 'a/"b"': 1 }))
+const withRules = (
+  rules: MappingSet['rules'],
+  isApproved: (source: string, fingerprint: string) => boolean,
+) => build({ ...loadMappings([]), rules }, isApproved)
+
+const reasonOf = (pipeline: ReturnType<typeof build>, source: string, body: unknown) => {
+  const outcome = pipeline.run(webhook(source, body))
+  return outcome.kind === 'deadLetter' ? outcome.reason : outcome.kind
+}
+
+it('holds an unknown field where it is rejected, until its shape is approved', () => {
+  const approved = new Set<string>()
+  const pipeline = withRules({ cognigy: { unknownFields: 'reject' } }, (_, fingerprint) =>
+    approved.has(fingerprint),
+  )
+  const known = { conversationId: 'c', sessionId: 's', intent: 'i', timestamp: 1, userId: 'u' }
+  const unknown = { ...known, extra: 1 }
+  expect(reasonOf(pipeline, 'cognigy', known)).toBe('ok')
+  expect(reasonOf(pipeline, 'cognigy', unknown)).toBe('unknown_field')
+  approved.add(computeShape(unknown).fingerprint)
+  expect(reasonOf(pipeline, 'cognigy', unknown)).toBe('ok')
+  expect(reasonOf(pipeline, 'cognigy', { ...unknown, extra: 'another type' })).toBe('unknown_field')
+})
+
+it('leaves unknown fields out where they are ignored', () => {
+  const pipeline = withRules({ 'cxone-dataaction': { unknownFields: 'ignore' } }, () => false)
+  const outcome = pipeline.run(webhook('cxone-dataaction', { id: 'e', type: 't', extra: 1 }))
+  expect(outcome).toMatchObject({ kind: 'ok', value: { event: { attributes: {} } } })
+})
+
+it('records a declared version, and gives a dead letter for one that the source does not list', () => {
+  const pipeline = withRules({ nice: { schemaVersions: ['1', '2'] } }, () => false)
+  const body = { interactionId: 'i', dataActionId: 'd', updatedTimestamp: 't' }
+  expect(pipeline.run(webhook('nice', { ...body, schemaVersion: 2 }))).toMatchObject({
+    value: { event: { declaredSchemaVersion: '2' } },
+  })
+  expect(reasonOf(pipeline, 'nice', { ...body, schemaVersion: 3 })).toBe('unsupported_schema_version')
+  expect(reasonOf(pipeline, 'nice', body)).toBe('ok')
+})
+
+it('enforces the JSON Schema of a source and names the rule, not the value', () => {
+  const jsonSchema = {
+    type: 'object',
+    properties: { id: { type: 'string', maxLength: 3 } },
+    required: ['id'],
+  }
+  const pipeline = withRules({ 'cxone-dataaction': { jsonSchema } }, () => false)
+  expect(reasonOf(pipeline, 'cxone-dataaction', { id: 'abc', type: 't' })).toBe('ok')
+  const outcome = pipeline.run(webhook('cxone-dataaction', { id: 'a secret', type: 't' }))
+  expect(outcome).toMatchObject({ kind: 'deadLetter', reason: 'schema_violation' })
+  expect(JSON.stringify(outcome)).toContain('#/properties/id/maxLength')
+  expect(JSON.stringify(outcome)).not.toContain('a secret')
+})
+
+it('refuses a JSON Schema by which a payload could keep it busy', () => {
+  const jsonSchema = { type: 'object', properties: { id: { type: 'string', pattern: '^(a+)+$' } } }
+  expect(() => withRules({ cxone: { jsonSchema } }, () => false)).toThrow(/maxLength/)
+})
+
+it('gives a dead letter for headers that would break the encoder', () => {
+  const record = webhook('nice', {})
+  const headers = { ...record.headers, 'received-at': Buffer.from('soon') }
+  expect(normalizerPipeline.run({ ...record, headers })).toMatchObject({ reason: 'record_invalid' })
+})
+
+it('keeps new nested fields of a routed event as attributes', () => {
+  const data = { channelType: 'voice', customer: { phoneNumber: '+1' }, queue: { name: 'S' }, sentiment: 0.5 }
+  expect(normalize('cxone', routed(data)).attributes).toEqual({ 'data.sentiment': '0.5' })
+})
+
+it('bounds the attributes of a payload of thousands of fields and counts what is left out', () => {
+  const body = Object.fromEntries(Array.from({ length: 5_000 }, (_, i) => [`field-${i}`, 'x'.repeat(50)]))
+  const outcome = normalizerPipeline.run(webhook('cxone-dataaction', { id: 'e', type: 't', ...body }))
+  if (outcome.kind !== 'ok') throw new Error('not ok')
+  const { event, leftOut } = outcome.value
+  expect(Object.keys(event.attributes)).toHaveLength(200)
+  expect(leftOut).toBe(4_800)
 })

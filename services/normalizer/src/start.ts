@@ -1,25 +1,121 @@
-import { startConsumer } from '@weir/consumer'
-import type { Service, ServiceDeps } from '@weir/service-kit'
+import { parseDeadLetterKeys, topicNames } from '@weir/contracts'
+import { massFailureAlarm, MassFailureGuard, startConsumer } from '@weir/consumer'
+import { openEventWriter, RegistryError, type EventWriter } from '@weir/event-codec'
+import { RetriableError, startStage } from '@weir/kafka'
+import { Closers, ConfigError, type Service, type ServiceDeps } from '@weir/service-kit'
+import { Approvals } from './approvals.ts'
 import { SETTINGS, type NormalizerConfig } from './config.ts'
+import { DatadogGauges } from './datadog.ts'
+import { InvalidPartError } from './mappings/compile-part.ts'
+import { InvalidSchemaError } from './mappings/compile-rules.ts'
+import { loadMappings } from './mappings/load-mappings.ts'
+import { normalizerMetrics, schemaMetrics } from './normalizer-metrics.ts'
 import { NormalizerOwner } from './normalizer-owner.ts'
+import { normalizerPipeline, type NormalizerPipeline } from './pipeline.ts'
+import { SchemaVersionsOwner } from './schema-versions-owner.ts'
+import { ShapeCache } from './shape.ts'
+import { SentShapes } from './shape-tally.ts'
+import type { IsApproved } from './steps/check-rules.ts'
 
-export const start = (config: NormalizerConfig, deps: ServiceDeps): Promise<Service> =>
-  startConsumer(
-    {
-      service: 'normalizer',
-      config,
-      settings: SETTINGS,
-      inputs: ['unique', 'normalizerReplay'],
-      outputs: ['normalized', 'normalizerDlq'],
-      open: (topics) => {
-        const { registryUrl } = config
-        const help = 'Webhooks normalised or given up.'
-        const events = deps.metrics.counter('weir_normalizer_events_total', help, ['outcome'])
-        return {
-          openOwner: (partition) =>
-            Promise.resolve(new NormalizerOwner({ topics, registryUrl, partition, events })),
-        }
+/** Normalises, and counts shapes: two stages, so no event waits for a version number. */
+export const start = async (config: NormalizerConfig, deps: ServiceDeps): Promise<Service> => {
+  const closers = new Closers()
+  const topics = topicNames(config.topicPrefix)
+  const approvals = new Approvals(config, topics, deps.logger)
+  const set = loadMappings(config.mappingPaths)
+  const holds = Object.values(set.rules).some(({ unknownFields }) => unknownFields === 'reject')
+  const pipeline = compile(set, (source, fingerprint) => approvals.has(source, fingerprint))
+  const openWriter = sharedWriter(config, topics.normalized)
+  const keys = parseDeadLetterKeys(config.deadLetterKeys)
+  const shapes = new ShapeCache()
+  closers.add(() => approvals.close())
+  try {
+    const consumer = await startConsumer(
+      {
+        service: 'normalizer',
+        config,
+        settings: SETTINGS,
+        inputs: ['unique', 'normalizerReplay'],
+        outputs: ['normalized', 'normalizerDlq', 'shapes', 'schemasObserved', 'schemasApproved'],
+        open: () => {
+          const metrics = normalizerMetrics(deps.metrics)
+          const alarm = massFailureAlarm('normalizer', deps)
+          return {
+            readiness: alarm.readiness,
+            openOwner: async (partition) => {
+              if (holds) await approvals.ready()
+              return new NormalizerOwner({
+                ...{ topics, partition, pipeline, openWriter, keys, shapes, metrics },
+                refreshApprovals: () => (holds ? approvals.refresh() : Promise.resolve()),
+                guard: new MassFailureGuard(config, alarm, partition),
+                sent: new SentShapes(),
+              })
+            },
+          }
+        },
       },
-    },
-    deps,
-  )
+      deps,
+    )
+    closers.add(() => consumer.stop())
+    const versions = await startSchemaVersions(config, deps, closers)
+    const failed = Promise.race([consumer.failed, versions.failed])
+    failed.catch(() => undefined)
+    return { stop: () => closers.close(), failed, readiness: consumer.readiness }
+  } catch (error) {
+    await closers.close()
+    throw error
+  }
+}
+
+const compile = (
+  set: Parameters<typeof normalizerPipeline>[0],
+  isApproved: IsApproved,
+): NormalizerPipeline => {
+  try {
+    return normalizerPipeline(set, isApproved)
+  } catch (error) {
+    if (error instanceof InvalidPartError || error instanceof InvalidSchemaError) {
+      throw new ConfigError(`mappings: ${error.message}`, { cause: error })
+    }
+    throw error
+  }
+}
+
+/** The registry is asked once for all partitions; a failure is asked again. */
+const sharedWriter = (config: NormalizerConfig, topic: string): (() => Promise<EventWriter>) => {
+  let writer: Promise<EventWriter> | undefined
+  return () => {
+    writer ??= openEventWriter(config, topic).catch((error: unknown) => {
+      writer = undefined
+      if (error instanceof RegistryError) throw new RetriableError(error.message, { cause: error })
+      throw error
+    })
+    return writer
+  }
+}
+
+const SCHEMAS_LINGER_MS = 500
+const SCHEMAS_BATCH = { recordsMax: 2_000, bytesMax: 8_388_608, lingerMs: SCHEMAS_LINGER_MS }
+
+const startSchemaVersions = async (config: NormalizerConfig, deps: ServiceDeps, closers: Closers) => {
+  const topics = topicNames(config.topicPrefix)
+  const { datadogApiKey: apiKey, datadogUrl: url, datadogHost: host, datadogIntervalSecs } = config
+  const { logger } = deps
+  const datadog =
+    apiKey === undefined
+      ? undefined
+      : new DatadogGauges({ apiKey, url, host, logger, intervalMs: datadogIntervalSecs * 1_000 })
+  if (datadog) closers.add(() => datadog.close())
+  const metrics = schemaMetrics(deps.metrics)
+  const stage = await startStage({
+    ...{ settings: config, logger, service: 'normalizer-schemas', batch: SCHEMAS_BATCH },
+    inputs: [topics.shapes],
+    stateTopic: topics.schemasObserved,
+    openOwner: () =>
+      Promise.resolve(
+        new SchemaVersionsOwner({ topics, metrics, onAdoption: (adoption) => datadog?.set(adoption) }),
+      ),
+  })
+  closers.add(() => stage.stop())
+  return stage
+}

@@ -1,4 +1,6 @@
+import { deadLetterKeyProblems, massFailureSettings } from '@weir/consumer'
 import {
+  DEAD_LETTER_SETTINGS,
   KAFKA_SETTINGS,
   loadSettings,
   probePortSetting,
@@ -12,6 +14,8 @@ import {
 export const SETTINGS = {
   ...SERVICE_SETTINGS,
   ...KAFKA_SETTINGS,
+  ...DEAD_LETTER_SETTINGS,
+  ...massFailureSettings('PERSISTENCE'),
   probePort: probePortSetting('PERSISTENCE', 3012),
   registryUrl: {
     env: 'SCHEMA_REGISTRY_URL',
@@ -23,6 +27,11 @@ export const SETTINGS = {
     schema: setting.text(),
     secret: true,
     help: 'PostgreSQL, as postgres://user:password@host:port/database.',
+  },
+  nullFill: {
+    env: 'PERSISTENCE_NULL_FILL',
+    schema: setting.flag(true),
+    help: 'Known fields of the event type that a payload lacks become null attributes of its row; false: they are left out.',
   },
   poolMax: {
     env: 'DATABASE_POOL_MAX',
@@ -54,4 +63,5 @@ export const SETTINGS = {
 export type PersistenceConfig = ConfigOf<typeof SETTINGS>
 
 /** Throws a `ConfigError` that names each setting, its value and the fix. */
-export const loadConfig = (env: Environment = process.env): PersistenceConfig => loadSettings(SETTINGS, env)
+export const loadConfig = (env: Environment = process.env): PersistenceConfig =>
+  loadSettings(SETTINGS, env, deadLetterKeyProblems)

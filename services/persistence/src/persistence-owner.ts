@@ -1,10 +1,12 @@
 import {
   encodeDeadLetter,
+  type DeadLetterKeys,
   type DeadLetterReason,
   type InteractionEvent,
   type TopicNames,
 } from '@weir/contracts'
-import { InvalidEventError, RegistryError, type EventReader } from '@weir/event-codec'
+import type { MassFailureGuard } from '@weir/consumer'
+import { InvalidEventError, RegistryError, UnknownSchemaError, type EventReader } from '@weir/event-codec'
 import {
   RetriableError,
   type InputBatch,
@@ -15,6 +17,7 @@ import {
 } from '@weir/kafka'
 import { assertNever } from '@weir/pipeline'
 import { failpoint, type Counter } from '@weir/service-kit'
+import type { KnownFields } from './known-fields.ts'
 import { SinkUnavailableError, type RowSink } from './row-sink.ts'
 
 export interface PersistenceOwnerOptions {
@@ -23,7 +26,14 @@ export interface PersistenceOwnerOptions {
   readonly reader: EventReader
   readonly sink: RowSink
   readonly rows: Counter<'result'>
+  readonly keys: DeadLetterKeys | undefined
+  readonly guard: MassFailureGuard
+  /** Absent: nothing is filled. */
+  readonly knownFields?: KnownFields
 }
+
+type Decoded =
+  { readonly event: InteractionEvent } | { readonly reason: DeadLetterReason; readonly error: string }
 
 /**
  * Stores one partition: first the rows, in one database transaction that may be repeated, then dead letters and
@@ -40,22 +50,25 @@ export class PersistenceOwner implements PartitionOwner {
     return Promise.resolve(new Map())
   }
 
-  async stage({ records }: InputBatch): Promise<StagedBatch> {
-    const { sink, rows } = this.#options
+  async stage({ topic, records }: InputBatch): Promise<StagedBatch> {
+    const { topics, sink, rows, guard, knownFields } = this.#options
     const outputs: OutputRecord[] = []
     const counts = { stored: 0, conflict: 0, rejected: 0, invalid: 0 }
     const events: InteractionEvent[] = []
     const origins: InputRecord[] = []
     for (const record of records) {
-      const event = await this.#decode(record)
-      if (event === undefined) {
-        outputs.push(this.#letter(record, 'record_invalid', 'decodeEvent', 'not an event of the registry'))
-        counts.invalid += 1
-      } else {
-        events.push(event)
+      const decoded = await this.#decode(record)
+      if ('event' in decoded) {
+        events.push(knownFields?.fill(decoded.event) ?? decoded.event)
         origins.push(record)
+      } else {
+        outputs.push(this.#letter(record, decoded.reason, 'decodeEvent', decoded.error))
+        counts.invalid += 1
       }
     }
+    const isReplay = topic === topics.persistenceReplay
+    // Before anything is written: rows of a batch that is then paused are no harm, but letters would be.
+    if (!isReplay) guard.check(counts.invalid, records.length)
     failpoint('persistence.before-write')
     const results = await retrying(() => sink.write(events))
     failpoint('persistence.written')
@@ -77,32 +90,38 @@ export class PersistenceOwner implements PartitionOwner {
           assertNever(result)
       }
     }
+    const failed = counts.invalid + counts.rejected
+    if (!isReplay) guard.check(failed, records.length)
     return {
       outputs,
       committed: () => {
+        if (!isReplay) guard.committed(failed, records.length)
         for (const [result, count] of Object.entries(counts)) rows.inc({ result }, count)
       },
     }
   }
 
   close(): Promise<void> {
+    this.#options.guard.close()
     return Promise.resolve()
   }
 
-  async #decode({ value }: InputRecord): Promise<InteractionEvent | undefined> {
-    if (value === null) return undefined
+  async #decode({ value }: InputRecord): Promise<Decoded> {
+    const invalid = { reason: 'record_invalid', error: 'not an event of the registry' } as const
+    if (value === null) return invalid
     try {
-      return await this.#options.reader.decode(value)
+      return { event: await this.#options.reader.decode(value) }
     } catch (error) {
-      if (error instanceof InvalidEventError) return undefined
+      if (error instanceof InvalidEventError) return invalid
+      if (error instanceof UnknownSchemaError) return { reason: 'unknown_schema', error: error.message }
       if (error instanceof RegistryError) throw new RetriableError(error.message, { cause: error })
       throw error
     }
   }
 
   #letter(origin: InputRecord, reason: DeadLetterReason, step: string, error: string): OutputRecord {
-    const { topics, partition } = this.#options
-    const letter = encodeDeadLetter({ origin, reason, step, error, failedAt: Date.now() })
+    const { topics, partition, keys } = this.#options
+    const letter = encodeDeadLetter({ origin, reason, step, error, failedAt: Date.now() }, keys)
     return { topic: topics.persistenceDlq, partition, ...letter }
   }
 }

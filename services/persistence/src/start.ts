@@ -1,7 +1,9 @@
-import { startConsumer } from '@weir/consumer'
+import { massFailureAlarm, MassFailureGuard, startConsumer } from '@weir/consumer'
+import { parseDeadLetterKeys } from '@weir/contracts'
 import { EventReader } from '@weir/event-codec'
 import type { Service, ServiceDeps } from '@weir/service-kit'
 import { SETTINGS, type PersistenceConfig } from './config.ts'
+import { KnownFields } from './known-fields.ts'
 import { PersistenceOwner, retrying } from './persistence-owner.ts'
 import { migrate } from './postgres/migrate.ts'
 import { PostgresSink } from './postgres/postgres-sink.ts'
@@ -13,19 +15,33 @@ export const start = (config: PersistenceConfig, deps: ServiceDeps): Promise<Ser
       config,
       settings: SETTINGS,
       inputs: ['normalized', 'persistenceReplay'],
-      outputs: ['persistenceDlq'],
+      outputs: config.nullFill ? ['persistenceDlq', 'schemasObserved'] : ['persistenceDlq'],
       open: (topics) => {
         const reader = new EventReader(config)
         const sink = new PostgresSink(config)
         const rows = deps.metrics.counter('weir_persistence_rows_total', 'Events by what became of them.', [
           'result',
         ])
+        const alarm = massFailureAlarm('persistence', deps)
+        const keys = parseDeadLetterKeys(config.deadLetterKeys)
+        const knownFields = config.nullFill
+          ? new KnownFields(config, topics.schemasObserved, deps.logger)
+          : undefined
         const migrateOnce = once(() => migrate(config.databaseUrl))
         return {
-          close: () => sink.close(),
+          readiness: alarm.readiness,
+          close: async () => {
+            await knownFields?.close()
+            await sink.close()
+          },
           openOwner: async (partition) => {
             await retrying(migrateOnce)
-            return new PersistenceOwner({ topics, partition, reader, sink, rows })
+            await knownFields?.ready()
+            const guard = new MassFailureGuard(config, alarm, partition)
+            return new PersistenceOwner({
+              ...{ topics, partition, reader, sink, rows, keys, guard },
+              ...(knownFields && { knownFields }),
+            })
           },
         }
       },

@@ -1,5 +1,6 @@
 import type { InteractionEvent } from '@weir/contracts'
 import pg from 'pg'
+import { NULL_ATTRIBUTE } from '../known-fields.ts'
 import { SinkUnavailableError, type RowResult, type RowSink } from '../row-sink.ts'
 import { jsonbOf, sanitiseText } from './jsonb.ts'
 
@@ -20,6 +21,10 @@ const moment = (epochMs: number | null): string | null => {
   const date = new Date(epochMs)
   return Number.isNaN(date.getTime()) ? null : date.toISOString()
 }
+
+/** Values are JSON texts; the text of null is a null. */
+const attributesJson = (attributes: InteractionEvent['attributes']): string =>
+  JSON.stringify(attributes, (_, value: unknown) => (value === NULL_ATTRIBUTE ? null : value))
 
 /** Columns of `events`, their types, and where they come from; the order is that of the statement's arrays. */
 const COLUMNS: readonly (readonly [
@@ -53,12 +58,13 @@ const COLUMNS: readonly (readonly [
   [
     'attributes',
     'jsonb',
-    ({ attributes }) => sanitiseText(jsonbOf(Buffer.from(JSON.stringify(attributes))).json),
+    ({ attributes }) => sanitiseText(jsonbOf(Buffer.from(attributesJson(attributes))).json),
   ],
   ['body_hash', 'bytea', ({ bodyHash }) => bodyHash],
   ['payload', 'jsonb', ({ raw }) => jsonbOf(raw).json],
   ['payload_sanitised', 'boolean', ({ raw }) => jsonbOf(raw).sanitised],
   ['raw', 'bytea', ({ raw }) => raw],
+  ['fix_up', 'text', ({ fixUp }) => text(fixUp)],
   // Arrays of arrays must be rectangular, so the list travels as one text.
   ['parts_missing', 'text', ({ partsMissing }) => partsMissing.join(',')],
 ]

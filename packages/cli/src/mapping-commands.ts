@@ -1,0 +1,61 @@
+import { readFileSync } from 'node:fs'
+import { checkMappings, loadMappings, tryMapping } from '@weir/normalizer'
+import { ConfigError } from '@weir/service-kit'
+import type { Command } from 'commander'
+
+const print = (text: string): void => {
+  process.stdout.write(`${text}\n`)
+}
+
+const mappingPaths = (): string[] =>
+  (process.env.MAPPINGS_FILE ?? '').split(',').filter((path) => path !== '')
+
+/** Exit code 2 for mappings that cannot be used. */
+const guarded = (act: () => void): void => {
+  try {
+    act()
+  } catch (error) {
+    if (!(error instanceof ConfigError || (error as Error).name.startsWith('Invalid'))) throw error
+    process.stderr.write(`${(error as Error).message}\n`)
+    process.exitCode = 2
+  }
+}
+
+/** `weir mapping ...`: needs no server. */
+export const addMappingCommands = (program: Command): void => {
+  const mapping = program
+    .command('mapping')
+    .description('Mappings: try and check them. MAPPINGS_FILE names own files and folders.')
+  mapping
+    .command('test <files...>')
+    .requiredOption('--source <source>', 'whose payloads the files hold')
+    .description('Shows what the mappings make of payloads, and which path gave each field.')
+    .action((files: string[], { source }: { source: string }) =>
+      guarded(() => {
+        const set = loadMappings(mappingPaths())
+        for (const file of files) {
+          const { mapping: name, matched, event, deadLetter } = tryMapping(set, source, readFileSync(file))
+          const { raw: _, bodyHash: __, eventKey: ___, ...shown } = event ?? {}
+          print(
+            `${file}: ${deadLetter ? `dead letter ${deadLetter.reason} (${deadLetter.error})` : `mapping ${name ?? ''}`}`,
+          )
+          for (const [field, path] of Object.entries(matched))
+            print(`  ${field.padEnd(22)} ${path ?? '(missing)'}`)
+          if (event) print(JSON.stringify(shown, null, 2))
+          if (deadLetter) process.exitCode = 1
+        }
+      }),
+    )
+  mapping
+    .command('check [paths...]')
+    .description('Reads mappings and runs the tests that they hold; without paths those of MAPPINGS_FILE.')
+    .action((paths: string[]) =>
+      guarded(() => {
+        const verdicts = checkMappings(loadMappings(paths.length > 0 ? paths : mappingPaths()))
+        const failed = verdicts.filter(({ problems }) => problems.length > 0)
+        for (const { file, name, problems } of failed) print(`${file}: ${name}:\n  ${problems.join('\n  ')}`)
+        print(`${verdicts.length - failed.length} passed, ${failed.length} failed`)
+        if (failed.length > 0) process.exitCode = 1
+      }),
+    )
+}

@@ -1,0 +1,36 @@
+import { expect, it } from 'vitest'
+import { openBody, parseDeadLetterKeys, sealBody } from './dead-letter-cipher.ts'
+
+const A = `a:${'11'.repeat(32)}`
+const B = `b:${'22'.repeat(32)}`
+const body = Buffer.from('{"card":"4111"}')
+
+it('opens what it has sealed, also after the keys were rotated', () => {
+  const sealed = sealBody(parseDeadLetterKeys([A])!, body)
+  expect(sealed.includes('4111')).toBe(false)
+  expect(openBody(parseDeadLetterKeys([B, A]), 'a', sealed)).toEqual(body)
+  expect(parseDeadLetterKeys([B, A])?.current.id).toBe('b')
+})
+
+it('refuses changed bytes, another key and a key that is not there', () => {
+  const keys = parseDeadLetterKeys([A])!
+  for (let at = 0; at < 40; at += 5) {
+    const sealed = sealBody(keys, body)
+    sealed[at % sealed.length]! ^= 1
+    expect(() => openBody(keys, 'a', sealed)).toThrow(/changed/)
+  }
+  expect(() => openBody(parseDeadLetterKeys([`a:${'33'.repeat(32)}`]), 'a', sealBody(keys, body))).toThrow(
+    /changed/,
+  )
+  expect(() => openBody(parseDeadLetterKeys([B]), 'a', sealBody(keys, body))).toThrow(
+    /key a, which is not given/,
+  )
+  expect(() => openBody(keys, 'a', Buffer.alloc(3))).toThrow(/cut off/)
+})
+
+it('reads keys strictly and never shows one', () => {
+  expect(parseDeadLetterKeys([])).toBeUndefined()
+  expect(() => parseDeadLetterKeys(['a:secret'])).toThrow(/key a is not 64 hex digits/)
+  expect(() => parseDeadLetterKeys([A, A])).toThrow(/same id/)
+  expect(() => parseDeadLetterKeys([`bad id:${'11'.repeat(32)}`])).toThrow(/key id/)
+})

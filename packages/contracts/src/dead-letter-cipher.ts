@@ -1,0 +1,61 @@
+import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
+
+/** Keys for dead letters at rest, newest first: the first encrypts, all decrypt. */
+export interface DeadLetterKeys {
+  readonly current: { readonly id: string; readonly key: Buffer }
+  readonly all: ReadonlyMap<string, Buffer>
+}
+
+/** A letter that cannot be opened: its key is not among those given, or its bytes were changed. */
+export class SealedLetterError extends Error {
+  override readonly name = 'SealedLetterError'
+}
+
+const ALGORITHM = 'aes-256-gcm'
+const KEY_BYTES = 32
+const NONCE_BYTES = 12
+const TAG_BYTES = 16
+const KEY_ID = /^[\w.-]{1,64}$/
+
+/**
+ * Reads `id:key,id:key` with each key as 64 hex digits, newest first; undefined when there are none.
+ * Throws a `RangeError` that names the id, never the key.
+ */
+export const parseDeadLetterKeys = (entries: readonly string[]): DeadLetterKeys | undefined => {
+  const keys = entries.map((entry) => {
+    const [id = '', hex = ''] = entry.split(':')
+    if (!KEY_ID.test(id))
+      throw new RangeError('a key id has 1 to 64 letters, digits, dots, dashes or underscores')
+    if (!/^[\da-f]{64}$/i.test(hex)) throw new RangeError(`the key ${id} is not ${2 * KEY_BYTES} hex digits`)
+    return { id, key: Buffer.from(hex, 'hex') }
+  })
+  const [current] = keys
+  if (current === undefined) return undefined
+  const all = new Map(keys.map(({ id, key }) => [id, key]))
+  if (all.size < keys.length) throw new RangeError('two keys have the same id')
+  return { current, all }
+}
+
+/** AES-256-GCM: nonce, ciphertext, tag. The key's id is authenticated too. */
+export const sealBody = ({ current }: DeadLetterKeys, body: Buffer): Buffer => {
+  const nonce = randomBytes(NONCE_BYTES)
+  const cipher = createCipheriv(ALGORITHM, current.key, nonce)
+  cipher.setAAD(Buffer.from(current.id))
+  return Buffer.concat([nonce, cipher.update(body), cipher.final(), cipher.getAuthTag()])
+}
+
+/** Throws a `SealedLetterError`. */
+export const openBody = (keys: DeadLetterKeys | undefined, keyId: string, sealed: Buffer): Buffer => {
+  const key = keys?.all.get(keyId)
+  if (key === undefined)
+    throw new SealedLetterError(`the letter is sealed with key ${keyId}, which is not given`)
+  if (sealed.length < NONCE_BYTES + TAG_BYTES) throw new SealedLetterError('the sealed letter is cut off')
+  const decipher = createDecipheriv(ALGORITHM, key, sealed.subarray(0, NONCE_BYTES))
+  decipher.setAAD(Buffer.from(keyId))
+  decipher.setAuthTag(sealed.subarray(-TAG_BYTES))
+  try {
+    return Buffer.concat([decipher.update(sealed.subarray(NONCE_BYTES, -TAG_BYTES)), decipher.final()])
+  } catch {
+    throw new SealedLetterError(`the sealed letter was changed, or its key ${keyId} is another one`)
+  }
+}

@@ -1,0 +1,116 @@
+import { randomBytes } from 'node:crypto'
+import { INTERACTION_EVENT_SCHEMA, type InteractionEvent } from '@weir/contracts'
+import { testServers } from '@weir/testkit'
+import { expect, it } from 'vitest'
+import {
+  COMPATIBILITY,
+  EventReader,
+  InvalidEventError,
+  openEventWriter,
+  Registry,
+  RegistryError,
+  SchemaRefusedError,
+  subjectOf,
+  UnknownSchemaError,
+} from './index.ts'
+
+const subjectName = () => `test-${randomBytes(4).toString('hex')}`
+const record = (fields: object[]) => ({ type: 'record', name: 'A', fields })
+const event: InteractionEvent = {
+  ...{ eventKey: 'aa', source: 'nice', eventType: 't', interactionId: 'i', channel: null, direction: null },
+  ...{ customerIdentifier: null, customerType: null, queue: null, skill: null, agentId: null, message: null },
+  ...{
+    intent: null,
+    sequence: null,
+    occurredAt: null,
+    occurredAtOriginal: null,
+    receivedAt: 1,
+    processedAt: 2,
+  },
+  ...{ schemaVersion: 'v', declaredSchemaVersion: null, dataActionId: null, sessionId: null, userId: null },
+  ...{
+    attributes: { a: '1' },
+    partsMissing: [],
+    bodyHash: Buffer.alloc(8),
+    raw: Buffer.alloc(200_000, 7),
+    fixUp: null,
+  },
+}
+
+it('sets the compatibility before the first registration, and gives the same id again', async () => {
+  const subject = subjectName()
+  const registry = new Registry(testServers())
+  expect(await registry.find(subject, record([]))).toBeUndefined()
+  const ids = await Promise.all([1, 2, 3].map(() => retried(() => registry.register(subject, record([])))))
+  expect(new Set(ids).size).toBe(1)
+  expect(await registry.find(subject, record([]))).toBe(ids[0])
+  const config = await fetch(`${testServers().registryUrl}/config/${subject}`)
+  expect(await config.json()).toEqual({ compatibilityLevel: COMPATIBILITY })
+  expect(await registry.versions(subject)).toEqual([1])
+})
+
+/** Instances that race are told to try again, as a stage does. */
+const retried = async <T>(call: () => Promise<T>): Promise<T> => {
+  for (let tries = 0; ; tries++) {
+    try {
+      return await call()
+    } catch (error) {
+      if (!(error instanceof RegistryError) || tries > 10) throw error
+    }
+  }
+}
+
+it('is refused what readers could not read (409) and what is no schema (422)', async () => {
+  const subject = subjectName()
+  const registry = new Registry(testServers())
+  await registry.register(subject, record([]))
+  await expect(registry.register(subject, record([{ name: 'x', type: 'int' }]))).rejects.toThrow(
+    SchemaRefusedError,
+  )
+  const optional = record([{ name: 'x', type: ['null', 'int'], default: null }])
+  expect(await registry.register(subject, optional)).toBeGreaterThan(0)
+  const answer = await fetch(`${testServers().registryUrl}/subjects/${subject}/versions`, {
+    ...{ method: 'POST', headers: { 'content-type': 'application/json' } },
+    body: JSON.stringify({ schema: '{"type":"nope"}' }),
+  })
+  expect(answer.status).toBe(422)
+})
+
+it('tells an unknown id (404) from a registry that is away', async () => {
+  await expect(new Registry(testServers()).type(2_000_000_000)).rejects.toThrow(UnknownSchemaError)
+  const away = new Registry({ registryUrl: 'http://127.0.0.1:1' })
+  await expect(away.type(1)).rejects.toThrow(RegistryError)
+  await expect(away.register('s', {})).rejects.toThrow(RegistryError)
+})
+
+it('reads what it has written, also events larger than its buffer, and nothing else', async () => {
+  const topic = subjectName()
+  const settings = { ...testServers(), registerAtStart: true }
+  await expect(openEventWriter({ ...settings, registerAtStart: false }, topic)).rejects.toThrow(
+    /weir schema register/,
+  )
+  const writer = await openEventWriter(settings, topic)
+  const reader = new EventReader(settings)
+  const bytes = writer.encode(event)
+  expect(await reader.decode(bytes)).toMatchObject({ attributes: { a: '1' }, raw: event.raw })
+  expect(writer.encode({ ...event, raw: Buffer.alloc(1) }).length).toBeLessThan(200)
+  await expect(reader.decode(bytes.subarray(0, 40))).rejects.toThrow(InvalidEventError)
+  await expect(reader.decode(Buffer.from('{"a":1}'))).rejects.toThrow(InvalidEventError)
+  expect(await new Registry(settings).find(subjectOf(topic), INTERACTION_EVENT_SCHEMA)).toBe(writer.schemaId)
+})
+
+it('asks once for an id that is not there, not once for each record', async () => {
+  let requests = 0
+  const { createServer } = await import('node:http')
+  const server = createServer((_, response) => {
+    requests += 1
+    response.writeHead(404, { 'content-type': 'application/json' }).end('{"error_code":40403,"message":"no"}')
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as { port: number }
+  const reader = new EventReader({ registryUrl: `http://127.0.0.1:${port}` })
+  const bytes = Buffer.from([0, 0, 0, 0, 9, 1])
+  for (let i = 0; i < 20; i++) await expect(reader.decode(bytes)).rejects.toThrow(UnknownSchemaError)
+  server.close()
+  expect(requests).toBe(1)
+})

@@ -1,0 +1,70 @@
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { createLogger } from '@weir/service-kit'
+import { afterEach, expect, it } from 'vitest'
+import { DatadogGauges } from './datadog.ts'
+
+let server: Server | undefined
+afterEach(() => server?.close())
+
+const stub = async (statuses: number[]) => {
+  const bodies: unknown[] = []
+  server = createServer((request, response) => {
+    let text = ''
+    request.on('data', (chunk: Buffer) => (text += chunk.toString()))
+    request.on('end', () => {
+      bodies.push({ key: request.headers['dd-api-key'], url: request.url, ...(JSON.parse(text) as object) })
+      response.writeHead(statuses.shift() ?? 202).end('{}')
+    })
+  })
+  await new Promise<void>((resolve) => server!.listen(0, '127.0.0.1', resolve))
+  const gauges = new DatadogGauges({
+    ...{
+      url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+      apiKey: 'key',
+      host: 'cxone-consumer-01',
+    },
+    ...{ intervalMs: 3_600_000, logger: createLogger('test', 'silent'), backoffMs: [1, 1] },
+  })
+  const adoption = { adopted: 3, total: 4, rate: 75, versions: 2, oldestArriving: 2 }
+  gauges.set(new Map([['cxone-dataaction', adoption]]))
+  return { bodies, gauges }
+}
+
+it('sends the three gauges under their names', async () => {
+  const { bodies, gauges } = await stub([])
+  await gauges.send()
+  await gauges.close()
+  expect(bodies).toHaveLength(1)
+  expect(bodies[0]).toMatchObject({
+    key: 'key',
+    url: '/api/v2/series',
+    series: [
+      { metric: 'cxone.dataaction.schema_version.adopted', type: 3, points: [{ value: 3 }] },
+      { metric: 'cxone.dataaction.schema_version.total', points: [{ value: 4 }] },
+      {
+        metric: 'cxone.dataaction.schema_version.adoption_rate',
+        points: [{ value: 75 }],
+        resources: [{ type: 'host', name: 'cxone-consumer-01' }],
+      },
+    ],
+  })
+})
+
+it.each([
+  ['429 three times in all', [429, 429, 429, 202], 3],
+  ['429 until it is taken', [429, 202], 2],
+  ['no other error', [500], 1],
+])('tries again on %s', async (_, statuses, tries) => {
+  const { bodies, gauges } = await stub(statuses)
+  await gauges.send()
+  await gauges.close()
+  expect(bodies).toHaveLength(tries)
+})
+
+it('holds nothing up when nobody answers', async () => {
+  const { gauges } = await stub([])
+  await new Promise((resolve) => server!.close(resolve))
+  await expect(gauges.send()).resolves.toBeUndefined()
+  await gauges.close()
+})

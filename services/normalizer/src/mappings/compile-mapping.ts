@@ -1,0 +1,81 @@
+import { compilePart, InvalidPartError, plainSegments, type Extract } from './compile-part.ts'
+import { MAPPED_FIELDS, type MappedField, type Mapping, type PartSource } from './mapping.ts'
+
+/** A mapping ready to be run: every path is compiled once. */
+export interface CompiledMapping {
+  readonly mapping: Mapping
+  fits(payload: object): boolean
+  /** Alternatives of each field; undefined for a field that the mapping does not have. */
+  readonly fields: Readonly<Partial<Record<MappedField, readonly Extract[]>>>
+  readonly optional: ReadonlySet<MappedField>
+  /** Objects whose fields are looked at for unknown ones. */
+  readonly roots: readonly AttributeRoot[]
+}
+
+export interface AttributeRoot {
+  /** Put before the name of an attribute: empty for top-level fields. */
+  readonly prefix: string
+  readonly object: Extract
+  readonly named: ReadonlySet<string>
+}
+
+/** Throws an `InvalidPartError` that names the mapping and the path. */
+export const compileMapping = (mapping: Mapping): CompiledMapping => {
+  const compile = (source: PartSource): Extract => {
+    try {
+      return compilePart(source)
+    } catch (error) {
+      if (!(error instanceof InvalidPartError)) throw error
+      throw new InvalidPartError(`mapping ${mapping.name}: ${describePart(source)}: ${error.message}`)
+    }
+  }
+  const { when } = mapping
+  const whenValue = when && compile(when.path)
+  const accepted = new Set(when?.oneOf)
+  return {
+    mapping,
+    fits:
+      whenValue === undefined ? () => true : (payload) => accepted.has(String(textOf(whenValue(payload)))),
+    fields: Object.fromEntries(
+      MAPPED_FIELDS.flatMap((field) => {
+        const sources = mapping.fields[field]
+        return sources === undefined ? [] : [[field, sources.map(compile)]]
+      }),
+    ),
+    optional: new Set(mapping.optional),
+    roots: mapping.attributesFrom.map((path) => attributeRoot(path, mapping)),
+  }
+}
+
+export const describePart = (source: PartSource): string =>
+  typeof source === 'string' ? source : `jmespath ${source.jmespath}`
+
+/** A text or a number, as text; anything else is not a part. */
+export const textOf = (value: unknown): string | null => {
+  if (typeof value === 'string') return value
+  return typeof value === 'number' || typeof value === 'boolean' ? String(value) : null
+}
+
+/** Plain paths that a mapping knows, for whatever purpose. */
+const knownPaths = ({ fields, known, when, attributesFrom }: Mapping): (readonly (string | number)[])[] => {
+  const sources = [...Object.values(fields).flat(), ...(when ? [when.path] : []), ...known, ...attributesFrom]
+  return sources.flatMap((source) => {
+    const segments = typeof source === 'string' ? plainSegments(source) : undefined
+    return segments === undefined ? [] : [segments]
+  })
+}
+
+const attributeRoot = (path: string, mapping: Mapping): AttributeRoot => {
+  const segments = plainSegments(path)
+  if (segments === undefined) {
+    throw new InvalidPartError(`mapping ${mapping.name}: attributesFrom: ${path} is not a plain path`)
+  }
+  const below = knownPaths(mapping).filter(
+    (one) => one.length > segments.length && segments.every((segment, i) => one[i] === segment),
+  )
+  return {
+    prefix: segments.length === 0 ? '' : `${segments.join('.')}.`,
+    object: compilePart(path),
+    named: new Set(below.map((one) => String(one[segments.length]))),
+  }
+}

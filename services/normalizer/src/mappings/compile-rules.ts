@@ -1,0 +1,82 @@
+import { createRequire } from 'node:module'
+import type { SourceRules, UnknownFields } from './mapping.ts'
+
+/** A source's rules ready to be asked. */
+export interface CompiledRules {
+  readonly unknownFields: UnknownFields
+  /** Whether a declared schema version is one that the source may use. */
+  readonly supports: (declaredVersion: string) => boolean
+  /** The rule of the JSON Schema that the payload breaks; undefined when it breaks none. Never quotes the payload. */
+  readonly brokenRule: (payload: unknown) => string | undefined
+}
+
+/** A JSON Schema that cannot be used; the message says why. */
+export class InvalidSchemaError extends Error {
+  override readonly name = 'InvalidSchemaError'
+}
+
+export const NO_RULES: CompiledRules = {
+  unknownFields: 'evolve',
+  supports: () => true,
+  brokenRule: () => undefined,
+}
+
+const SCHEMA_CHARS_MAX = 262_144
+const require = createRequire(import.meta.url)
+
+interface Validate {
+  (payload: unknown): boolean
+  errors?: readonly { readonly schemaPath: string; readonly message?: string }[] | null
+}
+type AjvClass = new (options: object) => { compile(schema: object): Validate }
+
+const compileSchema = (source: string, schema: object): CompiledRules['brokenRule'] => {
+  const fail = (why: string): never => {
+    throw new InvalidSchemaError(`the JSON Schema of ${source}: ${why}`)
+  }
+  if (JSON.stringify(schema).length > SCHEMA_CHARS_MAX) fail(`more than ${SCHEMA_CHARS_MAX} characters`)
+  // Few installations have a schema, so only they load the library.
+  const Ajv = (require('ajv') as { default: AjvClass }).default
+  const secureMeta = require('ajv/lib/refs/json-schema-secure.json') as object
+  // A payload must not be able to make a pattern or a search for equal items take long.
+  const isSecure = new Ajv({ strict: false, logger: false }).compile(secureMeta)
+  if (!isSecure(schema)) {
+    const [first] = isSecure.errors ?? []
+    fail(`give maxLength beside pattern and format, maxItems beside uniqueItems (${first?.schemaPath ?? ''})`)
+  }
+  let validate: Validate | undefined
+  try {
+    validate = new Ajv({
+      strict: true,
+      strictRequired: false,
+      allErrors: false,
+      validateFormats: false,
+      logger: false,
+    }).compile(schema)
+  } catch (error) {
+    return fail((error as Error).message)
+  }
+  return (payload) => {
+    if (validate(payload)) return undefined
+    const [first] = validate.errors ?? []
+    return `${first?.schemaPath ?? 'schema'}: ${first?.message ?? 'does not fit'}`.slice(0, 300)
+  }
+}
+
+/** Compiles each source's rules once. Throws an `InvalidSchemaError`. */
+export const compileRules = (
+  rules: Readonly<Record<string, SourceRules>>,
+): ReadonlyMap<string, CompiledRules> =>
+  new Map(
+    Object.entries(rules).map(([source, { unknownFields, schemaVersions, jsonSchema }]) => {
+      const supported = schemaVersions && new Set(schemaVersions)
+      return [
+        source,
+        {
+          unknownFields: unknownFields ?? NO_RULES.unknownFields,
+          supports: supported === undefined ? NO_RULES.supports : (version: string) => supported.has(version),
+          brokenRule: jsonSchema === undefined ? NO_RULES.brokenRule : compileSchema(source, jsonSchema),
+        },
+      ]
+    }),
+  )

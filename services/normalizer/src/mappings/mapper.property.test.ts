@@ -1,0 +1,86 @@
+import fc from 'fast-check'
+import { JSONPath } from 'jsonpath-plus'
+import { expect, it } from 'vitest'
+import { compilePart, InvalidPartError } from './compile-part.ts'
+import { loadMappings } from './load-mappings.ts'
+import { Mapper } from './mapper.ts'
+import { mappingFile } from './mapping.ts'
+
+const odd = mappingFile.parse({
+  mappings: [
+    {
+      name: 'everything that may go wrong',
+      source: 'odd',
+      fields: {
+        channel: ['$..channel', '$.a[*].b', '$.constructor', '$.a.length', '$'],
+        direction: [{ jmespath: "join(',', a)" }, { jmespath: 'length(a) > `2` && a[0] || b' }],
+        queue: "$['a b'][0]",
+        skill: '$.a[1:3]',
+      },
+      constants: { agentId: 'constant' },
+      attributesFrom: ['$', '$.a'],
+    },
+  ],
+}).mappings
+
+const mappings = [...loadMappings([]).mappings, ...odd]
+const mapper = new Mapper(mappings)
+const sources = [...new Set(mappings.map(({ source }) => source))]
+const names = fc.oneof(
+  fc.string(),
+  fc.constantFrom('data', 'customer', 'participants', 'a', 'b', 'timestamp', '__proto__'),
+)
+const json = fc.letrec((tie) => ({
+  value: fc.oneof(
+    { maxDepth: 5 },
+    fc.jsonValue(),
+    fc.string(),
+    fc.array(tie('value'), { maxLength: 4 }),
+    fc.dictionary(names, tie('value'), { maxKeys: 6 }),
+  ),
+})).value
+
+it('never throws on any JSON value and gives only texts', () => {
+  fc.assert(
+    fc.property(json, fc.constantFrom(...sources), (value, source) => {
+      const payload = JSON.parse(JSON.stringify(value)) as object
+      const compiled = mapper.find(source, payload)
+      if (compiled === undefined) throw new Error(`no mapping of ${source} fits`)
+      const { parts, attributes, partsMissing } = mapper.map(compiled, payload, true)
+      for (const part of Object.values(parts)) expect(part === null || typeof part === 'string').toBe(true)
+      for (const one of Object.values(attributes)) expect(typeof one).toBe('string')
+      for (const name of partsMissing) expect(parts[name as keyof typeof parts]).toBeNull()
+    }),
+    { numRuns: 2_000 },
+  )
+})
+
+it('walks a plain path to what the library finds there', () => {
+  const paths = ['$.a', '$.a.b', "$['a']['b']", '$.a[0]', '$.a[1].b', '$.b', '$.a.b[0]']
+  // The library also takes characters of a text by their index; a part is never one.
+  const leaf = fc.oneof(fc.nat(), fc.record({ b: fc.nat() }), fc.array(fc.nat(), { maxLength: 3 }))
+  const payloads = fc.record({ a: fc.oneof(leaf, fc.record({ b: leaf }), fc.array(leaf, { maxLength: 3 })) })
+  fc.assert(
+    fc.property(payloads, fc.constantFrom(...paths), (payload, path) => {
+      const [found] = JSONPath({ path, json: payload, eval: false, wrap: true }) as unknown[]
+      expect(compilePart(path)(payload)).toEqual(found)
+    }),
+  )
+})
+
+it('takes nothing that an object inherits', () => {
+  for (const path of ['$.constructor', '$.toString', '$.__proto__', '$.a.length']) {
+    expect(compilePart(path)({ a: [1] })).toBeUndefined()
+  }
+  expect(compilePart('$.constructor')({ constructor: 'mine' })).toBe('mine')
+})
+
+it.each([
+  '$.a[?(@.b)]',
+  '$.a[(@.length-1)]',
+  '$..[?(@.constructor.constructor("return 1")())]',
+  'a.b',
+  '$.a`x`',
+])('refuses %s, which would run code or is no path', (path) => {
+  expect(() => compilePart(path)).toThrow(InvalidPartError)
+})

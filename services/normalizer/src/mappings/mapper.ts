@@ -1,0 +1,128 @@
+import { compileMapping, textOf, type AttributeRoot, type CompiledMapping } from './compile-mapping.ts'
+import type { MappedField } from './mapping.ts'
+import type { Mapping } from './mapping.ts'
+
+/** What a mapping makes of a payload. */
+export interface Mapped {
+  /** Gives a field's text, null when there is none. */
+  readonly parts: Readonly<Record<MappedField, string | null>>
+  readonly partsMissing: readonly string[]
+  /** Fields that no mapping names, as JSON texts. */
+  readonly attributes: Readonly<Record<string, string>>
+  /** Unknown fields that were left out of the attributes for their number or size: the raw bytes have them. */
+  readonly leftOut: number
+}
+
+/** A longer text stays in the raw bytes only. */
+const PART_LENGTH_MAX = 32_768
+const ATTRIBUTES_MAX = 200
+/** All attributes together, so that an event is never much larger than its payload. */
+const ATTRIBUTE_CHARS_MAX = 65_536
+
+export class Mapper {
+  readonly #bySource: ReadonlyMap<string, readonly CompiledMapping[]>
+
+  /** Throws an `InvalidPartError` for a path or an expression that cannot be used. */
+  constructor(mappings: readonly Mapping[]) {
+    this.#bySource = Map.groupBy(mappings.map(compileMapping), ({ mapping }) => mapping.source)
+  }
+
+  /** The first mapping that fits; undefined when none does. */
+  find(source: string, payload: object): CompiledMapping | undefined {
+    return this.#bySource.get(source)?.find((one) => one.fits(payload))
+  }
+
+  /** Total: whatever the payload is, a part that cannot be had is null and named. */
+  map(compiled: CompiledMapping, payload: object, keepAttributes: boolean): Mapped {
+    const missing: string[] = []
+    const { constants } = compiled.mapping
+    const part = (field: MappedField): string | null =>
+      partOf(compiled, payload, field, missing) ?? constants[field] ?? null
+    const customerIdentifier = part('customerIdentifier')
+    const parts = {
+      channel: part('channel'),
+      direction: part('direction'),
+      customerIdentifier,
+      customerType: customerIdentifier === null ? null : part('customerType'),
+      queue: part('queue'),
+      skill: part('skill'),
+      agentId: part('agentId'),
+      message: part('message'),
+      intent: part('intent'),
+      occurredAtOriginal: part('occurredAtOriginal'),
+      declaredSchemaVersion: part('declaredSchemaVersion'),
+      dataActionId: part('dataActionId'),
+      sessionId: part('sessionId'),
+      userId: part('userId'),
+    }
+    const { attributes, leftOut } = keepAttributes ? attributesOf(compiled.roots, payload) : NO_ATTRIBUTES
+    return { parts, partsMissing: missing, attributes, leftOut }
+  }
+}
+
+const NO_ATTRIBUTES = { attributes: {}, leftOut: 0 }
+
+const partOf = (
+  { fields, optional, mapping }: CompiledMapping,
+  payload: object,
+  field: MappedField,
+  missing: string[],
+): string | null => {
+  const alternatives = fields[field]
+  if (alternatives === undefined) return null
+  for (const extract of alternatives) {
+    const text = textOf(extract(payload))
+    if (text !== null && text.length <= PART_LENGTH_MAX) return text
+  }
+  if (!optional.has(field) && mapping.constants[field] === undefined) missing.push(field)
+  return null
+}
+
+/** Whether a payload has a field that no mapping names. */
+export const hasUnknownFields = ({ roots }: CompiledMapping, payload: object): boolean =>
+  roots.some(({ object, named }) => {
+    const value = object(payload)
+    return isRecord(value) && Object.keys(value).some((name) => !named.has(name))
+  })
+
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+const attributesOf = (roots: readonly AttributeRoot[], payload: object) => {
+  const attributes: Record<string, string> = {}
+  let count = 0
+  let chars = 0
+  let leftOut = 0
+  for (const { object, named, prefix } of roots) {
+    const value = object(payload)
+    if (!isRecord(value)) continue
+    for (const name in value) {
+      if (named.has(name)) continue
+      const json = count < ATTRIBUTES_MAX ? jsonOf(value[name]) : undefined
+      const size = name.length + (json?.length ?? 0)
+      if (json === undefined || chars + size > ATTRIBUTE_CHARS_MAX) {
+        leftOut += 1
+      } else {
+        // An assignment to this name would set the prototype.
+        if (name === '__proto__' && prefix === '') defineOwn(attributes, name, json)
+        else attributes[prefix + name] = json
+        count += 1
+        chars += size
+      }
+    }
+  }
+  return { attributes, leftOut }
+}
+
+const defineOwn = (object: object, name: string, value: string): void => {
+  Object.defineProperty(object, name, { value, enumerable: true, configurable: true, writable: true })
+}
+
+/** JSON that is nested some thousand levels deep can be parsed and not be written again. */
+const jsonOf = (value: unknown): string | undefined => {
+  try {
+    return JSON.stringify(value)
+  } catch {
+    return undefined
+  }
+}

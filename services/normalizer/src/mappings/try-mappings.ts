@@ -1,0 +1,109 @@
+import { isDeepStrictEqual } from 'node:util'
+import { eventKeyOf, entityKeyOf, encodeReceivedWebhook } from '@weir/contracts'
+import { normalizerPipeline, type NormalizerPipeline } from '../pipeline.ts'
+import type { MappedEvent } from '../steps/map-event.ts'
+import { compileMapping, describePart, textOf } from './compile-mapping.ts'
+import type { MappingSet } from './load-mappings.ts'
+import { Mapper } from './mapper.ts'
+
+/** What the mappings make of one payload. */
+export interface MappingTrial {
+  /** The mapping that fits; undefined when none does. */
+  readonly mapping: string | undefined
+  /** For each field of the mapping, the path that gave its text; undefined when none did. */
+  readonly matched: Readonly<Record<string, string | undefined>>
+  readonly event?: MappedEvent
+  readonly deadLetter?: { readonly reason: string; readonly error: string }
+}
+
+export interface MappingVerdict {
+  readonly file: string
+  readonly name: string
+  /** What differs; empty: the test passes. */
+  readonly problems: readonly string[]
+}
+
+const run = (pipeline: NormalizerPipeline, source: string, raw: Buffer) => {
+  const dedupKey = 'trial'
+  const record = encodeReceivedWebhook({
+    ...{ source, raw, dedupKey, interactionId: 'trial', eventType: 'trial', receivedAt: 0 },
+    ...{ entityKey: entityKeyOf(source, 'trial'), eventKey: eventKeyOf(source, dedupKey) },
+    bodyHash: Buffer.alloc(8),
+  })
+  return pipeline.run({ topic: 'trial', partition: 0, offset: 0n, timestamp: 0, ...record })
+}
+
+/** Maps one body as normalizer would. Shapes that wait for approval count as approved when `isApproved`. */
+export const tryMapping = (
+  set: MappingSet,
+  source: string,
+  raw: Buffer,
+  isApproved = false,
+): MappingTrial => {
+  const outcome = run(
+    normalizerPipeline(set, () => isApproved),
+    source,
+    raw,
+  )
+  const { mapping, matched } = matchesOf(set, source, raw)
+  switch (outcome.kind) {
+    case 'ok':
+      return { mapping, matched, event: outcome.value.event }
+    case 'deadLetter':
+      return { mapping, matched, deadLetter: { reason: outcome.reason, error: outcome.error } }
+    case 'drop':
+      return { mapping, matched }
+  }
+}
+
+const matchesOf = (
+  set: MappingSet,
+  source: string,
+  raw: Buffer,
+): Pick<MappingTrial, 'mapping' | 'matched'> => {
+  const payload = objectOf(raw)
+  const compiled = payload && new Mapper(set.mappings).find(source, payload)
+  if (compiled === undefined) return { mapping: undefined, matched: {} }
+  const { mapping, fields } = compileMapping(compiled.mapping)
+  const matched = Object.entries(fields).map(([field, alternatives]) => {
+    const index = alternatives.findIndex((extract) => textOf(extract(payload)) !== null)
+    const sources = mapping.fields[field as keyof typeof fields]!
+    return [field, index < 0 ? undefined : describePart(sources[index]!)]
+  })
+  return { mapping: mapping.name, matched: Object.fromEntries(matched) as MappingTrial['matched'] }
+}
+
+const objectOf = (raw: Buffer): object | undefined => {
+  try {
+    const payload: unknown = JSON.parse(raw.toString())
+    return typeof payload === 'object' && payload !== null ? payload : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** Runs the tests that the files hold. */
+export const checkMappings = (set: MappingSet): readonly MappingVerdict[] =>
+  set.tests.map(({ file, name, source, input, expected, deadLetter }) => {
+    const trial = tryMapping(set, source, Buffer.from(JSON.stringify(input ?? null)))
+    return { file, name, problems: problemsOf(trial, expected, deadLetter) }
+  })
+
+const problemsOf = (
+  { event, deadLetter }: MappingTrial,
+  expected: Readonly<Record<string, unknown>> | undefined,
+  reason: string | undefined,
+): string[] => {
+  if (reason !== undefined) {
+    return deadLetter?.reason === reason
+      ? []
+      : [`expected the dead letter ${reason}, got ${deadLetter?.reason ?? 'an event'}`]
+  }
+  if (event === undefined) return [`expected an event, got the dead letter ${deadLetter?.reason ?? ''}`]
+  return Object.entries(expected ?? {}).flatMap(([field, wanted]) => {
+    const value = event[field as keyof MappedEvent]
+    return isDeepStrictEqual(value, wanted)
+      ? []
+      : [`${field}: expected ${JSON.stringify(wanted)}, got ${JSON.stringify(value)}`]
+  })
+}

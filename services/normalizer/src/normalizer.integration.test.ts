@@ -1,0 +1,214 @@
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import {
+  approvedShapeKey,
+  decodeObservedShape,
+  encodeReceivedWebhook,
+  entityKeyOf,
+  eventKeyOf,
+  HEADER,
+  TOPIC_SPECS,
+  topicNames,
+  type ObservedShape,
+} from '@weir/contracts'
+import { EventReader } from '@weir/event-codec'
+import {
+  ensureTopics,
+  openLanes,
+  openTopicReader,
+  partitionOf,
+  type InputRecord,
+  type Lanes,
+} from '@weir/kafka'
+import { createLogger, Metrics, type Service } from '@weir/service-kit'
+import { isolatedKafka, testServers } from '@weir/testkit'
+import { afterEach, beforeEach, expect, it, vi } from 'vitest'
+import { normalizer } from './index.ts'
+import { computeShape } from './shape.ts'
+
+const logger = createLogger('normalizer-test', process.env.TEST_LOG ?? 'silent')
+const WAIT = { timeout: 60_000, interval: 100 }
+let settings = isolatedKafka('normalizer')
+let topics = topicNames(settings.topicPrefix)
+let folder = ''
+const services: Service[] = []
+const lanes = new Map<string, Lanes>()
+
+const startNormalizer = async (mappings = '', env: Record<string, string> = {}): Promise<Service> => {
+  const file = join(folder, 'mappings.yaml')
+  writeFileSync(file, mappings)
+  const config = normalizer.loadConfig({
+    ...{
+      WEIR_PROFILE: 'dev',
+      KAFKA_BROKERS: settings.kafkaBrokers.join(','),
+      TOPIC_PREFIX: settings.topicPrefix,
+    },
+    ...{ TOPIC_PARTITIONS: String(settings.topicPartitions), KAFKA_SESSION_TIMEOUT_MS: '6000' },
+    ...{
+      SCHEMA_REGISTRY_URL: testServers().registryUrl,
+      NORMALIZER_PROBE_PORT: '0',
+      MAPPINGS_FILE: file,
+      ...env,
+    },
+  })
+  const service = await normalizer.start(config, { logger, metrics: new Metrics('normalizer') })
+  services.push(service)
+  return service
+}
+
+const send = async (topic: string, id: string, body: object, source = 'cxone-dataaction', headers = {}) => {
+  const lane = lanes.get(topic) ?? (await open(topic))
+  const record = encodeReceivedWebhook({
+    ...{ source, interactionId: id, entityKey: entityKeyOf(source, id), dedupKey: id, eventType: 'done' },
+    ...{ eventKey: eventKeyOf(source, id), bodyHash: Buffer.alloc(8, 3), receivedAt: 1_700_000_000_000 },
+    raw: Buffer.from(JSON.stringify(body)),
+  })
+  const partition = topic === topics.schemasApproved ? 0 : partitionOf(record.key, settings.topicPartitions)
+  await lane.send(partition, { ...record, headers: { ...record.headers, ...headers } })
+}
+
+const open = async (topic: string): Promise<Lanes> => {
+  const lane = await openLanes({
+    ...{ settings, logger, topic, lingerMs: 1, deadlineMs: 20_000 },
+    ...{ batchRecordsMax: 500, batchBytesMax: 500_000, queueBytesMax: 10_000_000 },
+  })
+  lanes.set(topic, lane)
+  return lane
+}
+
+const readAll = async (topic: string): Promise<InputRecord[]> => {
+  const reader = await openTopicReader(settings, topic)
+  const all: InputRecord[] = []
+  await reader.readToEnd((records) => void all.push(...records))
+  await reader.close()
+  return all
+}
+
+const observed = async (): Promise<ReadonlyMap<string, ObservedShape>> => {
+  const shapes = (await readAll(topics.schemasObserved)).flatMap(
+    ({ value }) => decodeObservedShape(value) ?? [],
+  )
+  return new Map(shapes.map((shape) => [shape.fingerprint, shape]))
+}
+
+const settled = (normalized: number, letters = 0) =>
+  vi.waitFor(async () => {
+    expect(await readAll(topics.normalized)).toHaveLength(normalized)
+    expect(await readAll(topics.normalizerDlq)).toHaveLength(letters)
+  }, WAIT)
+
+beforeEach(async () => {
+  settings = isolatedKafka('normalizer')
+  topics = topicNames(settings.topicPrefix)
+  folder = mkdtempSync(join(tmpdir(), 'weir-normalizer-'))
+  await ensureTopics({ settings, logger, specs: TOPIC_SPECS, replicationFactor: 1, minInsyncReplicas: 1 })
+})
+
+afterEach(async () => {
+  await Promise.all(services.splice(0).map((service) => service.stop()))
+  await Promise.all([...lanes.values()].map((lane) => lane.close()))
+  lanes.clear()
+  rmSync(folder, { recursive: true })
+})
+
+it('numbers shapes once over instances and restarts, with the exact count of each', async () => {
+  await startNormalizer()
+  await startNormalizer()
+  const shapes = [{}, { agent_skills: ['x'] }, { agent_skills: ['x'], interaction_metadata: { priority: 1 } }]
+  const sendAll = async (round: string) => {
+    for (const [index, extra] of shapes.entries()) {
+      const ids = Array.from({ length: 20 }, (_, i) => `${round}-${index}-${i}`)
+      await Promise.all(ids.map((id) => send(topics.unique, id, { id, type: 'done', ...extra })))
+    }
+  }
+  const counted = (each: number) =>
+    vi.waitFor(async () => {
+      expect([...(await observed()).values()].map(({ count }) => count)).toEqual([each, each, each])
+    }, WAIT)
+  await sendAll('first')
+  await settled(60)
+  await counted(20)
+  const before = await observed()
+  expect([...before.values()].map(({ version }) => version).sort()).toEqual([2, 3, 4])
+  const newest = before.get(computeShape({ id: '', type: '', ...shapes[2] }).fingerprint)!
+  expect(newest.fields).toEqual(['agent_skills', 'id', 'interaction_metadata', 'type'])
+
+  await Promise.all(services.splice(0).map((service) => service.stop()))
+  await startNormalizer()
+  await sendAll('second')
+  await counted(40)
+  for (const [fingerprint, { version }] of await observed()) {
+    expect(version).toBe(before.get(fingerprint)?.version)
+  }
+}, 120_000)
+
+it('holds letters of a shape, and lets pass what a replay brings back once the shape is approved', async () => {
+  await startNormalizer('sources: { cognigy: { unknownFields: reject } }')
+  const body = { conversationId: 'c', sessionId: 's', intent: 'i', timestamp: 1, userId: 'u', extra: true }
+  await send(topics.unique, 'held', body, 'cognigy')
+  await settled(0, 1)
+  const [letter] = await readAll(topics.normalizerDlq)
+  const { fingerprint } = computeShape(body)
+  expect(letter!.headers[HEADER.dlqReason]?.toString()).toBe('unknown_field')
+  expect(letter!.headers[HEADER.dlqShape]?.toString()).toBe(fingerprint)
+
+  const key = Buffer.from(approvedShapeKey('cognigy', fingerprint))
+  const value = Buffer.from(
+    JSON.stringify({ source: 'cognigy', fingerprint, approvedBy: 'test', approvedAt: 1 }),
+  )
+  await (await open(topics.schemasApproved)).send(0, { key, value, headers: {} })
+  await send(topics.normalizerReplay, 'held', body, 'cognigy', { [HEADER.replayCount]: Buffer.from('1') })
+  await settled(1, 1)
+}, 90_000)
+
+it('pauses instead of flooding when most records fail, and goes on with what was corrected', async () => {
+  const schema = 'sources: { cxone-dataaction: { jsonSchema: { type: object, required: [gone] } } }'
+  const env = { NORMALIZER_MASS_FAILURE_RECORDS_MIN: '20', NORMALIZER_LINGER_MS: '200' }
+  const ids = Array.from({ length: 100 }, (_, i) => `call-${i}`)
+  await Promise.all(ids.map((id) => send(topics.unique, id, { id, type: 't' })))
+  const service = await startNormalizer(schema, env)
+  await vi.waitFor(() => {
+    expect(service.readiness().filter((reason) => reason.includes('would be dead letters'))).toHaveLength(2)
+  }, WAIT)
+  expect(await readAll(topics.normalizerDlq)).toHaveLength(0)
+  await services.pop()!.stop()
+  await startNormalizer('', env)
+  await settled(100, 0)
+}, 90_000)
+
+it('writes what an independent Avro implementation reads', async (context) => {
+  await startNormalizer()
+  await send(topics.unique, 'evt-1', { id: 'evt-1', type: 't', agent_skills: ['é'] })
+  await settled(1)
+  const [record] = await readAll(topics.normalized)
+  const event = await new EventReader(testServers()).decode(record!.value!)
+  expect(event).toMatchObject({ interactionId: 'evt-1', attributes: { agent_skills: '["é"]' }, fixUp: null })
+
+  const id = record!.value!.readInt32BE(1)
+  const answer = await fetch(`${testServers().registryUrl}/schemas/ids/${id}`)
+  const { schema } = (await answer.json()) as { schema: string }
+  const script = `
+import io, json, sys
+try:
+    import fastavro
+except ImportError:
+    sys.exit(3)
+given = json.load(sys.stdin)
+schema = fastavro.parse_schema(json.loads(given["schema"]))
+event = fastavro.schemaless_reader(io.BytesIO(bytes.fromhex(given["hex"])[5:]), schema)
+print(json.dumps({k: v for k, v in event.items() if not isinstance(v, bytes)}))`
+  let output: string
+  try {
+    const input = JSON.stringify({ schema, hex: record!.value!.toString('hex') })
+    output = execFileSync('python3', ['-c', script], { input, encoding: 'utf8' })
+  } catch (error) {
+    const why =
+      (error as { status?: number }).status === 3 ? 'fastavro is not installed' : 'python3 does not run'
+    process.stderr.write(`skipped: the independent reader, because ${why}\n`)
+    return context.skip(why)
+  }
+  const { bodyHash: _, raw: __, ...texts } = event
+  expect(JSON.parse(output)).toEqual(texts)
+}, 90_000)

@@ -1,0 +1,114 @@
+import type { ShapeCount } from '@weir/contracts'
+import fc from 'fast-check'
+import { expect, it } from 'vitest'
+import { SchemaVersions } from './schema-versions.ts'
+
+const SOURCE = 'cxone-dataaction'
+const count = (fingerprint: string, changes: Partial<ShapeCount> = {}): ShapeCount => ({
+  ...{
+    source: SOURCE,
+    eventType: 'dataaction.completed',
+    fingerprint,
+    count: 1,
+    firstAt: 1_000,
+    lastAt: 1_000,
+  },
+  ...changes,
+})
+
+const play = (batches: readonly (readonly ShapeCount[])[]) => {
+  const versions = new SchemaVersions()
+  const written = new Map<string, { version: number; count: number; history: number[] }>()
+  for (const batch of batches) {
+    const changed = versions.fold(batch)
+    versions.apply(changed)
+    for (const { fingerprint, eventType, version, count: events } of changed) {
+      const key = `${eventType} ${fingerprint}`
+      written.set(key, { version, count: events, history: [...(written.get(key)?.history ?? []), version] })
+    }
+  }
+  return { versions, written }
+}
+
+it('gives the first payload version 2, because all begin with a shape without fields, and counts up', () => {
+  const { written } = play([[count('a')], [count('b'), count('a')], [count('a'), count('c')]])
+  expect([...written].map(([key, { version, count: events }]) => [key, version, events])).toEqual([
+    ['dataaction.completed a', 2, 3],
+    ['dataaction.completed b', 3, 1],
+    ['dataaction.completed c', 4, 1],
+  ])
+})
+
+it('never changes a number, however the log is cut into batches and wherever it is taken up again', () => {
+  const shapes = fc.array(fc.tuple(fc.constantFrom('t1', 't2'), fc.constantFrom('a', 'b', 'c', 'd', 'e')), {
+    maxLength: 60,
+  })
+  fc.assert(
+    fc.property(shapes, fc.array(fc.nat(20), { maxLength: 20 }), (log, cuts) => {
+      const counts = log.map(([eventType, fingerprint]) => count(fingerprint, { eventType }))
+      const whole = play([counts])
+      const batches: ShapeCount[][] = []
+      let rest = counts
+      for (const cut of cuts) {
+        batches.push(rest.slice(0, cut))
+        rest = rest.slice(cut)
+      }
+      const parts = play([...batches, rest])
+      const numbers = (played: typeof whole) =>
+        [...played.written].map(([key, { version }]) => [key, version])
+      expect(numbers(parts)).toEqual(numbers(whole))
+      for (const { version, history } of parts.written.values())
+        expect(new Set(history)).toEqual(new Set([version]))
+    }),
+  )
+})
+
+it('goes on where an earlier owner has written', () => {
+  const before = new SchemaVersions()
+  const written = before.fold([count('a'), count('b')])
+  const after = new SchemaVersions()
+  for (const shape of written) after.restore(shape)
+  expect(after.fold([count('c'), count('a')]).map(({ version, count: events }) => [version, events])).toEqual(
+    [
+      [4, 1],
+      [2, 2],
+    ],
+  )
+})
+
+it('changes nothing before the commit', () => {
+  const versions = new SchemaVersions()
+  versions.fold([count('lost')])
+  expect(versions.fold([count('a')])[0]).toMatchObject({ version: 2, count: 1 })
+})
+
+it('bounds a storm of shapes and of event types, and counts what is beyond', () => {
+  const versions = new SchemaVersions()
+  for (let i = 0; i < 1_500; i++) versions.apply(versions.fold([count(`shape-${i}`)]))
+  expect(versions.overLimit).toBe(500)
+  expect(versions.adoption().get(SOURCE)).toMatchObject({ versions: 1_000, total: 1_500 })
+  versions.apply(
+    versions.fold(Array.from({ length: 3_000 }, (_, i) => count('a', { eventType: `type-${i}` }))),
+  )
+  expect(versions.adoption().get(SOURCE)?.versions).toBeLessThan(3_100)
+})
+
+it('says how much of a source has the newest shape, when half and nine tenths had it, and the oldest that still comes', () => {
+  const hour = 3_600_000
+  const { versions } = play([
+    [count('old', { count: 100, firstAt: 0, lastAt: 10 })],
+    [count('new', { count: 10, firstAt: 1_000, lastAt: 1_000 }), count('old', { count: 30, lastAt: 1_500 })],
+    [count('new', { count: 40, lastAt: 2_000 })],
+  ])
+  const shapes = versions.fold([count('new', { count: 1_000, lastAt: 9_000 })])
+  expect(shapes[0]).toMatchObject({ version: 3, reachedHalfMs: 1_000, reachedNineTenthsMs: 8_000 })
+  expect(versions.adoption().get(SOURCE)).toEqual({
+    adopted: 50,
+    total: 180,
+    rate: 50 / 1.8,
+    versions: 2,
+    oldestArriving: 2,
+  })
+  versions.apply(versions.fold([count('new', { lastAt: 2 * hour })]))
+  expect(versions.adoption().get(SOURCE)?.oldestArriving).toBe(3)
+})

@@ -1,0 +1,190 @@
+import {
+  EMPTY_SHAPE_VERSION,
+  observedShapeKey,
+  OTHER_SHAPES,
+  type ObservedShape,
+  type ShapeCount,
+} from '@weir/contracts'
+
+/** Shapes of one event type that get numbers; those beyond are counted together. */
+const SHAPES_MAX = 1_000
+const EVENT_TYPES_MAX = 2_000
+/** A version counts as still arriving so long after its last event, ms. */
+const ARRIVING_MS = 3_600_000
+/** A share of fewer events says nothing. */
+const EVENTS_MIN = 20
+
+interface EventTypeState {
+  readonly source: string
+  readonly shapes: Map<string, ObservedShape>
+  latestVersion: number
+  total: number
+}
+
+/** Figures of one source. */
+export interface Adoption {
+  /** Events whose shape was the newest of their event type. */
+  readonly adopted: number
+  readonly total: number
+  /** Percent. */
+  readonly rate: number
+  readonly versions: number
+  /** Lowest version number of an event type that still came within an hour of the source's last event. */
+  readonly oldestArriving: number
+}
+
+/**
+ * Numbers the shapes of each event type in the order in which they appear in the log, and counts their events: a pure
+ * fold, so reading the log again gives the same. Changes are made on a copy (`fold`) and kept once they are committed
+ * (`apply`).
+ */
+export class SchemaVersions {
+  readonly #types = new Map<string, EventTypeState>()
+  #overLimit = 0
+
+  /** Takes a shape that was read back. */
+  restore(shape: ObservedShape): void {
+    const type = this.#typeOf(shape.source, shape.eventType)
+    type.total += shape.count - (type.shapes.get(shape.fingerprint)?.count ?? 0)
+    type.shapes.set(shape.fingerprint, shape)
+    type.latestVersion = Math.max(type.latestVersion, shape.version)
+  }
+
+  /** The shapes that these counts change, in their new state. Changes nothing here. */
+  fold(counts: readonly ShapeCount[]): readonly ObservedShape[] {
+    const staged = new StagedVersions(this.#types)
+    for (const count of counts) staged.add(count)
+    return staged.changed()
+  }
+
+  /** Keeps what `fold` returned, after its commit. */
+  apply(changed: readonly ObservedShape[]): void {
+    for (const shape of changed) {
+      if (shape.version === 0) this.#overLimit += shape.count - this.#countOf(shape)
+      this.restore(shape)
+    }
+  }
+
+  /** Events beyond the limits, since the start of this process. */
+  get overLimit(): number {
+    return this.#overLimit
+  }
+
+  adoption(): ReadonlyMap<string, Adoption> {
+    const bySource = Map.groupBy(this.#types.values(), ({ source }) => source)
+    return new Map([...bySource].map(([source, types]) => [source, adoptionOf(types)]))
+  }
+
+  #countOf({ source, eventType, fingerprint }: ObservedShape): number {
+    return this.#types.get(typeKey(source, eventType))?.shapes.get(fingerprint)?.count ?? 0
+  }
+
+  #typeOf(source: string, eventType: string): EventTypeState {
+    const key = typeKey(source, eventType)
+    const type = this.#types.get(key) ?? newType(source)
+    this.#types.set(key, type)
+    return type
+  }
+}
+
+const typeKey = (source: string, eventType: string): string =>
+  observedShapeKey({ source, eventType, fingerprint: '' })
+
+const newType = (source: string): EventTypeState => ({
+  ...{ source, shapes: new Map(), latestVersion: EMPTY_SHAPE_VERSION, total: 0 },
+})
+
+/** The view of one transaction. */
+class StagedVersions {
+  readonly #committed: ReadonlyMap<string, EventTypeState>
+  readonly #types = new Map<string, EventTypeState>()
+  readonly #changed = new Map<string, ObservedShape>()
+  #newTypes = 0
+
+  constructor(committed: ReadonlyMap<string, EventTypeState>) {
+    this.#committed = committed
+  }
+
+  add(given: ShapeCount): void {
+    const isKnown = this.#find(given.source, given.eventType) !== undefined
+    const isOver = !isKnown && this.#committed.size + this.#newTypes >= EVENT_TYPES_MAX
+    const count = isOver ? { ...given, eventType: OTHER_SHAPES } : given
+    const type = this.#typeOf(count.source, count.eventType)
+    let found = type.shapes.get(count.fingerprint)
+    const isOther =
+      count.fingerprint === OTHER_SHAPES || (found === undefined && type.shapes.size >= SHAPES_MAX)
+    const fingerprint = isOther ? OTHER_SHAPES : count.fingerprint
+    if (isOther) found = type.shapes.get(OTHER_SHAPES)
+    const shape = found ?? newShape(type, { ...count, fingerprint })
+    type.total += count.count
+    const grown = grow(shape, count, type.total, isOther)
+    type.shapes.set(fingerprint, grown)
+    this.#changed.set(observedShapeKey(grown), grown)
+  }
+
+  changed(): readonly ObservedShape[] {
+    return [...this.#changed.values()]
+  }
+
+  #find(source: string, eventType: string): EventTypeState | undefined {
+    const key = typeKey(source, eventType)
+    return this.#types.get(key) ?? this.#committed.get(key)
+  }
+
+  #typeOf(source: string, eventType: string): EventTypeState {
+    const key = typeKey(source, eventType)
+    const staged = this.#types.get(key)
+    if (staged !== undefined) return staged
+    const committed = this.#committed.get(key)
+    if (committed === undefined) this.#newTypes += 1
+    const copy = committed ? { ...committed, shapes: new Map(committed.shapes) } : newType(source)
+    this.#types.set(key, copy)
+    return copy
+  }
+}
+
+const newShape = (type: EventTypeState, count: ShapeCount): ObservedShape => {
+  const { source, eventType, fingerprint, firstAt } = count
+  const isOther = fingerprint === OTHER_SHAPES
+  if (!isOther) type.latestVersion += 1
+  return {
+    ...{ source, eventType, fingerprint, version: isOther ? 0 : type.latestVersion },
+    ...{ paths: [], fields: [], count: 0, firstSeenAt: firstAt, lastSeenAt: firstAt, before: type.total },
+    ...{ reachedHalfMs: null, reachedNineTenthsMs: null },
+  }
+}
+
+const grow = (shape: ObservedShape, given: ShapeCount, total: number, isOther: boolean): ObservedShape => {
+  const count = shape.count + given.count
+  const lastSeenAt = Math.max(shape.lastSeenAt, given.lastAt)
+  const since = total - shape.before
+  const reached = (before: number | null, share: number): number | null =>
+    before ??
+    (since >= EVENTS_MIN && count >= share * since ? Math.max(0, lastSeenAt - shape.firstSeenAt) : null)
+  const isNamed = shape.paths.length === 0 && !isOther
+  return {
+    ...shape,
+    paths: isNamed ? (given.paths ?? []) : shape.paths,
+    fields: isNamed ? (given.fields ?? []) : shape.fields,
+    ...{ count, lastSeenAt },
+    reachedHalfMs: reached(shape.reachedHalfMs, 0.5),
+    reachedNineTenthsMs: reached(shape.reachedNineTenthsMs, 0.9),
+  }
+}
+
+const adoptionOf = (types: readonly EventTypeState[]): Adoption => {
+  const shapes = types.flatMap((type) => [...type.shapes.values()])
+  const adopted = types
+    .flatMap(({ latestVersion, shapes: own }) =>
+      [...own.values()].filter(({ version }) => version === latestVersion),
+    )
+    .reduce((sum, { count }) => sum + count, 0)
+  const total = types.reduce((sum, type) => sum + type.total, 0)
+  const last = shapes.reduce((latest, { lastSeenAt }) => Math.max(latest, lastSeenAt), 0)
+  const arriving = shapes.filter(({ lastSeenAt, version }) => version > 0 && lastSeenAt > last - ARRIVING_MS)
+  return {
+    ...{ adopted, total, rate: total === 0 ? 0 : (100 * adopted) / total },
+    versions: shapes.filter(({ version }) => version > 0).length,
+    oldestArriving: arriving.reduce((oldest, { version }) => Math.min(oldest, version), Infinity),
+  }
+}

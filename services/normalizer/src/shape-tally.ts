@@ -1,0 +1,86 @@
+import { observedShapeKey, OTHER_SHAPES, type ShapeCount } from '@weir/contracts'
+import type { Shape } from './shape.ts'
+
+/** Shapes that one transaction counts apart; what comes beyond them is counted as `others` of its source. */
+const SHAPES_MAX = 200
+/** Paths of all shapes in one record, so that it stays far below a topic's limit. */
+const PATH_CHARS_MAX = 262_144
+/** Shapes whose paths this process has sent. */
+const SENT_MAX = 20_000
+
+/** Remembers which shapes' paths were sent, so that most counts are a few numbers. Changed only after a commit. */
+export class SentShapes {
+  readonly #keys = new Set<string>()
+
+  has(key: string): boolean {
+    return this.#keys.has(key)
+  }
+
+  add(keys: readonly string[]): void {
+    if (this.#keys.size > SENT_MAX) this.#keys.clear()
+    for (const key of keys) this.#keys.add(key)
+  }
+}
+
+type Entry = { -readonly [K in keyof ShapeCount]: ShapeCount[K] } & { shape?: Shape }
+
+/** Counts the shapes of one transaction. */
+export class ShapeTally {
+  readonly #entries = new Map<string, Map<string, Map<string, Entry>>>()
+  #size = 0
+
+  /** `at`: epoch ms on the brokers' clock. */
+  add(source: string, eventType: string, shape: Shape, at: number): void {
+    const found = this.#entries.get(source)?.get(eventType)?.get(shape.fingerprint)
+    if (found === undefined && this.#size >= SHAPES_MAX) {
+      this.#count(source, OTHER_SHAPES, OTHER_SHAPES, at)
+    } else {
+      const entry = found ?? this.#entry(source, eventType, shape.fingerprint, at)
+      entry.shape ??= shape
+      count(entry, at)
+    }
+  }
+
+  /** The counts, and the keys of the shapes whose paths they give. */
+  counts(sent: SentShapes): { readonly counts: readonly ShapeCount[]; readonly given: readonly string[] } {
+    const counts: ShapeCount[] = []
+    const given: string[] = []
+    let chars = 0
+    const all = [...this.#entries.values()].flatMap((byType) => [...byType.values()])
+    for (const { shape, ...entry } of all.flatMap((byFingerprint) => [...byFingerprint.values()])) {
+      const key = observedShapeKey(entry)
+      if (shape !== undefined && !sent.has(key)) {
+        const { paths, fields } = shape
+        const size = paths.reduce((sum, path) => sum + path.length, 0)
+        if (chars + size <= PATH_CHARS_MAX) {
+          chars += size
+          given.push(key)
+          counts.push({ ...entry, paths, fields })
+          continue
+        }
+      }
+      counts.push(entry)
+    }
+    return { counts, given }
+  }
+
+  #count(source: string, eventType: string, fingerprint: string, at: number): void {
+    const found = this.#entries.get(source)?.get(eventType)?.get(fingerprint)
+    count(found ?? this.#entry(source, eventType, fingerprint, at), at)
+  }
+
+  #entry(source: string, eventType: string, fingerprint: string, at: number): Entry {
+    const byType = this.#entries.get(source) ?? new Map<string, Map<string, Entry>>()
+    const byFingerprint = byType.get(eventType) ?? new Map<string, Entry>()
+    const entry: Entry = { source, eventType, fingerprint, count: 0, firstAt: at, lastAt: at }
+    this.#entries.set(source, byType.set(eventType, byFingerprint.set(fingerprint, entry)))
+    this.#size += 1
+    return entry
+  }
+}
+
+const count = (entry: Entry, at: number): void => {
+  entry.count += 1
+  if (at < entry.firstAt) entry.firstAt = at
+  if (at > entry.lastAt) entry.lastAt = at
+}

@@ -1,0 +1,50 @@
+import { deadLetterKeyProblems } from '@weir/consumer'
+import {
+  DEAD_LETTER_SETTINGS,
+  KAFKA_SETTINGS,
+  loadSettings,
+  SERVICE_SETTINGS,
+  setting,
+  type ConfigOf,
+  type Environment,
+  type Settings,
+} from '@weir/service-kit'
+
+export const SETTINGS = {
+  ...SERVICE_SETTINGS,
+  ...KAFKA_SETTINGS,
+  ...DEAD_LETTER_SETTINGS,
+  host: { env: 'REPLAY_HOST', schema: setting.text('127.0.0.1'), help: 'Address to listen on.' },
+  port: { env: 'REPLAY_PORT', schema: setting.integer(3015, 0, 65_535), help: 'Port to listen on.' },
+  tokens: {
+    env: 'REPLAY_TOKENS',
+    schema: setting.list(),
+    secret: true,
+    help: 'Who may read and replay dead letters: name:token, separated by commas; the name is kept with each job.',
+  },
+  registryUrl: {
+    env: 'SCHEMA_REGISTRY_URL',
+    schema: setting.text(),
+    help: 'Base URL of the Confluent-compatible schema registry.',
+  },
+  bodyHashKey: {
+    env: 'BODY_HASH_KEY',
+    schema: setting.text(''),
+    secret: true,
+    help: 'The same as for ingress: a malformed body that was fixed gets its hash here.',
+  },
+} satisfies Settings
+
+export type ReplayConfig = ConfigOf<typeof SETTINGS>
+
+const TOKEN = /^[\w.-]{1,64}:.{16,}$/
+
+const check = (config: ReplayConfig): readonly string[] => [
+  ...deadLetterKeyProblems(config),
+  ...(config.tokens.length > 0 && config.tokens.every((entry) => TOKEN.test(entry))
+    ? []
+    : ['REPLAY_TOKENS needs at least one name:token, each token with 16 characters or more.']),
+]
+
+/** Throws a `ConfigError` that names each setting, its value and the fix. */
+export const loadConfig = (env: Environment = process.env): ReplayConfig => loadSettings(SETTINGS, env, check)

@@ -1,0 +1,12 @@
+import type { ServiceDefinition } from '@weir/service-kit'
+import { loadConfig, SETTINGS, type ReplayConfig } from './config.ts'
+import { start } from './start.ts'
+
+export type { ReplayConfig }
+
+export const replay: ServiceDefinition<ReplayConfig> = {
+  name: 'replay',
+  settings: SETTINGS,
+  loadConfig,
+  start,
+}

@@ -1,0 +1,116 @@
+import { DEAD_LETTER_REASONS, type DeadLetterReason, type TopicRole } from '@weir/contracts'
+import { z } from 'zod'
+
+/** Stages that write dead letters: their topic, and the one to which its letters return. */
+export const STAGES = {
+  dedup: { letters: 'dedupDlq', replay: 'dedupReplay' },
+  normalizer: { letters: 'normalizerDlq', replay: 'normalizerReplay' },
+  persistence: { letters: 'persistenceDlq', replay: 'persistenceReplay' },
+} as const satisfies Record<string, { readonly letters: TopicRole; readonly replay: TopicRole }>
+export type StageName = keyof typeof STAGES
+export const STAGE_NAMES = Object.keys(STAGES) as readonly StageName[]
+
+const text = z.string().min(1).max(1_000)
+const reasons = Object.keys(DEAD_LETTER_REASONS) as [DeadLetterReason, ...DeadLetterReason[]]
+const moment = z.union([
+  z.number().int(),
+  z.iso.datetime({ offset: true }).transform((iso) => Date.parse(iso)),
+])
+
+/** Which letters of one stage; what is not given is not asked for. */
+export const letterFilter = z.strictObject({
+  stage: z.enum(STAGE_NAMES as unknown as readonly [StageName, ...StageName[]]),
+  reason: z.enum(reasons).optional(),
+  source: text.optional(),
+  /** Epoch ms or ISO; of the last failure, `from` included and `to` not. */
+  from: moment.optional(),
+  to: moment.optional(),
+  /** Fingerprint of the payload's shape. */
+  fingerprint: text.optional(),
+  /** Record key, which is the entity key `source|interaction id`. */
+  key: text.optional(),
+  /** Hex. */
+  eventKey: text.optional(),
+  status: z.enum(['pending_inspection', 'replayed', 'discarded', 'any']).default('pending_inspection'),
+})
+export type LetterFilter = z.infer<typeof letterFilter>
+
+/** How a body is edited before it returns: first as text, then as JSON. The result is marked with the name. */
+export const fixUp = z.strictObject({
+  name: text,
+  replaceText: z
+    .array(z.strictObject({ find: text, with: z.string().max(1_000) }))
+    .max(50)
+    .default([]),
+  /** Top-level fields to set, after `rename`. */
+  set: z.record(text, z.unknown()).default({}),
+  rename: z.record(text, text).default({}),
+  remove: z.array(text).max(100).default([]),
+})
+export type FixUp = z.infer<typeof fixUp>
+
+export const jobRequest = z.strictObject({
+  kind: z.enum(['replay', 'discard']),
+  filter: letterFilter,
+  ratePerSec: z.number().positive().max(100_000).default(1_000),
+  /** A letter that was replayed so often already is left alone. */
+  replaysMax: z.number().int().min(1).max(100).default(3),
+  fixUp: fixUp.optional(),
+})
+export type JobRequest = z.infer<typeof jobRequest>
+
+export type JobState = 'waiting' | 'running' | 'done' | 'cancelled'
+
+export interface JobCounts {
+  readonly scanned: number
+  readonly matched: number
+  /** Written to the replay topic, or marked as discarded. */
+  readonly done: number
+  /** Left alone: replayed too often already. */
+  readonly guarded: number
+  /** Left alone: sealed with a key that is not given, or still malformed after the fix-up. */
+  readonly unusable: number
+}
+
+/** One replay or discard: who, what, how far. The value of `replay.state.v1` under `job|<id>`, kept as the audit record. */
+export interface Job extends JobRequest {
+  readonly id: string
+  readonly requestedBy: string
+  /** Epoch ms. */
+  readonly requestedAt: number
+  readonly state: JobState
+  /** By partition: the next offset, and the end of the topic when the job began. */
+  readonly cursor: Readonly<Record<string, string>>
+  readonly end: Readonly<Record<string, string>>
+  readonly counts: JobCounts
+  readonly finishedAt: number | null
+}
+
+export const NO_COUNTS: JobCounts = { scanned: 0, matched: 0, done: 0, guarded: 0, unusable: 0 }
+
+/** What `replay.commands.v1` holds; `tick` is the job's own next step. */
+export type Command =
+  { readonly kind: 'create'; readonly job: Job } | { readonly kind: 'cancel' | 'tick'; readonly id: string }
+
+export const encodeJson = (value: Command | Job): Buffer => Buffer.from(JSON.stringify(value))
+
+/** Undefined for what is not a command. */
+export const decodeCommand = (value: Buffer | null): Command | undefined => {
+  const command = parse(value) as Partial<Command> | undefined
+  return command?.kind === undefined ? undefined : (command as Command)
+}
+
+/** Undefined for tombstones and what is not a job. */
+export const decodeJob = (value: Buffer | null): Job | undefined => {
+  const job = parse(value) as Partial<Job> | undefined
+  return typeof job?.id === 'string' && job.filter !== undefined ? (job as Job) : undefined
+}
+
+const parse = (value: Buffer | null): object | undefined => {
+  try {
+    const parsed: unknown = JSON.parse(value?.toString() ?? 'null')
+    return typeof parsed === 'object' && parsed !== null ? parsed : undefined
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,251 @@
+import { randomUUID } from 'node:crypto'
+import {
+  decodeReceivedWebhook,
+  encodeDeadLetter,
+  encodeReceivedWebhook,
+  entityKeyOf,
+  eventKeyOf,
+  HEADER,
+  parseDeadLetterKeys,
+  TOPIC_SPECS,
+  topicNames,
+  type DeadLetterReason,
+} from '@weir/contracts'
+import { ensureTopics, openLanes, openTopicReader, partitionOf, type InputRecord } from '@weir/kafka'
+import { createLogger, Metrics, type Service } from '@weir/service-kit'
+import { isolatedKafka, testServers } from '@weir/testkit'
+import { afterEach, beforeEach, expect, it, vi } from 'vitest'
+import { replay } from './index.ts'
+
+const PORT = 27_015
+const logger = createLogger('replay-test', 'silent')
+const WAIT = { timeout: 60_000, interval: 100 }
+const TOKEN = 'a token of the tests'
+const KEYS = `k1:${'ab'.repeat(32)}`
+let settings = isolatedKafka('replay')
+let topics = topicNames(settings.topicPrefix)
+let service: Service | undefined
+
+const startReplay = async (): Promise<void> => {
+  const config = replay.loadConfig({
+    ...{
+      WEIR_PROFILE: 'dev',
+      KAFKA_BROKERS: settings.kafkaBrokers.join(','),
+      TOPIC_PREFIX: settings.topicPrefix,
+    },
+    ...{ TOPIC_PARTITIONS: String(settings.topicPartitions), KAFKA_SESSION_TIMEOUT_MS: '6000' },
+    ...{ SCHEMA_REGISTRY_URL: testServers().registryUrl, REPLAY_PORT: String(PORT) },
+    ...{ REPLAY_TOKENS: `ann:${TOKEN}`, DLQ_KEYS: KEYS, BODY_HASH_KEY: 'a key of the tests' },
+  })
+  service = await replay.start(config, { logger, metrics: new Metrics('replay') })
+  await vi.waitFor(() => expect(service?.readiness()).toEqual([]), WAIT)
+}
+
+const call = async (method: string, path: string, body?: object, token = TOKEN) => {
+  const response = await fetch(`http://127.0.0.1:${PORT}${path}`, {
+    ...{ method, headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' } },
+    ...(body && { body: JSON.stringify(body) }),
+  })
+  const text = await response.text()
+  return {
+    status: response.status,
+    text,
+    json: text.startsWith('{') ? (JSON.parse(text) as Record<string, unknown>) : {},
+  }
+}
+
+const putLetters = async (
+  topic: string,
+  ids: readonly string[],
+  reason: DeadLetterReason,
+  changes: { source?: string; body?: string; replayCount?: number; sealed?: boolean } = {},
+): Promise<void> => {
+  const lane = await openLanes({
+    ...{ settings, logger, topic, lingerMs: 1, deadlineMs: 20_000 },
+    ...{ batchRecordsMax: 500, batchBytesMax: 500_000, queueBytesMax: 10_000_000 },
+  })
+  const source = changes.source ?? 'nice'
+  await Promise.all(
+    ids.map((id) => {
+      const webhook = encodeReceivedWebhook({
+        ...{ source, interactionId: id, entityKey: entityKeyOf(source, id), dedupKey: id, eventType: 'type' },
+        ...{ eventKey: eventKeyOf(source, id), bodyHash: Buffer.alloc(8, 3), receivedAt: 5 },
+        raw: Buffer.from(changes.body ?? `{"id":"${id}"}`),
+      })
+      const headers = {
+        ...webhook.headers,
+        [HEADER.replayCount]: Buffer.from(String(changes.replayCount ?? 0)),
+      }
+      const partition = partitionOf(webhook.key, settings.topicPartitions)
+      const origin = { ...webhook, headers, topic: 'unique', partition, offset: 0n }
+      const letter = encodeDeadLetter(
+        { origin, reason, step: 'step', error: 'planted', failedAt: 1_000 },
+        changes.sealed ? parseDeadLetterKeys([KEYS]) : undefined,
+      )
+      return lane.send(partition, letter)
+    }),
+  )
+  await lane.close()
+}
+
+const readAll = async (topic: string): Promise<InputRecord[]> => {
+  const reader = await openTopicReader(settings, topic)
+  const all: InputRecord[] = []
+  await reader.readToEnd((records) => void all.push(...records))
+  await reader.close()
+  return all
+}
+
+const ended = async (id: string) => {
+  let job: Record<string, unknown> = {}
+  await vi.waitFor(async () => {
+    job = (await call('GET', `/v1/jobs/${id}`)).json
+    expect(['done', 'cancelled']).toContain(job.state)
+  }, WAIT)
+  return job
+}
+
+const run = async (request: object) => {
+  const { status, json } = await call('POST', '/v1/jobs', request)
+  expect(status).toBe(202)
+  return ended(json.id as string)
+}
+
+beforeEach(async () => {
+  settings = isolatedKafka('replay')
+  topics = topicNames(settings.topicPrefix)
+  await ensureTopics({ settings, logger, specs: TOPIC_SPECS, replicationFactor: 1, minInsyncReplicas: 1 })
+})
+
+afterEach(async () => {
+  await service?.stop()
+  service = undefined
+})
+
+it('returns exactly the letters of a filter to their stage, as many as it counted, and once', async () => {
+  await startReplay()
+  const ids = Array.from({ length: 30 }, (_, i) => `id-${i}`)
+  await putLetters(topics.normalizerDlq, ids, 'unmappable', { sealed: true })
+  await putLetters(topics.normalizerDlq, ['other'], 'schema_violation')
+  await putLetters(topics.normalizerDlq, ['again'], 'unmappable', { replayCount: 3 })
+  const filter = { stage: 'normalizer', reason: 'unmappable' }
+  expect((await call('POST', '/v1/jobs', { kind: 'replay', filter, dryRun: true })).json).toEqual({
+    dryRun: true,
+    count: 31,
+  })
+
+  const job = await run({ kind: 'replay', filter })
+  expect(job).toMatchObject({
+    requestedBy: 'ann',
+    counts: { scanned: 32, matched: 31, done: 30, guarded: 1, unusable: 0 },
+  })
+  const returned = await readAll(topics.normalizerReplay)
+  expect(returned.map((record) => decodeReceivedWebhook(record).interactionId).sort()).toEqual(ids.toSorted())
+  for (const { value, headers } of returned) {
+    expect(value!.toString()).toMatch(/^\{"id":"id-\d+"\}$/)
+    expect(headers[HEADER.replayCount]?.toString()).toBe('1')
+    expect(headers[HEADER.dlqReason]).toBeUndefined()
+  }
+  await run({ kind: 'replay', filter })
+  expect(await readAll(topics.normalizerReplay)).toHaveLength(30)
+  expect(await readAll(topics.dedupReplay)).toHaveLength(0)
+
+  await run({ kind: 'discard', filter: { stage: 'normalizer', reason: 'schema_violation' } })
+  const { json } = await call('GET', '/v1/letters?stage=normalizer&status=discarded')
+  expect((json.letters as { reason: string }[]).map(({ reason }) => reason)).toEqual(['schema_violation'])
+}, 120_000)
+
+it('goes on with a job that was interrupted, without a second or a missing letter', async () => {
+  await startReplay()
+  const ids = Array.from({ length: 200 }, (_, i) => `id-${i}`)
+  await putLetters(topics.normalizerDlq, ids, 'unmappable')
+  const id = randomUUID()
+  const request = { id, kind: 'replay', filter: { stage: 'normalizer' }, ratePerSec: 40 }
+  await call('POST', '/v1/jobs', request)
+  await call('POST', '/v1/jobs', request)
+  await vi.waitFor(
+    async () => expect((await readAll(topics.normalizerReplay)).length).toBeGreaterThan(20),
+    WAIT,
+  )
+  await service?.stop()
+  const before = (await readAll(topics.normalizerReplay)).length
+  expect(before).toBeLessThan(200)
+  await startReplay()
+  expect(await ended(id)).toMatchObject({ state: 'done', counts: { done: 200 } })
+  const keys = (await readAll(topics.normalizerReplay)).map(({ key }) => key!.toString())
+  expect(keys).toHaveLength(200)
+  expect(new Set(keys).size).toBe(200)
+}, 120_000)
+
+it('brings approved conflicts and fixed bodies back through dedup, each under a key of its own', async () => {
+  await startReplay()
+  await putLetters(topics.dedupDlq, ['conflicting'], 'key_conflict')
+  const broken = '{"interactionId":"i-1","dataActionId":"da","updatedTimestamp":"T","payload":NaN}'
+  await putLetters(topics.dedupDlq, ['malformed:1'], 'invalid_json', { body: broken })
+
+  expect(await run({ kind: 'replay', filter: { stage: 'dedup', reason: 'invalid_json' } })).toMatchObject({
+    counts: { matched: 1, done: 0, unusable: 1 },
+  })
+  const fixUp = { name: 'no NaN', replaceText: [{ find: 'NaN', with: '{}' }] }
+  await run({ kind: 'replay', filter: { stage: 'dedup', reason: 'invalid_json' }, fixUp })
+  await run({ kind: 'replay', filter: { stage: 'dedup', reason: 'key_conflict' } })
+  const returned = await readAll(topics.dedupReplay)
+  const byKey = new Map(returned.map((record) => [record.key!.toString(), record]))
+  const fixed = byKey.get('nice|i-1')!
+  expect(fixed.headers[HEADER.fixUp]?.toString()).toBe('no NaN')
+  expect(decodeReceivedWebhook(fixed)).toMatchObject({
+    interactionId: 'i-1',
+    eventType: 'data.action.updated',
+  })
+  const conflict = byKey.get('nice|conflicting')!
+  const { dedupKey, eventKey } = decodeReceivedWebhook(conflict)
+  expect(dedupKey).toBe(`conflicting#${'03'.repeat(8)}`)
+  expect(eventKey).toEqual(eventKeyOf('nice', dedupKey))
+  expect(conflict.headers[HEADER.conflictApproved]?.toString()).toBe(
+    eventKeyOf('nice', 'conflicting').toString('hex'),
+  )
+}, 120_000)
+
+it('cancels, shows, exports in the shapes of earlier systems, and asks everyone for a token', async () => {
+  await startReplay()
+  await putLetters(topics.dedupDlq, ['a'], 'invalid_json', { body: '{"broken' })
+  await putLetters(
+    topics.normalizerDlq,
+    Array.from({ length: 50 }, (_, i) => `id-${i}`),
+    'unmappable',
+  )
+  expect((await call('GET', '/v1/letters?stage=dedup', undefined, 'wrong')).status).toBe(401)
+  expect((await call('GET', '/v1/jobs', undefined, '')).status).toBe(401)
+  expect((await call('GET', '/v1/letters?stage=nowhere')).status).toBe(400)
+
+  const [letter] = (await readAll(topics.dedupDlq)) as [InputRecord]
+  const shown = await call('GET', `/v1/letters/dedup/${letter.partition}/${letter.offset}`)
+  expect(shown.json).toMatchObject({ reason: 'invalid_json', bytes: 8 })
+  expect(shown.json.preview).toMatch(/^00000000 {2}7b 22 62 72 6f 6b 65 6e .*\{"broken$/)
+  expect((await call('GET', `/v1/letters/dedup/${letter.partition}/999`)).status).toBe(404)
+
+  const exported = async (format: string) =>
+    JSON.parse((await call('GET', `/v1/letters/export?stage=dedup&format=${format}`)).text) as unknown
+  const timestamp = new Date(1_000).toISOString()
+  const error = 'JSONDecodeError: planted'
+  expect(await exported('s3')).toEqual({
+    ...{ timestamp, original_payload: '{"broken', error_message: error, retry_count: 0 },
+    status: 'pending_inspection',
+  })
+  expect(await exported('s3-full')).toEqual({ timestamp, payload: '{"broken', error })
+  expect(await exported('s2')).toEqual({ payload: '{"broken', error, timestamp })
+  expect(await exported('weir')).toMatchObject({ body: Buffer.from('{"broken').toString('base64') })
+
+  const { json } = await call('POST', '/v1/jobs', {
+    kind: 'replay',
+    filter: { stage: 'normalizer' },
+    ratePerSec: 2,
+  })
+  await vi.waitFor(
+    async () => expect((await readAll(topics.normalizerReplay)).length).toBeGreaterThan(0),
+    WAIT,
+  )
+  await call('POST', `/v1/jobs/${json.id as string}/cancel`)
+  expect(await ended(json.id as string)).toMatchObject({ state: 'cancelled' })
+  expect((await readAll(topics.normalizerReplay)).length).toBeLessThan(50)
+}, 120_000)

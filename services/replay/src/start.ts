@@ -1,0 +1,63 @@
+import { parseDeadLetterKeys, TOPIC_SPECS, topicNames, type TopicRole } from '@weir/contracts'
+import { EventReader } from '@weir/event-codec'
+import { checkTopics, openLanes, startStage, waitForBrokers } from '@weir/kafka'
+import { Closers, ConfigError, describeSettings, type Service, type ServiceDeps } from '@weir/service-kit'
+import { buildApi } from './api.ts'
+import { SETTINGS, type ReplayConfig } from './config.ts'
+import { encodeJson, STAGES } from './job.ts'
+import { LetterReader } from './letters.ts'
+import { ReplayOwner } from './replay-owner.ts'
+import { StateView } from './state-view.ts'
+
+const COMMAND_MS_MAX = 10_000
+/** One command is one transaction. */
+const BATCH = { recordsMax: 1, bytesMax: 1_048_576, lingerMs: 0 }
+const ROLES: readonly TopicRole[] = [
+  ...(['replayCommands', 'replayState'] as const),
+  ...Object.values(STAGES).flatMap(({ letters, replay }) => [letters, replay]),
+]
+
+/** Any instance answers; the one that owns the topic of commands runs the jobs. */
+export const start = async (config: ReplayConfig, { logger, metrics }: ServiceDeps): Promise<Service> => {
+  logger.info(describeSettings(SETTINGS, config), 'starting')
+  const closers = new Closers()
+  try {
+    await waitForBrokers(config, logger)
+    const specs = TOPIC_SPECS.filter(({ role }) => ROLES.includes(role))
+    const faults = await checkTopics({ settings: config, profile: config.profile, specs })
+    if (faults.length > 0) throw new ConfigError(faults.join('\n'))
+    const topics = topicNames(config.topicPrefix)
+    const keys = parseDeadLetterKeys(config.deadLetterKeys)
+    const jobLetters = new LetterReader(config, topics)
+    const letters = new LetterReader(config, topics)
+    const state = new StateView(config, topics)
+    closers.add(() => Promise.all([jobLetters.close(), letters.close(), state.close()]))
+    const { bodyHashKey, topicPartitions: partitions } = config
+    const owner = { topics, partitions, keys, bodyHashKey, logger, letters: jobLetters }
+    const stage = await startStage({
+      ...{ settings: config, logger, service: 'replay', batch: BATCH },
+      inputs: [topics.replayCommands],
+      stateTopic: topics.replayState,
+      openOwner: () => Promise.resolve(new ReplayOwner({ ...owner, events: new EventReader(config) })),
+    })
+    closers.add(() => stage.stop())
+    const lanes = await openLanes({
+      settings: { ...config, topicPartitions: 1 },
+      ...{ logger, topic: topics.replayCommands, lingerMs: 0, deadlineMs: COMMAND_MS_MAX },
+      ...{ batchRecordsMax: 100, batchBytesMax: 700_000, queueBytesMax: 10_000_000 },
+    })
+    closers.add(() => lanes.close())
+    const app = buildApi({
+      ...{ tokens: config.tokens, letters, state, keys, metrics },
+      send: (command, id) => lanes.send(0, { key: Buffer.from(id), value: encodeJson(command), headers: {} }),
+      readiness: () => stage.readiness(),
+    })
+    await app.listen({ host: config.host, port: config.port })
+    closers.add(() => app.close())
+    logger.info({ address: app.server.address() }, 'listening')
+    return { stop: () => closers.close(), failed: stage.failed, readiness: () => stage.readiness() }
+  } catch (error) {
+    await closers.close()
+    throw error
+  }
+}
