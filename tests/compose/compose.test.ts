@@ -152,6 +152,14 @@ describe.skipIf(typeof found === 'string')('docker-compose.yml', { timeout: 60_0
 describe('Dockerfile', () => {
   const read = (path: string): string => readFileSync(`${ROOT}/${path}`, 'utf8')
 
+  it('has each folder of a volume: a volume gets its owner from there, and is root’s where there is none', () => {
+    const mounted = [...read('docker-compose.yml').matchAll(/:(\/var\/lib\/weir\/[\w/]+)/g)]
+    const made = /mkdir -p ([^&]+)/.exec(read('Dockerfile'))![1]!.split(/[\s\\]+/)
+    const folders = new Set(mounted.map(([, folder]) => folder!.replace('/var/lib/', '')))
+    expect([...folders].filter((folder) => !made.includes(folder))).toEqual([])
+    expect(folders.size).toBeGreaterThan(4)
+  })
+
   it('has every service answer its probes where the health check asks', () => {
     const port = /const PORT = (\d+)/.exec(read('deploy/container/healthy.mjs'))![1]!
     const probes = SERVICES.flatMap(({ settings }) => Object.values(settings))

@@ -24,7 +24,14 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const READY_SECS_MAX = 420
 const TRAFFIC_MS = 20_000
 const REPLICAS = 3
-const PORTS = ['INGRESS_PORT', 'KAFKA_PORT', 'REGISTRY_PORT', 'POSTGRES_PORT', 'INFLUX_PORT'] as const
+const PORTS = [
+  'INGRESS_PORT',
+  'KAFKA_PORT',
+  'REGISTRY_PORT',
+  'POSTGRES_PORT',
+  'INFLUX_PORT',
+  'CONSOLE_PORT',
+] as const
 
 /** Nothing was checked, for a reason that is none of Weir's. */
 class SkippedError extends Error {
@@ -100,6 +107,7 @@ class Deployment {
       'normalizer',
       'persistence',
       'metric-export',
+      'console',
     )
   }
 
