@@ -1,0 +1,83 @@
+import { readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { isolatedKafka } from '@weir/testkit'
+import { afterEach, beforeEach, expect, it, vi } from 'vitest'
+import { Deployment, webhook } from './testing/deployment.ts'
+
+let deployment: Deployment
+
+beforeEach(async () => {
+  deployment = new Deployment(isolatedKafka('checkpoint', 2))
+  await deployment.createTopics()
+})
+afterEach(() => deployment.close())
+
+const WAIT = { timeout: 30_000, interval: 50 }
+const ids = Array.from({ length: 200 }, (_, i) => `call-${i}`)
+
+const sendAll = () => Promise.all(ids.map((id) => deployment.send(webhook(id))))
+
+const decided = (received: number) =>
+  vi.waitFor(async () => expect((await deployment.totals()).received).toBe(received), WAIT)
+
+const ready = (service: { readiness: () => readonly string[] }) =>
+  vi.waitFor(() => expect(service.readiness()).toEqual([]), WAIT)
+
+it('lets nothing pass twice after its checkpoints were damaged, swapped or taken by another process', async () => {
+  await deployment.start()
+  await sendAll()
+  await decided(200)
+  await deployment.stop()
+  const folder = (partition: number) => join(deployment.stateDir, `partition-${partition}`)
+
+  renameSync(folder(0), folder(9))
+  renameSync(folder(1), folder(0))
+  renameSync(folder(9), folder(1))
+  await ready(await deployment.start())
+  await sendAll()
+  await decided(400)
+  await deployment.stop()
+
+  for (const partition of [0, 1]) {
+    for (const name of readdirSync(folder(partition))) {
+      const file = join(folder(partition), name)
+      const bytes = readFileSync(file)
+      if (bytes.length > 0) bytes[Math.floor(bytes.length / 2)]! ^= 0x10
+      writeFileSync(file, bytes)
+    }
+  }
+  await ready(await deployment.start())
+  await sendAll()
+  await decided(600)
+  const other = new Deployment(deployment.settings)
+  try {
+    await expect(other.start({ STATE_DIR: deployment.stateDir })).rejects.toThrow(
+      `STATE_DIR is ${deployment.stateDir}, which another process uses: give each process a folder of its own.`,
+    )
+  } finally {
+    await other.close()
+  }
+  expect(await deployment.totals()).toMatchObject({ unique: 200, duplicates: 400 })
+  expect(await deployment.read(deployment.topics.unique)).toHaveLength(200)
+}, 120_000)
+
+it('stops at a damaged chunk, says where it is, and does not pass it over at the next start', async () => {
+  await deployment.start()
+  await sendAll()
+  await decided(200)
+  await deployment.stop()
+  const chunk = (await deployment.read(deployment.topics.seen)).find(
+    ({ key, partition }) => partition === 0 && key!.toString().startsWith('chunk|'),
+  )!
+  const value = Buffer.from(chunk.value!)
+  value[20]! ^= 1
+  await deployment.send({ key: chunk.key!, value, headers: {} }, deployment.topics.seen, 0)
+  const message = new RegExp(
+    `${deployment.topics.seen}/0, offset \\d+: a damaged chunk\\. .*weir dedup rebuild-state --partition 0`,
+  )
+  for (let start = 0; start < 2; start++) {
+    const service = await deployment.start()
+    await expect(service.failed).rejects.toThrow(message)
+    await deployment.stop()
+  }
+}, 90_000)

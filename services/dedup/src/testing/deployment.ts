@@ -1,0 +1,129 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import {
+  bodyHashOf,
+  decodeDedupStats,
+  encodeReceivedWebhook,
+  entityKeyOf,
+  eventKeyOf,
+  TOPIC_SPECS,
+  topicNames,
+  type TopicNames,
+  type WireRecord,
+} from '@weir/contracts'
+import {
+  ensureTopics,
+  openLanes,
+  openTopicReader,
+  partitionOf,
+  type InputRecord,
+  type KafkaSettings,
+  type Lanes,
+} from '@weir/kafka'
+import { createLogger, Metrics, type Environment, type Service } from '@weir/service-kit'
+import { dedup } from '../index.ts'
+
+const HASH_KEY = Buffer.from('test')
+export const silent = createLogger('dedup-test', 'silent')
+
+/** A webhook of ingress; `body` defaults to one that is the same for the same id. */
+export const webhook = (id: string, body = `{"id":"${id}"}`, malformed = false): WireRecord => {
+  const raw = Buffer.from(body)
+  return encodeReceivedWebhook({
+    source: 'cxone',
+    entityKey: entityKeyOf('cxone', id),
+    interactionId: id,
+    eventKey: eventKeyOf('cxone', id),
+    dedupKey: id,
+    bodyHash: bodyHashOf(HASH_KEY, raw),
+    eventType: 'CALL_CONNECTED',
+    receivedAt: 0,
+    raw,
+    ...(malformed && { intakeError: { reason: 'invalid_json', detail: 'planted', answered: 'rejected' } }),
+  })
+}
+
+/** Topics of its own, and the service started and stopped at will. */
+export class Deployment {
+  readonly settings: KafkaSettings
+  readonly topics: TopicNames
+  readonly stateDir = mkdtempSync(join(tmpdir(), 'weir-dedup-'))
+  #lanes = new Map<string, Lanes>()
+  #service: Service | undefined
+
+  constructor(settings: KafkaSettings) {
+    this.settings = settings
+    this.topics = topicNames(settings.topicPrefix)
+  }
+
+  createTopics(): Promise<void> {
+    const { settings } = this
+    return ensureTopics({
+      ...{ settings, logger: silent, specs: TOPIC_SPECS, replicationFactor: 1, minInsyncReplicas: 1 },
+    })
+  }
+
+  /** The service, once it is started; whether it is ready is another question. */
+  async start(env: Environment = {}, metrics = new Metrics('dedup')): Promise<Service> {
+    const { settings, stateDir } = this
+    const config = dedup.loadConfig({
+      WEIR_PROFILE: 'dev',
+      KAFKA_BROKERS: settings.kafkaBrokers.join(','),
+      TOPIC_PREFIX: settings.topicPrefix,
+      TOPIC_PARTITIONS: String(settings.topicPartitions),
+      KAFKA_SESSION_TIMEOUT_MS: '6000',
+      STATE_DIR: stateDir,
+      STATS_WINDOW_SECS: '10',
+      DEDUP_BATCH_RECORDS_MAX: '100',
+      DEDUP_PROBE_PORT: '0',
+      ...env,
+    })
+    this.#service = await dedup.start(config, { logger: silent, metrics })
+    return this.#service
+  }
+
+  async stop(): Promise<void> {
+    const service = this.#service
+    this.#service = undefined
+    await service?.stop()
+  }
+
+  /** To the partition of its key, unless another is given. */
+  async send(record: WireRecord, topic = this.topics.received, partition?: number): Promise<void> {
+    const { settings } = this
+    let lanes = this.#lanes.get(topic)
+    if (lanes === undefined) {
+      lanes = await openLanes({
+        ...{ settings, logger: silent, topic, lingerMs: 1, deadlineMs: 20_000 },
+        ...{ batchRecordsMax: 500, batchBytesMax: 1_000_000, queueBytesMax: 20_000_000 },
+      })
+      this.#lanes.set(topic, lanes)
+    }
+    await lanes.send(partition ?? partitionOf(record.key, settings.topicPartitions), record)
+  }
+
+  async read(topic: string): Promise<InputRecord[]> {
+    const reader = await openTopicReader(this.settings, topic)
+    const all: InputRecord[] = []
+    await reader.readToEnd((records) => void all.push(...records))
+    await reader.close()
+    return all
+  }
+
+  /** The sums of all stats records. */
+  async totals() {
+    const sum = { received: 0, unique: 0, duplicates: 0, conflicts: 0, deadLettered: 0, rejected: 0 }
+    for (const { value } of await this.read(this.topics.stats)) {
+      const stats = decodeDedupStats(value!)
+      for (const name of Object.keys(sum) as (keyof typeof sum)[]) sum[name] += stats[name]
+    }
+    return sum
+  }
+
+  async close(): Promise<void> {
+    await this.stop()
+    for (const lanes of this.#lanes.values()) await lanes.close()
+    rmSync(this.stateDir, { recursive: true, force: true })
+  }
+}
