@@ -22,6 +22,9 @@ const CONTENT_STATUS = new Set([400, 413, 422])
 const clientOf = ({ influxUrl, influxToken, influxTimeoutMs }: InfluxSettings): InfluxDB =>
   new InfluxDB({ url: influxUrl, token: influxToken, timeout: influxTimeoutMs })
 
+/** About a megabyte; the server bounds bodies only where its memory has long gone. */
+const REQUEST_POINTS_MAX = 5_000
+
 /**
  * Writes points and resolves only once the server has all of them. A point of the same window, source and partition
  * replaces the former one. Rejects with an `InfluxUnavailableError`, or an `HttpError` when the points are at fault.
@@ -31,9 +34,22 @@ export const writePoints = async (
   partition: number,
   points: readonly WindowPoint[],
 ): Promise<void> => {
+  for (let from = 0; from < points.length; from += REQUEST_POINTS_MAX) {
+    await writeRequest(settings, partition, points.slice(from, from + REQUEST_POINTS_MAX))
+  }
+}
+
+const writeRequest = async (
+  settings: InfluxSettings,
+  partition: number,
+  points: readonly WindowPoint[],
+): Promise<void> => {
   let failure: Error | undefined
-  // Retries of the client would outlive the call and report success before it is known: the stage retries.
   const api = clientOf(settings).getWriteApi(settings.influxOrg, settings.influxBucket, 'ms', {
+    // A batch that is full is sent at once and `close` does not wait for it: all would be reported as written, and
+    // nothing as refused. So none is ever full.
+    batchSize: points.length + 1,
+    // Retries of the client would outlive the call and report success before it is known: the stage retries.
     maxRetries: 0,
     flushInterval: 0,
     writeFailed: (error) => {

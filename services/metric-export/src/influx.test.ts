@@ -1,0 +1,73 @@
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { gunzipSync } from 'node:zlib'
+import { HttpError } from '@influxdata/influxdb-client'
+import { expect, it, onTestFinished } from 'vitest'
+import { InfluxUnavailableError, writePoints } from './influx.ts'
+import type { WindowPoint } from './window-sums.ts'
+
+const points = (count: number): WindowPoint[] =>
+  Array.from({ length: count }, (_, i) => ({
+    ...{ source: 'cxone', windowStart: i * 10_000, received: 1, deduplicated: 0, rotations: 0, keysHeld: 0 },
+  }))
+
+/** A database that takes its time and answers each write with `status`; counts what it has answered. */
+const openStub = async (status: number) => {
+  const seen = { requests: 0, lines: 0, bytesMax: 0 }
+  const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    const chunks: Buffer[] = []
+    for await (const chunk of request) chunks.push(chunk as Buffer)
+    const sent = Buffer.concat(chunks)
+    const body = request.headers['content-encoding'] === 'gzip' ? gunzipSync(sent) : sent
+    await sleep(20)
+    seen.requests += 1
+    seen.bytesMax = Math.max(seen.bytesMax, body.length)
+    if (status === 204) seen.lines += body.toString().split('\n').length
+    response.writeHead(status, { 'content-type': 'application/json' }).end(status === 204 ? '' : '{}')
+  }
+  const server = createServer((request, response) => void answer(request, response))
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  onTestFinished(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  const influxUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const settings = {
+    ...{ influxUrl, influxToken: 't', influxOrg: 'o', influxBucket: 'b' },
+    ...{ influxTimeoutMs: 5_000, environment: 'test' },
+  }
+  return { seen, settings }
+}
+
+// 1,000 is the client's own batch: with as many points it used to say that all is done before anything was.
+it.each([0, 1, 999, 1_000, 1_001, 2_000, 12_345])(
+  'resolves once all of %i points are acknowledged, not before',
+  async (count) => {
+    const { seen, settings } = await openStub(204)
+    await writePoints(settings, 0, points(count))
+    expect(seen.lines).toBe(count)
+  },
+)
+
+it('bounds its requests, whatever the database would take', async () => {
+  const { seen, settings } = await openStub(204)
+  await writePoints(settings, 0, points(20_000))
+  expect(seen.requests).toBeGreaterThan(3)
+  expect(seen.bytesMax).toBeLessThan(1_500_000)
+})
+
+it.each([1, 1_000, 2_000])(
+  'reports each refusal of %i points and leaves trying again to its caller',
+  async (count) => {
+    for (const status of [401, 403, 404, 429, 500, 503]) {
+      const { seen, settings } = await openStub(status)
+      await expect(writePoints(settings, 0, points(count))).rejects.toThrow(InfluxUnavailableError)
+      expect(seen.requests).toBe(1)
+    }
+    for (const status of [400, 413, 422]) {
+      const { settings } = await openStub(status)
+      await expect(writePoints(settings, 0, points(count))).rejects.toThrow(HttpError)
+    }
+  },
+)
