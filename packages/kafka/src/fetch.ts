@@ -74,7 +74,8 @@ const toFetched = ({ topic, partition, offset }: FetchRequest, decoded: DecodedP
 }
 
 const toRecord = (topic: string, partition: number, message: DecodedRecord): InputRecord => {
-  const headers: Record<string, Buffer> = {}
+  // Without a prototype: a header may have any name.
+  const headers = Object.create(null) as Record<string, Buffer>
   for (const [name, value] of Object.entries(message.headers)) {
     // Kafka allows a header name twice; the last one counts.
     const one = Array.isArray(value) ? (value as readonly Buffer[]).at(-1) : (value as Buffer | null)
