@@ -30,6 +30,9 @@ const whole =
     return value
   }
 
+/** Enough for what a defect's run inflicts. */
+const DEFECT_EVENTS = 6_000
+
 const startedAt = Date.now()
 const progress = (text: string): void => {
   const at = ((Date.now() - startedAt) / 1_000).toFixed(0).padStart(5)
@@ -92,7 +95,7 @@ const runAll = async (options: Options): Promise<number> => {
   const defect = DEFECTS.find(({ name }) => name === options.defect)
   const tier = { ...base, rate: options.rate ?? base.rate, ...(defect && { lateAfterMs: 10_000 }) }
   const seed = options.seed
-  const total = options.events ?? (defect ? 12_000 : tier.events)
+  const total = options.events ?? (defect ? DEFECT_EVENTS : tier.events)
   const results: RunResult[] = []
   for (let done = 0; done < total; done += tier.segmentEvents) {
     const events = Math.min(tier.segmentEvents, total - done)

@@ -225,6 +225,17 @@ const underLoad = async (
   }
 }
 
+/** What a process said last: of a log line the error's message alone, without stack and paths. */
+const lastWords = (logFile: string): string => {
+  const line = lastLines(logFile, 1)
+  try {
+    const { msg, err } = JSON.parse(line) as { msg?: string; err?: { message?: string } }
+    return err?.message ?? msg ?? ''
+  } catch {
+    return line.slice(0, 200)
+  }
+}
+
 const summarise = (
   run: {
     readonly options: RunOptions
@@ -267,7 +278,7 @@ const summarise = (
     ...{ invariants_failed: invariants.filter(({ holds }) => !holds).length, invariants },
     unexpected_exits: itself.map(
       ({ instance, exit, livedMs, logFile }) =>
-        `${instance} after ${Math.round(livedMs / 1_000)} s with ${exit.code ?? exit.signal}: ${lastLines(logFile, 1)}`,
+        `${instance} after ${Math.round(livedMs / 1_000)} s with ${exit.code ?? exit.signal}: ${lastWords(logFile)}`,
     ),
     faults_not_done: nemesis.outcomes.flatMap(({ target, fault, missed: why }) =>
       why === undefined ? [] : [`${target}: ${fault}: ${why}`],

@@ -62,7 +62,6 @@ export const DEFECTS: readonly Defect[] = [
   ]),
   planted('bloom_only', 'dedup drops what the filter calls perhaps seen', [lane('dedup-1', [])], {
     DEDUP_FILTER_ERROR_RATE: '0.1',
-    DEDUP_FILTER_CAPACITY: '16384',
   }),
   planted('memory_before_commit', 'dedup remembers keys before their transaction is committed', [
     lane('dedup-1', visits('dedup-outputs-sent', 2)),
