@@ -33,7 +33,16 @@ export class HttpClient {
     this.#journal = journal
   }
 
-  send({ method = 'POST', path, headers, raw, from }: HttpRequest): Promise<Answer> {
+  async send(request: HttpRequest): Promise<Answer> {
+    // A server may close an idle connection at the moment in which it is used again.
+    return (await this.#sendOnce(request, true)) ?? (await this.#sendOnce(request, false))!
+  }
+
+  /** Undefined: a connection that had been used before was closed before an answer came. */
+  #sendOnce(
+    { method = 'POST', path, headers, raw, from }: HttpRequest,
+    mayRepeat: boolean,
+  ): Promise<Answer | undefined> {
     const startedAt = performance.now()
     const length = raw.length > 0 || method === 'POST' ? ['content-length', String(raw.length)] : []
     return new Promise((resolve) => {
@@ -58,7 +67,11 @@ export class HttpClient {
         },
       )
       request.once('timeout', () => request.destroy(new Error(`no answer in ${ANSWER_MS_MAX} ms`)))
-      request.once('error', (error: NodeJS.ErrnoException) => end(0, {}, error.code ?? error.message))
+      request.once('error', (error: NodeJS.ErrnoException) => {
+        const isStale = mayRepeat && request.reusedSocket && error.code === 'ECONNRESET'
+        if (isStale) resolve(undefined)
+        else end(0, {}, error.code ?? error.message)
+      })
       request.end(raw)
     })
   }

@@ -1,6 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { topicNames, type TopicRole } from '@weir/contracts'
-import { openTopicReader, type InputRecord, type KafkaSettings, type TopicReader } from '@weir/kafka'
+import {
+  openTopicReader,
+  RetriableError,
+  type InputRecord,
+  type KafkaSettings,
+  type TopicReader,
+} from '@weir/kafka'
 
 const LOOK_MS = 50
 
@@ -35,8 +41,13 @@ export class TopicLog {
   ): Promise<readonly InputRecord[]> {
     const deadline = performance.now() + waitMs
     for (;;) {
-      const records = await this.records(role)
-      if (isDone(records) || performance.now() > deadline) return records
+      const isLast = performance.now() > deadline
+      const records = await this.records(role).catch((error: unknown) => {
+        // A broker that was stopped for a while leads nothing for a moment.
+        if (isLast || !(error instanceof RetriableError)) throw error
+        return undefined
+      })
+      if (records !== undefined && (isLast || isDone(records))) return records
       await sleep(LOOK_MS)
     }
   }
