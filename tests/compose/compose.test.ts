@@ -6,6 +6,7 @@ import { ingress } from '@weir/ingress'
 import { metricExport } from '@weir/metric-export'
 import { normalizer } from '@weir/normalizer'
 import { persistence } from '@weir/persistence'
+import { replay } from '@weir/replay'
 import type { Settings } from '@weir/service-kit'
 import { simulator } from '@weir/simulator'
 import { beforeAll, describe, expect, it, vi } from 'vitest'
@@ -20,11 +21,12 @@ const SERVICES: readonly { readonly name: string; readonly settings: Settings }[
   persistence,
   metricExport,
   webConsole,
+  replay,
   simulator,
 ]
 /** Set by the image, the same in every container. */
 const OF_THE_IMAGE =
-  /^(INGRESS_HOST|INGRESS_PORT|CONSOLE_HOST|CONSOLE_PORT|[A-Z_]+_PROBE_PORT|STATE_DIR|TRUTH_DIR)$/
+  /^(INGRESS_HOST|INGRESS_PORT|CONSOLE_HOST|CONSOLE_PORT|REPLAY_HOST|REPLAY_PORT|[A-Z_]+_PROBE_PORT|STATE_DIR|TRUTH_DIR)$/
 const BUILD_MS_MAX = 900_000
 
 interface Service {
