@@ -156,7 +156,7 @@ describe('Dockerfile', () => {
     const port = /const PORT = (\d+)/.exec(read('deploy/container/healthy.mjs'))![1]!
     const probes = SERVICES.flatMap(({ settings }) => Object.values(settings))
       .map(({ env }) => env)
-      .filter((env) => /^(INGRESS|CONSOLE|[A-Z_]+_PROBE)_PORT$/.test(env))
+      .filter((env) => /^(INGRESS|CONSOLE|REPLAY|[A-Z_]+_PROBE)_PORT$/.test(env))
     const dockerfile = read('Dockerfile')
     for (const env of probes) expect(dockerfile).toContain(` ${env}=${port}`)
     expect(probes).toHaveLength(SERVICES.length)

@@ -31,7 +31,7 @@ it('makes secrets once, for nobody else to read, and others when the state was d
   const first = localIdentity(folders)
   expect(localIdentity(folders)).toEqual(first)
   expect(statSync(join(folders.state, 'identity.json')).mode & 0o077).toBe(0)
-  expect(new Set([first.id, ...Object.values(first.secrets)]).size).toBe(5)
+  expect(new Set([first.id, ...Object.values(first.secrets)]).size).toBe(6)
   await deleteState(folders)
   const second = localIdentity(folders)
   expect(second.id).not.toBe(first.id)

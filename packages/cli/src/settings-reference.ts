@@ -124,6 +124,8 @@ const ENV_INTRO = `# Settings of docker-compose.yml: copy to .env and uncomment 
 # Where the console listens on this machine. Put a proxy that ends TLS before it.
 # CONSOLE_ADDRESS=127.0.0.1
 # CONSOLE_PORT=3001
+# Where replay listens on 127.0.0.1.
+# REPLAY_PORT=3015
 # Ports of the servers on 127.0.0.1, for your tools.
 # KAFKA_PORT=19092
 # REGISTRY_PORT=18081
@@ -148,12 +150,13 @@ const ENV_INTRO = `# Settings of docker-compose.yml: copy to .env and uncomment 
 # SOURCE_COGNIGY_TOKEN_FILE=/run/weir/sources/cognigy-token
 # BODY_HASH_KEY_FILE=/run/weir/sources/body-hash-key
 # CONSOLE_TOKENS_FILE=/run/weir/console/token
+# REPLAY_TOKENS_FILE=/run/weir/replay/tokens
 # DATABASE_URL_FILE=/run/weir/postgres/database-url
 # INFLUX_TOKEN_FILE=/run/weir/influx/token`
 
 /** The image or the file above decides about these. */
 const NOT_IN_ENV =
-  /^(INGRESS_HOST|INGRESS_PORT|CONSOLE_HOST|CONSOLE_PORT|[A-Z_]+_PROBE_PORT|STATE_DIR|TRUTH_DIR)$/
+  /^(INGRESS_HOST|INGRESS_PORT|CONSOLE_HOST|CONSOLE_PORT|REPLAY_HOST|REPLAY_PORT|[A-Z_]+_PROBE_PORT|STATE_DIR|TRUTH_DIR)$/
 
 /** Where Compose runs with another default than the service has by itself. */
 const COMPOSE_DEFAULTS: Readonly<Record<string, string>> = {
