@@ -25,4 +25,4 @@ ensure('postgres/database-url', () => `postgres://weir:${password}@postgres:5432
 ensure('influx/password', secret)
 ensure('influx/token', secret)
 ensure('console/token', secret)
-ensure('console/replay-token', () => `local:${secret()}`)
+ensure('replay/tokens', () => `local:${secret()}`)

@@ -124,8 +124,7 @@ const ENV_INTRO = `# Settings of docker-compose.yml: copy to .env and uncomment 
 # Where the console listens on this machine. Put a proxy that ends TLS before it.
 # CONSOLE_ADDRESS=127.0.0.1
 # CONSOLE_PORT=3001
-# Where the replay service listens on this machine. Put a proxy that ends TLS before it.
-# REPLAY_ADDRESS=127.0.0.1
+# Where replay listens on 127.0.0.1.
 # REPLAY_PORT=3015
 # Ports of the servers on 127.0.0.1, for your tools.
 # KAFKA_PORT=19092
@@ -151,6 +150,7 @@ const ENV_INTRO = `# Settings of docker-compose.yml: copy to .env and uncomment 
 # SOURCE_COGNIGY_TOKEN_FILE=/run/weir/sources/cognigy-token
 # BODY_HASH_KEY_FILE=/run/weir/sources/body-hash-key
 # CONSOLE_TOKENS_FILE=/run/weir/console/token
+# REPLAY_TOKENS_FILE=/run/weir/replay/tokens
 # DATABASE_URL_FILE=/run/weir/postgres/database-url
 # INFLUX_TOKEN_FILE=/run/weir/influx/token`
 

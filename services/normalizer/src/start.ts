@@ -108,7 +108,9 @@ const startSchemaVersions = async (config: NormalizerConfig, deps: ServiceDeps, 
   if (datadog) closers.add(() => datadog.close())
   const metrics = schemaMetrics(deps.metrics)
   const stage = await startStage({
-    ...{ settings: config, logger, service: 'normalizer-schemas', batch: SCHEMAS_BATCH },
+    // Its topics have one partition each, whatever the others have.
+    settings: { ...config, topicPartitions: 1 },
+    ...{ logger, service: 'normalizer-schemas', batch: SCHEMAS_BATCH },
     inputs: [topics.shapes],
     stateTopic: topics.schemasObserved,
     openOwner: () =>

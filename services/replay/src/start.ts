@@ -35,7 +35,9 @@ export const start = async (config: ReplayConfig, { logger, metrics }: ServiceDe
     const { bodyHashKey, topicPartitions: partitions } = config
     const owner = { topics, partitions, keys, bodyHashKey, logger, letters: jobLetters }
     const stage = await startStage({
-      ...{ settings: config, logger, service: 'replay', batch: BATCH },
+      // Its topics have one partition each, whatever the others have.
+      settings: { ...config, topicPartitions: 1 },
+      ...{ logger, service: 'replay', batch: BATCH },
       inputs: [topics.replayCommands],
       stateTopic: topics.replayState,
       openOwner: () => Promise.resolve(new ReplayOwner({ ...owner, events: new EventReader(config) })),
