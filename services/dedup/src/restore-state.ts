@@ -56,7 +56,7 @@ export const restoreState = async (
     if (known !== undefined && Object.keys(seen.position.next).length === 0) {
       throw new StateError(
         `${state.topic}/${partition} has an identity and no position: its records were deleted. ` +
-          repair(partition),
+          REPAIR,
       )
     }
     const durationMs = Math.round(performance.now() - startedAt)
@@ -69,8 +69,9 @@ export const restoreState = async (
   }
 }
 
-const repair = (partition: number): string =>
-  `Restore the topic, or stop dedup and run \`weir dedup rebuild-state --partition ${partition}\`.`
+const REPAIR =
+  'Restore the topic from a copy, or stop dedup and delete the topic and the group to begin anew with an empty window: ' +
+  'until it has filled, repeats reach the sinks, and their unique key stops them.'
 
 /** undefined: the partition is new. */
 const identityOf = async (
@@ -84,14 +85,14 @@ const identityOf = async (
     if (context.committed(topics.received) === undefined) return undefined
     throw new StateError(
       `${state.topic}/${partition} is empty and the group has committed offsets: the state was deleted. ` +
-        repair(partition),
+        REPAIR,
     )
   }
   const [record] = new StateReading().decode([first])
   if (record?.kind === 'identity') return record.identity
   throw new StateError(
     `${state.topic}/${partition} does not begin with its identity: its records were deleted. ` +
-      repair(partition),
+      REPAIR,
   )
 }
 
@@ -150,7 +151,7 @@ const readState = async (
   const damaged = reading.firstDamaged
   if (damaged !== undefined) {
     throw new StateError(
-      `${topic}/${partition}, offset ${damaged.offset}: ${damaged.message}. ${repair(partition)}`,
+      `${topic}/${partition}, offset ${damaged.offset}: ${damaged.message}. ${REPAIR}`,
     )
   }
   return records
