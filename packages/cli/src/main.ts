@@ -1,6 +1,7 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { runAudit } from './audit.ts'
 import { envExample, settingsReference } from './settings-reference.ts'
+import { sourcesCommand } from './sources-command.ts'
 import { runStart, type StartOptions } from './start.ts'
 import { runTopics } from './topics.ts'
 
@@ -83,6 +84,8 @@ program
   .action(({ env }: { env?: boolean }) => {
     process.stdout.write(env ? envExample() : settingsReference())
   })
+
+program.addCommand(sourcesCommand())
 
 await program.parseAsync()
 // Sockets of servers that are gone may linger.
