@@ -4,6 +4,7 @@ import { addDlqCommands } from './dlq-commands.ts'
 import { addMappingCommands } from './mapping-commands.ts'
 import { addSchemaCommands } from './schema-commands.ts'
 import { envExample, settingsReference } from './settings-reference.ts'
+import { sourcesCommand } from './sources-command.ts'
 import { runStart, type StartOptions } from './start.ts'
 import { runTopics } from './topics.ts'
 
@@ -90,6 +91,7 @@ program
 addDlqCommands(program)
 addMappingCommands(program)
 addSchemaCommands(program)
+program.addCommand(sourcesCommand())
 
 await program.parseAsync()
 // Sockets of servers that are gone may linger.

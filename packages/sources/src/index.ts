@@ -14,8 +14,10 @@ export {
   type ParsedSourcesFile,
 } from './sources-file/parse-sources-file.ts'
 export { stableBody } from './stable-body.ts'
+export { describeMatch, explainSignature, type ExplainedStep, type Explanation } from './verifier/explain.ts'
 export { RequestHeaders } from './verifier/request-headers.ts'
 export { SecretError } from './verifier/secrets.ts'
+export { findShadowMatches, type ShadowMatch } from './verifier/shadow.ts'
 export { sign, signedHeaders, type SigningMoment } from './verifier/sign.ts'
 export {
   isSignature,

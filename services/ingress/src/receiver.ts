@@ -8,6 +8,7 @@ import type { IngressConfig } from './config.ts'
 import { answer, answerAndClose, answerEarly, errorBody, type AnswerHeaders } from './http-answer.ts'
 import { answerOf, intake, type Intake } from './intake.ts'
 import { readBody, type ArrivingBytes, type BodyFailure } from './read-body.ts'
+import type { Shadow } from './shadow.ts'
 import type { Route, SourceTable } from './source-table.ts'
 
 export interface ReceiverOptions {
@@ -15,6 +16,7 @@ export interface ReceiverOptions {
   readonly logger: Logger
   readonly table: SourceTable
   readonly arriving: ArrivingBytes
+  readonly shadow: Shadow
   /** Undefined until the brokers answered. */
   readonly lanes: () => Lanes | undefined
   /** True: connections are closed after their answer. */
@@ -31,6 +33,7 @@ interface Exchange {
 }
 
 type Accepted = Extract<Intake, { kind: 'accept' }>
+type Refused = Extract<Intake, { kind: 'refuse' }>
 
 interface Refusal {
   readonly status: number
@@ -125,7 +128,14 @@ export class Receiver {
       return
     }
     if (outcome.kind === 'accept') await this.#accept(exchange, outcome)
-    else this.#answer(exchange, outcome.status, outcome.answer)
+    else this.#refuse(exchange, raw, outcome)
+  }
+
+  #refuse(exchange: Exchange, raw: Buffer, { status, answer: body, verdict }: Refused): void {
+    this.#answer(exchange, status, body)
+    // A wrong token says nothing of the signature.
+    if (verdict.kind === 'token') return
+    this.#options.shadow.consider(exchange.route.access, exchange.headers, raw, exchange.startedAt)
   }
 
   async #accept(exchange: Exchange, { webhook, status, answer: body }: Accepted): Promise<void> {

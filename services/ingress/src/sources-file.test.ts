@@ -28,6 +28,7 @@ sources:
   hurried: { preset: nice, requestBudgetMs: 100 }
   retried: { preset: nice, volatileFields: [payload.attempt] }
   absent: { preset: nice }
+  shadowed: { preset: nice, shadow: true }
 `,
 )
 const secrets = (...names: string[]) =>
@@ -45,6 +46,7 @@ const env = {
     'LIMITED',
     'HURRIED',
     'RETRIED',
+    'SHADOWED',
   ),
   SOURCE_HOOKS_SECRETS: WHSEC,
   SOURCE_EXPERT_BASIC: 'user:password',
@@ -215,6 +217,28 @@ it('answers 503, not 401, while keys are not there', async () => {
   expect(await ingress.metricsText()).toMatch(
     /signatures_total\{source="absent",result="unavailable".*\} [1-9]/,
   )
+})
+
+it('says in shadow mode how a refused request is signed, and refuses it all the same', async () => {
+  const raw = Buffer.from(NICE)
+  const headers = signedHeaders(PRESETS['cxone-dataaction'].verifier as HmacSpec, SECRET, raw)
+  const send = (source: string) =>
+    ingress.call({
+      path: `/webhooks/${source}`,
+      body: raw,
+      headers: { 'content-type': 'application/json', ...headers },
+    })
+  const answers = await Promise.all(Array.from({ length: 20 }, () => send('shadowed')))
+  expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([403]))
+  expect((await send('plain')).status).toBe(401)
+  expect(ingress.written).toEqual([])
+  const text = await ingress.metricsText()
+  const matches =
+    /shadow_matches_total\{source="shadowed",preset="cxone-dataaction",encoding="base64",secret_encoding="utf8",secret="0".*\} (\d+)/
+  const count = Number(matches.exec(text)?.[1])
+  expect(count).toBeGreaterThanOrEqual(10)
+  expect(count).toBeLessThan(20)
+  expect(text).not.toContain('shadow_looks_total{source="plain"')
 })
 
 it('refuses to start with a file that cannot be used, and says where', () => {

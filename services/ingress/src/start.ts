@@ -10,6 +10,7 @@ import { loadSources } from './load-sources.ts'
 import { ArrivingBytes } from './read-body.ts'
 import { Receiver } from './receiver.ts'
 import { buildServer } from './server.ts'
+import { Shadow } from './shadow.ts'
 import { SourceReloader } from './source-reloader.ts'
 import { SourceTable } from './source-table.ts'
 
@@ -58,7 +59,7 @@ export const start = async (
     queuedBytes.set(lanes?.queued.bytes ?? 0)
   }
   const receiver = new Receiver({
-    ...{ config, logger, table, arriving },
+    ...{ config, logger, table, arriving, shadow: new Shadow(logger, metrics) },
     lanes: () => lanes,
     isClosing: () => stopping.isClosing,
   })

@@ -9,6 +9,7 @@ import { loadSources } from './load-sources.ts'
 import { ArrivingBytes } from './read-body.ts'
 import { Receiver } from './receiver.ts'
 import { buildServer } from './server.ts'
+import { Shadow } from './shadow.ts'
 import { SourceTable } from './source-table.ts'
 
 export interface Answer {
@@ -40,12 +41,13 @@ export class TestIngress {
 
   constructor(env: Readonly<Record<string, string>>) {
     const config = loadConfig({ WEIR_PROFILE: 'dev', KAFKA_BROKERS: 'none:1', ...env })
+    const logger = createLogger('test', 'silent')
     const intakeMetrics = new IntakeMetrics(this.metrics)
     this.table = new SourceTable(config, intakeMetrics)
     this.table.replace(loadSources(config, readText).accesses)
     const receiver = new Receiver({
-      ...{ config, table: this.table, arriving: new ArrivingBytes(config.arrivingBytesMax) },
-      logger: createLogger('test', 'silent'),
+      ...{ config, logger, table: this.table, arriving: new ArrivingBytes(config.arrivingBytesMax) },
+      shadow: new Shadow(logger, this.metrics),
       lanes: () => this.#lanes,
       isClosing: () => this.isClosing,
     })

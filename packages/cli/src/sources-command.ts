@@ -1,0 +1,62 @@
+import { describeSourcesFile, sourcesFileJsonSchema } from '@weir/sources'
+import { Command, InvalidArgumentError } from 'commander'
+import { readDefinitions, verifySource, type VerifyOptions } from './sources-verify.ts'
+
+const epochSeconds = (text: string): number => {
+  if (!/^\d{1,11}$/.test(text)) throw new InvalidArgumentError('must be seconds since 1970.')
+  return Number(text)
+}
+
+const print = (lines: readonly string[]): void => {
+  process.stdout.write(`${lines.join('\n')}\n`)
+}
+
+/** `weir sources`: what helps to set sources up. Secrets come from the environment, as ingress has them. */
+export const sourcesCommand = (): Command => {
+  const command = new Command('sources').description('Explains signatures and checks the sources file.')
+  command
+    .command('verify')
+    .description('Explains step by step why a request’s signature holds or not. Prints no secret.')
+    .requiredOption('--source <name>', 'the source that got the request')
+    .requiredOption('--body <file>', 'its exact body; - reads standard input')
+    .option(
+      '--header <header>',
+      "a header as 'name: value'; give all",
+      (text, all: string[]) => [...all, text],
+      [],
+    )
+    .option('--file <file>', 'the sources file (default: SOURCES_FILE, else the sources that need none)')
+    .option(
+      '--at <seconds>',
+      'judge timestamps as if it were then, seconds since 1970 (default: now)',
+      epochSeconds,
+    )
+    .action((options: VerifyOptions) => {
+      const { lines, exitCode } = verifySource(options, process.env)
+      print(lines)
+      process.exitCode = exitCode
+    })
+  command
+    .command('check')
+    .description('Checks a sources file and lists its sources; reports everything that is wrong at once.')
+    .argument('[file]', 'the file (default: SOURCES_FILE, else the sources that need none)')
+    .action((file?: string) => {
+      const definitions = readDefinitions(file ?? process.env.SOURCES_FILE)
+      if (typeof definitions === 'string') {
+        print([definitions])
+        process.exitCode = 1
+      } else {
+        print(definitions.map(({ name, preset, paths }) => `${name}  preset ${preset}  ${paths.join(' ')}`))
+      }
+    })
+  command
+    .command('settings')
+    .description('Prints every setting of a source in the file, as docs/sources/sources-file.md has them.')
+    .option('--json-schema', 'as JSON Schema, for editors')
+    .action(({ jsonSchema }: { readonly jsonSchema?: boolean }) => {
+      print([
+        jsonSchema ? JSON.stringify(sourcesFileJsonSchema(), undefined, 2) : describeSourcesFile().trimEnd(),
+      ])
+    })
+  return command
+}

@@ -1,0 +1,96 @@
+import { readFileSync } from 'node:fs'
+import type { Environment } from '@weir/service-kit'
+import {
+  describeProblems,
+  explainSignature,
+  isSignature,
+  openAccess,
+  parseSourcesFile,
+  RequestHeaders,
+  settingName,
+  SOURCES,
+  type ReadText,
+  type SourceDefinition,
+} from '@weir/sources'
+
+export interface VerifyOptions {
+  readonly source: string
+  /** File with the exact bytes; `-` is standard input. */
+  readonly body: string
+  /** `name: value` each. */
+  readonly header: readonly string[]
+  /** Sources file; default SOURCES_FILE. */
+  readonly file?: string
+  /** Epoch seconds to judge timestamps by; default now. */
+  readonly at?: number
+}
+
+/** What is printed, and the exit code: 0 it holds, 1 it does not, 2 it could not be judged. */
+export interface VerifyResult {
+  readonly lines: readonly string[]
+  readonly exitCode: 0 | 1 | 2
+}
+
+const HEADER = /^([A-Za-z0-9-]+):[ \t]*(.*?)[ \t]*$/
+
+const readText: ReadText = (file) => readFileSync(file, 'utf8')
+
+/** Explains step by step why a request's signature holds or not. Names places of secrets, never a secret. */
+export const verifySource = (options: VerifyOptions, env: Environment): VerifyResult => {
+  const cannot = (...lines: string[]): VerifyResult => ({ lines, exitCode: 2 })
+  const definitions = readDefinitions(options.file ?? env.SOURCES_FILE)
+  if (typeof definitions === 'string') return cannot(definitions)
+  const source = definitions.find(({ name }) => name === options.source)
+  if (source === undefined) {
+    const names = definitions.map(({ name }) => name).join(', ')
+    return cannot(`There is no source ${options.source}: there are ${names}.`)
+  }
+  if (!isSignature(source.verifier)) {
+    return cannot(
+      `Requests of ${source.name} are not signed: their address decides, and a token where one is set.`,
+    )
+  }
+  const malformed = options.header.filter((text) => !HEADER.test(text))
+  if (malformed.length > 0) return cannot(...malformed.map((text) => `--header ${text}: give 'name: value'.`))
+  const { access, problems } = openAccess(source, env, readText)
+  if (problems.length > 0) return cannot(...problems)
+  if (access?.unavailable !== undefined) return cannot(access.unavailable)
+  if (access === undefined || access.secrets.length === 0) {
+    return cannot(
+      `There are no secrets: give ${settingName(source.name, 'SECRETS')} or ${settingName(source.name, 'SECRETS')}_FILE.`,
+    )
+  }
+  let raw: Buffer
+  try {
+    raw = readFileSync(options.body === '-' ? 0 : options.body)
+  } catch (error) {
+    return cannot(
+      `--body ${options.body}: cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown error'}).`,
+    )
+  }
+  const headers = new RequestHeaders(options.header.flatMap((text) => HEADER.exec(text)!.slice(1, 3)))
+  const now = options.at === undefined ? Date.now() : options.at * 1_000
+  const { verdict, steps, hints } = explainSignature(source.verifier, access.secrets, headers, raw, now)
+  return {
+    lines: [
+      `source ${source.name}, preset ${source.preset}, ${raw.length} bytes of body, ${access.secrets.length} secrets`,
+      ...steps.map(({ isGood, text }) => `${isGood ? 'ok    ' : 'not ok'} ${text}`),
+      ...hints.map((text) => `hint   ${text}`),
+      verdict.kind === 'valid' ? 'The signature holds.' : 'The signature does not hold.',
+    ],
+    exitCode: verdict.kind === 'valid' ? 0 : 1,
+  }
+}
+
+/** The sources of a file, or those that need none; a text: why the file cannot be used. */
+export const readDefinitions = (file: string | undefined): readonly SourceDefinition[] | string => {
+  if (file === undefined || file === '') return SOURCES
+  let text: string
+  try {
+    text = readText(file)
+  } catch (error) {
+    return `${file} cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown error'}).`
+  }
+  const { sources, problems } = parseSourcesFile(text)
+  return problems.length > 0 ? describeProblems(file, problems) : sources
+}

@@ -1,0 +1,143 @@
+import type { RequestHeaders } from './request-headers.ts'
+import { findShadowMatches, type ShadowMatch } from './shadow.ts'
+import { readEntries, signatureLength } from './signature-entries.ts'
+import type { SignatureSpec } from './spec.ts'
+import { parseTimestamp } from './timestamp.ts'
+import { createVerifier, signatureHeaders, type Verdict } from './verifier.ts'
+
+/** One thing that was looked at, in the order in which a request is judged. */
+export interface ExplainedStep {
+  readonly isGood: boolean
+  readonly text: string
+}
+
+export interface Explanation {
+  readonly verdict: Verdict
+  readonly steps: readonly ExplainedStep[]
+  /** Ways of signing, or changes of the body, that would have matched. */
+  readonly hints: readonly string[]
+}
+
+/** Why a request's signature holds or not, step by step. Names places of secrets, never a secret or a signature that would do. */
+export const explainSignature = (
+  spec: SignatureSpec,
+  secrets: readonly string[],
+  headers: RequestHeaders,
+  raw: Buffer,
+  now: number,
+): Explanation => {
+  const verify = createVerifier(spec, secrets)
+  const verdict = verify(headers, raw, now)
+  const steps = [
+    ...headerSteps(spec, headers),
+    ...formSteps(spec, headers),
+    ...timestampSteps(spec, headers, now),
+    matchStep(spec, secrets, verdict),
+  ]
+  return { verdict, steps, hints: verdict.kind === 'valid' ? [] : hintsOf(spec, secrets, headers, raw, now) }
+}
+
+const headerSteps = (spec: SignatureSpec, headers: RequestHeaders): ExplainedStep[] =>
+  signatureHeaders(spec).map((name) => {
+    const count = headers.count(name)
+    if (count > 1) return bad(`header ${name} is there ${count} times: one is due`)
+    if (count === 0) return bad(`header ${name} is not there`)
+    return headers.get(name) === undefined
+      ? bad(`header ${name} is empty`)
+      : good(`header ${name} is there once`)
+  })
+
+const formSteps = (spec: SignatureSpec, headers: RequestHeaders): ExplainedStep[] => {
+  const header = headers.get(spec.header)
+  if (header === undefined) return []
+  const due = `${signatureLength(spec)} bytes in ${spec.encoding}${spec.prefix === '' ? '' : ` after ${spec.prefix}`}`
+  const entries = readEntries(spec, header)
+  if (entries === undefined)
+    return [bad(`${spec.header} is not of the form ${spec.form}: ${due} is due${formHint(spec, header)}`)]
+  const count = entries.signatures.length
+  if (count === 0) return [bad(`${spec.header} has no entry ${spec.label}`)]
+  return [good(`${spec.header} has ${count} signature${count === 1 ? '' : 's'} of ${due}`)]
+}
+
+const formHint = (spec: SignatureSpec, header: string): string => {
+  if (spec.form !== 'single') return ''
+  if (!header.startsWith(spec.prefix)) return `, and it does not start with ${spec.prefix}`
+  return `, and there are ${header.length - spec.prefix.length} characters`
+}
+
+const timestampSteps = (spec: SignatureSpec, headers: RequestHeaders, now: number): ExplainedStep[] => {
+  const { timestamp: timing } = spec
+  if (timing === undefined) return []
+  const header = headers.get(spec.header)
+  const text =
+    timing.header === undefined ? header && readEntries(spec, header)?.timestamp : headers.get(timing.header)
+  if (text === undefined) return [bad('there is no timestamp')]
+  const sentAt = parseTimestamp(text, timing.unit)
+  if (sentAt === undefined) {
+    return [
+      bad(
+        `the timestamp is not a plain number of ${timing.unit === 's' ? 'seconds' : 'milliseconds'} since 1970`,
+      ),
+    ]
+  }
+  const away = Math.round((now - sentAt) / 1_000)
+  const says = `the timestamp is ${Math.abs(away)} s ${away < 0 ? 'after' : 'before'} the clock, ${timing.toleranceSecs} s are allowed`
+  return [Math.abs(away) <= timing.toleranceSecs ? good(says) : bad(says)]
+}
+
+const matchStep = (spec: SignatureSpec, secrets: readonly string[], verdict: Verdict): ExplainedStep => {
+  const way = `${spec.kind === 'hmac' ? `HMAC-${spec.algorithm.toUpperCase()}` : 'ed25519'} over ${spec.content}`
+  if (verdict.kind === 'valid')
+    return good(`${way} matches with secret ${verdict.secret} of ${secrets.length}`)
+  if (verdict.kind === 'invalid' && verdict.reason === 'timestamp_outside_tolerance') {
+    return good(`${way} matches: only the timestamp is wrong`)
+  }
+  if (verdict.kind === 'missing' || verdict.reason !== 'no_match') return bad(`${way} was not compared`)
+  return bad(`${way} matches with none of ${secrets.length} secrets`)
+}
+
+const BODY_CHANGES: readonly (readonly [what: string, change: (text: string) => string])[] = [
+  ['without the line feed at its end', (text) => text.replace(/\r?\n$/, '')],
+  ['with a line feed at its end', (text) => `${text}\n`],
+  ['with CR LF for LF', (text) => text.replace(/(?<!\r)\n/g, '\r\n')],
+  ['with LF for CR LF', (text) => text.replaceAll('\r\n', '\n')],
+  ['parsed and written again', (text) => JSON.stringify(JSON.parse(text))],
+]
+
+const hintsOf = (
+  spec: SignatureSpec,
+  secrets: readonly string[],
+  headers: RequestHeaders,
+  raw: Buffer,
+  now: number,
+): string[] => {
+  const ways = findShadowMatches(headers, raw, secrets).map(describeMatch)
+  const verify = createVerifier(spec, secrets)
+  const bodies = BODY_CHANGES.flatMap(([what, change]) => {
+    const changed = attempt(() => Buffer.from(change(raw.toString())))
+    if (changed === undefined || changed.equals(raw) || verify(headers, changed, now).kind !== 'valid')
+      return []
+    return [`the body ${what} matches: the file or a proxy changed it`]
+  })
+  const trimmed = secrets.flatMap((secret, index) => {
+    if (secret.trim() === secret || secret.trim() === '') return []
+    const isGood = attempt(() => createVerifier(spec, [secret.trim()])(headers, raw, now).kind === 'valid')
+    return isGood === true ? [`secret ${index} matches without the blanks around it`] : []
+  })
+  return [...ways, ...bodies, ...trimmed]
+}
+
+export const describeMatch = (match: ShadowMatch): string =>
+  `header ${match.header} matches as ${match.algorithm} in ${match.encoding} over ${match.content} with secret ${match.secret} ` +
+  `read as ${match.secretEncoding}${match.preset === 'none' ? '' : `: that is the preset ${match.preset}`}`
+
+const attempt = <T>(make: () => T): T | undefined => {
+  try {
+    return make()
+  } catch {
+    return undefined
+  }
+}
+
+const good = (text: string): ExplainedStep => ({ isGood: true, text })
+const bad = (text: string): ExplainedStep => ({ isGood: false, text })

@@ -1,0 +1,112 @@
+import { describe, expect, it } from 'vitest'
+import { PRESETS } from '../presets/index.ts'
+import { explainSignature } from './explain.ts'
+import { RequestHeaders } from './request-headers.ts'
+import { findShadowMatches } from './shadow.ts'
+import { signedHeaders } from './sign.ts'
+import { hmacOverBody, type HmacSpec } from './spec.ts'
+
+const NOW = 1_700_000_000_000
+const BODY = Buffer.from('{"id":1}')
+const hmacPresets = Object.values(PRESETS).flatMap(({ name, verifier }): [string, HmacSpec][] =>
+  verifier.kind === 'hmac' && name !== 'custom' ? [[name, verifier]] : [],
+)
+
+describe('shadow matches', () => {
+  it.each(hmacPresets)('find the preset %s, and which secret it was', (name, spec) => {
+    const secret = spec.secretEncoding === 'whsec' ? `whsec_${btoa('a secret')}` : 'a secret!'
+    const headers = RequestHeaders.of(signedHeaders(spec, secret, BODY, { now: NOW }))
+    expect(findShadowMatches(headers, BODY, ['another', secret])).toContainEqual({
+      ...{ preset: name, header: spec.header, algorithm: spec.algorithm, encoding: spec.encoding },
+      ...{ content: spec.content, secretEncoding: spec.secretEncoding, secret: 1 },
+    })
+  })
+
+  it('find a way of its own: another header, algorithm, encoding and reading of the secret', () => {
+    const spec = hmacOverBody('x-other', 'base64url', {
+      ...{ algorithm: 'sha512', secretEncoding: 'hex', content: '{timestamp}{body}' },
+      timestamp: { header: 'x-time', unit: 'ms', toleranceSecs: 1 },
+    })
+    const headers = RequestHeaders.of(signedHeaders(spec, 'c0ffee', BODY, { now: NOW }))
+    expect(findShadowMatches(headers, BODY, ['c0ffee'])).toEqual([
+      {
+        ...{ preset: 'none', header: 'x-other', algorithm: 'sha512', encoding: 'base64url' },
+        ...{ content: '{timestamp}{body}', secretEncoding: 'hex', secret: 0 },
+      },
+    ])
+  })
+
+  it('find nothing where nothing matches, whatever a request brings', () => {
+    const headers = new RequestHeaders([
+      'x',
+      'a=b;c,d  =',
+      'y',
+      'f'.repeat(64),
+      'z',
+      '\u00ff'.repeat(300),
+      'w',
+      '',
+    ])
+    expect(findShadowMatches(headers, BODY, ['s', '', 'ff'])).toEqual([])
+    expect(findShadowMatches(new RequestHeaders([]), BODY, ['s'])).toEqual([])
+  })
+})
+
+describe('an explanation', () => {
+  const spec = PRESETS.nice.verifier as HmacSpec
+  const signed = (body: Buffer, secret = 'a secret') => signedHeaders(spec, secret, body)
+  const explain = (headers: Readonly<Record<string, string>>, body: Buffer = BODY, secrets = ['a secret']) =>
+    explainSignature(spec, secrets, RequestHeaders.of(headers), body, NOW)
+
+  it('says that all is well', () => {
+    const { steps, hints, verdict } = explain(signed(BODY))
+    expect([verdict.kind, hints]).toEqual(['valid', []])
+    expect(steps.map(({ isGood, text }) => `${isGood} ${text}`)).toEqual([
+      'true header x-nice-signature is there once',
+      'true x-nice-signature has 1 signature of 32 bytes in hex',
+      'true HMAC-SHA256 over {body} matches with secret 0 of 1',
+    ])
+  })
+
+  it.each<[string, Record<string, string>, Buffer, RegExp]>([
+    ['nothing', {}, BODY, /x-nice-signature is not there/],
+    ['an empty header', { 'x-nice-signature': '' }, BODY, /is empty/],
+    [
+      'another form',
+      { 'x-nice-signature': 'abc' },
+      BODY,
+      /32 bytes in hex is due, and there are 3 characters/,
+    ],
+    ['another secret', signed(BODY, 'other'), BODY, /matches with none of 1 secrets/],
+    ['a line feed', signed(BODY), Buffer.from('{"id":1}\n'), /without the line feed at its end matches/],
+    ['JSON written anew', signed(BODY), Buffer.from('{ "id": 1 }'), /parsed and written again matches/],
+  ])('names what is wrong with %s', (_, headers, body, message) => {
+    const { steps, hints, verdict } = explain(headers, body)
+    expect(verdict.kind).not.toBe('valid')
+    expect([...steps.map(({ text }) => text), ...hints].join('\n')).toMatch(message)
+    expect(steps.some(({ isGood }) => !isGood)).toBe(true)
+  })
+
+  it('names the way that would do, a secret with blanks, and a clock that is wrong', () => {
+    const other = signedHeaders(PRESETS['cxone-dataaction'].verifier as HmacSpec, 'a secret', BODY)
+    expect(explain(other).hints).toEqual([
+      'header x-nice-webhook-signature matches as sha256 in base64 over {body} with secret 0 read as utf8: that is the preset cxone-dataaction',
+    ])
+    expect(explain(signed(BODY), BODY, [' a secret\n']).hints).toContain(
+      'secret 0 matches without the blanks around it',
+    )
+    const slack = PRESETS.slack.verifier as HmacSpec
+    const late = RequestHeaders.of(signedHeaders(slack, 's', BODY, { now: NOW - 400_000 }))
+    const { steps } = explainSignature(slack, ['s'], late, BODY, NOW)
+    expect(steps.map(({ text }) => text).join('\n')).toMatch(
+      /400 s before the clock, 300 s are allowed\n.*only the timestamp/,
+    )
+  })
+
+  it('never shows a secret or a signature that would do', () => {
+    const good = signed(BODY)['x-nice-signature']!
+    const text = JSON.stringify(explain({ 'x-nice-signature': '0'.repeat(64) }))
+    expect(text).not.toContain('a secret')
+    expect(text).not.toContain(good)
+  })
+})
