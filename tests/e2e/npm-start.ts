@@ -5,10 +5,10 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { freePorts, ROOT, weirHome } from '@weir/local-stack'
 
-const PORTS = [
+export const PORTS = [
   ...['INGRESS_PORT', 'KAFKA_PORT', 'KAFKA_CONTROLLER_PORT', 'REGISTRY_PORT', 'POSTGRES_PORT', 'INFLUX_PORT'],
   ...['INFLUX_BACKUP_PORT', 'DEDUP_PROBE_PORT', 'NORMALIZER_PROBE_PORT', 'PERSISTENCE_PROBE_PORT'],
-  ...['METRIC_EXPORT_PROBE_PORT', 'SIMULATOR_PROBE_PORT'],
+  ...['METRIC_EXPORT_PROBE_PORT', 'SIMULATOR_PROBE_PORT', 'CONSOLE_PORT'],
 ] as const
 const GIVEN = ['KAFKA_BROKERS', 'SCHEMA_REGISTRY_URL', 'DATABASE_URL', 'INFLUX_URL'] as const
 const LOOK_MS = 100

@@ -9,6 +9,7 @@ import {
   newPorts,
   npmStart,
   pathOf,
+  PORTS,
   processesOf,
   signal,
   untilNoneOf,
@@ -191,6 +192,8 @@ describe.runIf(hasProc)('npm start that cannot start', () => {
   it('explains its options and ports', async () => {
     const run = npmStart(homeOf(), ['--help'], {})
     expect(await run.exited).toBe(0)
+    const ports = [...run.output().matchAll(/\b([A-Z_]+_PORT) \d+/g)].map(([, name]) => name)
+    expect(ports.sort()).toEqual([...PORTS].sort())
     for (const word of ['--for', '--rate', '--no-simulator', '--fresh', 'INGRESS_PORT 3000', 'KAFKA_BROKERS'])
       expect(run.output()).toContain(word)
   })

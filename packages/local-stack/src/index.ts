@@ -1,6 +1,7 @@
 export * from './folders.ts'
 export { isRunning } from './identity.ts'
 export * from './influx.ts'
+export * from './influx2.ts'
 export * from './kafka.ts'
 export * from './leftovers.ts'
 export * from './lock.ts'

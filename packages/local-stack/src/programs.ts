@@ -26,6 +26,11 @@ export const findJava = async (
 
 export const hasMaven = async (): Promise<boolean> => (await outputOf('mvn', ['-version'])) !== undefined
 export const hasGo = async (): Promise<boolean> => (await outputOf('go', ['version'])) !== undefined
+export const hasCargo = async (): Promise<boolean> => (await outputOf('cargo', ['--version'])) !== undefined
+
+/** Name of the toolchain that rustup would use here; a build elsewhere must be told. undefined: there is no rustup. */
+export const activeRustToolchain = async (): Promise<string | undefined> =>
+  (await outputOf('rustup', ['show', 'active-toolchain']))?.split(/\s/)[0]
 
 /** True when `docker compose` exists and an engine answers. */
 export const hasDockerCompose = async (): Promise<boolean> =>

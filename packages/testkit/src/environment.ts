@@ -13,6 +13,14 @@ export interface TestServers {
   /** undefined: no InfluxDB in this run, and `influxMissing` says why. */
   readonly influxUrl?: string
   readonly influxMissing?: string
+  /** InfluxDB 2, with one organisation and bucket; undefined: `influx2Missing` says why, and how to have it. */
+  readonly influx2?: {
+    readonly url: string
+    readonly token: string
+    readonly org: string
+    readonly bucket: string
+  }
+  readonly influx2Missing?: string
   /** This test run's folder under WEIR_HOME; see `isolatedFolders`. */
   readonly under: string
 }

@@ -2,18 +2,22 @@ import { mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import {
   buildInflux,
+  buildInflux2,
   fetchKafka,
   fetchRegistry,
   findJava,
   folders as foldersOf,
   freePorts,
+  hasCargo,
   hasGo,
   hasMaven,
+  isInflux2Built,
   isInfluxBuilt,
   isKafkaFetched,
   isRegistryFetched,
   isRunning,
   startInflux,
+  startInflux2,
   startKafka,
   startPostgres,
   startRegistry,
@@ -86,6 +90,7 @@ const given = (name: string): string | undefined => {
 }
 
 const start = async (folders: Folders): Promise<TestServers> => {
+  const influx2 = await influx2Server(folders)
   const java = await requireJava(folders)
   const [kafkaPort, controllerPort, registryPort, postgresPort, influxPort, backupPort] = await freePorts(6)
   const kafka = async (): Promise<string> => {
@@ -118,7 +123,34 @@ const start = async (folders: Folders): Promise<TestServers> => {
   return {
     ...{ kafkaBrokers: brokers.split(','), registryUrl, databaseUrl, under: `${NAME}${process.pid}` },
     ...(influxUrl === undefined ? { influxMissing: 'there is neither Go nor INFLUX_URL' } : { influxUrl }),
+    ...influx2,
   }
+}
+
+const BUILD_VARIABLE = 'WEIR_BUILD_INFLUX2'
+
+/** Its build takes minutes, so it happens only in CI or when asked for; once built, it is always used. */
+const influx2Server = async (folders: Folders): Promise<Pick<TestServers, 'influx2' | 'influx2Missing'>> => {
+  if (!isInflux2Built()) {
+    const isAsked = given(BUILD_VARIABLE) ?? given('CI')
+    if (isAsked !== 'true') {
+      return {
+        influx2Missing: `it was not built yet; ${BUILD_VARIABLE}=true builds it once, in about 5 minutes`,
+      }
+    }
+    if (!((await hasGo()) && (await hasCargo()))) {
+      return { influx2Missing: 'to build it takes Go and cargo' }
+    }
+    progress('Building InfluxDB 2.9.1, about 5 minutes, once')
+    try {
+      await buildInflux2(folders)
+    } catch (error) {
+      return { influx2Missing: `it could not be built: ${(error as Error).message}` }
+    }
+  }
+  const [port] = await freePorts(1)
+  const { url, token, org, bucket } = await startInflux2({ folders, port: port! })
+  return { influx2: { url, token, org, bucket } }
 }
 
 /** So that tests need not wait long until the death of a consumer is noticed. */

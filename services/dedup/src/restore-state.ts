@@ -55,8 +55,7 @@ export const restoreState = async (
     seen.finishRestore()
     if (known !== undefined && Object.keys(seen.position.next).length === 0) {
       throw new StateError(
-        `${state.topic}/${partition} has an identity and no position: its records were deleted. ` +
-          REPAIR,
+        `${state.topic}/${partition} has an identity and no position: its records were deleted. ` + REPAIR,
       )
     }
     const durationMs = Math.round(performance.now() - startedAt)
@@ -91,8 +90,7 @@ const identityOf = async (
   const [record] = new StateReading().decode([first])
   if (record?.kind === 'identity') return record.identity
   throw new StateError(
-    `${state.topic}/${partition} does not begin with its identity: its records were deleted. ` +
-      REPAIR,
+    `${state.topic}/${partition} does not begin with its identity: its records were deleted. ` + REPAIR,
   )
 }
 
@@ -150,9 +148,7 @@ const readState = async (
   metrics.restoreLeft.set(labels, 0)
   const damaged = reading.firstDamaged
   if (damaged !== undefined) {
-    throw new StateError(
-      `${topic}/${partition}, offset ${damaged.offset}: ${damaged.message}. ${REPAIR}`,
-    )
+    throw new StateError(`${topic}/${partition}, offset ${damaged.offset}: ${damaged.message}. ${REPAIR}`)
   }
   return records
 }

@@ -1,35 +1,91 @@
 import { randomBytes } from 'node:crypto'
+import { HttpError } from '@influxdata/influxdb-client'
 import { testServers } from '@weir/testkit'
 import { describe, expect, it } from 'vitest'
-import { InfluxUnavailableError, readTotals, writePoints } from './influx.ts'
+import { InfluxUnavailableError, readTotals, writePoints, type InfluxSettings } from './influx.ts'
 
-const { influxUrl, influxMissing } = testServers()
-if (influxUrl === undefined)
-  process.stderr.write(`InfluxDB is not tested: ${influxMissing ?? 'INFLUX_URL is not set'}\n`)
+type Access = Pick<InfluxSettings, 'influxUrl' | 'influxToken' | 'influxOrg' | 'influxBucket'>
 
-const settings = (url: string) => ({
-  ...{ influxUrl: url, influxToken: '', influxOrg: 'default', influxBucket: 'cxone_metrics/autogen' },
-  ...{ influxTimeoutMs: 5_000, environment: `test-${randomBytes(4).toString('hex')}` },
-})
+const { influxUrl, influxMissing, influx2, influx2Missing } = testServers()
+const servers: { readonly version: string; readonly access: Access; readonly checksTokens: boolean }[] = []
+if (influxUrl === undefined) {
+  process.stderr.write(`InfluxDB 1.8 is not tested: ${influxMissing ?? 'INFLUX_URL is not set'}\n`)
+} else {
+  const access = { influxUrl, influxToken: '', influxOrg: 'default', influxBucket: 'cxone_metrics/autogen' }
+  servers.push({ version: '1.8', access, checksTokens: false })
+}
+if (influx2 === undefined) {
+  process.stderr.write(`InfluxDB 2 is not tested: ${influx2Missing ?? ''}\n`)
+} else {
+  const { url, token, org, bucket } = influx2
+  const access = { influxUrl: url, influxToken: token, influxOrg: org, influxBucket: bucket }
+  servers.push({ version: '2.9.1', access, checksTokens: true })
+}
 
 const point = (source: string, windowStart: number, received: number) => ({
   ...{ source, windowStart, received, deduplicated: 1, rotations: 0, keysHeld: 7 },
 })
+const AT = 1_700_000_000_000
 
-describe.runIf(influxUrl !== undefined)('InfluxDB', () => {
-  it('sums what was written last of each window, source and partition', async () => {
-    const mine = settings(influxUrl!)
-    const at = 1_700_000_000_000
-    await writePoints(mine, 0, [point('a', at, 3), point('b', at, 4), point('a', at + 10_000, 5)])
-    await writePoints(mine, 0, [point('a', at, 10)])
-    await writePoints(mine, 1, [point('a', at, 100)])
-    await writePoints(settings(influxUrl!), 0, [point('a', at, 1_000)])
+describe.each(servers)('InfluxDB $version', ({ access, checksTokens }) => {
+  const settings = (): InfluxSettings => ({
+    ...{ ...access, influxTimeoutMs: 20_000, environment: `test-${randomBytes(4).toString('hex')}` },
+  })
+
+  it('sums what was written last of each window, source and partition, and of no other environment', async () => {
+    const mine = settings()
+    await writePoints(mine, 0, [point('a', AT, 3), point('b', AT, 4), point('a', AT + 10_000, 5)])
+    await writePoints(mine, 0, [point('a', AT, 10)])
+    await writePoints(mine, 1, [point('a', AT, 100)])
+    await writePoints(settings(), 0, [point('a', AT, 1_000)])
     expect(await readTotals(mine)).toEqual({ eventsReceived: 119, eventsDeduplicated: 4 })
+  })
+
+  // 1,000 is the batch of the client, 5,000 ours.
+  it.each([999, 1_000, 1_001, 5_000, 12_000])(
+    'has all of %i points when the write resolves',
+    async (count) => {
+      const mine = settings()
+      const points = Array.from({ length: count }, (_, i) => point('a', AT + i * 10_000, 2))
+      await writePoints(mine, 0, points)
+      expect(await readTotals(mine)).toEqual({ eventsReceived: 2 * count, eventsDeduplicated: count })
+    },
+  )
+
+  it('waits for a bucket that is not there', async () => {
+    const elsewhere = { ...settings(), influxBucket: 'no_such_bucket/none' }
+    await expect(writePoints(elsewhere, 0, [point('a', AT, 1)])).rejects.toThrow('InfluxDB answers 404')
+  })
+
+  // 1.8 as the tests run it asks nobody who he is.
+  if (checksTokens) {
+    it('waits for a token that is good, whatever the number of points', async () => {
+      for (const count of [1, 1_000]) {
+        const points = Array.from({ length: count }, (_, i) => point('a', AT + i * 10_000, 1))
+        const write = writePoints({ ...settings(), influxToken: 'wrong' }, 0, points)
+        await expect(write).rejects.toThrow('InfluxDB answers 401')
+      }
+    })
+  }
+
+  it('gives up points whose field has another type there, and says so', async () => {
+    const mine = settings()
+    // Types are checked within a shard of some days: these are far from those of the other tests.
+    const old = AT - 10 ** 10 * (1 + Math.floor(Math.random() * 50))
+    const { influxUrl: url, influxOrg: org, influxBucket: bucket, influxToken: token } = mine
+    const query = new URLSearchParams({ org, bucket, precision: 'ms' })
+    const line = `cxone_deduplication_stats,environment=${mine.environment} events_received="text" ${old}`
+    const { status } = await fetch(`${url}/api/v2/write?${query.toString()}`, {
+      ...{ method: 'POST', body: line },
+      ...(token !== '' && { headers: { authorization: `Token ${token}` } }),
+    })
+    expect(status).toBe(204)
+    await expect(writePoints(mine, 0, [point('a', old, 1)])).rejects.toThrow(HttpError)
   })
 })
 
 it('says that the server is away, and does not report success', async () => {
-  await expect(writePoints(settings('http://127.0.0.1:1'), 0, [point('a', 0, 1)])).rejects.toThrow(
-    InfluxUnavailableError,
-  )
+  const away = { influxUrl: 'http://127.0.0.1:1', influxToken: '', influxOrg: 'o', influxBucket: 'b' }
+  const write = writePoints({ ...away, influxTimeoutMs: 1_000, environment: 'e' }, 0, [point('a', 0, 1)])
+  await expect(write).rejects.toThrow(InfluxUnavailableError)
 })

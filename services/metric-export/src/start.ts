@@ -18,7 +18,10 @@ export const start = (config: MetricExportConfig, deps: ServiceDeps): Promise<Se
         const events = metrics.counter('weir_metric_export_events_total', help, ['source', 'outcome'])
         const { influxUrl } = config
         if (influxUrl === undefined) logger.warn({}, 'INFLUX_URL is not set: only /metrics is served')
-        const write = influxUrl && writePoints.bind(undefined, { ...config, influxUrl })
+        // With a heartbeat of the last half session and a write of half a session, no successor has begun when it ends:
+        // it would put back older values.
+        const influxTimeoutMs = Math.min(config.influxTimeoutMs, config.groupSessionMs / 2)
+        const write = influxUrl && writePoints.bind(undefined, { ...config, influxUrl, influxTimeoutMs })
         return {
           openOwner: (partition) =>
             Promise.resolve(
