@@ -31,6 +31,7 @@ const COMMANDS = {
       '.dependency-cruiser.mjs',
       ...['packages', 'services', 'tests', 'bench'],
     ],
+    ['node_modules/knip/bin/knip.js', '--no-config-hints'],
   ],
 }
 

@@ -1,4 +1,3 @@
-import { once } from 'node:events'
 import { openLanes, type Lanes } from '../lanes.ts'
 import type { InputBatch, PartitionOwner, StagedBatch } from '../owner.ts'
 import type { OutputRecord } from '../record.ts'
@@ -123,8 +122,3 @@ export const numbersUpTo = (count: number, partitions: number): number[] =>
   Array.from({ length: partitions }, (_, partition) =>
     Array.from({ length: count }, (__, i) => i).filter((number) => number % partitions === partition),
   ).flat()
-
-/** Resolves once an abort signal is raised. */
-export const aborted = async (signal: AbortSignal): Promise<void> => {
-  if (!signal.aborted) await once(signal, 'abort')
-}

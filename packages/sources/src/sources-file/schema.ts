@@ -186,5 +186,4 @@ export const sourcesFileSchema = z.strictObject({
     ),
 })
 
-export type SourcesFile = z.output<typeof sourcesFileSchema>
 export type SourceEntry = z.output<typeof sourceSchema>
