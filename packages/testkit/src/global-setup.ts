@@ -132,7 +132,7 @@ const BUILD_VARIABLE = 'WEIR_BUILD_INFLUX2'
 /** Its build takes minutes, so it happens only when asked for; once built, it is always used. */
 const influx2Server = async (folders: Folders): Promise<Pick<TestServers, 'influx2' | 'influx2Missing'>> => {
   if (!isInflux2Built()) {
-    if (given(BUILD_VARIABLE) !== 'true') {
+    if ((given(BUILD_VARIABLE) ?? given('CI')) !== 'true') {
       return {
         influx2Missing: `it was not built yet; ${BUILD_VARIABLE}=true builds it once, in about 5 minutes`,
       }
