@@ -1,4 +1,5 @@
 import { writeFileSync } from 'node:fs'
+import { parseDeadLetterKeys } from '@weir/contracts'
 import { readTotals } from '@weir/metric-export'
 import { examine, Observer } from '@weir/observer'
 import { ConfigError } from '@weir/service-kit'
@@ -23,7 +24,8 @@ export const runAudit = async (options: { readonly summary?: string }): Promise<
     return 2
   }
   const { databaseUrl, registryUrl, truthDir, influxUrl } = config
-  const observer = new Observer({ settings: config, databaseUrl, registryUrl })
+  const keys = parseDeadLetterKeys(config.deadLetterKeys)
+  const observer = new Observer({ settings: config, databaseUrl, registryUrl, keys })
   try {
     const examination = await examine({
       ...{ observer, truthDir, progress },

@@ -1,4 +1,7 @@
+import { deadLetterKeyProblems } from '@weir/consumer'
+import { parseDeadLetterKeys, type DeadLetterKeys } from '@weir/contracts'
 import {
+  DEAD_LETTER_SETTINGS,
   KAFKA_SETTINGS,
   loadSettings,
   SERVICE_SETTINGS,
@@ -94,6 +97,7 @@ const asItsServiceHasIt = <T>(env: string, schema: Setting<T>['schema'], secret 
 export const AUDIT_SETTINGS = {
   ...SERVICE_SETTINGS,
   ...KAFKA_SETTINGS,
+  ...DEAD_LETTER_SETTINGS,
   truthDir: asItsServiceHasIt('TRUTH_DIR', setting.text('.weir/state/truth')),
   registryUrl: asItsServiceHasIt('SCHEMA_REGISTRY_URL', setting.text()),
   databaseUrl: asItsServiceHasIt('DATABASE_URL', setting.text(), true),
@@ -108,7 +112,11 @@ export const AUDIT_SETTINGS = {
 export type AuditConfig = ConfigOf<typeof AUDIT_SETTINGS>
 
 export const loadAuditConfig = (env: Environment = process.env): AuditConfig =>
-  loadSettings(AUDIT_SETTINGS, env)
+  loadSettings(AUDIT_SETTINGS, env, deadLetterKeyProblems)
+
+/** Of letters that are sealed; undefined without any. */
+export const loadDeadLetterKeys = (env: Environment): DeadLetterKeys | undefined =>
+  parseDeadLetterKeys(loadSettings(DEAD_LETTER_SETTINGS, env, deadLetterKeyProblems).deadLetterKeys)
 
 /** The environment that the services of this process see: the caller's, with the defaults of a local run. */
 export const serviceEnvironment = (defaults: Environment, env: Environment = process.env): Environment => ({

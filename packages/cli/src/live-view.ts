@@ -37,11 +37,12 @@ export const startLiveView = (options: {
       const latency = await observer.latency(new Date(Date.now() - LATENCY_SPAN_MS)).catch(() => undefined)
       if (isStopped) return
       const { unique, duplicates, conflicts, deadLettered, downstreamLetters, rows } = totals
+      const undecided = totals.onTopic + totals.toDedup - totals.received - totals.returned
       const parts = [
         ...(simulator ? [`accepted ${simulator.counts().accepted}`] : []),
         ...[`unique ${unique}`, `duplicates ${duplicates}`, `conflicts ${conflicts}`],
         ...[`dead-lettered ${deadLettered + downstreamLetters}`, `rows ${rows}`],
-        `in flight ${totals.onTopic - totals.received + unique - rows - downstreamLetters}`,
+        `in flight ${undecided + unique - rows - downstreamLetters}`,
         latencyText(latency),
       ]
       const waiting = [...readiness()].map(([service, reasons]) => `${service} (${reasons.join(', ')})`)

@@ -17,7 +17,7 @@ import { metricExport, readTotals, type InfluxSettings } from '@weir/metric-expo
 import { examine, Observer, type Examination } from '@weir/observer'
 import { Closers, ConfigError, type Environment } from '@weir/service-kit'
 import type { SimulatorService } from '@weir/simulator'
-import { loadStartConfig, loadTopicsConfig, type StartConfig } from './config.ts'
+import { loadDeadLetterKeys, loadStartConfig, loadTopicsConfig, type StartConfig } from './config.ts'
 import { startLiveView } from './live-view.ts'
 import { deleteState, foldersFor, strangeRows } from './local-state.ts'
 import {
@@ -112,7 +112,8 @@ const runAll = async (
   const env = localEnvironment(config, servers, folders)
   await createTopics(env, folders)
   const { databaseUrl, registryUrl } = servers
-  const observer = new Observer({ settings: loadTopicsConfig(env), databaseUrl, registryUrl })
+  const keys = loadDeadLetterKeys(env)
+  const observer = new Observer({ settings: loadTopicsConfig(env), databaseUrl, registryUrl, keys })
   closers.add(() => observer.close())
   observer.leaveOut(await strangeRows(folders, observer))
   const services = await startServices(env, folders)

@@ -4,7 +4,8 @@ import { describeSummary, summarise } from './summary.ts'
 
 const EXAMINATION: Examination = {
   totals: {
-    ...{ onTopic: 10, received: 10, unique: 6, duplicates: 2, conflicts: 1, deadLettered: 1 },
+    ...{ onTopic: 10, toDedup: 0, received: 10, returned: 0 },
+    ...{ unique: 6, duplicates: 2, conflicts: 1, deadLettered: 1 },
     ...{ downstreamLetters: 1, rows: 5 },
   },
   influx: { eventsReceived: 10, eventsDeduplicated: 2 },

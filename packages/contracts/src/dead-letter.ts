@@ -4,6 +4,15 @@ import { HEADER, type WireHeaders, type WireRecord } from './wire.ts'
 
 export type DeadLetterStatus = 'pending_inspection' | 'replayed' | 'discarded'
 
+export type DeadLetterStage = 'dedup' | 'normalizer' | 'persistence'
+
+/** Names one letter for ever, as `normalizer/3/1041`. */
+export const letterPlace = (letter: {
+  readonly stage: DeadLetterStage
+  readonly partition: number
+  readonly offset: bigint
+}): string => `${letter.stage}/${letter.partition}/${letter.offset}`
+
 export interface DeadLetterOrigin {
   readonly topic: string
   readonly partition: number

@@ -1,7 +1,8 @@
 /**
  * What one dedup transaction did for one source in one window: the value of a `dedup.stats.v1` record (JSON).
  * Counts are increments and exactly-once, because they are written in the transaction that they describe;
- * the sum over all records of a source is its ledger: received = unique + duplicates + conflicts + deadLettered.
+ * the sum over all records of a source is its ledger:
+ * received + returned = unique + duplicates + conflicts + deadLettered.
  */
 export interface DedupStats {
   readonly source: string
@@ -9,7 +10,10 @@ export interface DedupStats {
   /** Epoch ms of the window's start on the partition's effective clock: never before that of an earlier record. */
   readonly windowStart: number
   readonly windowMs: number
+  /** From the providers. */
   readonly received: number
+  /** Dead letters that a replay brought back: approved conflicts and bodies that were fixed. */
+  readonly returned: number
   readonly unique: number
   readonly duplicates: number
   readonly conflicts: number
@@ -35,5 +39,5 @@ export const decodeDedupStats = (value: Buffer): DedupStats => {
   ) {
     throw new TypeError('not a dedup.stats.v1 record')
   }
-  return stats as DedupStats
+  return { ...(stats as DedupStats), returned: stats.returned ?? 0 }
 }

@@ -44,6 +44,8 @@ export const HEADER = {
   dlqTruncated: 'dlq-truncated',
   /** On what a replay wrote: the job that did. */
   replayId: 'replay-id',
+  /** On what a replay wrote: the letter that it takes the place of, see `letterPlace`. */
+  replayOf: 'replay-of',
   /** On what a replay wrote with another body than came in: the fix-up's name. */
   fixUp: 'fix-up',
   /** On an approved conflict: the event key, hex, that is another event's. */

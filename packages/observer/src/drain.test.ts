@@ -3,6 +3,7 @@ import { drain, type InfluxTotals } from './drain.ts'
 import type { Totals } from './observer.ts'
 
 const DONE: Totals = {
+  ...{ toDedup: 3, returned: 3 },
   ...{ onTopic: 10, received: 10, unique: 6, duplicates: 2, conflicts: 1, deadLettered: 1 },
   ...{ downstreamLetters: 1, rows: 5 },
 }
@@ -27,6 +28,7 @@ it('ends as soon as everything has come to its end, over looks that fail', async
 
 it.each([
   ['dedup', { ...DONE, received: 8 }, 'dedup: 2 records'],
+  ['dedup after a replay', { ...DONE, returned: 2 }, 'dedup: 1 records'],
   ['rows', { ...DONE, rows: 3 }, 'rows: 2'],
 ])('says that it still waits for %s', async (_, totals, text) => {
   const { waitingFor } = await drain({ observer: observing(totals), msMax: 0 })

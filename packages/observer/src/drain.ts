@@ -27,9 +27,11 @@ export interface Drained {
 }
 
 const openEnds = (totals: Totals): string[] => {
-  const { onTopic, received, unique, rows, downstreamLetters } = totals
+  const { onTopic, toDedup, received, returned, unique, rows, downstreamLetters } = totals
   const open: string[] = []
-  if (received < onTopic) open.push(`dedup: ${onTopic - received} records`)
+  const given = onTopic + toDedup
+  const decided = received + returned
+  if (decided < given) open.push(`dedup: ${given - decided} records`)
   const ends = rows + downstreamLetters
   if (ends < unique) open.push(`rows: ${unique - ends}`)
   return open

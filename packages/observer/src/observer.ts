@@ -1,6 +1,11 @@
-import { createHash } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { decodeDedupStats, HEADER, topicNames, type TopicNames, type TopicRole } from '@weir/contracts'
+import {
+  decodeDedupStats,
+  topicNames,
+  type DeadLetterKeys,
+  type TopicNames,
+  type TopicRole,
+} from '@weir/contracts'
 import { EventReader } from '@weir/event-codec'
 import {
   openTopicReader,
@@ -9,19 +14,24 @@ import {
   type KafkaSettings,
   type TopicReader,
 } from '@weir/kafka'
-import type { Observed, ObservedLetter, SourceCounts } from '@weir/truth'
+import type { Observed, SourceCounts } from '@weir/truth'
 import pg from 'pg'
+import { DeadLetterReader, replayedLetter, STAGES } from './dead-letters.ts'
 
 export interface Totals {
   /** Records on the topic of received webhooks. */
   readonly onTopic: number
+  /** Records on the topic of what replays bring back to dedup. */
+  readonly toDedup: number
   readonly received: number
+  /** Of `toDedup`, those that dedup has decided about. */
+  readonly returned: number
   readonly unique: number
   readonly duplicates: number
   readonly conflicts: number
   /** By dedup. */
   readonly deadLettered: number
-  /** Dead letters of normalizer and persistence. */
+  /** Dead letters of normalizer and persistence that did not return to one of the two. */
   readonly downstreamLetters: number
   readonly rows: number
 }
@@ -37,19 +47,14 @@ export interface ObserverOptions {
   readonly databaseUrl: string
   /** Base URL of the Confluent-compatible API. */
   readonly registryUrl: string
+  /** Of dead letters that are sealed. */
+  readonly keys?: DeadLetterKeys | undefined
 }
-
-const LETTER_STAGES = [
-  ['dedup', 'dedupDlq'],
-  ['normalizer', 'normalizerDlq'],
-  ['persistence', 'persistenceDlq'],
-] as const satisfies readonly (readonly [ObservedLetter['stage'], TopicRole])[]
 
 const UNDEFINED_TABLE = '42P01'
 const RECOVER_MS_MAX = 15_000
 const RETRY_MS = 100
 
-const sha256 = (bytes: Buffer): string => createHash('sha256').update(bytes).digest('hex')
 const sumOf = (values: Iterable<number>): number => [...values].reduce((total, value) => total + value, 0)
 
 /** The leader of a new or a moved partition is not at work at once. */
@@ -70,18 +75,21 @@ export class Observer {
   readonly #options: ObserverOptions
   readonly #topics: TopicNames
   readonly #pool: pg.Pool
-  readonly #events: EventReader
+  readonly #deadLetters: DeadLetterReader
   readonly #readers = new Map<TopicRole, TopicReader>()
   readonly #next = new Map<TopicRole, Map<number, bigint>>()
   readonly #counts = new Map<string, SourceCounts>()
   #strangeRows: ReadonlyMap<string, number> = new Map()
   #downstreamLetters = 0
+  /** Letters of normalizer and persistence that returned to one of the two. */
+  readonly #superseded = new Set<string>()
+  #toDedup = 0
 
   constructor(options: ObserverOptions) {
-    const { settings, databaseUrl, registryUrl } = options
+    const { settings, databaseUrl, registryUrl, keys } = options
     this.#options = options
     this.#topics = topicNames(settings.topicPrefix)
-    this.#events = new EventReader({ registryUrl })
+    this.#deadLetters = new DeadLetterReader(new EventReader({ registryUrl }), keys)
     this.#pool = new pg.Pool({ connectionString: databaseUrl, max: 2, application_name: 'weir-observer' })
     this.#pool.on('error', () => undefined)
   }
@@ -93,7 +101,13 @@ export class Observer {
 
   /** Sums up to now; reads only what has come since the last call. Rejects while Kafka or the database is away. */
   async totals(): Promise<Totals> {
+    await this.#readNew('dedupReplay', () => {
+      this.#toDedup += 1
+    })
     await this.#readNew('stats', (record) => this.#addStats(record))
+    for (const role of ['normalizerReplay', 'persistenceReplay'] as const) {
+      await this.#readNew(role, (record) => void this.#superseded.add(replayedLetter(record)))
+    }
     for (const role of ['normalizerDlq', 'persistenceDlq'] as const) {
       await this.#readNew(role, () => {
         this.#downstreamLetters += 1
@@ -102,10 +116,15 @@ export class Observer {
     const sum = (name: keyof SourceCounts): number =>
       sumOf([...this.#counts.values()].map((counts) => counts[name]))
     return {
-      onTopic: await this.onTopic(),
-      ...{ received: sum('received'), unique: sum('unique'), duplicates: sum('duplicates') },
+      ...{ onTopic: await this.onTopic(), toDedup: this.#toDedup },
+      ...{
+        received: sum('received'),
+        returned: sum('returned'),
+        unique: sum('unique'),
+        duplicates: sum('duplicates'),
+      },
       ...{ conflicts: sum('conflicts'), deadLettered: sum('deadLettered') },
-      downstreamLetters: this.#downstreamLetters,
+      downstreamLetters: this.#downstreamLetters - this.#superseded.size,
       rows: sumOf((await this.rowCounts()).values()) - sumOf(this.#strangeRows.values()),
     }
   }
@@ -113,12 +132,20 @@ export class Observer {
   /** Everything that an audit compares with the truth. */
   async everything(): Promise<Observed> {
     const { onTopic } = await this.totals()
-    const letters = await Promise.all(LETTER_STAGES.map(([stage, role]) => this.#letters(stage, role)))
+    const returns = await Promise.all(
+      STAGES.map(([stage, , role]) =>
+        this.#readAll(role, (record) => this.#deadLetters.returned(stage, record)),
+      ),
+    )
+    const letters = await Promise.all(
+      STAGES.map(([stage, role]) => this.#readAll(role, (record) => this.#deadLetters.letter(stage, record))),
+    )
     const { rows } = await this.#pool.query<{ source: string; key: string; hash: string }>(
       `SELECT source, encode(event_key, 'hex') AS key, encode(sha256(raw), 'hex') AS hash FROM events`,
     )
     return {
-      ...{ onTopic, letters: letters.flat(), counts: this.#counts, strangeRows: this.#strangeRows },
+      ...{ onTopic, letters: letters.flat(), returns: returns.flat() },
+      ...{ counts: this.#counts, strangeRows: this.#strangeRows },
       rows: rows.map(({ source, key, hash }) => ({ source, eventKey: key, rawHash: hash })),
     }
   }
@@ -165,6 +192,7 @@ export class Observer {
     const sums = this.#counts.get(source)
     this.#counts.set(source, {
       received: (sums?.received ?? 0) + added.received,
+      returned: (sums?.returned ?? 0) + added.returned,
       unique: (sums?.unique ?? 0) + added.unique,
       duplicates: (sums?.duplicates ?? 0) + added.duplicates,
       conflicts: (sums?.conflicts ?? 0) + added.conflicts,
@@ -172,29 +200,15 @@ export class Observer {
     })
   }
 
-  #letters(stage: ObservedLetter['stage'], role: TopicRole): Promise<ObservedLetter[]> {
+  #readAll<T>(role: TopicRole, read: (record: InputRecord) => Promise<T>): Promise<T[]> {
     return whileKafkaRecovers(async () => {
-      const letters: ObservedLetter[] = []
+      const all: T[] = []
       const reader = await this.#reader(role)
       await reader.readToEnd(async (records) => {
-        for (const record of records) letters.push(await this.#letter(stage, record))
+        for (const record of records) all.push(await read(record))
       })
-      return letters
+      return all
     })
-  }
-
-  async #letter(stage: ObservedLetter['stage'], { headers, value }: InputRecord): Promise<ObservedLetter> {
-    const text = (name: string): string => headers[name]?.toString() ?? ''
-    // A letter of persistence holds the encoded event, and that holds the body.
-    const raw =
-      stage === 'persistence' ? await this.#events.decode(value!).then((event) => event.raw) : value!
-    return {
-      stage,
-      source: text(HEADER.source),
-      eventKey: headers[HEADER.eventKey]?.toString('hex') ?? '',
-      rawHash: sha256(raw),
-      reason: text(HEADER.dlqReason),
-    }
   }
 
   /** Notes its place with each record, so that one that was counted before an error is not counted again. */

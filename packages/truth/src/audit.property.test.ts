@@ -1,10 +1,11 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { audit, type Observed, type ObservedLetter, type ObservedRow, type SourceCounts } from './audit.ts'
+import { audit } from './audit.ts'
+import type { Observed, ObservedLetter, ObservedRow, SourceCounts } from './observed.ts'
 import type { FinishedOperation } from './operation.ts'
 
 const SOURCE = 's'
-const NOTHING: Observed = { onTopic: 0, rows: [], letters: [], counts: new Map() }
+const NOTHING: Observed = { onTopic: 0, rows: [], letters: [], returns: [], counts: new Map() }
 const operation = fc.record({
   source: fc.constant(SOURCE),
   kind: fc.constantFrom('event' as const, 'event' as const, 'malformed' as const, 'forged' as const),
@@ -29,7 +30,7 @@ const perfect = (truth: readonly FinishedOperation[], arrives: (index: number) =
   const rows = new Map<string, { source: string; eventKey: string; rawHash: string }>()
   const letters = new Map<string, ObservedLetter>()
   let onTopic = 0
-  const counts = { received: 0, unique: 0, duplicates: 0, conflicts: 0, deadLettered: 0 }
+  const counts = { received: 0, returned: 0, unique: 0, duplicates: 0, conflicts: 0, deadLettered: 0 }
   for (const [index, { source, kind, eventKey = '', rawHash, result }] of truth.entries()) {
     if (kind === 'forged' || result === 'failed' || (result === 'unknown' && !arrives(index))) continue
     onTopic += 1
@@ -43,7 +44,7 @@ const perfect = (truth: readonly FinishedOperation[], arrives: (index: number) =
       counts.duplicates += 1
     } else {
       const reason = kind === 'event' ? 'key_conflict' : 'invalid_json'
-      letters.set(id, { source, eventKey, rawHash, stage: 'dedup', reason })
+      letters.set(id, { source, eventKey, rawHash, stage: 'dedup', reason, place: `dedup/0/${index}` })
       counts[kind === 'event' ? 'conflicts' : 'deadLettered'] += 1
     }
   }
@@ -51,6 +52,7 @@ const perfect = (truth: readonly FinishedOperation[], arrives: (index: number) =
     onTopic,
     rows: [...rows.values()],
     letters: [...letters.values()],
+    returns: [],
     counts: new Map([[SOURCE, counts]]),
   }
 }
@@ -120,7 +122,12 @@ const EXTRAS: Readonly<Record<string, Fault>> = {
   },
   'an event is a row and a letter of the normalizer': (_, observed, at) => {
     const row = pickOf(observed.rows, at)
-    const letter = row && { ...row, stage: 'normalizer' as const, reason: 'unmappable' }
+    const letter = row && {
+      ...row,
+      stage: 'normalizer' as const,
+      reason: 'unmappable',
+      place: 'normalizer/0/0',
+    }
     return letter && { ...observed, letters: [...observed.letters, letter] }
   },
   'a row has a body that was never sent': (_, observed, at) => {
@@ -208,9 +215,9 @@ it('takes off the rows that were there before', () => {
     { source: SOURCE, kind: 'event', eventKey: 'k', rawHash: 'h', result: 'acked' },
   ]
   const row = { source: SOURCE, eventKey: 'k', rawHash: 'h' }
-  const counts = { received: 1, unique: 1, duplicates: 0, conflicts: 0, deadLettered: 0 }
+  const counts = { received: 1, returned: 0, unique: 1, duplicates: 0, conflicts: 0, deadLettered: 0 }
   const observed = {
-    ...{ onTopic: 1, letters: [], rows: [{ ...row, eventKey: 'old' }, row] },
+    ...{ onTopic: 1, letters: [], returns: [], rows: [{ ...row, eventKey: 'old' }, row] },
     ...{ counts: new Map([[SOURCE, counts]]), strangeRows: new Map([[SOURCE, 1]]) },
   }
   expect(audit(truth, observed)).toMatchObject({ lost: 0, extra: 0, ledgerResidue: 0, foreign: 1 })
@@ -233,7 +240,7 @@ it('finds what was forged, and leaves alone what is not ours', () => {
 })
 
 it('finds counts that do not add up', () => {
-  const counts = { received: 5, unique: 2, duplicates: 1, conflicts: 0, deadLettered: 1 }
+  const counts = { received: 5, returned: 0, unique: 2, duplicates: 1, conflicts: 0, deadLettered: 1 }
   const observed = { ...NOTHING, onTopic: 6, counts: new Map([[SOURCE, counts]]) }
   expect(audit([], observed).ledgerResidue).toBe(1 + 1 + 2)
 })

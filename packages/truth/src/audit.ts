@@ -1,36 +1,6 @@
+import type { Observed, ObservedLetter, ObservedRow, SourceCounts } from './observed.ts'
 import type { FinishedOperation } from './operation.ts'
-
-/** A row of the sink. */
-export interface ObservedRow {
-  readonly source: string
-  readonly eventKey: string
-  readonly rawHash: string
-}
-
-/** A dead letter of any stage. */
-export interface ObservedLetter extends ObservedRow {
-  readonly stage: 'dedup' | 'normalizer' | 'persistence'
-  readonly reason: string
-}
-
-/** Sums of one source. */
-export interface SourceCounts {
-  readonly received: number
-  readonly unique: number
-  readonly duplicates: number
-  readonly conflicts: number
-  readonly deadLettered: number
-}
-
-export interface Observed {
-  /** Records on the topic of received webhooks, of all sources. */
-  readonly onTopic: number
-  readonly rows: readonly ObservedRow[]
-  readonly letters: readonly ObservedLetter[]
-  readonly counts: ReadonlyMap<string, SourceCounts>
-  /** Rows of each source that were there before this deployment: taken off before rows are compared with counts. */
-  readonly strangeRows?: ReadonlyMap<string, number>
-}
+import { applyReturns, type Settled } from './returns.ts'
 
 export interface AuditReport {
   readonly acked: number
@@ -67,13 +37,17 @@ class Findings {
   }
 }
 
-/** Compares what was sent with what is there. Pure; the order of operations does not matter. */
+/**
+ * Compares what was sent with what is there. Pure; the order of operations does not matter.
+ * A letter that was replayed is superseded by what it became: see `applyReturns`.
+ */
 export const audit = (truth: readonly FinishedOperation[], observed: Observed): AuditReport => {
   const findings = new Findings()
-  const { events, bodies, forged } = expectations(truth)
-  auditEvents(events, observed, findings)
-  auditBodies(bodies, observed, findings)
-  for (const one of [...observed.rows, ...observed.letters]) {
+  const { settled, reentered } = applyReturns(observed)
+  const { events, bodies, forged } = expectations([...truth, ...reentered])
+  auditEvents(events, settled, findings)
+  auditBodies(bodies, settled, findings)
+  for (const one of [...settled.rows, ...settled.letters]) {
     if (forged.has(bodyOf(one))) findings.add('extra', `a forged request of ${one.source} got in`)
   }
   const isForeign = (row: ObservedRow): boolean =>
@@ -81,14 +55,14 @@ export const audit = (truth: readonly FinishedOperation[], observed: Observed): 
   return {
     acked: truth.filter(({ result }) => result === 'acked').length,
     unknown: truth.filter(({ result }) => result === 'unknown').length,
-    foreign: observed.rows.filter(isForeign).length,
-    ledgerResidue: residueOf(truth, observed, findings.texts),
+    foreign: settled.rows.filter(isForeign).length,
+    ledgerResidue: residueOf(truth, settled, findings.texts),
     ...{ lost: findings.lost, extra: findings.extra, findings: findings.texts },
   }
 }
 
-/** Each event that was taken is one row or one letter further on, and each other body with its key is one conflict letter. */
-const auditEvents = (events: ReadonlyMap<string, Expected>, observed: Observed, findings: Findings): void => {
+/** Each event that was taken is one row or one standing letter further on, and each other body with its key is one conflict letter. */
+const auditEvents = (events: ReadonlyMap<string, Expected>, observed: Settled, findings: Findings): void => {
   const rows = Map.groupBy(observed.rows, keyOf)
   const isConflict = ({ reason }: ObservedLetter): boolean => reason === 'key_conflict'
   const conflicts = Map.groupBy(
@@ -96,7 +70,7 @@ const auditEvents = (events: ReadonlyMap<string, Expected>, observed: Observed, 
     (letter) => `${keyOf(letter)} ${letter.rawHash}`,
   )
   const downstream = Map.groupBy(
-    observed.letters.filter((letter) => letter.stage !== 'dedup' && !isConflict(letter)),
+    observed.standing.filter((letter) => !isConflict(letter)),
     keyOf,
   )
   for (const [key, { acked, maybe }] of events) {
@@ -120,7 +94,7 @@ const auditEvents = (events: ReadonlyMap<string, Expected>, observed: Observed, 
 }
 
 /** Each malformed body that was taken is one letter of dedup, and nothing else. */
-const auditBodies = (bodies: ReadonlyMap<string, Expected>, observed: Observed, findings: Findings): void => {
+const auditBodies = (bodies: ReadonlyMap<string, Expected>, observed: Settled, findings: Findings): void => {
   const letters = Map.groupBy(
     observed.letters.filter(({ stage, reason }) => stage === 'dedup' && reason !== 'key_conflict'),
     bodyOf,
@@ -159,16 +133,19 @@ const expectations = (truth: readonly FinishedOperation[]) => {
   return { events, bodies, forged }
 }
 
-/** What of the ledger does not add up: see `residueOfSource`, and as many records on the topic as received. */
-const residueOf = (truth: readonly FinishedOperation[], observed: Observed, findings: string[]): number => {
+/** What of the ledger does not add up: see `residueOfSource`, and dedup has decided about every record that it was given. */
+const residueOf = (truth: readonly FinishedOperation[], observed: Settled, findings: string[]): number => {
   let residue = 0
   const add = (where: string, what: string, difference: number): void => {
     if (difference === 0) return
     residue += Math.abs(difference)
     findings.push(`residue: ${where}: ${what} differ by ${difference}`)
   }
-  const received = [...observed.counts.values()].reduce((sum, counts) => sum + counts.received, 0)
-  add('all sources', 'records on the topic and received', observed.onTopic - received)
+  const sum = (name: 'received' | 'returned'): number =>
+    [...observed.counts.values()].reduce((total, counts) => total + counts[name], 0)
+  const toDedup = observed.returns.filter(({ stage }) => stage === 'dedup').length
+  add('all sources', 'records on the topic and received', observed.onTopic - sum('received'))
+  add('all sources', 'replayed to dedup and returned', toDedup - sum('returned'))
   const sources = new Set([
     ...observed.counts.keys(),
     ...observed.rows.map(({ source }) => source),
@@ -180,22 +157,28 @@ const residueOf = (truth: readonly FinishedOperation[], observed: Observed, find
   return residue
 }
 
-const NO_COUNTS: SourceCounts = { received: 0, unique: 0, duplicates: 0, conflicts: 0, deadLettered: 0 }
+const NO_COUNTS: SourceCounts = {
+  ...{ received: 0, returned: 0 },
+  ...{ unique: 0, duplicates: 0, conflicts: 0, deadLettered: 0 },
+}
 
-/** received = unique + duplicates + conflicts + dead-lettered; unique = rows + letters further on; no fewer received than acknowledged. */
+/**
+ * received + returned = unique + duplicates + conflicts + dead-lettered; unique = rows + standing letters further on;
+ * no fewer received than acknowledged.
+ */
 const residueOfSource = (
   source: string,
   truth: readonly FinishedOperation[],
-  { rows, letters, counts, strangeRows }: Observed,
+  { rows, standing, counts, strangeRows }: Settled,
 ): [what: string, difference: number][] => {
-  const { received, unique, duplicates, conflicts, deadLettered } = counts.get(source) ?? NO_COUNTS
+  const { received, returned, unique, duplicates, conflicts, deadLettered } = counts.get(source) ?? NO_COUNTS
   const ends =
     rows.filter((row) => row.source === source).length -
     (strangeRows?.get(source) ?? 0) +
-    letters.filter((letter) => letter.source === source && letter.stage !== 'dedup').length
+    standing.filter((letter) => letter.source === source).length
   const acked = truth.filter((one) => one.source === source && one.result === 'acked').length
   return [
-    ['received and its parts', received - (unique + duplicates + conflicts + deadLettered)],
+    ['received and its parts', received + returned - (unique + duplicates + conflicts + deadLettered)],
     ['unique and rows with letters', unique - ends],
     ['acknowledged and received', Math.max(0, acked - received)],
   ]

@@ -62,7 +62,7 @@ export class DedupOwner implements PartitionOwner {
     const partition = this.#partition
     const staged = seen.stage()
     const pipeline = dedupPipeline(staged)
-    const tally = new Tally(statsWindowMs)
+    const tally = new Tally(statsWindowMs, batch.topic === topics.dedupReplay)
     const outputs: OutputRecord[] = []
     const now = Date.now()
     for (const record of batch.records) {

@@ -43,11 +43,34 @@ it('lets each key pass once, over restarts with and without a checkpoint', async
   const unique = await deployment.read(deployment.topics.unique)
   expect(unique.map(({ key }) => key!.toString()).sort()).toEqual(keys.map((id) => `cxone|${id}`).sort())
   expect(await deployment.totals()).toEqual({
-    ...{ received: 1804, unique: 600, duplicates: 1202, conflicts: 1, deadLettered: 1, rejected: 2 },
+    ...{
+      received: 1804,
+      returned: 0,
+      unique: 600,
+      duplicates: 1202,
+      conflicts: 1,
+      deadLettered: 1,
+      rejected: 2,
+    },
   })
   const letters = await deployment.read(deployment.topics.dedupDlq)
   expect(letters.map(({ headers }) => headers[HEADER.dlqReason]?.toString()).sort()).toEqual([
     'invalid_json',
     'key_conflict',
   ])
+}, 60_000)
+
+it('decides about what a replay brings back like about anything else, and counts it apart', async () => {
+  const { dedupReplay } = deployment.topics
+  await deployment.start()
+  await deployment.send(webhook('call-1'))
+  await vi.waitFor(async () => expect((await deployment.totals()).unique).toBe(1), { timeout: 20_000 })
+  for (const id of ['call-1', 'fixed', 'fixed']) await deployment.send(webhook(id), dedupReplay)
+  await deployment.send(webhook('fixed', '{"other":true}'), dedupReplay)
+  await vi.waitFor(async () => expect((await deployment.totals()).returned).toBe(4), { timeout: 20_000 })
+  expect(await deployment.totals()).toEqual({
+    ...{ received: 1, returned: 4, unique: 2, duplicates: 2, conflicts: 1, deadLettered: 0, rejected: 0 },
+  })
+  const unique = await deployment.read(deployment.topics.unique)
+  expect(unique.map(({ key }) => key!.toString()).sort()).toEqual(['cxone|call-1', 'cxone|fixed'])
 }, 60_000)

@@ -3,7 +3,10 @@ import type { InputRecord } from '@weir/kafka'
 import type { SequenceFinding } from './sequence-watch.ts'
 import type { DuplicateClass } from './steps/drop-seen.ts'
 
-type Counts = Record<'received' | 'unique' | 'duplicates' | 'conflicts' | 'deadLettered' | 'rejected', number>
+type Counts = Record<
+  'received' | 'returned' | 'unique' | 'duplicates' | 'conflicts' | 'deadLettered' | 'rejected',
+  number
+>
 export type Decision = 'unique' | 'duplicates' | 'conflicts' | 'deadLettered'
 export type Finding = DuplicateClass | SequenceFinding | 'conflict'
 
@@ -16,22 +19,24 @@ interface Entry {
   readonly counts: Counts
 }
 
-/** Counts one transaction by source and window. */
+/** Counts one transaction by source and window. `isReplay`: its records are letters that a replay brought back. */
 export class Tally {
   readonly #windowMs: number
+  readonly #origin: 'received' | 'returned'
   readonly #entries: Entry[] = []
   readonly #findings = new Map<Finding, number>()
   #last: Entry | undefined
 
-  constructor(windowMs: number) {
+  constructor(windowMs: number, isReplay: boolean) {
     this.#windowMs = windowMs
+    this.#origin = isReplay ? 'returned' : 'received'
   }
 
   add(record: InputRecord, effectiveTime: number, decision: Decision): void {
     const source = record.headers[HEADER.source] ?? UNKNOWN_SOURCE
     const windowStart = Math.floor(effectiveTime / this.#windowMs) * this.#windowMs
     const { counts } = this.#entry(source, windowStart)
-    counts.received += 1
+    counts[this.#origin] += 1
     counts[decision] += 1
     if (decision === 'conflicts') this.addFinding('conflict')
     if (record.headers[HEADER.answered]?.toString() === 'rejected') counts.rejected += 1
@@ -66,7 +71,8 @@ export class Tally {
     if (this.#last !== undefined && isIt(this.#last)) return this.#last
     let entry = this.#entries.find(isIt)
     if (entry === undefined) {
-      const counts = { received: 0, unique: 0, duplicates: 0, conflicts: 0, deadLettered: 0, rejected: 0 }
+      const decided = { unique: 0, duplicates: 0, conflicts: 0, deadLettered: 0 }
+      const counts = { received: 0, returned: 0, ...decided, rejected: 0 }
       entry = { source: sourceBytes.toString(), sourceBytes, windowStart, counts }
       this.#entries.push(entry)
     }

@@ -39,7 +39,7 @@ const batchOf = (values: readonly (Buffer | null)[], isFresh = true): InputBatch
 const stats = (received: number): Buffer =>
   encodeDedupStats({
     ...{ source: 'cxone', partition: 0, windowStart: 10_000, windowMs: 10_000, received, unique: received },
-    ...{ duplicates: 0, conflicts: 0, deadLettered: 0, rejected: 0, rotations: 0, keysHeld: 0 },
+    ...{ returned: 0, duplicates: 0, conflicts: 0, deadLettered: 0, rejected: 0, rotations: 0, keysHeld: 0 },
   } satisfies DedupStats)
 
 it('is ready to commit only when the points are written', async () => {

@@ -21,7 +21,7 @@ const stats = fc
       window += step === 2 ? 10 : 0
       return {
         ...{ source, received, duplicates, partition: 0, windowStart: window, windowMs: 10, unique: 0 },
-        ...{ conflicts: 0, deadLettered: 0, rejected: 0, rotations: 0, keysHeld: 0 },
+        ...{ returned: 0, conflicts: 0, deadLettered: 0, rejected: 0, rotations: 0, keysHeld: 0 },
       }
     })
   })
@@ -57,7 +57,7 @@ it('leaves exact totals, however the records are cut into batches and whichever 
 it('counts into the open window what a longer window, set between two starts, dates before it', () => {
   const record = (windowStart: number, windowMs: number, received: number): DedupStats => ({
     ...{ source: 'a', partition: 0, windowStart, windowMs, received, unique: received, duplicates: 0 },
-    ...{ conflicts: 0, deadLettered: 0, rejected: 0, rotations: 0, keysHeld: 0 },
+    ...{ returned: 0, conflicts: 0, deadLettered: 0, rejected: 0, rotations: 0, keysHeld: 0 },
   })
   const database = new Map<number, number>()
   let metadata = ''

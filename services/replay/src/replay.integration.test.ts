@@ -145,6 +145,7 @@ it('returns exactly the letters of a filter to their stage, as many as it counte
     expect(value!.toString()).toMatch(/^\{"id":"id-\d+"\}$/)
     expect(headers[HEADER.replayCount]?.toString()).toBe('1')
     expect(headers[HEADER.dlqReason]).toBeUndefined()
+    expect(headers[HEADER.replayOf]?.toString()).toMatch(/^normalizer\/\d+\/\d+$/)
   }
   await run({ kind: 'replay', filter })
   expect(await readAll(topics.normalizerReplay)).toHaveLength(30)

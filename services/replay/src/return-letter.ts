@@ -6,6 +6,7 @@ import {
   entityKeyOf,
   eventKeyOf,
   HEADER,
+  letterPlace,
   SealedLetterError,
   type DeadLetterKeys,
   type InteractionEvent,
@@ -68,10 +69,11 @@ export const returnLetter = async (
   }
 }
 
-const returned = ({ record, replayCount }: Letter, job: Job): Record<string, Buffer> => ({
-  ...Object.fromEntries(Object.entries(record.headers).filter(([name]) => !ADDED.includes(name))),
-  [HEADER.replayCount]: Buffer.from(String(replayCount + 1)),
+const returned = (letter: Letter, job: Job): Record<string, Buffer> => ({
+  ...Object.fromEntries(Object.entries(letter.record.headers).filter(([name]) => !ADDED.includes(name))),
+  [HEADER.replayCount]: Buffer.from(String(letter.replayCount + 1)),
   [HEADER.replayId]: Buffer.from(job.id),
+  [HEADER.replayOf]: Buffer.from(letterPlace(letter)),
 })
 
 /** The same entity, and so the same partition, under the key `<old>#<body hash>`: replaying it again gives the same key. */

@@ -113,7 +113,10 @@ export class Deployment {
 
   /** The sums of all stats records. */
   async totals() {
-    const sum = { received: 0, unique: 0, duplicates: 0, conflicts: 0, deadLettered: 0, rejected: 0 }
+    const sum = {
+      ...{ received: 0, returned: 0, rejected: 0 },
+      ...{ unique: 0, duplicates: 0, conflicts: 0, deadLettered: 0 },
+    }
     for (const { value } of await this.read(this.topics.stats)) {
       const stats = decodeDedupStats(value!)
       for (const name of Object.keys(sum) as (keyof typeof sum)[]) sum[name] += stats[name]
