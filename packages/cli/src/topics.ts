@@ -17,7 +17,7 @@ export const runTopics = async (): Promise<number> => {
   const { replicationFactor, minInsyncReplicas, profile } = config
   await waitForBrokers(config, logger)
   await ensureTopics({ settings: config, logger, specs: TOPIC_SPECS, replicationFactor, minInsyncReplicas })
-  const faults = await checkTopics({ settings: config, profile, specs: TOPIC_SPECS })
+  const faults = await checkTopics({ settings: config, logger, profile, specs: TOPIC_SPECS })
   for (const fault of faults) process.stderr.write(`${fault}\n`)
   if (faults.length === 0) logger.info({ topics: TOPIC_SPECS.length }, 'every topic is as it must be')
   return faults.length === 0 ? 0 : 1

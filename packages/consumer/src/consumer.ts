@@ -65,7 +65,7 @@ export const startConsumer = async <Config extends ConsumerConfig>(
     await waitForBrokers(config, logger)
     const roles = [...inputs, ...outputs, ...(state === undefined ? [] : [state])]
     const specs = TOPIC_SPECS.filter(({ role }) => roles.includes(role))
-    const faults = await checkTopics({ settings: config, profile: config.profile, specs })
+    const faults = await checkTopics({ settings: config, logger, profile: config.profile, specs })
     if (faults.length > 0) throw new ConfigError(faults.join('\n'))
     const topics = topicNames(config.topicPrefix)
     const { openOwner, close, readiness: ownReadiness } = options.open(topics)

@@ -35,6 +35,12 @@ const saslOf = (settings: KafkaSettings): SASLOptions | undefined =>
         password: settings.kafkaPassword ?? '',
       }
 
+/** The next broker in turn each time kafkajs looks for a first one: by itself it begins anew with the first of the list. */
+const inTurn = (brokers: readonly string[]): (() => string[]) => {
+  let turn = 0
+  return () => [brokers[turn++ % brokers.length]!]
+}
+
 export const kafkaClient = ({
   settings,
   logger,
@@ -44,7 +50,7 @@ export const kafkaClient = ({
 }: ClientOptions): Kafka => {
   const sasl = saslOf(settings)
   return new kafkajs.Kafka({
-    brokers: [...settings.kafkaBrokers],
+    brokers: inTurn(settings.kafkaBrokers),
     ssl: settings.kafkaSsl,
     ...(sasl && { sasl }),
     clientId,
@@ -61,7 +67,7 @@ export const kafkaCluster = (options: ClientOptions): Cluster => {
   const { settings, clientId, requestTimeoutMs, retry } = options
   return createCluster({
     logger: kafkaClient(options).logger(),
-    brokers: settings.kafkaBrokers,
+    brokers: inTurn(settings.kafkaBrokers),
     ssl: settings.kafkaSsl,
     sasl: saslOf(settings),
     clientId,

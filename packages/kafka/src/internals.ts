@@ -113,7 +113,7 @@ export interface Cluster {
 interface ClusterOptions {
   readonly logger: Logger
   readonly socketFactory: unknown
-  readonly brokers: readonly string[]
+  readonly brokers: () => string[]
   readonly ssl: boolean
   readonly sasl: SASLOptions | undefined
   readonly clientId: string

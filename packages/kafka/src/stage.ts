@@ -1,7 +1,6 @@
-import { kafkaClient, kafkaCluster, kafkaErrorType } from './client.ts'
-import { StateError } from './errors.ts'
+import { kafkaClient, kafkaCluster } from './client.ts'
+import { connectTo } from './connect-to.ts'
 import { Fetcher } from './fetcher.ts'
-import type { Cluster } from './internals.ts'
 import { disconnectNow } from './internals.ts'
 import { Membership } from './membership.ts'
 import { partitionsOf } from './offsets.ts'
@@ -27,7 +26,7 @@ export interface Stage {
   stop(): Promise<void>
 }
 
-/** Resolves when it tries to join the group; `readiness` says when it works. Rejects with a `StateError` when a topic is missing or has another partition count than configured, and when the cluster does not answer. */
+/** Waits for the cluster, and resolves when it tries to join the group; `readiness` says when it works. Rejects with a `StateError` when a topic is missing or has another partition count than configured. */
 export const startStage = async (options: StageOptions): Promise<Stage> => {
   const { settings, logger, service, inputs, stateTopic } = options
   const client = { settings, logger, clientId: `weir-${service}` }
@@ -44,7 +43,7 @@ export const startStage = async (options: StageOptions): Promise<Stage> => {
   }
   const disconnectAll = () => Promise.allSettled(Object.values(clusters).map(disconnectNow))
   try {
-    await Promise.all(Object.values(clusters).map((cluster) => connectTo(cluster, topics)))
+    await Promise.all(Object.values(clusters).map((cluster) => connectTo(cluster, topics, logger)))
     requirePartitions(clusters.queries, topics, settings.topicPartitions)
   } catch (error) {
     await disconnectAll()
@@ -115,13 +114,3 @@ export const startStage = async (options: StageOptions): Promise<Stage> => {
 
 const QUERY_MS_MAX = 5_000
 const TOPIC_CHECK_MS = 30_000
-
-const connectTo = async (cluster: Cluster, topics: readonly string[]): Promise<void> => {
-  try {
-    await cluster.connect()
-    await cluster.addMultipleTargetTopics(topics)
-  } catch (error) {
-    if (kafkaErrorType(error) !== 'UNKNOWN_TOPIC_OR_PARTITION') throw error
-    throw new StateError(`one of the topics ${topics.join(', ')} does not exist: create the topics first`)
-  }
-}

@@ -88,5 +88,5 @@ it('goes on at the start of the log when retention has overtaken it', async () =
 
 it('refuses a topic that is not there', async () => {
   const topics = [{ topic: `${settings.topicPrefix}none.v1`, from: () => 0n, onRecords: () => undefined }]
-  await expect(openTopicTail({ ...options, topics })).rejects.toThrow(/does not host this topic/)
+  await expect(openTopicTail({ ...options, topics })).rejects.toThrow(/does not exist/)
 })

@@ -1,4 +1,5 @@
 import { kafkaCluster, kafkaErrorType } from './client.ts'
+import { connectTo } from './connect-to.ts'
 import { Fetcher } from './fetcher.ts'
 import type { Cluster } from './internals.ts'
 import { logRange, partitionsOf, type LogRange } from './offsets.ts'
@@ -34,15 +35,18 @@ const QUEUE_BYTES_MAX = 4_194_304
 const RECORDS_MAX = 10_000
 const RETRY_MS = 1_000
 
-/** Resolves once every partition is followed. Rejects when a topic does not exist. */
+/** Waits for the cluster, and resolves once every partition is followed. Rejects when a topic does not exist. */
 export const openTopicTail = async (options: TailOptions): Promise<TopicTail> => {
   const { settings, logger, clientId, topics } = options
   const cluster = kafkaCluster({ settings, logger, clientId })
   const fetcher = new Fetcher(cluster, logger)
   const tail = new Tail(cluster, fetcher, logger)
   try {
-    await cluster.connect()
-    await cluster.addMultipleTargetTopics(topics.map(({ topic }) => topic))
+    await connectTo(
+      cluster,
+      topics.map(({ topic }) => topic),
+      logger,
+    )
     for (const one of topics) {
       for (const partition of partitionsOf(cluster, one.topic)) await tail.follow(one, partition)
     }

@@ -1,10 +1,11 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { TopicSpec } from '@weir/contracts'
-import kafkajs, { type Admin } from 'kafkajs'
+import kafkajs, { type Admin, type RetryOptions } from 'kafkajs'
 import { kafkaClient, kafkaErrorType } from './client.ts'
+import { RetriableError } from './errors.ts'
 import { untilLed } from './topic-leaders.ts'
 import type { KafkaLogger, KafkaSettings } from './settings.ts'
 import { silentLogger } from './silent-logger.ts'
+import { untilAnswered, type Waiting } from './until-answered.ts'
 
 export interface TopicsOptions {
   readonly settings: KafkaSettings
@@ -19,17 +20,42 @@ const COMPACT_SEGMENT_MS = 3_600_000
 const REPLICAS_MIN = 3
 const INSYNC_MIN = 2
 
-const withAdmin = async <T>(
+/** Each attempt with connections of its own: the cluster may have another controller by then. */
+const withAdmin = <T>(
+  what: string,
   settings: KafkaSettings,
-  logger: KafkaLogger,
+  waiting: Waiting,
   use: (admin: Admin) => Promise<T>,
+  retry?: RetryOptions,
 ): Promise<T> => {
-  const admin = kafkaClient({ settings, logger, clientId: 'weir-topics' }).admin()
+  const kafka = kafkaClient({
+    settings,
+    logger: silentLogger,
+    clientId: 'weir-topics',
+    ...(retry && { retry }),
+  })
+  return untilAnswered(
+    what,
+    async () => {
+      const admin = kafka.admin()
+      try {
+        await admin.connect()
+        return await use(admin)
+      } finally {
+        await admin.disconnect().catch(() => undefined)
+      }
+    },
+    waiting,
+  )
+}
+
+/** kafkajs trips over it when no broker answers. */
+const existingTopics = async (admin: Admin): Promise<ReadonlySet<string>> => {
   try {
-    await admin.connect()
-    return await use(admin)
-  } finally {
-    await admin.disconnect().catch(() => undefined)
+    return new Set(await admin.listTopics())
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error
+    throw new RetriableError('no broker has told its topics', { cause: error })
   }
 }
 
@@ -45,11 +71,11 @@ const configOf = (spec: TopicSpec, minInsyncReplicas: number): Record<string, st
   ...(spec.cleanup === 'compact' && { 'segment.ms': String(COMPACT_SEGMENT_MS) }),
 })
 
-/** Creates what is missing and leaves alone what exists: whether that is right, `checkTopics` says. */
+/** Creates what is missing and leaves alone what exists: whether that is right, `checkTopics` says. Waits for the cluster. */
 export const ensureTopics = async (options: TopicsOptions): Promise<void> => {
   const { settings, logger, specs, replicationFactor, minInsyncReplicas } = options
-  await withAdmin(settings, logger, async (admin) => {
-    const existing = new Set(await admin.listTopics())
+  await withAdmin('creating topics', settings, { logger }, async (admin) => {
+    const existing = await existingTopics(admin)
     const missing = specs.filter(({ name }) => !existing.has(settings.topicPrefix + name))
     if (missing.length === 0) return
     // Resolves to false when another process was faster, which is as good.
@@ -78,15 +104,18 @@ export const ensureTopics = async (options: TopicsOptions): Promise<void> => {
  * Each way in which the cluster's topics differ from what Weir needs, as a message with the topic, the value and the fix:
  * missing, partition counts that differ, a delete policy or a finite retention on a compacted topic, CreateTime,
  * and, outside the dev profile, replication factor < 3 or min.insync.replicas < 2, unclean leader election.
+ * Waits for the cluster; rejects when the signal is aborted.
  */
 export const checkTopics = (options: {
   readonly settings: KafkaSettings
+  readonly logger: KafkaLogger
+  readonly signal?: AbortSignal
   readonly profile: 'production' | 'dev'
   readonly specs: readonly TopicSpec[]
 }): Promise<readonly string[]> => {
   const { settings, profile, specs } = options
-  return withAdmin(settings, silentLogger, async (admin) => {
-    const existing = new Set(await admin.listTopics())
+  return withAdmin('looking at the topics', settings, options, async (admin) => {
+    const existing = await existingTopics(admin)
     const messages: string[] = []
     const present: TopicSpec[] = []
     for (const spec of specs) {
@@ -162,40 +191,24 @@ const faultsOf = (spec: TopicSpec, found: FoundTopic): string[] => {
   return faults
 }
 
-const PROBE_MS = 500
-const REPORT_MS = 10_000
+const REFUSED = new Set(['SASL_AUTHENTICATION_FAILED', 'KafkaJSSASLAuthenticationError'])
 
-/** Resolves once a broker answers; logs a line every 10 s until then; rejects when the signal is aborted. */
+/** Resolves once the cluster answers; logs a line every 10 s until then; rejects when the signal is aborted. */
 export const waitForBrokers = async (
   settings: KafkaSettings,
   logger: KafkaLogger,
   signal?: AbortSignal,
 ): Promise<void> => {
-  let reportAt = 0
-  for (;;) {
-    signal?.throwIfAborted()
-    const admin = kafkaClient({
-      ...{ settings, logger: silentLogger, clientId: 'weir-wait' },
-      retry: { retries: 0 },
-    }).admin()
-    try {
-      await admin.connect()
-      await admin.describeCluster()
-      return
-    } catch (error) {
-      const type = kafkaErrorType(error)
-      if (type === 'SASL_AUTHENTICATION_FAILED' || type === 'KafkaJSSASLAuthenticationError') {
-        throw new Error('the brokers refuse the SASL user: check KAFKA_SASL_USERNAME and its password', {
-          cause: error,
-        })
-      }
-      if (performance.now() >= reportAt) {
-        reportAt = performance.now() + REPORT_MS
-        logger.warn({ brokers: settings.kafkaBrokers, error: type }, 'waiting for a Kafka broker')
-      }
-    } finally {
-      await admin.disconnect().catch(() => undefined)
-    }
-    await sleep(PROBE_MS, undefined, { ...(signal && { signal }) })
+  const { length } = settings.kafkaBrokers
+  try {
+    const ask = (admin: Admin) => admin.describeCluster()
+    await withAdmin(`reaching ${settings.kafkaBrokers.join(', ')}`, settings, { logger, signal }, ask, {
+      retries: length,
+    })
+  } catch (error) {
+    if (!REFUSED.has(kafkaErrorType(error))) throw error
+    throw new Error('the brokers refuse the SASL user: check KAFKA_SASL_USERNAME and its password', {
+      cause: error,
+    })
   }
 }

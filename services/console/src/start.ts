@@ -37,7 +37,8 @@ export const start = async (config: ConsoleConfig, { logger, metrics }: ServiceD
     await waitForBrokers(config, logger, closing.signal)
     const roles = ['received', 'unique', 'seen', 'dedupDlq', 'normalizerDlq', 'persistenceDlq']
     const specs = TOPIC_SPECS.filter(({ role }) => roles.includes(role))
-    const faults = await checkTopics({ settings: config, profile: config.profile, specs })
+    const { signal } = closing
+    const faults = await checkTopics({ settings: config, logger, signal, profile: config.profile, specs })
     if (faults.length > 0) throw new ConfigError(faults.join('\n'))
     const topics = topicNames(config.topicPrefix)
     tail = await followTopics({ settings: config, logger, topics, index, eventsMax, lettersMax })

@@ -67,7 +67,8 @@ export const start = async (
   const open = async (): Promise<void> => {
     await waitForBrokers(config, logger, closing.signal)
     const specs = TOPIC_SPECS.filter(({ role }) => role === 'received')
-    const faults = await checkTopics({ settings: config, profile: config.profile, specs })
+    const { signal } = closing
+    const faults = await checkTopics({ settings: config, logger, signal, profile: config.profile, specs })
     if (faults.length > 0) throw new ConfigError(faults.join('\n'))
     lanes = await openLanes({
       settings: config,

@@ -24,7 +24,7 @@ export const start = async (config: ReplayConfig, { logger, metrics }: ServiceDe
   try {
     await waitForBrokers(config, logger)
     const specs = TOPIC_SPECS.filter(({ role }) => ROLES.includes(role))
-    const faults = await checkTopics({ settings: config, profile: config.profile, specs })
+    const faults = await checkTopics({ settings: config, logger, profile: config.profile, specs })
     if (faults.length > 0) throw new ConfigError(faults.join('\n'))
     const topics = topicNames(config.topicPrefix)
     const keys = parseDeadLetterKeys(config.deadLetterKeys)

@@ -10,13 +10,14 @@ import { defectCommand, type Defect } from './defects/defects.ts'
 import { GrowthWatch } from './judge/growth.ts'
 import { judge, type Verdict } from './judge/judge.ts'
 import { Observer } from './judge/observe.ts'
-import { untilQuiet } from './judge/quiet.ts'
+import { GROUPS, untilQuiet } from './judge/quiet.ts'
+import { watchStalls, type Stall } from './judge/stalls.ts'
 import { Load } from './load/load.ts'
 import { NOT_BUILT } from './plan/crash-points.ts'
 import { crashPointsOf, INSTANCES, makePlan, type Phase } from './plan/plan.ts'
 import { describeFault, type Lane } from './plan/step.ts'
 import type { Tier } from './plan/tiers.ts'
-import { allInSync } from './rig/cluster-state.ts'
+import { allInSync, openEnds } from './rig/cluster-state.ts'
 import { Instance } from './rig/instance.ts'
 import { instanceEnvironment, kafkaSettings, mainFile, portsFrom, SERVICE_KINDS } from './rig/layout.ts'
 import { missedPoints, Nemesis } from './rig/nemesis.ts'
@@ -104,6 +105,8 @@ const runIn = async (options: RunOptions, closers: Closers): Promise<RunResult> 
         ),
       ),
   )
+  const stalls = watchStalls(() => openEnds(servers.urls.kafkaBrokers, GROUPS))
+  closers.add(() => Promise.resolve(stalls.stop()))
   const loadStartedAt = performance.now()
   await underLoad(load, nemesis, lanes, instances, progress)
   const loadSecs = (performance.now() - loadStartedAt) / 1_000
@@ -115,19 +118,15 @@ const runIn = async (options: RunOptions, closers: Closers): Promise<RunResult> 
   await allInSync(servers.urls.kafkaBrokers, READY_MS_MAX)
   const observer = new Observer(servers.urls)
   closers.add(() => observer.close())
-  const openEnds = await untilQuiet(
-    servers.urls,
-    observer,
-    defect ? QUIET_MS_MAX_DEFECT : QUIET_MS_MAX,
-    progress,
-  )
+  const open = await untilQuiet(servers.urls, observer, defect ? QUIET_MS_MAX_DEFECT : QUIET_MS_MAX, progress)
+  const stalled = stalls.stop()
   const drainSecs = (performance.now() - drainStartedAt) / 1_000
   const { grown, judged, rssMegabytesMax } = growth.stop()
   progress(`judging; ${judged} processes lived long enough to be judged for growth`)
   const surprises = [...load.counts.surprises].map(([status, count]) => `${count} answers ${status}`)
   const verdict = judge(readTruth(join(folders.state, 'truth')), {
     ...(await observer.everything()),
-    ...{ openEnds, grown, surprises, broken },
+    ...{ openEnds: open, grown, surprises, broken },
   })
   const missed = missedPoints(
     points.map(({ id }) => id),
@@ -138,11 +137,17 @@ const runIn = async (options: RunOptions, closers: Closers): Promise<RunResult> 
     {
       ...{ duration_s: secs((performance.now() - startedAt) / 1_000), drain_s: secs(drainSecs) },
       ...{ requests_per_s: Math.round(load.counts.sent / loadSecs), rss_mb_max: rssMegabytesMax },
+      ...stallOf(stalled),
     },
   )
   const met = points.map((point) => ({ ...point, isHit: nemesis.hits.has(point.id) }))
   return { summary, report: reportOf(summary, nemesis.outcomes, met) }
 }
+
+const stallOf = (stall: Stall | undefined) => ({
+  stall_s_max: secs((stall?.ms ?? 0) / 1_000),
+  stalled: stall?.what ?? '',
+})
 
 const secs = (value: number): number => Math.round(value * 10) / 10
 
@@ -247,7 +252,10 @@ const summarise = (
     readonly missed: readonly string[]
     readonly total: number
   },
-  measured: Pick<Summary, 'duration_s' | 'drain_s' | 'requests_per_s' | 'rss_mb_max'>,
+  measured: Pick<
+    Summary,
+    'duration_s' | 'drain_s' | 'requests_per_s' | 'rss_mb_max' | 'stall_s_max' | 'stalled'
+  >,
 ): Summary => {
   const { options, verdict, load, nemesis, instances, servers, missed, total } = run
   const { invariants, ids, lost, duplicated } = verdict

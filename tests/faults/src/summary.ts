@@ -35,6 +35,9 @@ export interface Summary {
   readonly drain_s: number
   readonly requests_per_s: number
   readonly rss_mb_max: number
+  /** The longest time that something with work left stood still while every broker was in sync, and what it was. */
+  readonly stall_s_max: number
+  readonly stalled: string
   readonly defect?: string
 }
 
@@ -52,7 +55,7 @@ export const describeSummary = (summary: Summary): string => {
       ({ id, name, holds, detail }) => `${holds ? 'holds ' : 'FAILED'} ${id}. ${name}: ${detail}`,
     ),
     ...summary.unexpected_exits.map((text) => `ended by itself: ${text}`),
-    `${summary.duration_s} s, of it ${summary.drain_s} s to drain; ${summary.requests_per_s} requests/s`,
+    `${summary.duration_s} s, of it ${summary.drain_s} s to drain; ${summary.requests_per_s} requests/s; longest stall with all brokers in sync: ${summary.stall_s_max} s (${summary.stalled || 'none'})`,
     isRight(summary) ? 'Every event is where it must be.' : 'NOT RIGHT: see above.',
   ].join('\n')
 }

@@ -4,6 +4,7 @@ import { EventReader } from '@weir/event-codec'
 import { openTopicReader, type InputRecord } from '@weir/kafka'
 import { readTotals } from '@weir/metric-export'
 import pg from 'pg'
+import { persistently } from '../persistently.ts'
 import { influxSettings, kafkaSettings, type ServerUrls } from '../rig/layout.ts'
 import type { End, LedgerCounts, Letter, Observed } from './judge.ts'
 
@@ -39,7 +40,7 @@ export class Observer {
     readonly influx: Observed['influx']
   }> {
     const counts = await this.#counts()
-    const { rows } = await this.#pool.query<{ count: string }>('SELECT count(*) AS count FROM events')
+    const rows = await this.#query<{ count: string }>('SELECT count(*) AS count FROM events')
     const letters = await Promise.all([this.#count('normalizerDlq'), this.#count('persistenceDlq')])
     return {
       ...{ counts, onTopic: await this.#onTopic(), rows: Number(rows[0]!.count) },
@@ -48,7 +49,8 @@ export class Observer {
   }
 
   async influx(): Promise<Observed['influx']> {
-    return this.#urls.influx === undefined ? undefined : readTotals(influxSettings(this.#urls.influx))
+    const url = this.#urls.influx
+    return url === undefined ? undefined : persistently(() => readTotals(influxSettings(url)))
   }
 
   /** Everything that a verdict compares with what was sent. */
@@ -70,19 +72,30 @@ export class Observer {
     await this.#pool.end()
   }
 
-  async #read(
+  #query<Row extends pg.QueryResultRow>(sql: string, values: readonly unknown[] = []): Promise<Row[]> {
+    return persistently(async () => (await this.#pool.query<Row>(sql, [...values])).rows)
+  }
+
+  /** A read that breaks goes on after the last record. */
+  #read(
     role: TopicRole,
     onRecord: (record: InputRecord) => void,
     from?: ReadonlyMap<number, bigint>,
   ): Promise<ReadonlyMap<number, bigint>> {
-    const reader = await openTopicReader(kafkaSettings(this.#urls), topics[role])
-    try {
-      return await reader.readToEnd((records) => {
-        for (const record of records) onRecord(record)
-      }, from)
-    } finally {
-      await reader.close()
-    }
+    const next = new Map(from)
+    return persistently(async () => {
+      const reader = await openTopicReader(kafkaSettings(this.#urls), topics[role])
+      try {
+        return await reader.readToEnd((records) => {
+          for (const record of records) {
+            onRecord(record)
+            next.set(record.partition, record.offset + 1n)
+          }
+        }, next)
+      } finally {
+        await reader.close()
+      }
+    })
   }
 
   async #count(role: TopicRole): Promise<number> {
@@ -94,14 +107,16 @@ export class Observer {
   }
 
   /** Nothing but single records is written to this topic, so its offsets count them. */
-  async #onTopic(): Promise<number> {
-    const reader = await openTopicReader(kafkaSettings(this.#urls), topics.received)
-    try {
-      const offsets = await reader.offsets()
-      return Number([...offsets.values()].reduce((total, { end }) => total + end, 0n))
-    } finally {
-      await reader.close()
-    }
+  #onTopic(): Promise<number> {
+    return persistently(async () => {
+      const reader = await openTopicReader(kafkaSettings(this.#urls), topics.received)
+      try {
+        const offsets = await reader.offsets()
+        return Number([...offsets.values()].reduce((total, { end }) => total + end, 0n))
+      } finally {
+        await reader.close()
+      }
+    })
   }
 
   /** Reads only what has come since the last call: the topic has a record for each transaction and source. */
@@ -150,7 +165,7 @@ export class Observer {
   async #rows(): Promise<End[]> {
     const all: End[] = []
     for (let after = Buffer.alloc(0); ;) {
-      const { rows } = await this.#pool.query<{ source: string; key: Buffer; hash: string }>(
+      const rows = await this.#query<{ source: string; key: Buffer; hash: string }>(
         `SELECT source, event_key AS key, encode(sha256(raw), 'hex') AS hash FROM events
          WHERE event_key > $1 ORDER BY event_key LIMIT ${PAGE}`,
         [after],
@@ -166,7 +181,7 @@ export class Observer {
 
   /** The order is stated here once more, apart from the sink's own. */
   async #staleInteractions(): Promise<number> {
-    const { rows } = await this.#pool.query<{ count: string }>(
+    const rows = await this.#query<{ count: string }>(
       `WITH latest AS (
          SELECT DISTINCT ON (source, interaction_id) source, interaction_id, event_key, sequence FROM events
          ORDER BY source, interaction_id, sequence DESC NULLS LAST, occurred_at DESC NULLS LAST, received_at DESC, event_key DESC

@@ -9,7 +9,7 @@ const REPORT_MS = 10_000
 const topics = topicNames()
 
 /** What each group reads. */
-const GROUPS: Readonly<Record<string, readonly string[]>> = {
+export const GROUPS: Readonly<Record<string, readonly string[]>> = {
   dedup: [topics.received],
   normalizer: [topics.unique],
   persistence: [topics.normalized],
@@ -25,8 +25,8 @@ const lookOnce = async (urls: ServerUrls, observer: Observer): Promise<readonly 
   if (influx !== undefined && influx.eventsReceived !== counts.received) {
     open.push(`InfluxDB has ${influx.eventsReceived} of ${counts.received} received`)
   }
-  const offsets = await openEnds(urls.kafkaBrokers, GROUPS)
-  return [...open, ...offsets.map(({ what, behind }) => `${what}: ${behind}`)]
+  const left = await openEnds(urls.kafkaBrokers, GROUPS)
+  return [...open, ...left.open.map(({ what, behind }) => `${what}: ${behind}`)]
 }
 
 /** Waits until nothing is under way any more, at most `ms`; returns what still was. */

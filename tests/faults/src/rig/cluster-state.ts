@@ -40,15 +40,16 @@ const within = async <T>(ms: number, what: string, look: () => Promise<T | undef
   }
 }
 
-/** Resolves when every replica of every partition is in sync and leads or follows; rejects after `ms`. */
+/** Every replica of every partition is in sync and leads or follows. */
+const isWhole = ({ partitions }: ClusterMetadata): boolean =>
+  partitions.length > 0 &&
+  partitions.every(({ leader, replicas, inSync }) => leader >= 0 && inSync.length === replicas.length)
+
+/** Resolves when the cluster is whole; rejects after `ms`. */
 export const allInSync = (addresses: readonly string[], ms: number): Promise<void> =>
-  within(ms, 'all replicas in sync', async () => {
-    const { partitions } = await anyOf(addresses, fetchMetadata)
-    const isWhole = partitions.every(
-      ({ leader, replicas, inSync }) => leader >= 0 && inSync.length === replicas.length,
-    )
-    return isWhole && partitions.length > 0 ? true : undefined
-  }).then(() => undefined)
+  within(ms, 'all replicas in sync', async () =>
+    isWhole(await anyOf(addresses, fetchMetadata)) ? true : undefined,
+  ).then(() => undefined)
 
 /** The node that has a role now, for one partition of dedup's. */
 export const nodeOf = (
@@ -82,6 +83,14 @@ const leaderOf = async (
 export interface OpenEnd {
   readonly what: string
   readonly behind: bigint
+  /** Where it has got to. */
+  readonly position: bigint
+}
+
+export interface ClusterEnds {
+  /** Every replica is in sync. */
+  readonly isWhole: boolean
+  readonly open: readonly OpenEnd[]
 }
 
 const offsetsOf = async (
@@ -108,23 +117,25 @@ const offsetsOf = async (
 export const openEnds = async (
   addresses: readonly string[],
   groups: Readonly<Record<string, readonly string[]>>,
-): Promise<readonly OpenEnd[]> => {
+): Promise<ClusterEnds> => {
   const metadata = await anyOf(addresses, fetchMetadata)
   const stable = await offsetsOf(metadata, 'last-stable')
   const high = await offsetsOf(metadata, 'high-watermark')
   const open: OpenEnd[] = []
   for (const [name, end] of high) {
-    const behind = end - (stable.get(name) ?? 0n)
-    if (behind > 0n) open.push({ what: `open transaction in ${name}`, behind })
+    const position = stable.get(name) ?? 0n
+    const behind = end - position
+    if (behind > 0n) open.push({ what: `open transaction in ${name}`, behind, position })
   }
   for (const [group, topics] of Object.entries(groups)) {
     const { address } = await anyOf(addresses, (one) => findCoordinator(one, 'group', group))
     const committed = await fetchCommitted(address, group)
     for (const [name, end] of high) {
       const isRead = topics.includes(name.slice(0, name.lastIndexOf('/')))
-      const behind = isRead ? end - (committed.get(name) ?? 0n) : 0n
-      if (behind > 0n) open.push({ what: `lag of ${group} in ${name}`, behind })
+      const position = committed.get(name) ?? 0n
+      const behind = isRead ? end - position : 0n
+      if (behind > 0n) open.push({ what: `lag of ${group} in ${name}`, behind, position })
     }
   }
-  return open
+  return { isWhole: isWhole(metadata), open }
 }

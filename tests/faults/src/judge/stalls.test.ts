@@ -1,0 +1,25 @@
+import { expect, it } from 'vitest'
+import { Stalls } from './stalls.ts'
+
+const at = (position: bigint, isWhole = true) => ({
+  isWhole,
+  open: [{ what: 'lag of dedup in received/0', behind: 5n, position }],
+})
+
+it('measures how long one position lasts, while all brokers are in sync', () => {
+  const stalls = new Stalls()
+  stalls.note(0, at(1n))
+  stalls.note(2_000, at(1n))
+  stalls.note(4_000, at(2n))
+  expect(stalls.longest).toEqual({ what: 'lag of dedup in received/0', ms: 2_000 })
+  stalls.note(6_000, at(2n, false))
+  stalls.note(8_000, at(2n))
+  stalls.note(9_000, undefined)
+  stalls.note(10_000, at(2n))
+  expect(stalls.longest?.ms).toBe(2_000)
+  stalls.note(15_000, at(2n))
+  expect(stalls.longest?.ms).toBe(5_000)
+  stalls.note(16_000, { isWhole: true, open: [] })
+  stalls.note(30_000, at(2n))
+  expect(stalls.longest?.ms).toBe(5_000)
+})
