@@ -137,6 +137,7 @@ const merge = (results: readonly RunResult[]): Summary => {
     ...last,
     seed: all[0]!.seed,
     events: sum(({ events }) => events),
+    events_wanted: sum(({ events_wanted }) => events_wanted),
     ok: sum(({ ok }) => ok),
     info: sum(({ info }) => info),
     fail: sum(({ fail }) => fail),

@@ -20,9 +20,9 @@ import type { Tier } from './plan/tiers.ts'
 import { allInSync, openEnds } from './rig/cluster-state.ts'
 import { Instance } from './rig/instance.ts'
 import { instanceEnvironment, kafkaSettings, mainFile, portsFrom, SERVICE_KINDS } from './rig/layout.ts'
-import { missedPoints, Nemesis } from './rig/nemesis.ts'
+import { Nemesis } from './rig/nemesis.ts'
 import { startServers, type Servers } from './rig/servers.ts'
-import { reportOf, type Summary } from './summary.ts'
+import { checksOf, reportOf, type MetPoint, type Summary } from './summary.ts'
 
 export interface RunOptions {
   readonly tierName: string
@@ -128,19 +128,15 @@ const runIn = async (options: RunOptions, closers: Closers): Promise<RunResult> 
     ...(await observer.everything()),
     ...{ openEnds: open, grown, surprises, broken },
   })
-  const missed = missedPoints(
-    points.map(({ id }) => id),
-    nemesis.hits,
-  )
+  const met = points.map((point) => ({ ...point, isHit: nemesis.hits.has(point.id) }))
   const summary = summarise(
-    { options, verdict, load, nemesis, instances, servers, missed, total: points.length },
+    { options, verdict, load, nemesis, instances, servers, met },
     {
       ...{ duration_s: secs((performance.now() - startedAt) / 1_000), drain_s: secs(drainSecs) },
       ...{ requests_per_s: Math.round(load.counts.sent / loadSecs), rss_mb_max: rssMegabytesMax },
       ...stallOf(stalled),
     },
   )
-  const met = points.map((point) => ({ ...point, isHit: nemesis.hits.has(point.id) }))
   return { summary, report: reportOf(summary, nemesis.outcomes, met) }
 }
 
@@ -249,15 +245,15 @@ const summarise = (
     readonly nemesis: Nemesis
     readonly instances: readonly Instance[]
     readonly servers: Servers
-    readonly missed: readonly string[]
-    readonly total: number
+    readonly met: readonly MetPoint[]
   },
   measured: Pick<
     Summary,
     'duration_s' | 'drain_s' | 'requests_per_s' | 'rss_mb_max' | 'stall_s_max' | 'stalled'
   >,
 ): Summary => {
-  const { options, verdict, load, nemesis, instances, servers, missed, total } = run
+  const { options, verdict, load, nemesis, instances, servers, met } = run
+  const missed = met.flatMap(({ id, isHit }) => (isHit ? [] : [id]))
   const { invariants, ids, lost, duplicated } = verdict
   const ends = instances.flatMap((instance) => instance.ends)
   const killed = ends.filter(({ cause }) => cause === 'killed' || cause === 'failpoint')
@@ -273,6 +269,7 @@ const summarise = (
   )
   return {
     ...{ tier: options.tierName, seed: options.seed, events: load.created },
+    ...{ events_wanted: options.events, events_of_tier: options.tier.events },
     ...{ ok: load.counts.ok, info: load.counts.info, fail: load.counts.fail, ids, lost, duplicated },
     ...{ kills: killed.length, kills_by_service: byService },
     broker_kills: servers.brokers.reduce((sum, { kills }) => sum + kills, 0),
@@ -281,7 +278,8 @@ const summarise = (
       registry_kills: servers.registry.kills,
       pauses: pauses.length,
     },
-    ...{ crash_points_hit: total - missed.length, crash_points_total: total, crash_points_missed: missed },
+    ...{ crash_points_hit: met.length - missed.length, crash_points_total: met.length },
+    crash_points_missed: missed,
     crash_points_not_built: NOT_BUILT.map(({ id }) => id),
     ...{ invariants_failed: invariants.filter(({ holds }) => !holds).length, invariants },
     unexpected_exits: itself.map(
@@ -293,5 +291,6 @@ const summarise = (
     ),
     ...measured,
     ...(options.defect && { defect: options.defect.name }),
+    checks: checksOf(invariants, met),
   }
 }

@@ -1,12 +1,15 @@
 import type { Invariant } from './judge/judge.ts'
+import type { CrashPoint } from './plan/crash-points.ts'
 import type { Outcome } from './rig/nemesis.ts'
 
 /** The result of a run, as `--summary` writes it. */
 export interface Summary {
   readonly tier: string
   readonly seed: number
-  /** Different events sent. */
+  /** Different events sent; asked for; and of the tier when none are asked for. */
   readonly events: number
+  readonly events_wanted: number
+  readonly events_of_tier: number
   /** Requests by answer: acknowledged; cut off, timed out or 503; refused or not delivered. */
   readonly ok: number
   readonly info: number
@@ -39,7 +42,26 @@ export interface Summary {
   readonly stall_s_max: number
   readonly stalled: string
   readonly defect?: string
+  /** Each invariant and each crash point: what CI counts. */
+  readonly checks: readonly Check[]
 }
+
+export interface Check {
+  readonly name: string
+  readonly ok: boolean
+  readonly detail: string
+}
+
+export interface MetPoint extends CrashPoint {
+  readonly isHit: boolean
+}
+
+export const checksOf = (invariants: readonly Invariant[], points: readonly MetPoint[]): readonly Check[] => [
+  ...invariants.map(({ id, name, holds, detail }) => ({ name: `${id}. ${name}`, ok: holds, detail })),
+  ...points.map(({ id, isHit }) => ({
+    ...{ name: `crash point ${id}`, ok: isHit, detail: isHit ? 'met' : 'not met' },
+  })),
+]
 
 /** A run is right when every invariant holds and every crash point it should meet was met. */
 export const isRight = ({ invariants_failed, crash_points_missed }: Summary): boolean =>
@@ -47,7 +69,13 @@ export const isRight = ({ invariants_failed, crash_points_missed }: Summary): bo
 
 export const describeSummary = (summary: Summary): string => {
   const { ok, info, fail, ids, lost, duplicated, kills, broker_kills, crash_points_missed: missed } = summary
+  const { events_wanted: wanted, events_of_tier: full, defect } = summary
   return [
+    ...(wanted < full && defect === undefined
+      ? [
+          `${wanted} events were asked for, of the tier's ${full}: the faults are the same, the traffic between them is less`,
+        ]
+      : []),
     `${summary.events} events, ${ok + info + fail} requests: ok ${ok}   info ${info}   fail ${fail}   (ids: ok ${ids.ok}   info ${ids.info}   fail ${ids.fail})`,
     `lost ${lost}   duplicated ${duplicated}   kills ${kills}   broker kills ${broker_kills}   PostgreSQL ${summary.postgres_kills}   registry ${summary.registry_kills}   pauses ${summary.pauses}`,
     `crash points ${summary.crash_points_hit} of ${summary.crash_points_total}${missed.length > 0 ? `, missed: ${missed.join(', ')}` : ''}; not built: ${summary.crash_points_not_built.join(', ')}`,
@@ -67,12 +95,7 @@ const table = (head: readonly string[], rows: readonly (readonly (string | numbe
 export const reportOf = (
   summary: Summary,
   outcomes: readonly Outcome[],
-  points: readonly {
-    readonly id: string
-    readonly what: string
-    readonly expected: string
-    readonly isHit: boolean
-  }[],
+  points: readonly MetPoint[],
 ): string =>
   [
     `# Fault injection: ${summary.tier}, seed ${summary.seed}`,

@@ -17,6 +17,7 @@ export interface Defect {
 
 const ZOMBIE_MS = 9_000
 const SEED = 1
+const PASSES_MAX = 30
 
 const steps = (faults: readonly Fault[]): readonly Step[] =>
   faults.map((fault, index) => ({
@@ -27,13 +28,20 @@ const steps = (faults: readonly Fault[]): readonly Step[] =>
 const visit = (id: string, zombieMs = ZOMBIE_MS): Fault =>
   visitOf(
     CRASH_POINTS.find((point) => point.id === id)!,
-    { zombieMs },
+    { zombieMs, passesMax: PASSES_MAX },
     new Random(SEED, id),
   )
 
 const lane = (target: string, faults: readonly Fault[]): Lane => ({ target, steps: steps(faults) })
 const visits = (id: string, count: number, zombieMs?: number): readonly Fault[] =>
   Array.from({ length: count }, () => visit(id, zombieMs))
+
+/** As if a step had failed: the transaction is aborted and its process lives on. */
+const thrown = (failpoint: string, count: number): readonly Fault[] =>
+  Array.from({ length: count }, () => ({
+    ...({ kind: 'failpoint', point: failpoint, failpoint, how: 'SIGTERM' } as const),
+    ...{ spec: `${failpoint}:throw:8`, ends: false, pauseMs: 0 },
+  }))
 
 const planted = (
   mutation: MutationName,
@@ -64,8 +72,8 @@ export const DEFECTS: readonly Defect[] = [
     DEDUP_FILTER_ERROR_RATE: '0.1',
   }),
   planted('memory_before_commit', 'dedup remembers keys before their transaction is committed', [
-    lane('dedup-1', visits('dedup-outputs-sent', 2)),
-    lane('dedup-2', visits('dedup-offsets-sent', 2)),
+    lane('dedup-1', thrown('dedup.outputs-sent', 3)),
+    lane('dedup-2', thrown('dedup.offsets-sent', 3)),
   ]),
   planted('random_transactional_id', 'each producer has a transactional id of its own', [
     lane('dedup-1', visits('dedup-zombie-idle', 2)),
@@ -87,6 +95,22 @@ export const DEFECTS: readonly Defect[] = [
     lane('dedup-1', visits('dedup-reply-lost', 2)),
     lane('dedup-2', visits('dedup-reply-lost', 1)),
   ]),
+  planted('send_ignored', 'a transaction is committed although part of it was not sent', [
+    lane('servers', [
+      { kind: 'broker-kill', role: 'leader', downMs: 8_000 },
+      { kind: 'broker-kill', role: 'leader', downMs: 8_000 },
+    ]),
+  ]),
+  planted(
+    'idempotent_lanes',
+    'ingress counts on sequence numbers that a request without an answer takes back',
+    [
+      lane('servers', [
+        { kind: 'brokers-pause', ms: 7_000 },
+        { kind: 'brokers-pause', ms: 7_000 },
+      ]),
+    ],
+  ),
   {
     name: 'replay_into_raw',
     what: 'a replay writes to the topic of received webhooks, with new keys',

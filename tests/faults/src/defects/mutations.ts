@@ -101,6 +101,28 @@ export const MUTATIONS = {
         '  producer.commit(...batch).catch(() => producer.commit(...batch))\n\nconst NOTHING: StagedBatch',
     },
   ],
+  /** What was not acknowledged in a transaction is committed as if it were. */
+  send_ignored: [
+    {
+      file: 'packages/kafka/src/transactional-producer.ts',
+      find: 'if (failed) throw (failed as PromiseRejectedResult).reason',
+      replace: 'void failed',
+    },
+  ],
+  /** A request that got no answer gives its sequence numbers back: the next records take them, and the broker drops those as repeats. */
+  idempotent_lanes: [
+    {
+      file: 'packages/kafka/src/lanes.ts',
+      find: 'allowAutoTopicCreation: false,',
+      replace: 'allowAutoTopicCreation: false,\n      idempotent: true,',
+    },
+    // Of one record each, so that the numbers of two sends are surely the same.
+    {
+      file: 'services/ingress/src/start.ts',
+      find: 'const BATCH_RECORDS_MAX = 1_000',
+      replace: 'const BATCH_RECORDS_MAX = 1',
+    },
+  ],
 } as const satisfies Readonly<Record<string, readonly Mutation[]>>
 
 export type MutationName = keyof typeof MUTATIONS

@@ -169,12 +169,15 @@ export class Load {
     const due = this.#due.take(now)
     if (due !== undefined) return due
     const { events, duplicates, lateAfterMs } = this.#options
-    if (this.#created >= events && this.#isReleased) return undefined
+    const isExtra = this.#created >= events
+    if (isExtra && this.#isReleased) return undefined
     this.#created += 1
     const [shipment, contradiction] = this.#traffic.next()
     const random = this.#random
     if (random.chance(duplicates)) {
-      const delayMs = random.chance(0.5) ? random.between(0, SOON_MS_MAX) : lateAfterMs
+      // The end of a run would wait for late repeats of what is only sent to keep it busy.
+      const isSoon = random.chance(0.5) || isExtra
+      const delayMs = isSoon ? random.between(0, SOON_MS_MAX) : lateAfterMs
       this.#due.add(now + delayMs, { shipment: shipment!, attempt: 1 })
     }
     if (contradiction !== undefined) {

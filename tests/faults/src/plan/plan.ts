@@ -90,10 +90,15 @@ const serviceLanes = (
 const killsOf = (fault: Fault): number =>
   fault.kind === 'failpoint' ? Number(fault.how === 'SIGKILL') + Number(fault.ends) : 0
 
-export const visitOf = (point: CrashPoint, tier: Pick<Tier, 'zombieMs'>, random: Random): Fault => {
+export const visitOf = (
+  point: CrashPoint,
+  tier: Pick<Tier, 'zombieMs' | 'passesMax'>,
+  random: Random,
+): Fault => {
   const { by } = point
   if (by.kind !== 'failpoint') throw new TypeError(`${point.id} is no failpoint`)
-  const pass = random.between(...by.passes)
+  const [from, to] = by.passes
+  const pass = random.between(Math.min(from, tier.passesMax), Math.min(to, tier.passesMax))
   const pauseMs = by.ms ?? tier.zombieMs
   const delayMs = by.ms === undefined ? '' : `:${random.between(0, by.ms)}`
   const spec = { kill: `kill:${pass}${delayMs}`, pause: `pause:${pass}:${pauseMs}`, throw: `throw:${pass}` }[

@@ -9,6 +9,8 @@ export interface Tier {
   readonly lateAfterMs: number
   /** How often each crash point is visited. */
   readonly visits: number
+  /** A failpoint fires at its n-th pass, n drawn from its own range, up to this at most. */
+  readonly passesMax: number
   /** Ends of each kind of service by SIGKILL, its own or ours, at least. */
   readonly killsPerKind: number
   readonly brokerKills: number
@@ -18,22 +20,20 @@ export interface Tier {
   readonly zombieMs: number
   /** More events than this are sent in runs of their own, one after another. */
   readonly segmentEvents: number
-  /** What a run may take, events, faults and audit together. */
-  readonly minutesMax: number
 }
 
 export const TIERS: Readonly<Record<TierName, Tier>> = {
   ci: {
     ...{ events: 100_000, rate: 700, lateAfterMs: 60_000, visits: 1, killsPerKind: 2, brokerKills: 3 },
-    ...{ pauses: 1, serverKills: 0, zombieMs: 30_000, segmentEvents: 100_000, minutesMax: 10 },
+    ...{ pauses: 1, serverKills: 0, zombieMs: 15_000, segmentEvents: 100_000, passesMax: 10 },
   },
   nightly: {
     ...{ events: 1_000_000, rate: 700, lateAfterMs: 90_000, visits: 3, killsPerKind: 20, brokerKills: 15 },
-    ...{ pauses: 10, serverKills: 4, zombieMs: 60_000, segmentEvents: 1_000_000, minutesMax: 60 },
+    ...{ pauses: 10, serverKills: 4, zombieMs: 60_000, segmentEvents: 1_000_000, passesMax: 500 },
   },
   // A fault each half minute or so of 75 minutes.
   release: {
     ...{ events: 5_000_000, rate: 700, lateAfterMs: 120_000, visits: 4, killsPerKind: 24, brokerKills: 15 },
-    ...{ pauses: 12, serverKills: 6, zombieMs: 60_000, segmentEvents: 1_250_000, minutesMax: 75 },
+    ...{ pauses: 12, serverKills: 6, zombieMs: 60_000, segmentEvents: 1_250_000, passesMax: 500 },
   },
 }

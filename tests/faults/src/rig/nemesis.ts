@@ -1,6 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Load } from '../load/load.ts'
-import { CRASH_POINTS } from '../plan/crash-points.ts'
 import { describeFault, type BrokerRole, type Fault, type Lane, type Step } from '../plan/step.ts'
 import { Random } from '../random.ts'
 import { allInSync, nodeOf } from './cluster-state.ts'
@@ -223,7 +222,3 @@ const bounce = async (server: Killable, downMs: number): Promise<void> => {
   await sleep(downMs)
   await server.start()
 }
-
-/** The crash points that a run has to meet, of those in `ids`. */
-export const missedPoints = (ids: readonly string[], hits: ReadonlySet<string>): readonly string[] =>
-  CRASH_POINTS.flatMap(({ id }) => (ids.includes(id) && !hits.has(id) ? [id] : []))

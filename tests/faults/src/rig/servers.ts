@@ -110,6 +110,7 @@ const BROKER_PROPERTIES = {
   'controller.quorum.fetch.timeout.ms': 6_000,
   'controller.quorum.election.timeout.ms': 3_000,
   'broker.heartbeat.interval.ms': 1_000,
+  'broker.session.timeout.ms': 6_000,
   'num.network.threads': 2,
   'num.io.threads': 4,
   'num.recovery.threads.per.data.dir': 2,
