@@ -19,9 +19,12 @@ import { isolatedDatabase, isolatedFolders, isolatedKafka, testServers } from '@
 import { TruthLedger } from '@weir/truth'
 
 const NAMES = ['ingress', 'dedup', 'normalizer', 'persistence', 'metric-export'] as const
-export type ServiceName = (typeof NAMES)[number]
+/** Replay is started by those tests that use it. */
+export type ServiceName = (typeof NAMES)[number] | 'replay'
+const ALL: readonly ServiceName[] = [...NAMES, 'replay']
 
 export const SECRET = 'a secret of the end-to-end tests'
+const REPLAY_TOKEN = 'a token of the end-to-end tests'
 const DRAIN_MS_MAX = 90_000
 const SEND_MS_MAX = 60_000
 const LOOK_MS = 50
@@ -37,7 +40,8 @@ type Env = Readonly<Record<string, string>>
 /** One deployment: every service a process of its own, on topics and in a database that nothing else uses. */
 export class PipelineProcesses {
   readonly #folders: Folders
-  readonly #env: Env
+  /** What every service sees. */
+  readonly env: Env
   readonly #ports: ReadonlyMap<ServiceName, number>
   readonly #services = new Map<ServiceName, ServiceProcess>()
   #simulator: SimulatorService | undefined
@@ -52,13 +56,13 @@ export class PipelineProcesses {
   private constructor(name: string, servers: Servers, ports: readonly number[], env: Env) {
     const { influxUrl } = testServers()
     this.#folders = isolatedFolders(name)
-    this.#ports = new Map(NAMES.map((service, i) => [service, ports[i]!]))
+    this.#ports = new Map(ALL.map((service, i) => [service, ports[i]!]))
     this.settings = isolatedKafka(name)
     this.databaseUrl = servers.databaseUrl
     this.truthDir = join(this.#folders.state, 'truth')
     this.stateDir = join(this.#folders.state, 'dedup')
     this.observer = new Observer({ settings: this.settings, ...servers })
-    this.#env = {
+    this.env = {
       WEIR_PROFILE: 'dev',
       KAFKA_BROKERS: this.settings.kafkaBrokers.join(','),
       TOPIC_PREFIX: this.settings.topicPrefix,
@@ -82,6 +86,10 @@ export class PipelineProcesses {
       NORMALIZER_PROBE_PORT: this.#port('normalizer'),
       PERSISTENCE_PROBE_PORT: this.#port('persistence'),
       METRIC_EXPORT_PROBE_PORT: this.#port('metric-export'),
+      REPLAY_PORT: this.#port('replay'),
+      REPLAY_URL: `http://127.0.0.1:${this.#port('replay')}`,
+      REPLAY_TOKENS: `tests:${REPLAY_TOKEN}`,
+      REPLAY_TOKEN,
       SIMULATOR_TARGET_URL: this.ingressUrl,
       SIMULATOR_PROBE_PORT: '0',
       ...env,
@@ -90,7 +98,7 @@ export class PipelineProcesses {
 
   /** `servers`: instead of those that the tests share. */
   static async start(name: string, servers?: Servers, env: Env = {}): Promise<PipelineProcesses> {
-    const ports = await freePorts(NAMES.length)
+    const ports = await freePorts(ALL.length)
     const used = servers ?? {
       databaseUrl: await isolatedDatabase(name),
       registryUrl: testServers().registryUrl,
@@ -116,7 +124,7 @@ export class PipelineProcesses {
   /** Resolves once it is ready. */
   async start(name: ServiceName): Promise<void> {
     const [folders, port] = [this.#folders, this.#ports.get(name)!]
-    const service = startServiceProcess({ folders, name, port, env: this.#env })
+    const service = startServiceProcess({ folders, name, port, env: this.env })
     this.#services.set(name, service)
     void service.exited.then(({ code, signal }) => {
       if (this.#services.get(name) !== service) return
@@ -137,7 +145,7 @@ export class PipelineProcesses {
 
   /** kill -9 of every service at once. */
   killAll(): Promise<unknown> {
-    return Promise.all(NAMES.map((name) => this.kill(name)))
+    return Promise.all([...this.#services.keys()].map((name) => this.kill(name)))
   }
 
   stopAll(): Promise<unknown> {
@@ -151,7 +159,7 @@ export class PipelineProcesses {
   /** Traffic from this process, per second, until it is stopped; the ledger of what was sent is in `truthDir`. */
   async simulate(rate: number): Promise<SimulatorService> {
     const config = simulator.loadConfig({
-      ...this.#env,
+      ...this.env,
       SIMULATOR_RATE: String(rate),
       SIMULATOR_LATE_AFTER_SECS: '3',
     })
@@ -161,7 +169,7 @@ export class PipelineProcesses {
 
   /** Requests as the providers send them, none of them a repeat. */
   plan(count: number): readonly Shipment[] {
-    const config = simulator.loadConfig({ ...this.#env, SIMULATOR_DUPLICATES: '0' })
+    const config = simulator.loadConfig({ ...this.env, SIMULATOR_DUPLICATES: '0' })
     const plan = new Plan(config, randomBytes(4).toString('hex'))
     return Array.from({ length: count }, () => plan.next(Date.now()))
   }
@@ -192,8 +200,8 @@ export class PipelineProcesses {
     if (influxUrl === undefined) process.stderr.write(`InfluxDB is not checked: ${influxMissing ?? ''}\n`)
     const influx = {
       ...{ influxUrl: influxUrl ?? '', influxToken: '', influxOrg: 'default', influxTimeoutMs: 10_000 },
-      influxBucket: this.#env.INFLUX_BUCKET!,
-      environment: this.#env.METRIC_EXPORT_ENVIRONMENT!,
+      influxBucket: this.env.INFLUX_BUCKET!,
+      environment: this.env.METRIC_EXPORT_ENVIRONMENT!,
     }
     const examination = await examine({
       ...{ observer: this.observer, truthDir: this.truthDir, msMax: DRAIN_MS_MAX },

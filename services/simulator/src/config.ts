@@ -26,6 +26,11 @@ export const SETTINGS = {
     schema: setting.number(0.2, 0, 0.9),
     help: 'Fraction of the requests that repeat an earlier event.',
   },
+  drift: {
+    env: 'SIMULATOR_DRIFT',
+    schema: setting.number(0, 0, 1),
+    help: 'Fraction of new events whose payload has drifted: new, moved or retyped fields, one of five declared versions, or, once in a hundred, something odd.',
+  },
   lateAfterSecs: {
     env: 'SIMULATOR_LATE_AFTER_SECS',
     schema: setting.number(60, 0, 86_400),

@@ -1,4 +1,5 @@
 import type { SimulatorConfig } from './config.ts'
+import { driftOf } from './drift.ts'
 import { PayloadMaker } from './payloads.ts'
 import { Random } from './random.ts'
 import { packEvent, packForged, packMalformed, type Shipment } from './shipment.ts'
@@ -48,7 +49,8 @@ export class Plan {
       return packForged(this.#config, random.pick(['cxone', 'cxone-dataaction', 'nice']), this.#specialId())
     }
     const { source, body, altered } = this.#payloads.make(new Date(now))
-    const shipment = packEvent(this.#config, source, body)
+    const sent = random.chance(this.#config.drift) ? driftOf(body, random) : body
+    const shipment = packEvent(this.#config, source, sent)
     this.#planRepeats(shipment, now)
     if (altered !== undefined && random.chance(CONFLICT)) {
       this.#soon.push({ dueAt: now + SOON_MS_MAX, shipment: packEvent(this.#config, source, altered) })

@@ -59,6 +59,29 @@ it('sends every source, with as many repeats as configured, some of them late', 
   expect(kinds.get('forged')!.length).toBeGreaterThan(100)
 })
 
+it('lets payloads drift as configured, and each keeps its identity', () => {
+  const drifted = (env: Record<string, string>) =>
+    shipments(4_000, { SIMULATOR_DUPLICATES: '0', ...env })
+      .filter(({ operation }) => operation.kind === 'event')
+      .map(({ raw }) => JSON.parse(raw.toString()) as Record<string, unknown>)
+  const kinds = (bodies: readonly Record<string, unknown>[]) => ({
+    versions: new Set(bodies.flatMap(({ schemaVersion }) => schemaVersion ?? [])).size,
+    extended: bodies.filter((body) => Object.keys(body).some((name) => name.startsWith('extension_'))).length,
+    moved: bodies.filter(
+      ({ agent, data }) => agent ?? (data as Record<string, unknown> | undefined)?.participants,
+    ).length,
+    retyped: bodies.filter(({ direction }) => direction !== undefined && typeof direction !== 'string')
+      .length,
+    poisoned: bodies.filter(({ long, nested, texts }) => long ?? nested ?? texts).length,
+  })
+  expect(kinds(drifted({}))).toEqual({ versions: 0, extended: 0, moved: 0, retyped: 0, poisoned: 0 })
+  const found = kinds(drifted({ SIMULATOR_DRIFT: '1' }))
+  expect(found.versions).toBe(5)
+  for (const count of [found.extended, found.moved, found.retyped, found.poisoned]) {
+    expect(count).toBeGreaterThan(5)
+  }
+})
+
 it('signs as the providers do, but for what it forges', () => {
   for (const { operation, headers, raw } of shipments(2_000)) {
     const { verifier } = SOURCES.find(({ name }) => name === operation.source)!
