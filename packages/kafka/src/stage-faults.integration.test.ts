@@ -1,5 +1,7 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { isolatedKafka } from '@weir/testkit'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { openTopicReader } from './reader.ts'
 import {
   numbersOn,
   numbersUpTo,
@@ -96,6 +98,25 @@ describe('each record is copied once', () => {
     await running(stage)
   })
 
+  // kafkajs gives up after five more attempts in 1.5 s, and for offsets at once.
+  it.each(['initProducerId', 'addPartitionsToTxn', 'addOffsetsToTxn'] as const)(
+    'and no partition starts again while the last transaction takes long to end (%s)',
+    async (api) => {
+      const error = { error: ERROR.concurrentTransactions }
+      const script = proxy.script(
+        api,
+        Array.from({ length: 9 }, () => error),
+      )
+      await writer.write(200)
+      const stage = await start('proxy', {
+        settings: { ...settings, kafkaBrokers: proxy.brokers, transactionTimeoutMs: 30_000 },
+      })
+      await copied()
+      expect(script.left()).toBe(0)
+      expect(stage.entered('backing_off')).toBe(0)
+    },
+  )
+
   // KAFKA.md's traps A and B, in transactions.
   it('when leaders move at any moment, also to each other and back', async () => {
     let requests = 0
@@ -165,21 +186,30 @@ describe('INVALID_PRODUCER_EPOCH', () => {
   it('after its own transaction timed out: the owner fences again and goes on', async () => {
     const held = Promise.withResolvers<undefined>()
     let isHeld = false
+    // No request of it waits as long as the transaction may take, but both together do: the broker ends it first.
     proxy.decide = async ({ api }): Promise<Verdict> => {
-      if (api !== 'addOffsetsToTxn' || isHeld) return 'pass'
+      if (isHeld) return 'pass'
+      if (api === 'produce') await sleep(0.7 * TRANSACTION_MS)
+      if (api !== 'addOffsetsToTxn') return 'pass'
       isHeld = true
       await held.promise
       return 'pass'
     }
     await writer.write(2)
-    // A transaction's own time-out is shorter than that of its requests here: the broker ends it first.
     const stage = await start('proxy')
-    await copied()
-    expect(isHeld).toBe(true)
+    // A record and a marker in each partition: one is committed, and the broker has aborted the other.
+    const reader = await openTopicReader(settings, output)
+    await vi.waitFor(async () => {
+      const ends = [...(await reader.offsets()).values()].map(({ end }) => end)
+      expect(ends).toEqual([2n, 2n])
+    }, PATIENCE)
+    await reader.close()
     held.resolve(undefined)
     await writer.write(20)
     await copied()
     await running(stage)
+    const failures = stage.log.states.flatMap(({ error }) => (error === undefined ? [] : [error.message]))
+    expect(failures).toContain('the transaction: INVALID_PRODUCER_EPOCH')
     expect(stage.entered('fencing')).toBeGreaterThanOrEqual(3)
   })
 
@@ -246,16 +276,19 @@ describe('INVALID_PRODUCER_EPOCH', () => {
 describe('stop', () => {
   it('lets the running transaction end', async () => {
     const held = Promise.withResolvers<undefined>()
-    let isHeld = false
-    proxy.decide = async ({ api }): Promise<Verdict> => {
-      if (api !== 'endTxn') return 'pass'
-      isHeld = true
+    let commits = 0
+    proxy.decide = async ({ api, isCommit }): Promise<Verdict> => {
+      if (api !== 'endTxn' || isCommit !== true) return 'pass'
+      commits += 1
       await held.promise
       return 'pass'
     }
     await writer.write(10)
-    const stage = await start('proxy')
-    await vi.waitFor(() => expect(isHeld).toBe(true), PATIENCE)
+    // Long enough for the slower of the two partitions to get there before the other is given up.
+    const stage = await start('proxy', {
+      settings: { ...settings, kafkaBrokers: proxy.brokers, transactionTimeoutMs: 30_000 },
+    })
+    await vi.waitFor(() => expect(commits).toBe(2), PATIENCE)
     let isStopped = false
     const stopped = stage.stop().then(() => (isStopped = true))
     expect(isStopped).toBe(false)

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Kafka, Producer, RecordMetadata, Transaction } from 'kafkajs'
 import { chunksOf } from './chunks.ts'
 import { kafkaErrorType } from './client.ts'
@@ -34,12 +35,15 @@ const HOPELESS = new Set([
 ])
 
 const OFFSET_METADATA_BYTES_MAX = 4_096
+const BUSY_WAIT_MS = 20
+const BUSY_WAIT_MS_MAX = 500
 
 /** The producer of one input partition. One transaction at a time; after any error it must be closed. */
 export class TransactionalProducer {
   readonly #producer: Producer
   readonly #groupId: string
   readonly #onStep: TransactionHook | undefined
+  readonly #busyMsMax: number
 
   constructor(options: {
     /** Not shared with consumers: kafkajs notes offsets as committed before they are. */
@@ -52,6 +56,7 @@ export class TransactionalProducer {
     const { kafka, transactionalId, transactionTimeoutMs, groupId } = options
     this.#groupId = groupId
     this.#onStep = options.onStep
+    this.#busyMsMax = transactionTimeoutMs / 2
     this.#producer = kafka.producer({
       transactionalId,
       transactionTimeout: transactionTimeoutMs,
@@ -64,7 +69,7 @@ export class TransactionalProducer {
   async fence(): Promise<void> {
     await this.#step('fencing', async () => {
       await this.#producer.connect()
-      const transaction = await this.#producer.transaction()
+      const transaction = await this.#whenEnded(() => this.#producer.transaction())
       await transaction.abort()
     })
   }
@@ -74,7 +79,7 @@ export class TransactionalProducer {
     return this.#step('writing the barrier', async () => {
       const transaction = await this.#producer.transaction()
       const record = { topic, partition, key: BARRIER_KEY, value: nonce, headers: {} }
-      const { baseOffset } = await sendChunk(transaction, topic, partition, [record])
+      const { baseOffset } = await this.#whenEnded(() => sendChunk(transaction, topic, partition, [record]))
       await transaction.commit()
       return BigInt(baseOffset!)
     })
@@ -91,11 +96,12 @@ export class TransactionalProducer {
     return this.#step('the transaction', async () => {
       this.#onStep?.('begin', outputs)
       const transaction = await this.#producer.transaction()
-      const written = await sendAll(transaction, outputs, () => this.#onStep?.('part-sent', outputs))
+      const written = await this.#sendAll(transaction, outputs)
       this.#onStep?.('outputs-sent', outputs)
       const { topic, partition, metadata } = offset
       const partitions = [{ partition, offset: String(offset.offset), metadata }]
-      await transaction.sendOffsets({ consumerGroupId: this.#groupId, topics: [{ topic, partitions }] })
+      const offsets = { consumerGroupId: this.#groupId, topics: [{ topic, partitions }] }
+      await this.#whenEnded(() => transaction.sendOffsets(offsets))
       this.#onStep?.('offsets-sent', outputs)
       await transaction.commit()
       this.#onStep?.('committed', outputs)
@@ -105,6 +111,46 @@ export class TransactionalProducer {
 
   async close(): Promise<void> {
     await this.#producer.disconnect().catch(() => undefined)
+  }
+
+  /** Partitions at the same time, the chunks of one partition one after another: a send never spans two leaders. */
+  async #sendAll(transaction: Transaction, outputs: readonly OutputRecord[]): Promise<WrittenOffsets> {
+    const written = new Map<string, bigint>()
+    const byTarget = new Map<string, OutputRecord[]>()
+    for (const output of outputs) {
+      const target = `${output.topic}/${output.partition}`
+      const list = byTarget.get(target)
+      if (list) list.push(output)
+      else byTarget.set(target, [output])
+    }
+    const sends = [...byTarget.values()].map(async (records) => {
+      const { topic, partition } = records[0]!
+      for (const chunk of chunksOf(records)) {
+        const { baseOffset } = await this.#whenEnded(() => sendChunk(transaction, topic, partition, chunk))
+        written.set(`${topic}/${partition}`, BigInt(baseOffset!) + BigInt(chunk.length))
+        this.#onStep?.('part-sent', outputs)
+      }
+    })
+    // All have ended before the caller goes on: none may still be sending when the producer is closed.
+    const failed = (await Promise.allSettled(sends)).find(({ status }) => status === 'rejected')
+    if (failed) throw (failed as PromiseRejectedResult).reason
+    return written
+  }
+
+  /**
+   * The coordinator may still be writing the end of this id's last transaction, and takes nothing for the next one until
+   * it is done: what it has refused for that it has not begun, so it is asked again.
+   */
+  async #whenEnded<T>(ask: () => Promise<T>): Promise<T> {
+    const deadline = performance.now() + this.#busyMsMax
+    for (let waitMs = BUSY_WAIT_MS; ; waitMs = Math.min(BUSY_WAIT_MS_MAX, 2 * waitMs)) {
+      try {
+        return await ask()
+      } catch (error) {
+        if (kafkaErrorType(error) !== 'CONCURRENT_TRANSACTIONS' || performance.now() > deadline) throw error
+      }
+      await sleep(waitMs)
+    }
   }
 
   async #step<T>(what: string, run: () => Promise<T>): Promise<T> {
@@ -123,34 +169,6 @@ export class TransactionalProducer {
 export const explicitPartition = ({ message }: { message: { partition?: number } }): number => {
   if (message.partition === undefined) throw new RangeError('a record without a partition')
   return message.partition
-}
-
-/** Partitions at the same time, the chunks of one partition one after another: a send never spans two leaders. */
-const sendAll = async (
-  transaction: Transaction,
-  outputs: readonly OutputRecord[],
-  onSent: () => void,
-): Promise<WrittenOffsets> => {
-  const written = new Map<string, bigint>()
-  const byTarget = new Map<string, OutputRecord[]>()
-  for (const output of outputs) {
-    const target = `${output.topic}/${output.partition}`
-    const list = byTarget.get(target)
-    if (list) list.push(output)
-    else byTarget.set(target, [output])
-  }
-  const sends = [...byTarget.values()].map(async (records) => {
-    const { topic, partition } = records[0]!
-    for (const chunk of chunksOf(records)) {
-      const { baseOffset } = await sendChunk(transaction, topic, partition, chunk)
-      written.set(`${topic}/${partition}`, BigInt(baseOffset!) + BigInt(chunk.length))
-      onSent()
-    }
-  })
-  // All have ended before the caller goes on: none may still be sending when the producer is closed.
-  const failed = (await Promise.allSettled(sends)).find(({ status }) => status === 'rejected')
-  if (failed) throw (failed as PromiseRejectedResult).reason
-  return written
 }
 
 const sendChunk = async (
