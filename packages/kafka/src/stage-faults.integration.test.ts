@@ -105,7 +105,7 @@ describe('each record is copied once', () => {
       const error = { error: ERROR.concurrentTransactions }
       const script = proxy.script(
         api,
-        Array.from({ length: 9 }, () => error),
+        Array.from({ length: 16 }, () => error),
       )
       await writer.write(200)
       const stage = await start('proxy', {
@@ -151,6 +151,25 @@ describe('each record is copied once', () => {
     await copied()
     expect(failures).toBeGreaterThan(10)
     expect(stage.entered('backing_off')).toBeGreaterThan(3)
+  })
+
+  // kafkajs alone takes six times as long.
+  it('when its writes get no answer any more, soon after a transaction has timed out', async () => {
+    const stage = await start('proxy')
+    await running(stage)
+    let isDead = true
+    let deadSince = 0
+    proxy.decide = ({ api }) => {
+      if (!isDead || api !== 'produce') return 'pass'
+      deadSince ||= performance.now()
+      return 'lose-request'
+    }
+    await writer.write(2)
+    await vi.waitFor(() => expect(stage.entered('backing_off')).toBe(2), PATIENCE)
+    expect(performance.now() - deadSince).toBeLessThan(3 * TRANSACTION_MS)
+    isDead = false
+    await copied()
+    await running(stage)
   })
 
   it('when its connections are open and dead', async () => {

@@ -37,13 +37,20 @@ const HOPELESS = new Set([
 const OFFSET_METADATA_BYTES_MAX = 4_096
 const BUSY_WAIT_MS = 20
 const BUSY_WAIT_MS_MAX = 500
+const CLOSE_MS_MAX = 1_000
 
-/** The producer of one input partition. One transaction at a time; after any error it must be closed. */
+/**
+ * The producer of one input partition. One transaction at a time; after any error it must be closed. What takes longer
+ * than half as much again as a transaction may take is given up, with a `TransactionError` like any other.
+ */
 export class TransactionalProducer {
   readonly #producer: Producer
   readonly #groupId: string
   readonly #onStep: TransactionHook | undefined
   readonly #busyMsMax: number
+  readonly #stepMsMax: number
+  /** The last step, which may outlive its time. */
+  #running: Promise<void> = Promise.resolve()
 
   constructor(options: {
     /** Not shared with consumers: kafkajs notes offsets as committed before they are. */
@@ -57,6 +64,8 @@ export class TransactionalProducer {
     this.#groupId = groupId
     this.#onStep = options.onStep
     this.#busyMsMax = transactionTimeoutMs / 2
+    // After its time-out the brokers have aborted it.
+    this.#stepMsMax = 1.5 * transactionTimeoutMs
     this.#producer = kafka.producer({
       transactionalId,
       transactionTimeout: transactionTimeoutMs,
@@ -109,8 +118,11 @@ export class TransactionalProducer {
     })
   }
 
+  /** Does not wait long for answers that may never come: whoever fences this id shuts out what is still under way. */
   async close(): Promise<void> {
-    await this.#producer.disconnect().catch(() => undefined)
+    // While a step runs it would connect again.
+    const disconnected = this.#running.then(() => this.#producer.disconnect()).catch(() => undefined)
+    await Promise.race([disconnected, sleep(CLOSE_MS_MAX)])
   }
 
   /** Partitions at the same time, the chunks of one partition one after another: a send never spans two leaders. */
@@ -153,14 +165,26 @@ export class TransactionalProducer {
     }
   }
 
+  /** kafkajs asks up to six times on a connection that is dead, each for the whole time-out: that is too long. */
   async #step<T>(what: string, run: () => Promise<T>): Promise<T> {
+    const running = run()
+    this.#running = running.then(
+      () => undefined,
+      () => undefined,
+    )
+    const late = Promise.withResolvers<never>()
+    const ms = this.#stepMsMax
+    const timer = setTimeout(() => late.reject(new TransactionError(`${what}: not done after ${ms} ms`)), ms)
     try {
-      return await run()
+      return await Promise.race([running, late.promise])
     } catch (error) {
+      if (error instanceof TransactionError) throw error
       const type = kafkaErrorType(error)
       const message = `${what}: ${type}`
       if (HOPELESS.has(type)) throw new StateError(message, { cause: error })
       throw new TransactionError(message, { cause: error })
+    } finally {
+      clearTimeout(timer)
     }
   }
 }

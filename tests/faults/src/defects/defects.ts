@@ -87,13 +87,23 @@ export const DEFECTS: readonly Defect[] = [
     lane('dedup-1', visits('dedup-outputs-sent', 2)),
     lane('normalizer-1', visits('normalizer-outputs-sent', 2)),
   ]),
-  planted('assume_committed', 'a commit whose reply is lost counts as committed', [
-    lane('dedup-1', visits('dedup-zombie-committing', 2, 12_000)),
-    lane('servers', [{ kind: 'broker-kill', role: 'transaction-coordinator', downMs: 2_000 }]),
-  ]),
+  // Aborted by its time-out while its owner stays the owner: paused longer than the one and shorter than a session.
+  planted(
+    'assume_committed',
+    'a commit whose reply is lost counts as committed',
+    [
+      lane('dedup-1', visits('dedup-zombie-committing', 3, 4_500)),
+      lane('dedup-2', visits('dedup-zombie-committing', 3, 4_500)),
+    ],
+    { KAFKA_TRANSACTION_TIMEOUT_MS: '3000' },
+  ),
   planted('resend_from_memory', 'after a lost reply the same transaction is sent again', [
     lane('dedup-1', visits('dedup-reply-lost', 2)),
     lane('dedup-2', visits('dedup-reply-lost', 1)),
+  ]),
+  planted('offsets_first', 'offsets are committed before the outputs that they stand for are sent', [
+    lane('normalizer-1', visits('normalizer-part-sent', 2)),
+    lane('normalizer-2', visits('normalizer-outputs-sent', 2)),
   ]),
   planted('send_ignored', 'a transaction is committed although part of it was not sent', [
     lane('servers', [

@@ -101,6 +101,21 @@ export const MUTATIONS = {
         '  producer.commit(...batch).catch(() => producer.commit(...batch))\n\nconst NOTHING: StagedBatch',
     },
   ],
+  /** The offset is committed in a transaction of its own, before the outputs are sent. */
+  offsets_first: [
+    {
+      file: 'packages/kafka/src/transactional-producer.ts',
+      find: "this.#onStep?.('begin', outputs)\n      const transaction = await this.#producer.transaction()",
+      replace: [
+        "this.#onStep?.('begin', outputs)",
+        'const early = { partition: offset.partition, offset: String(offset.offset), metadata: offset.metadata }',
+        'const first = await this.#producer.transaction()',
+        'await first.sendOffsets({ consumerGroupId: this.#groupId, topics: [{ topic: offset.topic, partitions: [early] }] })',
+        'await first.commit()',
+        'const transaction = await this.#producer.transaction()',
+      ].join('\n      '),
+    },
+  ],
   /** What was not acknowledged in a transaction is committed as if it were. */
   send_ignored: [
     {
