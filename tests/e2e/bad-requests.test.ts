@@ -3,7 +3,7 @@ import type { Shipment } from '@weir/simulator'
 import { sign, SOURCES, type SourceDefinition } from '@weir/sources'
 import type { OperationKind } from '@weir/truth'
 import { expect, it, onTestFinished } from 'vitest'
-import { PipelineProcesses, SECRET } from './pipeline-processes.ts'
+import { Pipeline, SECRET } from './pipeline.ts'
 
 const shipment = (
   { name, paths }: SourceDefinition,
@@ -65,7 +65,7 @@ const forged = (source: SourceDefinition): Shipment[] => {
 }
 
 it('keeps each authentic body that is malformed as one dead letter, and nothing of a forged request', async () => {
-  const pipeline = await PipelineProcesses.start('bad-requests')
+  const pipeline = await Pipeline.start('bad-requests')
   onTestFinished(() => pipeline.close())
   const bad = SOURCES.flatMap(malformed)
   const false_ = SOURCES.flatMap(forged)

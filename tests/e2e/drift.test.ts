@@ -6,7 +6,7 @@ import { promisify } from 'node:util'
 import { ROOT } from '@weir/local-stack'
 import pg from 'pg'
 import { expect, it, onTestFinished } from 'vitest'
-import { PipelineProcesses } from './pipeline-processes.ts'
+import { Pipeline } from './pipeline.ts'
 import { ReplayJobs } from './replay-jobs.ts'
 
 const EVENTS = 4_000
@@ -20,7 +20,7 @@ sources:
 `
 const DECIDED = ['unsupported_schema_version', 'schema_violation', 'unknown_field'] as const
 
-const weir = (pipeline: PipelineProcesses, ...args: string[]) =>
+const weir = (pipeline: Pipeline, ...args: string[]) =>
   promisify(execFile)(process.execPath, [join(ROOT, 'packages/cli/src/main.ts'), ...args], {
     env: { PATH: process.env.PATH, HOME: process.env.HOME, ...pipeline.env },
   })
@@ -40,7 +40,7 @@ it('S3 keeps every event of a drifting day, as a row or a dead letter, and after
   const folder = mkdtempSync(join(tmpdir(), 'weir-drift-'))
   const mappings = join(folder, 'mappings.yaml')
   writeFileSync(mappings, STRICT)
-  const pipeline = await PipelineProcesses.start('drift', undefined, {
+  const pipeline = await Pipeline.start('drift', {}, {
     ...{ SIMULATOR_DRIFT: '0.5', MAPPINGS_FILE: mappings },
   })
   onTestFinished(async () => {

@@ -2,10 +2,10 @@ import pg from 'pg'
 import { expect, it, onTestFinished } from 'vitest'
 import { SOURCES } from '@weir/sources'
 import { testServers } from '@weir/testkit'
-import { PipelineProcesses } from './pipeline-processes.ts'
+import { Pipeline } from './pipeline.ts'
 
 it('makes one row of each event of every source, one dead letter of each malformed body, and right totals', async () => {
-  const pipeline = await PipelineProcesses.start('happy')
+  const pipeline = await Pipeline.start('happy')
   onTestFinished(() => pipeline.close())
   await pipeline.simulate(300)
   await pipeline.untilTotals(({ received, conflicts }) => received > 2_500 && conflicts > 0)
@@ -16,7 +16,7 @@ it('makes one row of each event of every source, one dead letter of each malform
   expect(report.foreign).toBe(0)
   expect(totals.duplicates).toBeGreaterThan(200)
   expect(totals.deadLettered).toBeGreaterThan(0)
-  if (testServers().influxUrl !== undefined) {
+  if (testServers().influx !== undefined) {
     const { received, duplicates } = totals
     expect(influx).toEqual({ eventsReceived: received, eventsDeduplicated: duplicates })
   }

@@ -1,8 +1,8 @@
 import { expect, it, onTestFinished } from 'vitest'
-import { PipelineProcesses } from './pipeline-processes.ts'
+import { Pipeline } from './pipeline.ts'
 
 it('leaves one row of each event and right totals when the consumers behind dedup are killed under load', async () => {
-  const pipeline = await PipelineProcesses.start('kill-consumers')
+  const pipeline = await Pipeline.start('kill-consumers')
   onTestFinished(() => pipeline.close())
   await pipeline.simulate(250)
   for (const victim of ['normalizer', 'persistence', 'metric-export', 'normalizer', 'persistence'] as const) {

@@ -1,8 +1,8 @@
 import { expect, it, onTestFinished } from 'vitest'
-import { PipelineProcesses } from './pipeline-processes.ts'
+import { Pipeline } from './pipeline.ts'
 
 it('loses and repeats nothing when dedup is killed again and again under load', async () => {
-  const pipeline = await PipelineProcesses.start('kill-dedup')
+  const pipeline = await Pipeline.start('kill-dedup')
   onTestFinished(() => pipeline.close())
   await pipeline.simulate(250)
   for (let kills = 0; kills < 3; kills++) {

@@ -1,8 +1,8 @@
 import { expect, it, onTestFinished } from 'vitest'
-import { PipelineProcesses } from './pipeline-processes.ts'
+import { Pipeline } from './pipeline.ts'
 
 it('loses nothing that was answered when ingress is killed under load, and nothing comes twice', async () => {
-  const pipeline = await PipelineProcesses.start('kill-ingress')
+  const pipeline = await Pipeline.start('kill-ingress')
   onTestFinished(() => pipeline.close())
   const simulator = await pipeline.simulate(250)
   for (let kills = 0; kills < 4; kills++) {

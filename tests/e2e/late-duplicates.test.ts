@@ -1,9 +1,8 @@
-import { rmSync } from 'node:fs'
 import { expect, it, onTestFinished } from 'vitest'
-import { PipelineProcesses } from './pipeline-processes.ts'
+import { Pipeline } from './pipeline.ts'
 
 it('knows what comes again after everything was stopped, and again after everything was killed and the checkpoints are gone', async () => {
-  const pipeline = await PipelineProcesses.start('late')
+  const pipeline = await Pipeline.start('late')
   onTestFinished(() => pipeline.close())
   const shipments = pipeline.plan(800)
   await pipeline.send(shipments)
@@ -12,7 +11,7 @@ it('knows what comes again after everything was stopped, and again after everyth
   await pipeline.startAll()
   await pipeline.send(shipments)
   await pipeline.killAll()
-  rmSync(pipeline.stateDir, { recursive: true })
+  pipeline.removeState()
   await pipeline.startAll()
   await pipeline.send(shipments)
 

@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, symlinkSync } from '
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { onTestFailed } from 'vitest'
 import { freePorts, ROOT, weirHome } from '@weir/local-stack'
 
 export const PORTS = [
@@ -12,6 +13,8 @@ export const PORTS = [
 ] as const
 const GIVEN = ['KAFKA_BROKERS', 'SCHEMA_REGISTRY_URL', 'DATABASE_URL', 'INFLUX_URL'] as const
 const LOOK_MS = 100
+const UNTIL_MS_MAX = 90_000
+const OUTPUT_SHOWN = 4_000
 
 export type Env = Readonly<Record<string, string | undefined>>
 
@@ -121,6 +124,9 @@ export const npmStart = (home: string, args: readonly string[], env: Env): NpmSt
       output += text
     })
   }
+  onTestFailed(() => {
+    process.stderr.write(`npm start ${args.join(' ')} has said:\n${output.slice(-OUTPUT_SHOWN)}\n`)
+  })
   const exited = new Promise<number | null>((resolve, reject) => {
     child.once('error', reject)
     child.once('close', (code) => {
@@ -133,11 +139,15 @@ export const npmStart = (home: string, args: readonly string[], env: Env): NpmSt
     output: () => output,
     exited,
     until: async (pattern) => {
+      const deadline = performance.now() + UNTIL_MS_MAX
       for (;;) {
         const ended = hasEnded
         const match = pattern.exec(output)
         if (match) return match
-        if (ended) throw new Error(`npm start has ended without ${pattern.source}:\n${output}`)
+        const late = performance.now() > deadline
+        if (ended || late) {
+          throw new Error(`npm start ${late ? 'runs' : 'has ended'} without ${pattern.source}:\n${output}`)
+        }
         await sleep(LOOK_MS)
       }
     },

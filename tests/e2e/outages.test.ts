@@ -1,33 +1,21 @@
-import { findJava, freePorts, startPostgres, startRegistry, type LocalServer } from '@weir/local-stack'
-import { isolatedFolders } from '@weir/testkit'
-import { beforeAll, expect, it, onTestFinished } from 'vitest'
-import { PipelineProcesses } from './pipeline-processes.ts'
-
-const folders = isolatedFolders('outages')
-let java: string | undefined
-let ports: readonly number[]
-
-beforeAll(async () => {
-  java = await findJava()
-  ports = await freePorts(2)
-})
+import { isolatedFolders, ownPostgres, ownRegistry, ownServersMissing } from '@weir/testkit'
+import { expect, it, onTestFinished } from 'vitest'
+import { Pipeline } from './pipeline.ts'
 
 it('waits for a database and a registry that are away, goes on when they are back, and gives nothing up', async ({
   skip,
 }) => {
-  if (java === undefined) {
-    process.stderr.write(
-      'Outages are not tested: the test has to start a registry, and there is no Java 17\n',
-    )
+  const missing = await ownServersMissing()
+  if (missing !== undefined) {
+    process.stderr.write(`Outages are not tested: the test has to start a registry, and ${missing}\n`)
     return skip()
   }
-  const openPostgres = (): Promise<LocalServer> => startPostgres({ folders, port: ports[0]!, fsync: false })
-  const openRegistry = (): Promise<LocalServer> => startRegistry({ folders, java: java!, port: ports[1]! })
-  let [postgres, registry] = await Promise.all([openPostgres(), openRegistry()])
+  const folders = isolatedFolders('outages')
+  const [postgres, registry] = await Promise.all([ownPostgres(folders), ownRegistry(folders)])
   onTestFinished(async () => {
-    await Promise.all([postgres.stop(), registry.stop()])
+    await Promise.all([postgres.close(), registry.close()])
   })
-  const pipeline = await PipelineProcesses.start('outages', {
+  const pipeline = await Pipeline.start('outages', {
     databaseUrl: postgres.url,
     registryUrl: registry.url,
   })
@@ -42,7 +30,7 @@ it('waits for a database and a registry that are away, goes on when they are bac
 
   await postgres.stop()
   await taken(400)
-  postgres = await openPostgres()
+  await postgres.start()
   await pipeline.untilTotals(({ rows }) => rows > 600)
 
   await registry.stop()
@@ -52,7 +40,7 @@ it('waits for a database and a registry that are away, goes on when they are bac
   const started = Promise.all([pipeline.start('normalizer'), pipeline.start('persistence')])
   await taken(400)
   const { rows } = await observer.totals()
-  registry = await openRegistry()
+  await registry.start()
   await started
   await pipeline.untilTotals((totals) => totals.rows > rows)
 

@@ -1,5 +1,5 @@
 import { expect, vi } from 'vitest'
-import type { PipelineProcesses } from './pipeline-processes.ts'
+import type { Pipeline } from './pipeline.ts'
 
 export interface JobReport {
   readonly id: string
@@ -14,7 +14,7 @@ export class ReplayJobs {
   readonly #url: string
   readonly #authorization: string
 
-  constructor({ env }: PipelineProcesses) {
+  constructor({ env }: Pipeline) {
     this.#url = env.REPLAY_URL!
     this.#authorization = `Bearer ${env.REPLAY_TOKEN!}`
   }

@@ -105,12 +105,14 @@ describe.runIf(hasProc)('npm start with servers of its own', () => {
 describe.runIf(hasProc)('npm start with given servers', () => {
   let given: Env
   beforeAll(() => {
-    const { kafkaBrokers, registryUrl, influxUrl } = testServers()
+    const { kafkaBrokers, registryUrl, influx } = testServers()
     given = {
       KAFKA_BROKERS: kafkaBrokers.join(','),
       SCHEMA_REGISTRY_URL: registryUrl,
-      INFLUX_URL: influxUrl,
-      INFLUX_BUCKET: 'cxone_metrics/autogen',
+      INFLUX_URL: influx?.url,
+      INFLUX_TOKEN: influx?.token,
+      INFLUX_ORG: influx?.org,
+      INFLUX_BUCKET: influx?.bucket,
     }
   })
 
@@ -124,7 +126,7 @@ describe.runIf(hasProc)('npm start with given servers', () => {
       expect(result.unique).toBeGreaterThan(100)
       expect(output).not.toMatch(/Kafka is ready|PostgreSQL is ready/)
       const { influx } = result
-      if (testServers().influxUrl !== undefined) expect(influx?.events_deduplicated).toBe(result.duplicates)
+      if (testServers().influx !== undefined) expect(influx?.events_deduplicated).toBe(result.duplicates)
     }
     const after = await fetch(`${given.SCHEMA_REGISTRY_URL!}/subjects`)
     expect(after.ok).toBe(true)

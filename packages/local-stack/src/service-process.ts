@@ -22,17 +22,19 @@ export const startServiceProcess = (options: {
   readonly folders: Folders
   /** Its folder in `services`. */
   readonly name: string
+  /** Names its log file; default: `name`. */
+  readonly title?: string
   /** Of its `/readyz`; `env` must say the same. */
   readonly port: number
   readonly env: Readonly<Record<string, string | undefined>>
 }): ServiceProcess => {
-  const { folders, name, port, env } = options
+  const { folders, name, title = name, port, env } = options
   const child = startProcess(folders.run, {
-    name,
+    name: title,
     command: process.execPath,
     args: [join(ROOT, 'services', name, 'src/main.ts')],
     env,
-    logFile: join(folders.logs, `${name}.log`),
+    logFile: join(folders.logs, `${title}.log`),
     stopMsMax: 30_000,
   })
   return {

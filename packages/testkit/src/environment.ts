@@ -4,6 +4,26 @@ import { folders, weirHome, type Folders } from '@weir/local-stack'
 import pg from 'pg'
 import { inject } from 'vitest'
 
+/** An InfluxDB, in the words of its version 2. */
+export interface InfluxAccess {
+  readonly url: string
+  readonly token: string
+  readonly org: string
+  readonly bucket: string
+}
+
+/** How the services of a test run, see `startService`. */
+export type ServiceEnvironment =
+  | { readonly kind: 'processes' }
+  | {
+      readonly kind: 'containers'
+      readonly image: string
+      /** Name of the network on which the servers are, too. */
+      readonly network: string
+      /** `host:port` of a server on that network, by its `host:port` here. */
+      readonly inside: Readonly<Record<string, string>>
+    }
+
 /** Where the real servers of a test run are. */
 export interface TestServers {
   readonly kafkaBrokers: readonly string[]
@@ -11,16 +31,12 @@ export interface TestServers {
   readonly registryUrl: string
   readonly databaseUrl: string
   /** undefined: no InfluxDB in this run, and `influxMissing` says why. */
-  readonly influxUrl?: string
+  readonly influx?: InfluxAccess
   readonly influxMissing?: string
-  /** InfluxDB 2, with one organisation and bucket; undefined: `influx2Missing` says why, and how to have it. */
-  readonly influx2?: {
-    readonly url: string
-    readonly token: string
-    readonly org: string
-    readonly bucket: string
-  }
+  /** InfluxDB 2; undefined: `influx2Missing` says why, and how to have it. */
+  readonly influx2?: InfluxAccess
   readonly influx2Missing?: string
+  readonly services: ServiceEnvironment
   /** This test run's folder under WEIR_HOME; see `isolatedFolders`. */
   readonly under: string
 }
@@ -65,3 +81,18 @@ export const isolatedKafka = (name: string, topicPartitions = 2) => ({
   groupSessionMs: 6_000,
   transactionTimeoutMs: 10_000,
 })
+
+const inside = new Map<string, string>()
+
+/** Addresses of servers in a setting, as services see them. */
+export const insideOf = (value: string): string => {
+  const { services } = testServers()
+  if (services.kind === 'processes') return value
+  const all = [...Object.entries(services.inside), ...inside]
+  return all.reduce((text, [here, there]) => text.replaceAll(here, there), value)
+}
+
+/** Of a server that a test has started for itself. */
+export const rememberInside = (here: string, there: string): void => {
+  inside.set(here, there)
+}

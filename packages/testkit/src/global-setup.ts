@@ -1,33 +1,18 @@
 import { mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import {
-  buildInflux,
-  buildInflux2,
-  fetchKafka,
-  fetchRegistry,
-  findJava,
   folders as foldersOf,
-  freePorts,
-  hasCargo,
-  hasGo,
-  hasMaven,
-  isInflux2Built,
-  isInfluxBuilt,
-  isKafkaFetched,
-  isRegistryFetched,
   isRunning,
-  startInflux,
-  startInflux2,
-  startKafka,
-  startPostgres,
-  startRegistry,
   stopLeftovers,
   stopOwn,
   weirHome,
   type Folders,
 } from '@weir/local-stack'
 import type { TestProject } from 'vitest/node'
+import { containersMissing, startContainerServers } from './containers/environment.ts'
 import type { TestServers } from './environment.ts'
+import { given } from './given.ts'
+import { startLocalServers } from './local-servers.ts'
 
 const progress = (text: string): void => {
   process.stderr.write(`${text}\n`)
@@ -35,15 +20,20 @@ const progress = (text: string): void => {
 
 interface Shared {
   users: number
-  readonly servers: Promise<TestServers>
+  readonly opened: Promise<Opened>
   readonly folders: Folders
+}
+
+interface Opened {
+  readonly servers: TestServers
+  stop(): Promise<void>
 }
 
 declare global {
   var weirTestServers: Shared | undefined
 }
 
-/** Gives the tests their servers: those of the environment, else local ones that end with the run. Projects of one run share them. */
+/** Gives the tests their servers; those that it starts end with the run. Projects of one run share them. */
 export default async (project: TestProject): Promise<() => Promise<void>> => {
   const shared = (globalThis.weirTestServers ??= open())
   shared.users += 1
@@ -51,12 +41,16 @@ export default async (project: TestProject): Promise<() => Promise<void>> => {
     shared.users -= 1
     if (shared.users > 0) return
     globalThis.weirTestServers = undefined
+    await shared.opened.then(
+      ({ stop }) => stop(),
+      () => undefined,
+    )
     await stopOwn(shared.folders.run)
     // The logs stay until the next run.
     rmSync(shared.folders.state, { recursive: true, force: true })
   }
   try {
-    project.provide('weirServers', await shared.servers)
+    project.provide('weirServers', (await shared.opened).servers)
     return close
   } catch (error) {
     await close()
@@ -68,10 +62,11 @@ const NAME = 'test-'
 
 const open = (): Shared => {
   const home = weirHome()
-  const folders = foldersOf(home, `${NAME}${process.pid}`)
-  const servers = removeOldRuns(home).then(() => start(folders))
-  servers.catch(() => undefined)
-  return { users: 0, servers, folders }
+  const under = `${NAME}${process.pid}`
+  const folders = foldersOf(home, under)
+  const opened = removeOldRuns(home).then(() => start(folders, under))
+  opened.catch(() => undefined)
+  return { users: 0, opened, folders }
 }
 
 const removeOldRuns = async (home: string): Promise<void> => {
@@ -84,86 +79,45 @@ const removeOldRuns = async (home: string): Promise<void> => {
   }
 }
 
-const given = (name: string): string | undefined => {
-  const value = process.env[name]
-  return value === '' ? undefined : value
+const ENVIRONMENTS = ['given', 'containers', 'processes'] as const
+type Environment = (typeof ENVIRONMENTS)[number]
+const GIVEN = ['KAFKA_BROKERS', 'SCHEMA_REGISTRY_URL', 'DATABASE_URL'] as const
+
+/** The one that TEST_ENVIRONMENT forces, else the best that works: a word that is said aloud. */
+const chooseEnvironment = async (): Promise<Environment> => {
+  const forced = given('TEST_ENVIRONMENT')
+  const lacking = GIVEN.filter((name) => given(name) === undefined)
+  if (forced !== undefined) {
+    const environment = ENVIRONMENTS.find((name) => name === forced)
+    if (environment === undefined) {
+      throw new Error(`TEST_ENVIRONMENT is ${forced}, and must be one of ${ENVIRONMENTS.join(', ')}`)
+    }
+    if (environment === 'given' && lacking.length > 0) {
+      throw new Error(`TEST_ENVIRONMENT is given, and ${lacking.join(', ')} must be set`)
+    }
+    const missing = environment === 'containers' ? await containersMissing(progress) : undefined
+    if (missing !== undefined) throw new Error(`TEST_ENVIRONMENT is containers, and ${missing}`)
+    progress(`Tests run on: ${environment}, as TEST_ENVIRONMENT says`)
+    return environment
+  }
+  if (lacking.length < GIVEN.length) {
+    progress('Tests run on: given servers, as the environment names some')
+    return 'given'
+  }
+  const missing = await containersMissing(progress)
+  if (missing === undefined) {
+    progress('Tests run on: containers, as a Docker engine answers and has the images')
+    return 'containers'
+  }
+  progress(`Tests run on: processes of this machine, as ${missing}`)
+  return 'processes'
 }
 
-const start = async (folders: Folders): Promise<TestServers> => {
-  const influx2 = await influx2Server(folders)
-  const java = await requireJava(folders)
-  const [kafkaPort, controllerPort, registryPort, postgresPort, influxPort, backupPort] = await freePorts(6)
-  const kafka = async (): Promise<string> => {
-    if (!isKafkaFetched(folders)) progress('Getting Apache Kafka')
-    await fetchKafka(folders)
-    const ports = { port: kafkaPort!, controllerPort: controllerPort! }
-    return (await startKafka({ folders, java, ...ports, properties: KAFKA_PROPERTIES })).url
+const start = async (folders: Folders, under: string): Promise<Opened> => {
+  if ((await chooseEnvironment()) === 'containers') {
+    const { servers, stop } = await startContainerServers(folders, progress)
+    return { servers: { ...servers, under }, stop }
   }
-  const registry = async (): Promise<string> => {
-    if (!isRegistryFetched(folders)) progress('Getting the schema registry')
-    await fetchRegistry(folders)
-    return (await startRegistry({ folders, java, port: registryPort! })).url
-  }
-  const postgres = async (): Promise<string> =>
-    (await startPostgres({ folders, port: postgresPort!, fsync: false })).url
-  const influx = async (): Promise<string | undefined> => {
-    if (!isInfluxBuilt(folders)) {
-      if (!(await hasGo())) return undefined
-      progress('Building InfluxDB, about a minute')
-      await buildInflux(folders)
-    }
-    return (await startInflux({ folders, port: influxPort!, backupPort: backupPort! })).url
-  }
-  const [brokers, registryUrl, databaseUrl, influxUrl] = await Promise.all([
-    given('KAFKA_BROKERS') ?? kafka(),
-    given('SCHEMA_REGISTRY_URL') ?? registry(),
-    given('DATABASE_URL') ?? postgres(),
-    given('INFLUX_URL') ?? influx(),
-  ])
-  return {
-    ...{ kafkaBrokers: brokers.split(','), registryUrl, databaseUrl, under: `${NAME}${process.pid}` },
-    ...(influxUrl === undefined ? { influxMissing: 'there is neither Go nor INFLUX_URL' } : { influxUrl }),
-    ...influx2,
-  }
-}
-
-const BUILD_VARIABLE = 'WEIR_BUILD_INFLUX2'
-
-/** Its build takes minutes, so it happens only when asked for; once built, it is always used. */
-const influx2Server = async (folders: Folders): Promise<Pick<TestServers, 'influx2' | 'influx2Missing'>> => {
-  if (!isInflux2Built()) {
-    if ((given(BUILD_VARIABLE) ?? given('CI')) !== 'true') {
-      return {
-        influx2Missing: `it was not built yet; ${BUILD_VARIABLE}=true builds it once, in about 5 minutes`,
-      }
-    }
-    if (!((await hasGo()) && (await hasCargo()))) {
-      return { influx2Missing: 'to build it takes Go and cargo' }
-    }
-    progress('Building InfluxDB 2.9.1, about 5 minutes, once')
-    try {
-      await buildInflux2(folders)
-    } catch (error) {
-      return { influx2Missing: `it could not be built: ${(error as Error).message}` }
-    }
-  }
-  const [port] = await freePorts(1)
-  const { url, token, org, bucket } = await startInflux2({ folders, port: port! })
-  return { influx2: { url, token, org, bucket } }
-}
-
-/** So that tests need not wait long until the death of a consumer is noticed. */
-const KAFKA_PROPERTIES = { 'group.min.session.timeout.ms': 1_000 }
-
-const requireJava = async (folders: Folders): Promise<string> => {
-  if (given('KAFKA_BROKERS') !== undefined && given('SCHEMA_REGISTRY_URL') !== undefined) return 'java'
-  const instead = 'or KAFKA_BROKERS and SCHEMA_REGISTRY_URL.'
-  const java = await findJava()
-  if (java === undefined) {
-    throw new Error(`The integration tests need a JDK or JRE of version 17 or later, ${instead}`)
-  }
-  if (!(isKafkaFetched(folders) && isRegistryFetched(folders)) && !(await hasMaven())) {
-    throw new Error(`The integration tests need Maven to get Kafka and the registry, ${instead}`)
-  }
-  return java
+  const servers = await startLocalServers(folders, progress)
+  return { servers: { ...servers, under }, stop: () => Promise.resolve() }
 }

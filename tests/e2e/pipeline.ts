@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto'
+import { rmSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { TOPIC_SPECS } from '@weir/contracts'
 import { ensureTopics } from '@weir/kafka'
-import { freePorts, startServiceProcess, type Folders, type ServiceProcess } from '@weir/local-stack'
-import { readTotals } from '@weir/metric-export'
+import { freePorts, type Folders } from '@weir/local-stack'
+import { readTotals, type InfluxSettings } from '@weir/metric-export'
 import { examine, Observer, type Examination, type Totals } from '@weir/observer'
 import { createLogger, Metrics } from '@weir/service-kit'
 import {
@@ -15,13 +16,19 @@ import {
   type Shipment,
   type SimulatorService,
 } from '@weir/simulator'
-import { isolatedDatabase, isolatedFolders, isolatedKafka, testServers } from '@weir/testkit'
+import {
+  isolatedDatabase,
+  isolatedFolders,
+  isolatedKafka,
+  startService,
+  testServers,
+  type InfluxAccess,
+  type ServiceName,
+  type TestService,
+} from '@weir/testkit'
 import { TruthLedger } from '@weir/truth'
 
 const NAMES = ['ingress', 'dedup', 'normalizer', 'persistence', 'metric-export'] as const
-/** Replay is started by those tests that use it. */
-export type ServiceName = (typeof NAMES)[number] | 'replay'
-const ALL: readonly ServiceName[] = [...NAMES, 'replay']
 
 export const SECRET = 'a secret of the end-to-end tests'
 const REPLAY_TOKEN = 'a token of the end-to-end tests'
@@ -31,36 +38,44 @@ const LOOK_MS = 50
 const SILENT = createLogger('e2e', 'silent')
 
 export interface Servers {
+  /** Default: those that the tests share. */
+  readonly kafkaBrokers?: readonly string[]
   readonly databaseUrl: string
   readonly registryUrl: string
 }
 
 type Env = Readonly<Record<string, string>>
 
-/** One deployment: every service a process of its own, on topics and in a database that nothing else uses. */
-export class PipelineProcesses {
+/** One deployment, each service on its own, on topics and in a database that nothing else uses. */
+export class Pipeline {
   readonly #folders: Folders
-  /** What every service sees. */
+  /** What every service sees, but for its port and its state; with addresses as this process sees them. */
   readonly env: Env
-  readonly #ports: ReadonlyMap<ServiceName, number>
-  readonly #services = new Map<ServiceName, ServiceProcess>()
+  readonly #ports: Map<string, number>
+  readonly #files: readonly string[]
+  readonly #services = new Map<string, TestService>()
   #simulator: SimulatorService | undefined
   readonly #unexpected: string[] = []
   readonly databaseUrl: string
   readonly truthDir: string
-  /** Of dedup: its checkpoints. */
-  readonly stateDir: string
   readonly settings
   readonly observer: Observer
 
   private constructor(name: string, servers: Servers, ports: readonly number[], env: Env) {
-    const { influxUrl } = testServers()
+    const { influx } = testServers()
+    const [ingressPort, replayPort] = ports
+    this.#ports = new Map([
+      [keyOf('ingress', 0), ingressPort!],
+      [keyOf('replay', 0), replayPort!],
+    ])
+    this.#files = env.MAPPINGS_FILE === undefined ? [] : [env.MAPPINGS_FILE]
     this.#folders = isolatedFolders(name)
-    this.#ports = new Map(ALL.map((service, i) => [service, ports[i]!]))
-    this.settings = isolatedKafka(name)
+    this.settings = {
+      ...isolatedKafka(name),
+      ...(servers.kafkaBrokers && { kafkaBrokers: servers.kafkaBrokers }),
+    }
     this.databaseUrl = servers.databaseUrl
     this.truthDir = join(this.#folders.state, 'truth')
-    this.stateDir = join(this.#folders.state, 'dedup')
     this.observer = new Observer({ settings: this.settings, ...servers })
     this.env = {
       WEIR_PROFILE: 'dev',
@@ -70,46 +85,38 @@ export class PipelineProcesses {
       KAFKA_SESSION_TIMEOUT_MS: '4000',
       SCHEMA_REGISTRY_URL: servers.registryUrl,
       DATABASE_URL: servers.databaseUrl,
-      INFLUX_URL: influxUrl ?? '',
-      INFLUX_BUCKET: 'cxone_metrics/autogen',
+      INFLUX_URL: influx?.url ?? '',
+      INFLUX_TOKEN: influx?.token ?? '',
+      INFLUX_ORG: influx?.org ?? '',
+      INFLUX_BUCKET: influx?.bucket ?? '',
       METRIC_EXPORT_ENVIRONMENT: basename(this.#folders.state),
       STATS_WINDOW_SECS: '5',
-      STATE_DIR: this.stateDir,
-      TRUTH_DIR: this.truthDir,
       SOURCE_CXONE_SECRETS: SECRET,
       SOURCE_CXONE_DATAACTION_SECRETS: SECRET,
       SOURCE_NICE_SECRETS: SECRET,
-      SOURCE_COGNIGY_CIDRS: '127.0.0.1',
-      INGRESS_HOST: '127.0.0.1',
-      INGRESS_PORT: this.#port('ingress'),
-      DEDUP_PROBE_PORT: this.#port('dedup'),
-      NORMALIZER_PROBE_PORT: this.#port('normalizer'),
-      PERSISTENCE_PROBE_PORT: this.#port('persistence'),
-      METRIC_EXPORT_PROBE_PORT: this.#port('metric-export'),
-      REPLAY_PORT: this.#port('replay'),
-      REPLAY_URL: `http://127.0.0.1:${this.#port('replay')}`,
+      // This process, however its requests get to a container.
+      SOURCE_COGNIGY_CIDRS: '127.0.0.1,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16',
+      REPLAY_URL: `http://127.0.0.1:${replayPort!}`,
       REPLAY_TOKENS: `tests:${REPLAY_TOKEN}`,
       REPLAY_TOKEN,
-      SIMULATOR_TARGET_URL: this.ingressUrl,
-      SIMULATOR_PROBE_PORT: '0',
       ...env,
     }
   }
 
   /** `servers`: instead of those that the tests share. */
-  static async start(name: string, servers?: Servers, env: Env = {}): Promise<PipelineProcesses> {
-    const ports = await freePorts(ALL.length)
-    const used = servers ?? {
-      databaseUrl: await isolatedDatabase(name),
-      registryUrl: testServers().registryUrl,
+  static async start(name: string, servers: Partial<Servers> = {}, env: Env = {}): Promise<Pipeline> {
+    const used = {
+      ...servers,
+      databaseUrl: servers.databaseUrl ?? (await isolatedDatabase(name)),
+      registryUrl: servers.registryUrl ?? testServers().registryUrl,
     }
-    const pipeline = new PipelineProcesses(name, used, ports, env)
+    const pipeline = new Pipeline(name, used, await freePorts(2), env)
     const { settings } = pipeline
     await ensureTopics({
       ...{ settings, logger: SILENT, specs: TOPIC_SPECS, replicationFactor: 1, minInsyncReplicas: 1 },
     })
     try {
-      await Promise.all(NAMES.map((service) => pipeline.start(service)))
+      await pipeline.startAll()
     } catch (error) {
       await pipeline.close()
       throw error
@@ -117,49 +124,64 @@ export class PipelineProcesses {
     return pipeline
   }
 
-  get ingressUrl(): string {
-    return `http://127.0.0.1:${this.#ports.get('ingress')!}`
+  /** Of an instance of ingress that was started at least once. */
+  ingressUrl(instance = 0): string {
+    return `http://127.0.0.1:${this.#ports.get(keyOf('ingress', instance))!}`
   }
 
-  /** Resolves once it is ready. */
-  async start(name: ServiceName): Promise<void> {
-    const [folders, port] = [this.#folders, this.#ports.get(name)!]
-    const service = startServiceProcess({ folders, name, port, env: this.env })
-    this.#services.set(name, service)
+  /** Resolves once it is ready. An instance that was there before comes back to its port and its state. */
+  async start(name: ServiceName, instance = 0): Promise<void> {
+    const key = keyOf(name, instance)
+    let port = this.#ports.get(key)
+    if (port === undefined) {
+      port = (await freePorts(1))[0]!
+      this.#ports.set(key, port)
+    }
+    const service = await startService({
+      ...{ folders: this.#folders, name, instance, port, env: this.env, files: this.#files },
+      ...(name === 'dedup' && { stateDir: this.#stateDir(instance) }),
+    })
+    this.#services.set(key, service)
     void service.exited.then(({ code, signal }) => {
-      if (this.#services.get(name) !== service) return
-      this.#unexpected.push(`${name} has ended with ${code ?? signal ?? '?'}; its log is ${service.logFile}`)
+      if (this.#services.get(key) !== service) return
+      this.#unexpected.push(`${key} has ended with ${code ?? signal ?? '?'}; its log is ${service.logFile}`)
     })
     await service.untilReady()
   }
 
   /** kill -9 */
-  async kill(name: ServiceName): Promise<void> {
-    await this.#take(name)?.kill()
+  async kill(name: ServiceName, instance = 0): Promise<void> {
+    await this.#take(keyOf(name, instance))?.kill()
   }
 
   /** As an orchestrator stops it. */
-  async stop(name: ServiceName): Promise<void> {
-    await this.#take(name)?.stop()
+  async stop(name: ServiceName, instance = 0): Promise<void> {
+    await this.#take(keyOf(name, instance))?.stop()
+  }
+
+  /** The checkpoints of every dedup. */
+  removeState(): void {
+    rmSync(this.#stateDir(0), { recursive: true, force: true })
   }
 
   /** kill -9 of every service at once. */
   killAll(): Promise<unknown> {
-    return Promise.all([...this.#services.keys()].map((name) => this.kill(name)))
+    return Promise.all([...this.#services.keys()].map((key) => this.#take(key)?.kill()))
   }
 
   stopAll(): Promise<unknown> {
-    return Promise.all(NAMES.map((name) => this.stop(name)))
+    return Promise.all([...this.#services.keys()].map((key) => this.#take(key)?.stop()))
   }
 
+  /** One instance of each service. */
   startAll(): Promise<unknown> {
     return Promise.all(NAMES.map((name) => this.start(name)))
   }
 
   /** Traffic from this process, per second, until it is stopped; the ledger of what was sent is in `truthDir`. */
-  async simulate(rate: number): Promise<SimulatorService> {
+  async simulate(rate: number, targetUrl = this.ingressUrl()): Promise<SimulatorService> {
     const config = simulator.loadConfig({
-      ...this.env,
+      ...this.#simulatorEnv(targetUrl),
       SIMULATOR_RATE: String(rate),
       SIMULATOR_LATE_AFTER_SECS: '3',
     })
@@ -169,7 +191,10 @@ export class PipelineProcesses {
 
   /** Requests as the providers send them, none of them a repeat. */
   plan(count: number): readonly Shipment[] {
-    const config = simulator.loadConfig({ ...this.env, SIMULATOR_DUPLICATES: '0' })
+    const config = simulator.loadConfig({
+      ...this.#simulatorEnv(this.ingressUrl()),
+      SIMULATOR_DUPLICATES: '0',
+    })
     const plan = new Plan(config, randomBytes(4).toString('hex'))
     return Array.from({ length: count }, () => plan.next(Date.now()))
   }
@@ -177,7 +202,7 @@ export class PipelineProcesses {
   /** Sends requests, noted in the ledger, and resolves once each has its answer; those answered badly are tried again. */
   async send(shipments: readonly Shipment[]): Promise<void> {
     const ledger = TruthLedger.open(this.truthDir, randomBytes(4).toString('hex'))
-    const sender = new Sender(this.ingressUrl, ledger, SILENT)
+    const sender = new Sender(this.ingressUrl(), ledger, SILENT)
     sender.send(shipments)
     await sender.drain(SEND_MS_MAX)
     await sender.close()
@@ -196,16 +221,11 @@ export class PipelineProcesses {
   /** Ends the traffic, waits until everything has come to its end and compares it with the ledger. */
   async examine(): Promise<Examination> {
     await this.#simulator?.stop()
-    const { influxUrl, influxMissing } = testServers()
-    if (influxUrl === undefined) process.stderr.write(`InfluxDB is not checked: ${influxMissing ?? ''}\n`)
-    const influx = {
-      ...{ influxUrl: influxUrl ?? '', influxToken: '', influxOrg: 'default', influxTimeoutMs: 10_000 },
-      influxBucket: this.env.INFLUX_BUCKET!,
-      environment: this.env.METRIC_EXPORT_ENVIRONMENT!,
-    }
+    const { influx, influxMissing } = testServers()
+    if (influx === undefined) process.stderr.write(`InfluxDB is not checked: ${influxMissing ?? ''}\n`)
     const examination = await examine({
       ...{ observer: this.observer, truthDir: this.truthDir, msMax: DRAIN_MS_MAX },
-      ...(influxUrl !== undefined && { influx: () => readTotals(influx) }),
+      ...(influx !== undefined && { influx: () => readTotals(this.#influxSettings(influx)) }),
     })
     const findings = [...this.#unexpected, ...examination.findings]
     return { ...examination, findings, ok: examination.ok && findings.length === 0 }
@@ -217,13 +237,29 @@ export class PipelineProcesses {
     await this.killAll()
   }
 
-  #port(name: ServiceName): string {
-    return String(this.#ports.get(name)!)
+  #influxSettings({ url, token, org, bucket }: InfluxAccess): InfluxSettings {
+    return {
+      ...{ influxUrl: url, influxToken: token, influxOrg: org, influxBucket: bucket },
+      ...{ influxTimeoutMs: 10_000, environment: this.env.METRIC_EXPORT_ENVIRONMENT! },
+    }
   }
 
-  #take(name: ServiceName): ServiceProcess | undefined {
-    const service = this.#services.get(name)
-    this.#services.delete(name)
+  #simulatorEnv(targetUrl: string): Env {
+    return {
+      ...this.env,
+      ...{ TRUTH_DIR: this.truthDir, SIMULATOR_TARGET_URL: targetUrl, SIMULATOR_PROBE_PORT: '0' },
+    }
+  }
+
+  #stateDir(instance: number): string {
+    return join(this.#folders.state, keyOf('dedup', instance))
+  }
+
+  #take(key: string): TestService | undefined {
+    const service = this.#services.get(key)
+    this.#services.delete(key)
     return service
   }
 }
+
+const keyOf = (name: ServiceName, instance: number): string => `${name}-${instance}`
