@@ -1,9 +1,11 @@
 import { isolatedKafka } from '@weir/testkit'
-import { afterEach, expect, it, vi } from 'vitest'
+import { afterEach, expect, it, onTestFinished, vi } from 'vitest'
 import { openLanes, type Lanes } from './lanes.ts'
 import { silentLogger } from './silent-logger.ts'
 import { openTopicTail, type TopicTail } from './tail.ts'
+import { KafkaProxy } from './testing/kafka-proxy.ts'
 import { withAdmin } from './testing/topics.ts'
+import { ERROR } from './testing/wire.ts'
 import { ensureTopics } from './topics.ts'
 
 const settings = isolatedKafka('tail')
@@ -84,6 +86,28 @@ it('goes on at the start of the log when retention has overtaken it', async () =
     ],
   })
   await vi.waitFor(() => expect(seen).toEqual(['c']), { timeout: 10_000 })
+})
+
+it('waits for partitions whose leaders are not known yet, and is not caught up before', async () => {
+  const topic = await createTopic('leaderless.v1')
+  await (await openLanesTo(topic)).send(0, record('a'))
+  const proxy = await KafkaProxy.start(settings.kafkaBrokers[0]!)
+  onTestFinished(() => proxy.close())
+  const script = proxy.script('listOffsets', [{ error: ERROR.notLeader }, { error: ERROR.notLeader }])
+  const seen: string[] = []
+  tail = await openTopicTail({
+    ...{ ...options, settings: { ...settings, kafkaBrokers: proxy.brokers } },
+    topics: [
+      {
+        topic,
+        from: ({ start }) => start,
+        onRecords: (records) => void seen.push(...records.map(({ value }) => value!.toString())),
+      },
+    ],
+  })
+  expect(tail.isCaughtUp).toBe(false)
+  await vi.waitFor(() => expect([tail!.isCaughtUp, seen]).toEqual([true, ['a']]), { timeout: 10_000 })
+  expect(script.left()).toBe(0)
 })
 
 it('refuses a topic that is not there', async () => {

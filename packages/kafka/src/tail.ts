@@ -1,5 +1,6 @@
 import { kafkaCluster, kafkaErrorType } from './client.ts'
 import { connectTo } from './connect-to.ts'
+import { RetriableError } from './errors.ts'
 import { Fetcher } from './fetcher.ts'
 import type { Cluster } from './internals.ts'
 import { logRange, partitionsOf, type LogRange } from './offsets.ts'
@@ -35,7 +36,10 @@ const QUEUE_BYTES_MAX = 4_194_304
 const RECORDS_MAX = 10_000
 const RETRY_MS = 1_000
 
-/** Waits for the cluster, and resolves once every partition is followed. Rejects when a topic does not exist. */
+/**
+ * Waits for the cluster, and resolves once every partition is followed, or waits for its leader. Rejects when a topic
+ * does not exist.
+ */
 export const openTopicTail = async (options: TailOptions): Promise<TopicTail> => {
   const { settings, logger, clientId, topics } = options
   const cluster = kafkaCluster({ settings, logger, clientId })
@@ -48,7 +52,7 @@ export const openTopicTail = async (options: TailOptions): Promise<TopicTail> =>
       logger,
     )
     for (const one of topics) {
-      for (const partition of partitionsOf(cluster, one.topic)) await tail.follow(one, partition)
+      for (const partition of partitionsOf(cluster, one.topic)) await tail.begin(one, partition)
     }
   } catch (error) {
     await tail.close()
@@ -62,8 +66,8 @@ class Tail implements TopicTail {
   readonly #fetcher: Fetcher
   readonly #logger: KafkaLogger
   readonly #queues = new Map<string, PartitionQueue>()
-  /** Ends at the start of the partitions that have not got there yet. */
-  readonly #behind = new Map<string, bigint>()
+  /** Ends at the start of the partitions that have not got there yet; undefined: not known yet. */
+  readonly #behind = new Map<string, bigint | undefined>()
   readonly #timers = new Set<NodeJS.Timeout>()
   #isClosed = false
 
@@ -73,7 +77,18 @@ class Tail implements TopicTail {
     this.#logger = logger
   }
 
-  async follow(one: TailTopic, partition: number): Promise<void> {
+  /** After a restart of the brokers, leaders may take a while to be known by all. */
+  async begin(one: TailTopic, partition: number): Promise<void> {
+    this.#behind.set(nameOf({ topic: one.topic, partition }), undefined)
+    try {
+      await this.#follow(one, partition)
+    } catch (error) {
+      if (!(error instanceof RetriableError)) throw error
+      this.#followLater(one, partition)
+    }
+  }
+
+  async #follow(one: TailTopic, partition: number): Promise<void> {
     const range = await logRange(this.#cluster, one.topic, partition)
     if (this.#isClosed) return
     const queue = new PartitionQueue({
@@ -84,6 +99,7 @@ class Tail implements TopicTail {
     const name = nameOf(queue)
     this.#queues.set(name, queue)
     if (queue.fetchOffset < range.end) this.#behind.set(name, range.end)
+    else this.#behind.delete(name)
     this.#fetcher.add(queue)
   }
 
@@ -108,7 +124,8 @@ class Tail implements TopicTail {
   #changed(one: TailTopic, queue: PartitionQueue): void {
     while (queue.recordCount > 0) one.onRecords(queue.take(RECORDS_MAX, QUEUE_BYTES_MAX).records)
     const name = nameOf(queue)
-    if (queue.fetchOffset >= (this.#behind.get(name) ?? 0n)) this.#behind.delete(name)
+    const end = this.#behind.get(name)
+    if (end !== undefined && queue.fetchOffset >= end) this.#behind.delete(name)
     if (queue.error === undefined) return
     // Retention has overtaken us: what is gone is gone, go on with what is there.
     this.#fetcher.remove(queue)
@@ -118,12 +135,18 @@ class Tail implements TopicTail {
   }
 
   #followLater(one: TailTopic, partition: number): void {
+    if (this.#isClosed) return
     const timer = setTimeout(() => {
       this.#timers.delete(timer)
-      this.follow(one, partition).catch(() => this.#followLater(one, partition))
+      this.#follow(one, partition).catch((error: unknown) => {
+        const { topic } = one
+        this.#logger.warn({ topic, partition, error: String(error) }, 'cannot follow yet')
+        this.#followLater(one, partition)
+      })
     }, RETRY_MS)
     this.#timers.add(timer)
   }
 }
 
-const nameOf = ({ topic, partition }: PartitionQueue): string => `${topic}/${partition}`
+const nameOf = ({ topic, partition }: Pick<PartitionQueue, 'topic' | 'partition'>): string =>
+  `${topic}/${partition}`
