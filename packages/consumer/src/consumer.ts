@@ -73,6 +73,7 @@ export const startConsumer = async <Config extends ConsumerConfig>(
     const stageOptions: StageOptions = {
       ...{ settings: config, logger, service, openOwner },
       inputs: inputs.map((role) => topics[role]),
+      outputs: outputs.map((role) => topics[role]),
       ...(state !== undefined && { stateTopic: topics[state] }),
       batch: {
         recordsMax: config.batchRecordsMax,

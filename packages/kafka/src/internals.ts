@@ -45,7 +45,7 @@ interface DecodedFetch {
   }[]
 }
 
-interface ProtocolRequest<T> {
+export interface ProtocolRequest<T> {
   readonly request: object
   readonly response: {
     readonly decode: (data: Buffer) => Promise<T>
@@ -64,6 +64,10 @@ interface Connection {
 
 export interface Broker {
   readonly nodeId: number
+  /** By API key; null before it is connected. */
+  readonly versions: Readonly<
+    Record<number, { readonly minVersion: number; readonly maxVersion: number }>
+  > | null
   readonly connectionPool: {
     readonly pool: readonly Connection[]
     send<T>(request: ProtocolRequest<T>): Promise<T>
@@ -103,7 +107,7 @@ export interface Cluster {
   refreshMetadata(): Promise<void>
   addMultipleTargetTopics(topics: readonly string[]): Promise<void>
   findBroker(node: { nodeId: string }): Promise<Broker>
-  findGroupCoordinator(group: { groupId: string }): Promise<Broker>
+  findGroupCoordinator(group: { groupId: string; coordinatorType?: number }): Promise<Broker>
   findTopicPartitionMetadata(topic: string): readonly {
     readonly partitionId: number
     readonly leader: number
@@ -142,6 +146,30 @@ const { requests } = require('kafkajs/src/protocol/requests') as { requests: { F
 const { errorCodes } = require('kafkajs/src/protocol/error') as {
   errorCodes: readonly { type: string; code: number }[]
 }
+
+/** Writes what requests are made of; an array takes writers. */
+export interface Encoder {
+  writeInt8(value: number): Encoder
+  writeInt16(value: number): Encoder
+  writeInt32(value: number): Encoder
+  writeInt64(value: bigint | string): Encoder
+  writeBoolean(value: boolean): Encoder
+  writeUVarInt(value: number): Encoder
+  writeUVarIntString(value: string): Encoder
+  writeUVarIntArray(values: readonly Encoder[], type: 'object'): Encoder
+}
+
+export interface Decoder {
+  readInt16(): number
+  readInt32(): number
+  readInt64(): { toString(): string }
+  readUVarIntString(): string | null
+  readUVarIntArray<T>(read: (decoder: Decoder) => T): T[] | null
+  readTaggedFields(): unknown
+}
+
+export const EncoderClass = require('kafkajs/src/protocol/encoder') as new () => Encoder
+export const DecoderClass = require('kafkajs/src/protocol/decoder') as new (bytes: Buffer) => Decoder
 
 /** Drops the records of aborted transactions; patched, see `patches/`. */
 export const filterAborted = require('kafkajs/src/consumer/filterAbortedMessages') as (input: {

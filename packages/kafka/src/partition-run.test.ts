@@ -77,7 +77,7 @@ it('leaves no queue with the fetcher when a restore fails halfway', async () => 
         },
         ...{ groupSessionMs: 6_000, transactionTimeoutMs: 10_000 },
       },
-      ...{ logger: silentLogger, service: 'test', inputs: TOPICS },
+      ...{ logger: silentLogger, service: 'test', inputs: TOPICS, outputs: [] },
       openOwner: async () => owner,
       batch: { recordsMax: 10, bytesMax: 1_000, lingerMs: 0 },
       observer: {

@@ -13,6 +13,7 @@ import { PartitionInputs, type Input, type TakenBatch } from './partition-inputs
 import type { PartitionState, StageOptions } from './stage-options.ts'
 import { openStatePartition } from './state-partition.ts'
 import { TransactionalProducer, TransactionError } from './transactional-producer.ts'
+import { abortUnended } from './unended-transactions.ts'
 
 const BACKOFF_MS = 200
 const BACKOFF_MS_MAX = 10_000
@@ -89,13 +90,14 @@ export class PartitionRun {
   }
 
   async #own(): Promise<void> {
-    const { stage, partition, groupId, kafka } = this.#options
+    const { stage, partition, groupId, kafka, cluster } = this.#options
     this.#hasCommitted = false
     this.#enter('fencing')
+    const transactionalId = `${stage.settings.topicPrefix}${stage.service}-${partition}`
     const producer = new TransactionalProducer({
       kafka,
       groupId,
-      transactionalId: `${stage.settings.topicPrefix}${stage.service}-${partition}`,
+      transactionalId,
       transactionTimeoutMs: stage.settings.transactionTimeoutMs,
       onStep: stage.onStep,
     })
@@ -103,6 +105,7 @@ export class PartitionRun {
     let inputs: PartitionInputs | undefined
     try {
       await producer.fence()
+      await abortUnended({ cluster, transactionalId, topics: writtenBy(stage), logger: stage.logger })
       this.#enter('restoring')
       owner = await stage.openOwner(partition)
       inputs = await this.#restore(owner, producer)
@@ -262,6 +265,9 @@ export class PartitionRun {
     await sleep(delayMs, undefined, { signal: this.#released.signal }).catch(() => undefined)
   }
 }
+
+const writtenBy = ({ outputs, stateTopic }: StageOptions): readonly string[] =>
+  stateTopic === undefined ? outputs : [...outputs, stateTopic]
 
 const NOTHING: StagedBatch = { outputs: [] }
 

@@ -9,6 +9,8 @@ export interface StageOptions {
   readonly service: string
   /** Input topics (full names); all co-partitioned. Partition p of each belongs to one member and one producer. */
   readonly inputs: readonly string[]
+  /** Topics that owners write to (full names), but for the state topic; any partition of them. */
+  readonly outputs: readonly string[]
   /** Compacted topic whose partition p is the state of input partition p. */
   readonly stateTopic?: string
   openOwner(partition: number): Promise<PartitionOwner>

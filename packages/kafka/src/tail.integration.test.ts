@@ -92,7 +92,7 @@ it('waits for partitions whose leaders are not known yet, and is not caught up b
   const topic = await createTopic('leaderless.v1')
   await (await openLanesTo(topic)).send(0, record('a'))
   const proxy = await KafkaProxy.start(settings.kafkaBrokers[0]!)
-  onTestFinished(() => proxy.close())
+  onTestFinished(() => proxy.stop())
   const script = proxy.script('listOffsets', [{ error: ERROR.notLeader }, { error: ERROR.notLeader }])
   const seen: string[] = []
   tail = await openTopicTail({

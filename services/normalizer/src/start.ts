@@ -112,6 +112,7 @@ const startSchemaVersions = async (config: NormalizerConfig, deps: ServiceDeps, 
     settings: { ...config, topicPartitions: 1 },
     ...{ logger, service: 'normalizer-schemas', batch: SCHEMAS_BATCH },
     inputs: [topics.shapes],
+    outputs: [],
     stateTopic: topics.schemasObserved,
     openOwner: () =>
       Promise.resolve(

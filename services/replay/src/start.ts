@@ -12,9 +12,11 @@ import { StateView } from './state-view.ts'
 const COMMAND_MS_MAX = 10_000
 /** One command is one transaction. */
 const BATCH = { recordsMax: 1, bytesMax: 1_048_576, lingerMs: 0 }
+const OUTPUTS: readonly TopicRole[] = ['replayCommands', ...Object.values(STAGES).map(({ replay }) => replay)]
 const ROLES: readonly TopicRole[] = [
-  ...(['replayCommands', 'replayState'] as const),
-  ...Object.values(STAGES).flatMap(({ letters, replay }) => [letters, replay]),
+  ...OUTPUTS,
+  'replayState',
+  ...Object.values(STAGES).map(({ letters }) => letters),
 ]
 
 /** Any instance answers; the one that owns the topic of commands runs the jobs. */
@@ -39,6 +41,7 @@ export const start = async (config: ReplayConfig, { logger, metrics }: ServiceDe
       settings: { ...config, topicPartitions: 1 },
       ...{ logger, service: 'replay', batch: BATCH },
       inputs: [topics.replayCommands],
+      outputs: OUTPUTS.map((role) => topics[role]),
       stateTopic: topics.replayState,
       openOwner: () => Promise.resolve(new ReplayOwner({ ...owner, events: new EventReader(config) })),
     })

@@ -20,7 +20,7 @@ export interface CopyStage extends Stage {
   entered(state: PartitionState, partition?: number): number
 }
 
-export interface CopyOptions extends Partial<Omit<StageOptions, 'settings' | 'inputs'>> {
+export interface CopyOptions extends Partial<Omit<StageOptions, 'settings' | 'inputs' | 'outputs'>> {
   readonly settings: KafkaSettings
   readonly inputs: readonly string[]
   readonly output: string
@@ -50,7 +50,7 @@ export const startCopyStage = async (options: CopyOptions): Promise<CopyStage> =
   const stage = await startStage({
     ...{ logger: silentLogger, service: 'copy', batch: { recordsMax: 50, bytesMax: 1_000_000, lingerMs: 5 } },
     ...rest,
-    observer,
+    ...{ outputs: [output], observer },
     openOwner: (partition) => {
       const copying: PartitionOwner = {
         restore: () => Promise.resolve(new Map()),
