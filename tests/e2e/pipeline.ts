@@ -166,11 +166,11 @@ export class Pipeline {
 
   /** kill -9 of every service at once. */
   killAll(): Promise<unknown> {
-    return Promise.all([...this.#services.keys()].map((key) => this.#take(key)?.kill()))
+    return Promise.all([...this.#services.keys()].map(async (key) => this.#take(key)?.kill()))
   }
 
   stopAll(): Promise<unknown> {
-    return Promise.all([...this.#services.keys()].map((key) => this.#take(key)?.stop()))
+    return Promise.all([...this.#services.keys()].map(async (key) => this.#take(key)?.stop()))
   }
 
   /** One instance of each service. */

@@ -42,7 +42,7 @@ export default async (project: TestProject): Promise<() => Promise<void>> => {
     if (shared.users > 0) return
     globalThis.weirTestServers = undefined
     await shared.opened.then(
-      ({ stop }) => stop(),
+      (opened) => opened.stop(),
       () => undefined,
     )
     await stopOwn(shared.folders.run)
@@ -115,8 +115,8 @@ const chooseEnvironment = async (): Promise<Environment> => {
 
 const start = async (folders: Folders, under: string): Promise<Opened> => {
   if ((await chooseEnvironment()) === 'containers') {
-    const { servers, stop } = await startContainerServers(folders, progress)
-    return { servers: { ...servers, under }, stop }
+    const containers = await startContainerServers(folders, progress)
+    return { servers: { ...containers.servers, under }, stop: () => containers.stop() }
   }
   const servers = await startLocalServers(folders, progress)
   return { servers: { ...servers, under }, stop: () => Promise.resolve() }
