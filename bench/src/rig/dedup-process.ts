@@ -39,13 +39,18 @@ const usageOf = (pid: number): Usage => {
   }
 }
 
-export const startDedupProcess = async (options: {
+export interface DedupOptions {
   readonly settings: KafkaSettings
   readonly folder: string
   readonly env?: Readonly<Record<string, string>>
   /** For node, such as `--cpu-prof`. */
   readonly nodeArgs?: readonly string[]
-}): Promise<DedupProcess> => {
+}
+
+/** Where the process keeps its checkpoints. */
+export const stateFolder = (folder: string): string => join(folder, 'dedup-state')
+
+export const startDedupProcess = async (options: DedupOptions): Promise<DedupProcess> => {
   const { settings, folder, env, nodeArgs = [] } = options
   const [port] = await freePorts(1)
   const { run } = folders(weirHome(), `bench-${process.pid}`)
@@ -59,7 +64,7 @@ export const startDedupProcess = async (options: {
       KAFKA_BROKERS: settings.kafkaBrokers.join(','),
       TOPIC_PREFIX: settings.topicPrefix,
       TOPIC_PARTITIONS: String(settings.topicPartitions),
-      STATE_DIR: join(folder, 'dedup-state'),
+      STATE_DIR: stateFolder(folder),
       DEDUP_PROBE_PORT: String(port),
       ...env,
     },

@@ -27,7 +27,7 @@ export const openRig = (): BenchRig & { close(): Promise<void> } => {
     if (java === undefined) throw new Error('A benchmark needs Java 17 or later, or KAFKA_BROKERS.')
     await fetchKafka(folders)
     const [port, controllerPort] = await freePorts(2)
-    return startKafka({ folders, java, port: port!, controllerPort: controllerPort! })
+    return startKafka({ folders, java, port: port!, controllerPort: controllerPort!, optimised: true })
   }
   return {
     folder,
