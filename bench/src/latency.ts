@@ -30,10 +30,13 @@ export const run: Bench = async (args, rig) => {
   const settings = deployment(await rig.kafka(), `bench-${process.pid}.`, PARTITIONS)
   await createTopics(settings)
   const dedup = await startDedupProcess({ settings, folder: rig.folder })
-  const watch = await watchUnique(settings)
-  const sender = await openSender(settings, watch)
+  const closers = [() => dedup.stop()]
   try {
     await dedup.until(() => dedup.isReady(), 50)
+    const watch = await watchUnique(settings)
+    closers.unshift(() => watch.close())
+    const sender = await openSender(settings, watch)
+    closers.unshift(() => sender.close())
     const measure = async (rate: number) => {
       rig.progress(`${rate} events/s for ${secs} s`)
       await sender.send(rate, WARM_UP_SECS)
@@ -59,9 +62,7 @@ export const run: Bench = async (args, rig) => {
       idle_cpu_cores: idle.cpu,
     }
   } finally {
-    await sender.close()
-    await watch.close()
-    await dedup.stop()
+    for (const close of closers) await close()
   }
 }
 

@@ -1,5 +1,6 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { runAudit } from './audit.ts'
+import { addDedupCommands } from './dedup-commands.ts'
 import { addDlqCommands } from './dlq-commands.ts'
 import { addMappingCommands } from './mapping-commands.ts'
 import { addSchemaCommands } from './schema-commands.ts'
@@ -88,6 +89,7 @@ program
     process.stdout.write(env ? envExample() : settingsReference())
   })
 
+addDedupCommands(program)
 addDlqCommands(program)
 addMappingCommands(program)
 addSchemaCommands(program)

@@ -70,9 +70,9 @@ export const startConsumer = async <Config extends ConsumerConfig>(
     const topics = topicNames(config.topicPrefix)
     const { openOwner, close, readiness: ownReadiness } = options.open(topics)
     if (close) closers.add(close)
+    const stageInputs = inputs.map((role) => topics[role])
     const stageOptions: StageOptions = {
-      ...{ settings: config, logger, service, openOwner },
-      inputs: inputs.map((role) => topics[role]),
+      ...{ settings: config, logger, service, openOwner, inputs: stageInputs },
       outputs: outputs.map((role) => topics[role]),
       ...(state !== undefined && { stateTopic: topics[state] }),
       batch: {
@@ -80,7 +80,7 @@ export const startConsumer = async <Config extends ConsumerConfig>(
         bytesMax: config.batchBytesMax,
         lingerMs: config.lingerMs,
       },
-      observer: stageObserver(service, deps),
+      observer: stageObserver(service, stageInputs, deps),
       ...failpointsOf(service),
     }
     const stage = await startStage(stageOptions)
@@ -93,7 +93,11 @@ export const startConsumer = async <Config extends ConsumerConfig>(
   }
 }
 
-const stageObserver = (service: string, { logger, metrics }: ServiceDeps): StageObserver => {
+const stageObserver = (
+  service: string,
+  inputs: readonly string[],
+  { logger, metrics }: ServiceDeps,
+): StageObserver => {
   const name = (what: string) => `weir_${service.replaceAll('-', '_')}_${what}`
   const lag = metrics.gauge(name('lag_records'), 'Records behind the end of the input.', [
     'topic',
@@ -106,6 +110,9 @@ const stageObserver = (service: string, { logger, metrics }: ServiceDeps): Stage
     lag: ({ topic, partition, records }) => lag.set({ topic, partition: String(partition) }, records),
     partition: ({ partition, state }) => {
       if (state === 'backing_off') restarts.inc()
+      // Whoever owns it now reports it.
+      if (state === 'released')
+        for (const topic of inputs) lag.remove({ topic, partition: String(partition) })
       logger.debug({ partition, state }, 'partition')
     },
   }

@@ -1,9 +1,9 @@
 /**
  * Every topic of Weir: the only place with topic names.
  *
- * Co-partitioned topics have one partition count, pinned for life: partition p of `received`, `unique`,
- * `seen`, `stats`, the replay and the dead-letter topics belong together, and each of them is written only
- * by the owner of input partition p.
+ * Co-partitioned topics have one partition count, which only `weir dedup repartition` may change: partition p of
+ * `received`, `unique`, `seen`, `stats`, the replay and the dead-letter topics belong together, and each of them is
+ * written only by the owner of input partition p.
  */
 export type TopicRole =
   | 'received'

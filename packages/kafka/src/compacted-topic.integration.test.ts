@@ -41,7 +41,7 @@ const write = async (producer: TransactionalProducer, values: Readonly<Record<st
     value: value === null ? null : Buffer.from(value),
   }))
   offsets += 1n
-  await producer.commit(outputs, { topic, partition: 0, offset: offsets, metadata: '' })
+  await producer.commit(outputs, [{ topic, partition: 0, offset: offsets, metadata: '' }])
 }
 
 const readable = async (): Promise<string> => {

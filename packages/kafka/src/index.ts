@@ -1,6 +1,7 @@
 export * from './errors.ts'
 export { LaneError, type LaneErrorKind } from './lane.ts'
 export * from './lanes.ts'
+export * from './maintenance.ts'
 export * from './owner.ts'
 export * from './partitioner.ts'
 export * from './reader.ts'

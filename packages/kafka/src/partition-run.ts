@@ -193,12 +193,9 @@ export class PartitionRun {
       if (staged === undefined) return
       const { topic } = input.queue
       const metadata = staged.offsetMetadata ?? input.metadata
-      const written = await producer.commit(staged.outputs, {
-        topic,
-        partition,
-        offset: nextOffset,
-        metadata,
-      })
+      const written = await producer.commit(staged.outputs, [
+        { topic, partition, offset: nextOffset, metadata },
+      ])
       this.#hasCommitted = true
       await staged.committed?.(written)
       inputs.committed(input, nextOffset, metadata)

@@ -13,7 +13,7 @@ export const requirePartitions = (cluster: Cluster, topics: readonly string[], w
     const { length } = partitionsOf(cluster, topic)
     if (length === wanted) continue
     throw new StateError(
-      `topic ${topic} has ${length} partitions and ${wanted} are configured: with another count its keys are away from their state; set TOPIC_PARTITIONS=${length} if it has always been so, else rebuild the topics`,
+      `topic ${topic} has ${length} partitions and ${wanted} are configured: with another count its keys are away from their state; set TOPIC_PARTITIONS=${length} if it has always been so, else stop every service and run \`weir dedup repartition\``,
     )
   }
 }

@@ -166,7 +166,7 @@ const faultsOf = (spec: TopicSpec, found: FoundTopic): string[] => {
   if (partitions !== partitionsWanted) {
     fault(
       `has ${partitions} partitions and ${partitionsWanted} are configured`,
-      `set TOPIC_PARTITIONS=${partitions}, or rebuild the topics; adding partitions would move keys away from their state`,
+      `set TOPIC_PARTITIONS=${partitions}; for more, stop every service and run \`weir dedup repartition\`: adding partitions alone would move keys away from their state`,
     )
   }
   const expect = (name: string, wanted: string) => {

@@ -95,11 +95,14 @@ export class TransactionalProducer {
   }
 
   /**
-   * Commits outputs and offsets in one transaction; resolves when the broker has acknowledged the commit, to the
-   * offset after the last record of each topic's partition.
+   * Commits outputs and, where there are any, offsets in one transaction; resolves when the broker has acknowledged the
+   * commit, to the offset after the last record of each topic's partition.
    */
-  async commit(outputs: readonly OutputRecord[], offset: OffsetToCommit): Promise<WrittenOffsets> {
-    if (Buffer.byteLength(offset.metadata) > OFFSET_METADATA_BYTES_MAX) {
+  async commit(
+    outputs: readonly OutputRecord[],
+    offsets: readonly OffsetToCommit[],
+  ): Promise<WrittenOffsets> {
+    if (offsets.some(({ metadata }) => Buffer.byteLength(metadata) > OFFSET_METADATA_BYTES_MAX)) {
       throw new RangeError(`offset metadata has more than ${OFFSET_METADATA_BYTES_MAX} bytes`)
     }
     return this.#step('the transaction', async () => {
@@ -107,10 +110,14 @@ export class TransactionalProducer {
       const transaction = await this.#producer.transaction()
       const written = await this.#sendAll(transaction, outputs)
       this.#onStep?.('outputs-sent', outputs)
-      const { topic, partition, metadata } = offset
-      const partitions = [{ partition, offset: String(offset.offset), metadata }]
-      const offsets = { consumerGroupId: this.#groupId, topics: [{ topic, partitions }] }
-      await this.#whenEnded(() => transaction.sendOffsets(offsets))
+      if (offsets.length > 0) {
+        const topics = offsets.map(({ topic, partition, offset, metadata }) => ({
+          topic,
+          partitions: [{ partition, offset: String(offset), metadata }],
+        }))
+        const request = { consumerGroupId: this.#groupId, topics }
+        await this.#whenEnded(() => transaction.sendOffsets(request))
+      }
       this.#onStep?.('offsets-sent', outputs)
       await transaction.commit()
       this.#onStep?.('committed', outputs)

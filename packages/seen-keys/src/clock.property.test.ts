@@ -65,7 +65,7 @@ const open = async (folder: string, windowMs: number, log: readonly KeyAndValue[
     ...{ folder, whose, logStart: 0n, barrier: BigInt(log.length) },
     ...{ filterErrorRate: 0.01, freshKeysMax: 16, memory: new StoreMemory(1e6) },
   })
-  const seen = new SeenKeys({ windowMs }, store)
+  const seen = new SeenKeys({ windowMs, partitions: 1 }, store)
   const rest = log.slice(Number(store.stateOffset))
   if (rest.length > 0) await seen.restored(rest.map(decodeStateRecord), BigInt(log.length))
   seen.finishRestore()

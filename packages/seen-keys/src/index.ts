@@ -1,21 +1,25 @@
-export { BUCKETS_PER_WINDOW, type Bucket } from './bucket.ts'
+export { bucketOf, BUCKETS_PER_WINDOW, isExpired, parseBucket, type Bucket } from './bucket.ts'
 export { StoreDamagedError } from './damage.ts'
 export { FolderLockedError, lockFolder } from './folder-lock.ts'
 export { filterBytes } from './key-filter.ts'
-export { RUNS_MAX, type KeyStore, type KeyStoreOptions } from './key-store.ts'
+export type { KeyStore, KeyStoreOptions } from './key-store.ts'
 export { ENTRY_BYTES } from './key-table.ts'
 export type { StoreIdentity } from './manifest.ts'
 export { openKeyStore, type OpenedStore } from './open-key-store.ts'
+export { RUNS_MAX } from './run-merging.ts'
 export { SeenKeys, type SeenKeysOptions } from './seen-keys.ts'
 export { StagedKeys, stateRecordsOf, type StagedChange, type Verdict } from './staged-keys.ts'
 export {
+  bucketNameOf,
   CHUNK_KEYS_MAX,
+  chunkIdOf,
   chunkKeyOf,
   decodeStateRecord,
   encodeChunk,
   encodeIdentity,
   encodePosition,
   encodeTombstone,
+  isPositionKey,
   StateRecordError,
   type Position,
   type StateRecord,

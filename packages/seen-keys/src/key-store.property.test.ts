@@ -18,7 +18,7 @@ afterEach(() => rmSync(root, { recursive: true, force: true }))
 /** A store that has runs, merged runs, expired buckets and a log. */
 const fill = async (into: string, transactions: number): Promise<void> => {
   const { store } = await openStore(into)
-  const seen = new SeenKeys({ windowMs: WINDOW_MS }, store)
+  const seen = new SeenKeys({ windowMs: WINDOW_MS, partitions: 1 }, store)
   for (let t = Number(store.stateOffset); t < transactions; t++) await applyTransaction(seen, t)
   await store.close()
 }

@@ -14,9 +14,9 @@ import {
   type Manifest,
   type StoreIdentity,
 } from './manifest.ts'
-import { mergeRuns } from './merge-runs.ts'
 import { Publisher } from './publisher.ts'
 import { Run } from './run.ts'
+import { RunMerging } from './run-merging.ts'
 import { sortedEntries } from './run-format.ts'
 import { RunWriter } from './run-writer.ts'
 import { bucketNameOf } from './state-record.ts'
@@ -42,9 +42,6 @@ export interface PlannedMerge {
   readonly entries: Buffer
 }
 
-/** With more runs in all than this, whoever adds keys waits for the merging: each run's filter adds to the error of all. */
-export const RUNS_MAX = 64
-
 /**
  * The keys of one partition on disk: a cache of the state topic, which is the truth.
  *
@@ -61,7 +58,7 @@ export class KeyStore {
   readonly hashing: KeyHashing
   readonly #buckets: BucketSet
   readonly #publisher: Publisher
-  readonly #closing = new AbortController()
+  readonly #merging: RunMerging
   #stateOffset: bigint
   #position: string
   #fileNumber = 0
@@ -69,8 +66,6 @@ export class KeyStore {
   #walFiles: string[] = []
   /** What the manifest says besides the runs: the state at the start of its WAL. */
   #base: Pick<Manifest, 'wal' | 'chunks' | 'stateOffset' | 'position'>
-  #merging: Promise<void> | undefined
-  #inMerge: readonly Run[] = []
   #failure: Error | undefined
 
   private constructor(options: KeyStoreOptions, manifest: Manifest) {
@@ -87,6 +82,13 @@ export class KeyStore {
       () => this.#manifest(),
       (error) => this.#failed(error),
     )
+    const { filterErrorRate, freshKeysMax, memory } = options
+    this.#merging = new RunMerging({
+      ...{ buckets: this.#buckets, hashing: this.hashing, filterErrorRate, freshKeysMax, memory },
+      newRunFile: () => this.#nextFile('run'),
+      onMerged: (merged, gone) => this.#publishAfter([merged], gone),
+      onFailed: (error) => this.#failed(error),
+    })
   }
 
   /** Begins an empty store in an empty folder, to be filled from a state offset on. */
@@ -190,14 +192,13 @@ export class KeyStore {
   }
 
   /** Resolves when merging is not too far behind. */
-  async catchUp(): Promise<void> {
-    while (this.#merging !== undefined && this.#buckets.runs.length > RUNS_MAX) await this.#merging
+  catchUp(): Promise<void> {
+    return this.#merging.catchUp()
   }
 
   /** Nothing that was applied is lost. */
   async close(): Promise<void> {
-    this.#closing.abort()
-    await this.#merging
+    await this.#merging.close()
     await this.#publisher.done()
     this.#wal?.close()
     for (const run of this.#buckets.runs) run.close()
@@ -218,7 +219,7 @@ export class KeyStore {
 
   #drop(bucket: Bucket): void {
     const runs = this.#buckets.remove(bucket)?.runs ?? []
-    for (const run of runs) this.#discard(run)
+    for (const run of runs) this.#merging.discard(run)
     if (runs.length > 0) this.#publishAfter([], runs)
   }
 
@@ -262,7 +263,7 @@ export class KeyStore {
       runs.map(({ file }) => file),
       obsolete,
     )
-    this.#mergeLater()
+    this.#merging.start()
   }
 
   #writeRun({ fresh }: BucketKeys): Run {
@@ -288,68 +289,11 @@ export class KeyStore {
     return join(this.#options.folder, fileName(kind, this.#fileNumber))
   }
 
-  /** Gives up a run's memory; its file goes with the next manifest. */
-  #discard(run: Run): void {
-    run.dropFilter()
-    // Whoever merges it still reads it, and closes it afterwards.
-    if (!this.#inMerge.includes(run)) run.close()
-  }
-
   #publishAfter(added: readonly Run[], gone: readonly Run[]): void {
     this.#publisher.publish(
       added.map(({ file }) => file),
       gone.map(({ file }) => file),
     )
-  }
-
-  #mergeLater(): void {
-    const { memory } = this.#options
-    const all = async (): Promise<void> => {
-      while (!this.#closing.signal.aborted && this.#failure === undefined) {
-        if (!(await memory.inTurn(() => this.#mergeOne()))) return
-      }
-    }
-    this.#merging ??= all()
-      .catch((error: unknown) => this.#failed(error))
-      .finally(() => {
-        this.#merging = undefined
-      })
-  }
-
-  /** False: there was nothing to merge. */
-  async #mergeOne(): Promise<boolean> {
-    const { filterErrorRate, freshKeysMax } = this.#options
-    for (const [age, held] of this.#buckets.latestFirst.entries()) {
-      const runs = held.runsToMerge(age > 0, freshKeysMax)
-      if (runs === undefined) continue
-      const keys = runs.reduce((sum, run) => sum + run.keys, 0)
-      const file = this.#nextFile('run')
-      const writer = new RunWriter(file, this.hashing, keys, filterErrorRate)
-      this.#inMerge = runs
-      try {
-        await mergeRuns(runs, writer, this.#closing.signal)
-        this.#replace(held, runs, writer)
-      } catch (error) {
-        if (!this.#closing.signal.aborted) throw error
-      } finally {
-        writer.close()
-        this.#inMerge = []
-        for (const run of runs) if (!this.#buckets.runs.includes(run)) run.close()
-        if (!this.#buckets.runs.some((run) => run.file === file)) rmSync(file, { force: true })
-      }
-      return true
-    }
-    return false
-  }
-
-  #replace(held: BucketKeys, old: readonly Run[], writer: RunWriter): void {
-    // Expired meanwhile.
-    if (this.#buckets.get(bucketName(held.bucket)) !== held) return
-    for (const run of old) run.dropFilter()
-    const merged = writer.finish(this.#options.memory)
-    held.replaceRuns(old, merged)
-    this.#buckets.arrange()
-    this.#publishAfter([merged], old)
   }
 
   #manifest(): Manifest {
@@ -366,6 +310,7 @@ export class KeyStore {
 
   #failed(error: unknown): void {
     this.#failure ??= error as Error
+    this.#merging.abandon()
     if (!(error instanceof StoreDamagedError)) return
     this.#publisher.stop()
     forgetManifest(this.#options.folder)
@@ -396,7 +341,7 @@ export class KeyStore {
     }
     this.#startWal()
     this.#removeStrays()
-    this.#mergeLater()
+    this.#merging.start()
   }
 
   /** Files of a flush or a merge that was cut off. */

@@ -46,7 +46,7 @@ const restore = async (folder: string, log: readonly KeyAndValue[], keeps: boole
     // So small that runs are written and merged all the time.
     ...{ filterErrorRate: 0.01, freshKeysMax: 8, memory: new StoreMemory(1e6) },
   })
-  const seen = new SeenKeys({ windowMs: WINDOW_MS }, store)
+  const seen = new SeenKeys({ windowMs: WINDOW_MS, partitions: 1 }, store)
   for (let at = Number(store.stateOffset); at < log.length; at += 3) {
     const records = log.slice(at, at + 3)
     await seen.restored(records.map(decodeStateRecord), BigInt(at + records.length))

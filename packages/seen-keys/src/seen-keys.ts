@@ -10,6 +10,8 @@ import type { AddedChunk } from './store-change.ts'
 export interface SeenKeysOptions {
   /** How long a key is held at least, ms of effective time. */
   readonly windowMs: number
+  /** Over how many partitions the keys are spread; written with each position. */
+  readonly partitions: number
 }
 
 /**
@@ -33,6 +35,10 @@ export class SeenKeys implements CommittedKeys {
 
   get position(): Position {
     return this.#position
+  }
+
+  get partitions(): number {
+    return this.#options.partitions
   }
 
   get keysHeld(): number {

@@ -26,6 +26,7 @@ export type Verdict =
 /** What is committed, as far as a transaction looks at it. */
 export interface CommittedKeys {
   readonly position: Position
+  readonly partitions: number
   find(probe: KeyProbe): FoundKey | undefined
   bucketAt(effectiveTime: number): Bucket
   advance(previous: number, recordTime: number, now: number): number
@@ -97,7 +98,7 @@ export class StagedKeys {
 
   /** Ends the transaction, which covers the inputs `[first, next)` of a topic. */
   seal(topic: string, first: bigint, next: bigint): StagedChange {
-    const { position } = this.#seen
+    const { position, partitions } = this.#seen
     const expired = this.#seen.expiredAt(this.#effectiveTime)
     const merge = this.#seen.planMerge(CHUNK_KEYS_MAX)
     const isGone = expired.buckets.some((bucket) => merge && bucketName(bucket) === bucketName(merge.bucket))
@@ -106,6 +107,7 @@ export class StagedKeys {
         next: { ...position.next, [topic]: next },
         effectiveTime: this.#effectiveTime,
         rotations: position.rotations + expired.buckets.length,
+        partitions,
       },
       chunks: this.#chunks(`${topic}@${first}`),
       merge: isGone ? undefined : merge,

@@ -10,6 +10,10 @@ export interface Position {
   readonly effectiveTime: number
   /** Expired buckets since the partition's first record. */
   readonly rotations: number
+  /** Over how many partitions the keys are spread; a position of an earlier version does not say it. */
+  readonly partitions?: number
+  /** Present while the keys are being moved to so many partitions: nobody may go on from here. */
+  readonly becoming?: number
 }
 
 export type StateRecord =
@@ -49,9 +53,9 @@ export const encodeIdentity = (identity: string): KeyAndValue => ({
   value: Buffer.from(identity),
 })
 
-export const positionText = ({ next, effectiveTime, rotations }: Position): string => {
+export const positionText = ({ next, ...rest }: Position): string => {
   const offsets = Object.fromEntries(Object.entries(next).map(([topic, offset]) => [topic, String(offset)]))
-  return JSON.stringify({ format: POSITION_FORMAT, next: offsets, effectiveTime, rotations })
+  return JSON.stringify({ format: POSITION_FORMAT, next: offsets, ...rest })
 }
 
 export const encodePosition = (position: Position): KeyAndValue => ({
@@ -59,8 +63,14 @@ export const encodePosition = (position: Position): KeyAndValue => ({
   value: Buffer.from(positionText(position)),
 })
 
+export const isPositionKey = (key: Buffer | null): boolean => key?.equals(POSITION_KEY) ?? false
+
 /** `id` makes the chunk's key unique within its bucket: the topic and offset of the first input it covers. */
 export const chunkKeyOf = (bucket: Bucket, id: string): string => `${CHUNK_PREFIX}${bucketName(bucket)}|${id}`
+
+/** The id in a chunk's key. */
+export const chunkIdOf = (chunkKey: string): string =>
+  chunkKey.slice(CHUNK_PREFIX.length + bucketNameOf(chunkKey).length + 1)
 
 /** The bucket in a chunk's key. */
 export const bucketNameOf = (chunkKey: string): string => {
@@ -122,24 +132,31 @@ const decodeChunk = (key: Buffer, value: Buffer): StateRecord => {
 /** Throws a `StateRecordError`. */
 export const parsePosition = (text: string): Position => {
   const stored = tryJson(text)
-  const { format, next, effectiveTime, rotations } = stored ?? {}
+  const { format, next, effectiveTime, rotations, partitions, becoming } = stored ?? {}
   if (
     format !== POSITION_FORMAT ||
     typeof effectiveTime !== 'number' ||
     typeof rotations !== 'number' ||
+    !isCountOrAbsent(partitions) ||
+    !isCountOrAbsent(becoming) ||
     !Object.values(next ?? {}).every((offset) => /^\d+$/.test(offset))
   ) {
     throw new StateRecordError('a damaged position')
   }
   const offsets = Object.entries(next ?? {}).map(([topic, offset]) => [topic, BigInt(offset)])
-  return { next: Object.fromEntries(offsets) as Record<string, bigint>, effectiveTime, rotations }
+  return {
+    ...{ next: Object.fromEntries(offsets) as Record<string, bigint>, effectiveTime, rotations },
+    ...(partitions !== undefined && { partitions }),
+    ...(becoming !== undefined && { becoming }),
+  }
 }
 
-interface StoredPosition {
+const isCountOrAbsent = (value: unknown): boolean =>
+  value === undefined || (Number.isSafeInteger(value) && (value as number) > 0)
+
+interface StoredPosition extends Omit<Position, 'next'> {
   readonly format: number
   readonly next: Readonly<Record<string, string>>
-  readonly effectiveTime: number
-  readonly rotations: number
 }
 
 const tryJson = (text: string): Partial<StoredPosition> | undefined => {

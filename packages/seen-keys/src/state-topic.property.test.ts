@@ -43,7 +43,7 @@ const withSeenKeys = async <T>(use: (seen: SeenKeys) => Promise<T>, freshKeysMax
     ...{ filterErrorRate: 0.001, freshKeysMax, memory: new StoreMemory(1e7) },
   })
   try {
-    return await use(new SeenKeys({ windowMs: WINDOW_MS }, store))
+    return await use(new SeenKeys({ windowMs: WINDOW_MS, partitions: 1 }, store))
   } finally {
     await store.close()
     rmSync(folder, { recursive: true, force: true })

@@ -33,7 +33,7 @@ export const KAFKA_SETTINGS = {
   topicPartitions: {
     env: 'TOPIC_PARTITIONS',
     schema: setting.integer(12, 1, 1000),
-    help: 'Partitions of every co-partitioned topic; fixed for the life of the deployment.',
+    help: 'Partitions of every co-partitioned topic; only `weir dedup repartition` changes it.',
   },
   groupSessionMs: {
     env: 'KAFKA_SESSION_TIMEOUT_MS',

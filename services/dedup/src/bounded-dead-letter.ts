@@ -1,4 +1,11 @@
-import { encodeDeadLetter, HEADER, type DeadLetter, type WireHeaders, type WireRecord } from '@weir/contracts'
+import {
+  encodeDeadLetter,
+  HEADER,
+  type DeadLetter,
+  type DeadLetterKeys,
+  type WireHeaders,
+  type WireRecord,
+} from '@weir/contracts'
 
 /** Below a topic's default limit of 1 MiB, with room for the letter's own headers. */
 const RECORD_BYTES_MAX = 1_000_000
@@ -15,16 +22,16 @@ const bytesOf = (headers: WireHeaders): number => {
  * A letter that the topic takes, whatever the record was: one that could not be written would stop the partition for
  * good. The whole record can still be read where `dlq-source-*` says, while that topic keeps it.
  */
-export const boundedDeadLetter = (letter: DeadLetter): WireRecord => {
+export const boundedDeadLetter = (letter: DeadLetter, keys?: DeadLetterKeys): WireRecord => {
   const { origin } = letter
   const { key, value, headers } = origin
   const headerBytes = bytesOf(headers)
   const total = (key?.length ?? 0) + (value?.length ?? 0) + headerBytes
   if (total <= RECORD_BYTES_MAX && headerBytes <= HEADERS_BYTES_MAX && (key?.length ?? 0) <= KEY_BYTES_MAX) {
-    return encodeDeadLetter(letter)
+    return encodeDeadLetter(letter, keys)
   }
   const room = RECORD_BYTES_MAX - KEY_BYTES_MAX - HEADERS_BYTES_MAX
-  return encodeDeadLetter({
+  const bounded = {
     ...letter,
     origin: {
       ...origin,
@@ -33,5 +40,6 @@ export const boundedDeadLetter = (letter: DeadLetter): WireRecord => {
       headers: headerBytes <= HEADERS_BYTES_MAX ? headers : {},
     },
     headers: { ...letter.headers, [HEADER.dlqTruncated]: Buffer.from(String(value?.length ?? 0)) },
-  })
+  }
+  return encodeDeadLetter(bounded, keys)
 }

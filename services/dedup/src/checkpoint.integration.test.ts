@@ -73,7 +73,7 @@ it('stops at a damaged chunk, says where it is, and does not pass it over at the
   value[20]! ^= 1
   await deployment.send({ key: chunk.key!, value, headers: {} }, deployment.topics.seen, 0)
   const message = new RegExp(
-    `${deployment.topics.seen}/0, offset \\d+: a damaged chunk\\. .*Restore the topic from a copy`,
+    `${deployment.topics.seen}/0, offset \\d+: a damaged chunk\\. Stop dedup and run .weir dedup rebuild-state --partition 0.\\.`,
   )
   for (let start = 0; start < 2; start++) {
     const service = await deployment.start()

@@ -1,5 +1,7 @@
 import { totalmem } from 'node:os'
+import { deadLetterKeyProblems } from '@weir/consumer'
 import {
+  DEAD_LETTER_SETTINGS,
   KAFKA_SETTINGS,
   loadSettings,
   probePortSetting,
@@ -14,6 +16,7 @@ import { BUCKETS_PER_WINDOW, filterBytes, RUNS_MAX } from '@weir/seen-keys'
 export const SETTINGS = {
   ...SERVICE_SETTINGS,
   ...KAFKA_SETTINGS,
+  ...DEAD_LETTER_SETTINGS,
   probePort: probePortSetting('DEDUP', 3010),
   stateDir: {
     env: 'STATE_DIR',
@@ -102,7 +105,7 @@ const memoryBytes = (): number => {
 
 const check = (config: DedupConfig): readonly string[] => {
   const { windowSecs, retrySpanSecs, filterCapacity, filterBytesMax, topicPartitions } = config
-  const problems: string[] = []
+  const problems = [...deadLetterKeyProblems(config)]
   if (windowSecs < retrySpanSecs) {
     problems.push(
       `DEDUP_WINDOW_SECS is ${windowSecs} and DEDUP_RETRY_SPAN_SECS is ${retrySpanSecs}: ` +

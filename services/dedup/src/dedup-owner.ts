@@ -1,3 +1,4 @@
+import type { DeadLetterKeys } from '@weir/contracts'
 import {
   RestartError,
   type InputBatch,
@@ -18,6 +19,8 @@ import { Tally, type Decision } from './tally.ts'
 export interface DedupOwnerOptions extends RestoreOptions {
   readonly statsWindowMs: number
   readonly auditDuplicates: boolean
+  /** undefined: letters are not sealed. */
+  readonly deadLetterKeys: DeadLetterKeys | undefined
 }
 
 /** Decides about one partition's webhooks: outputs, keys, position, counts and offsets commit in one transaction. */
@@ -53,6 +56,7 @@ export class DedupOwner implements PartitionOwner {
   }
 
   async close(): Promise<void> {
+    this.#options.metrics.forget(this.#partition)
     await this.#restored?.store.close()
   }
 
@@ -122,10 +126,10 @@ export class DedupOwner implements PartitionOwner {
         return 'duplicates'
       case 'deadLetter': {
         const { reason, step, error, headers } = outcome
-        const letter = boundedDeadLetter({
-          ...{ origin: record, reason, step, error, failedAt: now },
-          ...(headers && { headers }),
-        })
+        const letter = boundedDeadLetter(
+          { ...{ origin: record, reason, step, error, failedAt: now }, ...(headers && { headers }) },
+          this.#options.deadLetterKeys,
+        )
         outputs.push({ topic: topics.dedupDlq, partition, ...letter })
         return reason === 'key_conflict' ? 'conflicts' : 'deadLettered'
       }

@@ -2,6 +2,8 @@ import type { ServiceDefinition } from '@weir/service-kit'
 import { loadConfig, SETTINGS, type DedupConfig } from './config.ts'
 import { start } from './start.ts'
 
+export { rebuildState, type RebuildOptions } from './maintenance/rebuild-state.ts'
+export { repartition, type RepartitionOptions } from './maintenance/repartition.ts'
 export type { DedupConfig }
 
 export const dedup: ServiceDefinition<DedupConfig> = { name: 'dedup', settings: SETTINGS, loadConfig, start }

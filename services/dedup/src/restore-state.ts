@@ -12,6 +12,7 @@ import {
 } from '@weir/seen-keys'
 import { failpoint, type Logger } from '@weir/service-kit'
 import type { DedupMetrics } from './dedup-metrics.ts'
+import { layoutFault } from './layout.ts'
 import { StateReading } from './state-reading.ts'
 
 export interface RestoreOptions {
@@ -21,6 +22,8 @@ export interface RestoreOptions {
   readonly stateDir: string
   readonly logger: Logger
   readonly metrics: DedupMetrics
+  /** Rejects with a `StateError` when a partition without a state cannot be a new one. */
+  requireNew(): Promise<void>
 }
 
 export interface RestoredState {
@@ -53,11 +56,8 @@ export const restoreState = async (
     const seen = new SeenKeys(options.seenKeys, store)
     const records = await readState(options, context, state, seen, from)
     seen.finishRestore()
-    if (known !== undefined && Object.keys(seen.position.next).length === 0) {
-      throw new StateError(
-        `${state.topic}/${partition} has an identity and no position: its records were deleted. ` + REPAIR,
-      )
-    }
+    if (known === undefined) await options.requireNew()
+    else requirePosition(state, partition, seen)
     const durationMs = Math.round(performance.now() - startedAt)
     const fields = { partition, fromOffset: String(from), records, keys: seen.keysHeld, durationMs }
     logger.info(fields, 'state restored')
@@ -68,9 +68,20 @@ export const restoreState = async (
   }
 }
 
-const REPAIR =
-  'Restore the topic from a copy, or stop dedup and delete the topic and the group to begin anew with an empty window: ' +
-  'until it has filled, repeats reach the sinks, and their unique key stops them.'
+const REPAIR = 'Stop dedup and run `weir dedup rebuild-state --partition'
+const repair = (partition: number): string => `${REPAIR} ${partition}\`.`
+
+const requirePosition = (
+  { topic }: StatePartition,
+  partition: number,
+  { position, partitions }: SeenKeys,
+): void => {
+  if (Object.keys(position.next).length === 0) {
+    throw new StateError(`${topic}/${partition} has an identity and no position. ${repair(partition)}`)
+  }
+  const fault = layoutFault(position, partitions)
+  if (fault !== undefined) throw new StateError(`${topic}/${partition} ${fault}`)
+}
 
 /** undefined: the partition is new. */
 const identityOf = async (
@@ -84,7 +95,7 @@ const identityOf = async (
     if (context.committed(topics.received) === undefined) return undefined
     throw new StateError(
       `${state.topic}/${partition} is empty and the group has committed offsets: the state was deleted. ` +
-        REPAIR,
+        repair(partition),
     )
   }
   const [record] = new StateReading().decode([first])
@@ -148,7 +159,9 @@ const readState = async (
   metrics.restoreLeft.set(labels, 0)
   const damaged = reading.firstDamaged
   if (damaged !== undefined) {
-    throw new StateError(`${topic}/${partition}, offset ${damaged.offset}: ${damaged.message}. ${REPAIR}`)
+    throw new StateError(
+      `${topic}/${partition}, offset ${damaged.offset}: ${damaged.message}. ${repair(partition)}`,
+    )
   }
   return records
 }

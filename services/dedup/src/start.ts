@@ -1,9 +1,11 @@
 import { startConsumer } from '@weir/consumer'
+import { parseDeadLetterKeys } from '@weir/contracts'
 import { FolderLockedError, lockFolder, StoreMemory } from '@weir/seen-keys'
 import { ConfigError, type Service, type ServiceDeps } from '@weir/service-kit'
 import { FRESH_KEYS_MAX, filterErrorRateEach, SETTINGS, type DedupConfig } from './config.ts'
 import { dedupMetrics } from './dedup-metrics.ts'
 import { DedupOwner } from './dedup-owner.ts'
+import { requireSameLayout } from './layout.ts'
 
 export const start = (config: DedupConfig, deps: ServiceDeps): Promise<Service> =>
   startConsumer(
@@ -18,7 +20,7 @@ export const start = (config: DedupConfig, deps: ServiceDeps): Promise<Service> 
         const unlock = lock(config.stateDir)
         const owner = {
           topics,
-          seenKeys: { windowMs: config.windowSecs * 1_000 },
+          seenKeys: { windowMs: config.windowSecs * 1_000, partitions: config.topicPartitions },
           store: {
             filterErrorRate: filterErrorRateEach(config),
             freshKeysMax: FRESH_KEYS_MAX,
@@ -29,6 +31,8 @@ export const start = (config: DedupConfig, deps: ServiceDeps): Promise<Service> 
           auditDuplicates: config.auditDuplicates,
           logger: deps.logger,
           metrics: dedupMetrics(deps.metrics),
+          deadLetterKeys: parseDeadLetterKeys(config.deadLetterKeys),
+          requireNew: once(() => requireSameLayout(config, topics.seen)),
         }
         return {
           openOwner: (partition) => Promise.resolve(new DedupOwner(owner, partition)),
@@ -38,6 +42,16 @@ export const start = (config: DedupConfig, deps: ServiceDeps): Promise<Service> 
     },
     deps,
   )
+
+/** Asks until it was answered, then not again: the count of a running stage's topics does not change. */
+const once = (ask: () => Promise<void>): (() => Promise<void>) => {
+  let isAnswered = false
+  return async () => {
+    if (isAnswered) return
+    await ask()
+    isAnswered = true
+  }
+}
 
 const lock = (stateDir: string): (() => void) => {
   try {

@@ -20,7 +20,7 @@ const read = (records: readonly { readonly key: Buffer; readonly value: Buffer |
 it('finds a damaged chunk by its checksum, and what is no state record', () => {
   expect(read([chunk, damaged, foreign])).toEqual({
     kinds: ['chunk'],
-    damaged: { offset: 6n, message: 'a damaged chunk' },
+    damaged: { key: chunk.key, offset: 6n, message: 'a damaged chunk' },
   })
   expect(read([foreign]).damaged?.message).toBe('a state record with an unknown key')
   expect(read([{ key: Buffer.from('position'), value: Buffer.from('{"format":1') }]).damaged?.message).toBe(

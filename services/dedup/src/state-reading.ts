@@ -2,6 +2,7 @@ import type { InputRecord } from '@weir/kafka'
 import { decodeStateRecord, StateRecordError, type StateRecord } from '@weir/seen-keys'
 
 export interface DamagedRecord {
+  readonly key: Buffer | null
   readonly offset: bigint
   readonly message: string
 }
@@ -25,17 +26,19 @@ export class StateReading {
         if (!(error instanceof StateRecordError)) throw error
         // The repair of a record that should not be here at all.
         if (record.value === null && record.key !== null) return []
-        this.#damaged.set(name, { offset: record.offset, message: error.message })
+        this.#damaged.set(name, { key: record.key, offset: record.offset, message: error.message })
         return []
       }
     })
   }
 
-  /** The first damaged record that nothing has replaced. */
+  /** Damaged records that nothing has replaced, by offset. */
+  get damaged(): readonly DamagedRecord[] {
+    return [...this.#damaged.values()].sort((a, b) => (a.offset < b.offset ? -1 : 1))
+  }
+
+  /** The first of them. */
   get firstDamaged(): DamagedRecord | undefined {
-    let first: DamagedRecord | undefined
-    for (const one of this.#damaged.values())
-      if (first === undefined || one.offset < first.offset) first = one
-    return first
+    return this.damaged[0]
   }
 }

@@ -5,7 +5,7 @@ import { SeenKeys } from '../index.ts'
 import { applyTransaction, openStore, WINDOW_MS } from './transactions.ts'
 
 const { store } = await openStore(process.argv[2]!)
-const seen = new SeenKeys({ windowMs: WINDOW_MS }, store)
+const seen = new SeenKeys({ windowMs: WINDOW_MS, partitions: 1 }, store)
 for (let t = Number(store.stateOffset); ; t++) {
   writeSync(1, `${t}\n`)
   await applyTransaction(seen, t)

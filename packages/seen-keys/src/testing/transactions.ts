@@ -40,7 +40,7 @@ export const applyTransaction = async (seen: SeenKeys, t: number): Promise<void>
  * store says to include, or there that it does not. Returns how many transactions are included.
  */
 export const checkStore = ({ store }: OpenedStore): number => {
-  const seen = new SeenKeys({ windowMs: WINDOW_MS }, store)
+  const seen = new SeenKeys({ windowMs: WINDOW_MS, partitions: 1 }, store)
   const end = Number(store.stateOffset)
   if (Number(seen.position.next.in ?? 0n) !== end) throw new Error('position and state offset disagree')
   const staged = seen.stage()

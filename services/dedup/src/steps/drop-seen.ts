@@ -21,6 +21,9 @@ export const conflictKeyOf = (eventKey: EventKey, bodyHash: Buffer): EventKey =>
       .subarray(0, EVENT_KEY_BYTES),
   )
 
+/** The step's name, on the letters of conflicts. */
+export const DROP_SEEN_STEP = 'dropSeen'
+
 /** Lets a key pass once. The same key with another body is never dropped in silence. */
 export const dropSeenIn = (seen: StagedKeys) => {
   const duplicate = ({ firstAt }: Exclude<Verdict, { kind: 'new' }>) =>

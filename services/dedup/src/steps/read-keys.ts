@@ -38,7 +38,8 @@ const invalid = (error: string) => deadLetter('record_invalid', error)
  * without making a text of every header: what Weir did not write is a dead letter.
  */
 export const readKeys = ({ key, value, headers }: InputRecord): Outcome<KeyedWebhook> => {
-  if (key === null || value === null) return invalid('a webhook record needs a key and a value')
+  if (key === null || key.length === 0 || value === null)
+    return invalid('a webhook record needs a key and a value')
   if (isTooLarge(key, value, headers)) return invalid(`larger than ${RECORD_BYTES_MAX} bytes`)
   const eventKey = headers[HEADER.eventKey]
   const bodyHash = headers[HEADER.bodyHash]

@@ -1,0 +1,138 @@
+import { randomBytes } from 'node:crypto'
+import type { Admin } from 'kafkajs'
+import { kafkaClient, kafkaCluster } from './client.ts'
+import { StateError } from './errors.ts'
+import { committedOffsets, logRange, partitionsOf, type LogRange } from './offsets.ts'
+import type { WrittenOffsets } from './owner.ts'
+import { readPartition } from './partition-reader.ts'
+import type { InputRecord, OutputRecord } from './record.ts'
+import type { KafkaSettings } from './settings.ts'
+import { silentLogger } from './silent-logger.ts'
+import { BARRIER_KEY } from './state-partition.ts'
+import { untilLed } from './topic-leaders.ts'
+import { TransactionalProducer } from './transactional-producer.ts'
+
+/** Access to a stopped stage's partitions, for tools that repair or move its state. */
+export interface Maintenance {
+  /** Members of the service's consumer group: 0 when none of its processes runs. */
+  memberCount(): Promise<number>
+  /** How many partitions a topic has now. A `StateError` when it does not exist. */
+  partitionCount(topic: string): Promise<number>
+  /** Adds partitions to topics until each has `count`. Resolves when all of them have a leader. */
+  addPartitions(topics: readonly string[], count: number): Promise<void>
+  range(topic: string, partition: number): Promise<LogRange>
+  /** Offsets that the service's group has committed, by topic. */
+  committed(topics: readonly string[], partition: number): Promise<ReadonlyMap<string, bigint>>
+  /** The first readable record that the log has. */
+  first(topic: string, partition: number): Promise<InputRecord | undefined>
+  /** What is readable from an offset to the end as it is now, barriers left out. Returns the offset after it. */
+  read(
+    topic: string,
+    partition: number,
+    from: bigint,
+    onRecords: (records: readonly InputRecord[], nextOffset: bigint) => void | Promise<void>,
+  ): Promise<bigint>
+  /** Becomes the owner of a partition: whoever owned it before can commit nothing more. */
+  claim(partition: number): Promise<Claim>
+  close(): Promise<void>
+}
+
+export interface Claim {
+  /** One transaction: the records, and the next offsets of input topics. Rejects with a `TransactionError` when it failed, or another has become the owner. */
+  commit(outputs: readonly OutputRecord[], next?: Readonly<Record<string, bigint>>): Promise<WrittenOffsets>
+  close(): Promise<void>
+}
+
+export const openMaintenance = async (options: {
+  readonly settings: KafkaSettings
+  /** As the stage has it. */
+  readonly service: string
+  readonly stateTopic: string
+}): Promise<Maintenance> => {
+  const { settings, service, stateTopic } = options
+  const client = { settings, logger: silentLogger, clientId: `weir-${service}-maintenance` }
+  const groupId = `${settings.topicPrefix}${service}`
+  const cluster = kafkaCluster(client)
+  const kafka = kafkaClient({ ...client, requestTimeoutMs: settings.transactionTimeoutMs })
+  const know = async (topics: readonly string[]): Promise<void> => {
+    await cluster.addMultipleTargetTopics(topics)
+    await cluster.refreshMetadata()
+  }
+  const withAdmin = async <T>(use: (admin: Admin) => Promise<T>): Promise<T> => {
+    const admin = kafka.admin()
+    try {
+      await admin.connect()
+      return await use(admin)
+    } finally {
+      await admin.disconnect().catch(() => undefined)
+    }
+  }
+  await cluster.connect()
+  return {
+    memberCount: () =>
+      withAdmin(async (admin) => {
+        const { groups } = await admin.describeGroups([groupId])
+        return groups[0]?.members.length ?? 0
+      }),
+    partitionCount: async (topic) => {
+      await know([topic]).catch((error: unknown) => {
+        throw new StateError(`topic ${topic} cannot be read: create the topics with \`weir topics\``, {
+          cause: error,
+        })
+      })
+      return partitionsOf(cluster, topic).length
+    },
+    addPartitions: async (topics, count) => {
+      await withAdmin(async (admin) => {
+        const topicPartitions = topics.map((topic) => ({ topic, count }))
+        if (topics.length > 0) await admin.createPartitions({ topicPartitions })
+        await untilLed(admin, topics)
+      })
+      await know(topics)
+    },
+    range: (topic, partition) => logRange(cluster, topic, partition),
+    committed: async (topics, partition) => {
+      const found = await committedOffsets(cluster, groupId, topics, partition)
+      return new Map([...found].map(([topic, { offset }]) => [topic, offset]))
+    },
+    first: async (topic, partition) => {
+      const { start, end } = await logRange(cluster, topic, partition)
+      let found: InputRecord | undefined
+      await readPartition(cluster, { topic, partition, from: start, end }, ([first]) => {
+        found = first
+        return true
+      })
+      return found
+    },
+    read: async (topic, partition, from, onRecords) => {
+      const { end } = await logRange(cluster, topic, partition)
+      return readPartition(cluster, { topic, partition, from, end }, async (records, nextOffset) => {
+        const wanted = records.filter(({ key }) => !(topic === stateTopic && key?.equals(BARRIER_KEY)))
+        if (wanted.length > 0) await onRecords(wanted, nextOffset)
+        return undefined
+      })
+    },
+    claim: async (partition) => {
+      const producer = new TransactionalProducer({
+        ...{ kafka, groupId, transactionTimeoutMs: settings.transactionTimeoutMs },
+        transactionalId: `${groupId}-${partition}`,
+      })
+      try {
+        await producer.fence()
+        await producer.barrier(stateTopic, partition, randomBytes(16))
+      } catch (error) {
+        await producer.close()
+        throw error
+      }
+      return {
+        commit: (outputs, next = {}) =>
+          producer.commit(
+            outputs,
+            Object.entries(next).map(([topic, offset]) => ({ topic, partition, offset, metadata: '' })),
+          ),
+        close: () => producer.close(),
+      }
+    },
+    close: () => cluster.disconnect(),
+  }
+}

@@ -1,0 +1,99 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Claim, Maintenance } from '@weir/kafka'
+import {
+  CHUNK_KEYS_MAX,
+  encodeChunk,
+  openKeyStore,
+  SeenKeys,
+  StoreMemory,
+  type Position,
+  type StagedKeys,
+} from '@weir/seen-keys'
+import { FRESH_KEYS_MAX } from '../config.ts'
+import { StateReading } from '../state-reading.ts'
+import type { DurableKey } from './durable-keys.ts'
+
+const FILTER_BYTES_MAX = 268_435_456
+const FILTER_ERROR_RATE = 0.001
+
+interface Target {
+  readonly maintenance: Maintenance
+  /** undefined: only counts. */
+  readonly claim: Claim | undefined
+  /** Of the state. */
+  readonly topic: string
+  readonly partition: number
+  readonly position: Position
+  readonly windowMs: number
+}
+
+/**
+ * Writes chunks of the keys that a state partition does not have, into the bucket of its effective time: they are held
+ * for a whole window from there, never too short. Looks them up in a store of its own in the folder for temporary
+ * files. Returns how many there were.
+ */
+export const addAbsentKeys = async (
+  target: Target,
+  read: (onKeys: (keys: readonly DurableKey[]) => Promise<void>) => Promise<void>,
+): Promise<number> => {
+  const folder = mkdtempSync(join(tmpdir(), 'weir-rebuild-'))
+  const { topic, partition } = target
+  const { store } = await openKeyStore({
+    ...{ folder, filterErrorRate: FILTER_ERROR_RATE, freshKeysMax: FRESH_KEYS_MAX },
+    memory: new StoreMemory(FILTER_BYTES_MAX),
+    whose: { clusterId: '', topic, partition, identity: '' },
+    ...{ logStart: 0n, barrier: 0n },
+  })
+  try {
+    const seen = new SeenKeys(
+      { windowMs: target.windowMs, partitions: target.position.partitions ?? 1 },
+      store,
+    )
+    return await add(target, seen, read)
+  } finally {
+    await store.close()
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+const add = async (
+  { maintenance, claim, topic, partition, position }: Target,
+  seen: SeenKeys,
+  read: (onKeys: (keys: readonly DurableKey[]) => Promise<void>) => Promise<void>,
+): Promise<number> => {
+  const reading = new StateReading()
+  const { start } = await maintenance.range(topic, partition)
+  let offset = await maintenance.read(topic, partition, start, (records, nextOffset) =>
+    seen.restored(reading.decode(records), nextOffset),
+  )
+  await seen.restored([{ kind: 'position', position }], offset)
+  let added = 0
+  const write = async (staged: StagedKeys): Promise<void> => {
+    // Named by an offset that comes once, so that no call overwrites what an earlier one has written.
+    const chunks = staged.seal('rebuilt', offset, 0n).chunks
+    const outputs = chunks.map(({ chunkKey, entries }) => ({
+      ...{ topic, partition, headers: {} },
+      ...encodeChunk(chunkKey, entries),
+    }))
+    const written = await claim?.commit(outputs)
+    offset = written?.get(`${topic}/${partition}`) ?? offset + 1n
+    added += staged.addedCount
+    await seen.restored(
+      chunks.map((chunk) => ({ kind: 'chunk', ...chunk })),
+      offset,
+    )
+  }
+  let staged = seen.stage()
+  await read(async (keys) => {
+    for (const { eventKey, bodyHash } of keys) {
+      staged.check(eventKey, bodyHash)
+      if (staged.addedCount < CHUNK_KEYS_MAX) continue
+      await write(staged)
+      staged = seen.stage()
+    }
+  })
+  if (staged.addedCount > 0) await write(staged)
+  return added
+}

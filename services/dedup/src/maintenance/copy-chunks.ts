@@ -1,0 +1,48 @@
+import type { Claim, Maintenance, OutputRecord } from '@weir/kafka'
+import {
+  bucketNameOf,
+  chunkIdOf,
+  chunkKeyOf,
+  encodeChunk,
+  encodeTombstone,
+  parseBucket,
+} from '@weir/seen-keys'
+import { StateReading } from '../state-reading.ts'
+
+/**
+ * Repeats the chunks of one state partition in another, and their tombstones, in the order of the log: what has been
+ * merged or has expired there is so here. They get keys of their own, the same ones each time. Returns how many.
+ */
+export const copyChunks = async (
+  maintenance: Maintenance,
+  claim: Claim,
+  options: {
+    /** Of the state. */
+    readonly topic: string
+    readonly source: number
+    readonly target: number
+    /** Of this copying; what carries it is a copy itself. */
+    readonly mark: string
+  },
+): Promise<number> => {
+  const { topic, source, target, mark } = options
+  const reading = new StateReading()
+  let copied = 0
+  const { start } = await maintenance.range(topic, source)
+  await maintenance.read(topic, source, start, async (records) => {
+    const outputs: OutputRecord[] = []
+    for (const decoded of reading.decode(records)) {
+      if (decoded.kind !== 'chunk' && decoded.kind !== 'tombstone') continue
+      const id = chunkIdOf(decoded.chunkKey)
+      if (id.startsWith(`${mark}/`)) continue
+      const bucket = parseBucket(bucketNameOf(decoded.chunkKey))
+      const chunkKey = chunkKeyOf(bucket, `${mark}/${source}/${id}`)
+      const copy =
+        decoded.kind === 'chunk' ? encodeChunk(chunkKey, decoded.entries) : encodeTombstone(chunkKey)
+      outputs.push({ topic, partition: target, headers: {}, ...copy })
+    }
+    if (outputs.length > 0) await claim.commit(outputs)
+    copied += outputs.length
+  })
+  return copied
+}

@@ -1,0 +1,69 @@
+import {
+  asEventKey,
+  BODY_HASH_BYTES,
+  EVENT_KEY_BYTES,
+  HEADER,
+  TOPIC_SPECS,
+  topicNames,
+  type WireHeaders,
+} from '@weir/contracts'
+import type { Maintenance } from '@weir/kafka'
+import { divertMalformed } from '../steps/divert-malformed.ts'
+import { conflictKeyOf, DROP_SEEN_STEP } from '../steps/drop-seen.ts'
+
+export interface DurableKey {
+  readonly eventKey: Buffer
+  readonly bodyHash: Buffer
+}
+
+const ROLES = ['unique', 'dedupDlq'] as const
+
+/**
+ * The keys that a partition has noted, since a time (epoch ms) by the broker's clock: they are in what was written in
+ * the same transactions, the unique events and the dead letters of conflicts and of malformed bodies.
+ */
+export const readDurableKeys = async (
+  maintenance: Maintenance,
+  topicPrefix: string,
+  partition: number,
+  since: number,
+  onKeys: (keys: readonly DurableKey[]) => Promise<void>,
+): Promise<void> => {
+  const topics = topicNames(topicPrefix)
+  for (const role of ROLES) {
+    const topic = topics[role]
+    const { start } = await maintenance.range(topic, partition)
+    await maintenance.read(topic, partition, start, async (records) => {
+      const recent = records.filter(({ timestamp }) => timestamp >= since)
+      await onKeys(recent.flatMap(({ headers }) => keyOf(headers, role === 'dedupDlq')))
+    })
+  }
+}
+
+/** Epoch ms: what was noted before may be gone with the topics' retention. 0: nothing is. */
+export const durableSince = async (
+  maintenance: Maintenance,
+  topicPrefix: string,
+  partition: number,
+): Promise<number> => {
+  const topics = topicNames(topicPrefix)
+  const times = ROLES.map(async (role) => {
+    const { start } = await maintenance.range(topics[role], partition)
+    if (start === 0n) return 0
+    const first = await maintenance.first(topics[role], partition)
+    const { retentionMs } = TOPIC_SPECS.find((spec) => spec.role === role)!
+    return first?.timestamp ?? Date.now() - retentionMs
+  })
+  return Math.max(...(await Promise.all(times)))
+}
+
+const keyOf = (headers: WireHeaders, isLetter: boolean): readonly DurableKey[] => {
+  const eventKey = headers[HEADER.eventKey]
+  const bodyHash = headers[HEADER.bodyHash]
+  if (eventKey?.length !== EVENT_KEY_BYTES || bodyHash?.length !== BODY_HASH_BYTES) return []
+  if (!isLetter) return [{ eventKey, bodyHash }]
+  const step = headers[HEADER.dlqStep]?.toString()
+  if (step === DROP_SEEN_STEP) return [{ eventKey: conflictKeyOf(asEventKey(eventKey), bodyHash), bodyHash }]
+  // A record that could not be read has no key.
+  return step === divertMalformed.name ? [{ eventKey, bodyHash }] : []
+}

@@ -1,0 +1,44 @@
+import type { TopicNames } from '@weir/contracts'
+import { partitionOf, type Claim, type InputRecord, type Maintenance, type OutputRecord } from '@weir/kafka'
+import { encodePosition, type Position } from '@weir/seen-keys'
+
+const NO_KEY = Buffer.alloc(0)
+
+/**
+ * Sends what dedup has not read yet to the partition that its key has among `to`: each record is there once, because it
+ * and the position behind it are one transaction. Returns the next offsets after that.
+ */
+export const moveBacklog = async (
+  maintenance: Maintenance,
+  claim: Claim,
+  options: {
+    readonly topics: TopicNames
+    readonly partition: number
+    readonly to: number
+    readonly position: Position
+  },
+): Promise<Readonly<Record<string, bigint>>> => {
+  const { topics, partition, to } = options
+  let { position } = options
+  const targetOf = ({ key }: InputRecord): number => (key === null ? partition : partitionOf(key, to))
+  for (const topic of [topics.received, topics.dedupReplay]) {
+    const from = position.next[topic] ?? (await maintenance.range(topic, partition)).start
+    let hasMoved = false
+    await maintenance.read(topic, partition, from, (records) => {
+      hasMoved ||= records.some((record) => targetOf(record) !== partition)
+    })
+    // Where all belong here they stay where they are.
+    if (!hasMoved) continue
+    await maintenance.read(topic, partition, from, async (records, nextOffset) => {
+      const moved = records.map((record): OutputRecord => {
+        const { key, value, headers } = record
+        // Without a key it becomes a dead letter there as here.
+        return { topic, partition: targetOf(record), key: key ?? NO_KEY, value, headers }
+      })
+      position = { ...position, next: { ...position.next, [topic]: nextOffset } }
+      const state = { topic: topics.seen, partition, headers: {}, ...encodePosition(position) }
+      await claim.commit([...moved, state], { [topic]: nextOffset })
+    })
+  }
+  return position.next
+}

@@ -1,0 +1,179 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { openMaintenance } from '@weir/kafka'
+import { isolatedKafka } from '@weir/testkit'
+import { afterEach, beforeEach, expect, it, vi } from 'vitest'
+import { Deployment, webhook } from '../testing/deployment.ts'
+import { repartition } from './repartition.ts'
+
+const WAIT = { timeout: 30_000, interval: 50 }
+const OLD = 2
+const NEW = 3
+
+let before: Deployment
+let after: Deployment
+
+beforeEach(async () => {
+  const settings = isolatedKafka('repartition', OLD)
+  before = new Deployment(settings)
+  after = new Deployment({ ...settings, topicPartitions: NEW })
+  await before.createTopics()
+})
+afterEach(async () => {
+  await before.close()
+  await after.close()
+})
+
+const named = (name: string, count: number) =>
+  Array.from({ length: count }, (_, i) => webhook(`${name}-${i}`))
+const sendAll = (deployment: Deployment, records: readonly ReturnType<typeof webhook>[]) =>
+  Promise.all(records.map((record) => deployment.send(record)))
+
+const decided = (deployment: Deployment, received: number) =>
+  vi.waitFor(async () => expect((await deployment.totals()).received).toBe(received), WAIT)
+
+const seen = named('seen', 60)
+const waiting = named('waiting', 30)
+const conflict = webhook('seen-0', '{"another":"body"}')
+
+const fillBefore = async (): Promise<void> => {
+  await before.start()
+  await sendAll(before, seen)
+  await before.send(conflict)
+  await decided(before, 61)
+  await before.stop()
+  // Nobody has read these when the partitions are added.
+  await sendAll(before, waiting)
+}
+
+/** Every event once more, each to its new partition: nothing may pass twice, and what waited passes once. */
+const expectExact = async (): Promise<void> => {
+  await after.start()
+  await decided(after, 61 + 30)
+  await sendAll(after, [...seen, ...waiting, conflict, ...named('new', 10)])
+  await decided(after, 91 + 101)
+  expect(await after.totals()).toMatchObject({ unique: 100, duplicates: 91, conflicts: 1 })
+  const unique = await after.read(after.topics.unique)
+  expect(new Set(unique.map(({ key }) => key!.toString())).size).toBe(100)
+  expect(new Set(unique.map(({ partition }) => partition)).size).toBe(NEW)
+}
+
+const run = (
+  options: { readonly to?: number; readonly dryRun?: boolean; progress?(text: string): void } = {},
+) =>
+  repartition({
+    ...{ settings: before.settings, to: NEW, dryRun: false, progress: () => undefined },
+    ...options,
+  })
+
+it('refuses partitions that were added by hand, and then gives them their keys', async () => {
+  await fillBefore()
+  const maintenance = await openMaintenance({
+    ...{ settings: before.settings, service: 'dedup', stateTopic: before.topics.seen },
+  })
+  await maintenance.addPartitions(
+    Object.values(before.topics).filter((name) => !/shapes|schemas|commands|state\.v/.test(name)),
+    NEW,
+  )
+  await maintenance.close()
+  const refused = await after.start()
+  await expect(refused.failed).rejects.toThrow(
+    `has the keys of ${OLD} partitions and TOPIC_PARTITIONS is ${NEW}: events would be away from their keys, and repeats would pass. ` +
+      `Stop every service, run \`weir dedup repartition --to ${NEW}\`, then start again.`,
+  )
+  await after.stop()
+  await vi.waitFor(() => run(), WAIT)
+  await expectExact()
+  // Again: there is nothing left to do, and nothing is done.
+  const lines: string[] = []
+  await after.stop()
+  await run({ progress: (text) => void lines.push(text) })
+  expect(lines.at(-1)).toBe(`the keys are spread over ${NEW} partitions already`)
+}, 120_000)
+
+it('goes on after it was cut off at any step, and until its end no dedup starts', async () => {
+  await fillBefore()
+  const lines: string[] = []
+  await run({ dryRun: true, progress: (text) => void lines.push(text) })
+  expect(lines).toContain('up to 30 records are not read yet: they are moved to their new partitions')
+  let cuts = 0
+  for (let cutAt = 1; ; cutAt++) {
+    let line = 0
+    const progress = () => {
+      if (++line === cutAt) throw new Error('cut off')
+    }
+    const isDone = await run({ progress }).then(
+      () => true,
+      (error: unknown) => {
+        expect((error as Error).message).toBe('cut off')
+        return false
+      },
+    )
+    if (isDone) break
+    cuts += 1
+    if (cutAt !== 5) continue
+    const refused = await after.start()
+    await expect(refused.failed).rejects.toThrow(
+      `is being moved to ${NEW} partitions: end that with \`weir dedup repartition --to ${NEW}\``,
+    )
+    await after.stop()
+    await expect(run({ to: 7 })).rejects.toThrow(
+      `the keys are being moved to ${NEW} partitions: end that first`,
+    )
+  }
+  expect(cuts).toBeGreaterThan(6)
+  await expectExact()
+}, 180_000)
+
+const CLI = join(import.meta.dirname, '../../../../packages/cli/src/main.ts')
+
+/** `weir dedup repartition`, killed when it says what `killAt` matches. Returns the exit code; null: killed. */
+const command = async (killAt?: RegExp): Promise<number | null> => {
+  const { kafkaBrokers, topicPrefix } = before.settings
+  const child = spawn(process.execPath, [CLI, 'dedup', 'repartition', '--to', String(NEW)], {
+    env: {
+      ...process.env,
+      ...{ WEIR_PROFILE: 'dev', KAFKA_BROKERS: kafkaBrokers.join(','), TOPIC_PREFIX: topicPrefix },
+      TOPIC_PARTITIONS: String(OLD),
+    },
+    stdio: ['ignore', 'inherit', 'pipe'],
+  })
+  const exit = once(child, 'exit')
+  for await (const line of createInterface({ input: child.stderr })) {
+    if (killAt?.test(line)) child.kill('SIGKILL')
+  }
+  const [code] = (await exit) as [number | null]
+  return code
+}
+
+it('goes on after kill -9', async () => {
+  await fillBefore()
+  for (const killAt of [/have their partitions/, /\/2: \d+ records from 1/, /\/1: \d+ records from 0/]) {
+    expect(await command(killAt)).toBe(null)
+  }
+  expect(await command()).toBe(0)
+  await expectExact()
+}, 180_000)
+
+it('changes nothing while dedup runs, or while events come in, or for fewer partitions', async () => {
+  await before.start()
+  await sendAll(before, seen)
+  await decided(before, 60)
+  await expect(run()).rejects.toThrow('dedup runs: its group has 1 members')
+  await before.stop()
+  await expect(run({ to: 1 })).rejects.toThrow('there are 2 partitions: Kafka can only add some')
+  const timer = setInterval(() => void before.send(webhook(`late-${Date.now()}`)), 200)
+  try {
+    await expect(run()).rejects.toThrow('stop every ingress first')
+  } finally {
+    clearInterval(timer)
+  }
+  await before.start()
+  await vi.waitFor(async () => {
+    const { received, unique } = await before.totals()
+    expect(received).toBeGreaterThan(60)
+    expect(unique).toBe(received)
+  }, WAIT)
+}, 120_000)

@@ -1,0 +1,218 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { TOPIC_SPECS, topicNames, type TopicNames } from '@weir/contracts'
+import { StateError, type Claim, type KafkaSettings, type Maintenance } from '@weir/kafka'
+import { encodeIdentity, encodePosition, type Position } from '@weir/seen-keys'
+import { randomUUID } from 'node:crypto'
+import { copyChunks } from './copy-chunks.ts'
+import { moveBacklog } from './move-backlog.ts'
+import { requireStopped, withMaintenance } from './stopped.ts'
+import { surveyState, type StateSurvey } from './state-survey.ts'
+
+export interface RepartitionOptions {
+  /** `topicPartitions` is not looked at: the state says what it was. */
+  readonly settings: KafkaSettings
+  /** The new partition count. */
+  readonly to: number
+  readonly dryRun: boolean
+  /** A line for whoever watches. */
+  progress(text: string): void
+}
+
+/** Over which counts the keys are and shall be spread, and what there is of them. */
+interface Plan {
+  readonly from: number
+  readonly to: number
+  readonly topics: TopicNames
+  /** Of the partitions that there are, by number. */
+  readonly surveys: readonly StateSurvey[]
+}
+
+/** How long no event may come in before anything is changed: an ingress that runs would go on with the old count. */
+const QUIET_MS = 3_000
+
+/**
+ * Adds partitions to every co-partitioned topic and gives each the keys that its events may meet. Stopped at any moment,
+ * it goes on when called again; until its end no dedup starts. Rejects with a `StateError` before anything is changed
+ * when it cannot work.
+ *
+ * Nothing says of a key alone to which partition its events go, only which they cannot go to: each partition gets the
+ * keys of all whose number is the same modulo the greatest common divisor of both counts. A key too many costs memory
+ * until it expires, and never an event.
+ */
+export const repartition = async (options: RepartitionOptions): Promise<void> => {
+  const { settings, to, dryRun, progress } = options
+  await withMaintenance(settings, async (maintenance) => {
+    const topics = topicNames(settings.topicPrefix)
+    const plan = await planOf(maintenance, topics, to, progress)
+    const { from } = plan
+    if (plan.surveys.every(({ position }) => position?.partitions === to)) {
+      progress(`the keys are spread over ${to} partitions already`)
+      return
+    }
+    progress(`from ${from} to ${to} partitions: the keys of each are copied to ${to / gcd(from, to)} of them`)
+    await reportBacklog(maintenance, plan, progress)
+    if (dryRun) return
+    await requireStopped(maintenance)
+    await requireQuiet(maintenance, topics.received, from)
+    for (const survey of plan.surveys) await mark(maintenance, plan, survey)
+    await addPartitions(maintenance, settings.topicPrefix, to)
+    progress('the topics have their partitions')
+    // Those that there were come last: as long as one is marked, no dedup takes an added one for new.
+    for (let partition = to - 1; partition >= 0; partition--) {
+      await fill(maintenance, plan, partition, progress)
+    }
+    progress(`done: set TOPIC_PARTITIONS=${to} for every service`)
+  })
+}
+
+export const gcd = (a: number, b: number): number => (b === 0 ? a : gcd(b, a % b))
+
+const planOf = async (
+  maintenance: Maintenance,
+  topics: TopicNames,
+  to: number,
+  progress: (text: string) => void,
+): Promise<Plan> => {
+  const count = await maintenance.partitionCount(topics.seen)
+  const surveys: StateSurvey[] = []
+  for (let partition = 0; partition < count; partition++) {
+    const survey = await surveyState(maintenance, topics.seen, partition)
+    surveys.push(survey)
+    progress(`${topics.seen}/${partition}: ${survey.keys} keys`)
+  }
+  const positions = surveys.flatMap(({ position }) => (position === undefined ? [] : [position]))
+  const from = Math.min(count, ...positions.flatMap(({ partitions }) => partitions ?? []))
+  const other = positions.find(({ becoming }) => becoming !== undefined && becoming !== to)?.becoming
+  if (other !== undefined) {
+    throw new StateError(
+      `the keys are being moved to ${other} partitions: end that first, with --to ${other}.`,
+    )
+  }
+  if (to < from) throw new StateError(`there are ${from} partitions: Kafka can only add some.`)
+  for (const { partition, damaged, isEmpty, identity, position } of surveys.slice(0, from)) {
+    if (isEmpty || (damaged.length === 0 && identity !== undefined && position !== undefined)) continue
+    throw new StateError(
+      `${topics.seen}/${partition} is damaged: run \`weir dedup rebuild-state --partition ${partition}\` first.`,
+    )
+  }
+  return { from, to, topics, surveys }
+}
+
+const reportBacklog = async (
+  maintenance: Maintenance,
+  { from, topics, surveys }: Plan,
+  progress: (text: string) => void,
+): Promise<void> => {
+  let backlog = 0n
+  for (const { partition, position } of surveys.slice(0, from)) {
+    for (const topic of [topics.received, topics.dedupReplay]) {
+      const { start, end } = await maintenance.range(topic, partition)
+      backlog += end - (position?.next[topic] ?? start)
+    }
+  }
+  if (backlog > 0n)
+    progress(`up to ${backlog} records are not read yet: they are moved to their new partitions`)
+}
+
+const requireQuiet = async (maintenance: Maintenance, topic: string, partitions: number): Promise<void> => {
+  const ends = async (): Promise<readonly bigint[]> => {
+    const all: bigint[] = []
+    for (let partition = 0; partition < partitions; partition++) {
+      all.push((await maintenance.range(topic, partition)).end)
+    }
+    return all
+  }
+  const before = await ends()
+  await sleep(QUIET_MS)
+  const after = await ends()
+  if (after.some((end, partition) => end !== before[partition])) {
+    throw new StateError(`events still come into ${topic}: stop every ingress first.`)
+  }
+}
+
+/** From here on nobody else goes on from this position. */
+const mark = async (
+  maintenance: Maintenance,
+  { from, to, topics }: Plan,
+  { partition, position }: StateSurvey,
+): Promise<void> => {
+  if (position === undefined || position.partitions === to || position.becoming === to) return
+  const claim = await maintenance.claim(partition)
+  try {
+    await writePosition(claim, topics, partition, { ...position, partitions: from, becoming: to })
+  } finally {
+    await claim.close()
+  }
+}
+
+const writePosition = async (
+  claim: Claim,
+  { seen }: TopicNames,
+  partition: number,
+  position: Position,
+): Promise<void> => {
+  await claim.commit([{ topic: seen, partition, headers: {}, ...encodePosition(position) }])
+}
+
+const addPartitions = async (maintenance: Maintenance, prefix: string, to: number): Promise<void> => {
+  const missing: string[] = []
+  for (const { name, coPartitioned } of TOPIC_SPECS) {
+    if (coPartitioned && (await maintenance.partitionCount(prefix + name)) < to) missing.push(prefix + name)
+  }
+  await maintenance.addPartitions(missing, to)
+}
+
+/** Gives a partition all keys that its events may meet, sends on what waits in it, and lets dedup go on with it. */
+const fill = async (
+  maintenance: Maintenance,
+  plan: Plan,
+  partition: number,
+  progress: (text: string) => void,
+): Promise<void> => {
+  const { from, to, topics, surveys } = plan
+  const step = gcd(from, to)
+  const sources = surveys
+    .slice(0, from)
+    .filter((survey) => survey.partition % step === partition % step && survey.position !== undefined)
+  // Read again: an earlier call may have got further than the plan's reading shows.
+  const own = await surveyState(maintenance, topics.seen, partition)
+  if (sources.length === 0 || own.position?.partitions === to) return
+  const claim = await maintenance.claim(partition)
+  try {
+    if (own.isEmpty) {
+      const identity = encodeIdentity(randomUUID())
+      await claim.commit([{ topic: topics.seen, partition, headers: {}, ...identity }])
+    }
+    const others = sources.filter((source) => source.partition !== partition)
+    for (const source of others) {
+      const copied = await copyChunks(maintenance, claim, {
+        ...{ topic: topics.seen, source: source.partition, target: partition, mark: `${from}to${to}` },
+      })
+      progress(`${topics.seen}/${partition}: ${copied} records from ${source.partition}`)
+    }
+    const position = own.position ?? (await newPosition(maintenance, topics, partition))
+    const next =
+      partition < from
+        ? await moveBacklog(maintenance, claim, { topics, partition, to, position })
+        : position.next
+    const effectiveTime = Math.max(
+      position.effectiveTime,
+      ...sources.map((source) => source.position!.effectiveTime),
+    )
+    const { rotations } = position
+    await writePosition(claim, topics, partition, { next, effectiveTime, rotations, partitions: to })
+  } finally {
+    await claim.close()
+  }
+}
+
+/** Of a partition that has not been read yet. */
+const newPosition = async (
+  maintenance: Maintenance,
+  { received, dedupReplay }: TopicNames,
+  partition: number,
+): Promise<Position> => {
+  const next: Record<string, bigint> = {}
+  for (const topic of [received, dedupReplay]) next[topic] = (await maintenance.range(topic, partition)).start
+  return { next, effectiveTime: 0, rotations: 0 }
+}

@@ -1,0 +1,24 @@
+import { topicNames } from '@weir/contracts'
+import { openMaintenance, StateError, type KafkaSettings, type Maintenance } from '@weir/kafka'
+
+export const withMaintenance = async <T>(
+  settings: KafkaSettings,
+  use: (maintenance: Maintenance) => Promise<T>,
+): Promise<T> => {
+  const stateTopic = topicNames(settings.topicPrefix).seen
+  const maintenance = await openMaintenance({ settings, service: 'dedup', stateTopic })
+  try {
+    return await use(maintenance)
+  } finally {
+    await maintenance.close()
+  }
+}
+
+/** One that is started later is refused by what it finds, or shuts this tool out, which then fails and changes nothing more. */
+export const requireStopped = async (maintenance: Maintenance): Promise<void> => {
+  const members = await maintenance.memberCount()
+  if (members === 0) return
+  throw new StateError(
+    `dedup runs: its group has ${members} members. Stop it; one that was killed leaves within its session timeout.`,
+  )
+}
