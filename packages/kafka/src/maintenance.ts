@@ -54,9 +54,15 @@ export const openMaintenance = async (options: {
   const groupId = `${settings.topicPrefix}${service}`
   const cluster = kafkaCluster(client)
   const kafka = kafkaClient({ ...client, requestTimeoutMs: settings.transactionTimeoutMs })
+  const known = new Set<string>()
   const know = async (topics: readonly string[]): Promise<void> => {
     await cluster.addMultipleTargetTopics(topics)
     await cluster.refreshMetadata()
+    for (const topic of topics) known.add(topic)
+  }
+  const range = async (topic: string, partition: number): Promise<LogRange> => {
+    if (!known.has(topic)) await know([topic])
+    return logRange(cluster, topic, partition)
   }
   const withAdmin = async <T>(use: (admin: Admin) => Promise<T>): Promise<T> => {
     const admin = kafka.admin()
@@ -90,13 +96,13 @@ export const openMaintenance = async (options: {
       })
       await know(topics)
     },
-    range: (topic, partition) => logRange(cluster, topic, partition),
+    range,
     committed: async (topics, partition) => {
       const found = await committedOffsets(cluster, groupId, topics, partition)
       return new Map([...found].map(([topic, { offset }]) => [topic, offset]))
     },
     first: async (topic, partition) => {
-      const { start, end } = await logRange(cluster, topic, partition)
+      const { start, end } = await range(topic, partition)
       let found: InputRecord | undefined
       await readPartition(cluster, { topic, partition, from: start, end }, ([first]) => {
         found = first
@@ -105,7 +111,7 @@ export const openMaintenance = async (options: {
       return found
     },
     read: async (topic, partition, from, onRecords) => {
-      const { end } = await logRange(cluster, topic, partition)
+      const { end } = await range(topic, partition)
       return readPartition(cluster, { topic, partition, from, end }, async (records, nextOffset) => {
         const wanted = records.filter(({ key }) => !(topic === stateTopic && key?.equals(BARRIER_KEY)))
         if (wanted.length > 0) await onRecords(wanted, nextOffset)

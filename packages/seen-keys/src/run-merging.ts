@@ -19,10 +19,10 @@ export interface RunMergingOptions {
   readonly freshKeysMax: number
   readonly memory: StoreMemory
   /** A path that nothing has yet. */
-  newRunFile(): string
+  readonly newRunFile: () => string
   /** The manifest has to say that the one run counts in place of the others. */
-  onMerged(merged: Run, gone: readonly Run[]): void
-  onFailed(error: unknown): void
+  readonly onMerged: (merged: Run, gone: readonly Run[]) => void
+  readonly onFailed: (error: unknown) => void
 }
 
 /** Merges the runs of a store in the background, until a closed bucket has one. */

@@ -1,4 +1,4 @@
-import { HEADER, type WireRecord } from '@weir/contracts'
+import { deadLetterBody, HEADER, parseDeadLetterKeys, type WireRecord } from '@weir/contracts'
 import { Metrics } from '@weir/service-kit'
 import { isolatedKafka } from '@weir/testkit'
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
@@ -88,4 +88,42 @@ it('writes both hashes of a conflict, and counts what it sees by class', async (
   expect(Object.fromEntries(found.map(([, name, count]) => [name, Number(count)]))).toEqual({
     ...{ gap: 1, out_of_order: 1, immediate_repeat: 3, conflict: 1 },
   })
+}, 60_000)
+
+it('seals its letters with the keys of DLQ_KEYS, and reports no keys of a partition that it has given up', async () => {
+  const key = `2026a:${'5a'.repeat(32)}`
+  const metrics = new Metrics('dedup')
+  await deployment.start({ DLQ_KEYS: key }, metrics)
+  const bodies = ['{"secret":"one"', 'x'.repeat(1_000_000)]
+  await deployment.send(webhook('broken', bodies[0], true))
+  await deployment.send({ ...webhook('large'), value: Buffer.from(bodies[1]!) }, undefined, 0)
+  await vi.waitFor(async () => expect((await deployment.totals()).deadLettered).toBe(2), {
+    timeout: 30_000,
+    interval: 100,
+  })
+  const [letter, large] = await deployment.read(deployment.topics.dedupDlq)
+  expect(letter!.value!.includes('secret')).toBe(false)
+  expect(deadLetterBody(letter!, parseDeadLetterKeys([key])).toString()).toBe(bodies[0])
+  expect(large!.headers[HEADER.dlqTruncated]!.toString()).toBe('1000000')
+  expect(bodies[1]!.startsWith(deadLetterBody(large!, parseDeadLetterKeys([key])).toString())).toBe(true)
+  const gauges = async () => (await metrics.registry.metrics()).match(/^weir_dedup_\w+\{.*partition="0".*$/gm)
+  expect(await gauges()).toEqual(expect.arrayContaining([expect.stringMatching(/^weir_dedup_keys\{.*\} 1$/)]))
+  await deployment.stop()
+  expect(await gauges()).toBe(null)
+}, 60_000)
+
+it('moves on within 5 s of a poisoned record', async () => {
+  await deployment.start()
+  await deployment.send(good)
+  const passed = (count: number) =>
+    vi.waitFor(async () => expect(await deployment.read(deployment.topics.unique)).toHaveLength(count), {
+      timeout: 30_000,
+      interval: 20,
+    })
+  await passed(1)
+  for (const record of Object.values(POISON)) await deployment.send(record as WireRecord, undefined, 0)
+  await deployment.send(webhook('behind'))
+  const sentAt = performance.now()
+  await passed(2)
+  expect(performance.now() - sentAt).toBeLessThan(5_000)
 }, 60_000)

@@ -27,6 +27,8 @@ interface Target {
   readonly partition: number
   readonly position: Position
   readonly windowMs: number
+  /** Keys of records that will be deleted: what the log still has from before them does not count. */
+  readonly lost: ReadonlySet<string>
 }
 
 /**
@@ -59,15 +61,16 @@ export const addAbsentKeys = async (
 }
 
 const add = async (
-  { maintenance, claim, topic, partition, position }: Target,
+  { maintenance, claim, topic, partition, position, lost }: Target,
   seen: SeenKeys,
   read: (onKeys: (keys: readonly DurableKey[]) => Promise<void>) => Promise<void>,
 ): Promise<number> => {
   const reading = new StateReading()
   const { start } = await maintenance.range(topic, partition)
-  let offset = await maintenance.read(topic, partition, start, (records, nextOffset) =>
-    seen.restored(reading.decode(records), nextOffset),
-  )
+  let offset = await maintenance.read(topic, partition, start, (records, nextOffset) => {
+    const stays = records.filter(({ key }) => !lost.has(key?.toString() ?? ''))
+    return seen.restored(reading.decode(stays), nextOffset)
+  })
   await seen.restored([{ kind: 'position', position }], offset)
   let added = 0
   const write = async (staged: StagedKeys): Promise<void> => {

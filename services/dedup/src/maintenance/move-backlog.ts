@@ -23,12 +23,13 @@ export const moveBacklog = async (
   const targetOf = ({ key }: InputRecord): number => (key === null ? partition : partitionOf(key, to))
   for (const topic of [topics.received, topics.dedupReplay]) {
     const from = position.next[topic] ?? (await maintenance.range(topic, partition)).start
-    let hasMoved = false
+    const targets = new Set<number>()
     await maintenance.read(topic, partition, from, (records) => {
-      hasMoved ||= records.some((record) => targetOf(record) !== partition)
+      for (const record of records) targets.add(targetOf(record))
     })
+    targets.delete(partition)
     // Where all belong here they stay where they are.
-    if (!hasMoved) continue
+    if (targets.size === 0) continue
     await maintenance.read(topic, partition, from, async (records, nextOffset) => {
       const moved = records.map((record): OutputRecord => {
         const { key, value, headers } = record

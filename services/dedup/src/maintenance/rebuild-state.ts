@@ -24,7 +24,7 @@ export interface RebuildOptions {
   readonly partial: boolean
   readonly dryRun: boolean
   /** A line for whoever watches. */
-  progress(text: string): void
+  readonly progress: (text: string) => void
 }
 
 /** How far one clock may have been ahead of another when a key was noted. */
@@ -99,8 +99,10 @@ const repair = async (options: RebuildOptions, access: Access, survey: StateSurv
   if (survey.isEmpty) await claim?.commit([state(encodeIdentity(randomUUID()))])
   if (since !== undefined) {
     progress(`reading the events since ${new Date(since).toISOString()}`)
+    const { windowMs } = options
+    const lost = new Set(survey.damaged.map(({ key }) => key?.toString() ?? ''))
     const added = await addAbsentKeys(
-      { maintenance, claim, topic: topics.seen, partition, position, windowMs: options.windowMs },
+      { maintenance, claim, topic: topics.seen, partition, position, windowMs, lost },
       (onKeys) => readDurableKeys(maintenance, settings.topicPrefix, partition, since, onKeys),
     )
     progress(`${added} keys ${claim === undefined ? 'would be' : 'are'} noted again`)

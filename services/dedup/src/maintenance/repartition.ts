@@ -15,7 +15,7 @@ export interface RepartitionOptions {
   readonly to: number
   readonly dryRun: boolean
   /** A line for whoever watches. */
-  progress(text: string): void
+  readonly progress: (text: string) => void
 }
 
 /** Over which counts the keys are and shall be spread, and what there is of them. */

@@ -1,0 +1,47 @@
+import { ConfigError } from '@weir/service-kit'
+import { afterEach, expect, it, vi } from 'vitest'
+import { loadConfig } from './config.ts'
+
+afterEach(() => vi.restoreAllMocks())
+
+const GIB = 2 ** 30
+const load = (env: Readonly<Record<string, string>>) => () =>
+  loadConfig({ KAFKA_BROKERS: 'k:1', TOPIC_PARTITIONS: '4', ...env })
+
+const messageOf = (act: () => unknown): string => {
+  try {
+    act()
+  } catch (error) {
+    expect(error).toBeInstanceOf(ConfigError)
+    return (error as Error).message
+  }
+  return ''
+}
+
+it('refuses filters that do not fit their bound, with both values and what to change', () => {
+  vi.spyOn(process, 'constrainedMemory').mockReturnValue(64 * GIB)
+  const fits = { DEDUP_FILTER_CAPACITY: '1000000', DEDUP_FILTER_BYTES_MAX: String(GIB) }
+  expect(load(fits)().filterBytesMax).toBe(GIB)
+  const message = messageOf(load({ ...fits, DEDUP_FILTER_CAPACITY: '10000000' }))
+  expect(message).toMatch(
+    /DEDUP_FILTER_BYTES_MAX is 1073741824 and the filters may need \d{10} \(DEDUP_FILTER_CAPACITY 10000000, 4 partitions\): raise the one or lower the other\./,
+  )
+  // More partitions of the same capacity need more: as after a repartition.
+  expect(messageOf(load({ ...fits, TOPIC_PARTITIONS: '48' }))).toMatch(/DEDUP_FILTER_BYTES_MAX is 1073741824/)
+})
+
+it('refuses to need more memory than the container has, with both values and what to change', () => {
+  const constrained = vi.spyOn(process, 'constrainedMemory').mockReturnValue(GIB)
+  expect(messageOf(load({}))).toBe('')
+  constrained.mockReturnValue(GIB / 2)
+  expect(messageOf(load({}))).toMatch(
+    /dedup may need \d+ bytes of memory and has 536870912: lower DEDUP_FILTER_CAPACITY \(1000000\) or DEDUP_BATCH_BYTES_MAX \(4194304\), or give it more\./,
+  )
+})
+
+it('refuses a window that is shorter than the time over which providers retry, and keys that are none', () => {
+  expect(messageOf(load({ DEDUP_WINDOW_SECS: '600' }))).toMatch(
+    /DEDUP_WINDOW_SECS is 600 and DEDUP_RETRY_SPAN_SECS is 3060: .* Lengthen the window\./,
+  )
+  expect(messageOf(load({ DLQ_KEYS: '2026a:short' }))).toMatch(/DLQ_KEYS cannot be used: the key 2026a/)
+})
