@@ -1,5 +1,5 @@
-/** What a benchmark found: one figure a key, units in the names, so that two runs can be compared by a script. */
-export type BenchResult = Readonly<Record<string, number | string | boolean>>
+/** What a benchmark found: one figure a key, units in the names, so that two runs can be compared by a script; null: not measured. */
+export type BenchResult = Readonly<Record<string, number | string | boolean | null>>
 
 /**
  * Each file `bench/src/<name>.ts` exports one `run` of this type and is called by `npm run bench -- <name>`.

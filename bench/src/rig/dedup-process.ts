@@ -3,16 +3,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { KafkaSettings } from '@weir/kafka'
 import { folders, freePorts, ROOT, startProcess, weirHome } from '@weir/local-stack'
-
-const CLOCK_TICKS_PER_S = 100
-
-export interface Usage {
-  /** User and system, seconds. */
-  readonly cpuS: number
-  readonly rssMb: number
-  /** Of that, memory that is not of a file. */
-  readonly rssAnonMb: number
-}
+import { usageOf, type Usage } from './usage.ts'
 
 /** A dedup process of its own, as in production. */
 export interface DedupProcess {
@@ -24,19 +15,6 @@ export interface DedupProcess {
   until(condition: () => Promise<boolean>, pollMs: number): Promise<void>
   stop(): Promise<void>
   kill(): Promise<void>
-}
-
-const usageOf = (pid: number): Usage => {
-  const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-  const status = readFileSync(`/proc/${pid}/status`, 'latin1')
-  const mb = (name: string) =>
-    Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(status)?.[1] ?? 0) / 1_024
-  return {
-    cpuS: (Number(fields[11]) + Number(fields[12])) / CLOCK_TICKS_PER_S,
-    rssMb: mb('VmRSS'),
-    rssAnonMb: mb('RssAnon'),
-  }
 }
 
 export interface DedupOptions {
