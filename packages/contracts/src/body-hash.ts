@@ -9,4 +9,4 @@ export const BODY_HASH_BYTES = 8
  * A key object spares the making of one for each body.
  */
 export const bodyHashOf = (key: Buffer | KeyObject, body: Buffer): Buffer =>
-  createHmac('sha256', key).update(body).digest().subarray(0, BODY_HASH_BYTES)
+  Buffer.from(createHmac('sha256', key).update(body).digest('binary').slice(0, BODY_HASH_BYTES), 'latin1')

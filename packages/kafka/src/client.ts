@@ -91,3 +91,11 @@ export const kafkaErrorType = (error: unknown): string => {
   }
   return name
 }
+
+/** Whether a broker has answered so; else nobody knows what became of the request. */
+export const isAnswered = (error: unknown): boolean => {
+  for (let current = error; current instanceof Error; current = current.cause) {
+    if ((current as Error & { type?: string }).type !== undefined) return true
+  }
+  return false
+}

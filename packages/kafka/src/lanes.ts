@@ -3,6 +3,8 @@ import type { Kafka, Producer } from 'kafkajs'
 import { wireBytesOf } from './chunks.ts'
 import { kafkaClient, kafkaErrorType } from './client.ts'
 import { Lane, LaneError, type Entry } from './lane.ts'
+import { PartitionLeaders } from './partition-leaders.ts'
+import { SendGroups } from './send-groups.ts'
 import type { KafkaLogger, KafkaSettings } from './settings.ts'
 import { acknowledgement, explicitPartition } from './transactional-producer.ts'
 
@@ -23,7 +25,7 @@ export interface LanesOptions {
 }
 
 /**
- * One lane per partition of one topic, each with one outstanding acks=all send for its one partition.
+ * One lane per partition of one topic, each with one outstanding acks=all send; those of one broker share requests.
  * Not idempotent on purpose: a retry may write twice and dedup removes it, so no send can be lost to
  * reused sequence numbers.
  */
@@ -60,6 +62,8 @@ export const openLanes = (options: LanesOptions): Promise<Lanes> => Promise.reso
 class BrokerLanes implements Lanes {
   readonly #options: LanesOptions
   readonly #kafka: Kafka
+  readonly #leaders: PartitionLeaders
+  readonly #groups: SendGroups
   readonly #lanes: readonly Lane[]
   readonly #sweep: NodeJS.Timeout
   #producer: Promise<Producer> | undefined
@@ -76,6 +80,12 @@ class BrokerLanes implements Lanes {
       ...{ settings, logger, clientId: 'weir-lanes' },
       requestTimeoutMs: Math.min(REQUEST_MS_MAX, Math.max(REQUEST_MS_MIN, deadlineMs / 2)),
       retry: { retries: 1 },
+    })
+    const { topic } = options
+    this.#leaders = new PartitionLeaders(this.#kafka, topic)
+    this.#groups = new SendGroups({
+      leaderOf: (partition) => this.#leaders.of(partition),
+      send: async (messages) => (await this.#connected()).send({ topic, acks: -1, messages }),
     })
     const lane = (partition: number) =>
       new Lane({ ...options, send: (entries, isLast) => this.#send(partition, entries, isLast) })
@@ -136,14 +146,13 @@ class BrokerLanes implements Lanes {
   ): Promise<undefined | 'retry' | 'split' | LaneError> {
     const { topic, logger } = this.#options
     try {
-      const producer = await this.#connected()
       const messages = entries.map(({ record: { key, value, headers } }) => ({
         key,
         value,
         headers,
         partition,
       }))
-      const results = await producer.send({ topic, acks: -1, messages })
+      const results = await this.#groups.send(partition, messages)
       acknowledgement(results, topic, partition)
       this.#failures = 0
       return undefined
@@ -153,6 +162,7 @@ class BrokerLanes implements Lanes {
         return isAlone ? new LaneError('too_large', `${topic} takes no record of this size`) : 'split'
       }
       this.#failures += 1
+      this.#leaders.forget()
       if (this.#failures % FAILURES_UNTIL_RECONNECT === 0) this.#disconnect()
       const fields = { topic, partition, error: type, records: entries.length, failures: this.#failures }
       logger[this.#failures === 1 ? 'warn' : 'debug'](fields, 'a send failed')

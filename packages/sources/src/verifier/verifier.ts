@@ -127,7 +127,8 @@ const isMatch = (
   if (before !== '') hmac.update(before)
   hmac.update(raw)
   if (after !== '') hmac.update(after)
-  const expected = hmac.digest()
+  // As text first: a buffer of Node's own making costs more than the hash.
+  const expected = Buffer.from(hmac.digest('binary'), 'latin1')
   for (const { bytes } of offered) if (timingSafeEqual(expected, bytes)) isGood = true
   return isGood
 }
