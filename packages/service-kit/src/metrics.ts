@@ -1,6 +1,22 @@
-import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client'
+import {
+  AggregatorRegistry,
+  Counter,
+  Gauge,
+  Histogram,
+  Registry,
+  collectDefaultMetrics,
+  type MetricObjectWithValues,
+  type MetricValue,
+} from 'prom-client'
 
 export type { Counter, Gauge, Histogram, Registry }
+
+/** A registry's metrics as they are now; can be sent to another process. */
+export type MetricsSnapshot = readonly MetricObjectWithValues<MetricValue<string>>[]
+
+/** The text of the metrics of several processes together: values with the same labels are added up. */
+export const sumMetrics = (parts: readonly MetricsSnapshot[]): Promise<string> =>
+  AggregatorRegistry.aggregate([...parts]).metrics()
 
 /** One service's metrics. Names are `weir_<what>_<unit>[_total]`; label values come from bounded sets, never from payloads. */
 export class Metrics {
@@ -13,6 +29,10 @@ export class Metrics {
   /** Adds the process's own figures (memory, CPU, event loop); once per process. */
   collectProcess(): void {
     collectDefaultMetrics({ register: this.registry })
+  }
+
+  snapshot(): Promise<MetricsSnapshot> {
+    return this.registry.getMetricsAsJSON()
   }
 
   counter<L extends string>(name: string, help: string, labelNames: readonly L[] = []): Counter<L> {

@@ -26,14 +26,18 @@ export interface ServiceDefinition<Config extends { readonly logLevel: string }>
 }
 
 const STOP_MS_MAX = 25_000
+const SIGNALS = ['SIGTERM', 'SIGINT'] as const
 
 /**
  * Runs one service as the process: exit code 2 and one message for an unusable configuration, 1 for a failure,
  * 0 after SIGTERM or SIGINT and a clean stop. A second signal, or a stop of over 25 s, ends it at once.
+ * With `told` it stops when that resolves, and signals are left to the process that tells.
  */
 export const runService = async <Config extends { readonly logLevel: string }>(
   definition: ServiceDefinition<Config>,
+  told?: Promise<string>,
 ): Promise<void> => {
+  if (told !== undefined) for (const signal of SIGNALS) process.on(signal, () => undefined)
   let config: Config
   try {
     armFailpoints(process.env)
@@ -55,15 +59,15 @@ export const runService = async <Config extends { readonly logLevel: string }>(
   const service = await definition.start(config, { logger, metrics }).catch(fail)
   service.failed.catch(fail)
   let stopping = false
-  const stop = (signal: string) => {
+  const stop = (signal: string): void => {
     if (stopping) process.exit(1)
     stopping = true
     logger.info({ signal }, 'stopping')
     setTimeout(() => fail(new Error(`not stopped within ${STOP_MS_MAX} ms`)), STOP_MS_MAX).unref()
     service.stop().then(() => process.exit(0), fail)
   }
-  process.on('SIGTERM', () => stop('SIGTERM'))
-  process.on('SIGINT', () => stop('SIGINT'))
+  if (told !== undefined) void told.then(stop)
+  else for (const signal of SIGNALS) process.on(signal, () => stop(signal))
 }
 
 /** Closes what was opened, last first; later closers run even when one fails, and the first error is thrown at the end. */

@@ -43,6 +43,11 @@ export const OWN_SETTINGS = {
   ...KAFKA_SETTINGS,
   host: { env: 'INGRESS_HOST', schema: setting.text('0.0.0.0'), help: 'Address to listen on.' },
   port: { env: 'INGRESS_PORT', schema: setting.integer(3000, 0, 65_535), help: 'Port to listen on.' },
+  workers: {
+    env: 'INGRESS_WORKERS',
+    schema: setting.integer(1, 1, 64),
+    help: 'Processes that share the port, one a core. Bounds of bytes and connections are divided among them; rate limits count in each.',
+  },
   sourcesFile: {
     env: 'SOURCES_FILE',
     schema: setting.optionalText(),
@@ -125,10 +130,10 @@ const check = (config: IngressConfig): readonly string[] => {
       `BODY_HASH_KEY has fewer than ${SECRET_LENGTH_MIN} characters: give 32 random bytes as text.`,
     )
   }
-  if (config.queueBytesMax < 4 * config.bodyBytesMax) {
+  if (config.queueBytesMax < 4 * config.bodyBytesMax * config.workers) {
     problems.push(
       `INGRESS_QUEUE_BYTES_MAX is ${config.queueBytesMax} and INGRESS_BODY_BYTES_MAX is ${config.bodyBytesMax}: ` +
-        'the queue must hold at least four of the largest bodies.',
+        `the queue must hold at least four of the largest bodies${config.workers > 1 ? ' for each worker' : ''}.`,
     )
   }
   for (const text of config.trustedProxies) {

@@ -1,12 +1,23 @@
+import cluster from 'node:cluster'
 import { runService } from '@weir/service-kit'
 import { ingress } from './index.ts'
 import { start } from './start.ts'
+import { startWorkers } from './workers/first-process.ts'
+import { startWorker } from './workers/worker.ts'
 
-await runService({
-  ...ingress,
-  start: async (config, deps) => {
-    const service = await start(config, deps)
-    process.on('SIGHUP', () => service.reload())
-    return service
-  },
-})
+if (cluster.isWorker) {
+  const told = Promise.withResolvers<string>()
+  await runService(
+    { ...ingress, start: (config, deps) => startWorker(config, deps, process, () => told.resolve('told')) },
+    told.promise,
+  )
+} else {
+  await runService({
+    ...ingress,
+    start: async (config, deps) => {
+      const service = await (config.workers > 1 ? startWorkers : start)(config, deps)
+      process.on('SIGHUP', () => service.reload())
+      return service
+    },
+  })
+}

@@ -39,27 +39,28 @@ export const readBody = (
 ): void => {
   const chunks: Buffer[] = []
   let bytes = 0
+  let isDone = false
   const finish = (result: Buffer | BodyFailure): void => {
+    if (isDone) return
+    isDone = true
     arriving.release(bytes)
-    request.off('data', onData).off('end', onEnd).off('close', onClose)
     done(result)
   }
-  const onData = (chunk: Buffer): void => {
+  request.on('data', (chunk: Buffer) => {
+    if (isDone) return
     if (bytes + chunk.length > bytesMax) {
       finish('too_large')
-      return
-    }
-    if (!arriving.take(chunk.length)) {
+    } else if (arriving.take(chunk.length)) {
+      bytes += chunk.length
+      chunks.push(chunk)
+    } else {
       finish('full')
-      return
     }
-    bytes += chunk.length
-    chunks.push(chunk)
-  }
-  const onEnd = (): void =>
-    finish(chunks.length === 1 ? chunks[0]! : chunks.length === 0 ? EMPTY : Buffer.concat(chunks))
-  const onClose = (): void => finish('gone')
+  })
+  request.on('end', () =>
+    finish(chunks.length === 1 ? chunks[0]! : chunks.length === 0 ? EMPTY : Buffer.concat(chunks)),
+  )
+  request.on('close', () => finish('gone'))
   // Its `close` follows, and says the same.
   request.on('error', () => undefined)
-  request.on('data', onData).on('end', onEnd).on('close', onClose)
 }

@@ -43,9 +43,11 @@ interface Refusal {
 const RETRY_AFTER: AnswerHeaders = ['retry-after', '5']
 const ALLOW: AnswerHeaders = ['allow', 'POST']
 const CLOSE: AnswerHeaders = ['connection', 'close']
+const BAD_ESCAPE = /%(?![\da-f]{2})/i
 const JSON_TYPE = /^application\/(?:[\w.-]+\+)?json\s*(?:;|$)/i
 
 const BODIES = {
+  badRequest: errorBody('Bad request'),
   notFound: errorBody('Not found'),
   method: errorBody('Method not allowed'),
   tooLarge: errorBody('Body too large'),
@@ -68,9 +70,11 @@ export class Receiver {
 
   /** `peer` gives the address that the request comes from, as far as proxies are trusted. */
   receive(request: IncomingMessage, response: ServerResponse, peer: () => string): void {
-    const route = this.#options.table.find(pathOf(request.url!))
+    const path = pathOf(request.url!)
+    const route = this.#options.table.find(path)
     if (route === undefined) {
-      answerEarly(request, response, 404, BODIES.notFound)
+      if (BAD_ESCAPE.test(path)) answerEarly(request, response, 400, BODIES.badRequest)
+      else answerEarly(request, response, 404, BODIES.notFound)
       return
     }
     const startedAt = performance.now()
@@ -86,9 +90,8 @@ export class Receiver {
       return
     }
     readBody(request, route.bodyBytesMax, this.#options.arriving, (body) => {
-      if (Buffer.isBuffer(body))
-        this.#judge(exchange, body).catch((error: unknown) => this.#fail(exchange, error))
-      else this.#answerFailure(exchange, body)
+      if (typeof body === 'string') this.#answerFailure(exchange, body)
+      else this.#judge(exchange, body)
     })
   }
 
@@ -112,7 +115,15 @@ export class Receiver {
     this.#answer(exchange, 500, BODIES.internal)
   }
 
-  async #judge(exchange: Exchange, raw: Buffer): Promise<void> {
+  #judge(exchange: Exchange, raw: Buffer): void {
+    try {
+      this.#follow(exchange, raw)
+    } catch (error) {
+      this.#fail(exchange, error)
+    }
+  }
+
+  #follow(exchange: Exchange, raw: Buffer): void {
     const { route, headers } = exchange
     const { access, metrics } = route
     const outcome = intake(access, this.#bodyHashKey, { headers, raw, receivedAt: Date.now() })
@@ -123,11 +134,8 @@ export class Receiver {
     }
     const bucket = outcome.kind === 'refuse' ? route.refused : route.accepted
     const waitSecs = bucket?.take(exchange.startedAt) ?? 0
-    if (waitSecs > 0) {
-      this.#answer(exchange, 429, BODIES.tooMany, ['retry-after', String(waitSecs)])
-      return
-    }
-    if (outcome.kind === 'accept') await this.#accept(exchange, outcome)
+    if (waitSecs > 0) this.#answer(exchange, 429, BODIES.tooMany, ['retry-after', String(waitSecs)])
+    else if (outcome.kind === 'accept') this.#accept(exchange, outcome)
     else this.#refuse(exchange, raw, outcome)
   }
 
@@ -138,45 +146,42 @@ export class Receiver {
     this.#options.shadow.consider(exchange.route.access, exchange.headers, raw, exchange.startedAt)
   }
 
-  async #accept(exchange: Exchange, { webhook, status, answer: body }: Accepted): Promise<void> {
+  #accept(exchange: Exchange, { webhook, status, answer: body }: Accepted): void {
     if (webhook.dedupKeyFallback !== undefined) exchange.route.metrics.fellBack()
-    const failure = await this.#write(exchange, webhook)
-    if (failure === undefined) {
-      failpoint('ingress.appended')
-      this.#answer(exchange, status, body)
-      failpoint('ingress.answered')
-    } else if (failure === 'too_large') {
-      this.#answer(exchange, 413, BODIES.tooLarge)
-    } else {
+    const lanes = this.#options.lanes()
+    if (lanes === undefined) {
       this.#answer(exchange, 503, BODIES.unavailable, RETRY_AFTER)
+      return
     }
+    this.#write(exchange, webhook, lanes).then(
+      () => {
+        failpoint('ingress.appended')
+        this.#answer(exchange, status, body)
+        failpoint('ingress.answered')
+      },
+      (error: unknown) => {
+        if (error instanceof LaneError) this.#answerUnwritten(exchange, error)
+        else this.#fail(exchange, error)
+      },
+    )
   }
 
-  /** Undefined: every in-sync replica has it. */
-  async #write(
-    { route, startedAt }: Exchange,
-    webhook: ReceivedWebhook,
-  ): Promise<undefined | 'too_large' | 'unavailable'> {
-    const lanes = this.#options.lanes()
-    if (lanes === undefined) return 'unavailable'
+  /** Resolves when every in-sync replica has it; else rejects with a `LaneError`. */
+  #write({ route, startedAt }: Exchange, webhook: ReceivedWebhook, lanes: Lanes): Promise<void> {
     const record = encodeReceivedWebhook(webhook)
     failpoint('ingress.before-produce')
-    try {
-      const { requestBudgetMs } = route
-      const deliver = async () => {
-        await lanes.send(partitionOf(record.key, lanes.partitions), record)
-      }
-      if (requestBudgetMs === undefined) await deliver()
-      else await within(deliver(), startedAt + requestBudgetMs - performance.now())
-      return undefined
-    } catch (error) {
-      if (!(error instanceof LaneError)) throw error
-      this.#options.logger.debug(
-        { source: webhook.source, kind: error.kind },
-        'a webhook was not acknowledged',
-      )
-      return error.kind === 'too_large' ? 'too_large' : 'unavailable'
-    }
+    const sent = lanes.send(partitionOf(record.key, lanes.partitions), record)
+    const { requestBudgetMs } = route
+    return requestBudgetMs === undefined
+      ? sent
+      : within(sent, startedAt + requestBudgetMs - performance.now())
+  }
+
+  #answerUnwritten(exchange: Exchange, { kind }: LaneError): void {
+    const { source } = exchange.route.access
+    this.#options.logger.debug({ source: source.name, kind }, 'a webhook was not acknowledged')
+    if (kind === 'too_large') this.#answer(exchange, 413, BODIES.tooLarge)
+    else this.#answer(exchange, 503, BODIES.unavailable, RETRY_AFTER)
   }
 
   #answer(exchange: Exchange, status: number, body: string, headers?: AnswerHeaders): void {
@@ -202,7 +207,8 @@ export class Receiver {
   }
 }
 
-const pathOf = (url: string): string => {
+/** Of a request's target. */
+export const pathOf = (url: string): string => {
   const end = url.indexOf('?')
   return end < 0 ? url : url.slice(0, end)
 }

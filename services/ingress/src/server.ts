@@ -1,19 +1,25 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import { readinessAnswer, type Metrics, type Readiness } from '@weir/service-kit'
-import { RequestHeaders } from '@weir/sources'
-import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
+import { readinessAnswer } from '@weir/service-kit'
+import { parseCidr, RequestHeaders } from '@weir/sources'
 import type { IngressConfig } from './config.ts'
 import { answer, errorBody, isAnsweredEarly } from './http-answer.ts'
-import type { Receiver } from './receiver.ts'
+import { peerAddressOf } from './peer-address.ts'
+import { pathOf, type Receiver } from './receiver.ts'
+
+/** What the probes tell. */
+export interface Probes {
+  /** Why it is not ready; empty: it is ready. */
+  readonly readiness: () => Promise<readonly string[]>
+  readonly metrics: () => Promise<{ readonly contentType: string; readonly text: string }>
+}
 
 export interface ServerOptions {
   readonly config: Pick<IngressConfig, 'trustedProxies' | 'connectionsMax'>
-  readonly metrics: Pick<Metrics, 'registry'>
-  /** Called before metrics are read. */
-  readonly flushMetrics: () => void
+  readonly probes: Probes
   readonly receiver: Receiver
-  readonly readiness: Readiness
+  /** True: connections are closed after their answer. */
+  readonly isClosing: () => boolean
 }
 
 const HEADER_BYTES_MAX = 16_384
@@ -26,81 +32,76 @@ const REQUEST_MS_MAX = 5_000
 const KEEP_ALIVE_MS = 75_000
 
 /** The HTTP side: limits of requests, the probes, and the way to the receiver. Listens on nothing yet. */
-export const buildServer = (options: ServerOptions): FastifyInstance => {
-  const { config, receiver } = options
-  const app = fastify({
-    logger: false,
-    trustProxy: config.trustedProxies.length > 0 && [...config.trustedProxies],
-    requestTimeout: REQUEST_MS_MAX,
-    keepAliveTimeout: KEEP_ALIVE_MS,
-    forceCloseConnections: 'idle',
-    // A stopping server still serves what reaches it.
-    return503OnClosing: false,
-    exposeHeadRoutes: false,
-    http: {
+export const buildServer = ({ config, probes, receiver, isClosing }: ServerOptions): Server => {
+  const trusted = config.trustedProxies.map(parseCidr)
+  const server = createServer(
+    {
       maxHeaderSize: HEADER_BYTES_MAX,
       headersTimeout: HEADERS_MS_MAX,
+      requestTimeout: REQUEST_MS_MAX,
+      keepAliveTimeout: KEEP_ALIVE_MS,
       connectionsCheckingInterval: CHECK_MS,
     },
-    clientErrorHandler: (error, socket) => answerBadRequest(error, socket),
-    frameworkErrors: (_error, _request, reply) => {
-      void (reply as FastifyReply).code(400).type('application/json').send(errorBody('Bad request'))
+    (request, response) => {
+      if (isClosing()) response.shouldKeepAlive = false
+      const refusal = refusalOf(request)
+      const probe = request.method === 'GET' ? PROBES.get(pathOf(request.url!)) : undefined
+      if (refusal !== undefined) answer(response, refusal.status, errorBody(refusal.text), CLOSE)
+      else if (probe !== undefined) void probe(probes, response)
+      else receiver.receive(request, response, () => peerAddressOf(request, trusted))
     },
-  })
-  app.server.maxConnections = config.connectionsMax
-  app.server.maxHeadersCount = HEADERS_MAX
-  app.addHook('onRequest', (request, reply, next) => {
-    if (request.raw.rawHeaders.length >= 2 * HEADERS_MAX) refuseHead(reply, 431, 'Too many headers')
-    else if (isAmbiguous(request.raw)) refuseHead(reply, 400, 'Bad request')
-    else next()
-  })
-  addProbes(app, options)
-  const toReceiver = (request: FastifyRequest, reply: FastifyReply): void => {
-    reply.hijack()
-    receiver.receive(request.raw, reply.raw, () => request.ip)
-  }
-  // The paths change while it runs, so that the receiver and not the router knows them.
-  app.route({
-    method: app.supportedMethods,
-    url: '*',
-    exposeHeadRoute: false,
-    // Before Fastify reads the body: its limits and its answers are the source's.
-    onRequest: toReceiver,
-    handler: () => undefined,
-  })
-  // Methods that Fastify does not know end here.
-  app.setNotFoundHandler(toReceiver)
-  return app
+  )
+  server.maxConnections = config.connectionsMax
+  server.maxHeadersCount = HEADERS_MAX
+  server.on('clientError', answerBadRequest)
+  return server
 }
 
-const addProbes = (app: FastifyInstance, { metrics, flushMetrics, readiness }: ServerOptions): void => {
-  const json = (reply: FastifyReply, status: number, body: string) =>
-    reply.code(status).type('application/json').send(body)
-  app.get('/livez', (_request, reply) => json(reply, 200, '{"status":"live"}'))
-  app.get('/readyz', (_request, reply) => {
-    const { status, body } = readinessAnswer(readiness)
-    return json(reply, status, body)
-  })
-  app.get('/metrics', async (_request, reply) => {
-    flushMetrics()
-    return reply.type(metrics.registry.contentType).send(await metrics.registry.metrics())
-  })
-}
+type Probe = (probes: Probes, response: ServerResponse) => Promise<void>
 
-/** What Node reads as a request and a proxy before it may read otherwise. */
-const isAmbiguous = ({ rawHeaders, headers, httpVersionMajor }: IncomingMessage): boolean => {
+const PROBES: ReadonlyMap<string, Probe> = new Map<string, Probe>([
+  [
+    '/livez',
+    (_probes, response) => {
+      answer(response, 200, '{"status":"live"}')
+      return Promise.resolve()
+    },
+  ],
+  [
+    '/readyz',
+    async ({ readiness }, response) => {
+      const reasons = await readiness()
+      const { status, body } = readinessAnswer(() => reasons)
+      answer(response, status, body)
+    },
+  ],
+  [
+    '/metrics',
+    async ({ metrics }, response) => {
+      const { contentType, text } = await metrics()
+      response.writeHead(200, { 'content-type': contentType }).end(text)
+    },
+  ],
+])
+
+const CLOSE = ['connection', 'close']
+
+/** What is refused whatever its path is: what Node reads as a request and a proxy before it may read otherwise. */
+const refusalOf = ({
+  rawHeaders,
+  headers,
+  httpVersionMajor,
+}: IncomingMessage): { readonly status: number; readonly text: string } | undefined => {
+  if (rawHeaders.length >= 2 * HEADERS_MAX) return { status: 431, text: 'Too many headers' }
   const coding = headers['transfer-encoding']
-  return (
+  const isAmbiguous =
     httpVersionMajor < 1 ||
     new RequestHeaders(rawHeaders).count('host') > 1 ||
     (coding !== undefined && coding.toLowerCase() !== 'chunked')
-  )
+  return isAmbiguous ? BAD_REQUEST : undefined
 }
 
-const refuseHead = (reply: FastifyReply, status: number, text: string): void => {
-  reply.hijack()
-  answer(reply.raw, status, errorBody(text), ['connection', 'close'])
-}
+const BAD_REQUEST = { status: 400, text: 'Bad request' }
 
 const STATUSES: Readonly<Record<string, readonly [status: string, text: string]>> = {
   ERR_HTTP_REQUEST_TIMEOUT: ['408 Request Timeout', 'Request timeout'],

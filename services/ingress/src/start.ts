@@ -1,15 +1,15 @@
-import { setTimeout as sleep } from 'node:timers/promises'
+import type { AddressInfo } from 'node:net'
 import { TOPIC_SPECS, topicNames } from '@weir/contracts'
 import { checkTopics, openLanes, waitForBrokers, type Lanes } from '@weir/kafka'
 import { Closers, ConfigError, describeSettings, type Service, type ServiceDeps } from '@weir/service-kit'
 import type { SourceAccess } from '@weir/sources'
-import type { FastifyInstance } from 'fastify'
 import { OWN_SETTINGS, readText, type IngressConfig } from './config.ts'
+import { drain, listen, type Stopping } from './drain.ts'
 import { IntakeMetrics } from './intake-metrics.ts'
 import { loadSources } from './load-sources.ts'
 import { ArrivingBytes } from './read-body.ts'
 import { Receiver } from './receiver.ts'
-import { buildServer } from './server.ts'
+import { buildServer, type Probes } from './server.ts'
 import { Shadow } from './shadow.ts'
 import { SourceReloader } from './source-reloader.ts'
 import { SourceTable } from './source-table.ts'
@@ -22,15 +22,19 @@ export interface IngressService extends Service {
   reload(): void
 }
 
-/** Listens at once; until the brokers answer, requests get 503 and `/readyz` says why. */
+/**
+ * Listens at once; until the brokers answer, requests get 503 and `/readyz` says why. `shown` makes of its own probes
+ * those that its port answers.
+ */
 export const start = async (
   config: IngressConfig,
   { logger, metrics }: ServiceDeps,
+  shown: (own: Probes) => Probes = (own) => own,
 ): Promise<IngressService> => {
   logger.info(describeSettings(OWN_SETTINGS, config), 'starting')
   const closers = new Closers()
   const closing = new AbortController()
-  const stopping = { isDraining: false, isClosing: false }
+  const stopping: Stopping = { isDraining: false, isClosing: false }
   let lanes: Lanes | undefined
   const intakeMetrics = new IntakeMetrics(metrics)
   const table = new SourceTable(config, intakeMetrics)
@@ -63,7 +67,16 @@ export const start = async (
     lanes: () => lanes,
     isClosing: () => stopping.isClosing,
   })
-  const app = buildServer({ config, metrics, flushMetrics, receiver, readiness })
+  const server = buildServer({
+    ...{ config, receiver, isClosing: () => stopping.isClosing },
+    probes: shown({
+      readiness: () => Promise.resolve(readiness()),
+      metrics: async () => {
+        flushMetrics()
+        return { contentType: metrics.registry.contentType, text: await metrics.registry.metrics() }
+      },
+    }),
+  })
   const open = async (): Promise<void> => {
     await waitForBrokers(config, logger, closing.signal)
     const specs = TOPIC_SPECS.filter(({ role }) => role === 'received')
@@ -81,7 +94,7 @@ export const start = async (
       deadlineMs: config.requestBudgetMs,
     })
   }
-  await app.listen({ host: config.host, port: config.port })
+  await listen(server, config)
   closers.add(() => Promise.resolve(lanes?.close()))
   const failure = Promise.withResolvers<never>()
   failure.promise.catch(() => undefined)
@@ -91,13 +104,13 @@ export const start = async (
   closers.add(async () => {
     closing.abort()
     await opened
-    await drain(app, config.drainMs, stopping)
+    await drain(server, config, stopping)
   })
   closers.add(() => {
     reloader.close()
     return Promise.resolve()
   })
-  logger.info({ address: app.server.address() }, 'listening')
+  logger.info({ address: server.address() as AddressInfo }, 'listening')
   return { stop: () => closers.close(), failed: failure.promise, readiness, reload: () => reloader.reload() }
 }
 
@@ -107,24 +120,3 @@ const describeAccess = ({ source, secrets, token, basic, ranges, unavailable }: 
   ...{ hasToken: token !== undefined || basic !== undefined, hasRanges: ranges !== undefined },
   ...(unavailable !== undefined && { unavailable }),
 })
-
-/**
- * First `/readyz` says no, so that balancers send nothing new; then each answer closes its connection; then what is
- * still idle is closed, and what is under way gets its answer.
- */
-const drain = async (
-  app: FastifyInstance,
-  drainMs: number,
-  stopping: { isDraining: boolean; isClosing: boolean },
-): Promise<void> => {
-  stopping.isDraining = true
-  await sleep(drainMs)
-  stopping.isClosing = true
-  // As long again for clients to use, and so to lose, the connections that they keep.
-  const until = performance.now() + drainMs
-  while (performance.now() < until && (await connectionsOf(app)) > 0) await sleep(20)
-  await app.close()
-}
-
-const connectionsOf = (app: FastifyInstance): Promise<number> =>
-  new Promise((resolve) => app.server.getConnections((error, count) => resolve(error ? 0 : count)))

@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { request, type IncomingHttpHeaders } from 'node:http'
 import { connect, type AddressInfo } from 'node:net'
 import { decodeReceivedWebhook, type ReceivedWebhook, type WireRecord } from '@weir/contracts'
@@ -9,6 +10,7 @@ import { loadSources } from './load-sources.ts'
 import { ArrivingBytes } from './read-body.ts'
 import { Receiver } from './receiver.ts'
 import { buildServer } from './server.ts'
+import { listen } from './drain.ts'
 import { Shadow } from './shadow.ts'
 import { SourceTable } from './source-table.ts'
 
@@ -37,7 +39,7 @@ export class TestIngress {
   isClosing = false
   readonly table: SourceTable
   readonly metrics = new Metrics('test')
-  readonly #app: ReturnType<typeof buildServer>
+  readonly #server: ReturnType<typeof buildServer>
 
   constructor(env: Readonly<Record<string, string>>) {
     const config = loadConfig({ WEIR_PROFILE: 'dev', KAFKA_BROKERS: 'none:1', ...env })
@@ -51,22 +53,31 @@ export class TestIngress {
       lanes: () => this.#lanes,
       isClosing: () => this.isClosing,
     })
-    this.#app = buildServer({
-      ...{ config, metrics: this.metrics, receiver, readiness: () => [] },
-      flushMetrics: () => intakeMetrics.flush(),
+    this.#server = buildServer({
+      ...{ config, receiver, isClosing: () => this.isClosing },
+      probes: {
+        readiness: () => Promise.resolve([]),
+        metrics: async () => {
+          intakeMetrics.flush()
+          const { registry } = this.metrics
+          return { contentType: registry.contentType, text: await registry.metrics() }
+        },
+      },
     })
   }
 
   get port(): number {
-    return (this.#app.server.address() as AddressInfo).port
+    return (this.#server.address() as AddressInfo).port
   }
 
   async listen(): Promise<void> {
-    await this.#app.listen({ host: '127.0.0.1', port: 0 })
+    await listen(this.#server, { host: '127.0.0.1', port: 0 })
   }
 
   async close(): Promise<void> {
-    await this.#app.close()
+    this.#server.close()
+    this.#server.closeAllConnections()
+    await once(this.#server, 'close')
   }
 
   forget(): void {

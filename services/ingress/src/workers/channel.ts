@@ -1,0 +1,61 @@
+/** One end of the channel between the first process and a worker: a `ChildProcess`, a cluster `Worker` or `process`. */
+export interface Port {
+  send?(message: object): unknown
+  on(event: 'message', listener: (message: unknown) => void): unknown
+}
+
+/** What each side answers to the other's questions, by their names. */
+export type Answers = Readonly<Record<string, () => unknown>>
+
+type Message =
+  | { readonly kind: 'ask'; readonly id: number; readonly what: string }
+  | { readonly kind: 'answer'; readonly id: number; readonly value: unknown }
+
+const ANSWER_MS_MAX = 2_000
+
+/** Questions and answers, both ways. */
+export class Channel {
+  readonly #port: Port
+  readonly #answers: Answers
+  readonly #asked = new Map<number, (value: unknown) => void>()
+  #lastId = 0
+
+  constructor(port: Port, answers: Answers) {
+    this.#port = port
+    this.#answers = answers
+    port.on('message', (message) => void this.#receive(message as Message))
+  }
+
+  /** Undefined when no answer comes in time: the other side is gone, or too busy. */
+  ask(what: string): Promise<unknown> {
+    const id = (this.#lastId += 1)
+    return new Promise((resolve) => {
+      const finish = (value: unknown): void => {
+        clearTimeout(timer)
+        this.#asked.delete(id)
+        resolve(value)
+      }
+      const timer = setTimeout(finish, ANSWER_MS_MAX)
+      this.#asked.set(id, finish)
+      this.#send({ kind: 'ask', id, what })
+    })
+  }
+
+  async #receive(message: Message): Promise<void> {
+    if (message.kind === 'answer') {
+      this.#asked.get(message.id)?.(message.value)
+      return
+    }
+    const answer = this.#answers[message.what]
+    if (answer === undefined) return
+    this.#send({ kind: 'answer', id: message.id, value: await answer() })
+  }
+
+  #send(message: Message): void {
+    try {
+      this.#port.send?.(message)
+    } catch {
+      // It is closing: the question ends without an answer.
+    }
+  }
+}

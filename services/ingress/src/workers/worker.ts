@@ -1,0 +1,55 @@
+import type { ServiceDeps } from '@weir/service-kit'
+import type { IngressConfig } from '../config.ts'
+import type { Probes } from '../server.ts'
+import { start, type IngressService } from '../start.ts'
+import { Channel, type Port } from './channel.ts'
+
+/**
+ * One worker's ingress. Its probes tell of all workers, whichever of them is asked: a connection ends at any one.
+ * `stop` is called when the first process says so.
+ */
+export const startWorker = (
+  config: IngressConfig,
+  deps: ServiceDeps,
+  port: Port,
+  stop: () => void,
+): Promise<IngressService> => {
+  let own: Probes | undefined
+  const channel = new Channel(port, {
+    readiness: () => own?.readiness() ?? ['starting'],
+    metrics: async () => {
+      await own?.metrics()
+      return deps.metrics.snapshot()
+    },
+    reload: async () => (await started).reload(),
+    stop,
+  })
+  const started = start(shareOf(config), deps, (probes) => {
+    own = probes
+    return probesOfAll(channel)
+  })
+  return started
+}
+
+/** The bounds are the process's: each worker has its part of them. */
+export const shareOf = (config: IngressConfig): IngressConfig => {
+  const part = (bound: number): number => Math.ceil(bound / config.workers)
+  return {
+    ...config,
+    queueBytesMax: part(config.queueBytesMax),
+    arrivingBytesMax: part(config.arrivingBytesMax),
+    connectionsMax: part(config.connectionsMax),
+  }
+}
+
+const probesOfAll = (channel: Channel): Probes => ({
+  readiness: async () =>
+    ((await channel.ask('readiness')) as readonly string[] | undefined) ?? [
+      'the first process does not answer',
+    ],
+  metrics: async () =>
+    ((await channel.ask('metrics')) as Awaited<ReturnType<Probes['metrics']>> | undefined) ?? {
+      contentType: 'text/plain',
+      text: '',
+    },
+})

@@ -1,0 +1,154 @@
+import { readFileSync } from 'node:fs'
+import { Agent, request, type IncomingHttpHeaders } from 'node:http'
+import { decodeReceivedWebhook, TOPIC_SPECS, topicNames } from '@weir/contracts'
+import { ensureTopics, openTopicReader } from '@weir/kafka'
+import { freePorts, startServiceProcess, type ServiceProcess } from '@weir/local-stack'
+import { createLogger } from '@weir/service-kit'
+import { signedHeaders, SOURCES } from '@weir/sources'
+import { isolatedFolders, isolatedKafka } from '@weir/testkit'
+import { afterAll, beforeAll, expect, it, vi } from 'vitest'
+
+/** Two workers behind one port, as a process of their own. */
+const SECRET = 'a secret of the tests'
+const settings = isolatedKafka('workers')
+const CALL_MS_MAX = 2_000
+/** What was answered with 200, by interaction. */
+const accepted: string[] = []
+let ingress: ServiceProcess
+let port = 0
+
+interface Answer {
+  readonly status: number
+  readonly headers: IncomingHttpHeaders
+  readonly body: string
+}
+
+const call = (method: string, path: string, body = '', headers: Record<string, string> = {}, agent?: Agent) =>
+  new Promise<Answer>((resolve, reject) => {
+    const sent = request(
+      { host: '127.0.0.1', port, method, path, headers, agent: agent ?? false, timeout: CALL_MS_MAX },
+      (response) => {
+        let text = ''
+        response.setEncoding('utf8').on('data', (chunk: string) => (text += chunk))
+        response.on('end', () =>
+          resolve({ status: response.statusCode!, headers: response.headers, body: text }),
+        )
+      },
+    )
+    sent.on('error', reject)
+    // A connection that was on its way to a worker when that died has no owner.
+    sent.on('timeout', () => sent.destroy(new Error('no answer')))
+    sent.end(body)
+  })
+
+const bodyOf = (n: number): string =>
+  `{"interactionId":"i-${n}","eventType":"CALL_CONNECTED","sequenceNumber":1}`
+
+const headersOf = (body: string): Record<string, string> => {
+  const { verifier } = SOURCES.find(({ name }) => name === 'cxone')!
+  const signed = verifier.kind === 'hmac' ? signedHeaders(verifier, SECRET, Buffer.from(body)) : {}
+  return { 'content-type': 'application/json', ...signed }
+}
+
+/** On a connection of its own, so that workers take turns; or on the agent's. */
+const post = async (n: number, agent?: Agent): Promise<Answer> => {
+  const answer = await call('POST', '/webhooks/cxone', bodyOf(n), headersOf(bodyOf(n)), agent)
+  if (answer.status === 200) accepted.push(`i-${n}`)
+  return answer
+}
+
+const metric = async (line: string): Promise<number> => {
+  const { body } = await call('GET', '/metrics')
+  return Number(
+    body
+      .split('\n')
+      .find((one) => one.startsWith(line))
+      ?.split(' ')
+      .at(-1) ?? Number.NaN,
+  )
+}
+
+const workerPids = (): readonly number[] =>
+  readFileSync(`/proc/${ingress.pid}/task/${ingress.pid}/children`, 'latin1')
+    .split(' ')
+    .filter(Boolean)
+    .map(Number)
+
+const env = () => ({
+  ...{ WEIR_PROFILE: 'dev', INGRESS_WORKERS: '2', INGRESS_HOST: '127.0.0.1', INGRESS_PORT: String(port) },
+  ...{ KAFKA_BROKERS: settings.kafkaBrokers.join(','), TOPIC_PREFIX: settings.topicPrefix },
+  ...{
+    TOPIC_PARTITIONS: String(settings.topicPartitions),
+    SOURCE_CXONE_SECRETS: SECRET,
+    INGRESS_DRAIN_MS: '500',
+  },
+})
+
+const start = () =>
+  startServiceProcess({ folders: isolatedFolders('workers'), name: 'ingress', port, env: env() })
+
+beforeAll(async () => {
+  const logger = createLogger('test', 'silent')
+  await ensureTopics({ settings, logger, specs: TOPIC_SPECS, replicationFactor: 1, minInsyncReplicas: 1 })
+  port = (await freePorts(1))[0]!
+  ingress = start()
+  await ingress.untilReady()
+})
+
+afterAll(() => ingress.stop())
+
+it('share the port, and metrics are those of both', async () => {
+  await vi.waitFor(async () => expect((await call('GET', '/readyz')).status).toBe(200), { timeout: 10_000 })
+  const answers = await Promise.all(Array.from({ length: 20 }, (_, n) => post(n)))
+  expect(answers.map(({ status }) => status)).toEqual(Array(20).fill(200))
+  expect(workerPids()).toHaveLength(2)
+  expect(await metric('weir_ingress_requests_total{source="cxone",status="200"')).toBe(20)
+})
+
+it('refuse to start where the port is taken', async () => {
+  const second = start()
+  expect((await second.exited).code).toBe(1)
+  expect((await call('GET', '/livez')).status).toBe(200)
+})
+
+it('are started again when one dies; readiness says so, and the other goes on', async () => {
+  const [victim = 0] = workerPids()
+  process.kill(victim, 'SIGKILL')
+  await vi.waitFor(
+    async () => {
+      const { status, body } = await call('GET', '/readyz')
+      expect(status).toBe(503)
+      expect(body).toMatch(/worker \d/)
+    },
+    { timeout: 10_000, interval: 5 },
+  )
+  await vi.waitFor(async () => expect((await call('GET', '/readyz')).status).toBe(200), { timeout: 20_000 })
+  expect(workerPids()).toHaveLength(2)
+  expect(workerPids()).not.toContain(victim)
+  expect(await metric('weir_ingress_worker_restarts_total')).toBe(1)
+  const answers = await Promise.all([100, 101, 102, 103].map((n) => post(n)))
+  expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 200])
+})
+
+it('drain together: unready first, then connections close, and all that was answered 200 is there', async () => {
+  const agents = Array.from({ length: 4 }, () => new Agent({ keepAlive: true, maxSockets: 1 }))
+  const kept = await Promise.all(agents.map((agent, n) => post(200 + n, agent)))
+  expect(kept.map(({ headers }) => headers.connection)).toEqual(Array(4).fill('keep-alive'))
+  const ended = ingress.stop()
+  await vi.waitFor(async () => expect((await call('GET', '/readyz')).body).toContain('stopping'), {
+    interval: 10,
+  })
+  for (let n = 300, closing = 0; closing < agents.length; n++) {
+    const answers = await Promise.all(agents.map((agent) => post(n, agent).catch(() => undefined)))
+    closing = answers.filter((answer) => answer?.headers.connection !== 'keep-alive').length
+  }
+  await ended
+  expect(await ingress.exited).toEqual({ code: 0, signal: null })
+  const reader = await openTopicReader(settings, topicNames(settings.topicPrefix).received)
+  const written = new Set<string>()
+  await reader.readToEnd((records) => {
+    for (const record of records) written.add(decodeReceivedWebhook(record).interactionId)
+  })
+  await reader.close()
+  expect(accepted.filter((id) => !written.has(id))).toEqual([])
+})
