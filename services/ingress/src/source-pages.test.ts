@@ -1,0 +1,62 @@
+import { execFile } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { PRESETS } from '@weir/sources'
+import { afterAll, afterEach, describe, expect, it } from 'vitest'
+import { TestIngress } from './test-ingress.ts'
+
+/** The pages of docs/sources: what they configure is started, and what they send with curl and openssl is sent. */
+const PAGES = join(import.meta.dirname, '../../../docs/sources')
+const folder = mkdtempSync(join(tmpdir(), 'source-pages-'))
+afterAll(() => rmSync(folder, { recursive: true }))
+
+const run = promisify(execFile)
+
+const blocksOf = (name: string) => {
+  const text = readFileSync(join(PAGES, `${name}.md`), 'utf8')
+  return (language: string): string => new RegExp(`\`\`\`${language}\n([^]*?)\`\`\``).exec(text)?.[1] ?? ''
+}
+
+let ingress: TestIngress | undefined
+afterEach(() => ingress?.close())
+
+const startAsIn = async (block: (language: string) => string): Promise<TestIngress> => {
+  const file = join(folder, 'sources.yaml')
+  writeFileSync(file, block('yaml'))
+  const settings = block('env')
+    .trimEnd()
+    .split('\n')
+    .map((line) => line.split(/=(.*)/, 2))
+  ingress = new TestIngress({
+    ...(Object.fromEntries(settings) as Record<string, string>),
+    ...(block('yaml') !== '' && { SOURCES_FILE: file }),
+  })
+  await ingress.listen()
+  return ingress
+}
+
+const statusOf = async (script: string, { port }: TestIngress): Promise<number> => {
+  const { stdout } = await run('bash', ['-euc', script.replaceAll('127.0.0.1:3000', `127.0.0.1:${port}`)])
+  return Number(stdout.trimEnd().split('\n').at(-1))
+}
+
+describe.each(Object.keys(PRESETS).filter((name) => name !== 'custom'))('the page on %s', (name) => {
+  it('has a request that is taken', async () => {
+    const block = blocksOf(name)
+    const started = await startAsIn(block)
+    expect(await statusOf(block('sh'), started)).toBe(200)
+    expect(started.last).toMatchObject({ source: name })
+    expect(started.last.intakeError).toBeUndefined()
+  })
+
+  it('has one that another secret makes a refused one', async () => {
+    const block = blocksOf(name)
+    const started = await startAsIn(block)
+    const other = block('sh').replace(/^(SECRET=whsec_|SECRET=|TOKEN=)/, '$1b3RoZXI')
+    expect(other).not.toBe(block('sh'))
+    expect(await statusOf(other, started)).toBe(401)
+    expect(started.written).toEqual([])
+  })
+})
