@@ -1,19 +1,8 @@
-import { createHash } from 'node:crypto'
 import type { Shipment } from '@weir/simulator'
 import { sign, SOURCES, type SourceDefinition } from '@weir/sources'
-import type { OperationKind } from '@weir/truth'
 import { expect, it, onTestFinished } from 'vitest'
 import { Pipeline, SECRET } from './pipeline.ts'
-
-const shipment = (
-  { name, paths }: SourceDefinition,
-  kind: OperationKind,
-  raw: Buffer,
-  headers: Readonly<Record<string, string>>,
-): Shipment => ({
-  operation: { source: name, kind, rawHash: createHash('sha256').update(raw).digest('hex') },
-  ...{ path: paths[0]!, raw, headers: { 'content-type': 'application/json', ...headers } },
-})
+import { malformed, shipment } from './shipments.ts'
 
 /** Signed by whom they should be, and not what the source sends. */
 const malformedBodies = (source: string): Buffer[] =>
@@ -32,13 +21,6 @@ const malformedBodies = (source: string): Buffer[] =>
     .map((text) => Buffer.from(text))
     .concat(Buffer.concat([Buffer.from(`{"${source}":"`), Buffer.from([0xff, 0xfe]), Buffer.from('"}')]))
 
-const malformed = (source: SourceDefinition): Shipment[] =>
-  malformedBodies(source.name).map((raw) => {
-    const { verifier } = source
-    const headers = verifier.kind === 'hmac' ? { [verifier.header]: sign(verifier, SECRET, raw) } : {}
-    return shipment(source, 'malformed', raw, headers)
-  })
-
 const forged = (source: SourceDefinition): Shipment[] => {
   const { verifier, name } = source
   if (verifier.kind !== 'hmac') return []
@@ -52,10 +34,10 @@ const forged = (source: SourceDefinition): Shipment[] => {
     )
   const with_ = (id: string, signature: (raw: Buffer) => string): Shipment => {
     const raw = body(id)
-    return shipment(source, 'forged', raw, { [header]: signature(raw) })
+    return shipment(source, { kind: 'forged' }, raw, { [header]: signature(raw) })
   }
   return [
-    shipment(source, 'forged', body('unsigned'), {}),
+    shipment(source, { kind: 'forged' }, body('unsigned'), {}),
     with_('empty', () => ''),
     with_('other-secret', (raw) => sign(verifier, 'another secret', raw)),
     with_('other-body', () => sign(verifier, SECRET, body('of another body'))),
@@ -67,9 +49,9 @@ const forged = (source: SourceDefinition): Shipment[] => {
 it('keeps each authentic body that is malformed as one dead letter, and nothing of a forged request', async () => {
   const pipeline = await Pipeline.start('bad-requests')
   onTestFinished(() => pipeline.close())
-  const bad = SOURCES.flatMap(malformed)
+  const bad = SOURCES.flatMap((source) => malformedBodies(source.name).map((raw) => malformed(source, raw)))
   const false_ = SOURCES.flatMap(forged)
-  const tooLarge = shipment(SOURCES[0]!, 'malformed', Buffer.alloc(300_000, ' '), {})
+  const tooLarge = shipment(SOURCES[0]!, { kind: 'malformed' }, Buffer.alloc(300_000, ' '), {})
   // A provider that is answered 400 may send the same again.
   await pipeline.send([...bad, ...false_, tooLarge])
   await pipeline.send([...bad, ...false_, tooLarge])

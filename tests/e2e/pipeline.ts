@@ -129,8 +129,8 @@ export class Pipeline {
     return `http://127.0.0.1:${this.#ports.get(keyOf('ingress', instance))!}`
   }
 
-  /** Resolves once it is ready. An instance that was there before comes back to its port and its state. */
-  async start(name: ServiceName, instance = 0): Promise<void> {
+  /** Resolves once it is ready. An instance that was there before comes back to its port and its state. `env`: of this start alone. */
+  async start(name: ServiceName, instance = 0, env: Env = {}): Promise<void> {
     const key = keyOf(name, instance)
     let port = this.#ports.get(key)
     if (port === undefined) {
@@ -138,7 +138,7 @@ export class Pipeline {
       this.#ports.set(key, port)
     }
     const service = await startService({
-      ...{ folders: this.#folders, name, instance, port, env: this.env, files: this.#files },
+      ...{ folders: this.#folders, name, instance, port, env: { ...this.env, ...env }, files: this.#files },
       ...(name === 'dedup' && { stateDir: this.#stateDir(instance) }),
     })
     this.#services.set(key, service)
@@ -152,6 +152,11 @@ export class Pipeline {
   /** kill -9 */
   async kill(name: ServiceName, instance = 0): Promise<void> {
     await this.#take(keyOf(name, instance))?.kill()
+  }
+
+  /** Resolves when it has ended by itself, as a failpoint lets it. */
+  async died(name: ServiceName, instance = 0): Promise<void> {
+    await this.#take(keyOf(name, instance))?.exited
   }
 
   /** As an orchestrator stops it. */

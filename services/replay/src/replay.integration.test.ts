@@ -248,5 +248,9 @@ it('cancels, shows, exports in the shapes of earlier systems, and asks everyone 
   )
   await call('POST', `/v1/jobs/${json.id as string}/cancel`)
   expect(await ended(json.id as string)).toMatchObject({ state: 'cancelled' })
-  expect((await readAll(topics.normalizerReplay)).length).toBeLessThan(50)
+  const returned = (await readAll(topics.normalizerReplay)).length
+  expect(returned).toBeLessThan(50)
+  const count = async (status: string) =>
+    (await call('GET', `/v1/letters/count?stage=normalizer&status=${status}`)).json.count
+  expect([await count('replayed'), await count('pending_inspection')]).toEqual([returned, 50 - returned])
 }, 120_000)

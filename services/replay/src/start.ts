@@ -1,4 +1,5 @@
 import { parseDeadLetterKeys, TOPIC_SPECS, topicNames, type TopicRole } from '@weir/contracts'
+import { failpointsOf } from '@weir/consumer'
 import { EventReader } from '@weir/event-codec'
 import { checkTopics, openLanes, startStage, waitForBrokers } from '@weir/kafka'
 import { Closers, ConfigError, describeSettings, type Service, type ServiceDeps } from '@weir/service-kit'
@@ -43,6 +44,7 @@ export const start = async (config: ReplayConfig, { logger, metrics }: ServiceDe
       inputs: [topics.replayCommands],
       outputs: OUTPUTS.map((role) => topics[role]),
       stateTopic: topics.replayState,
+      ...failpointsOf('replay'),
       openOwner: () => Promise.resolve(new ReplayOwner({ ...owner, events: new EventReader(config) })),
     })
     closers.add(() => stage.stop())
