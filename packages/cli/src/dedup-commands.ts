@@ -1,6 +1,6 @@
 import { InvalidArgumentError, type Command } from 'commander'
 import { dedup, rebuildState, repartition } from '@weir/dedup'
-import { StateError } from '@weir/kafka'
+import { RetriableError, StateError, TransactionError } from '@weir/kafka'
 import { ConfigError } from '@weir/service-kit'
 
 const progress = (text: string): void => {
@@ -19,8 +19,11 @@ const guarded =
     try {
       await act(options)
     } catch (error) {
-      if (!(error instanceof StateError || error instanceof ConfigError)) throw error
-      progress(error.message)
+      if (error instanceof RetriableError || error instanceof TransactionError) {
+        progress(`${error.message}. Make the call again: it goes on.`)
+      } else if (error instanceof StateError || error instanceof ConfigError) {
+        progress(error.message)
+      } else throw error
       process.exitCode = error instanceof ConfigError ? 2 : 1
     }
   }

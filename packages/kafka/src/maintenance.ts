@@ -11,6 +11,7 @@ import { silentLogger } from './silent-logger.ts'
 import { BARRIER_KEY } from './state-partition.ts'
 import { untilLed } from './topic-leaders.ts'
 import { TransactionalProducer } from './transactional-producer.ts'
+import { abortUnended } from './unended-transactions.ts'
 
 /** Access to a stopped stage's partitions, for tools that repair or move its state. */
 export interface Maintenance {
@@ -48,8 +49,10 @@ export const openMaintenance = async (options: {
   /** As the stage has it. */
   readonly service: string
   readonly stateTopic: string
+  /** All that the stage or this tool ever writes to. */
+  readonly outputs: readonly string[]
 }): Promise<Maintenance> => {
-  const { settings, service, stateTopic } = options
+  const { settings, service, stateTopic, outputs } = options
   const client = { settings, logger: silentLogger, clientId: `weir-${service}-maintenance` }
   const groupId = `${settings.topicPrefix}${service}`
   const cluster = kafkaCluster(client)
@@ -119,21 +122,23 @@ export const openMaintenance = async (options: {
       })
     },
     claim: async (partition) => {
-      const producer = new TransactionalProducer({
-        ...{ kafka, groupId, transactionTimeoutMs: settings.transactionTimeoutMs },
-        transactionalId: `${groupId}-${partition}`,
-      })
+      const transactionalId = `${groupId}-${partition}`
+      const { transactionTimeoutMs } = settings
+      const producer = new TransactionalProducer({ kafka, groupId, transactionTimeoutMs, transactionalId })
       try {
         await producer.fence()
+        const topics = [stateTopic, ...outputs]
+        await know(topics)
+        await abortUnended({ cluster, transactionalId, topics, logger: silentLogger })
         await producer.barrier(stateTopic, partition, randomBytes(16))
       } catch (error) {
         await producer.close()
         throw error
       }
       return {
-        commit: (outputs, next = {}) =>
+        commit: (records, next = {}) =>
           producer.commit(
-            outputs,
+            records,
             Object.entries(next).map(([topic, offset]) => ({ topic, partition, offset, metadata: '' })),
           ),
         close: () => producer.close(),

@@ -132,7 +132,9 @@ it('fills an empty state topic, as after its deletion', async () => {
   }
   await whole.close()
   const { settings, topics } = deployment
-  const maintenance = await openMaintenance({ settings, service: 'dedup', stateTopic: topics.seen })
+  const maintenance = await openMaintenance({
+    ...{ settings, service: 'dedup', stateTopic: topics.seen, outputs: [] },
+  })
   const claim = await maintenance.claim(0)
   const any = { topic: topics.duplicates, partition: 0, ...webhook('any') }
   await claim.commit([any], { [topics.received]: BigInt(all.length) })

@@ -71,7 +71,7 @@ const run = (
 it('refuses partitions that were added by hand, and then gives them their keys', async () => {
   await fillBefore()
   const maintenance = await openMaintenance({
-    ...{ settings: before.settings, service: 'dedup', stateTopic: before.topics.seen },
+    ...{ settings: before.settings, service: 'dedup', stateTopic: before.topics.seen, outputs: [] },
   })
   await maintenance.addPartitions(
     Object.values(before.topics).filter((name) => !/shapes|schemas|commands|state\.v/.test(name)),

@@ -1,12 +1,18 @@
 import { topicNames } from '@weir/contracts'
 import { openMaintenance, StateError, type KafkaSettings, type Maintenance } from '@weir/kafka'
 
+/** By dedup, and by `weir dedup repartition`. */
+const WRITTEN = ['unique', 'stats', 'duplicates', 'dedupDlq', 'received', 'dedupReplay'] as const
+
 export const withMaintenance = async <T>(
   settings: KafkaSettings,
   use: (maintenance: Maintenance) => Promise<T>,
 ): Promise<T> => {
-  const stateTopic = topicNames(settings.topicPrefix).seen
-  const maintenance = await openMaintenance({ settings, service: 'dedup', stateTopic })
+  const topics = topicNames(settings.topicPrefix)
+  const maintenance = await openMaintenance({
+    ...{ settings, service: 'dedup', stateTopic: topics.seen },
+    outputs: WRITTEN.map((role) => topics[role]),
+  })
   try {
     return await use(maintenance)
   } finally {
