@@ -36,12 +36,15 @@ const lane = (target: string, faults: readonly Fault[]): Lane => ({ target, step
 const visits = (id: string, count: number, zombieMs?: number): readonly Fault[] =>
   Array.from({ length: count }, () => visit(id, zombieMs))
 
-/** As if a step had failed: the transaction is aborted and its process lives on. */
-const thrown = (failpoint: string, count: number): readonly Fault[] =>
+const at = (failpoint: string, action: string, pauseMs: number, count: number): readonly Fault[] =>
   Array.from({ length: count }, () => ({
     ...({ kind: 'failpoint', point: failpoint, failpoint, how: 'SIGTERM' } as const),
-    ...{ spec: `${failpoint}:throw:8`, ends: false, pauseMs: 0 },
+    ...{ spec: `${failpoint}:${action}`, ends: false, pauseMs },
   }))
+/** As if a step had failed: the transaction is aborted and its process lives on. */
+const thrown = (failpoint: string, count: number): readonly Fault[] => at(failpoint, 'throw:8', 0, count)
+const paused = (failpoint: string, ms: number, count: number): readonly Fault[] =>
+  at(failpoint, `pause:8:${ms}`, ms, count)
 
 const planted = (
   mutation: MutationName,
@@ -92,10 +95,10 @@ export const DEFECTS: readonly Defect[] = [
     'assume_committed',
     'a commit whose reply is lost counts as committed',
     [
-      lane('dedup-1', visits('dedup-zombie-committing', 3, 4_500)),
-      lane('dedup-2', visits('dedup-zombie-committing', 3, 4_500)),
+      lane('dedup-1', paused('dedup.offsets-sent', 6_500, 2)),
+      lane('dedup-2', paused('dedup.offsets-sent', 6_500, 2)),
     ],
-    { KAFKA_TRANSACTION_TIMEOUT_MS: '3000' },
+    { KAFKA_TRANSACTION_TIMEOUT_MS: '5000', KAFKA_SESSION_TIMEOUT_MS: '20000' },
   ),
   planted('resend_from_memory', 'after a lost reply the same transaction is sent again', [
     lane('dedup-1', visits('dedup-reply-lost', 2)),

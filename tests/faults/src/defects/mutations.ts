@@ -131,6 +131,11 @@ export const MUTATIONS = {
       find: 'allowAutoTopicCreation: false,',
       replace: 'allowAutoTopicCreation: false,\n      idempotent: true,',
     },
+    {
+      file: 'packages/kafka/src/lanes.ts',
+      find: 'const FAILURES_UNTIL_RECONNECT = 3',
+      replace: 'const FAILURES_UNTIL_RECONNECT = 1_000_000',
+    },
     // Of one record each, so that the numbers of two sends are surely the same.
     {
       file: 'services/ingress/src/start.ts',
