@@ -14,8 +14,10 @@ export const MUTATIONS = {
   ack_before_produce: [
     {
       file: 'services/ingress/src/receiver.ts',
-      find: 'await lanes.send(partitionOf(record.key, lanes.partitions), record)',
-      replace: 'lanes.send(partitionOf(record.key, lanes.partitions), record).catch(() => undefined)',
+      find: 'const sent = lanes.send(partitionOf(record.key, lanes.partitions), record)',
+      replace:
+        'lanes.send(partitionOf(record.key, lanes.partitions), record).catch(() => undefined)\n' +
+        '    const sent = Promise.resolve()',
     },
   ],
   /** A filter's perhaps is taken for a yes. */
@@ -52,8 +54,8 @@ export const MUTATIONS = {
   random_transactional_id: [
     {
       file: 'packages/kafka/src/partition-run.ts',
-      find: 'transactionalId: `${stage.settings.topicPrefix}${stage.service}-${partition}`',
-      replace: "transactionalId: `${stage.service}-${partition}-${randomBytes(4).toString('hex')}`",
+      find: 'const transactionalId = `${stage.settings.topicPrefix}${stage.service}-${partition}`',
+      replace: "const transactionalId = `${stage.service}-${partition}-${randomBytes(4).toString('hex')}`",
     },
   ],
   /** The offset is committed first, the rows later. */
@@ -90,8 +92,8 @@ export const MUTATIONS = {
   resend_from_memory: [
     {
       file: 'packages/kafka/src/partition-run.ts',
-      find: 'const written = await producer.commit(staged.outputs, {',
-      replace: 'const written = await commitTwice(producer, staged.outputs, {',
+      find: 'const written = await producer.commit(staged.outputs, [',
+      replace: 'const written = await commitTwice(producer, staged.outputs, [',
     },
     {
       file: 'packages/kafka/src/partition-run.ts',
@@ -108,9 +110,9 @@ export const MUTATIONS = {
       find: "this.#onStep?.('begin', outputs)\n      const transaction = await this.#producer.transaction()",
       replace: [
         "this.#onStep?.('begin', outputs)",
-        'const early = { partition: offset.partition, offset: String(offset.offset), metadata: offset.metadata }',
+        'const early = offsets.map(({ topic, partition, offset, metadata }) => ({ topic, partitions: [{ partition, offset: String(offset), metadata }] }))',
         'const first = await this.#producer.transaction()',
-        'await first.sendOffsets({ consumerGroupId: this.#groupId, topics: [{ topic: offset.topic, partitions: [early] }] })',
+        'await first.sendOffsets({ consumerGroupId: this.#groupId, topics: early })',
         'await first.commit()',
         'const transaction = await this.#producer.transaction()',
       ].join('\n      '),
