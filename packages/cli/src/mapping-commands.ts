@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { checkMappings, loadMappings, tryMapping } from '@weir/normalizer'
+import { checkMappings, readMappings, tryMapping } from '@weir/normalizer'
 import { ConfigError } from '@weir/service-kit'
 import type { Command } from 'commander'
 
@@ -9,6 +9,11 @@ const print = (text: string): void => {
 
 const mappingPaths = (): string[] =>
   (process.env.MAPPINGS_FILE ?? '').split(',').filter((path) => path !== '')
+
+const sourcesFile = (): string | undefined => {
+  const file = process.env.SOURCES_FILE
+  return file === '' ? undefined : file
+}
 
 /** Exit code 2 for mappings that cannot be used. */
 const guarded = (act: () => void): void => {
@@ -32,7 +37,7 @@ export const addMappingCommands = (program: Command): void => {
     .description('Shows what the mappings make of payloads, and which path gave each field.')
     .action((files: string[], { source }: { source: string }) =>
       guarded(() => {
-        const set = loadMappings(mappingPaths())
+        const set = readMappings(mappingPaths(), sourcesFile())
         for (const file of files) {
           const { mapping: name, matched, event, deadLetter } = tryMapping(set, source, readFileSync(file))
           const { raw: _, bodyHash: __, eventKey: ___, ...shown } = event ?? {}
@@ -51,7 +56,7 @@ export const addMappingCommands = (program: Command): void => {
     .description('Reads mappings and runs the tests that they hold; without paths those of MAPPINGS_FILE.')
     .action((paths: string[]) =>
       guarded(() => {
-        const verdicts = checkMappings(loadMappings(paths.length > 0 ? paths : mappingPaths()))
+        const verdicts = checkMappings(readMappings(paths.length > 0 ? paths : mappingPaths(), sourcesFile()))
         const failed = verdicts.filter(({ problems }) => problems.length > 0)
         for (const { file, name, problems } of failed) print(`${file}: ${name}:\n  ${problems.join('\n  ')}`)
         print(`${verdicts.length - failed.length} passed, ${failed.length} failed`)

@@ -32,6 +32,11 @@ export const SETTINGS = {
     schema: setting.list([]),
     help: 'Files and folders of mappings (YAML or JSON), separated by commas; they come before the built-in ones.',
   },
+  sourcesFile: {
+    env: 'SOURCES_FILE',
+    schema: setting.optionalText(),
+    help: 'As ingress has it: its sources are mapped like their presets, and unknownFields: ignore counts here.',
+  },
   datadogApiKey: {
     env: 'DATADOG_API_KEY',
     schema: setting.optionalText(),

@@ -4,7 +4,8 @@ import { start } from './start.ts'
 
 export type { NormalizerConfig }
 export { checkMappings, tryMapping, type MappingTrial, type MappingVerdict } from './mappings/try-mappings.ts'
-export { loadMappings, type MappingSet } from './mappings/load-mappings.ts'
+export { readMappings } from './mappings/sources-file.ts'
+export { ShapeCache } from './shape.ts'
 
 export const normalizer: ServiceDefinition<NormalizerConfig> = {
   name: 'normalizer',

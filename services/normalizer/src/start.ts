@@ -8,7 +8,7 @@ import { SETTINGS, type NormalizerConfig } from './config.ts'
 import { DatadogGauges } from './datadog.ts'
 import { InvalidPartError } from './mappings/compile-part.ts'
 import { InvalidSchemaError } from './mappings/compile-rules.ts'
-import { loadMappings } from './mappings/load-mappings.ts'
+import { readMappings } from './mappings/sources-file.ts'
 import { normalizerMetrics, schemaMetrics } from './normalizer-metrics.ts'
 import { NormalizerOwner } from './normalizer-owner.ts'
 import { normalizerPipeline, type NormalizerPipeline } from './pipeline.ts'
@@ -22,7 +22,7 @@ export const start = async (config: NormalizerConfig, deps: ServiceDeps): Promis
   const closers = new Closers()
   const topics = topicNames(config.topicPrefix)
   const approvals = new Approvals(config, topics, deps.logger)
-  const set = loadMappings(config.mappingPaths)
+  const set = readMappings(config.mappingPaths, config.sourcesFile)
   const holds = Object.values(set.rules).some(({ unknownFields }) => unknownFields === 'reject')
   const pipeline = compile(set, (source, fingerprint) => approvals.has(source, fingerprint))
   const openWriter = sharedWriter(config, topics.normalized)

@@ -1,0 +1,75 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { ConfigError } from '@weir/service-kit'
+import { afterEach, beforeEach, expect, it } from 'vitest'
+import type { MappingSet } from './load-mappings.ts'
+import { readMappings } from './sources-file.ts'
+import { tryMapping } from './try-mappings.ts'
+
+let folder = ''
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'weir-sources-'))
+})
+afterEach(() => rmSync(folder, { recursive: true }))
+
+const write = (name: string, content: string): string => {
+  writeFileSync(join(folder, name), content)
+  return join(folder, name)
+}
+
+const SOURCES = `
+version: 1
+sources:
+  bot: { preset: cognigy, unknownFields: ignore }
+  calls: { preset: cxone }
+  shop: { preset: shopify }
+  nice: { preset: nice, unknownFields: ignore }
+`
+const BOT = { conversationId: 'c', sessionId: 's', intent: 'i', timestamp: 1, userId: 'u', more: 1 }
+
+const load = (mappings?: string) =>
+  readMappings(
+    mappings === undefined ? [] : [write('mappings.yaml', mappings)],
+    write('sources.yaml', SOURCES),
+  )
+
+const map = (set: MappingSet, source: string, payload: object) =>
+  tryMapping(set, source, Buffer.from(JSON.stringify(payload)))
+
+it('maps a source of the file like its preset, with its own rule about unknown fields', () => {
+  const set = load()
+  expect(map(set, 'bot', BOT)).toMatchObject({
+    event: { intent: 'i', sessionId: 's', channel: 'bot', attributes: {} },
+  })
+  const call = {
+    interactionId: 'i',
+    eventType: 't',
+    timestamp: '2024-05-11T12:00:00Z',
+    skill: 'Sales',
+    more: 1,
+  }
+  expect(map(set, 'calls', call)).toMatchObject({ event: { skill: 'Sales', attributes: { more: '1' } } })
+  expect(map(set, 'nice', { interactionId: 'i', extra: true })).toMatchObject({ event: { attributes: {} } })
+})
+
+it('keeps every field of a source that nobody has mapped', () => {
+  expect(map(load(), 'shop', { order: { id: 1 }, total: '9' })).toMatchObject({
+    event: { attributes: { order: '{"id":1}', total: '"9"' }, partsMissing: [] },
+  })
+})
+
+it('lets a mapping file have the first word', () => {
+  const set = load(`
+sources: { bot: { unknownFields: evolve } }
+mappings: [{ name: own bot, source: bot, fields: { message: $.more } }]
+`)
+  const { event } = map(set, 'bot', BOT) as { event: Record<string, unknown> }
+  expect(event).toMatchObject({ message: '1', intent: null })
+  expect(Object.keys(event.attributes as object)).toContain('intent')
+})
+
+it('refuses a sources file that cannot be used', () => {
+  expect(() => readMappings([], join(folder, 'none.yaml'))).toThrow(ConfigError)
+  expect(() => readMappings([], write('bad.yaml', 'version: 2'))).toThrow(/bad\.yaml:1/)
+})

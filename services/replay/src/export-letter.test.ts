@@ -1,0 +1,61 @@
+import { HEADER } from '@weir/contracts'
+import { describe, expect, it } from 'vitest'
+import { exportLetter, hexPreview } from './export-letter.ts'
+import { readLetter } from './letter.ts'
+
+const AT = Date.UTC(2024, 4, 11, 12)
+
+const letter = (reason: string, body: Buffer, replayCount = 0) =>
+  readLetter(
+    'dedup',
+    {
+      ...{ topic: 't', partition: 1, offset: 2n, timestamp: AT, key: Buffer.from('k'), value: body },
+      headers: Object.fromEntries(
+        Object.entries({
+          ...{ [HEADER.dlqReason]: reason, [HEADER.dlqError]: 'why', [HEADER.source]: 'cxone' },
+          ...{ [HEADER.firstFailedAt]: String(AT), [HEADER.replayCount]: String(replayCount) },
+        }).map(([name, text]) => [name, Buffer.from(text)]),
+      ),
+    },
+    'pending_inspection',
+  )
+const exported = (format: 's2' | 's3' | 's3-full' | 'weir', reason: string, body: string, replays = 0) =>
+  exportLetter(letter(reason, Buffer.from(body), replays), format, undefined)
+const timestamp = '2024-05-11T12:00:00.000Z'
+
+describe('S2 Node router', () => {
+  it('S2 writes a dead letter as payload, error and timestamp', () => {
+    expect(exported('s2', 'unmappable', '{"a":1}')).toEqual({
+      ...{ payload: { a: 1 }, error: 'Validation error: why', timestamp },
+    })
+  })
+})
+
+describe('S3 schema evolution', () => {
+  it('S3 writes a dead letter as timestamp, original_payload, error_message, retry_count and status', () => {
+    expect(exported('s3', 'missing_field', '{"id":"evt-1"}', 2)).toEqual({
+      ...{ timestamp, original_payload: { id: 'evt-1' }, error_message: 'Validation error: why' },
+      ...{ retry_count: 2, status: 'pending_inspection' },
+    })
+    expect(exported('s3-full', 'invalid_json', '{"cut')).toEqual({
+      ...{ timestamp, payload: '{"cut', error: 'JSONDecodeError: why' },
+    })
+  })
+
+  it.each([
+    ['invalid_json', 'JSONDecodeError: why'],
+    ['wrong_type', 'Validation error: why'],
+    ['row_rejected', 'MigrationBulkWriteError: why'],
+    ['key_conflict', 'why'],
+  ])('S3 begins the error of %s as its systems did', (reason, error_message) => {
+    expect(exported('s3', reason, '{}')).toMatchObject({ error_message })
+  })
+
+  it('S3 keeps the raw bytes, and shows them as hex for forensics', () => {
+    const body = Buffer.from([0xff, 0x00, 0x7b, 0x22])
+    expect(exportLetter(letter('invalid_encoding', body), 'weir', undefined)).toMatchObject({
+      ...{ body: body.toString('base64'), sealed: false, reason: 'invalid_encoding' },
+    })
+    expect(hexPreview(body)).toMatch(/^00000000 {2}ff 00 7b 22 +\.\.\{"$/)
+  })
+})
