@@ -10,6 +10,8 @@ export type Bench = (args: readonly string[], rig: BenchRig) => Promise<BenchRes
 export interface BenchRig {
   /** The brokers of KAFKA_BROKERS, else a fresh local one that ends with the run. */
   kafka(): Promise<readonly string[]>
+  /** The registry of SCHEMA_REGISTRY_URL, else a fresh local one that ends with the run. */
+  registry(): Promise<string>
   /** A folder of this run, deleted at its end. */
   readonly folder: string
   /** A line for whoever watches; not part of the result. */

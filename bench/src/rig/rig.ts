@@ -2,10 +2,12 @@ import { mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import {
   fetchKafka,
+  fetchRegistry,
   findJava,
   folders as foldersOf,
   freePorts,
   startKafka,
+  startRegistry,
   weirHome,
   type LocalServer,
 } from '@weir/local-stack'
@@ -22,9 +24,20 @@ export const openRig = (): BenchRig & { close(): Promise<void> } => {
     process.stderr.write(`${text}\n`)
   }
   let server: Promise<LocalServer> | undefined
-  const start = async (): Promise<LocalServer> => {
+  let registry: Promise<LocalServer> | undefined
+  const javaOr = async (setting: string): Promise<string> => {
     const java = await findJava()
-    if (java === undefined) throw new Error('A benchmark needs Java 17 or later, or KAFKA_BROKERS.')
+    if (java === undefined) throw new Error(`A benchmark needs Java 17 or later, or ${setting}.`)
+    return java
+  }
+  const openRegistry = async (): Promise<LocalServer> => {
+    const java = await javaOr('SCHEMA_REGISTRY_URL')
+    await fetchRegistry(folders)
+    const [port] = await freePorts(1)
+    return startRegistry({ folders, java, port: port! })
+  }
+  const start = async (): Promise<LocalServer> => {
+    const java = await javaOr('KAFKA_BROKERS')
     await fetchKafka(folders)
     const [port, controllerPort] = await freePorts(2)
     return startKafka({ folders, java, port: port!, controllerPort: controllerPort!, optimised: true })
@@ -38,9 +51,17 @@ export const openRig = (): BenchRig & { close(): Promise<void> } => {
       server ??= start()
       return [(await server).url]
     },
+    registry: async () => {
+      const given = process.env.SCHEMA_REGISTRY_URL
+      if (given !== undefined && given !== '') return given
+      registry ??= openRegistry()
+      return (await registry).url
+    },
     close: async () => {
-      const running = await server?.catch(() => undefined)
-      await running?.stop()
+      for (const starting of [server, registry]) {
+        const running = await starting?.catch(() => undefined)
+        await running?.stop()
+      }
       rmSync(join(home, under), { recursive: true, force: true })
     },
   }
