@@ -55,7 +55,7 @@ const program = new Command('security')
   )
   .option('--only <name>', 'only rows whose name contains this')
   .addOption(
-    new Option('--first-port <port>', 'use ten ports from here (default: free ones)').argParser(port),
+    new Option('--first-port <port>', 'use twelve ports from here (default: free ones)').argParser(port),
   )
   .showHelpAfterError()
   .action(async (options: Options) => {

@@ -12,6 +12,8 @@ export interface SecuritySummary {
   readonly differences: number
   readonly secs: number
   readonly cases: readonly CaseResult[]
+  /** The same for whoever runs several programmes. */
+  readonly checks: readonly { readonly name: string; readonly ok: boolean; readonly detail: string }[]
 }
 
 export const isDifferent = ({ expected, seen }: CaseResult): boolean => expected !== seen
@@ -34,4 +36,9 @@ export const rowText = (result: CaseResult): string => {
 export const summarise = (tier: string, secs: number, cases: readonly CaseResult[]): SecuritySummary => ({
   ...{ tier, rows: cases.length, differences: cases.filter(isDifferent).length },
   ...{ secs: Math.round(secs * 10) / 10, cases },
+  checks: cases.map((one) => ({
+    name: one.name,
+    ok: !isDifferent(one),
+    detail: `expected ${one.expected}, seen ${one.seen}`,
+  })),
 })

@@ -1,4 +1,4 @@
-import { createHmac, randomBytes } from 'node:crypto'
+import { createHmac, generateKeyPairSync, randomBytes, type KeyObject } from 'node:crypto'
 
 /** A source as the suite signs for it: written from the providers' descriptions, sharing nothing with Weir's own verifier. */
 export interface SourceUnderTest {
@@ -58,8 +58,26 @@ export interface Secrets {
   readonly nice: string
   readonly cognigyToken: string
   readonly bodyHashKey: string
+  /** `whsec_<base64>`. */
+  readonly standard: string
+  readonly stripe: string
+  readonly slack: string
+  readonly millis: string
+  readonly consoleToken: string
   /** Was good once; no process has it. */
   readonly retired: string
+}
+
+/** Of a sender that signs with ed25519: the public half is configured. */
+export interface SigningKey {
+  readonly key: KeyObject
+  /** The 32 bytes, as ed25519 has them. */
+  readonly publicBytes: Buffer
+}
+
+export const freshSigningKey = (): SigningKey => {
+  const { privateKey, publicKey } = generateKeyPairSync('ed25519')
+  return { key: privateKey, publicBytes: publicKey.export({ format: 'der', type: 'spki' }).subarray(-32) }
 }
 
 export const freshSecrets = (): Secrets => ({
@@ -69,6 +87,11 @@ export const freshSecrets = (): Secrets => ({
   nice: canarySecret('nice'),
   cognigyToken: canarySecret('cognigy'),
   bodyHashKey: canarySecret('body-hash'),
+  standard: `whsec_${Buffer.from(canarySecret('standard')).toString('base64')}`,
+  stripe: canarySecret('stripe'),
+  slack: canarySecret('slack'),
+  millis: canarySecret('millis'),
+  consoleToken: canarySecret('console'),
   retired: canarySecret('retired'),
 })
 

@@ -1,4 +1,5 @@
 import { aftermathCases } from './cases/aftermath.ts'
+import { consoleCases } from './cases/console.ts'
 import { deadLetterCases } from './cases/dead-letters.ts'
 import { duplicateCases } from './cases/duplicates.ts'
 import { floodCases, labelCases } from './cases/flood.ts'
@@ -7,6 +8,7 @@ import { jsonCases } from './cases/json.ts'
 import { leakCases } from './cases/leaks.ts'
 import { naughtyCases } from './cases/naughty.ts'
 import { presetCases } from './cases/presets.ts'
+import { schemeCases } from './cases/schemes.ts'
 import { signatureCases } from './cases/signature.ts'
 import { slowRows } from './cases/slow.ts'
 import { smugglingCases } from './cases/smuggling.ts'
@@ -18,6 +20,7 @@ import type { SecurityCase } from './security-case.ts'
 /** In the order in which they run: the last groups look back at all before. */
 export const allCases = (rig: Rig): readonly SecurityCase[] => [
   ...signatureCases(rig.sources),
+  ...schemeCases(),
   ...httpRuleCases(),
   ...smugglingCases(),
   ...jsonCases(),
@@ -25,6 +28,7 @@ export const allCases = (rig: Rig): readonly SecurityCase[] => [
   ...presetCases(),
   ...duplicateCases(),
   ...slowRows(),
+  ...consoleCases(),
   ...floodCases(),
   ...labelCases(),
   ...naughtyCases(),

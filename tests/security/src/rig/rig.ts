@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { TOPIC_SPECS } from '@weir/contracts'
 import { ensureTopics, type KafkaSettings } from '@weir/kafka'
@@ -7,7 +7,14 @@ import { folders as foldersOf, freePorts, weirHome, type Folders, type LocalProc
 import { HttpClient } from '../http-client.ts'
 import { Journal } from '../journal.ts'
 import type { Tier } from '../tier.ts'
-import { freshSecrets, sourcesUnderTest, type Secrets, type SourcesUnderTest } from '../source-under-test.ts'
+import {
+  freshSecrets,
+  freshSigningKey,
+  sourcesUnderTest,
+  type Secrets,
+  type SigningKey,
+  type SourcesUnderTest,
+} from '../source-under-test.ts'
 import { startServers, type Servers } from './servers.ts'
 import { startServiceProcess, type ServiceEnvironment, type ServiceSpec } from './service-process.ts'
 import { StoredRows } from './stored-rows.ts'
@@ -19,7 +26,7 @@ export const BODY_BYTES_MAX = 262_144
 const REQUEST_BUDGET_MS = 20_000
 /** Answers of an ingress without Kafka shall not take so long. */
 const CUT_OFF_BUDGET_MS = 1_500
-const PORTS = 10
+const PORTS = 12
 /** Of the ingress that limits: far more than the flood's other source sends at once, far fewer than the flood. */
 const RATE_PER_SEC = 50
 /** Addresses of the loopback network: whoever asks from there is a peer of its own. */
@@ -36,6 +43,11 @@ export interface Rig {
   readonly ingress: HttpClient
   /** Of an ingress whose brokers never answer, with the newest secrets only. */
   readonly cutOff: HttpClient
+  /** Of an ingress whose sources come from a file. */
+  readonly schemes: HttpClient
+  readonly consoleApi: HttpClient
+  /** The sender that the file's sources trust. */
+  readonly trusted: SigningKey
   /** Of an ingress that takes 50 requests a second of each source, and 100 at once. */
   readonly limited: HttpClient
   readonly topics: TopicLog
@@ -51,7 +63,7 @@ export interface Rig {
 
 export interface RigOptions {
   readonly tier: Tier
-  /** First of ten ports to use; undefined: free ones. */
+  /** First of twelve ports to use; undefined: free ones. */
   readonly firstPort?: number
   readonly progress: (text: string) => void
 }
@@ -84,7 +96,8 @@ export const openRig = async ({ tier, firstPort, progress }: RigOptions): Promis
     ...{ groupSessionMs: 6_000, transactionTimeoutMs: 10_000 },
   }
   const secrets = freshSecrets()
-  const specs = serviceSpecs({ settings, servers, secrets, folders, ports: servicePorts, tier })
+  const trusted = freshSigningKey()
+  const specs = serviceSpecs({ settings, servers, secrets, trusted, folders, ports: servicePorts, tier })
   const processes = new Map<string, LocalProcess>()
   const start = async (spec: ServiceSpec): Promise<void> => {
     processes.set(spec.name, await startServiceProcess(folders, spec))
@@ -110,13 +123,16 @@ export const openRig = async ({ tier, firstPort, progress }: RigOptions): Promis
   progress(`services are ready after ${((performance.now() - startedAt) / 1_000).toFixed(1)} s`)
   const portOf = (name: string): number => specs.find((spec) => spec.name === name)!.probePort
   const journal = new Journal()
+  const schemes = new HttpClient(portOf('ingress-schemes'), journal)
+  const consoleApi = new HttpClient(portOf('console'), journal)
   const topics = new TopicLog(settings)
   const ingress = new HttpClient(portOf('ingress'), journal)
   const cutOff = new HttpClient(portOf('ingress-cut-off'), journal)
   const limited = new HttpClient(portOf('ingress-limited'), journal)
   const rows = new StoredRows(servers.databaseUrl)
   return {
-    ...{ tier, secrets, journal, ingress, cutOff, limited, topics, rows, servers },
+    ...{ tier, secrets, trusted, journal, ingress, cutOff, limited, schemes, consoleApi },
+    ...{ topics, rows, servers },
     sources: sourcesUnderTest(secrets),
     processOf: (name) => processes.get(name)!,
     restart: (name) => start(specs.find((spec) => spec.name === name)!),
@@ -128,6 +144,8 @@ export const openRig = async ({ tier, firstPort, progress }: RigOptions): Promis
       ingress.close()
       cutOff.close()
       limited.close()
+      schemes.close()
+      consoleApi.close()
       await topics.close()
       await rows.close()
       await stop()
@@ -135,10 +153,23 @@ export const openRig = async ({ tier, firstPort, progress }: RigOptions): Promis
   }
 }
 
+const SOURCES = `version: 1
+sources:
+  standard: { preset: standard-webhooks }
+  stripe: { preset: stripe }
+  slack: { preset: slack, requestBudgetMs: ${REQUEST_BUDGET_MS} }
+  millis:
+    preset: custom
+    verifier: { content: '{timestamp}.{body}', timestamp: { header: x-timestamp, unit: ms } }
+  ed: { preset: custom, verifier: { algorithm: ed25519, secretEncoding: hex } }
+  keyless: { preset: github }
+`
+
 interface SpecOptions {
   readonly settings: KafkaSettings
   readonly servers: Servers
   readonly secrets: Secrets
+  readonly trusted: SigningKey
   readonly folders: Folders
   readonly ports: readonly number[]
   readonly tier: Tier
@@ -148,6 +179,7 @@ const serviceSpecs = ({
   settings,
   servers,
   secrets,
+  trusted,
   folders,
   ports,
   tier,
@@ -176,9 +208,18 @@ const serviceSpecs = ({
     SOURCE_COGNIGY_CIDRS: COGNIGY_ADDRESS,
     SOURCE_COGNIGY_TOKEN: secrets.cognigyToken,
   })
-  const [ingressPort, cutOffPort, limitedPort, dedupPort, normalizerPort, persistencePort] = ports as [
-    ...[number, number, number, number, number, number],
-  ]
+  const [
+    ingressPort,
+    cutOffPort,
+    limitedPort,
+    schemesPort,
+    consolePort,
+    dedupPort,
+    normalizerPort,
+    persistencePort,
+  ] = ports as [...[number, number, number, number], ...[number, number, number, number]]
+  const sourcesFile = join(folders.state, 'sources.yaml')
+  writeFileSync(sourcesFile, SOURCES)
   const specs: ServiceSpec[] = [
     {
       ...{ name: 'ingress', service: 'ingress', probePort: ingressPort, until: '/readyz' },
@@ -196,6 +237,25 @@ const serviceSpecs = ({
     {
       ...{ name: 'ingress-limited', service: 'ingress', probePort: limitedPort, until: '/readyz' },
       env: { ...ingress(limitedPort, [secrets.cxoneNew]), INGRESS_RATE_PER_SEC: String(RATE_PER_SEC) },
+    },
+    {
+      // Never ready: one of its sources has no keys.
+      ...{ name: 'ingress-schemes', service: 'ingress', probePort: schemesPort, until: '/livez' },
+      env: {
+        ...shared,
+        ...{ INGRESS_HOST: '127.0.0.1', INGRESS_PORT: String(schemesPort), SOURCES_FILE: sourcesFile },
+        INGRESS_REQUEST_BUDGET_MS: String(REQUEST_BUDGET_MS),
+        SOURCE_STANDARD_SECRETS: `${secrets.standard},whpk_${trusted.publicBytes.toString('base64')}`,
+        SOURCE_STRIPE_SECRETS: secrets.stripe,
+        SOURCE_SLACK_SECRETS: secrets.slack,
+        SOURCE_MILLIS_SECRETS: secrets.millis,
+        SOURCE_ED_SECRETS: trusted.publicBytes.toString('hex'),
+        SOURCE_KEYLESS_SECRETS_FILE: join(folders.state, 'no-such-file'),
+      },
+    },
+    {
+      ...{ name: 'console', service: 'console', probePort: consolePort, until: '/readyz' },
+      env: { ...shared, CONSOLE_PORT: String(consolePort), CONSOLE_TOKENS: secrets.consoleToken },
     },
     {
       ...{ name: 'dedup', service: 'dedup', probePort: dedupPort, until: '/readyz' },

@@ -6,7 +6,7 @@ export type ServiceEnvironment = Readonly<Record<string, string>>
 export interface ServiceSpec {
   /** Names its log too. */
   readonly name: string
-  readonly service: 'ingress' | 'dedup' | 'normalizer' | 'persistence'
+  readonly service: 'ingress' | 'dedup' | 'console' | 'normalizer' | 'persistence'
   readonly env: ServiceEnvironment
   /** Where it answers `/livez` and `/readyz`. */
   readonly probePort: number
@@ -16,7 +16,7 @@ export interface ServiceSpec {
 
 /** What our caller's environment must not decide. */
 const OURS =
-  /^(?:SOURCE_|INGRESS_|DEDUP_|NORMALIZER_|PERSISTENCE_|STATE_|TOPIC_|CXONE_|BODY_HASH_KEY|LOG_LEVEL)/
+  /^(?:SOURCE_|SOURCES_|CONSOLE_|INGRESS_|DEDUP_|NORMALIZER_|PERSISTENCE_|STATE_|TOPIC_|CXONE_|BODY_HASH_KEY|LOG_LEVEL)/
 
 const withoutOurs = (): Record<string, undefined> =>
   Object.fromEntries(
