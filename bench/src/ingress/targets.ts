@@ -42,7 +42,12 @@ export const startTargets = async (options: TargetOptions): Promise<readonly Tar
     ...(options.peer === undefined ? [] : ['peer' as const]),
   ]
   const ports = await freePorts(names.length)
-  return Promise.all(names.map((name, i) => startTarget(name, ports[i]!, options)))
+  const started = await Promise.allSettled(names.map((name, i) => startTarget(name, ports[i]!, options)))
+  const targets = started.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))
+  const failed = started.find(({ status }) => status === 'rejected')
+  if (failed === undefined) return targets
+  await Promise.all(targets.map((target) => target.stop()))
+  throw (failed as PromiseRejectedResult).reason
 }
 
 const startTarget = async (name: TargetName, port: number, options: TargetOptions): Promise<Target> => {
