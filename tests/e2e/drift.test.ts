@@ -40,13 +40,9 @@ it('S3 keeps every event of a drifting day, as a row or a dead letter, and after
   const folder = mkdtempSync(join(tmpdir(), 'weir-drift-'))
   const mappings = join(folder, 'mappings.yaml')
   writeFileSync(mappings, STRICT)
-  const pipeline = await Pipeline.start(
-    'drift',
-    {},
-    {
-      ...{ SIMULATOR_DRIFT: '0.5', MAPPINGS_FILE: mappings },
-    },
-  )
+  const pipeline = await Pipeline.start('drift', {
+    env: { SIMULATOR_DRIFT: '0.5', MAPPINGS_FILE: mappings },
+  })
   onTestFinished(async () => {
     await pipeline.close()
     rmSync(folder, { recursive: true })

@@ -28,13 +28,9 @@ it('brings each letter back once when the replay is killed in its transactions, 
   const folder = mkdtempSync(join(tmpdir(), 'weir-kill-replay-'))
   const mappings = join(folder, 'mappings.yaml')
   writeFileSync(mappings, REFUSE_ALL)
-  const pipeline = await Pipeline.start(
-    'kill-replay',
-    {},
-    {
-      ...{ MAPPINGS_FILE: mappings, NORMALIZER_MASS_FAILURE_SHARE: '1' },
-    },
-  )
+  const pipeline = await Pipeline.start('kill-replay', {
+    env: { MAPPINGS_FILE: mappings, NORMALIZER_MASS_FAILURE_SHARE: '1' },
+  })
   onTestFinished(async () => {
     await pipeline.close()
     rmSync(folder, { recursive: true })

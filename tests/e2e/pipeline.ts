@@ -37,14 +37,17 @@ const SEND_MS_MAX = 60_000
 const LOOK_MS = 50
 const SILENT = createLogger('e2e', 'silent')
 
-export interface Servers {
-  /** Default: those that the tests share. */
-  readonly kafkaBrokers?: readonly string[]
-  readonly databaseUrl: string
-  readonly registryUrl: string
-}
-
 type Env = Readonly<Record<string, string>>
+
+export interface PipelineOptions {
+  /** Default: servers that the tests share. */
+  readonly kafkaBrokers?: readonly string[]
+  readonly databaseUrl?: string
+  readonly registryUrl?: string
+  /** Default: 2. */
+  readonly partitions?: number
+  readonly env?: Env
+}
 
 /** One deployment, each service on its own, on topics and in a database that nothing else uses. */
 export class Pipeline {
@@ -61,8 +64,13 @@ export class Pipeline {
   readonly settings
   readonly observer: Observer
 
-  private constructor(name: string, servers: Servers, ports: readonly number[], env: Env) {
+  private constructor(
+    name: string,
+    options: PipelineOptions & { readonly databaseUrl: string; readonly registryUrl: string },
+    ports: readonly number[],
+  ) {
     const { influx } = testServers()
+    const { kafkaBrokers, databaseUrl, registryUrl, partitions, env = {} } = options
     const [ingressPort, replayPort] = ports
     this.#ports = new Map([
       [keyOf('ingress', 0), ingressPort!],
@@ -70,21 +78,18 @@ export class Pipeline {
     ])
     this.#files = env.MAPPINGS_FILE === undefined ? [] : [env.MAPPINGS_FILE]
     this.#folders = isolatedFolders(name)
-    this.settings = {
-      ...isolatedKafka(name),
-      ...(servers.kafkaBrokers && { kafkaBrokers: servers.kafkaBrokers }),
-    }
-    this.databaseUrl = servers.databaseUrl
+    this.settings = { ...isolatedKafka(name, partitions), ...(kafkaBrokers && { kafkaBrokers }) }
+    this.databaseUrl = databaseUrl
     this.truthDir = join(this.#folders.state, 'truth')
-    this.observer = new Observer({ settings: this.settings, ...servers })
+    this.observer = new Observer({ settings: this.settings, databaseUrl, registryUrl })
     this.env = {
       WEIR_PROFILE: 'dev',
       KAFKA_BROKERS: this.settings.kafkaBrokers.join(','),
       TOPIC_PREFIX: this.settings.topicPrefix,
       TOPIC_PARTITIONS: String(this.settings.topicPartitions),
       KAFKA_SESSION_TIMEOUT_MS: '4000',
-      SCHEMA_REGISTRY_URL: servers.registryUrl,
-      DATABASE_URL: servers.databaseUrl,
+      SCHEMA_REGISTRY_URL: registryUrl,
+      DATABASE_URL: databaseUrl,
       INFLUX_URL: influx?.url ?? '',
       INFLUX_TOKEN: influx?.token ?? '',
       INFLUX_ORG: influx?.org ?? '',
@@ -103,14 +108,14 @@ export class Pipeline {
     }
   }
 
-  /** `servers`: instead of those that the tests share. */
-  static async start(name: string, servers: Partial<Servers> = {}, env: Env = {}): Promise<Pipeline> {
+  static async start(name: string, options: PipelineOptions = {}): Promise<Pipeline> {
+    const { databaseUrl, registryUrl } = options
     const used = {
-      ...servers,
-      databaseUrl: servers.databaseUrl ?? (await isolatedDatabase(name)),
-      registryUrl: servers.registryUrl ?? testServers().registryUrl,
+      ...options,
+      databaseUrl: databaseUrl ?? (await isolatedDatabase(name)),
+      registryUrl: registryUrl ?? testServers().registryUrl,
     }
-    const pipeline = new Pipeline(name, used, await freePorts(2), env)
+    const pipeline = new Pipeline(name, used, await freePorts(2))
     const { settings } = pipeline
     await ensureTopics({
       ...{ settings, logger: SILENT, specs: TOPIC_SPECS, replicationFactor: 1, minInsyncReplicas: 1 },
@@ -147,6 +152,15 @@ export class Pipeline {
       this.#unexpected.push(`${key} has ended with ${code ?? signal ?? '?'}; its log is ${service.logFile}`)
     })
     await service.untilReady()
+  }
+
+  /** How many transactions an instance has committed since it was started. */
+  async transactions(name: 'dedup' | 'normalizer' | 'persistence', instance: number): Promise<number> {
+    const answer = await fetch(`http://127.0.0.1:${this.#ports.get(keyOf(name, instance))!}/metrics`)
+    const found = new RegExp(`^weir_${name}_transaction_seconds_count\\S* (\\d+)`, 'm').exec(
+      await answer.text(),
+    )
+    return Number(found?.[1] ?? 0)
   }
 
   /** kill -9 */

@@ -2,7 +2,7 @@ import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { isolatedDatabase, testServers } from '@weir/testkit'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import {
   killAllOf,
   newHome,
@@ -68,6 +68,8 @@ describe.runIf(hasProc)('npm start with servers of its own', () => {
     home = homeOf()
     ports = await newPorts()
   })
+  // What a failed test has left running would fail the next one.
+  afterEach(() => killAllOf(home))
 
   it('is killed whole in the middle of its run, and the next one finds every event', async () => {
     const killed = npmStart(home, ['--for', '600', '--rate', '100'], ports)
@@ -82,7 +84,8 @@ describe.runIf(hasProc)('npm start with servers of its own', () => {
     expect(result.unique).toBeGreaterThan(200)
     const { result: fresh } = await goodRun(home, ['--fresh', '--for', '3', '--rate', '50'], ports)
     expect(fresh.unique).toBeLessThan(200)
-  })
+    // Four starts one after another, which take a while where other tests run.
+  }, 480_000)
 
   it('leaves nothing behind when Ctrl-C comes while its servers start', async () => {
     const run = npmStart(home, [], ports)

@@ -11,7 +11,7 @@ import { silentLogger } from './silent-logger.ts'
 import { BARRIER_KEY } from './state-partition.ts'
 import { untilLed } from './topic-leaders.ts'
 import { TransactionalProducer } from './transactional-producer.ts'
-import { abortUnended } from './unended-transactions.ts'
+import { UnendedTransactions } from './unended-transactions.ts'
 
 /** Access to a stopped stage's partitions, for tools that repair or move its state. */
 export interface Maintenance {
@@ -126,10 +126,12 @@ export const openMaintenance = async (options: {
       const { transactionTimeoutMs } = settings
       const producer = new TransactionalProducer({ kafka, groupId, transactionTimeoutMs, transactionalId })
       try {
-        await producer.fence()
         const topics = [stateTopic, ...outputs]
         await know(topics)
-        await abortUnended({ cluster, transactionalId, topics, logger: silentLogger })
+        const unended = new UnendedTransactions({ cluster, transactionalId, topics, logger: silentLogger })
+        await unended.endDecided()
+        await producer.fence()
+        await unended.abortRest()
         await producer.barrier(stateTopic, partition, randomBytes(16))
       } catch (error) {
         await producer.close()

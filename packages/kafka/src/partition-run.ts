@@ -13,7 +13,7 @@ import { PartitionInputs, type Input, type TakenBatch } from './partition-inputs
 import type { PartitionState, StageOptions } from './stage-options.ts'
 import { openStatePartition } from './state-partition.ts'
 import { TransactionalProducer, TransactionError } from './transactional-producer.ts'
-import { abortUnended } from './unended-transactions.ts'
+import { UnendedTransactions } from './unended-transactions.ts'
 
 const BACKOFF_MS = 200
 const BACKOFF_MS_MAX = 10_000
@@ -101,11 +101,16 @@ export class PartitionRun {
       transactionTimeoutMs: stage.settings.transactionTimeoutMs,
       onStep: stage.onStep,
     })
+    const unended = new UnendedTransactions({
+      ...{ cluster, transactionalId, topics: writtenBy(stage), logger: stage.logger },
+      signal: this.#released.signal,
+    })
     let owner: PartitionOwner | undefined
     let inputs: PartitionInputs | undefined
     try {
+      await unended.endDecided()
       await producer.fence()
-      await abortUnended({ cluster, transactionalId, topics: writtenBy(stage), logger: stage.logger })
+      await unended.abortRest()
       this.#enter('restoring')
       owner = await stage.openOwner(partition)
       inputs = await this.#restore(owner, producer)

@@ -80,11 +80,26 @@ const topicsOf = (topics: readonly TopicPartitions[]): Encoder[] =>
     return tagged(array(encoder().writeUVarIntString(topic), numbers))
   })
 
-/** The producer id that a transactional id has now, asked of its coordinator. */
+/** What a coordinator knows of a transactional id. */
+export interface TransactionState {
+  /** The protocol's error code, 0 for none. */
+  readonly errorCode: number
+  readonly producerId: string
+  readonly state:
+    | 'Empty'
+    | 'Ongoing'
+    | 'PrepareCommit'
+    | 'PrepareAbort'
+    | 'CompleteCommit'
+    | 'CompleteAbort'
+    | 'Dead'
+    | 'PrepareEpochFence'
+}
+
 export const describeTransaction = async (
   coordinator: Broker,
   transactionalId: string,
-): Promise<{ readonly errorCode: number; readonly producerId: string }> => {
+): Promise<TransactionState> => {
   const [found] = await ask(
     coordinator,
     DESCRIBE_TRANSACTIONS,
@@ -94,7 +109,7 @@ export const describeTransaction = async (
       return list(decoder, (one) => {
         const errorCode = one.readInt16()
         one.readUVarIntString()
-        one.readUVarIntString()
+        const state = one.readUVarIntString() as TransactionState['state']
         one.readInt32()
         one.readInt64()
         const producerId = one.readInt64().toString()
@@ -103,7 +118,7 @@ export const describeTransaction = async (
           topic.readUVarIntString(),
           topic.readUVarIntArray((number) => number.readInt32()),
         ])
-        return { errorCode, producerId }
+        return { errorCode, state, producerId }
       })
     },
   )
@@ -147,14 +162,19 @@ const readProducer = (decoder: Decoder, topic: string, partition: number): Produ
   }
 }
 
-/** Ends a producer's open transaction on one partition as aborted, as its coordinator should have. Resolves to the error code. */
-export const abortOn = async (leader: Broker, state: ProducerState): Promise<number> => {
+export type Outcome = 'commit' | 'abort'
+
+/** Ends a producer's open transaction on one partition, as its coordinator should have. Resolves to the error code. */
+export const endOn = async (leader: Broker, state: ProducerState, outcome: Outcome): Promise<number> => {
   const { topic, partition, producerId, producerEpoch, coordinatorEpoch } = state
   const codes = await ask(
     leader,
     WRITE_TXN_MARKERS,
     (start) => {
-      const marker = encoder().writeInt64(producerId).writeInt16(producerEpoch).writeBoolean(false)
+      const marker = encoder()
+        .writeInt64(producerId)
+        .writeInt16(producerEpoch)
+        .writeBoolean(outcome === 'commit')
       array(marker, topicsOf([{ topic, partitions: [partition] }]))
       return array(start, [tagged(marker.writeInt32(Math.max(0, coordinatorEpoch)))])
     },

@@ -52,8 +52,8 @@ it('are aborted where all replicas were killed and the coordinator has forgotten
   )
   // Not vacuous: the broker did forget it.
   expect(warn).toHaveBeenCalledWith(
-    expect.objectContaining({ topic: output, partition: 0, offset: '0' }),
-    'a transaction that the brokers had not ended was aborted',
+    expect.objectContaining({ topic: output, partition: 0, offset: '0', outcome: 'abort' }),
+    'a transaction that the brokers had not ended was ended',
   )
   expect((await readAll(settings, output)).map(({ value }) => value!.toString())).not.toContain('1000')
 })

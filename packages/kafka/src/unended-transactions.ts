@@ -1,82 +1,123 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { RetriableError, StateError } from './errors.ts'
 import { protocolErrorType, type Cluster } from './internals.ts'
 import { leaderOf, partitionsOf, whileClusterAnswers } from './offsets.ts'
 import type { KafkaLogger } from './settings.ts'
 import {
-  abortOn,
   describeProducers,
   describeTransaction,
+  endOn,
   hasTransactionApis,
+  type Outcome,
   type ProducerState,
+  type TransactionState,
 } from './transaction-apis.ts'
 
 export interface UnendedOptions {
   readonly cluster: Cluster
   readonly transactionalId: string
-  /** All that this id ever writes to. */
+  /** All that this id ever writes to, but for offsets. */
   readonly topics: readonly string[]
   readonly logger: KafkaLogger
+  readonly signal?: AbortSignal
 }
 
 const TRANSACTION_COORDINATOR = 1
+const TRANSACTIONAL_ID_NOT_FOUND = 105
+const OFFSETS_TOPIC = '__consumer_offsets'
+const LOOK_MS = 200
 /** Asking again gives the same. */
 const FORBIDDEN = new Set(['TOPIC_AUTHORIZATION_FAILED', 'CLUSTER_AUTHORIZATION_FAILED'])
 
 /**
- * Ends what the brokers have left open of earlier transactions of this id. To be called after the fence and before
- * anything is written: whatever is open then was given up by its coordinator, which believes that it has ended it. A
- * coordinator of Kafka 4 leaves a partition's marker out while that partition has no leader (seen with 4.3.1 after
- * the kill of all its replicas); readers stand still there, and the next commit of the same id would make the aborted
- * records readable. Rejects with a `StateError` when it may not end them.
+ * What brokers leave open. A coordinator of Kafka 4 leaves the marker of a partition out while that partition has no
+ * leader, and still calls the transaction complete (seen with 4.3.1, whenever all replicas of a partition are killed).
+ * Readers then stand still there, and the next marker of the same id decides about both transactions: aborted records
+ * become readable, or the records of a committed one vanish.
+ *
+ * So what is open is ended as its own coordinator had decided, and that is known at two moments only:
+ * - before the fence, when the coordinator says that the last transaction is complete: as it says;
+ * - after the fence: as aborted. What was committed was ended before, since nobody fences without looking first.
  */
-export const abortUnended = async (options: UnendedOptions): Promise<void> => {
-  const { cluster, logger, transactionalId } = options
-  for (const state of await unendedTransactions(options)) {
-    const { topic, partition, openFrom } = state
-    const leader = await leaderOf(cluster, topic, partition)
-    const code = await whileClusterAnswers('ending a transaction', () => abortOn(leader, state))
-    const error = protocolErrorType(code)
-    if (FORBIDDEN.has(error)) {
-      throw new StateError(
-        `a transaction of ${transactionalId} was never ended on ${topic}/${partition} from offset ${openFrom!}, and ` +
-          `ending it needs ALTER on the cluster: give it, or run kafka-transactions.sh abort --topic ${topic} ` +
-          `--partition ${partition} --start-offset ${openFrom!}`,
-      )
-    }
-    if (code !== 0) throw new RetriableError(`ending a transaction on ${topic}/${partition}: ${error}`)
-    const fields = { transactionalId, topic, partition, offset: String(openFrom) }
-    logger.warn(fields, 'a transaction that the brokers had not ended was aborted')
-  }
-}
+export class UnendedTransactions {
+  readonly #options: UnendedOptions
 
-/** The open transactions of the producer that has this id. */
-export const unendedTransactions = async (options: UnendedOptions): Promise<readonly ProducerState[]> => {
-  const { cluster, transactionalId, topics, logger } = options
-  if (topics.length === 0) return []
-  return whileClusterAnswers(`transactions of ${transactionalId}`, async () => {
-    const coordinator = await cluster.findGroupCoordinator({
-      groupId: transactionalId,
-      coordinatorType: TRANSACTION_COORDINATOR,
-    })
-    if (!hasTransactionApis(coordinator)) return []
-    const { errorCode, producerId } = await describeTransaction(coordinator, transactionalId)
-    if (errorCode !== 0) throw new RetriableError(protocolErrorType(errorCode))
-    const found: ProducerState[] = []
-    for (const [nodeId, led] of await byLeader(cluster, topics)) {
-      for (const answer of await describeProducers(await cluster.findBroker({ nodeId }), led)) {
-        const { topic, partition, value } = answer
-        const error = protocolErrorType(answer.errorCode)
-        if (FORBIDDEN.has(error)) {
-          logger.warn({ topic }, 'unended transactions cannot be looked for: that needs READ on the topic')
-        } else if (answer.errorCode !== 0) {
-          await cluster.refreshMetadata()
-          throw new RetriableError(`${topic}/${partition}: ${error}`)
-        }
-        found.push(...value.filter((one) => one.producerId === producerId && one.openFrom !== undefined))
-      }
+  constructor(options: UnendedOptions) {
+    this.#options = options
+  }
+
+  /** To be called before the fence. Waits for a decision that is under way. */
+  async endDecided(): Promise<void> {
+    for (;;) {
+      this.#options.signal?.throwIfAborted()
+      const last = await this.#last()
+      if (last?.state === 'CompleteCommit') return this.#end(last, 'commit')
+      if (last?.state === 'CompleteAbort') return this.#end(last, 'abort')
+      if (!last?.state.startsWith('Prepare')) return
+      await sleep(LOOK_MS)
     }
-    return found
-  })
+  }
+
+  /** To be called after the fence, and before anything is written. */
+  async abortRest(): Promise<void> {
+    const last = await this.#last()
+    if (last !== undefined) await this.#end(last, 'abort')
+  }
+
+  /** undefined: there was none, or the brokers are older than 2.8 and cannot tell. */
+  #last(): Promise<TransactionState | undefined> {
+    const { cluster, transactionalId } = this.#options
+    return whileClusterAnswers(`transactions of ${transactionalId}`, async () => {
+      const id = { groupId: transactionalId, coordinatorType: TRANSACTION_COORDINATOR }
+      const coordinator = await cluster.findGroupCoordinator(id)
+      if (!hasTransactionApis(coordinator)) return undefined
+      const found = await describeTransaction(coordinator, transactionalId)
+      if (found.errorCode === TRANSACTIONAL_ID_NOT_FOUND) return undefined
+      if (found.errorCode !== 0) throw new RetriableError(protocolErrorType(found.errorCode))
+      return found
+    })
+  }
+
+  async #end({ producerId }: TransactionState, outcome: Outcome): Promise<void> {
+    const { cluster, logger, transactionalId } = this.#options
+    for (const state of await this.#open(producerId)) {
+      const { topic, partition, openFrom } = state
+      const code = await whileClusterAnswers('ending a transaction', async () =>
+        endOn(await leaderOf(cluster, topic, partition), state, outcome),
+      )
+      const error = protocolErrorType(code)
+      if (FORBIDDEN.has(error)) {
+        throw new StateError(
+          `a transaction of ${transactionalId} was never ended on ${topic}/${partition} from offset ${openFrom!}: ` +
+            `to end it (${outcome}) takes ALTER on the cluster`,
+        )
+      }
+      if (code !== 0) throw new RetriableError(`ending a transaction on ${topic}/${partition}: ${error}`)
+      const fields = { transactionalId, topic, partition, offset: String(openFrom), outcome }
+      logger.warn(fields, 'a transaction that the brokers had not ended was ended')
+    }
+  }
+
+  #open(producerId: string): Promise<readonly ProducerState[]> {
+    const { cluster, topics, logger, transactionalId } = this.#options
+    return whileClusterAnswers(`open transactions of ${transactionalId}`, async () => {
+      const found: ProducerState[] = []
+      for (const [nodeId, led] of await byLeader(cluster, [...topics, OFFSETS_TOPIC])) {
+        const leader = await cluster.findBroker({ nodeId })
+        for (const { topic, partition, errorCode, value } of await describeProducers(leader, led)) {
+          const error = protocolErrorType(errorCode)
+          if (FORBIDDEN.has(error)) {
+            logger.warn({ topic }, 'unended transactions cannot be looked for: that takes READ on the topic')
+          } else if (errorCode !== 0) {
+            await cluster.refreshMetadata()
+            throw new RetriableError(`${topic}/${partition}: ${error}`)
+          }
+          found.push(...value.filter((one) => one.producerId === producerId && one.openFrom !== undefined))
+        }
+      }
+      return found
+    })
+  }
 }
 
 const byLeader = async (cluster: Cluster, topics: readonly string[]) => {
