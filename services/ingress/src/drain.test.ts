@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { createServer, type Server, type ServerResponse } from 'node:http'
 import { connect, type AddressInfo, type Socket } from 'node:net'
 import { expect, it } from 'vitest'
-import { drain, listen, type Stopping } from './drain.ts'
+import { drain, type Stopping } from './drain.ts'
 
 const REQUEST = 'GET / HTTP/1.1\r\nhost: x\r\n\r\n'
 
@@ -14,7 +14,8 @@ const held = async () => {
     responses.push(response)
     server.emit('held')
   })
-  await listen(server, { host: '127.0.0.1', port: 0 })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
   return { server, stopping, responses }
 }
 

@@ -12,15 +12,6 @@ export interface Stopping {
 /** What is still not answered after the longest that a request may take gets no answer. */
 const SLACK_MS = 1_000
 
-/** Rejects when the address cannot be had. */
-export const listen = async (
-  server: Server,
-  { host, port }: { readonly host: string; readonly port: number },
-): Promise<void> => {
-  server.listen(port, host)
-  await once(server, 'listening')
-}
-
 /**
  * First `/readyz` says no, so that balancers send nothing new; then each answer closes its connection; then what is
  * still idle is closed, and what is under way gets its answer.

@@ -208,7 +208,7 @@ export class Receiver {
 }
 
 /** Of a request's target. */
-export const pathOf = (url: string): string => {
+const pathOf = (url: string): string => {
   const end = url.indexOf('?')
   return end < 0 ? url : url.slice(0, end)
 }

@@ -1,11 +1,11 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { readinessAnswer } from '@weir/service-kit'
-import { parseCidr, RequestHeaders } from '@weir/sources'
+import { RequestHeaders } from '@weir/sources'
+import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import type { IngressConfig } from './config.ts'
 import { answer, errorBody, isAnsweredEarly } from './http-answer.ts'
-import { peerAddressOf } from './peer-address.ts'
-import { pathOf, type Receiver } from './receiver.ts'
+import type { Receiver } from './receiver.ts'
 
 /** What the probes tell. */
 export interface Probes {
@@ -32,57 +32,71 @@ const REQUEST_MS_MAX = 5_000
 const KEEP_ALIVE_MS = 75_000
 
 /** The HTTP side: limits of requests, the probes, and the way to the receiver. Listens on nothing yet. */
-export const buildServer = ({ config, probes, receiver, isClosing }: ServerOptions): Server => {
-  const trusted = config.trustedProxies.map(parseCidr)
-  const server = createServer(
-    {
+export const buildServer = ({ config, probes, receiver, isClosing }: ServerOptions): FastifyInstance => {
+  const app = fastify({
+    logger: false,
+    trustProxy: config.trustedProxies.length > 0 && [...config.trustedProxies],
+    requestTimeout: REQUEST_MS_MAX,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    forceCloseConnections: 'idle',
+    // A stopping server still serves what reaches it.
+    return503OnClosing: false,
+    exposeHeadRoutes: false,
+    http: {
       maxHeaderSize: HEADER_BYTES_MAX,
       headersTimeout: HEADERS_MS_MAX,
-      requestTimeout: REQUEST_MS_MAX,
-      keepAliveTimeout: KEEP_ALIVE_MS,
       connectionsCheckingInterval: CHECK_MS,
     },
-    (request, response) => {
-      if (isClosing()) response.shouldKeepAlive = false
-      const refusal = refusalOf(request)
-      const probe = request.method === 'GET' ? PROBES.get(pathOf(request.url!)) : undefined
-      if (refusal !== undefined) answer(response, refusal.status, errorBody(refusal.text), CLOSE)
-      else if (probe !== undefined) void probe(probes, response)
-      else receiver.receive(request, response, () => peerAddressOf(request, trusted))
+    clientErrorHandler: (error, socket) => answerBadRequest(error, socket),
+    frameworkErrors: (_error, _request, reply) => {
+      void (reply as FastifyReply).code(400).type('application/json').send(errorBody('Bad request'))
     },
-  )
-  server.maxConnections = config.connectionsMax
-  server.maxHeadersCount = HEADERS_MAX
-  server.on('clientError', answerBadRequest)
-  return server
+  })
+  app.server.maxConnections = config.connectionsMax
+  app.server.maxHeadersCount = HEADERS_MAX
+  app.addHook('onRequest', ({ raw }, reply, next) => {
+    if (isClosing()) reply.raw.shouldKeepAlive = false
+    const refusal = refusalOf(raw)
+    if (refusal === undefined) {
+      next()
+      return
+    }
+    reply.hijack()
+    answer(reply.raw, refusal.status, errorBody(refusal.text), CLOSE)
+  })
+  addProbes(app, probes)
+  const toReceiver = (request: FastifyRequest, reply: FastifyReply): void => {
+    reply.hijack()
+    receiver.receive(request.raw, reply.raw, () => request.ip)
+  }
+  // The paths change while it runs, so that the receiver and not the router knows them.
+  app.route({
+    method: app.supportedMethods,
+    url: '*',
+    exposeHeadRoute: false,
+    // Before Fastify reads the body: its limits and its answers are the source's.
+    onRequest: toReceiver,
+    handler: () => undefined,
+  })
+  // Methods that Fastify does not know end here.
+  app.setNotFoundHandler(toReceiver)
+  return app
 }
 
-type Probe = (probes: Probes, response: ServerResponse) => Promise<void>
-
-const PROBES: ReadonlyMap<string, Probe> = new Map<string, Probe>([
-  [
-    '/livez',
-    (_probes, response) => {
-      answer(response, 200, '{"status":"live"}')
-      return Promise.resolve()
-    },
-  ],
-  [
-    '/readyz',
-    async ({ readiness }, response) => {
-      const reasons = await readiness()
-      const { status, body } = readinessAnswer(() => reasons)
-      answer(response, status, body)
-    },
-  ],
-  [
-    '/metrics',
-    async ({ metrics }, response) => {
-      const { contentType, text } = await metrics()
-      response.writeHead(200, { 'content-type': contentType }).end(text)
-    },
-  ],
-])
+const addProbes = (app: FastifyInstance, { readiness, metrics }: Probes): void => {
+  const json = (reply: FastifyReply, status: number, body: string) =>
+    reply.code(status).type('application/json').send(body)
+  app.get('/livez', (_request, reply) => json(reply, 200, '{"status":"live"}'))
+  app.get('/readyz', async (_request, reply) => {
+    const reasons = await readiness()
+    const { status, body } = readinessAnswer(() => reasons)
+    return json(reply, status, body)
+  })
+  app.get('/metrics', async (_request, reply) => {
+    const { contentType, text } = await metrics()
+    return reply.type(contentType).send(text)
+  })
+}
 
 const CLOSE = ['connection', 'close']
 

@@ -4,7 +4,7 @@ import { checkTopics, openLanes, waitForBrokers, type Lanes } from '@weir/kafka'
 import { Closers, ConfigError, describeSettings, type Service, type ServiceDeps } from '@weir/service-kit'
 import type { SourceAccess } from '@weir/sources'
 import { OWN_SETTINGS, readText, type IngressConfig } from './config.ts'
-import { drain, listen, type Stopping } from './drain.ts'
+import { drain, type Stopping } from './drain.ts'
 import { IntakeMetrics } from './intake-metrics.ts'
 import { loadSources } from './load-sources.ts'
 import { ArrivingBytes } from './read-body.ts'
@@ -67,7 +67,7 @@ export const start = async (
     lanes: () => lanes,
     isClosing: () => stopping.isClosing,
   })
-  const server = buildServer({
+  const app = buildServer({
     ...{ config, receiver, isClosing: () => stopping.isClosing },
     probes: shown({
       readiness: () => Promise.resolve(readiness()),
@@ -94,7 +94,7 @@ export const start = async (
       deadlineMs: config.requestBudgetMs,
     })
   }
-  await listen(server, config)
+  await app.listen({ host: config.host, port: config.port })
   closers.add(() => Promise.resolve(lanes?.close()))
   const failure = Promise.withResolvers<never>()
   failure.promise.catch(() => undefined)
@@ -104,13 +104,14 @@ export const start = async (
   closers.add(async () => {
     closing.abort()
     await opened
-    await drain(server, config, stopping)
+    await drain(app.server, config, stopping)
+    await app.close()
   })
   closers.add(() => {
     reloader.close()
     return Promise.resolve()
   })
-  logger.info({ address: server.address() as AddressInfo }, 'listening')
+  logger.info({ address: app.server.address() as AddressInfo }, 'listening')
   return { stop: () => closers.close(), failed: failure.promise, readiness, reload: () => reloader.reload() }
 }
 

@@ -1,4 +1,3 @@
-import { once } from 'node:events'
 import { request, type IncomingHttpHeaders } from 'node:http'
 import { connect, type AddressInfo } from 'node:net'
 import { decodeReceivedWebhook, type ReceivedWebhook, type WireRecord } from '@weir/contracts'
@@ -10,7 +9,6 @@ import { loadSources } from './load-sources.ts'
 import { ArrivingBytes } from './read-body.ts'
 import { Receiver } from './receiver.ts'
 import { buildServer } from './server.ts'
-import { listen } from './drain.ts'
 import { Shadow } from './shadow.ts'
 import { SourceTable } from './source-table.ts'
 
@@ -39,7 +37,7 @@ export class TestIngress {
   isClosing = false
   readonly table: SourceTable
   readonly metrics = new Metrics('test')
-  readonly #server: ReturnType<typeof buildServer>
+  readonly #app: ReturnType<typeof buildServer>
 
   constructor(env: Readonly<Record<string, string>>) {
     const config = loadConfig({ WEIR_PROFILE: 'dev', KAFKA_BROKERS: 'none:1', ...env })
@@ -53,7 +51,7 @@ export class TestIngress {
       lanes: () => this.#lanes,
       isClosing: () => this.isClosing,
     })
-    this.#server = buildServer({
+    this.#app = buildServer({
       ...{ config, receiver, isClosing: () => this.isClosing },
       probes: {
         readiness: () => Promise.resolve([]),
@@ -67,17 +65,16 @@ export class TestIngress {
   }
 
   get port(): number {
-    return (this.#server.address() as AddressInfo).port
+    return (this.#app.server.address() as AddressInfo).port
   }
 
   async listen(): Promise<void> {
-    await listen(this.#server, { host: '127.0.0.1', port: 0 })
+    await this.#app.listen({ host: '127.0.0.1', port: 0 })
   }
 
   async close(): Promise<void> {
-    this.#server.close()
-    this.#server.closeAllConnections()
-    await once(this.#server, 'close')
+    this.#app.server.closeAllConnections()
+    await this.#app.close()
   }
 
   forget(): void {
