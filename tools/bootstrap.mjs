@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // Gets what is needed to run the workspace on any Node >= 20, then hands over:
-//   node tools/bootstrap.mjs start|test|check|weir|bench|faults|security|containers [arguments]
+//   node tools/bootstrap.mjs start|test|check|weir|bench|faults|security|containers|test:e2e [arguments]
 // Only Node's own modules here, and no syntax newer than Node 20.
 import { spawn, spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
@@ -20,6 +20,7 @@ const COMMANDS = {
   bench: (args) => [['bench/src/main.ts', ...args]],
   faults: (args) => [['--max-old-space-size=6144', 'tests/faults/src/main.ts', ...args]],
   security: (args) => [['tests/security/src/main.ts', ...args]],
+  'test:e2e': (args) => [['tools/containers/e2e.ts', ...args]],
   test: (args) => [['node_modules/vitest/vitest.mjs', 'run', ...args]],
   check: () => [
     ['node_modules/prettier/bin/prettier.cjs', '--check', '--log-level', 'warn', '.'],

@@ -2,22 +2,10 @@
 // Without a Docker engine, root on Debian gets one for the time of the check, with images built from packages.
 import { fileURLToPath } from 'node:url'
 import { setTimeout as sleep } from 'node:timers/promises'
-import {
-  buildInflux,
-  fetchKafka,
-  fetchRegistry,
-  folders as foldersOf,
-  freePorts,
-  hasGo,
-  hasMaven,
-  isInfluxBuilt,
-  isKafkaFetched,
-  isRegistryFetched,
-  weirHome,
-} from '../../packages/local-stack/src/index.ts'
+import { freePorts } from '../../packages/local-stack/src/index.ts'
 import { findCompose, type Compose } from './compose.ts'
-import { startEngine, type Engine } from './engine.ts'
-import { buildLocalImages, type LocalImages } from './local-images.ts'
+import type { Engine } from './engine.ts'
+import { buildWeir, openEngine, SkippedError } from './open-engine.ts'
 import { run } from './run.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
@@ -33,11 +21,6 @@ const PORTS = [
   'CONSOLE_PORT',
 ] as const
 
-/** Nothing was checked, for a reason that is none of Weir's. */
-class SkippedError extends Error {
-  override readonly name = 'SkippedError'
-}
-
 const startedAt = performance.now()
 const progress = (text: string): void => {
   process.stdout.write(`${((performance.now() - startedAt) / 1_000).toFixed(1).padStart(6)} s  ${text}\n`)
@@ -46,17 +29,6 @@ const progress = (text: string): void => {
 const orSkip = <T>(value: T | string): T => {
   if (typeof value === 'string') throw new SkippedError(value)
   return value
-}
-
-/** What the local images are made of, as `npm start` keeps it. */
-const fetchParts = async (): Promise<string> => {
-  if (process.arch !== 'x64') throw new SkippedError('local images can only be built on x64')
-  const folders = foldersOf(weirHome())
-  const isFetched = isKafkaFetched(folders) && isRegistryFetched(folders)
-  if (!isFetched && !(await hasMaven())) throw new SkippedError('Maven is not there to get Kafka')
-  if (!isInfluxBuilt(folders) && !(await hasGo())) throw new SkippedError('Go is not there to build InfluxDB')
-  await Promise.all([fetchKafka(folders), fetchRegistry(folders), buildInflux(folders)])
-  return folders.downloads
 }
 
 class Deployment {
@@ -84,9 +56,7 @@ class Deployment {
       await this.do('build')
       return
     }
-    const { NODE_IMAGE = '', WEIR_IMAGE = '' } = this.#env
-    const from = ['--network', 'host', '--build-arg', `NODE_IMAGE=${NODE_IMAGE}`]
-    await run('docker', ['build', ...from, '--tag', WEIR_IMAGE, ROOT], { env: this.#env })
+    await buildWeir(this.#env, this.#env.WEIR_IMAGE ?? '')
   }
 
   async imageMegabytes(): Promise<number> {
@@ -136,14 +106,8 @@ const check = async (deployment: Deployment): Promise<void> => {
 
 const main = async (onStop: (stop: () => Promise<unknown>) => void): Promise<void> => {
   const compose = orSkip(await findCompose())
-  const engine = orSkip(await startEngine())
+  const { engine, images } = await openEngine(progress)
   onStop(() => engine.stop())
-  progress(
-    engine.isOurs ? 'A Docker engine runs for this check' : 'The Docker engine of this machine is used',
-  )
-  const images: LocalImages = engine.isOurs
-    ? await buildLocalImages({ engine, downloads: await fetchParts(), progress })
-    : {}
   const ports = await freePorts(PORTS.length)
   const env = Object.fromEntries(
     PORTS.map((name, index) => [name, process.env[name] ?? String(ports[index])]),

@@ -3,6 +3,10 @@ set -euo pipefail
 bin=/usr/lib/postgresql/bin
 
 if [[ ! -s $PGDATA/PG_VERSION ]]; then
+  if [[ -z ${POSTGRES_PASSWORD_FILE:-} ]]; then
+    POSTGRES_PASSWORD_FILE=$(mktemp)
+    printf %s "$POSTGRES_PASSWORD" >"$POSTGRES_PASSWORD_FILE"
+  fi
   rm -rf "$PGDATA.new"
   mkdir -p "$PGDATA.new"
   "$bin/initdb" --pgdata="$PGDATA.new" --username="$POSTGRES_USER" --pwfile="$POSTGRES_PASSWORD_FILE" \
