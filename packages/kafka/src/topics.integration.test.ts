@@ -78,7 +78,7 @@ describe('checkTopics names the topic, the value and the fix', () => {
   it('of another partition count', async () => {
     await createTopics(settings, [name], { 'message.timestamp.type': 'LogAppendTime' }, 3)
     expect(await check([spec(name)])).toEqual([
-      `topic ${topic} has 3 partitions and 2 are configured: set TOPIC_PARTITIONS=3, or rebuild the topics; adding partitions would move keys away from their state`,
+      `topic ${topic} has 3 partitions and 2 are configured: set TOPIC_PARTITIONS=3; for more, stop every service and run \`weir dedup repartition\`: adding partitions alone would move keys away from their state`,
     ])
   })
 
