@@ -149,6 +149,9 @@ describe.runIf(hasProc)('npm start with given servers', () => {
     const PATH = pathOf(home, ['node', 'npm', 'sh', 'env', 'java'])
     const DATABASE_URL = await isolatedDatabase('start')
     const env = { ...given, ...(await newPorts()), DATABASE_URL, INFLUX_URL: undefined, PATH }
+    // Without a simulator either: nothing was ever sent here.
+    const { result: nothing } = await goodRun(home, ['--no-simulator', '--for', '1'], env)
+    expect(nothing.unique).toBe(0)
     const { result, output } = await goodRun(home, ['--for', '2'], env)
     expect(result.influx).toBeNull()
     expect(output).toMatch(/InfluxDB was not checked: there is neither Go to build InfluxDB nor INFLUX_URL/)

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import {
@@ -154,6 +154,8 @@ const examineRun = async (
   observer: Observer,
   run: { readonly influx: InfluxServer | undefined; readonly truthDir: string; readonly env: Environment },
 ): Promise<Examination> => {
+  // Before the first simulator nothing was sent.
+  mkdirSync(run.truthDir, { recursive: true })
   const waiting = setInterval(() => progress('Waiting for InfluxDB'), 10_000)
   const missing = await run.influx?.settled
   clearInterval(waiting)
