@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { HEADER, topicNames } from '@weir/contracts'
 import { openTopicReader } from '@weir/kafka'
 import { expect, it, onTestFinished } from 'vitest'
+import { testServers } from '@weir/testkit'
 import { Pipeline } from './pipeline.ts'
 import { ReplayJobs } from './replay-jobs.ts'
 
@@ -24,7 +25,13 @@ const lettersReturned = async ({ settings }: Pipeline): Promise<string[]> => {
   return places
 }
 
-it('brings each letter back once when the replay is killed in its transactions, and the stage behind it too', async () => {
+it('brings each letter back once when the replay is killed in its transactions, and the stage behind it too', async ({
+  skip,
+}) => {
+  if (testServers().services.kind === 'containers') {
+    process.stderr.write('Kills within a step are not tested: process 1 of a container cannot kill itself\n')
+    return skip()
+  }
   const folder = mkdtempSync(join(tmpdir(), 'weir-kill-replay-'))
   const mappings = join(folder, 'mappings.yaml')
   writeFileSync(mappings, REFUSE_ALL)

@@ -44,8 +44,13 @@ const inContainers = async ({ engine, images }: OpenEngine): Promise<number> => 
     if (!engine.isOurs) return await vitest(env)
     progress('Building the image of Weir')
     await buildWeir(env, WEIR_IMAGE)
-    // Its image cannot be pulled here, and ours ends with everything that it has.
-    return await vitest({ ...env, WEIR_IMAGE, TESTCONTAINERS_RYUK_DISABLED: 'true' })
+    return await vitest({
+      ...{ ...env, WEIR_IMAGE },
+      // Its image cannot be pulled here, and ours ends with everything that it has.
+      TESTCONTAINERS_RYUK_DISABLED: 'true',
+      // It looks for the default bridge where this machine is a container itself, and ours has none.
+      TESTCONTAINERS_HOST_OVERRIDE: '127.0.0.1',
+    })
   } finally {
     await engine.stop()
   }

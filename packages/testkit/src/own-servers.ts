@@ -108,8 +108,8 @@ const LOOK_MS = 250
 
 const inContainer = async (folders: Folders, kind: Kind, network: string): Promise<OwnServer> => {
   // The folders of a test have a name that no other's have.
-  const alias = `${kind.name}-${folders.state.replace(/^.*[/\\]/, '')}`
-  const server = await kind.container({ network, alias, logsDir: folders.logs })
+  const name = `weir-test-${kind.name}-${folders.state.replace(/^.*[/\\]/, '')}`
+  const server = await kind.container({ network, name, logsDir: folders.logs })
   rememberInside(server.here, server.inside)
   const handle = (await getContainerRuntimeClient()).container.getById(server.container.getId())
   return {

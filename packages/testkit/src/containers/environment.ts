@@ -31,8 +31,8 @@ export const containersMissing = async (progress: Progress): Promise<string | un
   let client: ContainerRuntimeClient
   try {
     client = await getContainerRuntimeClient()
-  } catch {
-    return 'no Docker engine answers'
+  } catch (error) {
+    return `no Docker engine answers (${(error as Error).message})`
   }
   for (const name of Object.keys(IMAGES) as ServerName[]) {
     const image = ImageName.fromString(imageOf(name))
@@ -72,7 +72,10 @@ export const startContainerServers = async (
   const image = await weirImage(progress)
   progress('Starting Kafka, the registry, PostgreSQL and InfluxDB in containers')
   const network = await new Network().start()
-  const on = (alias: string) => ({ network: network.getName(), alias, logsDir: folders.logs })
+  const id = randomBytes(3).toString('hex')
+  const on = (server: string) => ({
+    ...{ network: network.getName(), name: `weir-test-${id}-${server}`, logsDir: folders.logs },
+  })
   const access = { token: randomBytes(16).toString('hex'), org: 'default', bucket: 'cxone_metrics' }
   const started = await Promise.allSettled([
     startKafkaContainer(on('kafka')),

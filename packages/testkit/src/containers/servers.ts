@@ -28,8 +28,8 @@ export interface ServerContainer {
 
 export interface ServerContainerOptions {
   readonly network: string
-  /** On the network; several servers of one kind have different ones. */
-  readonly alias: string
+  /** Of the container, and so its host name on the network: no other on the engine may have it. */
+  readonly name: string
   readonly logsDir: string
 }
 
@@ -50,27 +50,27 @@ const healthCheck = (test: ['CMD', ...string[]]) => ({
 const start = async (
   container: GenericContainer,
   ports: { readonly container: number; readonly host: number },
-  { network, alias, logsDir }: ServerContainerOptions,
+  { network, name, logsDir }: ServerContainerOptions,
   /** Where it listens on the network; default: as here. */
   portInside = ports.container,
 ): Promise<ServerContainer> => {
   mkdirSync(logsDir, { recursive: true })
-  const log = createWriteStream(join(logsDir, `${alias}.log`), { flags: 'a' })
+  const log = createWriteStream(join(logsDir, `${name}.log`), { flags: 'a' })
   const started = await container
     .withNetworkMode(network)
-    .withNetworkAliases(alias)
+    .withName(name)
     .withExposedPorts(ports)
     .withLogConsumer((lines) => lines.pipe(log, { end: false }))
     .withWaitStrategy(Wait.forHealthCheck())
     .withStartupTimeout(START_MS_MAX)
     .start()
-  return { container: started, here: `127.0.0.1:${ports.host}`, inside: `${alias}:${portInside}` }
+  return { container: started, here: `127.0.0.1:${ports.host}`, inside: `${name}:${portInside}` }
 }
 
 /** One broker. Clients here and on the network are told different addresses, so it has a listener for each. */
 export const startKafkaContainer = async (options: ServerContainerOptions): Promise<ServerContainer> => {
   const [host] = await freePorts(1)
-  const { alias } = options
+  const { name } = options
   const container = new GenericContainer(imageOf('kafka')).withHealthCheck(asks(9092)).withEnvironment({
     CLUSTER_ID: 'd2Vpci10ZXN0LXN0YWNrMQ',
     KAFKA_HEAP_OPTS: '-Xms256m -Xmx768m',
@@ -81,7 +81,7 @@ export const startKafkaContainer = async (options: ServerContainerOptions): Prom
     KAFKA_INTER_BROKER_LISTENER_NAME: 'PLAINTEXT',
     KAFKA_LISTENER_SECURITY_PROTOCOL_MAP: 'CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,HOST:PLAINTEXT',
     KAFKA_LISTENERS: 'PLAINTEXT://:9092,CONTROLLER://:9093,HOST://:19092',
-    KAFKA_ADVERTISED_LISTENERS: `PLAINTEXT://${alias}:9092,HOST://127.0.0.1:${host!}`,
+    KAFKA_ADVERTISED_LISTENERS: `PLAINTEXT://${name}:9092,HOST://127.0.0.1:${host!}`,
     KAFKA_LOG_DIRS: '/var/lib/kafka/data',
     KAFKA_AUTO_CREATE_TOPICS_ENABLE: 'false',
     KAFKA_GROUP_INITIAL_REBALANCE_DELAY_MS: '0',
