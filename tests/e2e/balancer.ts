@@ -59,7 +59,7 @@ export class Balancer {
       answer.writeHead(answered.statusCode!, answered.headers)
       answered.pipe(answer)
     })
-    outgoing.once('error', () => answer.writeHead(502).end())
+    outgoing.once('error', () => (answer.headersSent ? answer.destroy() : answer.writeHead(502).end()))
     incoming.pipe(outgoing)
   }
 }

@@ -180,7 +180,8 @@ export class Pipeline {
 
   /** The checkpoints of every dedup. */
   removeState(): void {
-    rmSync(this.#stateDir(0), { recursive: true, force: true })
+    const instances = [...this.#ports.keys()].filter((key) => key.startsWith('dedup-')).length
+    for (let i = 0; i < instances; i++) rmSync(this.#stateDir(i), { recursive: true, force: true })
   }
 
   /** kill -9 of every service at once. */

@@ -11,14 +11,19 @@ const NAN = Buffer.from(
 )
 const FIX_UP = { name: 'NaN is null', replaceText: [{ find: 'NaN', with: 'null' }] }
 
-it('brings letters of dedup and of persistence back through the stage that gave them up', async () => {
-  const pipeline = await Pipeline.start('replay-stages')
+/** A pipeline with its replay service and its database. */
+const start = async (name: string) => {
+  const pipeline = await Pipeline.start(name)
   onTestFinished(() => pipeline.close())
   await pipeline.start('replay')
-  const replay = new ReplayJobs(pipeline)
   const database = new pg.Client({ connectionString: pipeline.databaseUrl })
   await database.connect()
   onTestFinished(() => database.end())
+  return { pipeline, replay: new ReplayJobs(pipeline), database }
+}
+
+it('brings letters of dedup and of persistence back through the stage that gave them up', async () => {
+  const { pipeline, replay, database } = await start('replay-stages')
   await database.query(`ALTER TABLE events ADD CONSTRAINT planted CHECK (skill <> 'Refused')`)
 
   await pipeline.send([update('twice', 'first')])
@@ -66,13 +71,7 @@ it('brings letters of dedup and of persistence back through the stage that gave 
 })
 
 it('brings what a sink calls a conflict back through dedup, as an event of its own', async () => {
-  const pipeline = await Pipeline.start('replay-conflict')
-  onTestFinished(() => pipeline.close())
-  await pipeline.start('replay')
-  const replay = new ReplayJobs(pipeline)
-  const database = new pg.Client({ connectionString: pipeline.databaseUrl })
-  await database.connect()
-  onTestFinished(() => database.end())
+  const { pipeline, replay, database } = await start('replay-conflict')
   const sent = update('known', 'new body')
   // As if it had come so long ago that dedup has forgotten it.
   await database.query(

@@ -87,3 +87,18 @@ it('has nothing to do for an id that is new', async () => {
   await unended.abortRest()
   expect(asked).toEqual(['DescribeTransactions', 'DescribeTransactions'])
 })
+
+it('goes on without what its user may not see, and says so once', async () => {
+  const { cluster } = clusterWith(['CompleteCommit'])
+  const refused = Object.assign(new Error('no'), { type: 'TOPIC_AUTHORIZATION_FAILED' })
+  const seeing = {
+    ...cluster,
+    addMultipleTargetTopics: (topics: readonly string[]) =>
+      topics.includes('__consumer_offsets') ? Promise.reject(refused) : Promise.resolve(),
+  }
+  const { unended, ended } = watch(seeing)
+  await unended.endDecided()
+  await unended.abortRest()
+  expect(ended.filter((fields) => 'outcome' in fields)).toHaveLength(2)
+  expect(ended.filter((fields) => !('outcome' in fields))).toEqual([{ topic: '__consumer_offsets' }])
+})

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { kafkaErrorType } from './client.ts'
 import { RetriableError, StateError } from './errors.ts'
 import { protocolErrorType, type Cluster } from './internals.ts'
 import { leaderOf, partitionsOf, whileClusterAnswers } from './offsets.ts'
@@ -41,6 +42,7 @@ const FORBIDDEN = new Set(['TOPIC_AUTHORIZATION_FAILED', 'CLUSTER_AUTHORIZATION_
  */
 export class UnendedTransactions {
   readonly #options: UnendedOptions
+  readonly #forbidden = new Set<string>()
 
   constructor(options: UnendedOptions) {
     this.#options = options
@@ -99,16 +101,15 @@ export class UnendedTransactions {
   }
 
   #open(producerId: string): Promise<readonly ProducerState[]> {
-    const { cluster, topics, logger, transactionalId } = this.#options
+    const { cluster, transactionalId } = this.#options
     return whileClusterAnswers(`open transactions of ${transactionalId}`, async () => {
       const found: ProducerState[] = []
-      for (const [nodeId, led] of await byLeader(cluster, [...topics, OFFSETS_TOPIC])) {
+      for (const [nodeId, led] of await byLeader(cluster, await this.#visible())) {
         const leader = await cluster.findBroker({ nodeId })
         for (const { topic, partition, errorCode, value } of await describeProducers(leader, led)) {
           const error = protocolErrorType(errorCode)
-          if (FORBIDDEN.has(error)) {
-            logger.warn({ topic }, 'unended transactions cannot be looked for: that takes READ on the topic')
-          } else if (errorCode !== 0) {
+          if (FORBIDDEN.has(error)) this.#warnOf(topic)
+          else if (errorCode !== 0) {
             await cluster.refreshMetadata()
             throw new RetriableError(`${topic}/${partition}: ${error}`)
           }
@@ -118,10 +119,31 @@ export class UnendedTransactions {
       return found
     })
   }
+
+  /** Metadata are refused as a whole for one topic that may not be seen. */
+  async #visible(): Promise<readonly string[]> {
+    const { cluster, topics } = this.#options
+    await cluster.addMultipleTargetTopics(topics)
+    try {
+      await cluster.addMultipleTargetTopics([OFFSETS_TOPIC])
+    } catch (error) {
+      if (!FORBIDDEN.has(kafkaErrorType(error))) throw error
+      this.#warnOf(OFFSETS_TOPIC)
+      return topics
+    }
+    return [...topics, OFFSETS_TOPIC]
+  }
+
+  /** Once for each topic, however many partitions it has. */
+  #warnOf(topic: string): void {
+    if (this.#forbidden.has(topic)) return
+    this.#forbidden.add(topic)
+    const message = 'unended transactions cannot be looked for: that takes READ on the topic'
+    this.#options.logger.warn({ topic }, message)
+  }
 }
 
 const byLeader = async (cluster: Cluster, topics: readonly string[]) => {
-  await cluster.addMultipleTargetTopics(topics)
   const leaders = new Map<string, Map<string, number[]>>()
   for (const topic of topics) {
     for (const partition of partitionsOf(cluster, topic)) {
