@@ -2,7 +2,6 @@ import { writeFileSync } from 'node:fs'
 import { parseDeadLetterKeys } from '@weir/contracts'
 import { readTotals } from '@weir/metric-export'
 import { examine, Observer } from '@weir/observer'
-import { ConfigError } from '@weir/service-kit'
 import { loadAuditConfig } from './config.ts'
 import { describeSummary, summarise } from './summary.ts'
 
@@ -12,17 +11,10 @@ const progress = (text: string): void => {
 
 /**
  * Audits a deployment that runs elsewhere. Exit code 0: every event is where it must be; 1: not, or not within the
- * time of a drain; 2: unusable settings.
+ * time of a drain. Rejects with a `ConfigError` for unusable settings.
  */
 export const runAudit = async (options: { readonly summary?: string }): Promise<number> => {
-  let config
-  try {
-    config = loadAuditConfig()
-  } catch (error) {
-    if (!(error instanceof ConfigError)) throw error
-    progress(error.message)
-    return 2
-  }
+  const config = loadAuditConfig()
   const { databaseUrl, registryUrl, truthDir, influxUrl } = config
   const keys = parseDeadLetterKeys(config.deadLetterKeys)
   const observer = new Observer({ settings: config, databaseUrl, registryUrl, keys })

@@ -118,6 +118,52 @@ export const loadAuditConfig = (env: Environment = process.env): AuditConfig =>
 export const loadDeadLetterKeys = (env: Environment): DeadLetterKeys | undefined =>
   parseDeadLetterKeys(loadSettings(DEAD_LETTER_SETTINGS, env, deadLetterKeyProblems).deadLetterKeys)
 
+/** What `weir mapping` and `weir sources` read when no file is named. */
+const FILE_SETTINGS = {
+  sourcesFile: asItsServiceHasIt('SOURCES_FILE', setting.optionalText()),
+  mappingPaths: asItsServiceHasIt('MAPPINGS_FILE', setting.list([])),
+} satisfies Settings
+
+export const loadFileConfig = (env: Environment = process.env): ConfigOf<typeof FILE_SETTINGS> =>
+  loadSettings(FILE_SETTINGS, env)
+
+/** What `weir schema ls|diff|approve` read. */
+const SCHEMA_SETTINGS = {
+  ...KAFKA_SETTINGS,
+  user: {
+    env: 'USER',
+    schema: setting.text('unknown'),
+    help: 'Kept with an approval as the one who gave it.',
+  },
+} satisfies Settings
+
+export const loadSchemaConfig = (env: Environment = process.env): ConfigOf<typeof SCHEMA_SETTINGS> =>
+  loadSettings(SCHEMA_SETTINGS, env)
+
+const REGISTRY_SETTINGS = {
+  registryUrl: asItsServiceHasIt('SCHEMA_REGISTRY_URL', setting.text()),
+  topicPrefix: KAFKA_SETTINGS.topicPrefix,
+} satisfies Settings
+
+export const loadRegistryConfig = (env: Environment = process.env): ConfigOf<typeof REGISTRY_SETTINGS> =>
+  loadSettings(REGISTRY_SETTINGS, env)
+
+/** Where the replay service answers, by default that of a local run. */
+const REPLAY_CLIENT_SETTINGS = {
+  url: { env: 'REPLAY_URL', schema: setting.optionalText(), help: 'Base URL of the replay service.' },
+  port: START_SETTINGS.replayPort,
+  token: {
+    env: 'REPLAY_TOKEN',
+    schema: setting.optionalText(),
+    secret: true,
+    help: 'Token of the replay service, without its name.',
+  },
+} satisfies Settings
+
+export const loadReplayClientConfig = (
+  env: Environment = process.env,
+): ConfigOf<typeof REPLAY_CLIENT_SETTINGS> => loadSettings(REPLAY_CLIENT_SETTINGS, env)
+
 /** The environment that the services of this process see: the caller's, with the defaults of a local run. */
 export const serviceEnvironment = (defaults: Environment, env: Environment = process.env): Environment => ({
   ...defaults,

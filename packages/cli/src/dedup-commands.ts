@@ -1,7 +1,6 @@
 import { InvalidArgumentError, type Command } from 'commander'
 import { dedup, rebuildState, repartition } from '@weir/dedup'
 import { RetriableError, StateError, TransactionError } from '@weir/kafka'
-import { ConfigError } from '@weir/service-kit'
 
 const progress = (text: string): void => {
   process.stderr.write(`${text}\n`)
@@ -12,7 +11,7 @@ const count = (text: string): number => {
   return Number(text)
 }
 
-/** Exit code 1: it cannot be done, and why is on stderr; 2: unusable settings. */
+/** Exit code 1: it cannot be done, and why is on stderr. */
 const guarded =
   <O>(act: (options: O) => Promise<void>) =>
   async (options: O): Promise<void> => {
@@ -21,10 +20,10 @@ const guarded =
     } catch (error) {
       if (error instanceof RetriableError || error instanceof TransactionError) {
         progress(`${error.message}. Make the call again: it goes on.`)
-      } else if (error instanceof StateError || error instanceof ConfigError) {
+      } else if (error instanceof StateError) {
         progress(error.message)
       } else throw error
-      process.exitCode = error instanceof ConfigError ? 2 : 1
+      process.exitCode = 1
     }
   }
 

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Command } from 'commander'
 import { parse } from 'yaml'
+import { guarded } from './guarded.ts'
 import { replayClient, ReplayClientError, type ReplayClient } from './replay-client.ts'
 
 interface FilterOptions {
@@ -21,6 +22,7 @@ interface JobOptions extends FilterOptions {
   readonly fixUp?: string
 }
 
+const EXPECTED = [ReplayClientError]
 const LOOK_MS = 500
 
 const print = (text: string): void => {
@@ -46,18 +48,6 @@ const filterOf = (stage: string, options: FilterOptions): Record<string, string>
     Object.entries(wanted).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])),
   )
 }
-
-const guarded =
-  <A extends unknown[]>(act: (...args: A) => Promise<void>) =>
-  async (...args: A): Promise<void> => {
-    try {
-      await act(...args)
-    } catch (error) {
-      if (!(error instanceof ReplayClientError)) throw error
-      process.stderr.write(`${error.message}\n`)
-      process.exitCode = 1
-    }
-  }
 
 /** Waits for a job's end and shows how far it is. */
 export const followJob = async (client: ReplayClient, id: string): Promise<void> => {
@@ -100,7 +90,7 @@ export const addDlqCommands = (program: Command): void => {
   withFilter(dlq.command('ls').description('Lists letters, one line each.'))
     .option('--limit <n>', 'at most so many', '100')
     .action(
-      guarded(async (stage: string, options: FilterOptions & { limit: string }) => {
+      guarded(EXPECTED, async (stage: string, options: FilterOptions & { limit: string }) => {
         const query = new URLSearchParams({ ...filterOf(stage, options), limit: options.limit })
         const { letters } = await replayClient().get(`/v1/letters?${query.toString()}`)
         for (const letter of letters as Record<string, string | number>[]) {
@@ -116,7 +106,7 @@ export const addDlqCommands = (program: Command): void => {
     .command('show <stage> <place>')
     .description('Shows one letter (place: partition/offset) with the first bytes of its body.')
     .action(
-      guarded(async (stage: string, place: string) => {
+      guarded(EXPECTED, async (stage: string, place: string) => {
         const { preview, ...letter } = await replayClient().get(`/v1/letters/${stage}/${place}`)
         print(JSON.stringify(letter, null, 2))
         print(String(preview))
@@ -127,16 +117,16 @@ export const addDlqCommands = (program: Command): void => {
     .option('--rate <n>', 'letters per second', '1000')
     .option('--replays-max <n>', 'leave alone what was replayed so often', '3')
     .option('--fix-up <file>', 'edit the bodies first (YAML: name, replaceText, rename, set, remove)')
-    .action(guarded((stage: string, options: JobOptions) => startJob('replay', stage, options)))
+    .action(guarded(EXPECTED, (stage: string, options: JobOptions) => startJob('replay', stage, options)))
   withFilter(
     dlq.command('discard').description('Marks letters as discarded; their bytes stay until they expire.'),
   )
     .option('--dry-run', 'only say how many')
-    .action(guarded((stage: string, options: JobOptions) => startJob('discard', stage, options)))
+    .action(guarded(EXPECTED, (stage: string, options: JobOptions) => startJob('discard', stage, options)))
   withFilter(dlq.command('export').description('Writes letters as JSON lines.'))
     .option('--format <format>', 'weir, s2 ({payload,error,timestamp}), s3 or s3-full', 'weir')
     .action(
-      guarded(async (stage: string, options: FilterOptions & { format: string }) => {
+      guarded(EXPECTED, async (stage: string, options: FilterOptions & { format: string }) => {
         const query = new URLSearchParams({ ...filterOf(stage, options), format: options.format })
         process.stdout.write(await replayClient().text(`/v1/letters/export?${query.toString()}`))
       }),
@@ -145,7 +135,7 @@ export const addDlqCommands = (program: Command): void => {
     .command('jobs')
     .description('Lists replays and discards: who, what, how far.')
     .action(
-      guarded(async () => {
+      guarded(EXPECTED, async () => {
         const { jobs } = await replayClient().get('/v1/jobs')
         for (const { id, kind, state, requestedBy, filter, counts } of jobs as Record<string, unknown>[]) {
           print([id, kind, state, requestedBy, JSON.stringify(filter), JSON.stringify(counts)].join('  '))
@@ -156,7 +146,7 @@ export const addDlqCommands = (program: Command): void => {
     .command('cancel <job>')
     .description('Ends a job; what it has returned stays returned.')
     .action(
-      guarded(async (id: string) => {
+      guarded(EXPECTED, async (id: string) => {
         const client = replayClient()
         await client.post(`/v1/jobs/${id}/cancel`)
         await followJob(client, id)

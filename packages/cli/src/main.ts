@@ -1,3 +1,4 @@
+import { ConfigError } from '@weir/service-kit'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { runAudit } from './audit.ts'
 import { addDedupCommands } from './dedup-commands.ts'
@@ -95,6 +96,12 @@ addMappingCommands(program)
 addSchemaCommands(program)
 program.addCommand(sourcesCommand())
 
-await program.parseAsync()
+try {
+  await program.parseAsync()
+} catch (error) {
+  if (!(error instanceof ConfigError)) throw error
+  process.stderr.write(`${error.message}\n`)
+  process.exitCode = 2
+}
 // Sockets of servers that are gone may linger.
 process.exit()

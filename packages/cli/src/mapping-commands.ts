@@ -2,17 +2,10 @@ import { readFileSync } from 'node:fs'
 import { checkMappings, readMappings, tryMapping } from '@weir/normalizer'
 import { ConfigError } from '@weir/service-kit'
 import type { Command } from 'commander'
+import { loadFileConfig } from './config.ts'
 
 const print = (text: string): void => {
   process.stdout.write(`${text}\n`)
-}
-
-const mappingPaths = (): string[] =>
-  (process.env.MAPPINGS_FILE ?? '').split(',').filter((path) => path !== '')
-
-const sourcesFile = (): string | undefined => {
-  const file = process.env.SOURCES_FILE
-  return file === '' ? undefined : file
 }
 
 /** Exit code 2 for mappings that cannot be used. */
@@ -37,7 +30,8 @@ export const addMappingCommands = (program: Command): void => {
     .description('Shows what the mappings make of payloads, and which path gave each field.')
     .action((files: string[], { source }: { source: string }) =>
       guarded(() => {
-        const set = readMappings(mappingPaths(), sourcesFile())
+        const { mappingPaths, sourcesFile } = loadFileConfig()
+        const set = readMappings(mappingPaths, sourcesFile)
         for (const file of files) {
           const { mapping: name, matched, event, deadLetter } = tryMapping(set, source, readFileSync(file))
           const { raw: _, bodyHash: __, eventKey: ___, ...shown } = event ?? {}
@@ -56,7 +50,8 @@ export const addMappingCommands = (program: Command): void => {
     .description('Reads mappings and runs the tests that they hold; without paths those of MAPPINGS_FILE.')
     .action((paths: string[]) =>
       guarded(() => {
-        const verdicts = checkMappings(readMappings(paths.length > 0 ? paths : mappingPaths(), sourcesFile()))
+        const { mappingPaths, sourcesFile } = loadFileConfig()
+        const verdicts = checkMappings(readMappings(paths.length > 0 ? paths : mappingPaths, sourcesFile))
         const failed = verdicts.filter(({ problems }) => problems.length > 0)
         for (const { file, name, problems } of failed) print(`${file}: ${name}:\n  ${problems.join('\n  ')}`)
         print(`${verdicts.length - failed.length} passed, ${failed.length} failed`)

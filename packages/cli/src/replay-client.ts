@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { folders, weirHome } from '@weir/local-stack'
-import { loadStartConfig } from './config.ts'
+import { loadReplayClientConfig, loadStartConfig } from './config.ts'
 import { foldersFor, type LocalIdentity } from './local-state.ts'
 
 /** The replay service does not answer, or refuses; the message says what to do. */
@@ -15,9 +15,7 @@ export interface ReplayClient {
   readonly post: (path: string, body?: object) => Promise<Record<string, unknown>>
 }
 
-/** The token of REPLAY_TOKEN, or that of the local run. */
-const tokenOf = (): string => {
-  if (process.env.REPLAY_TOKEN) return process.env.REPLAY_TOKEN
+const tokenOfLocalRun = (): string => {
   try {
     const state = foldersFor(folders(weirHome()), loadStartConfig()).state
     const identity = JSON.parse(readFileSync(join(state, 'identity.json'), 'utf8')) as LocalIdentity
@@ -30,8 +28,9 @@ const tokenOf = (): string => {
 
 /** Talks to the service at REPLAY_URL, by default that of a local run. Its methods reject with a `ReplayClientError`. */
 export const replayClient = (): ReplayClient => {
-  const url = process.env.REPLAY_URL ?? `http://127.0.0.1:${process.env.REPLAY_PORT ?? '3015'}`
-  const authorization = `Bearer ${tokenOf()}`
+  const config = loadReplayClientConfig()
+  const url = config.url ?? `http://127.0.0.1:${config.port}`
+  const authorization = `Bearer ${config.token ?? tokenOfLocalRun()}`
   const call = async (method: string, path: string, body?: object): Promise<string> => {
     let response: Response
     try {

@@ -7,16 +7,15 @@ import {
 } from '@weir/contracts'
 import { Registry, RegistryError, SchemaRefusedError, subjectOf } from '@weir/event-codec'
 import { openLanes, openTopicReader } from '@weir/kafka'
-import { ConfigError, createLogger, KAFKA_SETTINGS, loadSettings, setting } from '@weir/service-kit'
+import { ConfigError, createLogger } from '@weir/service-kit'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Command } from 'commander'
+import { loadRegistryConfig, loadSchemaConfig } from './config.ts'
 import { followJob } from './dlq-commands.ts'
+import { guarded } from './guarded.ts'
 import { replayClient, ReplayClientError } from './replay-client.ts'
 
-const REGISTRY_SETTINGS = {
-  registryUrl: { env: 'SCHEMA_REGISTRY_URL', schema: setting.text(), help: 'Base URL of the registry.' },
-  topicPrefix: KAFKA_SETTINGS.topicPrefix,
-}
+const EXPECTED = [ReplayClientError, RegistryError, SchemaRefusedError]
 /** Longer than normalizers take to read approvals again, so that what comes meanwhile is released too. */
 const APPROVAL_SPREAD_MS = 3_000
 
@@ -24,21 +23,8 @@ const print = (text: string): void => {
   process.stdout.write(`${text}\n`)
 }
 
-const guarded =
-  <A extends unknown[]>(act: (...args: A) => Promise<void>) =>
-  async (...args: A): Promise<void> => {
-    try {
-      await act(...args)
-    } catch (error) {
-      const expected = [ConfigError, ReplayClientError, RegistryError, SchemaRefusedError]
-      if (!expected.some((one) => error instanceof one)) throw error
-      process.stderr.write(`${(error as Error).message}\n`)
-      process.exitCode = error instanceof ConfigError ? 2 : 1
-    }
-  }
-
 const observedShapes = async (): Promise<readonly ObservedShape[]> => {
-  const settings = loadSettings(KAFKA_SETTINGS, process.env)
+  const settings = loadSchemaConfig()
   const reader = await openTopicReader(settings, topicNames(settings.topicPrefix).schemasObserved)
   const shapes = new Map<string, ObservedShape>()
   await reader.readToEnd((records) => {
@@ -55,7 +41,7 @@ const observedShapes = async (): Promise<readonly ObservedShape[]> => {
 }
 
 const approve = async (source: string, fingerprint: string): Promise<void> => {
-  const settings = loadSettings(KAFKA_SETTINGS, process.env)
+  const { user, ...settings } = loadSchemaConfig()
   const lanes = await openLanes({
     settings: { ...settings, topicPartitions: 1 },
     ...{ logger: createLogger('weir', 'silent'), topic: topicNames(settings.topicPrefix).schemasApproved },
@@ -67,7 +53,7 @@ const approve = async (source: string, fingerprint: string): Promise<void> => {
       queueBytesMax: 1_000_000,
     },
   })
-  const approval = { source, fingerprint, approvedBy: process.env.USER ?? 'unknown', approvedAt: Date.now() }
+  const approval = { source, fingerprint, approvedBy: user, approvedAt: Date.now() }
   const key = Buffer.from(approvedShapeKey(source, fingerprint))
   await lanes.send(0, { key, value: Buffer.from(JSON.stringify(approval)), headers: {} })
   await lanes.close()
@@ -80,7 +66,7 @@ export const addSchemaCommands = (program: Command): void => {
     .command('ls')
     .description('Lists every numbered shape: events, share, when it appeared.')
     .action(
-      guarded(async () => {
+      guarded(EXPECTED, async () => {
         const shapes = await observedShapes()
         const totals = new Map<string, number>()
         for (const { source, eventType, count } of shapes) {
@@ -110,7 +96,7 @@ export const addSchemaCommands = (program: Command): void => {
     .command('diff <a> <b>')
     .description('Paths that one shape has and the other has not; by fingerprint.')
     .action(
-      guarded(async (a: string, b: string) => {
+      guarded(EXPECTED, async (a: string, b: string) => {
         const shapes = await observedShapes()
         const [first, second] = [a, b].map((wanted) => {
           const found = shapes.find(({ fingerprint }) => fingerprint === wanted)
@@ -125,7 +111,7 @@ export const addSchemaCommands = (program: Command): void => {
     .command('approve <source> <fingerprint>')
     .description('Lets a held shape pass from now on, and releases exactly the letters that wait for it.')
     .action(
-      guarded(async (source: string, fingerprint: string) => {
+      guarded(EXPECTED, async (source: string, fingerprint: string) => {
         await approve(source, fingerprint)
         await sleep(APPROVAL_SPREAD_MS)
         const client = replayClient()
@@ -140,8 +126,8 @@ export const addSchemaCommands = (program: Command): void => {
       'Sets the compatibility of the subject of events and registers the schema: a step of a deployment.',
     )
     .action(
-      guarded(async () => {
-        const { registryUrl, topicPrefix } = loadSettings(REGISTRY_SETTINGS, process.env)
+      guarded(EXPECTED, async () => {
+        const { registryUrl, topicPrefix } = loadRegistryConfig()
         const subject = subjectOf(topicNames(topicPrefix).normalized)
         const id = await new Registry({ registryUrl }).register(subject, INTERACTION_EVENT_SCHEMA)
         print(`${subject}: schema ${id}`)

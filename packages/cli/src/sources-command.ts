@@ -1,5 +1,6 @@
 import { describeSourcesFile, sourcesFileJsonSchema } from '@weir/sources'
 import { Command, InvalidArgumentError } from 'commander'
+import { loadFileConfig } from './config.ts'
 import { readDefinitions, verifySource, type VerifyOptions } from './sources-verify.ts'
 
 const epochSeconds = (text: string): number => {
@@ -41,7 +42,7 @@ export const sourcesCommand = (): Command => {
     .description('Checks a sources file and lists its sources; reports everything that is wrong at once.')
     .argument('[file]', 'the file (default: SOURCES_FILE, else the sources that need none)')
     .action((file?: string) => {
-      const definitions = readDefinitions(file ?? process.env.SOURCES_FILE)
+      const definitions = readDefinitions(file ?? loadFileConfig().sourcesFile)
       if (typeof definitions === 'string') {
         print([definitions])
         process.exitCode = 1

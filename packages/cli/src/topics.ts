@@ -1,18 +1,11 @@
 import { TOPIC_SPECS } from '@weir/contracts'
 import { checkTopics, ensureTopics, waitForBrokers } from '@weir/kafka'
-import { ConfigError, createLogger } from '@weir/service-kit'
+import { createLogger } from '@weir/service-kit'
 import { loadTopicsConfig } from './config.ts'
 
-/** Exit code 0: every topic is there and right; 1: one is not, and why is on stderr; 2: unusable settings. */
+/** Exit code 0: every topic is there and right; 1: one is not, and why is on stderr. Rejects with a `ConfigError` for unusable settings. */
 export const runTopics = async (): Promise<number> => {
-  let config
-  try {
-    config = loadTopicsConfig()
-  } catch (error) {
-    if (!(error instanceof ConfigError)) throw error
-    process.stderr.write(`${error.message}\n`)
-    return 2
-  }
+  const config = loadTopicsConfig()
   const logger = createLogger('topics', config.logLevel)
   const { replicationFactor, minInsyncReplicas, profile } = config
   await waitForBrokers(config, logger)
