@@ -26,3 +26,18 @@ it('keeps what was sent over a kill: a torn line is left out, an unanswered requ
     rmSync(folder, { recursive: true, force: true })
   }
 })
+
+it('reads more than one piece of a file, whatever a piece ends in', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'weir-truth-'))
+  try {
+    const ledger = TruthLedger.open(folder, 'run')
+    const operations = Array.from({ length: 20_000 }, (_, index) => ({
+      ...{ source: 'sün', kind: 'event' as const, eventKey: `k${index}`, rawHash: 'h'.repeat(64) },
+    }))
+    for (const id of ledger.intend(operations)) ledger.finish(id, 'acked')
+    ledger.close()
+    expect(readTruth(folder)).toEqual(operations.map((one) => ({ ...one, result: 'acked' })))
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+})

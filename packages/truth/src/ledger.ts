@@ -1,19 +1,12 @@
-import {
-  closeSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  writeSync,
-} from 'node:fs'
+import { closeSync, mkdirSync, openSync, readdirSync, readSync, rmSync, statSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
+import { StringDecoder } from 'node:string_decoder'
 import type { FinishedOperation, Operation, OperationKind, OperationResult } from './operation.ts'
 
 const SUFFIX = '.truth.jsonl'
 const SEGMENT_MS = 3_600_000
 const KEPT_MS = 24 * SEGMENT_MS
+const PIECE_BYTES = 1_048_576
 
 type Line =
   | readonly ['intent', id: string, source: string, kind: OperationKind, rawHash: string, eventKey?: string]
@@ -98,24 +91,47 @@ const encode = (line: Line): string => `${JSON.stringify(line)}\n`
 const ledgerFiles = (folder: string): string[] =>
   readdirSync(folder)
     .filter((name) => name.endsWith(SUFFIX))
+    // Of a run in the order of its segments: a result comes after its intent.
+    .sort()
     .map((name) => join(folder, name))
 
 /** All operations of all runs in a folder. A line that a kill tore is left out; without a result an operation is unknown. */
 export const readTruth = (folder: string): FinishedOperation[] => {
-  const intents = new Map<string, Operation>()
-  const results = new Map<string, OperationResult>()
+  const operations = new Map<string, Operation & { result: OperationResult }>()
   for (const file of ledgerFiles(folder)) {
-    for (const text of readFileSync(file, 'utf8').split('\n')) {
+    for (const text of linesOf(file)) {
       const line = decode(text)
       if (line?.[0] === 'intent') {
         const [, id, source, kind, rawHash, eventKey] = line
-        intents.set(id, { source, kind, rawHash, ...(eventKey !== undefined && { eventKey }) })
+        operations.set(id, {
+          ...{ source, kind, rawHash, ...(eventKey !== undefined && { eventKey }) },
+          result: 'unknown',
+        })
       } else if (line?.[0] === 'result') {
-        results.set(line[1], line[2])
+        const operation = operations.get(line[1])
+        if (operation !== undefined) operation.result = line[2]
       }
     }
   }
-  return [...intents].map(([id, operation]) => ({ ...operation, result: results.get(id) ?? 'unknown' }))
+  return [...operations.values()]
+}
+
+/** A file of any size, piece by piece: a million operations are more than one string may hold. */
+function* linesOf(file: string): Generator<string> {
+  const descriptor = openSync(file, 'r')
+  try {
+    const decoder = new StringDecoder('utf8')
+    const piece = Buffer.alloc(PIECE_BYTES)
+    let rest = ''
+    for (let bytes = readSync(descriptor, piece); bytes > 0; bytes = readSync(descriptor, piece)) {
+      const lines = (rest + decoder.write(piece.subarray(0, bytes))).split('\n')
+      rest = lines.pop() ?? ''
+      yield* lines
+    }
+    yield rest
+  } finally {
+    closeSync(descriptor)
+  }
 }
 
 const decode = (text: string): Line | undefined => {

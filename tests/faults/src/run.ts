@@ -1,9 +1,10 @@
+import { spawnSync } from 'node:child_process'
 import { mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { TOPIC_SPECS, topicNames } from '@weir/contracts'
 import { ensureTopics } from '@weir/kafka'
-import { lastLines, stopLeftovers, tryLock, type Folders } from '@weir/local-stack'
+import { lastLines, ROOT, stopLeftovers, tryLock, type Folders } from '@weir/local-stack'
 import { Closers, createLogger } from '@weir/service-kit'
 import { readTruth, TruthLedger } from '@weir/truth'
 import { defectCommand, type Defect } from './defects/defects.ts'
@@ -13,6 +14,7 @@ import { Observer } from './judge/observe.ts'
 import { GROUPS, untilQuiet } from './judge/quiet.ts'
 import { watchStalls, type Stall } from './judge/stalls.ts'
 import { Load } from './load/load.ts'
+import { shareOf } from './load/pace.ts'
 import { NOT_BUILT } from './plan/crash-points.ts'
 import { crashPointsOf, INSTANCES, makePlan, type Phase } from './plan/plan.ts'
 import { describeFault, type Lane } from './plan/step.ts'
@@ -85,10 +87,11 @@ const runIn = async (options: RunOptions, closers: Closers): Promise<RunResult> 
   const instances = await startServices(options, servers, closers)
   const ledger = TruthLedger.open(join(folders.state, 'truth'), `${tierName}${seed}`)
   closers.add(async () => ledger.close())
-  const load = new Load({
+  const load: Load = new Load({
     ...{ seed, run: `f${seed}`, events, rate: tier.rate, duplicates: DUPLICATES, ledger },
     lateAfterMs: tier.lateAfterMs,
     targets: INSTANCES.map((index) => `http://127.0.0.1:${ports.service('ingress', index)}`),
+    share: (progress) => shareOf(progress, nemesis.earliestAt, stalls.backlog()),
   })
   closers.add(() => load.close())
 
@@ -96,7 +99,7 @@ const runIn = async (options: RunOptions, closers: Closers): Promise<RunResult> 
   const lanes = defect?.lanes ?? makePlan(planned)
   const points = defect ? [] : crashPointsOf(planned)
   printPlan(lanes, progress)
-  const nemesis = new Nemesis({ seed, servers, instances, load, topic: topics.received, progress })
+  const nemesis: Nemesis = new Nemesis({ seed, servers, instances, load, topic: topics.received, progress })
   const growth = new GrowthWatch(
     () =>
       new Map(
@@ -134,6 +137,7 @@ const runIn = async (options: RunOptions, closers: Closers): Promise<RunResult> 
     {
       ...{ duration_s: secs((performance.now() - startedAt) / 1_000), drain_s: secs(drainSecs) },
       ...{ requests_per_s: Math.round(load.counts.sent / loadSecs), rss_mb_max: rssMegabytesMax },
+      rig_rss_mb_max: Math.round(process.resourceUsage().maxRSS / 1_024),
       ...stallOf(stalled),
     },
   )
@@ -226,6 +230,14 @@ const underLoad = async (
   }
 }
 
+/** The commit that is checked out, with `-dirty` when files differ from it; empty outside of a repository. */
+const versionOf = (): string => {
+  const git = spawnSync('git', ['describe', '--always', '--dirty', '--abbrev=12', '--exclude=*'], {
+    ...({ cwd: ROOT, encoding: 'utf8' } as const),
+  })
+  return git.status === 0 ? git.stdout.trim() : ''
+}
+
 /** What a process said last: of a log line the error's message alone, without stack and paths. */
 const lastWords = (logFile: string): string => {
   const line = lastLines(logFile, 1)
@@ -249,7 +261,7 @@ const summarise = (
   },
   measured: Pick<
     Summary,
-    'duration_s' | 'drain_s' | 'requests_per_s' | 'rss_mb_max' | 'stall_s_max' | 'stalled'
+    'duration_s' | 'drain_s' | 'requests_per_s' | 'rss_mb_max' | 'rig_rss_mb_max' | 'stall_s_max' | 'stalled'
   >,
 ): Summary => {
   const { options, verdict, load, nemesis, instances, servers, met } = run
@@ -290,6 +302,9 @@ const summarise = (
       why === undefined ? [] : [`${target}: ${fault}: ${why}`],
     ),
     ...measured,
+    latency_p50_ms: load.counts.latency.quantile(0.5),
+    latency_p99_ms: load.counts.latency.quantile(0.99),
+    version: versionOf(),
     ...(options.defect && { defect: options.defect.name }),
     checks: checksOf(invariants, met),
   }

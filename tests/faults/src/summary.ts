@@ -37,7 +37,14 @@ export interface Summary {
   readonly duration_s: number
   readonly drain_s: number
   readonly requests_per_s: number
+  /** Of the services, and of the rig itself. */
   readonly rss_mb_max: number
+  readonly rig_rss_mb_max: number
+  /** Of the answers that were ok, faults included. */
+  readonly latency_p50_ms: number
+  readonly latency_p99_ms: number
+  /** The commit that was run. */
+  readonly version: string
   /** The longest time that something with work left stood still while every broker was in sync, and what it was. */
   readonly stall_s_max: number
   readonly stalled: string
@@ -83,6 +90,7 @@ export const describeSummary = (summary: Summary): string => {
       ({ id, name, holds, detail }) => `${holds ? 'holds ' : 'FAILED'} ${id}. ${name}: ${detail}`,
     ),
     ...summary.unexpected_exits.map((text) => `ended by itself: ${text}`),
+    `answered ok: p50 ${summary.latency_p50_ms} ms   p99 ${summary.latency_p99_ms} ms;   most memory: a service ${summary.rss_mb_max} MB, the rig ${summary.rig_rss_mb_max} MB;   version ${summary.version}`,
     `${summary.duration_s} s, of it ${summary.drain_s} s to drain; ${summary.requests_per_s} requests/s; longest stall with all brokers in sync: ${summary.stall_s_max} s (${summary.stalled || 'none'})`,
     isRight(summary) ? 'Every event is where it must be.' : 'NOT RIGHT: see above.',
   ].join('\n')
@@ -100,7 +108,7 @@ export const reportOf = (
   [
     `# Fault injection: ${summary.tier}, seed ${summary.seed}`,
     '',
-    'Written by `npm run faults`; [faults.md](../faults.md) says what is done and what must hold.',
+    'Written by `npm run faults`; [faults.md](faults.md) says what is done and what must hold.',
     '',
     '```',
     describeSummary(summary),
@@ -112,6 +120,10 @@ export const reportOf = (
       ['', 'Invariant', 'Holds', 'Counted'],
       summary.invariants.map(({ id, name, holds, detail }) => [id, name, holds ? 'yes' : '**no**', detail]),
     ),
+    '',
+    '## Kills by service',
+    '',
+    table(['Service', 'Ended by SIGKILL'], Object.entries(summary.kills_by_service)),
     '',
     '## Crash points',
     '',

@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url'
 import { CRASH_POINTS } from '../plan/crash-points.ts'
-import { visitOf } from '../plan/plan.ts'
+import { SHORT_PAUSE_MS, visitOf } from '../plan/plan.ts'
 import type { Fault, Lane, Step } from '../plan/step.ts'
 import { Random } from '../random.ts'
 import type { MutationName } from './mutations.ts'
@@ -119,8 +119,9 @@ export const DEFECTS: readonly Defect[] = [
     'ingress counts on sequence numbers that a request without an answer takes back',
     [
       lane('servers', [
-        { kind: 'brokers-pause', ms: 7_000 },
-        { kind: 'brokers-pause', ms: 7_000 },
+        { kind: 'brokers-pause', ms: SHORT_PAUSE_MS },
+        { kind: 'brokers-pause', ms: SHORT_PAUSE_MS },
+        { kind: 'brokers-pause', ms: SHORT_PAUSE_MS },
       ]),
     ],
   ),

@@ -1,9 +1,9 @@
 import { expect, it } from 'vitest'
-import { Stalls } from './stalls.ts'
+import { backlogOf, Stalls } from './stalls.ts'
 
 const at = (position: bigint, isWhole = true) => ({
   isWhole,
-  open: [{ what: 'lag of dedup in received/0', behind: 5n, position }],
+  open: [{ what: 'lag of dedup in received/0', isLag: true, behind: 5n, position }],
 })
 
 it('measures how long one position lasts, while all brokers are in sync', () => {
@@ -22,4 +22,9 @@ it('measures how long one position lasts, while all brokers are in sync', () => 
   stalls.note(16_000, { isWhole: true, open: [] })
   stalls.note(30_000, at(2n))
   expect(stalls.longest?.ms).toBe(5_000)
+})
+
+it('counts what groups have not read, and not what open transactions hold', () => {
+  const transaction = { what: 'open transaction in seen/0', isLag: false, behind: 9n, position: 1n }
+  expect(backlogOf({ isWhole: true, open: [...at(1n).open, transaction, ...at(2n).open] })).toBe(10)
 })

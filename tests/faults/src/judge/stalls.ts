@@ -30,9 +30,20 @@ export class Stalls {
 
 const LOOK_MS = 2_000
 
-/** Looks every 2 s until it is stopped, which returns the longest. */
-export const watchStalls = (look: () => Promise<ClusterEnds>): { readonly stop: () => Stall | undefined } => {
+export const backlogOf = ({ open }: ClusterEnds): number =>
+  open.reduce((sum, { isLag, behind }) => sum + (isLag ? Number(behind) : 0), 0)
+
+export interface StallWatch {
+  /** Records that groups had still to read when it looked last. */
+  readonly backlog: () => number
+  /** Returns the longest. */
+  readonly stop: () => Stall | undefined
+}
+
+/** Looks every 2 s until it is stopped. */
+export const watchStalls = (look: () => Promise<ClusterEnds>): StallWatch => {
   const stalls = new Stalls()
+  let backlog = 0
   let timer: NodeJS.Timeout | undefined
   let isStopped = false
   const lookLater = (): void => {
@@ -41,12 +52,14 @@ export const watchStalls = (look: () => Promise<ClusterEnds>): { readonly stop: 
         .catch(() => undefined)
         .then((ends) => {
           stalls.note(performance.now(), ends)
+          if (ends !== undefined) backlog = backlogOf(ends)
           if (!isStopped) lookLater()
         })
     }, LOOK_MS)
   }
   lookLater()
   return {
+    backlog: () => backlog,
     stop: () => {
       isStopped = true
       clearTimeout(timer)

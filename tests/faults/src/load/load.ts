@@ -2,6 +2,8 @@ import type { OperationResult, TruthLedger } from '@weir/truth'
 import { Pool } from 'undici'
 import { Random } from '../random.ts'
 import { DueQueue } from './due-queue.ts'
+import { InFlightBound } from './in-flight-bound.ts'
+import { Latency } from './latency.ts'
 import type { Shipment } from './shipment.ts'
 import { Traffic } from './traffic.ts'
 
@@ -19,6 +21,8 @@ export interface LoadOptions {
   /** Ingress, several: requests take turns. */
   readonly targets: readonly string[]
   readonly ledger: TruthLedger
+  /** How much of `rate` new events may have now, 0 to 1: less while faults or the pipeline are behind. */
+  readonly share: (progress: number) => number
 }
 
 export interface LoadCounts {
@@ -31,6 +35,8 @@ export interface LoadCounts {
   overBudget: number
   /** Answers that no request of ours may get, by status. */
   readonly surprises: Map<number, number>
+  /** Of those that are ok. */
+  readonly latency: Latency
 }
 
 interface Target {
@@ -47,12 +53,8 @@ interface Due {
 
 const TICK_MS = 5
 const BURST_SECS_MAX = 0.1
-const CONNECTIONS = 64
-/** No more than there are connections; fewer while answers say that the rig is slow, or it would drown in retries. */
-const IN_FLIGHT_MAX = CONNECTIONS
-const IN_FLIGHT_MIN = 4
-const SLOWER = 0.7
-const SLOWER_MS = 500
+/** Of each target. */
+const CONNECTIONS = 256
 const ANSWER_MS_MAX = 15_000
 const REST_MS = 300
 const SOON_MS_MAX = 500
@@ -60,13 +62,16 @@ const RETRY_MS = 400
 const RETRY_MS_MAX = 5_000
 /** Two to three minutes: providers go on for longer, but not so dense. */
 const ATTEMPTS_MAX = 40
-/** What goes on when all events are sent and faults are still to come: they must meet traffic. */
-const EXTRA_RATE = 50
+/** What goes on at least while faults are to come, whether all events are sent or wait for the faults: they must meet traffic. */
+const THIN_RATE = 50
 const REFUSED = new Set(['ECONNREFUSED', 'UND_ERR_CONNECT_TIMEOUT'])
 
 /** Sends the events as providers do: each noted in the ledger first, and again when the answer is not good. */
 export class Load {
-  readonly counts: LoadCounts = { sent: 0, ok: 0, info: 0, fail: 0, overBudget: 0, surprises: new Map() }
+  readonly counts: LoadCounts = {
+    ...{ sent: 0, ok: 0, info: 0, fail: 0, overBudget: 0 },
+    ...{ surprises: new Map<number, number>(), latency: new Latency() },
+  }
   readonly #options: LoadOptions
   readonly #traffic: Traffic
   readonly #random: Random
@@ -76,9 +81,9 @@ export class Load {
   #timer: NodeJS.Timeout | undefined
   #created = 0
   /** Of each target, so that one which hangs does not hold up the other. */
-  #inFlightMax = IN_FLIGHT_MAX / 2
-  #slowedAt = 0
+  readonly #bound = new InFlightBound(CONNECTIONS)
   #owed = 0
+  #newOwed = 0
   #tickedAt = 0
   #isReleased = false
 
@@ -131,14 +136,10 @@ export class Load {
 
   #tick(): void {
     const now = performance.now()
-    const { rate, events, ledger } = this.#options
-    const isExtra = this.#created >= events
-    const perSecond = isExtra && !this.#isReleased ? Math.min(rate, EXTRA_RATE) : rate
-    this.#owed = Math.min(
-      this.#owed + ((now - this.#tickedAt) / 1_000) * perSecond,
-      Math.max(1, perSecond * BURST_SECS_MAX),
-    )
+    const { events, ledger } = this.#options
+    const secs = (now - this.#tickedAt) / 1_000
     this.#tickedAt = now
+    this.#earn(secs)
     const batch: { readonly due: Due; readonly target: Target }[] = []
     while (this.#owed >= 1) {
       const target = this.#pick(now)
@@ -152,14 +153,27 @@ export class Load {
     const ids = ledger.intend(batch.map(({ due }) => due.shipment.operation))
     for (const [index, { due, target }] of batch.entries()) void this.#send(due, target, ids[index]!)
     ledger.flush()
-    if (isExtra && this.#isReleased && this.waiting === 0) this.#finished.resolve(undefined)
+    if (this.#created >= events && this.#isReleased && this.waiting === 0) this.#finished.resolve(undefined)
+  }
+
+  /** Requests that may be sent: `rate` of all of them, and of new events what the share leaves of it. */
+  #earn(secs: number): void {
+    const { rate, events, share } = this.#options
+    const newRate = Math.min(
+      rate,
+      Math.max(THIN_RATE, this.#created >= events ? 0 : rate * share(this.progress)),
+    )
+    const earn = (owed: number, perSecond: number): number =>
+      Math.min(owed + secs * perSecond, Math.max(1, perSecond * BURST_SECS_MAX))
+    this.#owed = earn(this.#owed, rate)
+    this.#newOwed = earn(this.#newOwed, newRate)
   }
 
   /** The one with the fewest requests in flight. */
   #pick(now: number): Target | undefined {
     let best: Target | undefined
     for (const target of this.#targets) {
-      if (target.restsUntil > now || target.inFlight >= this.#inFlightMax) continue
+      if (target.restsUntil > now || target.inFlight >= this.#bound.now) continue
       if (best === undefined || target.inFlight < best.inFlight) best = target
     }
     return best
@@ -170,7 +184,8 @@ export class Load {
     if (due !== undefined) return due
     const { events, duplicates, lateAfterMs } = this.#options
     const isExtra = this.#created >= events
-    if (isExtra && this.#isReleased) return undefined
+    if ((isExtra && this.#isReleased) || this.#newOwed < 1) return undefined
+    this.#newOwed -= 1
     this.#created += 1
     const [shipment, contradiction] = this.#traffic.next()
     const random = this.#random
@@ -189,6 +204,7 @@ export class Load {
   async #send({ shipment, attempt }: Due, target: Target, id: string): Promise<void> {
     this.counts.sent += 1
     const { path, headers, raw } = shipment
+    const sentAt = performance.now()
     let result: OperationResult
     try {
       const answer = await target.pool.request({ method: 'POST', path, headers, body: raw })
@@ -200,23 +216,21 @@ export class Load {
     }
     target.inFlight -= 1
     this.#options.ledger.finish(id, result)
-    this.#count(result)
+    this.#count(result, performance.now() - sentAt)
     if ((result === 'failed' || result === 'unknown') && attempt < ATTEMPTS_MAX) {
       const waitMs = Math.min(RETRY_MS_MAX, RETRY_MS * 2 ** (attempt - 1)) * (0.5 + Math.random())
       this.#due.add(performance.now() + waitMs, { shipment, attempt: attempt + 1 })
     }
   }
 
-  #count(result: OperationResult): void {
+  #count(result: OperationResult, tookMs: number): void {
     if (result === 'acked') {
       this.counts.ok += 1
-      this.#inFlightMax = Math.min(IN_FLIGHT_MAX, this.#inFlightMax + 1 / this.#inFlightMax)
+      this.counts.latency.add(tookMs)
+      this.#bound.answered(tookMs)
     } else if (result === 'unknown') {
       this.counts.info += 1
-      const now = performance.now()
-      if (now - this.#slowedAt < SLOWER_MS) return
-      this.#slowedAt = now
-      this.#inFlightMax = Math.max(IN_FLIGHT_MIN, this.#inFlightMax * SLOWER)
+      this.#bound.failed(performance.now())
     } else {
       this.counts.fail += 1
     }

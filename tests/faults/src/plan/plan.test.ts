@@ -35,6 +35,7 @@ it.each(TIER_NAMES)('has everything that the tier %s promises', (name) => {
   }
   expect(count(faults, 'broker-kill')).toBe(tier.brokerKills)
   expect(count(faults, 'pause')).toBe(tier.pauses)
+  expect(count(faults, 'brokers-pause')).toBe(2 * tier.visits)
   for (const role of ['leader', 'transaction-coordinator', 'group-coordinator']) {
     expect(faults.some((fault) => fault.kind === 'broker-kill' && fault.role === role)).toBe(true)
   }

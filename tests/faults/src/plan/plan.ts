@@ -1,5 +1,5 @@
 import { Random } from '../random.ts'
-import { SERVICE_KINDS, type ServiceKind } from '../rig/layout.ts'
+import { BUDGET_MS, SERVICE_KINDS, type ServiceKind } from '../rig/layout.ts'
 import { CRASH_POINTS, type CrashPoint } from './crash-points.ts'
 import type { BrokerRole, Fault, Lane } from './step.ts'
 import type { Tier } from './tiers.ts'
@@ -15,6 +15,8 @@ const ROLES: readonly BrokerRole[] = ['leader', 'transaction-coordinator', 'grou
 const DOWN_MS = [1_000, 8_000] as const
 /** From well within a session to well beyond it. */
 const PAUSE_MS = [500, 15_000] as const
+/** Beyond the budget of a request, but shorter than a broker's session: leaders stay, and the requests after those that failed are in time. */
+export const SHORT_PAUSE_MS = BUDGET_MS + 1_000
 const OVER_BUDGET_MS = 7_000
 
 export interface PlanOptions {
@@ -121,7 +123,12 @@ const serverFaults = ({ tier, only }: PlanOptions, random: Random): readonly Fau
     for (let i = 0; i < tier.brokerKills; i++) {
       faults.push({ kind: 'broker-kill', role: roles[i % roles.length]!, downMs: downMs() })
     }
-    for (let i = 0; i < tier.visits; i++) faults.push({ kind: 'brokers-pause', ms: OVER_BUDGET_MS })
+    for (let i = 0; i < tier.visits; i++) {
+      faults.push(
+        { kind: 'brokers-pause', ms: OVER_BUDGET_MS },
+        { kind: 'brokers-pause', ms: SHORT_PAUSE_MS },
+      )
+    }
   }
   if (wants('servers')) {
     const servers = ['postgres', 'registry'] as const

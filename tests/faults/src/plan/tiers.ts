@@ -24,16 +24,16 @@ export interface Tier {
 
 export const TIERS: Readonly<Record<TierName, Tier>> = {
   ci: {
-    ...{ events: 100_000, rate: 700, lateAfterMs: 60_000, visits: 1, killsPerKind: 2, brokerKills: 3 },
+    ...{ events: 100_000, rate: 2_000, lateAfterMs: 60_000, visits: 1, killsPerKind: 2, brokerKills: 3 },
     ...{ pauses: 1, serverKills: 0, zombieMs: 15_000, segmentEvents: 100_000, passesMax: 10 },
   },
   nightly: {
-    ...{ events: 1_000_000, rate: 700, lateAfterMs: 90_000, visits: 3, killsPerKind: 20, brokerKills: 15 },
+    ...{ events: 1_000_000, rate: 2_000, lateAfterMs: 90_000, visits: 3, killsPerKind: 20, brokerKills: 15 },
     ...{ pauses: 10, serverKills: 4, zombieMs: 60_000, segmentEvents: 1_000_000, passesMax: 500 },
   },
   // A fault each half minute or so of 75 minutes.
   release: {
-    ...{ events: 5_000_000, rate: 700, lateAfterMs: 120_000, visits: 4, killsPerKind: 24, brokerKills: 15 },
+    ...{ events: 5_000_000, rate: 2_000, lateAfterMs: 120_000, visits: 4, killsPerKind: 24, brokerKills: 15 },
     ...{ pauses: 12, serverKills: 6, zombieMs: 60_000, segmentEvents: 1_250_000, passesMax: 500 },
   },
 }

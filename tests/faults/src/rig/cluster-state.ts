@@ -82,6 +82,8 @@ const leaderOf = async (
 
 export interface OpenEnd {
   readonly what: string
+  /** A group has not read it; else a transaction is open. */
+  readonly isLag: boolean
   readonly behind: bigint
   /** Where it has got to. */
   readonly position: bigint
@@ -125,7 +127,7 @@ export const openEnds = async (
   for (const [name, end] of high) {
     const position = stable.get(name) ?? 0n
     const behind = end - position
-    if (behind > 0n) open.push({ what: `open transaction in ${name}`, behind, position })
+    if (behind > 0n) open.push({ what: `open transaction in ${name}`, isLag: false, behind, position })
   }
   for (const [group, topics] of Object.entries(groups)) {
     const { address } = await anyOf(addresses, (one) => findCoordinator(one, 'group', group))
@@ -134,7 +136,7 @@ export const openEnds = async (
       const isRead = topics.includes(name.slice(0, name.lastIndexOf('/')))
       const position = committed.get(name) ?? 0n
       const behind = isRead ? end - position : 0n
-      if (behind > 0n) open.push({ what: `lag of ${group} in ${name}`, behind, position })
+      if (behind > 0n) open.push({ what: `lag of ${group} in ${name}`, isLag: true, behind, position })
     }
   }
   return { isWhole: isWhole(metadata), open }

@@ -82,6 +82,8 @@ export const instanceEnvironment = (
     ...{ FAILPOINT: undefined, WEIR_DEFECT: undefined, TOPIC_PREFIX: undefined },
     WEIR_PROFILE: 'production',
     LOG_LEVEL: 'info',
+    // As in a container of half a gigabyte: what grows without bound ends, and is seen.
+    NODE_OPTIONS: '--max-old-space-size=256',
     KAFKA_BROKERS: urls.kafkaBrokers.join(','),
     SCHEMA_REGISTRY_URL: urls.registry,
     DATABASE_URL: urls.database,
@@ -92,9 +94,10 @@ export const instanceEnvironment = (
     KAFKA_SESSION_TIMEOUT_MS: String(SESSION_MS),
     KAFKA_TRANSACTION_TIMEOUT_MS: String(TRANSACTION_MS),
     STATS_WINDOW_SECS: '10',
-    // Ten transactions a second and partition are enough to be hit, and leave two cores time for the rest.
-    ...{ INGRESS_LINGER_MS: '10', DEDUP_LINGER_MS: '100', NORMALIZER_LINGER_MS: '100' },
-    PERSISTENCE_LINGER_MS: '100',
+    // Five transactions a second and partition are enough to be hit, and leave two cores time for the rest: brokers
+    // work for each of them, whatever is in it.
+    ...{ INGRESS_LINGER_MS: '10', DEDUP_LINGER_MS: '200', NORMALIZER_LINGER_MS: '200' },
+    PERSISTENCE_LINGER_MS: '200',
     STATE_DIR: join(folders.state, `${kind}-${index}`),
     INGRESS_HOST: '127.0.0.1',
     INGRESS_REQUEST_BUDGET_MS: String(BUDGET_MS),

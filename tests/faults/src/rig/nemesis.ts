@@ -43,6 +43,7 @@ export class Nemesis {
   readonly #options: NemesisOptions
   readonly #random: Random
   readonly #startedAt = performance.now()
+  readonly #underWay = new Set<Step>()
   #stopped = false
 
   constructor(options: NemesisOptions) {
@@ -53,6 +54,11 @@ export class Nemesis {
   /** Resolves when every lane is at its end. */
   async run(lanes: readonly Lane[]): Promise<void> {
     await Promise.all(lanes.map((lane) => this.#runLane(lane)))
+  }
+
+  /** Of the steps that are under way, when the earliest was due, as a part of the events; Infinity: there is none. */
+  get earliestAt(): number {
+    return Math.min(...[...this.#underWay].map(({ at }) => at))
   }
 
   /** No further step begins. */
@@ -69,10 +75,13 @@ export class Nemesis {
       }
       const startedAt = performance.now()
       let missed: string | undefined
+      this.#underWay.add(step)
       try {
         missed = await this.#inflict(target, step)
       } catch (error) {
         missed = (error as Error).message
+      } finally {
+        this.#underWay.delete(step)
       }
       this.#note(target, step, startedAt, missed)
     }
