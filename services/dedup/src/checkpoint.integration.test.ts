@@ -81,3 +81,27 @@ it('stops at a damaged chunk, says where it is, and does not pass it over at the
     await deployment.stop()
   }
 }, 90_000)
+
+it('stops where the state has an identity and no position, and never begins anew', async () => {
+  await deployment.start()
+  await sendAll()
+  await decided(200)
+  await deployment.stop()
+  const state = await deployment.read(deployment.topics.seen)
+  const other = new Deployment(isolatedKafka('checkpoint-other', 2))
+  try {
+    await other.createTopics()
+    for (const { key, value, headers, partition } of state) {
+      if (key!.toString().startsWith('position')) continue
+      await other.send({ key: key!, value, headers }, other.topics.seen, partition)
+    }
+    const service = await other.start()
+    await expect(service.failed).rejects.toThrow(
+      /has an identity and no position\. Stop dedup and run `weir dedup rebuild-state --partition \d`\./,
+    )
+    await other.send(webhook('call-0'))
+    expect(await other.read(other.topics.unique)).toEqual([])
+  } finally {
+    await other.close()
+  }
+}, 90_000)

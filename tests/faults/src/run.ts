@@ -138,15 +138,15 @@ const runIn = async (options: RunOptions, closers: Closers): Promise<RunResult> 
       ...{ duration_s: secs((performance.now() - startedAt) / 1_000), drain_s: secs(drainSecs) },
       ...{ requests_per_s: Math.round(load.counts.sent / loadSecs), rss_mb_max: rssMegabytesMax },
       rig_rss_mb_max: Math.round(process.resourceUsage().maxRSS / 1_024),
-      ...stallOf(stalled),
+      ...stallOf(stalled, loadStartedAt),
     },
   )
   return { summary, report: reportOf(summary, nemesis.outcomes, met) }
 }
 
-const stallOf = (stall: Stall | undefined) => ({
+const stallOf = (stall: Stall | undefined, loadStartedAt: number) => ({
   stall_s_max: secs((stall?.ms ?? 0) / 1_000),
-  stalled: stall?.what ?? '',
+  stalled: stall === undefined ? '' : `${stall.what}, until ${secs((stall.until - loadStartedAt) / 1_000)} s`,
 })
 
 const secs = (value: number): number => Math.round(value * 10) / 10

@@ -11,7 +11,7 @@ it('measures how long one position lasts, while all brokers are in sync', () => 
   stalls.note(0, at(1n))
   stalls.note(2_000, at(1n))
   stalls.note(4_000, at(2n))
-  expect(stalls.longest).toEqual({ what: 'lag of dedup in received/0', ms: 2_000 })
+  expect(stalls.longest).toEqual({ what: 'lag of dedup in received/0', ms: 2_000, until: 2_000 })
   stalls.note(6_000, at(2n, false))
   stalls.note(8_000, at(2n))
   stalls.note(9_000, undefined)

@@ -3,6 +3,8 @@ import type { ClusterEnds } from '../rig/cluster-state.ts'
 export interface Stall {
   readonly what: string
   readonly ms: number
+  /** When it was last seen to stand still, of `performance.now()`. */
+  readonly until: number
 }
 
 /** The longest time that something with work left stood still although every broker was in sync. */
@@ -23,7 +25,7 @@ export class Stalls {
       const last = before.get(what)
       const since = last?.position === position ? last.since : now
       this.#still.set(what, { position, since })
-      if (now - since > (this.#longest?.ms ?? 0)) this.#longest = { what, ms: now - since }
+      if (now - since > (this.#longest?.ms ?? 0)) this.#longest = { what, ms: now - since, until: now }
     }
   }
 }
