@@ -1,5 +1,6 @@
 import { decodeReceivedWebhook, TOPIC_SPECS, topicNames } from '@weir/contracts'
 import { ensureTopics, openTopicReader } from '@weir/kafka'
+import { freePorts } from '@weir/local-stack'
 import { createLogger, Metrics } from '@weir/service-kit'
 import { sign, SOURCES } from '@weir/sources'
 import { isolatedKafka } from '@weir/testkit'
@@ -37,16 +38,17 @@ const postAll = (port: number) =>
 
 it('has every webhook on the topic when it answers 200', async () => {
   const settings = isolatedKafka('ingress')
+  const [port = 0] = await freePorts(1)
   await ensureTopics({ settings, logger, specs: TOPIC_SPECS, replicationFactor: 1, minInsyncReplicas: 1 })
   const config = ingress.loadConfig({
-    ...env(settings.kafkaBrokers.join(','), 26_011),
+    ...env(settings.kafkaBrokers.join(','), port),
     TOPIC_PREFIX: settings.topicPrefix,
     TOPIC_PARTITIONS: String(settings.topicPartitions),
   })
   const service = await ingress.start(config, { logger, metrics: new Metrics('ingress') })
   try {
     await vi.waitFor(() => expect(service.readiness()).toEqual([]), { timeout: 10_000 })
-    expect(await postAll(26_011)).toEqual([200, 200, 200, 200])
+    expect(await postAll(port)).toEqual([200, 200, 200, 200])
   } finally {
     await service.stop()
   }
@@ -60,13 +62,14 @@ it('has every webhook on the topic when it answers 200', async () => {
 })
 
 it('answers 503 while there is no broker, and stays', async () => {
-  const config = ingress.loadConfig({ ...env('127.0.0.1:1', 26_012), INGRESS_REQUEST_BUDGET_MS: '1500' })
+  const [port = 0] = await freePorts(1)
+  const config = ingress.loadConfig({ ...env('127.0.0.1:1', port), INGRESS_REQUEST_BUDGET_MS: '1500' })
   const service = await ingress.start(config, { logger, metrics: new Metrics('ingress') })
   try {
-    expect(await postAll(26_012)).toEqual([503, 503, 503, 503])
+    expect(await postAll(port)).toEqual([503, 503, 503, 503])
     expect(service.readiness()).toEqual(['waiting for Kafka'])
-    expect((await fetch('http://127.0.0.1:26012/livez')).status).toBe(200)
-    expect((await fetch('http://127.0.0.1:26012/readyz')).status).toBe(503)
+    expect((await fetch(`http://127.0.0.1:${port}/livez`)).status).toBe(200)
+    expect((await fetch(`http://127.0.0.1:${port}/readyz`)).status).toBe(503)
   } finally {
     await service.stop()
   }

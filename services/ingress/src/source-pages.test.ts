@@ -3,12 +3,14 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { decodeReceivedWebhook } from '@weir/contracts'
 import { PRESETS } from '@weir/sources'
 import { afterAll, afterEach, describe, expect, it } from 'vitest'
 import { TestIngress } from './test-ingress.ts'
 
 /** The pages of docs/sources: what they configure is started, and what they send with curl and openssl is sent. */
-const PAGES = join(import.meta.dirname, '../../../docs/sources')
+const ROOT = join(import.meta.dirname, '../../..')
+const PAGES = join(ROOT, 'docs/sources')
 const folder = mkdtempSync(join(tmpdir(), 'source-pages-'))
 afterAll(() => rmSync(folder, { recursive: true }))
 
@@ -37,10 +39,18 @@ const startAsIn = async (block: (language: string) => string): Promise<TestIngre
   return ingress
 }
 
-const statusOf = async (script: string, { port }: TestIngress): Promise<number> => {
+/** The lines that the script prints. */
+const linesOf = async (script: string, { port }: TestIngress): Promise<readonly string[]> => {
   const { stdout } = await run('bash', ['-euc', script.replaceAll('127.0.0.1:3000', `127.0.0.1:${port}`)])
-  return Number(stdout.trimEnd().split('\n').at(-1))
+  return stdout.trimEnd().split('\n')
 }
+
+const statusOf = async (script: string, target: TestIngress): Promise<number> =>
+  Number((await linesOf(script, target)).at(-1))
+
+/** The block of a page that sends something from a shell. */
+const scriptIn = (page: string): string =>
+  /```sh\n(SECRET=[^]*?)```/.exec(readFileSync(join(ROOT, page), 'utf8'))?.[1] ?? ''
 
 describe.each(Object.keys(PRESETS).filter((name) => name !== 'custom'))('the page on %s', (name) => {
   it('has a request that is taken', async () => {
@@ -59,4 +69,20 @@ describe.each(Object.keys(PRESETS).filter((name) => name !== 'custom'))('the pag
     expect(await statusOf(other, started)).toBe(401)
     expect(started.written).toEqual([])
   })
+})
+
+it.each([
+  ['README.md', ['cxone']],
+  ['docs/sources/README.md', ['cxone', 'cxone-dataaction', 'nice', 'cognigy']],
+])('what %s sends is taken', async (page, sources) => {
+  const secret = 'a-secret-of-your-own-choice'
+  ingress = new TestIngress({
+    ...{ SOURCE_CXONE_SECRETS: secret, SOURCE_CXONE_DATAACTION_SECRETS: secret, SOURCE_NICE_SECRETS: secret },
+    SOURCE_COGNIGY_CIDRS: '127.0.0.1',
+  })
+  await ingress.listen()
+  expect(await linesOf(scriptIn(page), ingress)).toHaveLength(sources.length)
+  const written = ingress.written.map(decodeReceivedWebhook)
+  expect(written.map(({ source }) => source)).toEqual(sources)
+  expect(written.filter(({ intakeError }) => intakeError !== undefined)).toEqual([])
 })

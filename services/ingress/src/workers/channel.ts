@@ -1,6 +1,6 @@
 /** One end of the channel between the first process and a worker: a `ChildProcess`, a cluster `Worker` or `process`. */
 export interface Port {
-  send?(message: object): unknown
+  send?(message: object, handle: undefined, options: undefined, done: (error: Error | null) => void): unknown
   on(event: 'message', listener: (message: unknown) => void): unknown
 }
 
@@ -26,7 +26,7 @@ export class Channel {
     port.on('message', (message) => void this.#receive(message as Message))
   }
 
-  /** Undefined when no answer comes in time: the other side is gone, or too busy. */
+  /** Undefined when no answer comes in time, or none can come: the other side is too busy, or gone. */
   ask(what: string): Promise<unknown> {
     const id = (this.#lastId += 1)
     return new Promise((resolve) => {
@@ -37,7 +37,7 @@ export class Channel {
       }
       const timer = setTimeout(finish, ANSWER_MS_MAX)
       this.#asked.set(id, finish)
-      this.#send({ kind: 'ask', id, what })
+      this.#send({ kind: 'ask', id, what }, () => finish(undefined))
     })
   }
 
@@ -48,14 +48,18 @@ export class Channel {
     }
     const answer = this.#answers[message.what]
     if (answer === undefined) return
-    this.#send({ kind: 'answer', id: message.id, value: await answer() })
+    // Who has asked and is gone needs no answer.
+    this.#send({ kind: 'answer', id: message.id, value: await answer() }, () => undefined)
   }
 
-  #send(message: Message): void {
+  /** A port that has been told whom to call does not emit `error` when it is closed: that would end this process. */
+  #send(message: Message, onFailed: () => void): void {
     try {
-      this.#port.send?.(message)
+      this.#port.send?.(message, undefined, undefined, (error) => {
+        if (error !== null) onFailed()
+      })
     } catch {
-      // It is closing: the question ends without an answer.
+      onFailed()
     }
   }
 }

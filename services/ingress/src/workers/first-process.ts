@@ -4,11 +4,7 @@ import { describeSettings, sumMetrics, type MetricsSnapshot, type ServiceDeps } 
 import { OWN_SETTINGS, type IngressConfig } from '../config.ts'
 import type { IngressService } from '../start.ts'
 import { Channel } from './channel.ts'
-
-/** A worker that ends sooner after its start counts as one that cannot run. */
-const QUICK_MS = 10_000
-const QUICK_MAX = 5
-const AGAIN_MS = 1_000
+import { RestartRule } from './restart-rule.ts'
 
 interface Member {
   readonly worker: Worker
@@ -38,9 +34,9 @@ class Workers {
   readonly #members = new Map<number, Member>()
   readonly #failure = Promise.withResolvers<never>()
   readonly #restarts
+  readonly #rule = new RestartRule()
   #hasStarted = false
   #isStopping = false
-  #quick = 0
 
   constructor({ workers }: IngressConfig, deps: ServiceDeps) {
     this.#count = workers
@@ -104,15 +100,15 @@ class Workers {
       this.#failure.reject(new Error(`worker ${place} cannot start: it ended with ${code ?? signal}`))
       return
     }
-    this.#quick = performance.now() - startedAt < QUICK_MS ? this.#quick + 1 : 0
-    if (this.#quick >= QUICK_MAX) {
-      this.#failure.reject(new Error(`${QUICK_MAX} workers in a row ended within ${QUICK_MS} ms`))
+    const againInMs = this.#rule.ended(performance.now() - startedAt)
+    if (againInMs === undefined) {
+      this.#failure.reject(new Error('workers end again and again soon after their start'))
       return
     }
     this.#restarts.inc()
     setTimeout(() => {
       if (!this.#isStopping) this.#start(place)
-    }, this.#quick * AGAIN_MS)
+    }, againInMs)
   }
 
   async #readiness(): Promise<readonly string[]> {

@@ -68,14 +68,11 @@ const metric = async (line: string): Promise<number> => {
   )
 }
 
-const workerPids = (): readonly number[] =>
-  readFileSync(`/proc/${ingress.pid}/task/${ingress.pid}/children`, 'latin1')
-    .split(' ')
-    .filter(Boolean)
-    .map(Number)
+const workerPids = ({ pid }: ServiceProcess = ingress): readonly number[] =>
+  readFileSync(`/proc/${pid}/task/${pid}/children`, 'latin1').split(' ').filter(Boolean).map(Number)
 
-const env = () => ({
-  ...{ WEIR_PROFILE: 'dev', INGRESS_WORKERS: '2', INGRESS_HOST: '127.0.0.1', INGRESS_PORT: String(port) },
+const env = (at: number) => ({
+  ...{ WEIR_PROFILE: 'dev', INGRESS_WORKERS: '2', INGRESS_HOST: '127.0.0.1', INGRESS_PORT: String(at) },
   ...{ KAFKA_BROKERS: settings.kafkaBrokers.join(','), TOPIC_PREFIX: settings.topicPrefix },
   ...{
     TOPIC_PARTITIONS: String(settings.topicPartitions),
@@ -84,14 +81,14 @@ const env = () => ({
   },
 })
 
-const start = () =>
-  startServiceProcess({ folders: isolatedFolders('workers'), name: 'ingress', port, env: env() })
+const start = (at: number) =>
+  startServiceProcess({ folders: isolatedFolders('workers'), name: 'ingress', port: at, env: env(at) })
 
 beforeAll(async () => {
   const logger = createLogger('test', 'silent')
   await ensureTopics({ settings, logger, specs: TOPIC_SPECS, replicationFactor: 1, minInsyncReplicas: 1 })
   port = (await freePorts(1))[0]!
-  ingress = start()
+  ingress = start(port)
   await ingress.untilReady()
 })
 
@@ -106,7 +103,7 @@ it('share the port, and metrics are those of both', async () => {
 })
 
 it('refuse to start where the port is taken', async () => {
-  const second = start()
+  const second = start(port)
   expect((await second.exited).code).toBe(1)
   expect((await call('GET', '/livez')).status).toBe(200)
 })
@@ -132,6 +129,24 @@ it('are started again when one dies; readiness says so, and the other goes on', 
   expect(await metric('weir_ingress_worker_restarts_total')).toBe(restarts + 1)
   const answers = await Promise.all([100, 101, 102, 103].map((n) => post(n)))
   expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 200])
+})
+
+it('end the service when they die again and again', async () => {
+  const other = start((await freePorts(1))[0]!)
+  onTestFinished(() => other.stop())
+  await other.untilReady()
+  const killed = new Set<number>()
+  const killNew = (): boolean => {
+    if (other.exit() !== undefined) return true
+    for (const pid of workerPids(other).filter((one) => !killed.has(one))) {
+      killed.add(pid)
+      process.kill(pid, 'SIGKILL')
+    }
+    return false
+  }
+  await vi.waitUntil(killNew, { timeout: 60_000, interval: 20 })
+  expect((await other.exited).code).toBe(1)
+  expect(killed.size).toBeGreaterThanOrEqual(5)
 })
 
 it('drain together: unready first, then connections close, and all that was answered 200 is there', async () => {
