@@ -5,3 +5,8 @@
 export class StoreDamagedError extends Error {
   override readonly name = 'StoreDamagedError'
 }
+
+/** What is stored is of a format that only a newer version knows. It is left as it is: a person must decide. */
+export class StoreNewerError extends Error {
+  override readonly name = 'StoreNewerError'
+}

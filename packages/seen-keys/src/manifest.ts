@@ -12,7 +12,7 @@ import { open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
 import type { Bucket } from './bucket.ts'
-import { StoreDamagedError } from './damage.ts'
+import { StoreDamagedError, StoreNewerError } from './damage.ts'
 
 /** Whose keys a store holds. What is of anyone else is discarded. */
 export interface StoreIdentity {
@@ -41,7 +41,7 @@ export interface Manifest {
 export const MANIFEST_FORMAT = 1
 const NAME = 'manifest'
 
-/** undefined: there is none. Throws a `StoreDamagedError`. */
+/** undefined: there is none. Throws a `StoreDamagedError`, or a `StoreNewerError`. */
 export const readManifest = (folder: string): Manifest | undefined => {
   const file = join(folder, NAME)
   if (!existsSync(file)) return undefined
@@ -52,6 +52,12 @@ export const readManifest = (folder: string): Manifest | undefined => {
     throw new StoreDamagedError('its manifest is damaged')
   }
   const manifest = JSON.parse(body) as Manifest
+  if (manifest.format > MANIFEST_FORMAT) {
+    throw new StoreNewerError(
+      `the checkpoint in ${folder} is of a newer version of Weir (format ${manifest.format}, and this one has ` +
+        `${MANIFEST_FORMAT}): start that version, or give STATE_DIR an empty folder, which is filled from the state topic`,
+    )
+  }
   if (manifest.format !== MANIFEST_FORMAT) throw new StoreDamagedError('its format is another')
   return manifest
 }

@@ -11,7 +11,8 @@ export interface OpenedStore {
 
 /**
  * Opens the store in a folder when it is whole, is of the same partition of the same cluster and topic, and its state
- * offset is in the log; anything else is deleted, and an empty store is begun at the log's start.
+ * offset is in the log; anything else is deleted, and an empty store is begun at the log's start. Rejects with a
+ * `StoreNewerError`, and deletes nothing, when a newer version has written it.
  */
 export const openKeyStore = async (
   options: KeyStoreOptions & {

@@ -6,7 +6,12 @@ const FOLDER = new URL('./migrations/', import.meta.url)
 /** Any number; the same for every instance. */
 const LOCK = 7_305_011
 
-/** Brings the database to the newest schema, each step once, one instance at a time. Rejects with a `SinkUnavailableError` while it is away. */
+/** The database has steps that this version does not know. */
+class NewerDatabaseError extends Error {
+  override readonly name = 'NewerDatabaseError'
+}
+
+/** Brings the database to the newest schema, each step once, one instance at a time. Rejects with a `SinkUnavailableError` while it is away, and for good when a newer version has been there. */
 export const migrate = async (databaseUrl: string): Promise<readonly string[]> => {
   const client = new pg.Client({ connectionString: databaseUrl, connectionTimeoutMillis: 5_000 })
   client.on('error', () => undefined)
@@ -18,9 +23,17 @@ export const migrate = async (databaseUrl: string): Promise<readonly string[]> =
     )
     const { rows } = await client.query<{ name: string }>('SELECT name FROM weir_migrations')
     const done = new Set(rows.map(({ name }) => name))
-    const wanted = readdirSync(FOLDER)
+    const known = readdirSync(FOLDER)
+      .filter((name) => name.endsWith('.sql'))
       .sort()
-      .filter((name) => name.endsWith('.sql') && !done.has(name))
+    const unknown = [...done].filter((name) => !known.includes(name))
+    if (unknown.length > 0) {
+      throw new NewerDatabaseError(
+        `the database is of a newer version of Weir (it has ${unknown.join(', ')}): start that version, or restore ` +
+          `the database as it was before`,
+      )
+    }
+    const wanted = known.filter((name) => !done.has(name))
     for (const name of wanted) {
       await client.query('BEGIN')
       await client.query(readFileSync(new URL(name, FOLDER), 'utf8'))
@@ -29,7 +42,7 @@ export const migrate = async (databaseUrl: string): Promise<readonly string[]> =
     }
     return wanted
   } catch (error) {
-    throw asUnavailable(error)
+    throw error instanceof NewerDatabaseError ? error : asUnavailable(error)
   } finally {
     await client.end().catch(() => undefined)
   }

@@ -125,3 +125,15 @@ it('says that the database is away, not that a row is bad', async () => {
   await expect(away.write([event('away')])).rejects.toThrow(SinkUnavailableError)
   await away.close()
 })
+
+it('refuses a database that a newer version has changed, and changes nothing in it', async () => {
+  const name = '9999-of-a-newer-version.sql'
+  await client.query('INSERT INTO weir_migrations (name) VALUES ($1)', [name])
+  try {
+    const refusal = await migrate(databaseUrl).catch((error: unknown) => error)
+    expect(refusal).not.toBeInstanceOf(SinkUnavailableError)
+    expect((refusal as Error).message).toContain(`a newer version of Weir (it has ${name})`)
+  } finally {
+    await client.query('DELETE FROM weir_migrations WHERE name = $1', [name])
+  }
+})
