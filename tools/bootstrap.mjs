@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // Gets what is needed to run the workspace on any Node >= 20, then hands over:
-//   node tools/bootstrap.mjs start|test|check|weir|bench|faults|security|containers|test:e2e [arguments]
+//   node tools/bootstrap.mjs start|test|check|weir|bench|faults|security|containers|test:e2e|testkit:pack [arguments]
 // Only Node's own modules here, and no syntax newer than Node 20.
 import { spawn, spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
@@ -16,11 +16,12 @@ const PNPM_VERSION = '12.21.0'
 const COMMANDS = {
   start: (args) => [['packages/cli/src/main.ts', 'start', ...args]],
   weir: (args) => [['packages/cli/src/main.ts', ...args]],
-  containers: () => [['tools/containers/main.ts']],
+  containers: (args) => [['tools/containers/main.ts', ...args]],
   bench: (args) => [['bench/src/main.ts', ...args]],
   faults: (args) => [['--max-old-space-size=6144', 'tests/faults/src/main.ts', ...args]],
   security: (args) => [['tests/security/src/main.ts', ...args]],
   'test:e2e': (args) => [['tools/containers/e2e.ts', ...args]],
+  'testkit:pack': () => [['tools/testkit/pack.ts']],
   test: (args) => [['node_modules/vitest/vitest.mjs', 'run', ...args]],
   check: () => [
     ['node_modules/prettier/bin/prettier.cjs', '--check', '--log-level', 'warn', '.'],

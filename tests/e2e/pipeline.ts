@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { rmSync } from 'node:fs'
+import { readFileSync, rmSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { TOPIC_SPECS } from '@weir/contracts'
@@ -47,6 +47,8 @@ export interface PipelineOptions {
   /** Default: 2. */
   readonly partitions?: number
   readonly env?: Env
+  /** Of Weir, until `upgrade`; only in containers. Default: the one that is tested. */
+  readonly image?: string | undefined
 }
 
 /** One deployment, each service on its own, on topics and in a database that nothing else uses. */
@@ -59,6 +61,7 @@ export class Pipeline {
   readonly #services = new Map<string, TestService>()
   #simulator: SimulatorService | undefined
   readonly #unexpected: string[] = []
+  #image: string | undefined
   readonly databaseUrl: string
   readonly truthDir: string
   readonly settings
@@ -76,6 +79,7 @@ export class Pipeline {
       [keyOf('ingress', 0), ingressPort!],
       [keyOf('replay', 0), replayPort!],
     ])
+    this.#image = options.image
     this.#files = env.MAPPINGS_FILE === undefined ? [] : [env.MAPPINGS_FILE]
     this.#folders = isolatedFolders(name)
     this.settings = { ...isolatedKafka(name, partitions), ...(kafkaBrokers && { kafkaBrokers }) }
@@ -137,21 +141,46 @@ export class Pipeline {
   /** Resolves once it is ready. An instance that was there before comes back to its port and its state. `env`: of this start alone. */
   async start(name: ServiceName, instance = 0, env: Env = {}): Promise<void> {
     const key = keyOf(name, instance)
-    let port = this.#ports.get(key)
-    if (port === undefined) {
-      port = (await freePorts(1))[0]!
-      this.#ports.set(key, port)
-    }
-    const service = await startService({
-      ...{ folders: this.#folders, name, instance, port, env: { ...this.env, ...env }, files: this.#files },
-      ...(name === 'dedup' && { stateDir: this.#stateDir(instance) }),
-    })
+    const service = await this.#launch(name, instance, env)
     this.#services.set(key, service)
     void service.exited.then(({ code, signal }) => {
       if (this.#services.get(key) !== service) return
       this.#unexpected.push(`${key} has ended with ${code ?? signal ?? '?'}; its log is ${service.logFile}`)
     })
     await service.untilReady()
+  }
+
+  async #launch(name: ServiceName, instance: number, env: Env): Promise<TestService> {
+    const key = keyOf(name, instance)
+    let port = this.#ports.get(key)
+    if (port === undefined) {
+      port = (await freePorts(1))[0]!
+      this.#ports.set(key, port)
+    }
+    return startService({
+      ...{ folders: this.#folders, name, instance, port, env: { ...this.env, ...env }, files: this.#files },
+      ...(name === 'dedup' && { stateDir: this.stateDir(instance) }),
+      ...(this.#image !== undefined && { image: this.#image }),
+    })
+  }
+
+  /** What starts from here on is of the image that is tested. */
+  upgrade(): void {
+    this.#image = undefined
+  }
+
+  /** Resolves to the exit code of a service that must end by itself and never be ready, once its log says `text`. */
+  async refuses(name: ServiceName, text: string): Promise<number | null> {
+    const service = await this.#launch(name, 0, {})
+    const isReady = await service.untilReady().then(
+      () => true,
+      () => false,
+    )
+    const code = service.exit()?.code
+    await service.kill()
+    if (isReady || code === undefined) throw new Error(`${name} was to end by itself, and did not`)
+    await this.until(() => Promise.resolve(readFileSync(service.logFile, 'utf8').includes(text)))
+    return code
   }
 
   /** How many transactions an instance has committed since it was started. */
@@ -178,10 +207,15 @@ export class Pipeline {
     await this.#take(keyOf(name, instance))?.stop()
   }
 
+  /** Where an instance of dedup has its checkpoints. */
+  stateDir(instance = 0): string {
+    return join(this.#folders.state, keyOf('dedup', instance))
+  }
+
   /** The checkpoints of every dedup. */
   removeState(): void {
     const instances = [...this.#ports.keys()].filter((key) => key.startsWith('dedup-')).length
-    for (let i = 0; i < instances; i++) rmSync(this.#stateDir(i), { recursive: true, force: true })
+    for (let i = 0; i < instances; i++) rmSync(this.stateDir(i), { recursive: true, force: true })
   }
 
   /** kill -9 of every service at once. */
@@ -269,10 +303,6 @@ export class Pipeline {
       ...this.env,
       ...{ TRUTH_DIR: this.truthDir, SIMULATOR_TARGET_URL: targetUrl, SIMULATOR_PROBE_PORT: '0' },
     }
-  }
-
-  #stateDir(instance: number): string {
-    return join(this.#folders.state, keyOf('dedup', instance))
   }
 
   #take(key: string): TestService | undefined {

@@ -1,8 +1,9 @@
-import { mkdirSync, readdirSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import {
   folders as foldersOf,
   isRunning,
+  ROOT,
   stopLeftovers,
   stopOwn,
   weirHome,
@@ -117,6 +118,9 @@ const start = async (folders: Folders, under: string): Promise<Opened> => {
   if ((await chooseEnvironment()) === 'containers') {
     const containers = await startContainerServers(folders, progress)
     return { servers: { ...containers.servers, under }, stop: () => containers.stop() }
+  }
+  if (!existsSync(join(ROOT, 'services'))) {
+    throw new Error('there is no clone of Weir beside the testkit: services can only run in containers')
   }
   const servers = await startLocalServers(folders, progress)
   return { servers: { ...servers, under }, stop: () => Promise.resolve() }

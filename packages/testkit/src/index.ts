@@ -1,3 +1,4 @@
+export * from './deployment.ts'
 export * from './environment.ts'
 export * from './own-servers.ts'
 export * from './services.ts'

@@ -31,11 +31,13 @@ export interface ServiceOptions {
   readonly files?: readonly string[]
   /** Its state, which outlives it; only dedup has one. */
   readonly stateDir?: string
+  /** Another than the one that is tested; only in containers. */
+  readonly image?: string
 }
 
 /** Starts a service as this test run does: as a process, or in a container of its own. */
 export const startService = async (options: ServiceOptions): Promise<TestService> => {
-  const { folders, name, instance = 0, port, env, files = [], stateDir } = options
+  const { folders, name, instance = 0, port, env, files = [], stateDir, image } = options
   const { services } = testServers()
   const title = instance === 0 ? name : `${name}-${instance}`
   if (services.kind === 'processes') {
@@ -50,7 +52,7 @@ export const startService = async (options: ServiceOptions): Promise<TestService
   }
   const seen = Object.fromEntries(Object.entries(env).map(([key, value]) => [key, insideOf(value)]))
   return startServiceContainer({
-    ...{ image: services.image, network: services.network, name, port, env: seen, files },
+    ...{ image: image ?? services.image, network: services.network, name, port, env: seen, files },
     ...{ title, logFile: join(folders.logs, `${title}.log`) },
     ...(stateDir !== undefined && { stateDir }),
   })

@@ -1,4 +1,6 @@
 import { randomBytes } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Folders } from '@weir/local-stack'
 import {
@@ -51,6 +53,11 @@ export const containersMissing = async (progress: Progress): Promise<string | un
 const weirImage = async (progress: Progress): Promise<string> => {
   const given = process.env.WEIR_IMAGE
   if (given !== undefined && given !== '') return given
+  if (!existsSync(join(ROOT, 'Dockerfile'))) {
+    throw new Error(
+      'WEIR_IMAGE must name an image of Weir: there is no clone beside the testkit to build one from',
+    )
+  }
   progress('Building the image of Weir')
   const { NODE_IMAGE } = process.env
   await GenericContainer.fromDockerfile(ROOT)
