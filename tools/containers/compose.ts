@@ -6,6 +6,8 @@ import { outputOf, run } from './run.ts'
 const VERSION = '2.40.3'
 const MODULE = 'github.com/docker/compose/v2'
 
+const STEP_MS_MAX = 480_000
+
 export interface Compose {
   readonly command: string
   /** Before Compose's own arguments. */
@@ -17,10 +19,10 @@ const build = (): Promise<string> =>
   ensureCached(`docker-compose-${VERSION}`, async (folder) => {
     process.stderr.write(`Building Docker Compose ${VERSION}, once: it takes some minutes\n`)
     await writeFile(join(folder, 'go.mod'), 'module compose\n\ngo 1.25\n')
-    await run('go', ['get', '-tool', `${MODULE}/cmd@v${VERSION}`], { cwd: folder })
+    await run('go', ['get', '-tool', `${MODULE}/cmd@v${VERSION}`], { cwd: folder, timeoutMs: STEP_MS_MAX })
     const flags = `-s -w -X ${MODULE}/internal.Version=v${VERSION}`
     await run('go', ['build', `-ldflags=${flags}`, '-o', 'docker-compose', `${MODULE}/cmd`], {
-      cwd: folder,
+      ...{ cwd: folder, timeoutMs: STEP_MS_MAX },
       env: { CGO_ENABLED: '0' },
     })
   })

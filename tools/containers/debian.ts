@@ -7,11 +7,14 @@ export const hasApt = async (): Promise<boolean> => (await outputOf('apt-get', [
 /** Debian's merged layout: packages still name /bin and /lib. */
 const MERGED = ['bin', 'sbin', 'lib', 'lib64'] as const
 
+/** Of one step: no mirror may hold up a test run for long. */
+const APT_MS_MAX = 300_000
+
 /** Asks apt what is needed: on top of this machine, or for a system that has nothing yet. */
 const closure = async (names: readonly string[], isWholeSystem: boolean): Promise<readonly string[]> => {
   const nothing = isWholeSystem ? ['-o', 'Dir::State::status=/dev/null'] : []
   const args = ['install', '--simulate', '--no-install-recommends', ...nothing, ...names]
-  const plan = await run('apt-get', args, { env: { LC_ALL: 'C' } })
+  const plan = await run('apt-get', args, { env: { LC_ALL: 'C' }, timeoutMs: APT_MS_MAX })
   return [...plan.matchAll(/^Inst (\S+)/gm)].map(([, name]) => name!)
 }
 
@@ -29,11 +32,13 @@ export const extractPackages = async ({ names, folder, isWholeSystem }: ExtractO
   const get = async (): Promise<void> => {
     const all = await closure(names, isWholeSystem)
     // apt drops its rights to a user who may not write here; without a sandbox there is nothing to warn about.
-    await run('apt-get', ['download', '-o', 'APT::Sandbox::User=root', ...all], { cwd: packed })
+    await run('apt-get', ['download', '-o', 'APT::Sandbox::User=root', ...all], {
+      ...{ cwd: packed, timeoutMs: APT_MS_MAX },
+    })
   }
   // What apt knows may be old, or nothing at all.
   await get().catch(async () => {
-    await run('apt-get', ['update'])
+    await run('apt-get', ['update'], { timeoutMs: APT_MS_MAX })
     await get()
   })
   if (isWholeSystem) {

@@ -1,12 +1,13 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { closeSync, existsSync, openSync, readFileSync } from 'node:fs'
-import { mkdir, mkdtemp, readFile, rm, symlink } from 'node:fs/promises'
+import { closeSync, existsSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { mkdir, mkdtemp, rm, symlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { isRunning, tryLock } from '../../packages/local-stack/src/index.ts'
 import { extractPackages, hasApt } from './debian.ts'
-import { ensureCached } from './cache.ts'
+import { cacheFolder, ensureCached } from './cache.ts'
 import { outputOf } from './run.ts'
 
 /** A Docker engine that answers. */
@@ -15,11 +16,16 @@ export interface Engine {
   readonly isOurs: boolean
   /** For `docker` and Compose, so that they find it and its client. */
   readonly env: Readonly<Record<string, string>>
+  /** Ends one of ours and every container in it, whatever state they are in. */
   stop(): Promise<void>
 }
 
+/** And the id of the process that it ends with. */
+const FOLDER = 'weir-engine-'
 const START_MS_MAX = 60_000
 const STOP_MS_MAX = 30_000
+/** Of what builds keep for the next ones. */
+const BUILD_CACHE_MAX = '6GB'
 
 /** Debian's engine, unpacked into the cache: nothing is installed on this machine. */
 const unpackEngine = async (): Promise<string> => {
@@ -33,7 +39,7 @@ const unpackEngine = async (): Promise<string> => {
   return folder
 }
 
-/** The caller's engine, else one of ours in a temporary folder; a text says why neither can be. */
+/** The caller's engine, else one of ours; a text says why neither can be. */
 export const startEngine = async (): Promise<Engine | string> => {
   if ((await outputOf('docker', ['info', '--format', '{{.ID}}'])) !== undefined) {
     return { isOurs: false, env: {}, stop: () => Promise.resolve() }
@@ -48,8 +54,21 @@ export const startEngine = async (): Promise<Engine | string> => {
   }
 }
 
+/** Where images and what builds keep outlive the engine; one engine at a time. Another has a folder that ends with it. */
+const takeStorage = (temporary: string): { readonly folder: string; readonly release: () => void } => {
+  const lock = tryLock(join(cacheFolder(), 'engine.lock'))
+  return typeof lock === 'number'
+    ? { folder: join(temporary, 'data'), release: () => undefined }
+    : { folder: join(cacheFolder(), 'engine'), release: lock }
+}
+
 const startOurs = async (root: string): Promise<Engine> => {
-  const folder = await mkdtemp(join(tmpdir(), 'weir-engine-'))
+  for (const left of readdirSync(tmpdir()).filter((name) => name.startsWith(FOLDER))) {
+    if (isRunning(Number(left.slice(FOLDER.length).split('-')[0]))) continue
+    rmSync(join(tmpdir(), left), { recursive: true, force: true })
+  }
+  const folder = await mkdtemp(join(tmpdir(), `${FOLDER}${process.pid}-`))
+  const storage = takeStorage(folder)
   const libraries = join(root, 'usr/lib', 'x86_64-linux-gnu')
   const path = [join(root, 'usr/sbin'), join(root, 'usr/bin'), process.env.PATH ?? ''].join(delimiter)
   const socket = join(folder, 'docker.sock')
@@ -60,9 +79,12 @@ const startOurs = async (root: string): Promise<Engine> => {
     'setpriv',
     [
       // Ends with us, whatever ends us.
-      ...['--pdeathsig', 'TERM', join(root, 'usr/sbin/dockerd')],
-      ...['--data-root', join(folder, 'data'), '--exec-root', join(folder, 'exec')],
-      ...['--pidfile', join(folder, 'docker.pid'), '--host', `unix://${socket}`],
+      ...['--pdeathsig', 'KILL'],
+      // The first process of its own world: when it ends, so do all containers, and no mount is left behind.
+      ...['unshare', '--pid', '--mount', '--fork', '--mount-proc', '--kill-child=KILL'],
+      ...[join(root, 'usr/sbin/dockerd'), '--data-root', storage.folder],
+      ...['--exec-root', join(folder, 'exec'), '--pidfile', join(folder, 'docker.pid')],
+      ...['--host', `unix://${socket}`],
       // Containers of one network reach each other over their bridge, and the host reaches them through
       // docker-proxy: this machine's firewall and routing stay as they are.
       ...['--bridge=none', '--iptables=false', '--ip6tables=false', '--ip-masq=false', '--ip-forward=false'],
@@ -89,13 +111,18 @@ const startOurs = async (root: string): Promise<Engine> => {
     DOCKER_CONFIG: join(folder, 'config'),
   }
   const stop = async (): Promise<void> => {
-    if (!hasEnded()) child.kill('SIGTERM')
+    if (!hasEnded()) {
+      await removeContainers(env)
+      await dropUnusedImages(env)
+      // As an operator stops it, so that its storage is whole: the child is `unshare`, and dockerd is its child.
+      const [dockerd] = childrenOf(child.pid!)
+      if (dockerd !== undefined) process.kill(dockerd, 'SIGTERM')
+    }
     const timer = setTimeout(() => child.kill('SIGKILL'), STOP_MS_MAX)
     await ended
     clearTimeout(timer)
-    // Only a killed engine leaves any.
-    for (const mount of await mountsUnder(folder)) await outputOf('umount', ['--lazy', mount])
     await rm(folder, { recursive: true, force: true, maxRetries: 5 })
+    storage.release()
   }
   const deadline = performance.now() + START_MS_MAX
   while ((await outputOf('docker', ['info', '--format', '{{.ID}}'], { env })) === undefined) {
@@ -106,13 +133,40 @@ const startOurs = async (root: string): Promise<Engine> => {
     }
     await sleep(200)
   }
+  // What an engine that was killed has left: nobody else uses this storage.
+  await removeContainers(env)
   return { isOurs: true, env, stop }
 }
 
-/** The innermost first. */
-const mountsUnder = async (folder: string): Promise<readonly string[]> =>
-  (await readFile('/proc/mounts', 'utf8'))
+type Env = Readonly<Record<string, string>>
+
+/** With their volumes and networks. Whatever cannot be removed ends with the engine. */
+const removeContainers = async (env: Env): Promise<void> => {
+  const ids = ((await outputOf('docker', ['ps', '--all', '--quiet'], { env })) ?? '')
     .split('\n')
-    .map((line) => line.split(' ')[1] ?? '')
-    .filter((mount) => mount.startsWith(`${folder}/`))
-    .reverse()
+    .filter(Boolean)
+  if (ids.length > 0) await outputOf('docker', ['rm', '--force', '--volumes', ...ids], { env })
+  await outputOf('docker', ['network', 'prune', '--force'], { env })
+  const named = ((await outputOf('docker', ['volume', 'ls', '--quiet'], { env })) ?? '')
+    .split('\n')
+    .filter(Boolean)
+  if (named.length > 0) await outputOf('docker', ['volume', 'rm', '--force', ...named], { env })
+}
+
+/** Older builds that no name points to any more. */
+const dropUnusedImages = async (env: Env): Promise<void> => {
+  await outputOf('docker', ['image', 'prune', '--force'], { env })
+  await outputOf('docker', ['builder', 'prune', '--force', '--keep-storage', BUILD_CACHE_MAX], { env })
+}
+
+const childrenOf = (pid: number): readonly number[] => {
+  try {
+    return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')
+      .trim()
+      .split(' ')
+      .filter(Boolean)
+      .map(Number)
+  } catch {
+    return []
+  }
+}

@@ -1,17 +1,16 @@
-// Runs docker-compose.yml for real and checks what comes of it: `npm run containers`.
+// Runs docker-compose.yml for real and checks what comes of it: `npm run containers -- [--brokers 3] [--summary FILE]`.
 // Without a Docker engine, root on Debian gets one for the time of the check, with images built from packages.
-import { fileURLToPath } from 'node:url'
+import { writeFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { freePorts } from '../../packages/local-stack/src/index.ts'
-import { findCompose, type Compose } from './compose.ts'
-import type { Engine } from './engine.ts'
-import { buildWeir, openEngine, SkippedError } from './open-engine.ts'
-import { run } from './run.ts'
+import { findCompose } from './compose.ts'
+import { Deployment } from './deployment.ts'
+import { openEngine, SkippedError } from './open-engine.ts'
 
-const ROOT = fileURLToPath(new URL('../..', import.meta.url))
-const READY_SECS_MAX = 420
 const TRAFFIC_MS = 20_000
 const REPLICAS = 3
+/** Compressed. */
+const IMAGE_MB_MAX = 250
 const PORTS = [
   'INGRESS_PORT',
   'KAFKA_PORT',
@@ -19,6 +18,7 @@ const PORTS = [
   'POSTGRES_PORT',
   'INFLUX_PORT',
   'CONSOLE_PORT',
+  'REPLAY_PORT',
 ] as const
 
 const startedAt = performance.now()
@@ -26,82 +26,72 @@ const progress = (text: string): void => {
   process.stdout.write(`${((performance.now() - startedAt) / 1_000).toFixed(1).padStart(6)} s  ${text}\n`)
 }
 
+const args = process.argv.slice(2)
+const optionOf = (name: string): string | undefined => {
+  const at = args.indexOf(name)
+  return at < 0 ? undefined : args[at + 1]
+}
+const summaryFile = optionOf('--summary')
+const hasThreeBrokers = optionOf('--brokers') === '3'
+
+interface Check {
+  readonly name: string
+  readonly ok: boolean
+  readonly detail: string
+}
+const checks: Check[] = []
+
+/** Resolves to what the action resolves to; whatever comes of it is a line of the summary. */
+const check = async (name: string, action: () => Promise<string>): Promise<void> => {
+  try {
+    const detail = await action()
+    checks.push({ name, ok: true, detail })
+    progress(detail === '' ? name : `${name}: ${detail}`)
+  } catch (error) {
+    checks.push({ name, ok: false, detail: (error as Error).message })
+    throw error
+  }
+}
+
 const orSkip = <T>(value: T | string): T => {
   if (typeof value === 'string') throw new SkippedError(value)
   return value
 }
 
-class Deployment {
-  readonly #engine: Engine
-  readonly #compose: Compose
-  readonly #env: Readonly<Record<string, string>>
-  readonly #project = `weir-check-${process.pid}`
-
-  constructor(engine: Engine, compose: Compose, env: Readonly<Record<string, string>>) {
-    this.#engine = engine
-    this.#compose = compose
-    this.#env = { ...engine.env, ...env }
-  }
-
-  /** With all profiles; nothing of the caller's own .env. */
-  do(...args: readonly string[]): Promise<string> {
-    const { command, args: before } = this.#compose
-    const common = ['--project-name', this.#project, '--env-file', '/dev/null']
-    const profiles = ['--profile', 'simulator', '--profile', 'audit']
-    return run(command, [...before, ...common, ...profiles, ...args], { cwd: ROOT, env: this.#env })
-  }
-
-  async build(): Promise<void> {
-    if (!this.#engine.isOurs) {
-      await this.do('build')
-      return
-    }
-    await buildWeir(this.#env, this.#env.WEIR_IMAGE ?? '')
-  }
-
-  async imageMegabytes(): Promise<number> {
-    const { WEIR_IMAGE = '' } = this.#env
-    const inspect = ['image', 'inspect', '--format', '{{.Size}}', WEIR_IMAGE]
-    return Math.round(Number(await run('docker', inspect, { env: this.#env })) / 1e6)
-  }
-
-  /** Everything but the audit, each until it is healthy. */
-  async up(...options: readonly string[]): Promise<void> {
-    const wait = ['--no-build', '--detach', '--wait', '--wait-timeout', String(READY_SECS_MAX)]
-    await this.do(
-      'up',
-      ...wait,
-      ...options,
-      'simulator',
-      'dedup',
-      'normalizer',
-      'persistence',
-      'metric-export',
-      'console',
-    )
-  }
-
-  down(): Promise<string> {
-    return this.do('down', '--volumes', '--timeout', '30')
-  }
+const audited = async (deployment: Deployment): Promise<string> => {
+  await deployment.do('stop', 'simulator')
+  const findings = await deployment.audit()
+  process.stdout.write(findings)
+  const accepted = Number(/^accepted (\d+)/m.exec(findings)?.[1] ?? 0)
+  if (accepted === 0) throw new Error('nothing was accepted')
+  return `${accepted} webhooks accepted`
 }
 
-const check = async (deployment: Deployment): Promise<void> => {
-  await deployment.build()
-  progress(`The image of Weir has ${await deployment.imageMegabytes()} MB`)
-  await deployment.up()
-  progress('Every container is healthy')
+const checkCore = async (deployment: Deployment): Promise<void> => {
+  await check('every container is healthy', () => deployment.up())
   await sleep(TRAFFIC_MS)
-  await deployment.up('--no-recreate', '--scale', `dedup=${REPLICAS}`)
-  const replicas = (await deployment.do('ps', '--quiet', 'dedup')).trim().split('\n')
-  if (replicas.length !== REPLICAS) throw new Error(`dedup has ${replicas.length} replicas, not ${REPLICAS}`)
-  progress(`dedup has ${REPLICAS} replicas`)
+  await check(`dedup has ${REPLICAS} replicas under traffic`, async () => {
+    const running = await deployment.up('--no-recreate', '--scale', `dedup=${REPLICAS}`)
+    const replicas = await deployment.containersOf('dedup')
+    if (replicas.length !== REPLICAS) throw new Error(`there are ${replicas.length}`)
+    return running
+  })
   await sleep(TRAFFIC_MS)
-  await deployment.do('stop', 'simulator')
-  const findings = await deployment.do('run', '--rm', '--no-deps', '-T', 'audit')
-  process.stdout.write(findings)
-  if (/^accepted 0 /m.test(findings)) throw new Error('nothing was accepted')
-  progress('The audit is clean')
+  await check('the audit is clean', () => audited(deployment))
+}
+
+/** As production needs it: a broker that is killed takes nothing with it. */
+const checkThreeBrokers = async (deployment: Deployment): Promise<void> => {
+  await check('every container is healthy, with three brokers', () => deployment.up())
+  await sleep(TRAFFIC_MS)
+  await deployment.do('kill', 'kafka-2')
+  progress('kafka-2 is killed')
+  await sleep(TRAFFIC_MS)
+  await check('the audit is clean while one of three brokers is gone', () => audited(deployment))
+  await deployment.do('start', 'kafka-2', 'simulator')
+  progress('kafka-2 is back')
+  await sleep(TRAFFIC_MS)
+  await check('the audit is clean with the broker back', () => audited(deployment))
 }
 
 const main = async (onStop: (stop: () => Promise<unknown>) => void): Promise<void> => {
@@ -112,11 +102,20 @@ const main = async (onStop: (stop: () => Promise<unknown>) => void): Promise<voi
   const env = Object.fromEntries(
     PORTS.map((name, index) => [name, process.env[name] ?? String(ports[index])]),
   )
-  const light = { WEIR_IMAGE: 'weir:check', SIMULATOR_RATE: '20' }
-  const deployment = new Deployment(engine, compose, { ...env, ...images, ...light })
+  const light = { WEIR_IMAGE: 'weir:check', SIMULATOR_RATE: process.env.SIMULATOR_RATE ?? '20' }
+  const deployment = new Deployment({
+    ...{ engine, compose, hasThreeBrokers },
+    env: { ...env, ...images, ...light },
+  })
   onStop(() => deployment.down())
   try {
-    await check(deployment)
+    await check('the image of Weir is built', async () => {
+      await deployment.build()
+      const megabytes = await deployment.compressedMegabytes()
+      if (megabytes > IMAGE_MB_MAX) throw new Error(`it has ${megabytes} MB, of at most ${IMAGE_MB_MAX}`)
+      return `${megabytes} MB compressed`
+    })
+    await (hasThreeBrokers ? checkThreeBrokers : checkCore)(deployment)
   } catch (error) {
     const logs = await deployment.do('logs', '--tail', '20').catch(() => '')
     process.stdout.write(logs)
@@ -135,15 +134,21 @@ try {
   await Promise.race([main((stop) => stops.unshift(stop)), interrupted])
 } catch (error) {
   const isSkipped = error instanceof SkippedError
-  process.stdout.write(`${isSkipped ? 'Skipped' : 'Failed'}: ${(error as Error).message}\n`)
+  const { message } = error as Error
+  process.stdout.write(isSkipped ? `\n**** SKIPPED: ${message} ****\n\n` : `Failed: ${message}\n`)
+  if (!isSkipped && checks.every(({ ok }) => ok)) {
+    checks.push({ name: 'the check ran to its end', ok: false, detail: message })
+  }
   exitCode = isSkipped ? 0 : 1
 } finally {
   for (const stop of stops) {
     await stop().catch((error: unknown) => {
       process.stdout.write(`While stopping: ${(error as Error).message}\n`)
+      checks.push({ name: 'everything stops', ok: false, detail: (error as Error).message })
       exitCode = 1
     })
   }
+  if (summaryFile !== undefined) writeFileSync(summaryFile, JSON.stringify({ checks }))
 }
 progress('Done')
 process.exit(exitCode)

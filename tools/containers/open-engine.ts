@@ -22,6 +22,21 @@ export class SkippedError extends Error {
   override readonly name = 'SkippedError'
 }
 
+const PARTS_MS_MAX = 900_000
+const BUILD_MS_MAX = 600_000
+
+const within = async <T>(msMax: number, what: string, promise: Promise<T>): Promise<T> => {
+  let timer: NodeJS.Timeout | undefined
+  const tooLong = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`${what} takes longer than ${msMax / 60_000} minutes`)), msMax)
+  })
+  try {
+    return await Promise.race([promise, tooLong])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
 /** What the local images are made of, as `npm start` keeps it. */
 const fetchParts = async (): Promise<string> => {
   if (process.arch !== 'x64') throw new SkippedError('local images can only be built on x64')
@@ -29,7 +44,11 @@ const fetchParts = async (): Promise<string> => {
   const isFetched = isKafkaFetched(folders) && isRegistryFetched(folders)
   if (!isFetched && !(await hasMaven())) throw new SkippedError('Maven is not there to get Kafka')
   if (!isInfluxBuilt(folders) && !(await hasGo())) throw new SkippedError('Go is not there to build InfluxDB')
-  await Promise.all([fetchKafka(folders), fetchRegistry(folders), buildInflux(folders)])
+  await within(
+    PARTS_MS_MAX,
+    'to get Kafka, the registry and InfluxDB',
+    Promise.all([fetchKafka(folders), fetchRegistry(folders), buildInflux(folders)]),
+  )
   return folders.downloads
 }
 
@@ -53,12 +72,16 @@ export const openEngine = async (progress: (text: string) => void): Promise<Open
     return { engine, images }
   } catch (error) {
     await engine.stop()
-    throw error
+    throw error instanceof SkippedError ? error : new SkippedError((error as Error).message)
   }
 }
 
-/** Builds the image of Weir from this clone with an engine of ours, whose containers have no network of their own. */
-export const buildWeir = async (env: Readonly<Record<string, string>>, tag: string): Promise<void> => {
+/** Builds the image of Weir from a clone with an engine of ours, whose containers have no network of their own. Only what has changed is built anew. */
+export const buildWeir = async (
+  env: Readonly<Record<string, string>>,
+  tag: string,
+  folder = ROOT,
+): Promise<void> => {
   const from = ['--network', 'host', '--build-arg', `NODE_IMAGE=${env.NODE_IMAGE ?? ''}`]
-  await run('docker', ['build', ...from, '--tag', tag, ROOT], { env })
+  await run('docker', ['build', ...from, '--tag', tag, folder], { env, timeoutMs: BUILD_MS_MAX })
 }
