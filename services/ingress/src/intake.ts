@@ -1,5 +1,5 @@
-import { hash, type KeyObject } from 'node:crypto'
-import { bodyHashOf, entityKeyOf, eventKeyOf, type ReceivedWebhook } from '@weir/contracts'
+import { hash } from 'node:crypto'
+import { bodyHashOf, entityKeyOf, eventKeyOf, type HmacKey, type ReceivedWebhook } from '@weir/contracts'
 import {
   acceptedBody,
   isBasic,
@@ -48,7 +48,7 @@ const TRACEPARENT = /^[\da-f]{2}-[\da-f]{32}-[\da-f]{16}-[\da-f]{2}$/
 const CONTENT_TYPE_MAX = 128
 
 /** Judges one request: token and signature over the raw bytes first, then JSON, then identity. Pure and total. */
-export const intake = (access: SourceAccess, bodyHashKey: KeyObject, request: IntakeRequest): Intake => {
+export const intake = (access: SourceAccess, bodyHashKey: HmacKey, request: IntakeRequest): Intake => {
   const { source } = access
   if (access.unavailable !== undefined) return { kind: 'unavailable' }
   const verdict = authenticate(access, request)
@@ -89,7 +89,7 @@ type Common = Pick<ReceivedWebhook, 'source' | 'receivedAt' | 'raw' | 'contentTy
 
 const judge = (
   source: SourceDefinition,
-  bodyHashKey: KeyObject,
+  bodyHashKey: HmacKey,
   { headers, raw, receivedAt }: IntakeRequest,
   verdict: AccessVerdict,
 ): Intake => {

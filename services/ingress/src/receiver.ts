@@ -1,6 +1,5 @@
-import { createSecretKey, type KeyObject } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { encodeReceivedWebhook, type ReceivedWebhook } from '@weir/contracts'
+import { encodeReceivedWebhook, HmacKey, type ReceivedWebhook } from '@weir/contracts'
 import { LaneError, partitionOf, type Lanes } from '@weir/kafka'
 import { failpoint, type Logger } from '@weir/service-kit'
 import { isInRanges, RequestHeaders } from '@weir/sources'
@@ -61,11 +60,11 @@ const BODIES = {
 /** Takes requests to the sources' paths: judges them, has them written, and answers. */
 export class Receiver {
   readonly #options: ReceiverOptions
-  readonly #bodyHashKey: KeyObject
+  readonly #bodyHashKey: HmacKey
 
   constructor(options: ReceiverOptions) {
     this.#options = options
-    this.#bodyHashKey = createSecretKey(Buffer.from(options.config.bodyHashKey))
+    this.#bodyHashKey = new HmacKey('sha256', Buffer.from(options.config.bodyHashKey))
   }
 
   /** `peer` gives the address that the request comes from, as far as proxies are trusted. */

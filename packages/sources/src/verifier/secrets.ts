@@ -1,4 +1,5 @@
-import { createPublicKey, createSecretKey, type KeyObject } from 'node:crypto'
+import { createPublicKey, type KeyObject } from 'node:crypto'
+import { HmacKey } from '@weir/contracts'
 import { decodeAny } from './encodings.ts'
 import type { SecretEncoding, SignatureSpec } from './spec.ts'
 
@@ -7,12 +8,10 @@ export class SecretError extends Error {
   override readonly name = 'SecretError'
 }
 
-export interface VerificationKey {
-  readonly kind: 'hmac' | 'ed25519'
+export type VerificationKey = {
   /** Place in the list of secrets: the only name of a secret in logs and metrics. */
   readonly index: number
-  readonly key: KeyObject
-}
+} & ({ readonly kind: 'hmac'; readonly key: HmacKey } | { readonly kind: 'ed25519'; readonly key: KeyObject })
 
 const ED25519_BYTES = 32
 /** What comes before the 32 bytes of an ed25519 public key in DER (RFC 8410). */
@@ -51,7 +50,11 @@ export const keysOf = (spec: SignatureSpec, secrets: readonly string[]): readonl
       const bytes = secretBytes(secret, spec.secretEncoding)
       if (bytes === undefined)
         throw unusable(index, `must be ${describeEncoding(spec.secretEncoding)} and not empty`)
-      return { kind: 'hmac', index, key: createSecretKey(bytes) }
+      return {
+        kind: 'hmac',
+        index,
+        key: new HmacKey(spec.algorithm, bytes),
+      }
     }
     const encoding = spec.secretEncoding === 'utf8' ? 'base64' : spec.secretEncoding
     const bytes = secretBytes(

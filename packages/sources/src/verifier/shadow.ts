@@ -1,11 +1,12 @@
 import { createHmac, timingSafeEqual } from 'node:crypto'
+import type { HmacAlgorithm } from '@weir/contracts'
 import { PRESETS } from '../presets/index.ts'
 import type { PresetName } from '../source.ts'
 import { decodeAny } from './encodings.ts'
 import type { RequestHeaders } from './request-headers.ts'
 import { secretBytes } from './secrets.ts'
 import { compileContent } from './signed-content.ts'
-import { isSignature, type HmacAlgorithm, type SecretEncoding, type SignatureEncoding } from './spec.ts'
+import { isSignature, type SecretEncoding, type SignatureEncoding } from './spec.ts'
 
 /** A way of signing that gives what a request brought. */
 export interface ShadowMatch {

@@ -1,5 +1,6 @@
+import type { HmacAlgorithm } from '@weir/contracts'
 import { decodeStrict } from './encodings.ts'
-import type { HmacAlgorithm, SignatureSpec } from './spec.ts'
+import type { SignatureSpec } from './spec.ts'
 
 /** One signature that a header offers. */
 export interface OfferedSignature {

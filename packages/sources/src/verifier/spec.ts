@@ -1,10 +1,10 @@
+import type { HmacAlgorithm } from '@weir/contracts'
+
 /** How the bytes of a signature are written in a header. */
 export type SignatureEncoding = 'hex' | 'base64' | 'base64url'
 
 /** How the text of a secret becomes a key; `whsec`: Standard Webhooks' `whsec_<base64>` and, for ed25519, `whpk_<base64>`. */
 export type SecretEncoding = 'utf8' | 'hex' | 'base64' | 'whsec'
-
-export type HmacAlgorithm = 'sha256' | 'sha512'
 
 export interface TimestampSpec {
   /** The header, in lower case, or the key of a `pairs` header. */
