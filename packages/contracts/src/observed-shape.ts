@@ -40,6 +40,8 @@ export interface ObservedShape {
 
 /** The fingerprint of whatever is beyond the limit of shapes. */
 export const OTHER_SHAPES = 'others'
+/** The fingerprint of a body of an opaque source that is not a JSON object. */
+export const OPAQUE_SHAPE = 'opaque'
 /** The version number of a source's shape without fields; the first payload has the next one. */
 export const EMPTY_SHAPE_VERSION = 1
 

@@ -6,7 +6,7 @@ import { Mapper } from './mappings/mapper.ts'
 import { ShapeCache } from './shape.ts'
 import { checkRulesOf, type IsApproved } from './steps/check-rules.ts'
 import { mapEventBy, type NormalizedWebhook } from './steps/map-event.ts'
-import { parsePayload } from './steps/parse-payload.ts'
+import { parsePayloadBy } from './steps/parse-payload.ts'
 import { recognisePayloadBy } from './steps/recognise-payload.ts'
 
 export type NormalizerPipeline = Pipeline<InputRecord, NormalizedWebhook>
@@ -23,7 +23,7 @@ export const normalizerPipeline = (
   const compiled = compileRules(rules)
   return startPipeline<InputRecord>()
     .step(readWebhook)
-    .step(parsePayload)
+    .step(parsePayloadBy(compiled))
     .step(recognisePayloadBy(mapper, new ShapeCache()))
     .step(checkRulesOf(compiled, isApproved))
     .step(mapEventBy(mapper, compiled))

@@ -4,6 +4,8 @@ import type { SourceRules, UnknownFields } from './mapping.ts'
 /** A source's rules ready to be asked. */
 export interface CompiledRules {
   readonly unknownFields: UnknownFields
+  /** Bodies need not be JSON. */
+  readonly isOpaque: boolean
   /** Whether a declared schema version is one that the source may use. */
   readonly supports: (declaredVersion: string) => boolean
   /** The rule of the JSON Schema that the payload breaks; undefined when it breaks none. Never quotes the payload. */
@@ -17,6 +19,7 @@ export class InvalidSchemaError extends Error {
 
 export const NO_RULES: CompiledRules = {
   unknownFields: 'evolve',
+  isOpaque: false,
   supports: () => true,
   brokenRule: () => undefined,
 }
@@ -68,12 +71,13 @@ export const compileRules = (
   rules: Readonly<Record<string, SourceRules>>,
 ): ReadonlyMap<string, CompiledRules> =>
   new Map(
-    Object.entries(rules).map(([source, { unknownFields, schemaVersions, jsonSchema }]) => {
+    Object.entries(rules).map(([source, { body, unknownFields, schemaVersions, jsonSchema }]) => {
       const supported = schemaVersions && new Set(schemaVersions)
       return [
         source,
         {
           unknownFields: unknownFields ?? NO_RULES.unknownFields,
+          isOpaque: body === 'opaque',
           supports: supported === undefined ? NO_RULES.supports : (version: string) => supported.has(version),
           brokenRule: jsonSchema === undefined ? NO_RULES.brokenRule : compileSchema(source, jsonSchema),
         },

@@ -58,6 +58,8 @@ export const UNKNOWN_FIELDS = ['evolve', 'ignore', 'reject'] as const
 export type UnknownFields = (typeof UNKNOWN_FIELDS)[number]
 
 const sourceRules = z.strictObject({
+  /** `opaque`: bodies need not be JSON; what is none becomes an event of raw bytes alone. Absent: `json`. */
+  body: z.enum(['json', 'opaque']).optional(),
   unknownFields: z.enum(UNKNOWN_FIELDS).optional(),
   /** Values of a declared schema version that are supported; absent: every one. */
   schemaVersions: z

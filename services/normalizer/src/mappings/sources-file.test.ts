@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { OPAQUE_SHAPE } from '@weir/contracts'
 import { ConfigError } from '@weir/service-kit'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import type { MappingSet } from './load-mappings.ts'
@@ -25,6 +26,7 @@ sources:
   calls: { preset: cxone }
   shop: { preset: shopify }
   nice: { preset: nice, unknownFields: ignore }
+  pages: { preset: nice-expert }
 `
 const BOT = { conversationId: 'c', sessionId: 's', intent: 'i', timestamp: 1, userId: 'u', more: 1 }
 
@@ -56,6 +58,20 @@ it('maps a source of the file like its preset, with its own rule about unknown f
 it('keeps every field of a source that nobody has mapped', () => {
   expect(map(load(), 'shop', { order: { id: 1 }, total: '9' })).toMatchObject({
     event: { attributes: { order: '{"id":1}', total: '"9"' }, partsMissing: [] },
+  })
+})
+
+it('makes an event of whatever an opaque source sends: raw bytes alone where they are no JSON object', () => {
+  const set = load()
+  for (const body of ['<event><page id="1"/></event>', 'a=1&b=2', '"text"', '3', 'null', '', '\xff']) {
+    const raw = Buffer.from(body, 'latin1')
+    const { event, deadLetter } = tryMapping(set, 'pages', raw)
+    expect(deadLetter).toBeUndefined()
+    expect(event).toMatchObject({ raw, attributes: {}, partsMissing: [], schemaVersion: OPAQUE_SHAPE })
+  }
+  expect(map(set, 'pages', { page: 1 })).toMatchObject({ event: { attributes: { page: '1' } } })
+  expect(tryMapping(set, 'shop', Buffer.from('<xml/>'))).toMatchObject({
+    deadLetter: { reason: 'invalid_json' },
   })
 })
 

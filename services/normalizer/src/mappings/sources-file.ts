@@ -23,9 +23,9 @@ const readSourcesFile = (file: string): readonly SourceDefinition[] => {
 const withSourcesFile = (set: MappingSet, sources: readonly SourceDefinition[]): MappingSet => {
   const rules: Record<string, SourceRules> = { ...set.rules }
   const mappings = [...set.mappings]
-  for (const { name, preset, unknownFields } of sources) {
+  for (const { name, preset, body, unknownFields } of sources) {
     // Ingress knows the known fields, and has sorted out by them what the file rejects.
-    const own: SourceRules = unknownFields === 'ignore' ? { unknownFields } : {}
+    const own: SourceRules = { body, ...(unknownFields === 'ignore' && { unknownFields }) }
     rules[name] = { ...own, ...set.rules[name] }
     if (set.mappings.some(({ source }) => source === name)) continue
     const ofPreset = set.mappings.filter(({ source }) => source === preset)

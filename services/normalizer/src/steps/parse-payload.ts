@@ -1,19 +1,27 @@
 import type { ReceivedWebhook } from '@weir/contracts'
 import { deadLetter, ok, type Outcome } from '@weir/pipeline'
+import { NO_RULES, type CompiledRules } from '../mappings/compile-rules.ts'
 
 export interface ParsedWebhook {
   readonly webhook: ReceivedWebhook
   readonly payload: object
+  /** The body is not a JSON object, and need not be: the payload is an empty one. */
+  readonly isOpaque: boolean
 }
 
-export const parsePayload = (webhook: ReceivedWebhook): Outcome<ParsedWebhook> => {
-  let payload: unknown
-  try {
-    payload = JSON.parse(webhook.raw.toString())
-  } catch {
-    return deadLetter('invalid_json', 'not JSON')
-  }
-  if (typeof payload !== 'object' || payload === null)
+const NO_PAYLOAD = Object.freeze({})
+
+/** Ingress has answered 2xx to whatever body an opaque source sends, so that is no fault. */
+export const parsePayloadBy = (rules: ReadonlyMap<string, CompiledRules>) =>
+  function parsePayload(webhook: ReceivedWebhook): Outcome<ParsedWebhook> {
+    const { isOpaque } = rules.get(webhook.source) ?? NO_RULES
+    let payload: unknown
+    try {
+      payload = JSON.parse(webhook.raw.toString())
+    } catch {
+      if (!isOpaque) return deadLetter('invalid_json', 'not JSON')
+    }
+    if (typeof payload === 'object' && payload !== null) return ok({ webhook, payload, isOpaque: false })
+    if (isOpaque) return ok({ webhook, payload: NO_PAYLOAD, isOpaque })
     return deadLetter('wrong_type', 'the body is not an object')
-  return ok({ webhook, payload })
-}
+  }

@@ -1,3 +1,4 @@
+import { OPAQUE_SHAPE } from '@weir/contracts'
 import { deadLetter, ok, type Outcome } from '@weir/pipeline'
 import type { CompiledMapping } from '../mappings/compile-mapping.ts'
 import type { Mapper } from '../mappings/mapper.ts'
@@ -9,10 +10,13 @@ export interface RecognisedWebhook extends ParsedWebhook {
   readonly shape: Shape
 }
 
+const OPAQUE: Shape = { fingerprint: OPAQUE_SHAPE, paths: [], fields: [] }
+
 /** Finds the payload's mapping and its shape. */
 export const recognisePayloadBy = (mapper: Mapper, shapes: ShapeCache) =>
-  function recognisePayload({ webhook, payload }: ParsedWebhook): Outcome<RecognisedWebhook> {
+  function recognisePayload(parsed: ParsedWebhook): Outcome<RecognisedWebhook> {
+    const { webhook, payload, isOpaque } = parsed
     const compiled = mapper.find(webhook.source, payload)
     if (compiled === undefined) return deadLetter('unmappable', 'no mapping of the source fits')
-    return ok({ webhook, payload, compiled, shape: shapes.shapeOf(payload) })
+    return ok({ ...parsed, compiled, shape: isOpaque ? OPAQUE : shapes.shapeOf(payload) })
   }

@@ -13,6 +13,12 @@ const sanitise = (value: unknown): unknown => {
   return value
 }
 
+/** A body that is not JSON as a JSON text of one string. */
+export const textJsonb = (raw: Buffer): { readonly json: string; readonly sanitised: boolean } => ({
+  json: JSON.stringify(sanitiseText(raw.toString())),
+  sanitised: true,
+})
+
 /** A body as JSON text for jsonb; the exact bytes are kept beside it. */
 export const jsonbOf = (raw: Buffer): { readonly json: string; readonly sanitised: boolean } => {
   const text = raw.toString()

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { eventKeyOf, type InteractionEvent } from '@weir/contracts'
+import { eventKeyOf, OPAQUE_SHAPE, type InteractionEvent } from '@weir/contracts'
 import { testServers } from '@weir/testkit'
 import pg from 'pg'
 import { afterAll, beforeAll, expect, it } from 'vitest'
@@ -106,7 +106,18 @@ it('keeps the exact bytes, with NUL and lone surrogates', async () => {
   })
 })
 
-it('finds the one row that the database refuses, and stores the others', async () => {
+it('keeps a body that is not JSON as bytes, and as a text in the payload', async () => {
+  const raw = Buffer.from('<a>\xff\0"</a>', 'latin1')
+  const one = event('opaque', { raw, schemaVersion: OPAQUE_SHAPE })
+  expect(await sink.write([one])).toEqual([{ kind: 'stored' }])
+  const { rows } = await client.query<Record<string, unknown>>(
+    'SELECT raw, payload, payload_sanitised FROM events WHERE event_key = $1',
+    [keyOf(one)],
+  )
+  expect(rows[0]).toEqual({ raw, payload: '<a>\uFFFD\uFFFD"</a>', payload_sanitised: true })
+})
+
+it('S3-05 finds the one row that the database refuses, and stores the others', async () => {
   const bad = event('bad', { raw: Buffer.from(`{"n":1e-99999}`) })
   const good = Array.from({ length: 6 }, (_, i) => event(`beside-${i}`))
   const results = await sink.write([...good.slice(0, 4), bad, ...good.slice(4)])

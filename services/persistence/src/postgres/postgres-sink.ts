@@ -1,8 +1,8 @@
-import type { InteractionEvent } from '@weir/contracts'
+import { OPAQUE_SHAPE, type InteractionEvent } from '@weir/contracts'
 import pg from 'pg'
 import { NULL_ATTRIBUTE } from '../known-fields.ts'
 import { SinkUnavailableError, type RowResult, type RowSink } from '../row-sink.ts'
-import { jsonbOf, sanitiseText } from './jsonb.ts'
+import { jsonbOf, sanitiseText, textJsonb } from './jsonb.ts'
 
 export interface PostgresOptions {
   readonly databaseUrl: string
@@ -25,6 +25,9 @@ const moment = (epochMs: number | null): string | null => {
 /** Values are JSON texts; the text of null is a null. */
 const attributesJson = (attributes: InteractionEvent['attributes']): string =>
   JSON.stringify(attributes, (_, value: unknown) => (value === NULL_ATTRIBUTE ? null : value))
+
+const payloadOf = ({ raw, schemaVersion }: InteractionEvent) =>
+  schemaVersion === OPAQUE_SHAPE ? textJsonb(raw) : jsonbOf(raw)
 
 /** Columns of `events`, their types, and where they come from; the order is that of the statement's arrays. */
 const COLUMNS: readonly (readonly [
@@ -61,8 +64,8 @@ const COLUMNS: readonly (readonly [
     ({ attributes }) => sanitiseText(jsonbOf(Buffer.from(attributesJson(attributes))).json),
   ],
   ['body_hash', 'bytea', ({ bodyHash }) => bodyHash],
-  ['payload', 'jsonb', ({ raw }) => jsonbOf(raw).json],
-  ['payload_sanitised', 'boolean', ({ raw }) => jsonbOf(raw).sanitised],
+  ['payload', 'jsonb', (event) => payloadOf(event).json],
+  ['payload_sanitised', 'boolean', (event) => payloadOf(event).sanitised],
   ['raw', 'bytea', ({ raw }) => raw],
   ['fix_up', 'text', ({ fixUp }) => text(fixUp)],
   // Arrays of arrays must be rectangular, so the list travels as one text.
