@@ -8,6 +8,7 @@ import { persistence } from '@weir/persistence'
 import { KAFKA_SETTINGS, SERVICE_SETTINGS, type Setting, type Settings } from '@weir/service-kit'
 import { simulator } from '@weir/simulator'
 import { AUDIT_SETTINGS, START_SETTINGS, TOPICS_SETTINGS } from './config.ts'
+import { REGISTRATION_SETTINGS } from './registration/config.ts'
 
 interface Section {
   readonly title: string
@@ -34,6 +35,11 @@ const sections = (): readonly Section[] => [
       settings: own(settings),
     }),
   ),
+  {
+    title: 'weir sources register',
+    intro: '`weir sources register` reads:',
+    settings: Object.values(REGISTRATION_SETTINGS),
+  },
   {
     title: 'weir topics',
     intro: '`weir topics` creates and checks the topics. Besides the shared ones it reads:',

@@ -1,6 +1,7 @@
 import { describeSourcesFile, sourcesFileJsonSchema } from '@weir/sources'
 import { Command, InvalidArgumentError } from 'commander'
 import { loadFileConfig } from './config.ts'
+import { registerCommand } from './registration/register-command.ts'
 import { readDefinitions, verifySource, type VerifyOptions } from './sources-verify.ts'
 
 const epochSeconds = (text: string): number => {
@@ -14,7 +15,9 @@ const print = (lines: readonly string[]): void => {
 
 /** `weir sources`: what helps to set sources up. Secrets come from the environment, as ingress has them. */
 export const sourcesCommand = (): Command => {
-  const command = new Command('sources').description('Explains signatures and checks the sources file.')
+  const command = new Command('sources').description(
+    'Explains signatures, checks the sources file, registers webhooks.',
+  )
   command
     .command('verify')
     .description('Explains step by step why a request’s signature holds or not. Prints no secret.')
@@ -59,5 +62,6 @@ export const sourcesCommand = (): Command => {
         jsonSchema ? JSON.stringify(sourcesFileJsonSchema(), undefined, 2) : describeSourcesFile().trimEnd(),
       ])
     })
+  command.addCommand(registerCommand())
   return command
 }

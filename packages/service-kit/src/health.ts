@@ -17,12 +17,22 @@ export const readinessAnswer = (readiness: Readiness): { status: 200 | 503; body
     : { status: 503, body: JSON.stringify({ status: 'not ready', reasons }) }
 }
 
+/** A JSON answer. */
+export interface RouteAnswer {
+  readonly status: number
+  readonly body: object
+}
+
+/** Further answers of the same server, by method and path, as `POST /simulator/generate`; they must not reject. */
+export type Routes = Readonly<Record<string, (query: URLSearchParams) => Promise<RouteAnswer>>>
+
 /** Serves `/livez`, `/readyz` and `/metrics`. Rejects with the code EADDRINUSE when the port is taken. */
 export const startProbeServer = async (options: {
   readonly port: number
   readonly host?: string
   readonly readiness: Readiness
   readonly metrics: Metrics
+  readonly routes?: Routes
 }): Promise<ProbeServer> => {
   const server = createServer((request, response) => {
     const reply = (status: number, body: string, type = 'application/json') => {
@@ -37,7 +47,16 @@ export const startProbeServer = async (options: {
         (text) => reply(200, text, options.metrics.registry.contentType),
         () => reply(500, '{"error":"metrics failed"}'),
       )
-    } else reply(404, '{"error":"not found"}')
+    } else {
+      const [path, query] = (request.url ?? '').split('?')
+      const route = options.routes?.[`${request.method} ${path}`]
+      if (route === undefined) reply(404, '{"error":"not found"}')
+      else {
+        void route(new URLSearchParams(query)).then(({ status, body }) => {
+          reply(status, JSON.stringify(body))
+        })
+      }
+    }
   })
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)

@@ -10,6 +10,7 @@ import {
   type Environment,
   type Settings,
 } from '@weir/service-kit'
+import { EVENT_LOGS } from './event-log.ts'
 
 export const SETTINGS = {
   ...SERVICE_SETTINGS,
@@ -36,6 +37,11 @@ export const SETTINGS = {
     env: 'SOURCES_FILE',
     schema: setting.optionalText(),
     help: 'As ingress has it: its sources are mapped like their presets, and unknownFields: ignore counts here.',
+  },
+  eventLog: {
+    env: 'NORMALIZER_EVENT_LOG',
+    schema: setting.oneOf(EVENT_LOGS, 'off'),
+    help: 'A log line for each event, with its interaction id: processed names it webhook.processed or webhook.failed, success webhook.success or webhook.error.',
   },
   datadogApiKey: {
     env: 'DATADOG_API_KEY',
@@ -65,7 +71,7 @@ export const SETTINGS = {
   },
   batchBytesMax: {
     env: 'NORMALIZER_BATCH_BYTES_MAX',
-    schema: setting.integer(8_388_608, 65_536, 268_435_456),
+    schema: setting.integer(2_097_152, 65_536, 268_435_456),
     help: 'Most body bytes of one transaction.',
   },
   lingerMs: {

@@ -3,6 +3,7 @@ import type { MassFailureGuard } from '@weir/consumer'
 import type { EventWriter } from '@weir/event-codec'
 import type { InputBatch, InputRecord, OutputRecord, PartitionOwner, StagedBatch } from '@weir/kafka'
 import { assertNever, type PipelineOutcome } from '@weir/pipeline'
+import type { EventLines } from './event-log.ts'
 import type { NormalizerMetrics } from './normalizer-metrics.ts'
 import type { NormalizerPipeline } from './pipeline.ts'
 import type { ShapeCache } from './shape.ts'
@@ -23,6 +24,7 @@ export interface NormalizerOwnerOptions {
   /** For the shapes of letters. */
   readonly shapes: ShapeCache
   readonly metrics: NormalizerMetrics
+  readonly openLines: () => EventLines
 }
 
 /** What stays with the event for tools and dead letters. */
@@ -43,6 +45,7 @@ const EVENT_BYTES_MAX = 1_000_000
 interface Staging {
   readonly outputs: OutputRecord[]
   readonly tally: ShapeTally
+  readonly lines: EventLines
   readonly now: number
   normalized: number
   deadLettered: number
@@ -69,7 +72,7 @@ export class NormalizerOwner implements PartitionOwner {
     const isReplay = topic === topics.normalizerReplay
     if (isReplay) await this.#options.refreshApprovals()
     const staging: Staging = {
-      ...{ outputs: [], tally: new ShapeTally(), now: Date.now() },
+      ...{ outputs: [], tally: new ShapeTally(), lines: this.#options.openLines(), now: Date.now() },
       ...{ normalized: 0, deadLettered: 0, failed: 0, leftOut: 0 },
     }
     for (const record of records) this.#act(record, pipeline.run(record), writer, staging)
@@ -89,6 +92,7 @@ export class NormalizerOwner implements PartitionOwner {
         metrics.events.inc({ outcome: 'normalized' }, staging.normalized)
         metrics.events.inc({ outcome: 'dead_lettered' }, staging.deadLettered)
         metrics.leftOut.inc({ reason: 'attributes_limit' }, staging.leftOut)
+        staging.lines.write()
       },
     }
   }
@@ -121,6 +125,7 @@ export class NormalizerOwner implements PartitionOwner {
         const headers = keptHeaders(record)
         staging.outputs.push({ topic: topics.normalized, partition, key: record.key!, value, headers })
         staging.tally.add(event.source, event.eventType, shape, record.timestamp)
+        staging.lines.processed(event, staging.now)
         staging.normalized += 1
         staging.leftOut += leftOut
         break
@@ -150,6 +155,7 @@ export class NormalizerOwner implements PartitionOwner {
     const headers = shape === undefined ? {} : { [HEADER.dlqShape]: Buffer.from(shape) }
     const letter = encodeDeadLetter({ origin, reason, step, error, failedAt: staging.now, headers }, keys)
     staging.outputs.push({ topic: topics.normalizerDlq, partition, ...letter })
+    staging.lines.failed(origin, reason, staging.now)
     staging.deadLettered += 1
     // Held because a person has said so: that is no fault of the pipeline, however many there are.
     if (reason !== 'unknown_field') staging.failed += 1

@@ -6,6 +6,7 @@ import { Closers, ConfigError, type Service, type ServiceDeps } from '@weir/serv
 import { Approvals } from './approvals.ts'
 import { SETTINGS, type NormalizerConfig } from './config.ts'
 import { DatadogGauges } from './datadog.ts'
+import { EventLines } from './event-log.ts'
 import { InvalidPartError } from './mappings/compile-part.ts'
 import { InvalidSchemaError } from './mappings/compile-rules.ts'
 import { readMappings } from './mappings/sources-file.ts'
@@ -49,6 +50,7 @@ export const start = async (config: NormalizerConfig, deps: ServiceDeps): Promis
                 refreshApprovals: () => (holds ? approvals.refresh() : Promise.resolve()),
                 guard: new MassFailureGuard(config, alarm, partition),
                 sent: new SentShapes(),
+                openLines: () => new EventLines(deps.logger, config.eventLog),
               })
             },
           }

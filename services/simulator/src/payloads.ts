@@ -70,23 +70,8 @@ export class PayloadMaker {
   }
 
   #routed(timestamp: string): Payload {
-    const random = this.#random
-    const phone = { phoneNumber: `+1555${String(random.below(10_000_000)).padStart(7, '0')}` }
-    const channel = random.pick(['voice', 'chat', 'sms'] as const)
-    const details = {
-      voice: { customer: phone, queue: { name: random.pick(SKILLS) } },
-      chat: {
-        customer: { email: `user${random.below(10_000)}@example.com` },
-        skill: { name: random.pick(SKILLS) },
-      },
-      sms: {
-        customer: phone,
-        message: { body: random.pick(['Hello', 'Où est mon colis ?', 'نعم', '👍 ok']) },
-      },
-    }[channel]
-    const data = { id: `sim-${this.#id()}`, channelType: channel, direction: 'inbound', ...details }
-    const body = { webhookId: 'sim-webhook-001', eventType: 'interaction.created', timestamp, data }
-    return { source: 'cxone', body, altered: { ...body, data: { ...data, direction: 'outbound' } } }
+    const body = routedBody(this.#random, `sim-${this.#id()}`, timestamp, this.#random.pick(CHANNELS))
+    return { source: 'cxone', body, altered: { ...body, data: { ...body.data, direction: 'outbound' } } }
   }
 
   #cognigy(_: string, epochMs: number): Payload {
@@ -118,6 +103,27 @@ export class PayloadMaker {
     }
     return { source: 'nice', body, altered: { ...body, payload: { k: 'another' } } }
   }
+}
+
+export const CHANNELS = ['voice', 'chat', 'sms'] as const
+export type Channel = (typeof CHANNELS)[number]
+
+/** An interaction of S2's router. */
+export const routedBody = (random: Random, id: string, timestamp: string, channel: Channel) => {
+  const phone = { phoneNumber: `+1555${String(random.below(10_000_000)).padStart(7, '0')}` }
+  const details = {
+    voice: { customer: phone, queue: { name: random.pick(SKILLS) } },
+    chat: {
+      customer: { email: `user${random.below(10_000)}@example.com` },
+      skill: { name: random.pick(SKILLS) },
+    },
+    sms: {
+      customer: phone,
+      message: { body: random.pick(['Hello', 'Où est mon colis ?', 'نعم', '👍 ok']) },
+    },
+  }[channel]
+  const data = { id, channelType: channel, direction: 'inbound', ...details }
+  return { webhookId: 'sim-webhook-001', eventType: 'interaction.created', timestamp, data }
 }
 
 const nextStep = (call: Call, random: Random): string => {

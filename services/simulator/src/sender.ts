@@ -55,6 +55,14 @@ export class Sender {
     for (const [index, shipment] of shipments.entries()) void this.#sendOne(shipment, ids[index]!, attempt)
   }
 
+  /** Sends one, once. */
+  async deliver(shipment: Shipment): Promise<OperationResult> {
+    const [id] = this.#ledger.intend([shipment.operation])
+    const result = await this.#sendOnce(shipment, id!)
+    this.#ledger.flush()
+    return result
+  }
+
   /** Resolves once nothing is in flight and no retry waits, or after `waitMs`. */
   async drain(waitMs: number): Promise<void> {
     if (this.#inFlight + this.#retries.size === 0) return
@@ -74,6 +82,12 @@ export class Sender {
   }
 
   async #sendOne(shipment: Shipment, id: string, attempt: number): Promise<void> {
+    const result = await this.#sendOnce(shipment, id)
+    if (result === 'failed' || result === 'unknown') this.#retry(shipment, attempt)
+    this.#checkIdle()
+  }
+
+  async #sendOnce(shipment: Shipment, id: string): Promise<OperationResult> {
     this.#inFlight += 1
     this.counts.sent += 1
     let result: OperationResult
@@ -93,8 +107,7 @@ export class Sender {
     this.#count(shipment, result)
     this.#ledger.finish(id, result)
     this.#inFlight -= 1
-    if (result === 'failed' || result === 'unknown') this.#retry(shipment, attempt)
-    this.#checkIdle()
+    return result
   }
 
   #judge({ operation }: Shipment, status: number): OperationResult {

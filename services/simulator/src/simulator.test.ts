@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { createLogger, Metrics } from '@weir/service-kit'
 import { createVerifier, RequestHeaders, SOURCES } from '@weir/sources'
 import { readTruth } from '@weir/truth'
-import { afterEach, beforeEach, expect, it } from 'vitest'
+import { afterEach, beforeEach, expect, it, onTestFinished } from 'vitest'
 import { loadConfig } from './config.ts'
 import { Plan } from './plan.ts'
 import { startSimulator } from './start.ts'
@@ -89,6 +89,72 @@ it('signs as the providers do, but for what it forges', () => {
     const verdict = createVerifier(verifier, [SECRET])(RequestHeaders.of(headers), raw, Date.now())
     expect(verdict.kind).toBe(operation.kind === 'forged' ? 'invalid' : 'valid')
   }
+})
+
+const freePort = async (): Promise<number> => {
+  const server = createServer()
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  await new Promise((resolve) => server.close(resolve))
+  return port
+}
+
+/** Ingress for tests: `respond` answers; the bodies that came. */
+const startIngress = async (respond: () => number) => {
+  const came: { readonly body: Record<string, unknown>; readonly request: IncomingMessage }[] = []
+  const server = createServer((request, response) => {
+    let text = ''
+    request.on('data', (chunk: Buffer) => (text += chunk.toString()))
+    request.on('end', () => {
+      came.push({ body: JSON.parse(text) as Record<string, unknown>, request })
+      response.writeHead(respond()).end()
+    })
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  onTestFinished(() => void server.close())
+  return { came, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` }
+}
+
+it('S2-09 generates an interaction of the asked channel, says whether it was delivered, and notes it', async () => {
+  let status = 200
+  const { came, url } = await startIngress(() => status)
+  const port = await freePort()
+  const service = await startSimulator(
+    configure({
+      ...{ SIMULATOR_TARGET_URL: url, SIMULATOR_RATE: '0.1', SIMULATOR_PROBE_PORT: String(port) },
+    }),
+    { logger: createLogger('test', 'silent'), metrics: new Metrics('test') },
+  )
+  const generate = async (query = '') => {
+    const answer = await fetch(`http://127.0.0.1:${port}/simulator/generate${query}`, { method: 'POST' })
+    return { status: answer.status, body: (await answer.json()) as Record<string, string> }
+  }
+  const expected = {
+    '': { channelType: 'voice', queue: { name: expect.any(String) as string } },
+    '?channel=chat': { channelType: 'chat', skill: { name: expect.any(String) as string } },
+    '?channel=sms': { channelType: 'sms', message: { body: expect.any(String) as string } },
+  }
+  for (const [query, data] of Object.entries(expected)) {
+    const answer = await generate(query)
+    expect(answer).toEqual({
+      status: 200,
+      body: { status: 'delivered', payloadId: expect.any(String) as string },
+    })
+    expect(answer.body.payloadId).toMatch(/^sim-[0-9a-f-]{36}$/)
+    expect(came.at(-1)!.body).toMatchObject({
+      ...{ webhookId: 'sim-webhook-001', eventType: 'interaction.created' },
+      data: { ...data, id: answer.body.payloadId, direction: 'inbound' },
+    })
+    expect(came.at(-1)!.request.headers).toHaveProperty('x-cxone-signature')
+  }
+  expect((await generate('?channel=fax')).status).toBe(400)
+  status = 503
+  expect(await generate()).toEqual({
+    ...{ status: 500, body: { status: 'failed', error: 'ingress did not confirm it' } },
+  })
+  await service.stop()
+  const results = readTruth(truthDir).map(({ result }) => result)
+  expect(results.sort()).toEqual(['acked', 'acked', 'acked', 'unknown'])
 })
 
 it('notes every request before it is sent, and tries again what was not answered well', async () => {

@@ -3,11 +3,13 @@ import {
   Closers,
   describeSettings,
   startProbeServer,
+  type Routes,
   type Service,
   type ServiceDeps,
 } from '@weir/service-kit'
 import { TruthLedger } from '@weir/truth'
 import { SETTINGS, type SimulatorConfig } from './config.ts'
+import { generateWith } from './generate.ts'
 import { Plan } from './plan.ts'
 import { Sender, type SenderCounts } from './sender.ts'
 
@@ -18,6 +20,7 @@ export interface SimulatorService extends Service {
 }
 
 const TICK_MS = 10
+const STOPPING = { status: 500, body: { status: 'failed', error: 'the simulator is stopping' } }
 /** A late tick makes up for what is due, but not for a long standstill at once. */
 const BURST_SECS_MAX = 0.25
 const DRAIN_MS_MAX = 30_000
@@ -28,11 +31,25 @@ export const startSimulator = async (
 ): Promise<SimulatorService> => {
   logger.info(describeSettings(SETTINGS, config), 'starting')
   const closers = new Closers()
-  const probes = await startProbeServer({ port: config.probePort, metrics, readiness: () => [] })
-  closers.add(() => probes.close())
   const run = randomBytes(4).toString('hex')
   const ledger = TruthLedger.open(config.truthDir, run)
   const sender = new Sender(config.targetUrl, ledger, logger)
+  closers.add(async () => {
+    await sender.close()
+    ledger.close()
+  })
+  let ending: Promise<void> | undefined
+  const generate = generateWith(config, sender)
+  const routes: Routes = {
+    'POST /simulator/generate': (query) => (ending ? Promise.resolve(STOPPING) : generate(query)),
+  }
+  try {
+    const probes = await startProbeServer({ port: config.probePort, metrics, readiness: () => [], routes })
+    closers.add(() => probes.close())
+  } catch (error) {
+    await closers.close()
+    throw error
+  }
   const plan = new Plan(config, run)
   const requests = metrics.gauge('weir_simulator_requests', 'Requests by result.', ['result'])
 
@@ -53,7 +70,6 @@ export const startSimulator = async (
     if (config.forSecs > 0 && now - startedAt >= config.forSecs * 1_000) void end()
   }
   const timer = setInterval(tick, TICK_MS)
-  let ending: Promise<void> | undefined
   const end = (): Promise<void> => {
     ending ??= (async () => {
       clearInterval(timer)
@@ -63,11 +79,7 @@ export const startSimulator = async (
     })()
     return ending
   }
-  closers.add(async () => {
-    await end()
-    await sender.close()
-    ledger.close()
-  })
+  closers.add(end)
   return {
     stop: () => closers.close(),
     failed: new Promise<never>(() => undefined),

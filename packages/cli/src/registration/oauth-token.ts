@@ -1,0 +1,85 @@
+/** The provider does not take the registration, or does not answer; the message says what to do and holds no secret. */
+export class RegistrationError extends Error {
+  override readonly name = 'RegistrationError'
+}
+
+export interface OAuthOptions {
+  /** Of the provider's API, without a path. */
+  readonly hostUrl: string
+  readonly clientId: string
+  readonly clientSecret: string
+  readonly scopes: readonly string[]
+  /** Epoch ms; for tests. */
+  readonly now?: () => number
+}
+
+const TIMEOUT_MS = 10_000
+/** A token is asked for anew so long before it ends. */
+const EARLY_MS = 60_000
+
+/** A token by OAuth 2 client credentials, kept until a minute before it ends. */
+export class OAuthToken {
+  readonly #options: OAuthOptions
+  #token: { readonly text: string; readonly until: number } | undefined
+
+  constructor(options: OAuthOptions) {
+    this.#options = options
+  }
+
+  /** Rejects with a `RegistrationError`. */
+  async get(): Promise<string> {
+    const now = this.#options.now ?? Date.now
+    if (this.#token === undefined || now() >= this.#token.until) this.#token = await this.#ask(now)
+    return this.#token.text
+  }
+
+  /** It was refused: the next `get` asks for another. */
+  forget(): void {
+    this.#token = undefined
+  }
+
+  async #ask(now: () => number): Promise<{ readonly text: string; readonly until: number }> {
+    const { hostUrl, clientId, clientSecret, scopes } = this.#options
+    const askedAt = now()
+    const response = await answerOf(`${hostUrl}/oauth/token`, {
+      method: 'POST',
+      // fetch gives this body its content type, application/x-www-form-urlencoded.
+      body: new URLSearchParams({
+        ...{ grant_type: 'client_credentials', client_id: clientId, client_secret: clientSecret },
+        scope: scopes.join(' '),
+      }),
+    })
+    const { access_token: text, expires_in: seconds } = (response.json ?? {}) as Record<string, unknown>
+    if (response.status !== 200 || typeof text !== 'string') {
+      throw new RegistrationError(
+        `/oauth/token answers ${response.status}: check CXONE_CLIENT_ID, CXONE_CLIENT_SECRET and the scopes ${scopes.join(' ')}`,
+      )
+    }
+    return { text, until: askedAt + 1_000 * (Number(seconds) || 0) - EARLY_MS }
+  }
+}
+
+export interface ProviderAnswer {
+  readonly status: number
+  readonly headers: Headers
+  /** Undefined: not JSON. */
+  readonly json: unknown
+}
+
+export const answerOf = async (url: string, init: RequestInit): Promise<ProviderAnswer> => {
+  try {
+    const response = await fetch(url, { ...init, signal: AbortSignal.timeout(TIMEOUT_MS) })
+    const text = await response.text()
+    return { status: response.status, headers: response.headers, json: jsonOf(text) }
+  } catch (error) {
+    throw new RegistrationError(`${new URL(url).host} does not answer`, { cause: error })
+  }
+}
+
+const jsonOf = (text: string): unknown => {
+  try {
+    return JSON.parse(text) as unknown
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,133 @@
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { OAuthToken, RegistrationError } from './oauth-token.ts'
+import { REGISTRATION_FORMS, type RegistrationFormName } from './registration-forms.ts'
+import { registerWebhook } from './register-webhook.ts'
+
+interface Came {
+  readonly path: string
+  readonly type: string
+  readonly authorization: string
+  readonly body: string
+}
+
+const WEBHOOK = { name: 'Interaction Router', url: 'https://weir.example/webhooks/cxone', secret: 'shared' }
+let server: Server
+let hostUrl = ''
+let came: Came[] = []
+/** Statuses of the next answers to registrations; then 201. */
+let statuses: number[] = []
+let headers: Record<string, string> = {}
+let now = 0
+let tokenStatus = 200
+
+beforeEach(async () => {
+  ;[came, statuses, headers, now, tokenStatus] = [[], [], {}, 1_000_000, 200]
+  let tokens = 0
+  server = createServer((request, response) => {
+    let body = ''
+    request.on('data', (chunk: Buffer) => (body += chunk.toString()))
+    request.on('end', () => {
+      const { 'content-type': type = '', authorization = '' } = request.headers
+      came.push({ path: request.url!, type, authorization, body })
+      if (request.url === '/oauth/token') {
+        response.writeHead(tokenStatus)
+        response.end(JSON.stringify({ access_token: `token-${++tokens}`, expires_in: 600 }))
+      } else {
+        response.writeHead(statuses.shift() ?? 201, headers).end('{"webhookId":"wh-1"}')
+      }
+    })
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  hostUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+})
+afterEach(() => void server.close())
+
+const tokenOf = (scopes: readonly string[]) =>
+  new OAuthToken({ hostUrl, clientId: 'id', clientSecret: 'a secret', scopes, now: () => now })
+const register = (name: RegistrationFormName = 'cxone-router', token?: OAuthToken) => {
+  const { scopes, bodyOf } = REGISTRATION_FORMS[name]
+  return registerWebhook({
+    ...{ hostUrl, path: '/api/v2/webhooks', scopes, body: bodyOf(WEBHOOK), backoffMs: [1, 1] },
+    token: token ?? tokenOf(scopes),
+  })
+}
+const registrations = () => came.filter(({ path }) => path === '/api/v2/webhooks')
+const tokens = () => came.filter(({ path }) => path === '/oauth/token')
+
+describe('S2 Node router', () => {
+  it('S2-01 asks for a token with client credentials as a form, once, until a minute before it ends', async () => {
+    const token = tokenOf(['webhooks:write', 'interactions:read'])
+    expect([await token.get(), await token.get()]).toEqual(['token-1', 'token-1'])
+    expect(tokens()).toHaveLength(1)
+    expect(tokens()[0]!.type).toMatch(/^application\/x-www-form-urlencoded/)
+    expect(Object.fromEntries(new URLSearchParams(tokens()[0]!.body))).toEqual({
+      ...{ grant_type: 'client_credentials', client_id: 'id', client_secret: 'a secret' },
+      scope: 'webhooks:write interactions:read',
+    })
+    now += 539_999
+    expect(await token.get()).toBe('token-1')
+    now += 1
+    expect(await token.get()).toBe('token-2')
+  })
+
+  it('S2-01 asks for another token when one is refused, once', async () => {
+    statuses = [401]
+    expect(await register()).toEqual({ kind: 'registered', webhookId: 'wh-1' })
+    expect(registrations().map(({ authorization }) => authorization)).toEqual([
+      ...['Bearer token-1', 'Bearer token-2'],
+    ])
+    statuses = [401, 401]
+    await expect(register()).rejects.toThrow(/answers 401/)
+  })
+
+  it('S2-01 names the settings when no token is given, and no secret', async () => {
+    tokenStatus = 400
+    const error = await register().catch((one: unknown) => one)
+    expect(error).toBeInstanceOf(RegistrationError)
+    expect((error as Error).message).toContain('CXONE_CLIENT_ID')
+    expect((error as Error).message).not.toContain('a secret')
+  })
+
+  it('S2-02 registers the router for its three events, and takes one that exists for registered', async () => {
+    expect(await register()).toEqual({ kind: 'registered', webhookId: 'wh-1' })
+    expect(JSON.parse(registrations()[0]!.body)).toEqual({
+      ...{ name: 'Interaction Router', url: WEBHOOK.url, scope: 'interactions:read' },
+      events: ['interaction.created', 'interaction.updated', 'interaction.completed'],
+    })
+    statuses = [409]
+    expect(await register()).toEqual({ kind: 'exists' })
+  })
+
+  it('S2-02 waits when it is throttled, and names the missing scope', async () => {
+    statuses = [429, 429]
+    expect(await register()).toMatchObject({ kind: 'registered' })
+    expect(registrations()).toHaveLength(3)
+    statuses = [429, 429, 429]
+    await expect(register()).rejects.toThrow(/answers 429/)
+    statuses = [429]
+    headers = { 'retry-after': '0' }
+    expect(await register()).toMatchObject({ kind: 'registered' })
+    statuses = [403]
+    await expect(register()).rejects.toThrow(/scopes webhooks:write interactions:read/)
+  })
+})
+
+it('S0 registers the four events of a call with its payload template and retries', async () => {
+  await register('cxone')
+  expect(JSON.parse(registrations()[0]!.body)).toMatchObject({
+    eventTypes: ['CALL_CONNECTED', 'CALL_TRANSFERRED', 'CALL_DISCONNECTED', 'CALL_WRAP_UP'],
+    payloadTemplate: { interactionId: '{{interaction.id}}', sequenceNumber: '{{event.sequenceNumber}}' },
+    authentication: { type: 'sharedSecret', secretKey: 'shared' },
+    retryPolicy: { maxRetries: 4, initialDelaySeconds: 60 },
+  })
+})
+
+it('S4 registers data.action.updated with its secret and its own scopes', async () => {
+  await register('nice')
+  expect(JSON.parse(registrations()[0]!.body)).toEqual({
+    ...{ url: WEBHOOK.url, events: ['data.action.updated'], secret: 'shared' },
+  })
+  expect(new URLSearchParams(tokens()[0]!.body).get('scope')).toBe('webhook:write webhook:read')
+})

@@ -1,0 +1,61 @@
+import { entityKeyOf, encodeReceivedWebhook, eventKeyOf } from '@weir/contracts'
+import type { Logger } from '@weir/service-kit'
+import { expect, it } from 'vitest'
+import { EventLines, type EventLogStyle } from './event-log.ts'
+import { readMappings } from './mappings/sources-file.ts'
+import { normalizerPipeline } from './pipeline.ts'
+
+const linesOf = (style: EventLogStyle) => {
+  const written: object[] = []
+  const logger = Object.fromEntries(
+    ['info', 'warn'].map((level) => [
+      level,
+      (fields: object, message: string) => written.push({ level, message, ...fields }),
+    ]),
+  ) as unknown as Logger
+  const body = { timestamp: 'T', data: { id: 'sim-1', channelType: 'chat', customer: { email: 'a secret' } } }
+  const record = {
+    ...{ topic: 't', partition: 0, offset: 0n, timestamp: 10 },
+    ...encodeReceivedWebhook({
+      ...{ source: 'cxone', interactionId: 'sim-1', entityKey: entityKeyOf('cxone', 'sim-1') },
+      ...{ eventKey: eventKeyOf('cxone', 'k'), dedupKey: 'k', bodyHash: Buffer.alloc(8), eventType: 't' },
+      ...{ receivedAt: 5, raw: Buffer.from(JSON.stringify(body)) },
+    }),
+  }
+  const outcome = normalizerPipeline(readMappings([], undefined), () => false).run(record)
+  if (outcome.kind !== 'ok') throw new TypeError('it fits')
+  const lines = new EventLines(logger, style)
+  lines.processed(outcome.value.event, 12)
+  lines.failed(record, 'unmappable', 14)
+  expect(written).toEqual([])
+  lines.write()
+  return written
+}
+
+it.each([
+  ['processed', 'webhook.processed', 'webhook.failed'],
+  ['success', 'webhook.success', 'webhook.error'],
+] as const)(
+  'S2-08 logs each event under the names of %s, with its fields and nothing of its body',
+  (style, ok, failed) => {
+    const interactionId = 'sim-1'
+    expect(linesOf(style)).toEqual([
+      { level: 'info', message: ok, interactionId, channelType: 'chat', latencyMs: 7, status: 'processed' },
+      {
+        ...{
+          level: 'warn',
+          message: failed,
+          interactionId,
+          channelType: null,
+          latencyMs: 4,
+          status: 'failed',
+        },
+        reason: 'unmappable',
+      },
+    ])
+  },
+)
+
+it('S2-08 logs no single event unless it is asked to', () => {
+  expect(linesOf('off')).toEqual([])
+})
