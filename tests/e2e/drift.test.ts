@@ -36,7 +36,7 @@ const rowsOf = async (databaseUrl: string): Promise<string> => {
   return rows[0]!.all
 }
 
-it('S3 keeps every event of a drifting day, as a row or a dead letter, and after approval and replay none is missing', async () => {
+it('S3-04 keeps every event of a drifting day, as a row or a dead letter, and after approval and replay none is missing', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'weir-drift-'))
   const mappings = join(folder, 'mappings.yaml')
   writeFileSync(mappings, STRICT)
@@ -56,6 +56,14 @@ it('S3 keeps every event of a drifting day, as a row or a dead letter, and after
   const held = drifted.totals.downstreamLetters
   expect(drifted.totals.unique).toBe(drifted.totals.rows + held)
   for (const reason of DECIDED) expect(await replay.count({ ...letters, reason })).toBeGreaterThan(5)
+
+  // Every shape has its number, and two of them their difference.
+  const listed = (await weir(pipeline, 'schema', 'ls')).stdout.split('\n').map((line) => line.split('  '))
+  const shapes = listed.filter(([source, type]) => source === 'cxone-dataaction' && type !== undefined)
+  const numbers = shapes.map(([, , version]) => Number(version))
+  expect(numbers).toEqual(numbers.map((_, index) => index + 2))
+  const [first, second] = shapes.map(([, , , shape]) => shape!) as [string, string]
+  expect((await weir(pipeline, 'schema', 'diff', first, second)).stdout).toMatch(/^[+-] /m)
 
   // One shape is approved, and exactly its letters come back.
   const waiting = await replay.letters({ ...letters, reason: 'unknown_field' })

@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs'
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { Command } from 'commander'
 import { parse } from 'yaml'
+import { followJob } from './follow-job.ts'
 import { guarded } from './guarded.ts'
-import { replayClient, ReplayClientError, type ReplayClient } from './replay-client.ts'
+import { replayClient, ReplayClientError } from './replay-client.ts'
 
 interface FilterOptions {
   readonly reason?: string
@@ -23,7 +23,6 @@ interface JobOptions extends FilterOptions {
 }
 
 const EXPECTED = [ReplayClientError]
-const LOOK_MS = 500
 
 const print = (text: string): void => {
   process.stdout.write(`${text}\n`)
@@ -49,35 +48,22 @@ const filterOf = (stage: string, options: FilterOptions): Record<string, string>
   )
 }
 
-/** Waits for a job's end and shows how far it is. */
-export const followJob = async (client: ReplayClient, id: string): Promise<void> => {
-  for (;;) {
-    const job = await client.get(`/v1/jobs/${id}`).catch((error: unknown) => {
-      // Its first record is not written yet.
-      if (error instanceof ReplayClientError && error.message.includes('404')) return { state: 'waiting' }
-      throw error
-    })
-    const counts = 'counts' in job ? JSON.stringify(job.counts) : ''
-    if (job.state === 'done' || job.state === 'cancelled') {
-      print(`job ${id} is ${job.state}: ${counts}`)
-      return
-    }
-    process.stderr.write(`job ${id} is ${String(job.state)} ${counts}\n`)
-    await sleep(LOOK_MS)
-  }
-}
-
 const startJob = async (kind: 'replay' | 'discard', stage: string, options: JobOptions): Promise<void> => {
   const client = replayClient()
   const fixUp = options.fixUp && (parse(readFileSync(options.fixUp, 'utf8')) as object)
-  const answer = await client.post('/v1/jobs', {
-    ...{ kind, filter: filterOf(stage, options), dryRun: options.dryRun ?? false },
+  const filter = filterOf(stage, options)
+  const { count } = await client.post('/v1/jobs', { kind, filter, dryRun: true })
+  if (options.dryRun) {
+    print(`${String(count)} letters match`)
+    return
+  }
+  const { id } = await client.post('/v1/jobs', {
+    ...{ kind, filter },
     ...(options.rate !== undefined && { ratePerSec: Number(options.rate) }),
     ...(options.replaysMax !== undefined && { replaysMax: Number(options.replaysMax) }),
     ...(fixUp && { fixUp }),
   })
-  if (options.dryRun) print(`${String(answer.count)} letters match`)
-  else await followJob(client, String(answer.id))
+  await followJob(client, String(id), Number(count))
 }
 
 /** `weir dlq ...`: the same as the replay service's HTTP API, through it. */
@@ -124,7 +110,11 @@ export const addDlqCommands = (program: Command): void => {
     .option('--dry-run', 'only say how many')
     .action(guarded(EXPECTED, (stage: string, options: JobOptions) => startJob('discard', stage, options)))
   withFilter(dlq.command('export').description('Writes letters as JSON lines.'))
-    .option('--format <format>', 'weir, s2 ({payload,error,timestamp}), s3 or s3-full', 'weir')
+    .option(
+      '--format <format>',
+      'weir (every byte), or as an earlier system: s0, s1, s2, s3, s3-full, s4',
+      'weir',
+    )
     .action(
       guarded(EXPECTED, async (stage: string, options: FilterOptions & { format: string }) => {
         const query = new URLSearchParams({ ...filterOf(stage, options), format: options.format })

@@ -11,7 +11,7 @@ import { ConfigError, createLogger } from '@weir/service-kit'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Command } from 'commander'
 import { loadRegistryConfig, loadSchemaConfig } from './config.ts'
-import { followJob } from './dlq-commands.ts'
+import { followJob } from './follow-job.ts'
 import { guarded } from './guarded.ts'
 import { replayClient, ReplayClientError } from './replay-client.ts'
 

@@ -6,7 +6,7 @@ import {
 } from '@weir/contracts'
 import type { Letter } from './letter.ts'
 
-export const EXPORT_FORMATS = ['weir', 's2', 's3', 's3-full'] as const
+export const EXPORT_FORMATS = ['weir', 's0', 's1', 's2', 's3', 's3-full', 's4'] as const
 export type ExportFormat = (typeof EXPORT_FORMATS)[number]
 
 /** Error texts as the systems that Weir takes the place of wrote them. */
@@ -21,6 +21,36 @@ const PREFIXES: Readonly<Partial<Record<DeadLetterReason, string>>> = {
   unsupported_schema_version: 'Validation error: ',
   unmappable: 'Validation error: ',
   row_rejected: 'MigrationBulkWriteError: ',
+}
+
+/** The fields of S0's documents, in its order. */
+const LEAN_FIELDS = [
+  ...['interactionId', 'eventType', 'timestamp', 'agentId', 'skill', 'direction', 'sequenceNumber'],
+] as const
+
+/** What S0 would have stored: its fields alone, null where the payload has none. */
+const leanDocument = (payload: unknown): object => {
+  const given = typeof payload === 'object' && payload !== null ? (payload as Record<string, unknown>) : {}
+  return Object.fromEntries(
+    LEAN_FIELDS.map((name) => [name, Object.hasOwn(given, name) ? given[name] : null]),
+  )
+}
+
+const isMalformed = ({ reason }: Letter): boolean =>
+  PREFIXES[reason as DeadLetterReason] === 'JSONDecodeError: '
+const isInvalid = ({ reason }: Letter): boolean =>
+  PREFIXES[reason as DeadLetterReason] === 'Validation error: '
+
+/** S1 kept no dead letters: it answered with an error, which its logs have. */
+const errorAnswer = (letter: Letter): object => {
+  if (isMalformed(letter)) return { error: 'Invalid JSON syntax in Cognigy webhook payload' }
+  return isInvalid(letter) ? { error: letter.error } : { error: 'Processing failed', details: letter.error }
+}
+
+/** S4 kept none either. */
+const detailAnswer = (letter: Letter): object => {
+  if (isMalformed(letter)) return { detail: 'Malformed JSON payload' }
+  return { detail: isInvalid(letter) ? `Payload validation failed: ${letter.error}` : letter.error }
 }
 
 /** A body as its JSON value, or as text where it is none. */
@@ -54,6 +84,10 @@ export const exportLetter = (
   switch (format) {
     case 'weir':
       return { ...describeLetter(letter), body: body?.toString('base64') ?? null, sealed: body === undefined }
+    case 's0':
+      return leanDocument(payload)
+    case 's1':
+      return errorAnswer(letter)
     case 's2':
       return { payload, error, timestamp }
     case 's3':
@@ -63,6 +97,8 @@ export const exportLetter = (
       }
     case 's3-full':
       return { timestamp, payload, error }
+    case 's4':
+      return detailAnswer(letter)
   }
 }
 

@@ -162,6 +162,7 @@ it('goes on with a job that was interrupted, without a second or a missing lette
   await putLetters(topics.normalizerDlq, ids, 'unmappable')
   const id = randomUUID()
   const request = { id, kind: 'replay', filter: { stage: 'normalizer' }, ratePerSec: 40 }
+  const startedAt = performance.now()
   await call('POST', '/v1/jobs', request)
   await call('POST', '/v1/jobs', request)
   await vi.waitFor(
@@ -173,6 +174,8 @@ it('goes on with a job that was interrupted, without a second or a missing lette
   expect(before).toBeLessThan(200)
   await startReplay()
   expect(await ended(id)).toMatchObject({ state: 'done', counts: { done: 200 } })
+  // 200 letters at 40 a second, but for the first chunk of each start, 20 letters.
+  expect(performance.now() - startedAt).toBeGreaterThan((1_000 * (200 - 2 * 20)) / 40)
   const keys = (await readAll(topics.normalizerReplay)).map(({ key }) => key!.toString())
   expect(keys).toHaveLength(200)
   expect(new Set(keys).size).toBe(200)
@@ -247,10 +250,16 @@ it('cancels, shows, exports in the shapes of earlier systems, and asks everyone 
     WAIT,
   )
   await call('POST', `/v1/jobs/${json.id as string}/cancel`)
-  expect(await ended(json.id as string)).toMatchObject({ state: 'cancelled' })
+  const cancelled = await ended(json.id as string)
   const returned = (await readAll(topics.normalizerReplay)).length
   expect(returned).toBeLessThan(50)
+  expect(cancelled).toMatchObject({ state: 'cancelled', counts: { done: returned, matched: returned } })
   const count = async (status: string) =>
     (await call('GET', `/v1/letters/count?stage=normalizer&status=${status}`)).json.count
   expect([await count('replayed'), await count('pending_inspection')]).toEqual([returned, 50 - returned])
+  // The rest is untouched: the next job brings back just that.
+  const { json: next } = await call('POST', '/v1/jobs', { kind: 'replay', filter: { stage: 'normalizer' } })
+  expect(await ended(next.id as string)).toMatchObject({ state: 'done', counts: { done: 50 - returned } })
+  const keys = (await readAll(topics.normalizerReplay)).map(({ key }) => key!.toString())
+  expect([keys.length, new Set(keys).size]).toEqual([50, 50])
 }, 120_000)

@@ -1,0 +1,35 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { ReplayClientError, type ReplayClient } from './replay-client.ts'
+
+const LOOK_MS = 500
+const BAR_WIDTH = 30
+
+/** `matched`: letters looked at and found to fit; `total`: those that fitted when it began, undefined when not counted. */
+export const progressBar = (matched: number, total: number | undefined): string => {
+  if (total === undefined || total === 0) return `${matched}`
+  const filled = Math.min(BAR_WIDTH, Math.floor((BAR_WIDTH * matched) / total))
+  return `[${'#'.repeat(filled)}${'-'.repeat(BAR_WIDTH - filled)}] ${matched} of ${total}`
+}
+
+/** Waits for a job's end and shows how far it is: on a terminal in one line, else in one for each step. */
+export const followJob = async (client: ReplayClient, id: string, total?: number): Promise<void> => {
+  const { isTTY } = process.stderr
+  let shown = ''
+  for (;;) {
+    const job = await client.get(`/v1/jobs/${id}`).catch((error: unknown) => {
+      // Its first record is not written yet.
+      if (error instanceof ReplayClientError && error.message.includes('404')) return { state: 'waiting' }
+      throw error
+    })
+    const counts = 'counts' in job ? (job.counts as { readonly matched: number }) : undefined
+    const line = `job ${id} ${progressBar(counts?.matched ?? 0, total)}`
+    if (line !== shown) process.stderr.write(isTTY ? `\r${line}` : `${line}\n`)
+    shown = line
+    if (job.state === 'done' || job.state === 'cancelled') {
+      if (isTTY) process.stderr.write('\n')
+      process.stdout.write(`job ${id} is ${job.state}: ${JSON.stringify(counts)}\n`)
+      return
+    }
+    await sleep(LOOK_MS)
+  }
+}

@@ -1,0 +1,58 @@
+import { HEADER } from '@weir/contracts'
+import { expect, it } from 'vitest'
+import { applyFixUp } from './fix-up.ts'
+import { fixUp, letterFilter } from './job.ts'
+import { matches, readLetter } from './letter.ts'
+
+const letter = readLetter(
+  'normalizer',
+  {
+    ...{ topic: 't', partition: 1, offset: 2n, timestamp: 5, key: Buffer.from('nice|int-1') },
+    value: Buffer.from('{}'),
+    headers: {
+      ...{ [HEADER.dlqReason]: Buffer.from('unmappable'), [HEADER.source]: Buffer.from('nice') },
+      ...{ [HEADER.eventKey]: Buffer.alloc(16, 0xab), [HEADER.dlqShape]: Buffer.from('f1') },
+      ...{ [HEADER.firstFailedAt]: Buffer.from('1000'), [HEADER.lastFailedAt]: Buffer.from('2000') },
+    },
+  },
+  'pending_inspection',
+)
+const isMatched = (wanted: object) => matches(letter, letterFilter.parse({ stage: 'normalizer', ...wanted }))
+
+it.each([
+  ['reason', 'unmappable', 'invalid_json'],
+  ['source', 'nice', 'cxone'],
+  ['key', 'nice|int-1', 'nice|int-2'],
+  ['eventKey', 'ab'.repeat(16), 'ac'.repeat(16)],
+  ['fingerprint', 'f1', 'f2'],
+  ['from', 2_000, 2_001],
+  ['to', 2_001, 2_000],
+  ['from', '1970-01-01T00:00:02Z', '1970-01-01T00:00:02.001Z'],
+  ['status', 'pending_inspection', 'replayed'],
+  ['status', 'any', 'discarded'],
+])('filters by %s', (name, same, other) => {
+  expect([isMatched({ [name]: same }), isMatched({ [name]: other })]).toEqual([true, false])
+})
+
+it('takes letters that fit every part of a filter, and pending ones unless it is told otherwise', () => {
+  expect(isMatched({})).toBe(true)
+  expect(isMatched({ reason: 'unmappable', source: 'nice', from: 1_500, to: 2_500 })).toBe(true)
+  expect(isMatched({ reason: 'unmappable', source: 'cxone' })).toBe(false)
+  expect(matches({ ...letter, status: 'replayed' }, letterFilter.parse({ stage: 'normalizer' }))).toBe(false)
+})
+
+it('edits a body as text, then as JSON: rename, set, remove', () => {
+  const edit = (changes: object, body: string) =>
+    applyFixUp(fixUp.parse({ name: 'n', ...changes }), Buffer.from(body))?.toString()
+  expect(edit({ replaceText: [{ find: 'NaN', with: 'null' }] }, '{"a":NaN,"b":[NaN]}')).toBe(
+    '{"a":null,"b":[null]}',
+  )
+  expect(
+    edit(
+      { rename: { id: 'interactionId', absent: 'x' }, set: { id: 2, region: 'eu' }, remove: ['b'] },
+      '{"id":1,"b":2}',
+    ),
+  ).toBe('{"interactionId":1,"id":2,"region":"eu"}')
+  expect(edit({}, '{"a":1,"a":2}')).toBe('{"a":2}')
+  for (const body of ['{"cut', '[]', '3', 'null', '']) expect(edit({}, body)).toBeUndefined()
+})
