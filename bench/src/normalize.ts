@@ -20,6 +20,8 @@ const PARTITIONS = 4
 /** Different webhooks; a longer backlog has them again. */
 const DIFFERENT = 20_000
 const HASH_KEY = Buffer.from('bench')
+/** Each look costs the process a scrape of its metrics. */
+const POLL_MS = 250
 /** So long each figure of this process alone is taken. */
 const REFERENCE_MS = 3_000
 
@@ -82,7 +84,7 @@ const measure = async (
   const done = () => normalizer.metric('weir_normalizer_events_total')
   await normalizer.until(async () => (await done()) > 0, 20)
   const from = { at: performance.now(), events: await done(), cpuS: normalizer.usage().cpuS }
-  await normalizer.until(async () => (await done()) >= events, 50)
+  await normalizer.until(async () => (await done()) >= events, POLL_MS)
   const seconds = (performance.now() - from.at) / 1_000
   const counted = events - from.events
   return { rate: counted / seconds, cpuUs: ((normalizer.usage().cpuS - from.cpuS) / counted) * 1e6 }

@@ -6,7 +6,7 @@ import {
   type ObservedShape,
 } from '@weir/contracts'
 import { Registry, RegistryError, SchemaRefusedError, subjectOf } from '@weir/event-codec'
-import { openLanes, openTopicReader } from '@weir/kafka'
+import { LaneError, openLanes, openTopicReader, RetriableError } from '@weir/kafka'
 import { ConfigError, createLogger } from '@weir/service-kit'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Command } from 'commander'
@@ -15,7 +15,7 @@ import { followJob } from './follow-job.ts'
 import { guarded } from './guarded.ts'
 import { replayClient, ReplayClientError } from './replay-client.ts'
 
-const EXPECTED = [ReplayClientError, RegistryError, SchemaRefusedError]
+const EXPECTED = [ReplayClientError, RegistryError, SchemaRefusedError, LaneError, RetriableError]
 /** Longer than normalizers take to read approvals again, so that what comes meanwhile is released too. */
 const APPROVAL_SPREAD_MS = 3_000
 

@@ -25,20 +25,20 @@ describe('S2 Node router', () => {
     ...{ timestamp: '2024-05-11T12:00:00.000Z', data: { id: 'sim-1', channelType: 'voice' } },
   }
 
-  it('S2 takes POST /webhooks/cxone, and data.channelType makes a routed event of it', () => {
+  it('S2-03 takes POST /webhooks/cxone, and data.channelType makes a routed event of it', () => {
     expect(source('cxone').paths).toContain('/webhooks/cxone')
     expect(keyOf('cxone', routed)).toMatchObject({ interactionId: 'sim-1' })
     expect(keyOf('cxone', { ...routed, data: { channelType: 'voice' } })).toMatch(/data\.id/)
   })
 
-  it('S2 keys by interactionId, eventType and timestamp, so a later event of an interaction is no duplicate', () => {
+  it('S2-06 keys by interactionId, eventType and timestamp, so a later event of an interaction is no duplicate', () => {
     const dedupKey = joinDedupKey(['sim-1', routed.eventType, routed.timestamp])
     expect(keyOf('cxone', routed)).toMatchObject({ dedupKey, eventType: 'interaction.created' })
     const later = { ...routed, eventType: 'interaction.completed' }
     expect(keyOf('cxone', later)).not.toMatchObject({ dedupKey })
   })
 
-  it('S2 answers processed, and queued_for_retry for what became a dead letter', () => {
+  it('S2-06 answers processed, and queued_for_retry for what became a dead letter', () => {
     expect(JSON.parse(accepted('cxone-router'))).toEqual({ status: 'processed', interactionId: 'sim-1' })
     expect(JSON.parse(accepted('cxone-router', true))).toEqual({ status: 'queued_for_retry' })
   })
@@ -47,7 +47,7 @@ describe('S2 Node router', () => {
 describe('S3 schema evolution', () => {
   const dataAction = source('cxone-dataaction')
 
-  it('S3 takes POST /webhook/cxone-dataaction signed with base64 HMAC-SHA256 of the raw body, else 401', () => {
+  it('S3-01 takes POST /webhook/cxone-dataaction signed with base64 HMAC-SHA256 of the raw body, else 401', () => {
     expect(dataAction.paths).toContain('/webhook/cxone-dataaction')
     expect(dataAction).toMatchObject({
       ...{ statusMissing: 401, answerMissing: 'Missing X-Nice-Webhook-Signature header' },
@@ -64,7 +64,7 @@ describe('S3 schema evolution', () => {
     expect([verdict(raw), verdict(Buffer.from('{"id":"evt-2"}'))]).toEqual(['valid', 'invalid'])
   })
 
-  it('S3 requires id and type; anything else is a dead letter with 400', () => {
+  it('S3-02 requires id and type; anything else is a dead letter with 400', () => {
     expect(keyOf('cxone-dataaction', { id: 'evt-1', type: 'dataaction.completed' })).toMatchObject({
       ...{ interactionId: 'evt-1', eventType: 'dataaction.completed' },
     })
@@ -77,7 +77,7 @@ describe('S3 schema evolution', () => {
     expect(dataAction.onInvalid).toBe('reject-400')
   })
 
-  it('S3 answers processed; the version of the shape is given later, on the event', () => {
+  it('S3-07 answers processed; the version of the shape is given later, on the event', () => {
     expect(JSON.parse(accepted('cxone-dataaction'))).toEqual({ status: 'processed' })
   })
 })

@@ -7,7 +7,7 @@ import { DatadogGauges } from './datadog.ts'
 let server: Server | undefined
 afterEach(() => server?.close())
 
-const stub = async (statuses: number[]) => {
+const stub = async (statuses: number[], host = 'cxone-consumer-01') => {
   const bodies: unknown[] = []
   server = createServer((request, response) => {
     let text = ''
@@ -22,7 +22,7 @@ const stub = async (statuses: number[]) => {
     ...{
       url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
       apiKey: 'key',
-      host: 'cxone-consumer-01',
+      host,
     },
     ...{ intervalMs: 3_600_000, logger: createLogger('test', 'silent'), backoffMs: [1, 1] },
   })
@@ -31,8 +31,8 @@ const stub = async (statuses: number[]) => {
   return { bodies, gauges }
 }
 
-it('sends the three gauges under their names', async () => {
-  const { bodies, gauges } = await stub([])
+it.each(['cxone-consumer-01', 'consumer-01'])('S3-06 sends the three gauges of host %s', async (host) => {
+  const { bodies, gauges } = await stub([], host)
   await gauges.send()
   await gauges.close()
   expect(bodies).toHaveLength(1)
@@ -45,7 +45,7 @@ it('sends the three gauges under their names', async () => {
       {
         metric: 'cxone.dataaction.schema_version.adoption_rate',
         points: [{ value: 75 }],
-        resources: [{ type: 'host', name: 'cxone-consumer-01' }],
+        resources: [{ type: 'host', name: host }],
       },
     ],
   })
@@ -55,14 +55,14 @@ it.each([
   ['429 three times in all', [429, 429, 429, 202], 3],
   ['429 until it is taken', [429, 202], 2],
   ['no other error', [500], 1],
-])('tries again on %s', async (_, statuses, tries) => {
+])('S3-06 tries again on %s', async (_, statuses, tries) => {
   const { bodies, gauges } = await stub(statuses)
   await gauges.send()
   await gauges.close()
   expect(bodies).toHaveLength(tries)
 })
 
-it('holds nothing up when nobody answers', async () => {
+it('S3-06 holds nothing up when nobody answers', async () => {
   const { gauges } = await stub([])
   await new Promise((resolve) => server!.close(resolve))
   await expect(gauges.send()).resolves.toBeUndefined()

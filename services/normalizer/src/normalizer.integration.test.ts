@@ -23,8 +23,8 @@ import {
   type Lanes,
 } from '@weir/kafka'
 import { createLogger, Metrics, type Service } from '@weir/service-kit'
-import { isolatedKafka, testServers } from '@weir/testkit'
-import { afterEach, beforeEach, expect, it, vi } from 'vitest'
+import { isolatedFolders, isolatedKafka, ownRegistry, ownServersMissing, testServers } from '@weir/testkit'
+import { afterEach, beforeEach, expect, it, onTestFinished, vi } from 'vitest'
 import { normalizer } from './index.ts'
 import { computeShape } from './shape.ts'
 
@@ -177,6 +177,42 @@ it('pauses instead of flooding when most records fail, and goes on with what was
   await startNormalizer('', env)
   await settled(100, 0)
 }, 90_000)
+
+it('lets known schemas flow while the registry is away, pauses what must ask for one, and gives nothing up', async ({
+  skip,
+}) => {
+  const missing = await ownServersMissing()
+  if (missing !== undefined) {
+    process.stderr.write(`skipped: the registry's outage, because ${missing}\n`)
+    return skip(missing)
+  }
+  const registry = await ownRegistry(isolatedFolders('registry-away'))
+  onTestFinished(() => registry.close())
+  const env = { SCHEMA_REGISTRY_URL: registry.url }
+  const sendTen = (round: string) =>
+    Promise.all(
+      Array.from({ length: 10 }, (_, i) =>
+        send(topics.unique, `${round}-${i}`, { id: `${i}`, type: 'done' }),
+      ),
+    )
+  await startNormalizer('', env)
+  await sendTen('before')
+  await settled(10)
+
+  await registry.stop()
+  await sendTen('known')
+  await settled(20)
+
+  await Promise.all(services.splice(0).map((service) => service.stop()))
+  const started = await startNormalizer('', env)
+  await sendTen('unknown')
+  await vi.waitFor(() => expect(started.readiness().join()).toContain('is backing_off'), WAIT)
+  await settled(20)
+
+  await registry.start()
+  await settled(30)
+  await vi.waitFor(() => expect(started.readiness()).toEqual([]), WAIT)
+}, 150_000)
 
 it('writes what an independent Avro implementation reads', async (context) => {
   await startNormalizer()

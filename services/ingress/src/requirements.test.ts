@@ -1,0 +1,44 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { loadConfig } from './config.ts'
+import { TestIngress } from './test-ingress.ts'
+
+const dir = mkdtempSync(join(tmpdir(), 'weir-requirements-'))
+const file = join(dir, 'sources.yaml')
+writeFileSync(
+  file,
+  `version: 1
+sources:
+  router: { preset: cxone, unsigned: true, responseProfile: cxone-router, paths: [/webhooks/router] }
+`,
+)
+const ingress = new TestIngress({ SOURCES_FILE: file })
+const headers = { 'content-type': 'application/json' }
+beforeAll(() => ingress.listen())
+afterAll(async () => {
+  await ingress.close()
+  rmSync(dir, { recursive: true })
+})
+
+describe('S2 Node router', () => {
+  const body = JSON.stringify({
+    ...{ webhookId: 'w', eventType: 'interaction.created', timestamp: '2024-05-11T12:00:00.000Z' },
+    data: { id: 'sim-1', channelType: 'voice' },
+  })
+
+  it('S2-03 listens on port 3000', () => {
+    expect(loadConfig({ WEIR_PROFILE: 'dev', KAFKA_BROKERS: 'none:1', SOURCES_FILE: file }).port).toBe(3000)
+  })
+
+  it('S2-06 answers a duplicate as the first delivery, with the key by which dedup drops it: it is found after the answer', async () => {
+    const deliver = async () => {
+      const { status, body: text } = await ingress.call({ path: '/webhooks/router', headers, body })
+      return { status, answer: JSON.parse(text) as unknown, eventKey: ingress.last.eventKey.toString('hex') }
+    }
+    const first = await deliver()
+    expect(first).toMatchObject({ status: 200, answer: { status: 'processed', interactionId: 'sim-1' } })
+    expect(await deliver()).toEqual(first)
+  })
+})

@@ -1,0 +1,49 @@
+import type { InteractionEvent, ObservedShape } from '@weir/contracts'
+import type { KafkaSettings } from '@weir/kafka'
+import { createLogger } from '@weir/service-kit'
+import { expect, it } from 'vitest'
+import { KnownFields } from './known-fields.ts'
+
+const TYPE = { source: 'cxone-dataaction', eventType: 'dataaction.completed' }
+const SETTINGS: KafkaSettings = {
+  ...{ kafkaBrokers: [], kafkaSsl: false, topicPrefix: '', topicPartitions: 1 },
+  kafkaMechanism: 'plain',
+  ...{ groupSessionMs: 10_000, transactionTimeoutMs: 10_000 },
+}
+
+const shape = (fingerprint: string, version: number, fields: readonly string[]): Buffer =>
+  Buffer.from(JSON.stringify({ ...TYPE, fingerprint, version, fields } satisfies Partial<ObservedShape>))
+const event = (schemaVersion: string, attributes: Record<string, string> = {}, eventType = TYPE.eventType) =>
+  ({ ...TYPE, eventType, schemaVersion, attributes }) as unknown as InteractionEvent
+const open = (...shapes: Buffer[]): KnownFields => {
+  const known = new KnownFields(SETTINGS, 'topic', createLogger('test', 'silent'))
+  for (const value of shapes) known.add(value)
+  return known
+}
+
+it('S3-04 fills with null what later shapes of the event type have, and replaces nothing', () => {
+  const known = open(
+    shape('first', 2, ['id', 'type']),
+    shape('second', 3, ['agent_skills', 'id', 'type']),
+    shape('third', 4, ['agent_skills', 'id', 'interaction_metadata', 'type']),
+  )
+  expect(known.fill(event('first')).attributes).toEqual({
+    ...{ agent_skills: 'null', interaction_metadata: 'null' },
+  })
+  expect(known.fill(event('second', { agent_skills: '["Sales"]' })).attributes).toEqual({
+    ...{ agent_skills: '["Sales"]', interaction_metadata: 'null' },
+  })
+  const newest = event('third', { agent_skills: '[]' })
+  expect(known.fill(newest)).toBe(newest)
+})
+
+it('S3-04 fills again when a shape appears, and nothing of another event type or an unnumbered shape', () => {
+  const known = open(shape('first', 2, ['id']))
+  expect(known.fill(event('first')).attributes).toEqual({})
+  known.add(shape('second', 3, ['id', 'new']))
+  expect(known.fill(event('first')).attributes).toEqual({ new: 'null' })
+  expect(known.fill(event('not numbered yet')).attributes).toEqual({})
+  expect(known.fill(event('first', {}, 'another type')).attributes).toEqual({})
+  known.add(shape('others', 0, ['random']))
+  expect(known.fill(event('first')).attributes).toEqual({ new: 'null' })
+})
