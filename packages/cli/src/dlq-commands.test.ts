@@ -1,0 +1,101 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Command } from 'commander'
+import { afterAll, afterEach, beforeEach, expect, it, vi } from 'vitest'
+import { addDlqCommands } from './dlq-commands.ts'
+
+interface Asked {
+  readonly method: string
+  readonly path: string
+  readonly token: string
+  readonly body?: Record<string, unknown>
+}
+
+const folder = mkdtempSync(join(tmpdir(), 'weir-dlq-'))
+let server: Server
+let asked: Asked[] = []
+let written = ''
+
+/** Stands for the replay service: three letters fit, and a job is done when it is first looked at. */
+const answerTo = ({ method, path, body }: Asked): object => {
+  if (method === 'POST' && body?.dryRun === true) return { dryRun: true, count: 3 }
+  if (method === 'POST') return { id: 'job-1' }
+  if (path.startsWith('/v1/letters/export')) return { payload: {} }
+  return { state: 'done', counts: { matched: 3, done: 3 } }
+}
+
+beforeEach(async () => {
+  asked = []
+  written = ''
+  server = createServer((request, response) => {
+    let text = ''
+    request.on('data', (chunk: Buffer) => (text += chunk.toString()))
+    request.on('end', () => {
+      const { method = '', url: path = '', headers } = request
+      const body = text === '' ? {} : { body: JSON.parse(text) as Record<string, unknown> }
+      asked.push({ method, path, token: headers.authorization ?? '', ...body })
+      response.end(JSON.stringify(answerTo(asked.at(-1)!)))
+    })
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  vi.stubEnv('REPLAY_URL', `http://127.0.0.1:${(server.address() as AddressInfo).port}`)
+  vi.stubEnv('REPLAY_TOKEN', 'a token')
+  vi.spyOn(process.stderr, 'write').mockReturnValue(true)
+  vi.spyOn(process.stdout, 'write').mockImplementation((chunk) => {
+    written += String(chunk)
+    return true
+  })
+})
+afterEach(() => {
+  vi.restoreAllMocks()
+  vi.unstubAllEnvs()
+  server.close()
+})
+afterAll(() => rmSync(folder, { recursive: true }))
+
+const dlq = async (...args: string[]): Promise<void> => {
+  const program = new Command()
+  addDlqCommands(program)
+  await program.parseAsync(['dlq', ...args], { from: 'user' })
+}
+
+it('counts what fits, begins the job with its filter, rate and fix-up, and says how it ended', async () => {
+  const fixUp = join(folder, 'fix-up.yaml')
+  writeFileSync(fixUp, 'name: four\nset: { schemaVersion: "4" }\n')
+  await dlq('replay', 'normalizer', '--reason', 'unmappable', '--rate', '20', '--fix-up', fixUp)
+  const filter = { stage: 'normalizer', reason: 'unmappable' }
+  expect(asked.map(({ method, path, body }) => ({ method, path, body }))).toEqual([
+    { method: 'POST', path: '/v1/jobs', body: { kind: 'replay', filter, dryRun: true } },
+    {
+      ...{ method: 'POST', path: '/v1/jobs' },
+      body: {
+        ...{ kind: 'replay', filter, ratePerSec: 20, replaysMax: 3 },
+        fixUp: { name: 'four', set: { schemaVersion: '4' } },
+      },
+    },
+    { method: 'GET', path: '/v1/jobs/job-1', body: undefined },
+  ])
+  expect(new Set(asked.map(({ token }) => token))).toEqual(new Set(['Bearer a token']))
+  expect(written).toBe('job job-1 is done: {"matched":3,"done":3}\n')
+})
+
+it('changes nothing in a dry run', async () => {
+  await dlq('discard', 'dedup', '--source', 'nice', '--dry-run')
+  expect(asked.map(({ body }) => body)).toEqual([
+    { kind: 'discard', filter: { stage: 'dedup', source: 'nice' }, dryRun: true },
+  ])
+  expect(written).toBe('3 letters match\n')
+})
+
+it('exports in the shape that is asked for', async () => {
+  await dlq('export', 'dedup', '--format', 's0', '--to', '2026-01-31T00:00:00Z')
+  const { pathname, searchParams } = new URL(asked[0]!.path, 'http://replay')
+  expect([pathname, Object.fromEntries(searchParams)]).toEqual([
+    '/v1/letters/export',
+    { stage: 'dedup', to: '2026-01-31T00:00:00Z', format: 's0' },
+  ])
+  expect(written).toBe('{"payload":{}}')
+})
