@@ -104,6 +104,8 @@ export const startRegistryContainer = async (options: ServerContainerOptions): P
     .withEnvironment({
       // Restarted by tests, and records hold its ids.
       QUARKUS_DATASOURCE_JDBC_URL: 'jdbc:h2:file:/tmp/registry;DB_CLOSE_ON_EXIT=FALSE;WRITE_DELAY=0',
+      // The first connection may take long on a busy machine, and without it the registry never gets ready.
+      QUARKUS_DATASOURCE_JDBC_ACQUISITION_TIMEOUT: '60',
       JAVA_OPTIONS: '-Xmx384m',
     })
     .withHealthCheck(asks(8080, 'GET /health/ready HTTP/1.0', ' 200 '))
