@@ -1,4 +1,5 @@
 import type { WireRecord } from '@weir/contracts'
+import { PassedRecord } from './fetched-record.ts'
 
 /** One send is one record batch; kafkajs takes quadratic time beyond some thousand records. */
 export const SEND_RECORDS_MAX = 1_000
@@ -7,7 +8,9 @@ export const SEND_BYTES_MAX = 700_000
 const RECORD_OVERHEAD_BYTES = 30
 
 /** Bytes of a record in a batch, rounded up. */
-export const wireBytesOf = ({ key, value, headers }: WireRecord): number => {
+export const wireBytesOf = (record: WireRecord): number => {
+  if (record instanceof PassedRecord) return RECORD_OVERHEAD_BYTES + record.encodedLength()
+  const { key, value, headers } = record
   let bytes = RECORD_OVERHEAD_BYTES + key.length + (value?.length ?? 0)
   for (const name in headers) bytes += name.length + headers[name]!.length + 4
   return bytes

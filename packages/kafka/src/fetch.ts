@@ -1,11 +1,7 @@
-import {
-  fetchRaw,
-  filterAborted,
-  type Broker,
-  type DecodedRecord,
-  type DecodedPartition,
-} from './internals.ts'
+import { readFetchResponse, type FetchedPartition } from './fetch-response.ts'
+import { fetchRaw, type Broker } from './internals.ts'
 import type { InputRecord } from './record.ts'
+import { readRecordSet } from './record-set.ts'
 
 export interface FetchRequest {
   readonly topic: string
@@ -44,50 +40,24 @@ export const fetchRecords = async (
       maxBytes,
     })),
   }))
-  const { responses } = await fetchRaw(broker, topics, limits.waitMsMax, limits.bytesMax)
-  return responses.flatMap(({ topicName, partitions }) =>
-    partitions.map((decoded) => {
-      const request = byTopic.get(topicName)!.find(({ partition }) => partition === decoded.partition)!
-      return toFetched(request, decoded)
-    }),
-  )
+  const { fetched } = await fetchRaw(broker, topics, limits, async (bytes, version) => {
+    const { partitions, ...answer } = readFetchResponse(bytes, version)
+    const read = async (one: FetchedPartition): Promise<Fetched> => {
+      const request = byTopic.get(one.topic)!.find(({ partition }) => partition === one.partition)!
+      return toFetched(request, one)
+    }
+    return { ...answer, fetched: await Promise.all(partitions.map(read)) }
+  })
+  return fetched
 }
 
-const toFetched = ({ topic, partition, offset }: FetchRequest, decoded: DecodedPartition): Fetched => {
-  const { errorCode, abortedTransactions, highWatermark } = decoded
-  // A batch is returned whole, so the first one may begin before the wanted offset.
-  const messages = decoded.messages.filter((message) => BigInt(message.offset) >= offset)
-  const records: InputRecord[] = []
-  for (const message of filterAborted({ messages, abortedTransactions })) {
-    if (!message.isControlRecord) records.push(toRecord(topic, partition, message))
-  }
-  const last = messages.at(-1)
+const toFetched = async (
+  { topic, partition, offset }: FetchRequest,
+  { errorCode, highWatermark, aborted, recordSet }: FetchedPartition,
+): Promise<Fetched> => {
+  const { records, nextOffset } = await readRecordSet(recordSet, { topic, partition, from: offset, aborted })
   return {
-    topic,
-    partition,
-    offset,
-    errorCode,
-    records,
-    nextOffset: last === undefined ? offset : BigInt(last.offset) + 1n,
-    highWatermark: BigInt(highWatermark),
-  }
-}
-
-const toRecord = (topic: string, partition: number, message: DecodedRecord): InputRecord => {
-  // Without a prototype: a header may have any name.
-  const headers = Object.create(null) as Record<string, Buffer>
-  for (const [name, value] of Object.entries(message.headers)) {
-    // Kafka allows a header name twice; the last one counts.
-    const one = Array.isArray(value) ? (value as readonly Buffer[]).at(-1) : (value as Buffer | null)
-    if (one != null) headers[name] = one
-  }
-  return {
-    topic,
-    partition,
-    offset: BigInt(message.offset),
-    timestamp: Number(message.timestamp),
-    key: message.key,
-    value: message.value,
-    headers,
+    ...{ topic, partition, offset, errorCode, records, highWatermark },
+    nextOffset: nextOffset === undefined || nextOffset < offset ? offset : nextOffset,
   }
 }

@@ -41,7 +41,7 @@ const brokerOf = (nodeId: number) => ({
   nodeId,
   lookupRequest: (_: number, definition: Definition) => (parameters: FetchParameters) => ({
     ...definition.protocol({ version: 11 })(parameters),
-    request: parameters,
+    request: { ...parameters, apiVersion: 11 },
   }),
   connectionPool: {
     pool: [],
@@ -68,13 +68,11 @@ const cluster = {
   disconnect: () => Promise.resolve(),
 } as unknown as Cluster
 
-const batchesOf = (count: number, bytes = 10): Promise<Buffer[]> =>
-  Promise.all(
-    Array.from({ length: count }, (_, i) => {
-      const offset = BigInt(i)
-      return recordBatch({ firstOffset: offset, records: [{ offset, value: Buffer.alloc(bytes) }] })
-    }),
-  )
+const batchesOf = (count: number, bytes = 10): Buffer[] =>
+  Array.from({ length: count }, (_, i) => {
+    const offset = BigInt(i)
+    return recordBatch({ firstOffset: offset, records: [{ offset, value: Buffer.alloc(bytes) }] })
+  })
 
 const addQueue = (partition: number, bytesMax = 1_000_000): PartitionQueue => {
   const queue = new PartitionQueue({
@@ -87,11 +85,11 @@ const addQueue = (partition: number, bytesMax = 1_000_000): PartitionQueue => {
 const offsetsIn = (queue: PartitionQueue) =>
   queue.take(1_000, 1_000_000).records.map(({ offset }) => Number(offset))
 
-beforeEach(async () => {
+beforeEach(() => {
   logs = new Map([
-    [0, await batchesOf(3)],
-    [1, await batchesOf(3)],
-    [2, await batchesOf(3)],
+    [0, batchesOf(3)],
+    [1, batchesOf(3)],
+    [2, batchesOf(3)],
   ])
   leaders = new Map([
     [0, 1],
@@ -151,7 +149,7 @@ describe('the fetcher', () => {
     // Its leader is asked while the answer of the old one is still to come.
     fetcher.add(addQueue(2))
     await vi.waitFor(() => expect(queue.recordCount).toBe(3))
-    logs.set(0, await batchesOf(5))
+    logs.set(0, batchesOf(5))
     leaders.set(0, 1)
     held.resolve(undefined)
     await vi.waitFor(() => expect(queue.fetchOffset).toBe(5n))
@@ -177,7 +175,7 @@ describe('the fetcher', () => {
 
   // The whole response was tried again for ever: no partition of that broker went on.
   it('fails the queue whose batch cannot be read, and serves the others', async () => {
-    const broken = Buffer.from((await batchesOf(1))[0]!)
+    const broken = Buffer.from(batchesOf(1)[0]!)
     broken.writeInt16BE(1, 21)
     logs.set(0, [broken])
     const [poisoned, other] = [addQueue(0), addQueue(1)]

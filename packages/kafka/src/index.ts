@@ -1,4 +1,5 @@
 export * from './errors.ts'
+export { passOn } from './fetched-record.ts'
 export { LaneError, type LaneErrorKind } from './lane.ts'
 export * from './lanes.ts'
 export * from './maintenance.ts'

@@ -14,39 +14,14 @@ export interface FetchPartition {
   readonly maxBytes: number
 }
 
-/** A record as kafkajs decodes it; key, value and header values are views of the response's buffer. */
-export interface DecodedRecord {
-  readonly offset: string
-  readonly timestamp: string
-  readonly key: Buffer | null
-  readonly value: Buffer | null
-  readonly headers: Readonly<Record<string, Buffer | readonly Buffer[] | null>>
-  readonly isControlRecord: boolean
-  readonly batchContext: { readonly producerId: string; readonly inTransaction: boolean }
-}
-
-export interface AbortedTransaction {
-  readonly producerId: string
-  readonly firstOffset: string
-}
-
-export interface DecodedPartition {
-  readonly partition: number
-  readonly errorCode: number
-  readonly highWatermark: string
-  readonly abortedTransactions: readonly AbortedTransaction[] | null
-  readonly messages: readonly DecodedRecord[]
-}
-
-interface DecodedFetch {
-  readonly responses: readonly {
-    readonly topicName: string
-    readonly partitions: readonly DecodedPartition[]
-  }[]
+/** The answer of a fetch, as far as the connection has to know it. */
+export interface FetchAnswer {
+  /** How long the broker asks not to be asked, ms. */
+  readonly clientSideThrottleTime?: number
 }
 
 export interface ProtocolRequest<T> {
-  readonly request: object
+  readonly request: { readonly apiVersion?: number; readonly encode?: () => Promise<Encoder> }
   readonly response: {
     readonly decode: (data: Buffer) => Promise<T>
     readonly parse: (data: T) => Promise<T>
@@ -72,7 +47,7 @@ export interface Broker {
     readonly pool: readonly Connection[]
     send<T>(request: ProtocolRequest<T>): Promise<T>
   }
-  lookupRequest(apiKey: number, definition: unknown): (parameters: object) => ProtocolRequest<DecodedFetch>
+  lookupRequest(apiKey: number, definition: unknown): (parameters: object) => ProtocolRequest<unknown>
   disconnect(): Promise<void>
   listOffsets(request: object): Promise<{
     responses: { topic: string; partitions: { partition: number; offset: string }[] }[]
@@ -171,11 +146,15 @@ export interface Decoder {
 export const EncoderClass = require('kafkajs/src/protocol/encoder') as new () => Encoder
 export const DecoderClass = require('kafkajs/src/protocol/decoder') as new (bytes: Buffer) => Decoder
 
-/** Drops the records of aborted transactions; patched, see `patches/`. */
-export const filterAborted = require('kafkajs/src/consumer/filterAbortedMessages') as (input: {
-  messages: readonly DecodedRecord[]
-  abortedTransactions: readonly AbortedTransaction[] | null
-}) => readonly DecodedRecord[]
+const { lookupCodecByAttributes } = require('kafkajs/src/protocol/message/compression') as {
+  lookupCodecByAttributes: (
+    attributes: number,
+  ) => null | { readonly decompress: (bytes: Buffer) => Promise<Buffer> }
+}
+
+/** Of a batch with these attributes; undefined: its records are as they are. */
+export const decompressorOf = (attributes: number): undefined | ((bytes: Buffer) => Promise<Buffer>) =>
+  lookupCodecByAttributes(attributes)?.decompress
 
 /** Connections that gave no answer in time are closed, which kafkajs leaves to the operating system. */
 export const createCluster = (
@@ -215,17 +194,15 @@ export class DecodeError extends Error {
 const FETCH_API_KEY = 1
 const READ_COMMITTED = 1
 
-/**
- * A fetch whose result keeps every partition's error code: `broker.fetch` throws for the first one
- * and so lets one bad partition hold back all others.
- */
-export const fetchRaw = async (
+/** A fetch whose answer `decode` reads: kafkajs makes many objects of each record, and throws for one bad partition of many. */
+export const fetchRaw = async <T extends FetchAnswer>(
   broker: Broker,
   topics: readonly { readonly topic: string; readonly partitions: readonly FetchPartition[] }[],
-  maxWaitTime: number,
-  maxBytes: number,
-): Promise<DecodedFetch> => {
-  const { request, response, requestTimeout } = broker.lookupRequest(
+  limits: { readonly waitMsMax: number; readonly bytesMax: number },
+  decode: (data: Buffer, apiVersion: number) => Promise<T>,
+): Promise<T> => {
+  const { waitMsMax: maxWaitTime, bytesMax: maxBytes } = limits
+  const { request, requestTimeout } = broker.lookupRequest(
     FETCH_API_KEY,
     requests.Fetch,
   )({ isolationLevel: READ_COMMITTED, maxWaitTime, minBytes: 1, maxBytes, topics })
@@ -233,7 +210,7 @@ export const fetchRaw = async (
     request,
     response: {
       decode: (data) =>
-        response.decode(data).catch((error: unknown) => {
+        decode(data, request.apiVersion!).catch((error: unknown) => {
           throw new DecodeError('an answer to a fetch cannot be read', { cause: error })
         }),
       parse: (data) => Promise.resolve(data),

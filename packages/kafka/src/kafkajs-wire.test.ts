@@ -1,13 +1,14 @@
 import { createHash } from 'node:crypto'
 import { createRequire } from 'node:module'
-import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { decodeBatches, recordBatch } from './testing/record-batch.ts'
+import { messageOf } from './message.ts'
+import { PassedRecord } from './fetched-record.ts'
+import { readBatches } from './testing/record-batch.ts'
 
 /**
  * The patched encoder writes into buffers sized in advance and computes checksums eight bytes at a time: the bytes on
  * the wire stay what the published kafkajs 2.2.4 writes. Its hashes are recorded here: this file passes with both, but
- * for the last test, where the published one loses a header that is called as a member of every object.
+ * for records that are passed on as they are, which the published one does not know.
  */
 const require = createRequire(import.meta.url)
 interface Message {
@@ -109,6 +110,22 @@ describe('a produce request', () => {
     const { buffer } = await encodeRequest({ correlationId: 42, clientId, request })
     expect(createHash('sha256').update(buffer).digest('hex')).toBe(hash)
   })
+
+  it('has the same bytes when its records are passed on as they were read', async () => {
+    const encode = async (messages: readonly object[]): Promise<Buffer> => {
+      const topicData = [{ topic: 'topic', partitions: [{ partition: 3, messages }] }]
+      const request = produce({ acks: -1, timeout: 30_000, ...transaction, topicData })
+      return (await encodeRequest({ correlationId: 42, clientId: 'weir', request })).buffer
+    }
+    const wanted = await encode([...webhooks, ...sizes])
+    // The batch is the end of the request, behind its length.
+    const start =
+      Array.from(wanted.keys()).find((at) => at > 0 && wanted.readInt32BE(at) === wanted.length - at - 4)! + 4
+    const { records } = await readBatches([wanted.subarray(start)])
+    expect(records).toHaveLength(webhooks.length + sizes.length)
+    const passed = records.map((record) => new PassedRecord('topic', 3, record))
+    expect(await encode(passed.map((record) => messageOf(record, 3)))).toEqual(wanted)
+  })
 })
 
 describe('the checksum', () => {
@@ -156,30 +173,5 @@ describe('variable-length numbers', () => {
       expect([...int.buffer]).toEqual(reference(value))
       expect(EncoderClass.sizeOfVarInt(value)).toBe(reference(value).length)
     }
-  })
-})
-
-describe('records', () => {
-  it('are read as they were written, whatever their headers are called', async () => {
-    const data = fc.uint8Array({ maxLength: 300 }).map((array) => Buffer.from(array))
-    const name = fc.oneof(fc.string(), fc.constantFrom('__proto__', 'constructor', 'toString', 'ä'))
-    const headers = fc.array(fc.tuple(name, data), { maxLength: 6 }).map((list) => {
-      const object = Object.create(null) as Record<string, Buffer>
-      for (const [key, value] of list) object[key] = value
-      return object
-    })
-    const records = fc.array(fc.record({ key: fc.option(data), value: fc.option(data), headers }), {
-      minLength: 1,
-      maxLength: 20,
-    })
-    await fc.assert(
-      fc.asyncProperty(records, async (list) => {
-        const written = list.map((record, i) => ({ ...record, offset: BigInt(i) }))
-        const read = await decodeBatches([await recordBatch({ firstOffset: 0n, records: written })])
-        expect(read.map(({ key, value, headers: found }) => [key, value, Object.entries(found)])).toEqual(
-          list.map(({ key, value, headers: wanted }) => [key, value, Object.entries(wanted)]),
-        )
-      }),
-    )
   })
 })

@@ -3,6 +3,7 @@ import type { Kafka, Producer } from 'kafkajs'
 import { wireBytesOf } from './chunks.ts'
 import { kafkaClient, kafkaErrorType } from './client.ts'
 import { Lane, LaneError, type Entry } from './lane.ts'
+import { messageOf } from './message.ts'
 import { PartitionLeaders } from './partition-leaders.ts'
 import { SendGroups } from './send-groups.ts'
 import type { KafkaLogger, KafkaSettings } from './settings.ts'
@@ -146,12 +147,7 @@ class BrokerLanes implements Lanes {
   ): Promise<undefined | 'retry' | 'split' | LaneError> {
     const { topic, logger } = this.#options
     try {
-      const messages = entries.map(({ record: { key, value, headers } }) => ({
-        key,
-        value,
-        headers,
-        partition,
-      }))
+      const messages = entries.map(({ record }) => messageOf(record, partition))
       const results = await this.#groups.send(partition, messages)
       acknowledgement(results, topic, partition)
       this.#failures = 0

@@ -1,4 +1,5 @@
 import type { Fetched } from './fetch.ts'
+import { bytesOf } from './fetched-record.ts'
 import type { InputRecord } from './record.ts'
 
 export interface Take {
@@ -98,16 +99,17 @@ export class PartitionQueue {
   take(recordsMax: number, bytesMax: number): Take {
     const records: InputRecord[] = []
     let bytes = 0
-    let nextOffset: bigint | undefined
+    /** Undefined: the last record's next one. */
+    let nextOffset: bigint | undefined = this.#fetchOffset
     for (let chunk = this.#chunks[0]; chunk !== undefined; chunk = this.#chunks[0]) {
       while (chunk.taken < chunk.records.length) {
         const record = chunk.records[chunk.taken]!
         bytes += record.value?.length ?? 0
         if (records.length === recordsMax || (records.length > 0 && bytes > bytesMax)) {
-          return { records, nextOffset: nextOffset! }
+          return { records, nextOffset: nextOffset ?? records.at(-1)!.offset + 1n }
         }
         records.push(record)
-        nextOffset = record.offset + 1n
+        nextOffset = undefined
         chunk.taken += 1
         this.#records -= 1
       }
@@ -115,11 +117,6 @@ export class PartitionQueue {
       this.#bytes -= chunk.bytes
       this.#chunks.shift()
     }
-    return { records, nextOffset: nextOffset ?? this.#fetchOffset }
+    return { records, nextOffset }
   }
 }
-
-const RECORD_OVERHEAD_BYTES = 200
-
-const bytesOf = ({ key, value }: InputRecord): number =>
-  (key?.length ?? 0) + (value?.length ?? 0) + RECORD_OVERHEAD_BYTES

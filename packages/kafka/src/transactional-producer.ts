@@ -3,6 +3,7 @@ import type { Kafka, Producer, RecordMetadata, Transaction } from 'kafkajs'
 import { chunksOf } from './chunks.ts'
 import { kafkaErrorType } from './client.ts'
 import { StateError } from './errors.ts'
+import { messageOf } from './message.ts'
 import type { WrittenOffsets } from './owner.ts'
 import type { OutputRecord } from './record.ts'
 import type { TransactionHook } from './stage-options.ts'
@@ -208,7 +209,7 @@ const sendChunk = async (
   partition: number,
   records: readonly OutputRecord[],
 ): Promise<RecordMetadata> => {
-  const messages = records.map(({ key, value, headers }) => ({ key, value, headers, partition }))
+  const messages = records.map((record) => messageOf(record, partition))
   const result = await transaction.send({ topic, acks: -1, messages })
   return acknowledgement(result, topic, partition)
 }

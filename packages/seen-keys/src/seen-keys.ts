@@ -73,10 +73,12 @@ export class SeenKeys implements CommittedKeys {
     readonly buckets: readonly Bucket[]
     readonly chunkKeys: readonly string[]
   } {
-    const buckets = this.#store.buckets.filter((bucket) =>
-      isExpired(bucket, effectiveTime, this.#options.windowMs),
-    )
+    const buckets = this.#store.buckets.filter((bucket) => this.isExpired(bucket, effectiveTime))
     return { buckets, chunkKeys: buckets.flatMap((bucket) => this.#store.chunkNames(bucket)) }
+  }
+
+  isExpired(bucket: Bucket, effectiveTime: number): boolean {
+    return isExpired(bucket, effectiveTime, this.#options.windowMs)
   }
 
   planMerge(keysMax: number): PlannedMerge | undefined {

@@ -29,6 +29,7 @@ export interface CommittedKeys {
   readonly partitions: number
   find(probe: KeyProbe): FoundKey | undefined
   bucketAt(effectiveTime: number): Bucket
+  isExpired(bucket: Bucket, effectiveTime: number): boolean
   advance(previous: number, recordTime: number, now: number): number
   expiredAt(effectiveTime: number): {
     readonly buckets: readonly Bucket[]
@@ -125,6 +126,8 @@ export class StagedKeys {
 
   #chunks(id: string): StagedChange['chunks'] {
     return this.#buckets.flatMap(({ bucket, from }, index) => {
+      // A transaction longer than the window: its chunk would come to the topic together with the bucket's end.
+      if (this.#seen.isExpired(bucket, this.#effectiveTime)) return []
       const to = this.#buckets[index + 1]?.from ?? this.#table.count
       const chunks: StagedChange['chunks'][number][] = []
       for (let at = from; at < to; at += CHUNK_KEYS_MAX) {

@@ -1,5 +1,6 @@
 import type { DeadLetterKeys } from '@weir/contracts'
 import {
+  passOn,
   RestartError,
   type InputBatch,
   type InputRecord,
@@ -113,16 +114,11 @@ export class DedupOwner implements PartitionOwner {
     const { topics, auditDuplicates } = this.#options
     const partition = this.#partition
     switch (outcome.kind) {
-      case 'ok': {
-        const { key, value, headers } = record
-        outputs.push({ topic: topics.unique, partition, key: key!, value, headers })
+      case 'ok':
+        outputs.push(passOn(record, topics.unique, partition))
         return 'unique'
-      }
       case 'drop':
-        if (auditDuplicates) {
-          const { key, value, headers } = record
-          outputs.push({ topic: topics.duplicates, partition, key: key!, value, headers })
-        }
+        if (auditDuplicates) outputs.push(passOn(record, topics.duplicates, partition))
         return 'duplicates'
       case 'deadLetter': {
         const { reason, step, error, headers } = outcome

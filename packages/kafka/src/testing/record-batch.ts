@@ -1,33 +1,13 @@
 import { createRequire } from 'node:module'
-import type { DecodedRecord } from '../internals.ts'
+import { zstdCompressSync, gzipSync } from 'node:zlib'
+import { compressFrameSync } from 'lz4-napi'
+import { compressSync } from 'snappy'
+import type { FetchedRecord } from '../fetched-record.ts'
+import { readRecordSet, type RecordSetSource } from '../record-set.ts'
 
 /** The bytes of a broker's log, as Kafka's record format v2 has them, also those that only compaction makes. */
 const require = createRequire(import.meta.url)
-
-interface Encoder {
-  readonly buffer: Buffer
-  writeInt64(value: bigint): Encoder
-  writeBytes(value: Buffer): Encoder
-}
-
-interface EncodedRecord {
-  readonly offsetDelta: number
-  readonly key: Buffer | null
-  readonly value: Buffer | null
-  readonly headers?: Readonly<Record<string, Buffer>>
-}
-
-const encodeRecord = require('kafkajs/src/protocol/recordBatch/record/v0') as (
-  record: EncodedRecord,
-) => Encoder
-const { RecordBatch } = require('kafkajs/src/protocol/recordBatch/v0') as {
-  RecordBatch: (batch: object) => Promise<Encoder>
-}
 const crc32c = require('kafkajs/src/protocol/recordBatch/crc32C') as (bytes: Buffer) => number
-const decodeMessages = require('kafkajs/src/protocol/requests/fetch/v4/decodeMessages') as (
-  decoder: unknown,
-) => Promise<DecodedRecord[]>
-const DecoderClass = require('kafkajs/src/protocol/decoder') as new (bytes: Buffer) => unknown
 
 export interface BatchOptions {
   readonly firstOffset: bigint
@@ -35,7 +15,9 @@ export interface BatchOptions {
     readonly offset: bigint
     readonly key?: Buffer | null
     readonly value?: Buffer | null
-    readonly headers?: Readonly<Record<string, Buffer>>
+    readonly headers?: Readonly<Record<string, Buffer>> | readonly (readonly [string, Buffer | null])[]
+    /** Default: that of the batch. */
+    readonly timestamp?: number
   }[]
   /** Default: that of the last record. Higher: compaction has removed records from the end. */
   readonly lastOffset?: bigint
@@ -44,32 +26,83 @@ export interface BatchOptions {
   readonly isControl?: boolean
   /** Of kafkajs' `CompressionTypes`. */
   readonly compression?: number
+  /** Default 1,700,000,000,000. */
+  readonly timestamp?: number
+  /** The broker's clock, instead of the records' own times. */
+  readonly appendTimestamp?: number
 }
 
+const LENGTH_END = 12
 const CRC_AT = 17
 const ATTRIBUTES_AT = 21
+const APPEND_TIME_FLAG = 0x08
+const TRANSACTIONAL_FLAG = 0x10
 const CONTROL_FLAG = 0x20
+const COMPRESS = [
+  (bytes: Buffer) => bytes,
+  gzipSync,
+  (bytes: Buffer) => compressSync(bytes),
+  (bytes: Buffer) => compressFrameSync(bytes),
+  zstdCompressSync,
+]
 
-export const recordBatch = async (options: BatchOptions): Promise<Buffer> => {
-  const { firstOffset, records, producerId = -1n, isTransactional = false, compression = 0 } = options
+/** Zigzag, seven bits a byte, the low ones first. */
+const varint = (value: bigint | number): Buffer => {
+  let rest = BigInt.asUintN(64, (BigInt(value) << 1n) ^ (BigInt(value) >> 63n))
+  const bytes: number[] = []
+  for (; rest > 127n; rest >>= 7n) bytes.push(Number(rest & 127n) | 128)
+  return Buffer.from([...bytes, Number(rest)])
+}
+
+const sized = (bytes: Buffer | null): Buffer =>
+  bytes === null ? varint(-1) : Buffer.concat([varint(bytes.length), bytes])
+
+const encodeRecord = (
+  { offset, key = null, value = null, headers = [], timestamp }: BatchOptions['records'][number],
+  { firstOffset, timestamp: firstTimestamp = 1_700_000_000_000 }: BatchOptions,
+): Buffer => {
+  const list: readonly (readonly [string, Buffer | null])[] =
+    headers instanceof Array ? headers : Object.entries(headers)
+  return sized(
+    Buffer.concat([
+      Buffer.from([0]),
+      varint((timestamp ?? firstTimestamp) - firstTimestamp),
+      varint(offset - firstOffset),
+      sized(key),
+      sized(value),
+      varint(list.length),
+      ...list.flatMap(([name, one]) => [sized(Buffer.from(name)), sized(one)]),
+    ]),
+  )
+}
+
+export const recordBatch = (options: BatchOptions): Buffer => {
+  const { firstOffset, records, producerId = -1n, compression = 0, appendTimestamp } = options
+  const { timestamp = 1_700_000_000_000 } = options
   const lastOffset = options.lastOffset ?? records.at(-1)!.offset
-  const batch = await RecordBatch({
-    ...{ firstOffset, producerId, compression, transactional: isTransactional },
-    lastOffsetDelta: Number(lastOffset - firstOffset),
-    records: records.map(({ offset, key = null, value = null, headers = {} }) =>
-      encodeRecord({ offsetDelta: Number(offset - firstOffset), key, value, headers }),
-    ),
-  })
-  const bytes = Buffer.from(batch.buffer)
-  if (options.isControl) {
-    bytes.writeInt16BE(bytes.readInt16BE(ATTRIBUTES_AT) | CONTROL_FLAG, ATTRIBUTES_AT)
-    bytes.writeUInt32BE(crc32c(bytes.subarray(ATTRIBUTES_AT)), CRC_AT)
-  }
-  return bytes
+  const body = COMPRESS[compression]!(Buffer.concat(records.map((record) => encodeRecord(record, options))))
+  const attributes =
+    compression |
+    (appendTimestamp === undefined ? 0 : APPEND_TIME_FLAG) |
+    (options.isTransactional ? TRANSACTIONAL_FLAG : 0) |
+    (options.isControl ? CONTROL_FLAG : 0)
+  const head = Buffer.alloc(61)
+  head.writeBigInt64BE(firstOffset, 0)
+  head.writeInt32BE(head.length - LENGTH_END + body.length, 8)
+  head[16] = 2
+  head.writeInt16BE(attributes, ATTRIBUTES_AT)
+  head.writeInt32BE(Number(lastOffset - firstOffset), 23)
+  head.writeBigInt64BE(BigInt(timestamp), 27)
+  head.writeBigInt64BE(BigInt(appendTimestamp ?? timestamp), 35)
+  head.writeBigInt64BE(producerId, 43)
+  head.writeInt32BE(records.length, 57)
+  const batch = Buffer.concat([head, body])
+  batch.writeUInt32BE(crc32c(batch.subarray(ATTRIBUTES_AT)), CRC_AT)
+  return batch
 }
 
 /** The end of a transaction, as the coordinator writes it. */
-export const endMarker = (offset: bigint, producerId: bigint, type: 'abort' | 'commit'): Promise<Buffer> => {
+export const endMarker = (offset: bigint, producerId: bigint, type: 'abort' | 'commit'): Buffer => {
   const key = Buffer.from([0, 0, 0, type === 'abort' ? 0 : 1])
   return recordBatch({
     ...{ firstOffset: offset, producerId, isTransactional: true, isControl: true },
@@ -77,10 +110,12 @@ export const endMarker = (offset: bigint, producerId: bigint, type: 'abort' | 'c
   })
 }
 
-/** What kafkajs makes of the record set of one partition. */
-export const decodeBatches = (batches: readonly Buffer[]): Promise<DecodedRecord[]> => {
-  const set = Buffer.concat(batches)
-  const size = Buffer.alloc(4)
-  size.writeInt32BE(set.length)
-  return decodeMessages(new DecoderClass(Buffer.concat([size, set])))
-}
+/** What is readable of the batches, and the offset after them. */
+export const readBatches = (
+  batches: readonly Buffer[],
+  source: Partial<RecordSetSource> = {},
+): ReturnType<typeof readRecordSet> =>
+  readRecordSet(Buffer.concat(batches), { topic: 'topic', partition: 3, from: 0n, aborted: [], ...source })
+
+export const recordsOf = async (...batches: readonly Buffer[]): Promise<readonly FetchedRecord[]> =>
+  (await readBatches(batches)).records

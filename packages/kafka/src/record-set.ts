@@ -1,0 +1,142 @@
+import { ByteReader } from './byte-reader.ts'
+import { FetchedRecord, type FetchedBatch } from './fetched-record.ts'
+import { decompressorOf } from './internals.ts'
+
+export interface AbortedTransaction {
+  readonly producerId: bigint
+  /** Of its first record in this partition. */
+  readonly firstOffset: bigint
+}
+
+interface RecordSet {
+  /** Those of committed transactions and of none. */
+  readonly records: readonly FetchedRecord[]
+  /** After the last batch, readable or not; undefined: there is no whole batch. */
+  readonly nextOffset: bigint | undefined
+}
+
+export interface RecordSetSource {
+  readonly topic: string
+  readonly partition: number
+  /** A batch comes whole, so the first one may begin before the wanted offset. */
+  readonly from: bigint
+  readonly aborted: readonly AbortedTransaction[]
+}
+
+/** Offsets of the fields of a batch, https://kafka.apache.org/documentation/#recordbatch. */
+const LENGTH_AT = 8
+const LENGTH_END = 12
+const MAGIC_AT = 16
+const ATTRIBUTES_AT = 21
+const RECORDS_AT = 61
+const MAGIC = 2
+const APPEND_TIME_FLAG = 0x08
+const TRANSACTIONAL_FLAG = 0x10
+const CONTROL_FLAG = 0x20
+const NO_PRODUCER = -1n
+const PRODUCER_EPOCH_AND_SEQUENCE_BYTES = 6
+const ABORT_MARKER_TYPE = 0
+
+interface Batch extends FetchedBatch {
+  readonly attributes: number
+  readonly lastOffset: bigint
+  readonly producerId: bigint
+  readonly count: number
+  /** From the first record on. */
+  readonly body: Buffer
+}
+
+/** Reads the batches that a fetch returned for one partition, as read_committed. Throws when they are damaged. */
+export const readRecordSet = async (bytes: Buffer, source: RecordSetSource): Promise<RecordSet> => {
+  const aborts = new AbortedTransactions(source.aborted)
+  const records: FetchedRecord[] = []
+  let nextOffset: bigint | undefined
+  for (let at = 0; at + RECORDS_AT <= bytes.length;) {
+    const end = at + LENGTH_END + bytes.readInt32BE(at + LENGTH_AT)
+    if (end < at + RECORDS_AT) throw new RangeError('a batch shorter than its head')
+    // The last one may be cut off, to be fetched again from its beginning.
+    if (end > bytes.length) break
+    const batch = readBatch(bytes.subarray(at, end), source)
+    const isAborted = aborts.covers(batch)
+    if ((batch.attributes & CONTROL_FLAG) !== 0) {
+      if (await isAbortMarker(batch)) aborts.end(batch.producerId)
+    } else if (!isAborted) {
+      await readRecords(batch, source.from, records)
+    }
+    nextOffset = batch.lastOffset + 1n
+    at = end
+  }
+  return { records, nextOffset }
+}
+
+const readBatch = (bytes: Buffer, { topic, partition }: RecordSetSource): Batch => {
+  if (bytes[MAGIC_AT] !== MAGIC) throw new RangeError(`a batch of format ${bytes[MAGIC_AT]}`)
+  const firstOffset = bytes.readBigInt64BE(0)
+  const reader = new ByteReader(bytes, ATTRIBUTES_AT)
+  const attributes = reader.int16()
+  const lastOffset = firstOffset + BigInt(reader.int32())
+  const firstTimestamp = Number(reader.int64())
+  const maxTimestamp = Number(reader.int64())
+  const producerId = reader.int64()
+  reader.skip(PRODUCER_EPOCH_AND_SEQUENCE_BYTES)
+  return {
+    ...{ topic, partition, attributes, firstOffset, lastOffset, firstTimestamp, producerId },
+    appendTimestamp: (attributes & APPEND_TIME_FLAG) === 0 ? undefined : maxTimestamp,
+    count: reader.int32(),
+    body: bytes.subarray(RECORDS_AT),
+  }
+}
+
+const readRecords = async (batch: Batch, from: bigint, records: FetchedRecord[]): Promise<void> => {
+  const decompress = decompressorOf(batch.attributes)
+  const reader = new ByteReader(
+    decompress === undefined || batch.count === 0 ? batch.body : await decompress(batch.body),
+  )
+  const deltaMin = from > batch.firstOffset ? Number(from - batch.firstOffset) : 0
+  for (let left = batch.count; left > 0; left--) {
+    const length = reader.varInt()
+    const end = reader.at + length
+    if (length < 1 || end > reader.bytes.length) {
+      throw new RangeError(`a record of ${length} bytes where ${reader.bytes.length - reader.at} are left`)
+    }
+    // Attributes, of which none is in use.
+    reader.skip(1)
+    const timestampDelta = reader.varLong()
+    const offsetDelta = reader.varInt()
+    const record = new FetchedRecord(batch, offsetDelta, timestampDelta, reader, end)
+    if (offsetDelta >= deltaMin) records.push(record)
+  }
+}
+
+/** The key of a marker is its version and its type, int16 each. Compaction may have emptied its batch. */
+const isAbortMarker = async (batch: Batch): Promise<boolean> => {
+  const records: FetchedRecord[] = []
+  await readRecords(batch, batch.firstOffset, records)
+  const key = records[0]?.key
+  return key != null && key.length >= 4 && key.readInt16BE(2) === ABORT_MARKER_TYPE
+}
+
+/** Follows which producers are within a transaction that was aborted, batch by batch as the Java client does. */
+class AbortedTransactions {
+  /** Last begun first. The broker lists them by their end. */
+  readonly #waiting: AbortedTransaction[]
+  readonly #open = new Set<bigint>()
+
+  constructor(aborted: readonly AbortedTransaction[]) {
+    this.#waiting = aborted.toSorted((a, b) => Number(b.firstOffset - a.firstOffset))
+  }
+
+  /** Whether the batch is of an aborted transaction. */
+  covers({ lastOffset, producerId, attributes }: Batch): boolean {
+    if (producerId === NO_PRODUCER) return false
+    // Several may have begun before the first batch.
+    while (this.#waiting.length > 0 && this.#waiting.at(-1)!.firstOffset <= lastOffset) {
+      this.#open.add(this.#waiting.pop()!.producerId)
+    }
+    return (attributes & TRANSACTIONAL_FLAG) !== 0 && this.#open.has(producerId)
+  }
+
+  end(producerId: bigint): void {
+    this.#open.delete(producerId)
+  }
+}
