@@ -149,6 +149,8 @@ const ENV_INTRO = `# Settings of docker-compose.yml: copy to .env and uncomment 
 # KAFKA_CONTROLLER_QUORUM_VOTERS=1@kafka:9093
 # KAFKA_REPLICATION_FACTOR=1
 # KAFKA_MIN_INSYNC_REPLICAS=1
+# Folder of the sources file and mappings, which ingress and normalizer see as /etc/weir.
+# WEIR_CONFIG_DIR=./deploy/config
 # Files inside of the containers from which secrets are read, each in the place of its variable.
 # SOURCE_CXONE_SECRETS_FILE=/run/weir/sources/cxone
 # SOURCE_CXONE_DATAACTION_SECRETS_FILE=/run/weir/sources/cxone-dataaction
@@ -159,6 +161,9 @@ const ENV_INTRO = `# Settings of docker-compose.yml: copy to .env and uncomment 
 # REPLAY_TOKENS_FILE=/run/weir/replay/tokens
 # DATABASE_URL_FILE=/run/weir/postgres/database-url
 # INFLUX_TOKEN_FILE=/run/weir/influx/token`
+
+/** Sections of commands that no container runs. */
+const NOT_OF_COMPOSE = ['npm start', 'weir sources register']
 
 /** The image or the file above decides about these. */
 const NOT_IN_ENV =
@@ -184,7 +189,7 @@ const envLines = (one: Setting): string =>
 export const envExample = (): string => {
   const done = new Set<string>()
   const parts = sections()
-    .filter(({ title }) => title !== 'npm start')
+    .filter(({ title }) => !NOT_OF_COMPOSE.includes(title))
     .flatMap(({ title, settings }) => {
       const fresh = settings.filter(({ env }) => !NOT_IN_ENV.test(env) && !done.has(env))
       for (const { env } of fresh) done.add(env)
