@@ -8,6 +8,8 @@ const LOOK_MS = 50
  * say yes. Like the usual ones it keeps connections open and sends nothing twice.
  */
 export class Balancer {
+  /** What it could not get a good answer for, and when. */
+  readonly troubles: string[] = []
   readonly #urls: readonly string[]
   #ready: readonly string[] = []
   #turn = 0
@@ -51,15 +53,27 @@ export class Balancer {
   #forward(incoming: IncomingMessage, answer: ServerResponse): void {
     const url = this.#ready[this.#turn++ % this.#ready.length]
     if (url === undefined) {
+      this.#note('no instance is ready')
       answer.writeHead(502).end()
       return
     }
     const { method, headers } = incoming
     const outgoing = request(new URL(incoming.url!, url), { method, headers }, (answered) => {
-      answer.writeHead(answered.statusCode!, answered.headers)
+      if (answered.statusCode! >= 500) this.#note(`${url} answered ${answered.statusCode}`)
+      // Of the connection to the instance alone: they would promise the client that its own stays open as long.
+      const { connection: _, 'keep-alive': _keepAlive, ...headers } = answered.headers
+      answer.writeHead(answered.statusCode!, headers)
       answered.pipe(answer)
     })
-    outgoing.once('error', () => (answer.headersSent ? answer.destroy() : answer.writeHead(502).end()))
+    outgoing.once('error', ({ message }) => {
+      this.#note(`${url}: ${message}`)
+      if (answer.headersSent) answer.destroy()
+      else answer.writeHead(502).end()
+    })
     incoming.pipe(outgoing)
+  }
+
+  #note(trouble: string): void {
+    this.troubles.push(`${new Date().toISOString()} ${trouble}`)
   }
 }

@@ -23,6 +23,7 @@ it('answers every request well while each service is restarted in turn', async (
   const { findings, ok } = await pipeline.examine()
   expect(findings).toEqual([])
   expect(ok).toBe(true)
+  expect(balancer.troubles).toEqual([])
   expect({ failed, unknown }).toEqual({ failed: 0, unknown: 0 })
   expect(sent).toBeGreaterThan(1_500)
 })
