@@ -18,18 +18,20 @@ const folder = mkdtempSync(join(tmpdir(), 'weir-dlq-'))
 let server: Server
 let asked: Asked[] = []
 let written = ''
+let counts = {}
 
 /** Stands for the replay service: three letters fit, and a job is done when it is first looked at. */
 const answerTo = ({ method, path, body }: Asked): object => {
   if (method === 'POST' && body?.dryRun === true) return { dryRun: true, count: 3 }
   if (method === 'POST') return { id: 'job-1' }
   if (path.startsWith('/v1/letters/export')) return { payload: {} }
-  return { state: 'done', counts: { matched: 3, done: 3 } }
+  return { state: 'done', counts }
 }
 
 beforeEach(async () => {
   asked = []
   written = ''
+  counts = { matched: 3, done: 3 }
   server = createServer((request, response) => {
     let text = ''
     request.on('data', (chunk: Buffer) => (text += chunk.toString()))
@@ -80,6 +82,16 @@ it('counts what fits, begins the job with its filter, rate and fix-up, and says 
   ])
   expect(new Set(asked.map(({ token }) => token))).toEqual(new Set(['Bearer a token']))
   expect(written).toBe('job job-1 is done: {"matched":3,"done":3}\n')
+})
+
+it('says why letters stay behind', async () => {
+  counts = { matched: 3, done: 0, guarded: 1, unusable: 2 }
+  await dlq('replay', 'dedup')
+  expect(written.split('\n').slice(1)).toEqual([
+    '1 stay: they came back too often (--replays-max)',
+    expect.stringMatching(/^2 stay: sealed .* or malformed and not made right by a --fix-up/),
+    '',
+  ])
 })
 
 it('changes nothing in a dry run', async () => {

@@ -1,6 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ReplayClientError, type ReplayClient } from './replay-client.ts'
 
+interface JobCounts {
+  readonly matched: number
+  readonly guarded?: number
+  readonly unusable?: number
+}
+
 const LOOK_MS = 500
 const BAR_WIDTH = 30
 
@@ -10,6 +16,17 @@ export const progressBar = (matched: number, total: number | undefined): string 
   const filled = Math.min(BAR_WIDTH, Math.floor((BAR_WIDTH * matched) / total))
   return `[${'#'.repeat(filled)}${'-'.repeat(BAR_WIDTH - filled)}] ${matched} of ${total}`
 }
+
+/** A line for each kind of letter that fits and was not returned: how many, why, and what helps. */
+const leftBehind = ({ guarded = 0, unusable = 0 }: JobCounts): string =>
+  [
+    ...(guarded > 0 ? [`${guarded} stay: they came back too often (--replays-max)\n`] : []),
+    ...(unusable > 0
+      ? [
+          `${unusable} stay: sealed under a key that the replay service does not have, or malformed and not made right by a --fix-up (weir dlq show)\n`,
+        ]
+      : []),
+  ].join('')
 
 /** Waits for a job's end and shows how far it is: on a terminal in one line, else in one for each step. */
 export const followJob = async (client: ReplayClient, id: string, total?: number): Promise<void> => {
@@ -21,13 +38,14 @@ export const followJob = async (client: ReplayClient, id: string, total?: number
       if (error instanceof ReplayClientError && error.message.includes('404')) return { state: 'waiting' }
       throw error
     })
-    const counts = 'counts' in job ? (job.counts as { readonly matched: number }) : undefined
+    const counts = 'counts' in job ? (job.counts as JobCounts) : undefined
     const line = `job ${id} ${progressBar(counts?.matched ?? 0, total)}`
     if (line !== shown) process.stderr.write(isTTY ? `\r${line}` : `${line}\n`)
     shown = line
     if (job.state === 'done' || job.state === 'cancelled') {
       if (isTTY) process.stderr.write('\n')
       process.stdout.write(`job ${id} is ${job.state}: ${JSON.stringify(counts)}\n`)
+      if (counts !== undefined) process.stdout.write(leftBehind(counts))
       return
     }
     await sleep(LOOK_MS)

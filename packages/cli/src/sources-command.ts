@@ -1,8 +1,8 @@
-import { describeSourcesFile, sourcesFileJsonSchema } from '@weir/sources'
+import { describeSourcesFile, readSourcesFile, sourcesFileJsonSchema } from '@weir/sources'
 import { Command, InvalidArgumentError } from 'commander'
 import { loadFileConfig } from './config.ts'
 import { registerCommand } from './registration/register-command.ts'
-import { readDefinitions, verifySource, type VerifyOptions } from './sources-verify.ts'
+import { verifySource, type VerifyOptions } from './sources-verify.ts'
 
 const epochSeconds = (text: string): number => {
   if (!/^\d{1,11}$/.test(text)) throw new InvalidArgumentError('must be seconds since 1970.')
@@ -45,12 +45,12 @@ export const sourcesCommand = (): Command => {
     .description('Checks a sources file and lists its sources; reports everything that is wrong at once.')
     .argument('[file]', 'the file (default: SOURCES_FILE, else the sources that need none)')
     .action((file?: string) => {
-      const definitions = readDefinitions(file ?? loadFileConfig().sourcesFile)
-      if (typeof definitions === 'string') {
-        print([definitions])
+      const { sources, problems } = readSourcesFile(file ?? loadFileConfig().sourcesFile)
+      if (problems.length > 0) {
+        print(problems)
         process.exitCode = 1
       } else {
-        print(definitions.map(({ name, preset, paths }) => `${name}  preset ${preset}  ${paths.join(' ')}`))
+        print(sources.map(({ name, preset, paths }) => `${name}  preset ${preset}  ${paths.join(' ')}`))
       }
     })
   command

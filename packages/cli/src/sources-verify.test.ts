@@ -39,7 +39,7 @@ it.each<[string, readonly string[], object, Record<string, string>, RegExp]>([
   ['a file of secrets that is not there', [], {}, { SOURCE_NICE_SECRETS_FILE: '/nothing' }, /ENOENT/],
   ['a body that is not there', [], { body: '/nothing' }, env, /--body \/nothing: cannot be read \(ENOENT\)/],
   ['a header without a name', ['abc'], {}, env, /--header abc: give 'name: value'/],
-  ['a sources file that is not there', [], { file: '/nothing' }, env, /\/nothing cannot be read/],
+  ['a sources file that is not there', [], { file: '/nothing' }, env, /\/nothing .*cannot be read: ENOENT/],
 ])('says that it cannot judge with %s', (_, header, more, own, message) => {
   const { text, exitCode } = verify(header, more, own)
   expect([exitCode, text]).toEqual([2, expect.stringMatching(message)])

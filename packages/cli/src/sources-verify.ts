@@ -1,16 +1,13 @@
 import { readFileSync } from 'node:fs'
 import type { Environment } from '@weir/service-kit'
 import {
-  describeProblems,
   explainSignature,
   isSignature,
   openAccess,
-  parseSourcesFile,
+  readSourcesFile,
   RequestHeaders,
   settingName,
-  SOURCES,
   type ReadText,
-  type SourceDefinition,
 } from '@weir/sources'
 
 export interface VerifyOptions {
@@ -38,11 +35,11 @@ const readText: ReadText = (file) => readFileSync(file, 'utf8')
 /** Explains step by step why a request's signature holds or not. Names places of secrets, never a secret. */
 export const verifySource = (options: VerifyOptions, env: Environment): VerifyResult => {
   const cannot = (...lines: string[]): VerifyResult => ({ lines, exitCode: 2 })
-  const definitions = readDefinitions(options.file ?? env.SOURCES_FILE)
-  if (typeof definitions === 'string') return cannot(definitions)
-  const source = definitions.find(({ name }) => name === options.source)
+  const { sources, problems: ofFile } = readSourcesFile(options.file ?? env.SOURCES_FILE)
+  if (ofFile.length > 0) return cannot(...ofFile)
+  const source = sources.find(({ name }) => name === options.source)
   if (source === undefined) {
-    const names = definitions.map(({ name }) => name).join(', ')
+    const names = sources.map(({ name }) => name).join(', ')
     return cannot(`There is no source ${options.source}: there are ${names}.`)
   }
   if (!isSignature(source.verifier)) {
@@ -80,17 +77,4 @@ export const verifySource = (options: VerifyOptions, env: Environment): VerifyRe
     ],
     exitCode: verdict.kind === 'valid' ? 0 : 1,
   }
-}
-
-/** The sources of a file, or those that need none; a text: why the file cannot be used. */
-export const readDefinitions = (file: string | undefined): readonly SourceDefinition[] | string => {
-  if (file === undefined || file === '') return SOURCES
-  let text: string
-  try {
-    text = readText(file)
-  } catch (error) {
-    return `${file} cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown error'}).`
-  }
-  const { sources, problems } = parseSourcesFile(text)
-  return problems.length > 0 ? describeProblems(file, problems) : sources
 }

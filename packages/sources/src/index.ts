@@ -13,6 +13,7 @@ export {
   type FileProblem,
   type ParsedSourcesFile,
 } from './sources-file/parse-sources-file.ts'
+export { readSourcesFile } from './sources-file/read-sources-file.ts'
 export { stableBody } from './stable-body.ts'
 export { describeMatch, explainSignature, type ExplainedStep, type Explanation } from './verifier/explain.ts'
 export { RequestHeaders } from './verifier/request-headers.ts'

@@ -1,8 +1,7 @@
 import {
-  describeProblems,
   isSignature,
   openAccess,
-  parseSourcesFile,
+  readSourcesFile,
   settingName,
   SOURCES,
   type ReadText,
@@ -34,17 +33,17 @@ export const loadSources = (
   { profile, sourcesFile, sourceEnv }: SourcesConfig,
   readText: ReadText,
 ): LoadedSources => {
-  const named = sourcesFile === undefined ? undefined : readDefinitions(sourcesFile, readText)
-  const opened = (named?.sources ?? SOURCES).map((source) => ({
+  const read = readSourcesFile(sourcesFile, readText)
+  const opened = read.sources.map((source) => ({
     source,
     ...openAccess(source, sourceEnv, readText),
   }))
   const accesses = opened.flatMap(({ access }) => access ?? [])
-  const problems = [...(named?.problems ?? []), ...opened.flatMap((one) => one.problems)]
-  if (named !== undefined) {
+  const problems = [...read.problems, ...opened.flatMap((one) => one.problems)]
+  if (sourcesFile !== undefined) {
     const idle = opened.filter((one) => one.access === undefined && one.problems.length === 0)
     problems.push(
-      ...idle.map(({ source }) => `${sourcesFile!}: sources.${source.name}: ${howToTurnOn(source)}`),
+      ...idle.map(({ source }) => `${sourcesFile}: sources.${source.name}: ${howToTurnOn(source)}`),
     )
   } else if (accesses.length === 0 && problems.length === 0) {
     problems.push(`No source is on: ${howToTurnAnyOn()}.`)
@@ -60,18 +59,6 @@ export const loadSources = (
       ]),
     ],
   }
-}
-
-const readDefinitions = (file: string, readText: ReadText) => {
-  let text: string
-  try {
-    text = readText(file)
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
-    return { sources: [], problems: [`SOURCES_FILE: cannot read ${file} (${code ?? 'unknown error'})`] }
-  }
-  const { sources, problems } = parseSourcesFile(text)
-  return { sources, problems: problems.length === 0 ? [] : [describeProblems(file, problems)] }
 }
 
 const howToTurnOn = ({ name, verifier }: SourceDefinition): string =>

@@ -27,6 +27,11 @@ export const SETTINGS = {
     schema: setting.text(),
     help: 'Base URL of the Confluent-compatible schema registry.',
   },
+  sourcesFile: {
+    env: 'SOURCES_FILE',
+    schema: setting.optionalText(),
+    help: 'As ingress has it: a malformed body that was fixed gets its key here.',
+  },
   bodyHashKey: {
     env: 'BODY_HASH_KEY',
     schema: setting.text(''),

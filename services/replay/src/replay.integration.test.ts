@@ -1,4 +1,7 @@
 import { randomUUID } from 'node:crypto'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import {
   decodeReceivedWebhook,
   encodeDeadLetter,
@@ -26,7 +29,7 @@ let settings = isolatedKafka('replay')
 let topics = topicNames(settings.topicPrefix)
 let service: Service | undefined
 
-const startReplay = async (): Promise<void> => {
+const startReplay = async (env: Readonly<Record<string, string>> = {}): Promise<void> => {
   const config = replay.loadConfig({
     ...{
       WEIR_PROFILE: 'dev',
@@ -35,7 +38,7 @@ const startReplay = async (): Promise<void> => {
     },
     ...{ TOPIC_PARTITIONS: String(settings.topicPartitions), KAFKA_SESSION_TIMEOUT_MS: '6000' },
     ...{ SCHEMA_REGISTRY_URL: testServers().registryUrl, REPLAY_PORT: String(PORT) },
-    ...{ REPLAY_TOKENS: `ann:${TOKEN}`, DLQ_KEYS: KEYS, BODY_HASH_KEY: 'a key of the tests' },
+    ...{ REPLAY_TOKENS: `ann:${TOKEN}`, DLQ_KEYS: KEYS, BODY_HASH_KEY: 'a key of the tests', ...env },
   })
   service = await replay.start(config, { logger, metrics: new Metrics('replay') })
   await vi.waitFor(() => expect(service?.readiness()).toEqual([]), WAIT)
@@ -208,6 +211,34 @@ it('brings approved conflicts and fixed bodies back through dedup, each under a 
   expect(conflict.headers[HEADER.conflictApproved]?.toString()).toBe(
     eventKeyOf('nice', 'conflicting').toString('hex'),
   )
+}, 120_000)
+
+it('gives a fixed body the key that the sources file gives its source, as ingress would', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'weir-replay-'))
+  const file = join(folder, 'sources.yaml')
+  writeFileSync(
+    file,
+    `
+version: 1
+sources:
+  acme:
+    preset: custom
+    verifier: { header: X-Acme-Signature, algorithm: sha256, encoding: hex, content: '{body}' }
+    entityKey: '{call.id}'
+    eventType: '{type}'
+    dedupKey: '{call.id}:{n}'
+`,
+  )
+  await startReplay({ SOURCES_FILE: file })
+  rmSync(folder, { recursive: true })
+  const body = '{"call":{"id":"c-1"},"type":"ended","n":NaN}'
+  await putLetters(topics.dedupDlq, ['malformed:2'], 'invalid_json', { source: 'acme', body })
+  const fixUp = { name: 'seven', replaceText: [{ find: 'NaN', with: '7' }] }
+  await run({ kind: 'replay', filter: { stage: 'dedup' }, fixUp })
+  const [returned] = await readAll(topics.dedupReplay)
+  expect(decodeReceivedWebhook(returned!)).toMatchObject({
+    ...{ interactionId: 'c-1', eventType: 'ended', eventKey: eventKeyOf('acme', 'c-1:7') },
+  })
 }, 120_000)
 
 it('cancels, shows, exports in the shapes of earlier systems, and asks everyone for a token', async () => {

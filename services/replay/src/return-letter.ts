@@ -15,7 +15,7 @@ import {
 } from '@weir/contracts'
 import { InvalidEventError, UnknownSchemaError, type EventReader } from '@weir/event-codec'
 import { partitionOf, type OutputRecord } from '@weir/kafka'
-import { SOURCES, stableBody, type JsonValue } from '@weir/sources'
+import { stableBody, type JsonValue, type SourceDefinition } from '@weir/sources'
 import { applyFixUp } from './fix-up.ts'
 import { STAGES, type Job } from './job.ts'
 import type { Letter } from './letter.ts'
@@ -25,6 +25,7 @@ export interface ReturnOptions {
   readonly partitions: number
   readonly keys: DeadLetterKeys | undefined
   readonly bodyHashKey: string
+  readonly sources: readonly SourceDefinition[]
   readonly events: EventReader
 }
 
@@ -124,9 +125,9 @@ const returnMalformed = (
   letter: Letter,
   job: Job,
   body: Buffer,
-  { topics, partitions, bodyHashKey }: ReturnOptions,
+  { topics, partitions, bodyHashKey, sources }: ReturnOptions,
 ): OutputRecord | undefined => {
-  const source = SOURCES.find(({ name }) => name === letter.source)
+  const source = sources.find(({ name }) => name === letter.source)
   const raw = job.fixUp && applyFixUp(job.fixUp, body)
   if (source === undefined || raw === undefined) return undefined
   const payload = JSON.parse(raw.toString()) as JsonValue

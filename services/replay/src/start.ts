@@ -3,6 +3,7 @@ import { failpointsOf } from '@weir/consumer'
 import { EventReader } from '@weir/event-codec'
 import { checkTopics, openLanes, startStage, waitForBrokers } from '@weir/kafka'
 import { Closers, ConfigError, describeSettings, type Service, type ServiceDeps } from '@weir/service-kit'
+import { readSourcesFile } from '@weir/sources'
 import { buildApi } from './api.ts'
 import { SETTINGS, type ReplayConfig } from './config.ts'
 import { encodeJson, STAGES } from './job.ts'
@@ -25,6 +26,8 @@ export const start = async (config: ReplayConfig, { logger, metrics }: ServiceDe
   logger.info(describeSettings(SETTINGS, config), 'starting')
   const closers = new Closers()
   try {
+    const { sources, problems } = readSourcesFile(config.sourcesFile)
+    if (problems.length > 0) throw new ConfigError(problems.join('\n'))
     await waitForBrokers(config, logger)
     const specs = TOPIC_SPECS.filter(({ role }) => ROLES.includes(role))
     const faults = await checkTopics({ settings: config, logger, profile: config.profile, specs })
@@ -36,7 +39,7 @@ export const start = async (config: ReplayConfig, { logger, metrics }: ServiceDe
     const state = new StateView(config, topics)
     closers.add(() => Promise.all([jobLetters.close(), letters.close(), state.close()]))
     const { bodyHashKey, topicPartitions: partitions } = config
-    const owner = { topics, partitions, keys, bodyHashKey, logger, letters: jobLetters }
+    const owner = { topics, partitions, keys, bodyHashKey, sources, logger, letters: jobLetters }
     const stage = await startStage({
       // Its topics have one partition each, whatever the others have.
       settings: { ...config, topicPartitions: 1 },

@@ -1,20 +1,7 @@
-import { readFileSync } from 'node:fs'
 import { ConfigError } from '@weir/service-kit'
-import { describeProblems, parseSourcesFile, type SourceDefinition } from '@weir/sources'
+import { readSourcesFile, type SourceDefinition } from '@weir/sources'
 import { loadMappings, type MappingSet } from './load-mappings.ts'
 import type { Mapping, SourceRules } from './mapping.ts'
-
-const readSourcesFile = (file: string): readonly SourceDefinition[] => {
-  let text: string
-  try {
-    text = readFileSync(file, 'utf8')
-  } catch (error) {
-    throw new ConfigError(`SOURCES_FILE: cannot read ${file} (${(error as NodeJS.ErrnoException).code})`)
-  }
-  const { sources, problems } = parseSourcesFile(text)
-  if (problems.length > 0) throw new ConfigError(describeProblems(file, problems))
-  return sources
-}
 
 /**
  * Adds what a sources file says to mappings: a source of its own is mapped like its preset, or, where the preset has no
@@ -43,5 +30,10 @@ const asItComes = (source: string): Mapping => ({
 })
 
 /** Mappings of files and folders, the built-in ones, and those of a sources file's own sources. Throws a `ConfigError`. */
-export const readMappings = (paths: readonly string[], sourcesFile: string | undefined): MappingSet =>
-  withSourcesFile(loadMappings(paths), sourcesFile === undefined ? [] : readSourcesFile(sourcesFile))
+export const readMappings = (paths: readonly string[], sourcesFile: string | undefined): MappingSet => {
+  const mappings = loadMappings(paths)
+  if (sourcesFile === undefined) return mappings
+  const { sources, problems } = readSourcesFile(sourcesFile)
+  if (problems.length > 0) throw new ConfigError(problems.join('\n'))
+  return withSourcesFile(mappings, sources)
+}
