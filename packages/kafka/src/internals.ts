@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module'
 import type { Socket } from 'node:net'
-import type { Logger, RetryOptions, SASLOptions } from 'kafkajs'
+import type { Logger, RetryOptions, SASLOptions, Transaction } from 'kafkajs'
 
 /**
  * The parts of kafkajs that it does not export, with types: the only file that knows where they are.
@@ -110,6 +110,16 @@ interface Emitter {
     listener: (event: { readonly payload: { readonly broker: string } }) => void,
   ): unknown
 }
+
+/** Tells the coordinator of all partitions that the transaction will write to, once; a patched one has it. */
+export const addPartitions = (
+  transaction: Transaction,
+  topics: readonly {
+    readonly topic: string
+    readonly partitions: readonly { readonly partition: number }[]
+  }[],
+): Promise<void> =>
+  (transaction as Transaction & { addPartitions(wanted: typeof topics): Promise<void> }).addPartitions(topics)
 
 const ClusterClass = require('kafkajs/src/cluster') as new (options: ClusterOptions) => Cluster
 const createSocketFactory = require('kafkajs/src/network/socketFactory') as () => unknown

@@ -65,6 +65,27 @@ afterEach(async () => {
   await proxy.stop()
 })
 
+// Published kafkajs looks for a coordinator before each of a transaction's requests, and announces partitions one by one.
+it('asks once who coordinates, and announces what a transaction writes in one request', async () => {
+  const asked = new Map<Api | undefined, number>()
+  const stage = await start('proxy')
+  await running(stage)
+  await writer.write(10)
+  await copied()
+  proxy.decide = ({ api }) => {
+    asked.set(api, (asked.get(api) ?? 0) + 1)
+    return 'pass'
+  }
+  for (let n = 0; n < 5; n++) {
+    await writer.write(10)
+    await copied()
+  }
+  const transactions = asked.get('endTxn')!
+  expect(transactions).toBeGreaterThanOrEqual(5)
+  expect(asked.get('findCoordinator') ?? 0).toBeLessThan(transactions)
+  expect(asked.get('addPartitionsToTxn')).toBe(transactions)
+})
+
 describe('each record is copied once', () => {
   const faults: [string, Api, Verdict[]][] = [
     ['the commit is lost on its way to the broker', 'endTxn', ['lose-request']],
@@ -111,6 +132,23 @@ describe('each record is copied once', () => {
       const stage = await start('proxy', {
         settings: { ...settings, kafkaBrokers: proxy.brokers, transactionTimeoutMs: 30_000 },
       })
+      await copied()
+      expect(script.left()).toBe(0)
+      expect(stage.entered('backing_off')).toBe(0)
+    },
+  )
+
+  // kafkajs by itself gives up at once where offsets are concerned.
+  it.each(['addPartitionsToTxn', 'addOffsetsToTxn', 'txnOffsetCommit'] as const)(
+    'and no partition starts again when the coordinator has moved (%s)',
+    async (api) => {
+      const errors = [ERROR.notCoordinator, ERROR.coordinatorLoading, ERROR.coordinatorAway]
+      const script = proxy.script(
+        api,
+        errors.map((error) => ({ error })),
+      )
+      await writer.write(200)
+      const stage = await start('proxy')
       await copied()
       expect(script.left()).toBe(0)
       expect(stage.entered('backing_off')).toBe(0)

@@ -3,6 +3,7 @@ import type { Kafka, Producer, RecordMetadata, Transaction } from 'kafkajs'
 import { chunksOf } from './chunks.ts'
 import { kafkaErrorType } from './client.ts'
 import { StateError } from './errors.ts'
+import { addPartitions } from './internals.ts'
 import { messageOf } from './message.ts'
 import type { WrittenOffsets } from './owner.ts'
 import type { OutputRecord } from './record.ts'
@@ -36,7 +37,14 @@ const HOPELESS = new Set([
 ])
 
 const OFFSET_METADATA_BYTES_MAX = 4_096
-const BUSY_WAIT_MS = 20
+/** The coordinator takes nothing now, and has begun nothing of what it was asked. */
+const BUSY = new Set([
+  'CONCURRENT_TRANSACTIONS',
+  'GROUP_COORDINATOR_NOT_AVAILABLE',
+  'GROUP_LOAD_IN_PROGRESS',
+  'NOT_COORDINATOR_FOR_GROUP',
+])
+const BUSY_WAIT_MS = 5
 const BUSY_WAIT_MS_MAX = 500
 const CLOSE_MS_MAX = 1_000
 
@@ -143,6 +151,12 @@ export class TransactionalProducer {
       if (list) list.push(output)
       else byTarget.set(target, [output])
     }
+    const targets = [...byTarget.values()].map(([first]) => first!)
+    const topics = [...Map.groupBy(targets, ({ topic }) => topic)].map(([topic, partitions]) => ({
+      topic,
+      partitions,
+    }))
+    if (topics.length > 0) await this.#whenEnded(() => addPartitions(transaction, topics))
     const sends = [...byTarget.values()].map(async (records) => {
       const { topic, partition } = records[0]!
       for (const chunk of chunksOf(records)) {
@@ -159,7 +173,7 @@ export class TransactionalProducer {
 
   /**
    * The coordinator may still be writing the end of this id's last transaction, and takes nothing for the next one until
-   * it is done: what it has refused for that it has not begun, so it is asked again.
+   * it is done, or it has just moved: what it has refused for that it has not begun, so it is asked again.
    */
   async #whenEnded<T>(ask: () => Promise<T>): Promise<T> {
     const deadline = performance.now() + this.#busyMsMax
@@ -167,7 +181,7 @@ export class TransactionalProducer {
       try {
         return await ask()
       } catch (error) {
-        if (kafkaErrorType(error) !== 'CONCURRENT_TRANSACTIONS' || performance.now() > deadline) throw error
+        if (!BUSY.has(kafkaErrorType(error)) || performance.now() > deadline) throw error
       }
       await sleep(waitMs)
     }

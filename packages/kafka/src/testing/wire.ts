@@ -125,6 +125,15 @@ const TARGETS: Partial<Record<Api, (reader: Reader) => Target[]>> = {
     reader.forward(10)
     return readPartitions(reader, () => undefined)
   },
+  txnOffsetCommit: (reader) => {
+    reader.readString()
+    reader.readString()
+    reader.forward(10)
+    return readPartitions(reader, (one) => {
+      one.forward(8)
+      one.readString()
+    })
+  },
 }
 
 /** What an error answer has after the correlation id: partitions with the code, or the code for all. */
@@ -145,6 +154,7 @@ const ERROR_BODIES: Partial<Record<Api, (writer: Writer, answer: ErrorAnswer) =>
   listOffsets: (writer, { partitions }) =>
     writer.writeInt32(0).writeArray(partitions((one) => one.writeInt64(-1n).writeInt64(-1n))),
   addPartitionsToTxn: (writer, { partitions }) => writer.writeInt32(0).writeArray(partitions((one) => one)),
+  txnOffsetCommit: (writer, { partitions }) => writer.writeInt32(0).writeArray(partitions((one) => one)),
   initProducerId: (writer, { code }) => writer.writeInt32(0).writeInt16(code).writeInt64(-1n).writeInt16(-1),
   findCoordinator: (writer, { code }) =>
     writer.writeInt32(0).writeInt16(code).writeString(null).writeInt32(-1).writeString('').writeInt32(-1),
