@@ -37,7 +37,8 @@ export default defineConfig({
           include: ['tests/e2e/**/*.test.ts'],
           globalSetup: ['packages/testkit/src/global-setup.ts'],
           testTimeout: 240_000,
-          maxWorkers: 2,
+          // A pipeline in containers takes both cores of a small machine.
+          maxWorkers: process.env.TEST_ENVIRONMENT === 'containers' ? 1 : 2,
           // Alone on the machine: these measure nothing, but they wait for whole pipelines.
           sequence: { groupOrder: 1 },
         },

@@ -124,7 +124,8 @@ const inContainer = async (folders: Folders, kind: Kind, network: string): Promi
     },
     start: async () => {
       await handle.start()
-      while ((await handle.inspect()).State.Health?.Status !== 'healthy') await sleep(LOOK_MS)
+      const isReady = () => server.container.exec(['/bin/sh', '-c', server.probe])
+      while ((await isReady()).exitCode !== 0) await sleep(LOOK_MS)
     },
     close: () => handle.remove({ force: true, v: true }),
   }

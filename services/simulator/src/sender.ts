@@ -31,6 +31,7 @@ export class Sender {
   readonly #ledger: TruthLedger
   readonly #logger: Logger
   readonly #retries = new Map<NodeJS.Timeout, () => void>()
+  #isClosed = false
   #inFlight = 0
   #surprises = 0
   #idle: (() => void) | undefined
@@ -75,7 +76,9 @@ export class Sender {
     })
   }
 
+  /** What is in flight ends as unknown, and nothing is sent again. */
   async close(): Promise<void> {
+    this.#isClosed = true
     for (const timer of this.#retries.keys()) clearTimeout(timer)
     this.#retries.clear()
     await this.#pool.destroy()
@@ -127,7 +130,7 @@ export class Sender {
   }
 
   #retry(shipment: Shipment, attempt: number): void {
-    if (attempt >= ATTEMPTS_MAX) return
+    if (attempt >= ATTEMPTS_MAX || this.#isClosed) return
     const retry = () => {
       this.#retries.delete(timer)
       this.send([shipment], attempt + 1)

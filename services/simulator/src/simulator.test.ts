@@ -5,10 +5,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createLogger, Metrics } from '@weir/service-kit'
 import { createVerifier, RequestHeaders, SOURCES } from '@weir/sources'
-import { readTruth } from '@weir/truth'
+import { readTruth, TruthLedger } from '@weir/truth'
 import { afterEach, beforeEach, expect, it, onTestFinished } from 'vitest'
 import { loadConfig } from './config.ts'
 import { Plan } from './plan.ts'
+import { Sender } from './sender.ts'
 import { startSimulator } from './start.ts'
 
 const SECRET = 'a secret of the tests'
@@ -191,3 +192,19 @@ it('notes every request before it is sent, and tries again what was not answered
   const acked = new Set(truth.filter(({ result }) => result === 'acked').map(({ rawHash }) => rawHash))
   expect(truth.filter(({ rawHash }) => !acked.has(rawHash))).toEqual([])
 }, 60_000)
+
+it('sends nothing again once it is closed: what was in flight has no known result', async () => {
+  const arrived = Promise.withResolvers<undefined>()
+  const server = createServer(() => arrived.resolve(undefined))
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  onTestFinished(() => void server.close())
+  const ledger = TruthLedger.open(truthDir, 'run')
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const sender = new Sender(url, ledger, createLogger('test', 'silent'))
+  sender.send(shipments(1))
+  await arrived.promise
+  await sender.close()
+  ledger.close()
+  await sender.drain(60_000)
+  expect(sender.counts).toMatchObject({ sent: 1, unknown: 1 })
+})

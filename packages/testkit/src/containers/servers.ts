@@ -24,6 +24,11 @@ export interface ServerContainer {
   readonly here: string
   /** `host:port` on the containers' network. */
   readonly inside: string
+  /**
+   * For a shell in the container: succeeds once it is ready. Not a health check of the engine, which would start a
+   * process in each container every second for as long as the tests run.
+   */
+  readonly probe: string
 }
 
 export interface ServerContainerOptions {
@@ -37,19 +42,16 @@ const START_MS_MAX = 240_000
 const USER = 'weir'
 
 /** Shells of the public images lack curl and the like: bash alone asks. */
-const asks = (port: number, request?: string, answer?: string) => {
+const asks = (port: number, request?: string, answer?: string): string => {
   const open = `exec 3<>/dev/tcp/127.0.0.1/${port}`
-  const talk = `printf '${request ?? ''}\\r\\n\\r\\n' >&3; read -t 8 -u 3 -r line; [[ $line == *'${answer ?? ''}'* ]]`
-  return healthCheck(['CMD', 'bash', '-c', request === undefined ? open : `${open}; ${talk}`])
+  const talk = `printf "${request ?? ''}\\r\\n\\r\\n" >&3; read -t 8 -u 3 -r line; [[ $line == *"${answer ?? ''}"* ]]`
+  return `bash -c '${request === undefined ? open : `${open}; ${talk}`}'`
 }
-
-const healthCheck = (test: ['CMD', ...string[]]) => ({
-  ...{ test, interval: 1_000, timeout: 10_000, retries: 200, startPeriod: START_MS_MAX },
-})
 
 const start = async (
   container: GenericContainer,
   ports: { readonly container: number; readonly host: number },
+  probe: string,
   { network, name, logsDir }: ServerContainerOptions,
   /** Where it listens on the network; default: as here. */
   portInside = ports.container,
@@ -61,17 +63,17 @@ const start = async (
     .withName(name)
     .withExposedPorts(ports)
     .withLogConsumer((lines) => lines.pipe(log, { end: false }))
-    .withWaitStrategy(Wait.forHealthCheck())
+    .withWaitStrategy(Wait.forSuccessfulCommand(probe))
     .withStartupTimeout(START_MS_MAX)
     .start()
-  return { container: started, here: `127.0.0.1:${ports.host}`, inside: `${name}:${portInside}` }
+  return { container: started, here: `127.0.0.1:${ports.host}`, inside: `${name}:${portInside}`, probe }
 }
 
 /** One broker. Clients here and on the network are told different addresses, so it has a listener for each. */
 export const startKafkaContainer = async (options: ServerContainerOptions): Promise<ServerContainer> => {
   const [host] = await freePorts(1)
   const { name } = options
-  const container = new GenericContainer(imageOf('kafka')).withHealthCheck(asks(9092)).withEnvironment({
+  const container = new GenericContainer(imageOf('kafka')).withEnvironment({
     CLUSTER_ID: 'd2Vpci10ZXN0LXN0YWNrMQ',
     KAFKA_HEAP_OPTS: '-Xms256m -Xmx768m',
     KAFKA_NODE_ID: '1',
@@ -95,30 +97,32 @@ export const startKafkaContainer = async (options: ServerContainerOptions): Prom
     KAFKA_SHARE_COORDINATOR_STATE_TOPIC_MIN_ISR: '1',
     KAFKA_TRANSACTION_ABORT_TIMED_OUT_TRANSACTION_CLEANUP_INTERVAL_MS: '1000',
   })
-  return start(container, { container: 19_092, host: host! }, options, 9092)
+  return start(container, { container: 19_092, host: host! }, asks(9092), options, 9092)
 }
 
 export const startRegistryContainer = async (options: ServerContainerOptions): Promise<ServerContainer> => {
   const [host] = await freePorts(1)
-  const container = new GenericContainer(imageOf('registry'))
-    .withEnvironment({
-      // Restarted by tests, and records hold its ids.
-      QUARKUS_DATASOURCE_JDBC_URL: 'jdbc:h2:file:/tmp/registry;DB_CLOSE_ON_EXIT=FALSE;WRITE_DELAY=0',
-      // The first connection may take long on a busy machine, and without it the registry never gets ready.
-      QUARKUS_DATASOURCE_JDBC_ACQUISITION_TIMEOUT: '60',
-      JAVA_OPTIONS: '-Xmx384m',
-    })
-    .withHealthCheck(asks(8080, 'GET /health/ready HTTP/1.0', ' 200 '))
-  return start(container, { container: 8080, host: host! }, options)
+  const container = new GenericContainer(imageOf('registry')).withEnvironment({
+    // Restarted by tests, and records hold its ids.
+    QUARKUS_DATASOURCE_JDBC_URL: 'jdbc:h2:file:/tmp/registry;DB_CLOSE_ON_EXIT=FALSE;WRITE_DELAY=0',
+    // The first connection may take long on a busy machine, and without it the registry never gets ready.
+    QUARKUS_DATASOURCE_JDBC_ACQUISITION_TIMEOUT: '60',
+    JAVA_OPTIONS: '-Xmx384m',
+  })
+  const probe = asks(8080, 'GET /health/ready HTTP/1.0', ' 200 ')
+  return start(container, { container: 8080, host: host! }, probe, options)
 }
 
 export const startPostgresContainer = async (options: ServerContainerOptions): Promise<ServerContainer> => {
   const [host] = await freePorts(1)
-  const container = new GenericContainer(imageOf('postgres'))
-    .withEnvironment({ POSTGRES_USER: USER, POSTGRES_DB: USER, POSTGRES_PASSWORD: USER })
-    // Over TCP, because the server that initialises the data listens on a socket only.
-    .withHealthCheck(healthCheck(['CMD', 'pg_isready', '-h', '127.0.0.1', '-U', USER, '-d', USER]))
-  return start(container, { container: 5432, host: host! }, options)
+  const container = new GenericContainer(imageOf('postgres')).withEnvironment({
+    POSTGRES_USER: USER,
+    POSTGRES_DB: USER,
+    POSTGRES_PASSWORD: USER,
+  })
+  // Over TCP, because the server that initialises the data listens on a socket only.
+  const probe = `pg_isready -h 127.0.0.1 -U ${USER} -d ${USER}`
+  return start(container, { container: 5432, host: host! }, probe, options)
 }
 
 /** With one organisation, bucket and token. */
@@ -127,17 +131,16 @@ export const startInfluxContainer = async (
   access: { readonly token: string; readonly org: string; readonly bucket: string },
 ): Promise<ServerContainer> => {
   const [host] = await freePorts(1)
-  const container = new GenericContainer(imageOf('influxdb'))
-    .withEnvironment({
-      DOCKER_INFLUXDB_INIT_MODE: 'setup',
-      DOCKER_INFLUXDB_INIT_USERNAME: USER,
-      DOCKER_INFLUXDB_INIT_PASSWORD: access.token,
-      DOCKER_INFLUXDB_INIT_ADMIN_TOKEN: access.token,
-      DOCKER_INFLUXDB_INIT_ORG: access.org,
-      DOCKER_INFLUXDB_INIT_BUCKET: access.bucket,
-    })
-    .withHealthCheck(asks(8086, 'GET /ping HTTP/1.0', ' 204 '))
-  return start(container, { container: 8086, host: host! }, options)
+  const container = new GenericContainer(imageOf('influxdb')).withEnvironment({
+    DOCKER_INFLUXDB_INIT_MODE: 'setup',
+    DOCKER_INFLUXDB_INIT_USERNAME: USER,
+    DOCKER_INFLUXDB_INIT_PASSWORD: access.token,
+    DOCKER_INFLUXDB_INIT_ADMIN_TOKEN: access.token,
+    DOCKER_INFLUXDB_INIT_ORG: access.org,
+    DOCKER_INFLUXDB_INIT_BUCKET: access.bucket,
+  })
+  const probe = asks(8086, 'GET /ping HTTP/1.0', ' 204 ')
+  return start(container, { container: 8086, host: host! }, probe, options)
 }
 
 export const postgresUrl = (address: string): string => `postgres://${USER}:${USER}@${address}/${USER}`

@@ -38,6 +38,8 @@ class ServiceContainer extends GenericContainer {
   constructor(image: string) {
     super(image)
     this.hostConfig.ReadonlyRootfs = true
+    // The tests ask by themselves, and a process of Node every few seconds is much where many services share two cores.
+    this.createOpts.Healthcheck = { Test: ['NONE'] }
     this.withDroppedCapabilities('ALL').withTmpFs({ '/tmp': 'rw' }).withWaitStrategy(startedIsEnough)
   }
 }
