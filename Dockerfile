@@ -29,7 +29,9 @@ LABEL org.opencontainers.image.title="Weir" \
 WORKDIR /weir
 # The heap takes its share of the container's memory limit; filters, caches and buffers live beside it.
 # Every service answers its probes on one port here, so that one health check fits all.
+# Names are looked up by the thread pool: those of a broker that is gone may hang, and must not hold up the others.
 ENV NODE_ENV=production \
+    UV_THREADPOOL_SIZE=32 \
     NODE_OPTIONS=--max-old-space-size-percentage=60 \
     STATE_DIR=/var/lib/weir/dedup \
     TRUTH_DIR=/var/lib/weir/truth \

@@ -1,9 +1,10 @@
-import { connect, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { Worker } from 'node:worker_threads'
 import { exchangeRaw } from '../raw-exchange.ts'
 import type { Rig } from '../rig/rig.ts'
 import { securityCase, type SecurityCase } from '../security-case.ts'
 import { bodyOf, signedHeaders } from '../source-under-test.ts'
+import type { CrowdOptions } from './slow-crowd.ts'
 
 const START = 'POST /webhooks/nice HTTP/1.1\r\nhost: weir\r\n'
 const WHOLE_HEAD = `${START}content-type: application/json\r\ncontent-length: 100\r\n\r\n`
@@ -65,46 +66,6 @@ const slowCases = (): SecurityCase[] =>
     }),
   )
 
-/** Holds `count` connections that never finish their headers, and opens another for each that is ended. */
-class SlowCrowd {
-  readonly #port: number
-  readonly #sockets = new Set<Socket>()
-  readonly #drip: NodeJS.Timeout
-  #isOver = false
-
-  constructor(port: number, count: number) {
-    this.#port = port
-    for (let i = 0; i < count; i++) this.#open()
-    this.#drip = setInterval(() => {
-      for (const socket of this.#sockets) socket.write('x')
-    }, 1_000)
-  }
-
-  get size(): number {
-    return this.#sockets.size
-  }
-
-  end(): void {
-    this.#isOver = true
-    clearInterval(this.#drip)
-    for (const socket of this.#sockets) socket.destroy()
-  }
-
-  #open(): void {
-    const socket = connect({ port: this.#port, host: '127.0.0.1' })
-    socket.on('error', () => undefined)
-    socket.once('connect', () => {
-      this.#sockets.add(socket)
-      socket.write(`${START}x-slow: `)
-    })
-    socket.once('close', () => {
-      this.#sockets.delete(socket)
-      if (!this.#isOver) this.#open()
-    })
-    socket.resume()
-  }
-}
-
 const GAP_MS = 20
 
 /** Sends good requests one after the other for `forMs` and says what came back and how late the slowest 1% were. */
@@ -129,15 +90,18 @@ const crowdCase = (tier: 'short' | 'full', count: number, limitMs: number, forMs
     `slow: ${count} slow connections, p99 of the others under ${limitMs} ms`,
     '200, in time',
     async (rig) => {
-      const crowd = new SlowCrowd(rig.ingress.port, count)
+      const workerData: CrowdOptions = { port: rig.ingress.port, count, start: `${START}x-slow: ` }
+      const crowd = new Worker(new URL('./slow-crowd.ts', import.meta.url), { workerData })
+      let size = 0
+      crowd.on('message', (open: number) => (size = open))
       try {
         const deadline = performance.now() + 10_000
-        while (crowd.size < count * 0.9 && performance.now() < deadline) await sleep(20)
-        if (crowd.size < count * 0.9) return `only ${crowd.size} connections`
+        while (size < count * 0.9 && performance.now() < deadline) await sleep(20)
+        if (size < count * 0.9) return `only ${size} connections`
         const { statuses, p99 } = await measure(rig, forMs)
         return `${statuses}, ${p99 < limitMs ? 'in time' : `p99 ${Math.round(p99)} ms`}`
       } finally {
-        crowd.end()
+        await crowd.terminate()
       }
     },
     { tier },
