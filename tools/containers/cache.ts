@@ -1,12 +1,6 @@
 import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs'
-import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
-
-/** What is built once for this user and serves every clone. */
-export const cacheFolder = (env: NodeJS.ProcessEnv = process.env): string => {
-  const { XDG_CACHE_HOME = '' } = env
-  return join(XDG_CACHE_HOME === '' ? join(homedir(), '.cache') : XDG_CACHE_HOME, 'weir')
-}
+import { cacheFolder } from '../../packages/local-stack/src/index.ts'
 
 /**
  * Fills a folder of the cache once. Two at the same time do not clash: each fills its own, and the later one is

@@ -5,9 +5,9 @@ import { mkdir, mkdtemp, rm, symlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { isRunning, tryLock } from '../../packages/local-stack/src/index.ts'
+import { cacheFolder, isRunning, tryLock } from '../../packages/local-stack/src/index.ts'
 import { extractPackages, hasApt } from './debian.ts'
-import { cacheFolder, ensureCached } from './cache.ts'
+import { ensureCached } from './cache.ts'
 import { outputOf } from './run.ts'
 
 /** A Docker engine that answers. */

@@ -9,7 +9,8 @@ import {
   rmSync,
   statSync,
 } from 'node:fs'
-import { basename, delimiter, dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
+import { programFolders } from './config.ts'
 import type { Folders } from './folders.ts'
 import { isRunning } from './identity.ts'
 import { STOP_MS_MAX } from './leftovers.ts'
@@ -72,7 +73,7 @@ const fingerprint = (files: readonly string[]): string => {
 
 const programPath = (program: string): string => {
   if (program.includes('/')) return program
-  const candidates = (process.env.PATH ?? '').split(delimiter).map((folder) => join(folder, program))
+  const candidates = programFolders().map((folder) => join(folder, program))
   return candidates.find(isExecutable) ?? program
 }
 

@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
-import { ensureFolder, folders, weirHome } from './folders.ts'
+import { ensureFolder, folders } from './folders.ts'
 
 let home = ''
 beforeEach(() => {
@@ -35,7 +35,6 @@ it('leaves no half-filled folder, and begins again', async () => {
 })
 
 it('keeps the state of a subfolder apart, and downloads together', () => {
-  expect(weirHome({ WEIR_HOME: home })).toBe(home)
   const [all, one] = [folders(home), folders(home, 'one')]
   expect(one.downloads).toBe(all.downloads)
   expect(one.state).toBe(join(home, 'one', 'state'))

@@ -1,5 +1,5 @@
 import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs'
-import { dirname, join, resolve } from 'node:path'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { withLock } from './lock.ts'
 
@@ -16,9 +16,6 @@ export interface Folders {
   /** Pid files and the lock of the run. */
   readonly run: string
 }
-
-export const weirHome = (env: Readonly<Record<string, string | undefined>> = process.env): string =>
-  resolve(env.WEIR_HOME ?? join(ROOT, '.weir'))
 
 /** `under`: a subfolder with state of its own; downloads are shared. */
 export const folders = (home: string, under = '.'): Folders => ({

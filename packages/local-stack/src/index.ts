@@ -1,3 +1,4 @@
+export { cacheFolder, weirHome } from './config.ts'
 export * from './folders.ts'
 export { isRunning } from './identity.ts'
 export * from './influx.ts'

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { chmodSync, existsSync, mkdirSync, renameSync, rmSync } from 'node:fs'
-import { homedir } from 'node:os'
 import { delimiter, join } from 'node:path'
+import { cacheFolder, programFolders, type Environment } from './config.ts'
 import { ensureFolder, type Folders } from './folders.ts'
 import { runToEnd, startProcess, waitUntilReady } from './process.ts'
 import { activeRustToolchain } from './programs.ts'
@@ -12,22 +12,19 @@ const MODULE = 'github.com/influxdata/influxdb/v2/cmd/influxd'
 /** Finds the part of Flux that is written in Rust, and builds it. */
 const PKG_CONFIG = 'github.com/influxdata/pkg-config@v0.3.0'
 
-type Env = Readonly<Record<string, string | undefined>>
-
 /** Outside of the clone: the build takes minutes, and every clone on the machine can use the one binary. */
-const cacheFolder = (env: Env = process.env): string =>
-  join(env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'weir', `influxdb-${VERSION}`)
+const folder = (): string => join(cacheFolder(), `influxdb-${VERSION}`)
 
-export const isInflux2Built = (): boolean => existsSync(cacheFolder())
+export const isInflux2Built = (): boolean => existsSync(folder())
 
 /** Built from its Go module with Go and cargo, about five minutes of two idle cores. Only the binary is kept. */
 export const buildInflux2 = (folders: Folders): Promise<void> =>
-  ensureFolder(cacheFolder(), async (temporary) => {
+  ensureFolder(folder(), async (temporary) => {
     const work = join(temporary, 'build')
     const bin = join(work, 'bin')
     mkdirSync(bin, { recursive: true })
     const toolchain = await activeRustToolchain()
-    const step = (name: string, args: readonly string[], env: Env = {}): Promise<void> =>
+    const step = (name: string, args: readonly string[], env: Environment = {}): Promise<void> =>
       runToEnd(folders.run, {
         name: `influx2-${name}`,
         command: 'nice',
@@ -44,7 +41,7 @@ export const buildInflux2 = (folders: Folders): Promise<void> =>
       'build',
       ['build', '-trimpath', `-ldflags=-s -w -X main.version=${VERSION}`, '-o', output, MODULE],
       {
-        PATH: [bin, process.env.PATH ?? ''].join(delimiter),
+        PATH: [bin, ...programFolders()].join(delimiter),
         RUSTFLAGS: '--cap-lints=warn',
         ...(toolchain !== undefined && { RUSTUP_TOOLCHAIN: toolchain }),
       },
@@ -70,7 +67,7 @@ export const startInflux2 = async (options: {
   mkdirSync(dataDir, { recursive: true })
   const child = startProcess(folders.run, {
     name: 'influx2',
-    command: join(cacheFolder(), 'influxd'),
+    command: join(folder(), 'influxd'),
     args: [
       ...['--reporting-disabled', '--ui-disabled', '--log-level', 'error'],
       ...['--http-bind-address', `127.0.0.1:${port}`, '--bolt-path', join(dataDir, 'influxd.bolt')],

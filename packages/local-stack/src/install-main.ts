@@ -3,7 +3,8 @@
 import { createHash } from 'node:crypto'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { folders, ROOT, weirHome } from './folders.ts'
+import { weirHome } from './config.ts'
+import { folders, ROOT } from './folders.ts'
 import { withLock } from './lock.ts'
 import { runToEnd } from './process.ts'
 

@@ -3,6 +3,7 @@ import { closeSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, write
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { childEnvironment } from './config.ts'
 import { identify } from './identity.ts'
 import { signalGroup, STOP_MS_MAX, type PidFile, type StopSignal } from './leftovers.ts'
 
@@ -97,7 +98,7 @@ export const startProcess = (runDir: string, spec: ProcessSpec): LocalProcess =>
     stdio: [spec.input === undefined ? 'ignore' : 'pipe', log, log],
     detached: true,
     cwd: spec.cwd,
-    env: { ...process.env, ...spec.env },
+    env: childEnvironment(spec.env),
     ...(spec.uid !== undefined && { uid: spec.uid }),
     ...(spec.gid !== undefined && { gid: spec.gid }),
   })

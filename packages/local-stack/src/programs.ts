@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { javaHome } from './config.ts'
 
 const execute = promisify(execFile)
 export const JAVA_MAJOR_MIN = 17
@@ -16,10 +17,9 @@ const outputOf = async (command: string, args: readonly string[]): Promise<strin
 }
 
 /** `java` of JAVA_HOME or the path, or undefined when there is none of version 17 or later. */
-export const findJava = async (
-  env: Readonly<Record<string, string | undefined>> = process.env,
-): Promise<string | undefined> => {
-  const java = env.JAVA_HOME === undefined ? 'java' : join(env.JAVA_HOME, 'bin', 'java')
+export const findJava = async (): Promise<string | undefined> => {
+  const home = javaHome()
+  const java = home === undefined ? 'java' : join(home, 'bin', 'java')
   const version = /version "(\d+)/.exec((await outputOf(java, ['-version'])) ?? '')?.[1]
   return version !== undefined && Number(version) >= JAVA_MAJOR_MIN ? java : undefined
 }
