@@ -57,9 +57,16 @@ it('S3-04 keeps every event of a drifting day, as a row or a dead letter, and af
   expect(drifted.totals.unique).toBe(drifted.totals.rows + held)
   for (const reason of DECIDED) expect(await replay.count({ ...letters, reason })).toBeGreaterThan(5)
 
-  // Every shape has its number, and two of them their difference.
-  const listed = (await weir(pipeline, 'schema', 'ls')).stdout.split('\n').map((line) => line.split('  '))
-  const shapes = listed.filter(([source, type]) => source === 'cxone-dataaction' && type !== undefined)
+  // Every shape gets its number, behind what makes the rows, and two of them have their difference.
+  let shapes: string[][] = []
+  await pipeline.until(async () => {
+    const { stdout } = await weir(pipeline, 'schema', 'ls')
+    shapes = stdout
+      .split('\n')
+      .map((line) => line.split('  '))
+      .filter(([source, type]) => source === 'cxone-dataaction' && type !== undefined)
+    return shapes.length >= 2
+  })
   const numbers = shapes.map(([, , version]) => Number(version))
   expect(numbers).toEqual(numbers.map((_, index) => index + 2))
   const [first, second] = shapes.map(([, , , shape]) => shape!) as [string, string]
