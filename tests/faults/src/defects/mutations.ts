@@ -125,6 +125,12 @@ export const MUTATIONS = {
       find: 'if (failed) throw (failed as PromiseRejectedResult).reason',
       replace: 'void failed',
     },
+    // Given up before the partition has another leader, while the coordinators still answer.
+    {
+      file: 'packages/kafka/src/stage.ts',
+      find: 'const kafka = kafkaClient({ ...client,',
+      replace: 'const kafka = kafkaClient({ ...client, retry: { retries: 1 },',
+    },
   ],
   /** A request that got no answer gives its sequence numbers back: the next records take them, and the broker drops those as repeats. */
   idempotent_lanes: [
