@@ -147,6 +147,8 @@ const run = (node, args) =>
       env: {
         ...process.env,
         WEIR_HOME: HOME,
+        // Types are stripped and code is compiled once, not in each process: a third of the time to start.
+        NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE ?? join(HOME, 'compile-cache'),
         PATH: [dirname(node), join(ROOT, 'node_modules', '.bin'), process.env.PATH ?? ''].join(delimiter),
       },
     })
