@@ -125,11 +125,11 @@ export const MUTATIONS = {
       find: 'if (failed) throw (failed as PromiseRejectedResult).reason',
       replace: 'void failed',
     },
-    // Given up before the partition has another leader, while the coordinators still answer.
+    // A send is given up before the partition has another leader; what coordinators are asked is not.
     {
-      file: 'packages/kafka/src/stage.ts',
-      find: 'const kafka = kafkaClient({ ...client,',
-      replace: 'const kafka = kafkaClient({ ...client, retry: { retries: 1 },',
+      file: 'packages/kafka/src/transactional-producer.ts',
+      find: 'allowAutoTopicCreation: false,',
+      replace: 'allowAutoTopicCreation: false, retry: { retries: 1 },',
     },
   ],
   /** A request that got no answer gives its sequence numbers back: the next records take them, and the broker drops those as repeats. */
