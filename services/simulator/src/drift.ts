@@ -1,5 +1,5 @@
 import type { JsonObject, JsonValue } from '@weir/sources'
-import type { Random } from './random.ts'
+import type { Random } from '@weir/truth'
 
 /** Declared versions; each has the fields of those before it and one more. */
 const VERSIONS = 5

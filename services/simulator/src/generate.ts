@@ -1,9 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import type { RouteAnswer } from '@weir/service-kit'
-import type { OperationResult } from '@weir/truth'
+import { Random, type OperationResult } from '@weir/truth'
 import type { SimulatorConfig } from './config.ts'
 import { CHANNELS, routedBody, type Channel } from './payloads.ts'
-import { Random } from './random.ts'
 import type { Sender } from './sender.ts'
 import { packEvent } from './shipment.ts'
 

@@ -1,5 +1,5 @@
 import type { JsonObject, SourceName } from '@weir/sources'
-import type { Random } from './random.ts'
+import type { Random } from '@weir/truth'
 
 export interface Payload {
   readonly source: SourceName

@@ -1,7 +1,7 @@
+import { Random } from '@weir/truth'
 import type { SimulatorConfig } from './config.ts'
 import { driftOf } from './drift.ts'
 import { PayloadMaker } from './payloads.ts'
-import { Random } from './random.ts'
 import { packEvent, packForged, packMalformed, type Shipment } from './shipment.ts'
 
 const MALFORMED = 0.01

@@ -1,8 +1,8 @@
 import { fileURLToPath } from 'node:url'
+import { Random } from '@weir/truth'
 import { CRASH_POINTS } from '../plan/crash-points.ts'
 import { SHORT_PAUSE_MS, visitOf } from '../plan/plan.ts'
 import type { Fault, Lane, Step } from '../plan/step.ts'
-import { Random } from '../random.ts'
 import type { MutationName } from './mutations.ts'
 
 /** A fault of the product itself, and the run that must find it. */

@@ -1,6 +1,5 @@
-import type { OperationResult, TruthLedger } from '@weir/truth'
 import { Pool } from 'undici'
-import { Random } from '../random.ts'
+import { Random, type OperationResult, type TruthLedger } from '@weir/truth'
 import { DueQueue } from './due-queue.ts'
 import { InFlightBound } from './in-flight-bound.ts'
 import { Latency } from './latency.ts'

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { JsonObject, SourceName } from '@weir/sources'
-import { Random } from '../random.ts'
+import { Random } from '@weir/truth'
 import { packEvent, packForged, packMalformed, type Shipment } from './shipment.ts'
 
 interface Call {

@@ -1,4 +1,4 @@
-import { Random } from '../random.ts'
+import { Random } from '@weir/truth'
 import { BUDGET_MS, SERVICE_KINDS, type ServiceKind } from '../rig/layout.ts'
 import { CRASH_POINTS, type CrashPoint } from './crash-points.ts'
 import type { BrokerRole, Fault, Lane } from './step.ts'

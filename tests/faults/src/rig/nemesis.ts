@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { Random } from '@weir/truth'
 import type { Load } from '../load/load.ts'
 import { describeFault, type BrokerRole, type Fault, type Lane, type Step } from '../plan/step.ts'
-import { Random } from '../random.ts'
 import { allInSync, nodeOf } from './cluster-state.ts'
 import type { Instance } from './instance.ts'
 import { BROKERS, PARTITIONS } from './layout.ts'

@@ -20,19 +20,24 @@ export class Random {
     return this.next() < probability
   }
 
+  /** A whole number in [0, limit). */
+  below(limit: number): number {
+    return Math.floor(this.next() * limit)
+  }
+
   /** A whole number in [from, to]. */
   between(from: number, to: number): number {
-    return from + Math.floor(this.next() * (to - from + 1))
+    return from + this.below(to - from + 1)
   }
 
   pick<T>(list: readonly T[]): T {
-    return list[this.between(0, list.length - 1)]!
+    return list[this.below(list.length)]!
   }
 
   shuffle<T>(list: readonly T[]): T[] {
     const shuffled = [...list]
     for (let i = shuffled.length - 1; i > 0; i--) {
-      const j = this.between(0, i)
+      const j = this.below(i + 1)
       ;[shuffled[i], shuffled[j]] = [shuffled[j]!, shuffled[i]!]
     }
     return shuffled
