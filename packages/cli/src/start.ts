@@ -7,9 +7,11 @@ import {
   folders as foldersOf,
   hasDockerCompose,
   ROOT,
+  StoppedError,
   stopLeftovers,
   stopOwn,
   tryLock,
+  watchForStop,
   weirHome,
   type Folders,
 } from '@weir/local-stack'
@@ -29,7 +31,6 @@ import {
   type Servers,
 } from './servers.ts'
 import { createTopics, localEnvironment, startServices, type RunningServices } from './services.ts'
-import { StoppedError, watchForStop } from './stop-request.ts'
 import { describeSummary, summarise, type Summary } from './summary.ts'
 
 export interface StartOptions {

@@ -1,5 +1,5 @@
 import { rmSync, writeFileSync } from 'node:fs'
-import { folders as foldersOf, weirHome } from '@weir/local-stack'
+import { folders as foldersOf, StoppedError, watchForStop, weirHome } from '@weir/local-stack'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { loadConfig } from './config.ts'
 import { DEFECTS } from './defects/defects.ts'
@@ -39,20 +39,7 @@ const progress = (text: string): void => {
   process.stderr.write(`${at} s  ${text}\n`)
 }
 
-const stop = Promise.withResolvers<never>()
-stop.promise.catch(() => undefined)
-let signals = 0
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-  process.on(signal, () => {
-    signals += 1
-    if (signals > 2) process.exit(130)
-    stop.reject(new Error(`stopped by ${signal}`))
-  })
-}
-const parent = process.ppid
-setInterval(() => {
-  if (process.ppid !== parent) stop.reject(new Error('the parent has ended'))
-}, 500).unref()
+const stop = watchForStop()
 
 const program = new Command('faults')
   .description(
@@ -105,7 +92,7 @@ const runAll = async (options: Options): Promise<number> => {
     )
     const result = await runOnce({
       ...{ tierName: options.tier, tier, events, seed: segmentSeed, only: options.only, defect },
-      ...{ folders, portBase, progress, stopped: stop.promise },
+      ...{ folders, portBase, progress, stopped: stop.requested },
     })
     results.push(result)
     process.stdout.write(`${describeSummary(result.summary)}\n`)
@@ -154,6 +141,11 @@ program.action(async (given: Omit<Options, 'seed'> & { readonly seed?: number })
   try {
     process.exitCode = await runAll({ ...given, seed: given.seed ?? Date.now() % 1_000_000 })
   } catch (error) {
+    if (error instanceof StoppedError) {
+      progress(`stopped (${error.message})`)
+      process.exitCode = 130
+      return
+    }
     progress(`the run has failed: ${(error as Error).stack ?? ''}`)
     process.exitCode = 2
   }
