@@ -2,6 +2,11 @@ import bloomFilters from 'bloom-filters'
 import type { KeyProbe } from './key-hashing.ts'
 
 const TWO_TO_32 = 4_294_967_296
+/**
+ * Two hashes scaled to few bits are alike for too many keys: sized for fewer than this, a filter errs far more often
+ * than the formula says, for 64 keys eight times as often.
+ */
+const KEYS_MIN = 4_096
 
 /**
  * A Bloom filter of event keys: false means never added, true means look it up.
@@ -25,7 +30,7 @@ export class KeyFilter {
   }
 
   static create(capacity: number, errorRate: number): KeyFilter {
-    return new KeyFilter(bloomFilters.BloomFilter.create(Math.max(1, capacity), errorRate))
+    return new KeyFilter(bloomFilters.BloomFilter.create(Math.max(KEYS_MIN, capacity), errorRate))
   }
 
   /** Of what `bytes` gave for a filter of this size; `bytes` is taken over, not copied. */
@@ -78,4 +83,4 @@ export class KeyFilter {
 
 /** Bytes of a filter: the optimal m = -n ln p / (ln 2)^2 bits. */
 export const filterBytes = (capacity: number, errorRate: number): number =>
-  Math.ceil((-capacity * Math.log(errorRate)) / Math.LN2 ** 2 / 8)
+  Math.ceil((-Math.max(KEYS_MIN, capacity) * Math.log(errorRate)) / Math.LN2 ** 2 / 8)
