@@ -19,14 +19,18 @@ export const isPortFree = async (port: number): Promise<boolean> =>
 const FREE_PORT_MIN = 26_000
 const FREE_PORT_MAX = 32_767
 
-/** Ports that were free a moment ago, all different. */
+/** In turn, from anywhere: what was handed out may not be in use yet. */
+let next = randomInt(FREE_PORT_MIN, FREE_PORT_MAX)
+
+/** Ports that were free a moment ago, none that this process was given shortly before. */
 export const freePorts = async (count: number): Promise<readonly number[]> => {
-  const ports = new Set<number>()
-  while (ports.size < count) {
-    const port = randomInt(FREE_PORT_MIN, FREE_PORT_MAX)
-    if (!ports.has(port) && (await isPortFree(port))) ports.add(port)
+  const ports: number[] = []
+  while (ports.length < count) {
+    const port = next
+    next = port < FREE_PORT_MAX ? port + 1 : FREE_PORT_MIN
+    if (await isPortFree(port)) ports.push(port)
   }
-  return [...ports]
+  return ports
 }
 
 /** Sends `request` and gives the first bytes of the answer to `accept`; false when there is none within 2 s. */
