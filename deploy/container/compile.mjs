@@ -1,4 +1,4 @@
-// Fills NODE_COMPILE_CACHE with all that a service or a `weir` command may load, and runs none of it.
+// Fills NODE_COMPILE_CACHE with what services and the `weir` command load, and starts none of them.
 import { readdirSync } from 'node:fs'
 
 const services = new URL('../../services/', import.meta.url)
