@@ -1,9 +1,10 @@
+import { isContainer, isJsonObject, isNumber, numberText } from '@weir/exact-json'
 import type { Identified, Identity, JsonObject, JsonValue } from './source.ts'
 
 const ID_BYTES_MAX = 512
 
 export const asObject = (value: JsonValue | undefined): JsonObject | undefined =>
-  typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as JsonObject) : undefined
+  isJsonObject(value) ? value : undefined
 
 export const identified = (identity: Identity): Identified => ({ kind: 'identified', identity })
 
@@ -25,9 +26,9 @@ export const wrongType = (field: string, wanted: string, answer?: string): Ident
   },
 })
 
-/** An identifier: a text that is not empty, not absurdly long, and the same in every store: no NUL, no lone surrogate. A finite number is taken as its text. */
+/** An identifier: a text that is not empty, not absurdly long, and the same in every store: no NUL, no lone surrogate. A number is taken as the digits that were sent. */
 export const idOf = (value: JsonValue | undefined): string | undefined => {
-  const text = typeof value === 'number' ? String(value) : value
+  const text = isNumber(value) ? numberText(value) : value
   if (typeof text !== 'string' || text === '' || Buffer.byteLength(text) > ID_BYTES_MAX) return undefined
   return text.isWellFormed() && !text.includes('\0') ? text : undefined
 }
@@ -42,13 +43,13 @@ export const sequenceOf = (value: JsonValue | undefined): number | undefined => 
 export const momentOf = (value: JsonValue | undefined): string | undefined => idOf(value)
 
 export const typeName = (value: JsonValue): string =>
-  value === null ? 'null' : Array.isArray(value) ? 'array' : typeof value
+  value === null ? 'null' : Array.isArray(value) ? 'array' : isNumber(value) ? 'number' : typeof value
 
 /** The value at a path of names, and of places in arrays; undefined where there is none. Own properties only. */
 export const valueAt = (payload: JsonValue, path: readonly string[]): JsonValue | undefined => {
   let value: JsonValue | undefined = payload
   for (const name of path) {
-    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, name)) return undefined
+    if (!isContainer(value) || !Object.hasOwn(value, name)) return undefined
     value = (value as JsonObject)[name]
   }
   return value

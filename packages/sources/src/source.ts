@@ -1,9 +1,8 @@
 import type { DeadLetterReason } from '@weir/contracts'
+import type { JsonObject, JsonValue } from '@weir/exact-json'
 import type { VerifierSpec } from './verifier/spec.ts'
 
-export type JsonValue =
-  string | number | boolean | null | readonly JsonValue[] | { readonly [key: string]: JsonValue }
-export type JsonObject = Readonly<Record<string, JsonValue>>
+export type { JsonObject, JsonValue }
 
 /** The sources that are there without a sources file. */
 export type SourceName = 'cxone' | 'cognigy' | 'cxone-dataaction' | 'nice'

@@ -1,3 +1,4 @@
+import { parseExactJson } from '@weir/exact-json'
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { PRESETS, type JsonValue, type PresetName, type RequestFacts } from './index.ts'
@@ -131,4 +132,29 @@ it('identifies any JSON of any preset or names its problem', () => {
       }
     }),
   )
+})
+
+it('compares ids by their digits: numbers that are one double are two interactions', () => {
+  const [n, m] = ['1524831183200260097', '1524831183200260101'].map((id) => {
+    const result = identify(
+      'cxone',
+      parseExactJson(`{"interactionId":${id},"eventType":"E","sequenceNumber":1}`),
+    )
+    expect(result).toMatchObject({ identity: { interactionId: id, dedupKey: `${id}:E:1` } })
+    return result
+  })
+  expect(n).not.toEqual(m)
+})
+
+it('takes a time of any number of digits for a number', () => {
+  const bot = (timestamp: string) =>
+    identify(
+      'cognigy',
+      parseExactJson(
+        `{"conversationId":"c","sessionId":"s","intent":"i","userId":"u","timestamp":${timestamp}}`,
+      ),
+    )
+  const results = ['1715428800000', '1715428800000.5', '1715428800000123456', '1715428800000123457'].map(bot)
+  expect(results.map(({ kind }) => kind)).toEqual(Array(4).fill('identified'))
+  expect(new Set(results.map((one) => JSON.stringify(one))).size).toBe(4)
 })

@@ -1,21 +1,20 @@
-import type { JsonObject, JsonValue } from './source.ts'
+import { canonicalJson, isContainer, type JsonObject, type JsonValue } from '@weir/exact-json'
 
 /**
- * What stays the same when a provider sends an event again: the raw body, or its JSON without the fields that are
- * declared volatile (dotted paths). The body's hash is taken over it, so that a retry is no conflict.
+ * What stays the same when a provider sends an event again: the raw body, or, for a source that declares volatile fields
+ * (dotted paths), the canonical JSON of the body without them. The body's hash is taken over it, so that a retry is no
+ * conflict, whether it has the volatile fields or not and however it is spaced, ordered or escaped.
  */
-export const stableBody = (raw: Buffer, payload: JsonValue, volatileFields: readonly string[]): Buffer => {
-  if (volatileFields.length === 0) return raw
-  const stable = volatileFields.reduce((value, path) => without(value, path.split('.')), payload)
-  const text = JSON.stringify(stable)
-  return text === JSON.stringify(payload) ? raw : Buffer.from(text)
-}
+export const stableBody = (raw: Buffer, payload: JsonValue, volatileFields: readonly string[]): Buffer =>
+  volatileFields.length === 0
+    ? raw
+    : Buffer.from(
+        canonicalJson(volatileFields.reduce((value, path) => without(value, path.split('.')), payload)),
+      )
 
 /** The same value when the path leads nowhere. */
 const without = (value: JsonValue, [name, ...rest]: readonly string[]): JsonValue => {
-  if (name === undefined || typeof value !== 'object' || value === null || !Object.hasOwn(value, name)) {
-    return value
-  }
+  if (name === undefined || !isContainer(value) || !Object.hasOwn(value, name)) return value
   const isList: boolean = Array.isArray(value)
   const entries = Object.entries(value as JsonObject)
   const changed = rest.length === 0 ? undefined : without((value as JsonObject)[name]!, rest)

@@ -1,6 +1,6 @@
 import { isAscii, isUtf8 } from 'node:buffer'
 import type { DeadLetterReason } from '@weir/contracts'
-import type { JsonValue } from '@weir/sources'
+import { isExactNumber, isJsonObject, parseExactJson, type JsonValue } from '@weir/exact-json'
 
 export type Parsed =
   | { readonly kind: 'parsed'; readonly value: JsonValue }
@@ -21,7 +21,7 @@ export const parseStrictJson = (raw: Buffer): Parsed => {
   if (colons === TOO_DEEP) return problem('unsafe_json', `more than ${DEPTH_MAX} levels`)
   let value: JsonValue
   try {
-    value = JSON.parse(raw.toString(ascii ? 'latin1' : 'utf8')) as JsonValue
+    value = parseExactJson(raw.toString(ascii ? 'latin1' : 'utf8'))
   } catch {
     return problem('invalid_json', 'not JSON')
   }
@@ -79,6 +79,7 @@ const NOT_FINITE = -2
 const countKeys = (value: JsonValue): number => {
   if (typeof value === 'number') return Number.isFinite(value) ? 0 : NOT_FINITE
   if (typeof value !== 'object' || value === null) return 0
+  if (isExactNumber(value)) return Number.isFinite(Number(value.rawJSON)) ? 0 : NOT_FINITE
   let keys = 0
   if (Array.isArray(value)) {
     for (const one of value as readonly JsonValue[]) {
@@ -92,13 +93,10 @@ const countKeys = (value: JsonValue): number => {
   for (const name in object) {
     if (name === '__proto__') return FORBIDDEN_KEY
     const one = object[name]!
-    if (name === 'constructor' && isObject(one) && Object.hasOwn(one, 'prototype')) return FORBIDDEN_KEY
+    if (name === 'constructor' && isJsonObject(one) && Object.hasOwn(one, 'prototype')) return FORBIDDEN_KEY
     const inner = countKeys(one)
     if (inner < 0) return inner
     keys += 1 + inner
   }
   return keys
 }
-
-const isObject = (value: JsonValue): value is Readonly<Record<string, JsonValue>> =>
-  typeof value === 'object' && value !== null

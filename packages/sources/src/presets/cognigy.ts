@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { joinDedupKey } from '@weir/contracts'
+import { numberText } from '@weir/exact-json'
 import { REFUSALS } from '../answers.ts'
 import { asObject, identified, idOf, missing, typeName, wrongType } from '../fields.ts'
 import { defineSource } from './define-source.ts'
@@ -23,7 +24,7 @@ export const cognigy = defineSource('cognigy', {
     for (const [field, wanted] of REQUIRED) {
       const value = event[field]
       if (value === undefined) return missing(field, `Missing required field: ${field}`)
-      if (typeof value !== wanted) {
+      if (typeName(value) !== wanted) {
         return wrongType(
           field,
           wanted,
@@ -34,8 +35,8 @@ export const cognigy = defineSource('cognigy', {
     const interactionId = idOf(event.conversationId)
     if (interactionId === undefined) return wrongType('conversationId', 'a text of 1 to 512 bytes')
     // Their types were checked above.
-    const timestamp = event.timestamp as number
-    const parts = [interactionId, timestamp.toString(), event.sessionId as string]
+    const timestamp = numberText(event.timestamp as number)
+    const parts = [interactionId, timestamp, event.sessionId as string]
     const dedupKey = createHash('sha256').update(joinDedupKey(parts)).digest('hex')
     return identified({ interactionId, eventType: 'cognigy.intent', dedupKey })
   },

@@ -1,0 +1,29 @@
+import { isNumber, numberText, type JsonObject, type JsonValue } from './exact-json.ts'
+
+const NUMBER = /^(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/
+
+/**
+ * One text for each JSON value: names sorted by UTF-16 code units, no white space, strings as `JSON.stringify` writes
+ * them, and each number as `<digits>e<exponent>` without leading or trailing zeros. So 1, 1.0 and 10e-1 are equal, and
+ * numbers that differ in any digit are not. RFC 8785 would round them to doubles.
+ */
+export const canonicalJson = (value: JsonValue): string => {
+  if (isNumber(value)) return canonicalNumber(numberText(value))
+  if (Array.isArray(value)) return `[${(value as readonly JsonValue[]).map(canonicalJson).join(',')}]`
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value)
+  const object = value as JsonObject
+  const fields = Object.keys(object)
+    .sort()
+    .map((name) => `${JSON.stringify(name)}:${canonicalJson(object[name]!)}`)
+  return `{${fields.join(',')}}`
+}
+
+/** A JSON number's exact value as text: digits without zeros at either end, and a power of ten of any size. */
+export const canonicalNumber = (text: string): string => {
+  const [, sign = '', whole = '', fraction = '', exponent = '0'] = NUMBER.exec(text)!
+  const digits = (whole + fraction).replace(/^0+/, '')
+  if (digits === '') return '0'
+  const significant = digits.replace(/0+$/, '')
+  const power = BigInt(exponent) - BigInt(fraction.length) + BigInt(digits.length - significant.length)
+  return power === 0n ? sign + significant : `${sign}${significant}e${power}`
+}

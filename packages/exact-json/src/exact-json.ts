@@ -1,0 +1,63 @@
+/**
+ * JSON whose numbers keep their digits. A number that a double holds exactly, and that JavaScript would write as it was
+ * sent, is a `number`; any other is an `ExactNumber` with the source text. `JSON.stringify` writes both as they were
+ * sent (TC39 "JSON.parse source text access", in Node since version 21).
+ */
+export type JsonValue =
+  | string
+  | number
+  | boolean
+  | null
+  | ExactNumber
+  | readonly JsonValue[]
+  | { readonly [key: string]: JsonValue }
+
+export type JsonObject = Readonly<Record<string, JsonValue>>
+
+/** What `JSON.rawJSON` makes: a frozen object without a prototype. */
+export interface ExactNumber {
+  readonly rawJSON: string
+}
+
+interface SourceTextAccess {
+  parse(
+    text: string,
+    reviver: (key: string, value: unknown, context: { readonly source?: string }) => unknown,
+  ): unknown
+  rawJSON(text: string): ExactNumber
+  isRawJSON(value: unknown): boolean
+}
+
+/** TypeScript's library does not describe it yet. */
+const json = JSON as unknown as SourceTextAccess
+
+/**
+ * Finds every number that JavaScript would write in another way: 16 digits or more, a fraction, an exponent, minus zero.
+ * It may also match inside a string, which costs time and changes nothing.
+ */
+const MAYBE_INEXACT = /(?:^|"\s*:|[[,])\s*-?(?:\d{16}|\d{1,15}[.eE]|(?<=-)0)/
+
+/** Throws what `JSON.parse` throws. */
+export const parseExactJson = (text: string): JsonValue =>
+  (MAYBE_INEXACT.test(text) ? json.parse(text, keepDigits) : JSON.parse(text)) as JsonValue
+
+const keepDigits = (_: string, value: unknown, { source }: { readonly source?: string }): unknown =>
+  typeof value === 'number' && source !== String(value) ? json.rawJSON(source!) : value
+
+export const isExactNumber = (value: unknown): value is ExactNumber => json.isRawJSON(value)
+
+/** A number in either form. */
+export const isNumber = (value: unknown): value is number | ExactNumber =>
+  typeof value === 'number' || isExactNumber(value)
+
+/** The digits as they were sent. */
+export const numberText = (value: number | ExactNumber): string =>
+  typeof value === 'number' ? String(value) : value.rawJSON
+
+/** An object with fields: not an array, not null, not an exact number. */
+export const isJsonObject = (value: unknown): value is JsonObject =>
+  typeof value === 'object' && value !== null && !Array.isArray(value) && !isExactNumber(value)
+
+/** An object or an array. */
+export const isContainer = (value: unknown): value is JsonObject | readonly JsonValue[] =>
+  typeof value === 'object' && value !== null && !isExactNumber(value)
