@@ -10,7 +10,7 @@ import { committedOffsets, logRange, requireInRange, whileClusterAnswers } from 
 import type { PartitionOwner, RestoreContext, StagedBatch } from './owner.ts'
 import { PartitionQueue } from './partition-queue.ts'
 import { PartitionInputs, type Input, type TakenBatch } from './partition-inputs.ts'
-import type { PartitionState, StageOptions } from './stage-options.ts'
+import type { PartitionState, StageOptions, StartStep } from './stage-options.ts'
 import { openStatePartition } from './state-partition.ts'
 import { TransactionalProducer, TransactionError } from './transactional-producer.ts'
 import { UnendedTransactions } from './unended-transactions.ts'
@@ -103,17 +103,22 @@ export class PartitionRun {
     })
     const unended = new UnendedTransactions({
       ...{ cluster, transactionalId, topics: writtenBy(stage), logger: stage.logger },
-      signal: this.#released.signal,
+      ...{ signal: this.#released.signal, onStep: stage.onStep },
     })
     let owner: PartitionOwner | undefined
     let inputs: PartitionInputs | undefined
     try {
+      this.#step('assigned')
       await unended.endDecided()
+      this.#step('looked')
       await producer.fence()
+      this.#step('fenced')
       await unended.abortRest()
+      this.#step('ended')
       this.#enter('restoring')
       owner = await stage.openOwner(partition)
       inputs = await this.#restore(owner, producer)
+      this.#step('positioned')
       this.#enter('running')
       await this.#work(owner, producer, inputs)
     } catch (error) {
@@ -145,7 +150,9 @@ export class PartitionRun {
             barrierOffset: await producer.barrier(stateTopic, partition, randomBytes(16)),
             signal,
           })
+    if (state !== undefined) this.#step('barrier')
     const committed = await committedOffsets(cluster, groupId, stage.inputs, partition)
+    this.#step('offsets-read')
     const context: RestoreContext = {
       partition,
       clusterId: await this.#clusterId(),
@@ -154,6 +161,7 @@ export class PartitionRun {
       ...(state && { state }),
     }
     const positions = await owner.restore(context)
+    this.#step('restored')
     signal.throwIfAborted()
     const starts: { readonly topic: string; readonly offset: bigint; readonly end: bigint }[] = []
     for (const topic of stage.inputs) {
@@ -255,6 +263,10 @@ export class PartitionRun {
     const { stage, partition } = this.#options
     this.#state = state
     stage.observer?.partition?.({ partition, state, ...(error && { error }) })
+  }
+
+  #step(step: StartStep): void {
+    this.#options.stage.onStep?.(step, [])
   }
 
   #isReleased(): boolean {

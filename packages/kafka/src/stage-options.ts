@@ -25,13 +25,23 @@ export interface StageOptions {
   /** How often the topics are looked at for a changed partition count, ms; default 30 s. */
   readonly topicCheckMs?: number
   readonly observer?: StageObserver
-  /** For fault injection: what it throws fails the transaction at this step. */
-  readonly onStep?: TransactionHook
+  /** For fault injection: what it throws fails the transaction, or the start, at this step. */
+  readonly onStep?: StepHook
 }
 
+/**
+ * The places between the assignment of a partition and its first transaction where its process can sleep for long, each
+ * named by what it has just done. assigned: the group has confirmed that the partition is ours. decision-read: the
+ * coordinator has said how the last transaction ended. open-listed: it is known where that is still open, and nothing
+ * is done about it. looked: what could be ended before the fence is ended. fenced: nobody else can write. ended: nothing
+ * of an earlier owner is open. barrier, offsets-read, restored, positioned: as they say; the next is `begin`.
+ */
+export type StartStep =
+  | ('assigned' | 'decision-read' | 'open-listed' | 'looked' | 'fenced' | 'ended')
+  | ('barrier' | 'offsets-read' | 'restored' | 'positioned')
 /** begin: nothing is sent. part-sent: after each send. outputs-sent, offsets-sent: all of them. committed: acknowledged. */
 export type TransactionStep = 'begin' | 'part-sent' | 'outputs-sent' | 'offsets-sent' | 'committed'
-export type TransactionHook = (step: TransactionStep, outputs: readonly OutputRecord[]) => void
+export type StepHook = (step: StartStep | TransactionStep, outputs: readonly OutputRecord[]) => void
 
 /** For metrics and logs; called synchronously, must not throw. */
 export interface StageObserver {

@@ -69,6 +69,22 @@ afterEach(async () => {
   await writer.close()
 })
 
+it('passes every step between the assignment and the first transaction, so that faults can be put there', async () => {
+  await writer.write(100)
+  const first = await start()
+  await copied()
+  await first.stop()
+  await writer.write(100)
+  const steps = new Set<string>()
+  await start({ onStep: (step) => steps.add(step) })
+  await copied()
+  await vi.waitFor(() => expect(steps).toContain('committed'), PATIENCE)
+  expect([...steps]).toEqual([
+    ...['assigned', 'decision-read', 'open-listed', 'looked', 'fenced', 'ended', 'offsets-read', 'restored'],
+    ...['positioned', 'begin', 'part-sent', 'outputs-sent', 'offsets-sent', 'committed'],
+  ])
+})
+
 describe('exactly once', () => {
   it('over restarts, each in the middle of the work', async () => {
     for (let i = 0; i < 4; i++) {

@@ -7,7 +7,7 @@ import { addPartitions } from './internals.ts'
 import { messageOf } from './message.ts'
 import type { WrittenOffsets } from './owner.ts'
 import type { OutputRecord } from './record.ts'
-import type { TransactionHook } from './stage-options.ts'
+import type { StepHook } from './stage-options.ts'
 import { BARRIER_KEY } from './state-partition.ts'
 
 /**
@@ -55,7 +55,7 @@ const CLOSE_MS_MAX = 1_000
 export class TransactionalProducer {
   readonly #producer: Producer
   readonly #groupId: string
-  readonly #onStep: TransactionHook | undefined
+  readonly #onStep: StepHook | undefined
   readonly #busyMsMax: number
   readonly #stepMsMax: number
   /** The last step, which may outlive its time. */
@@ -67,7 +67,7 @@ export class TransactionalProducer {
     transactionalId: string
     transactionTimeoutMs: number
     groupId: string
-    onStep?: TransactionHook | undefined
+    onStep?: StepHook | undefined
   }) {
     const { kafka, transactionalId, transactionTimeoutMs, groupId } = options
     this.#groupId = groupId

@@ -4,6 +4,7 @@ import { RetriableError, StateError } from './errors.ts'
 import { protocolErrorType, type Cluster } from './internals.ts'
 import { leaderOf, partitionsOf, whileClusterAnswers } from './offsets.ts'
 import type { KafkaLogger } from './settings.ts'
+import type { StepHook } from './stage-options.ts'
 import {
   describeProducers,
   describeTransaction,
@@ -21,6 +22,7 @@ export interface UnendedOptions {
   readonly topics: readonly string[]
   readonly logger: KafkaLogger
   readonly signal?: AbortSignal
+  readonly onStep?: StepHook | undefined
 }
 
 const TRANSACTION_COORDINATOR = 1
@@ -53,6 +55,7 @@ export class UnendedTransactions {
     for (;;) {
       this.#options.signal?.throwIfAborted()
       const last = await this.#last()
+      this.#options.onStep?.('decision-read', [])
       if (last?.state === 'CompleteCommit') return this.#end(last, 'commit')
       if (last?.state === 'CompleteAbort') return this.#end(last, 'abort')
       if (!last?.state.startsWith('Prepare')) return
@@ -82,7 +85,9 @@ export class UnendedTransactions {
 
   async #end({ producerId }: TransactionState, outcome: Outcome): Promise<void> {
     const { cluster, logger, transactionalId } = this.#options
-    for (const state of await this.#open(producerId)) {
+    const open = await this.#open(producerId)
+    this.#options.onStep?.('open-listed', [])
+    for (const state of open) {
       const { topic, partition, openFrom } = state
       const code = await whileClusterAnswers('ending a transaction', async () =>
         endOn(await leaderOf(cluster, topic, partition), state, outcome),

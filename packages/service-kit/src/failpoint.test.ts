@@ -31,6 +31,20 @@ it('arms several, of the same name too', () => {
   expect(() => failpoint('c')).toThrow(FailpointError)
 })
 
+it('only tells, on stderr, where it is asked to', () => {
+  const script = `
+    const { armFailpoints, failpoint } = await import('./failpoint.ts')
+    armFailpoints(process.env)
+    for (let i = 0; i < 3; i++) failpoint('a.b')`
+  const child = spawnSync(process.execPath, ['--input-type=module', '--eval', script], {
+    cwd: import.meta.dirname,
+    encoding: 'utf8',
+    env: { ...process.env, ...dev('a.b:tell:2') },
+  })
+  expect(child.status).toBe(0)
+  expect(JSON.parse(child.stderr)).toMatchObject({ failpoint: 'a.b', action: 'tell', pass: 2 })
+})
+
 it('lets nothing run while it pauses', () => {
   armFailpoints(dev('a.b:pause:1:50'))
   const startedAt = performance.now()

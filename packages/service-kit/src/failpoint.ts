@@ -7,13 +7,14 @@ import { ConfigError, type Environment } from './config.ts'
  *   name:kill:n[:ms]   SIGKILL to itself at the n-th pass, or `ms` later
  *   name:pause:n:ms    nothing of the process runs for `ms` from the n-th pass, as between SIGSTOP and SIGCONT
  *   name:throw:n       the n-th pass throws a `FailpointError`
+ *   name:tell:n        the n-th pass is told, and nothing else: whoever reads stderr may act from there
  *
  * Each fires once and says so on stderr in a line of JSON. Only `runService` arms them, and only in the dev profile.
  */
 type Action =
   | { readonly kind: 'kill'; readonly ms: number }
   | { readonly kind: 'pause'; readonly ms: number }
-  | { readonly kind: 'throw' }
+  | { readonly kind: 'throw' | 'tell' }
 
 interface Armed {
   readonly name: string
@@ -27,7 +28,7 @@ export class FailpointError extends Error {
   override readonly name = 'FailpointError'
 }
 
-const FORM = /^([a-z\d.-]+):(?:(kill):(\d+)(?::(\d+))?|(pause):(\d+):(\d+)|(throw):(\d+))$/
+const FORM = /^([a-z\d.-]+):(?:(kill):(\d+)(?::(\d+))?|(pause):(\d+):(\d+)|(throw|tell):(\d+))$/
 /** What no process may be started with outside the dev profile. */
 const DEV_ONLY = ['FAILPOINT', 'WEIR_DEFECT'] as const
 
@@ -54,10 +55,10 @@ export const armFailpoints = (env: Environment): void => {
 }
 
 const parse = (text: string): Armed => {
-  const [, name, kill, killPass, killMs, pause, pausePass, pauseMs, , throwPass] = FORM.exec(text) ?? []
+  const [, name, kill, killPass, killMs, pause, pausePass, pauseMs, other, otherPass] = FORM.exec(text) ?? []
   if (name === undefined) {
     throw new ConfigError(
-      `FAILPOINT has ${JSON.stringify(text)}: give name:kill:n[:ms], name:pause:n:ms or name:throw:n.`,
+      `FAILPOINT has ${JSON.stringify(text)}: give name:kill:n[:ms], name:pause:n:ms, name:throw:n or name:tell:n.`,
     )
   }
   const armedAt = (action: Action, nth: string | undefined) => ({
@@ -68,7 +69,7 @@ const parse = (text: string): Armed => {
   })
   if (kill !== undefined) return armedAt({ kind: 'kill', ms: Number(killMs ?? 0) }, killPass)
   if (pause !== undefined) return armedAt({ kind: 'pause', ms: Number(pauseMs) }, pausePass)
-  return armedAt({ kind: 'throw' }, throwPass)
+  return armedAt({ kind: other === 'tell' ? 'tell' : 'throw' }, otherPass)
 }
 
 const pass = (name: string): void => {
@@ -96,5 +97,7 @@ const fire = (name: string, action: Action): void => {
       return
     case 'throw':
       throw new FailpointError(`failpoint ${name}`)
+    case 'tell':
+      return
   }
 }

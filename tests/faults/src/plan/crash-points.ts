@@ -1,4 +1,5 @@
-import type { ServiceKind } from '../rig/layout.ts'
+import type { StartStep } from '@weir/kafka'
+import { SESSION_MS, type ServiceKind } from '../rig/layout.ts'
 import type { BrokerRole } from './step.ts'
 
 /** One row, or part of a row, of the table of crash points in docs/faults.md. */
@@ -20,6 +21,8 @@ export type CrashedBy =
       readonly passes: readonly [from: number, to: number]
       /** Of a kill: the delay is drawn from 0 up to it. Of a pause: its length; undefined: the tier's. */
       readonly ms?: number
+      /** Between the assignment of a partition and its first transaction. */
+      readonly isFreeze?: true
     }
   | { readonly kind: 'broker'; readonly role: BrokerRole }
   | { readonly kind: 'server'; readonly server: 'postgres' | 'registry' }
@@ -34,6 +37,37 @@ const kill = (
   ...{ kind: 'failpoint', service, failpoint: `${service}.${step}`, action: 'kill', passes },
   ...(ms !== undefined && { ms }),
 })
+
+/** Longer than a session: the partition belongs to another, who has written, when the sleeper wakes. */
+const FREEZE_MS = SESSION_MS + 2_000
+/** What a process has done last when it falls asleep between the assignment of a partition and its first transaction. */
+const START_STEPS = {
+  assigned: 'the group has confirmed the partition',
+  'decision-read': 'it knows how the last transaction ended',
+  'open-listed': 'it knows what the brokers left open',
+  looked: 'it has ended what it may before the fence',
+  fenced: 'it has fenced',
+  ended: 'nothing of an earlier owner is open',
+  barrier: 'it has written the barrier',
+  'offsets-read': 'it has read the committed offsets',
+  restored: 'it has restored its state',
+  positioned: 'it knows where to go on',
+  begin: 'it has taken the first batch',
+} satisfies Record<StartStep | 'begin', string>
+
+const freezesOf = (service: ServiceKind): readonly CrashPoint[] =>
+  Object.entries(START_STEPS)
+    // Only dedup has a state topic, and so a barrier.
+    .filter(([step]) => step !== 'barrier' || service === 'dedup')
+    .map(([step, done]) => ({
+      id: `${service}-frozen-${step}`,
+      what: `${service} starts, and sleeps for longer than a session when ${done}`,
+      expected: 'another goes on; what the sleeper does when it wakes is refused',
+      by: {
+        ...({ kind: 'failpoint', service, failpoint: `${service}.${step}`, action: 'pause' } as const),
+        ...{ passes: [1, 1] as const, ms: FREEZE_MS, isFreeze: true as const },
+      },
+    }))
 
 const NEVER_VISIBLE = 'aborted by the successor or after the transaction timeout; never visible'
 const AS_DEDUP = 'as the same step of dedup'
@@ -201,6 +235,7 @@ export const CRASH_POINTS: readonly CrashPoint[] = [
     expected: 'schemas that are known are used, else the partition waits; no dead letter',
     by: { kind: 'server', server: 'registry' },
   },
+  ...(['dedup', 'normalizer', 'persistence', 'metric-export'] as const).flatMap(freezesOf),
 ]
 
 /** Rows of the table whose process does not exist yet: never counted as hit. */

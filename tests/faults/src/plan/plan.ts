@@ -4,8 +4,11 @@ import { CRASH_POINTS, type CrashPoint } from './crash-points.ts'
 import type { BrokerRole, Fault, Lane } from './step.ts'
 import type { Tier } from './tiers.ts'
 
-/** crash-points: the failpoints. services: kills and pauses of instances. brokers and servers: the others. */
-export const PHASES = ['crash-points', 'services', 'brokers', 'servers'] as const
+/**
+ * crash-points: the failpoints. freezes: those between the assignment of a partition and its first transaction, each a
+ * sleep longer than a session. services: kills and pauses of instances. brokers and servers: the others.
+ */
+export const PHASES = ['crash-points', 'freezes', 'services', 'brokers', 'servers'] as const
 export type Phase = (typeof PHASES)[number]
 
 export const INSTANCES = [1, 2] as const
@@ -41,7 +44,7 @@ export const crashPointsOf = ({
 const phaseOf = ({ by }: CrashPoint): Phase => {
   switch (by.kind) {
     case 'failpoint':
-      return 'crash-points'
+      return by.isFreeze === true ? 'freezes' : 'crash-points'
     case 'broker':
     case 'over-budget':
       return 'brokers'
