@@ -1,7 +1,8 @@
+import { StateError } from './errors.ts'
 import { readFetchResponse, type FetchedPartition } from './fetch-response.ts'
-import { fetchRaw, type Broker } from './internals.ts'
+import { DecodeError, fetchRaw, type Broker } from './internals.ts'
 import type { InputRecord } from './record.ts'
-import { readRecordSet } from './record-set.ts'
+import { DamagedBatchError, readRecordSet } from './record-set.ts'
 
 export interface FetchRequest {
   readonly topic: string
@@ -42,20 +43,65 @@ export const fetchRecords = async (
   }))
   const { fetched } = await fetchRaw(broker, topics, limits, async (bytes, version) => {
     const { partitions, ...answer } = readFetchResponse(bytes, version)
+    // Of it the broker sends one batch at least, however long (KIP-74).
+    const served = partitions.find(({ recordSet }) => recordSet.length > 0)
     const read = async (one: FetchedPartition): Promise<Fetched> => {
       const request = byTopic.get(one.topic)!.find(({ partition }) => partition === one.partition)!
-      return toFetched(request, one)
+      return toFetched(request, one, one === served)
     }
     return { ...answer, fetched: await Promise.all(partitions.map(read)) }
   })
   return fetched
 }
 
+/** How often a batch is read that is damaged: the bytes of one answer may be, and those of the log not. */
+const READS_MAX = 3
+
+/**
+ * One fetch of one partition. A `StateError` with the topic, partition and offset when what is there cannot be read:
+ * asking again gives the same.
+ */
+export const fetchPartition = async (
+  broker: Broker,
+  request: FetchRequest,
+  limits: { readonly waitMsMax: number; readonly bytesMax: number },
+): Promise<Fetched> => {
+  for (let reads = 1; ; reads++) {
+    try {
+      const [fetched] = await fetchRecords(broker, [request], limits)
+      return fetched!
+    } catch (error) {
+      if (!(error instanceof DecodeError)) throw error
+      const { cause } = error
+      if (cause instanceof DamagedBatchError && reads < READS_MAX) continue
+      throw unreadable(request, cause as Error)
+    }
+  }
+}
+
+const unreadable = ({ topic, partition, offset }: FetchRequest, cause: Error): StateError => {
+  const remedy =
+    cause instanceof DamagedBatchError
+      ? '. Let another replica lead this partition (kafka-leader-election or kafka-reassign-partitions) and resume this one'
+      : ''
+  return new StateError(
+    `${topic}/${partition}: what follows offset ${offset} cannot be read: ${cause.message}${remedy}`,
+    { cause },
+  )
+}
+
 const toFetched = async (
   { topic, partition, offset }: FetchRequest,
   { errorCode, highWatermark, aborted, recordSet }: FetchedPartition,
+  isFirstWhole: boolean,
 ): Promise<Fetched> => {
-  const { records, nextOffset } = await readRecordSet(recordSet, { topic, partition, from: offset, aborted })
+  const { records, nextOffset } = await readRecordSet(recordSet, {
+    topic,
+    partition,
+    from: offset,
+    aborted,
+    isFirstWhole,
+  })
   return {
     ...{ topic, partition, offset, errorCode, records, highWatermark },
     nextOffset: nextOffset === undefined || nextOffset < offset ? offset : nextOffset,

@@ -4,7 +4,7 @@ import { Fetcher } from './fetcher.ts'
 import type { Cluster, FetchPartition } from './internals.ts'
 import { PartitionQueue } from './partition-queue.ts'
 import { silentLogger } from './silent-logger.ts'
-import { recordBatch } from './testing/record-batch.ts'
+import { recordBatch, stamped } from './testing/record-batch.ts'
 import { fetchResponse } from './testing/wire.ts'
 
 /** A cluster in memory whose brokers answer fetches from logs of batches, each of one record. */
@@ -177,7 +177,7 @@ describe('the fetcher', () => {
   it('fails the queue whose batch cannot be read, and serves the others', async () => {
     const broken = Buffer.from(batchesOf(1)[0]!)
     broken.writeInt16BE(1, 21)
-    logs.set(0, [broken])
+    logs.set(0, [stamped(broken)])
     const [poisoned, other] = [addQueue(0), addQueue(1)]
     await vi.waitFor(() => expect(poisoned.error).toBeInstanceOf(StateError))
     expect(poisoned.error!.message).toContain('in/0: what follows offset 0 cannot be read')
@@ -185,6 +185,26 @@ describe('the fetcher', () => {
     asked = []
     await vi.waitFor(() => expect(asked.length).toBeGreaterThan(2))
     expect(asked.every(({ partitions }) => !partitions.includes(0))).toBe(true)
+  })
+
+  it('reads a damaged batch again, and fails its queue when it stays damaged', async () => {
+    const damaged = Buffer.from(batchesOf(1)[0]!)
+    damaged[damaged.length - 1]! ^= 1
+    logs.set(0, [damaged])
+    logs.set(1, [damaged])
+    const whole = batchesOf(3)
+    before = (_, partitions) => {
+      // Only the bytes on the way were damaged.
+      if (partitions.length === 1 && partitions[0] === 1) logs.set(1, whole)
+    }
+    const [poisoned, cured, other] = [addQueue(0), addQueue(1), addQueue(2)]
+    await vi.waitFor(() => expect(poisoned.error).toBeInstanceOf(StateError))
+    expect(poisoned.error!.message).toMatch(
+      /^in\/0: what follows offset 0 cannot be read: the batch at offset 0 is damaged: it states CRC-32C 0x\w{8}, and its bytes have 0x\w{8}\. Let another replica lead/,
+    )
+    await vi.waitFor(() => expect(cured.recordCount).toBe(3))
+    await vi.waitFor(() => expect(other.recordCount).toBe(3))
+    expect(cured.error).toBeUndefined()
   })
 
   it('tries again when a broker does not answer', async () => {

@@ -1,6 +1,6 @@
 import { kafkaErrorType } from './client.ts'
 import { OffsetOutOfRangeError, StateError } from './errors.ts'
-import { fetchRecords } from './fetch.ts'
+import { fetchPartition, fetchRecords, type Fetched, type FetchRequest } from './fetch.ts'
 import { DecodeError, disconnectNow, protocolErrorType, type Broker, type Cluster } from './internals.ts'
 import type { PartitionQueue } from './partition-queue.ts'
 import type { KafkaLogger } from './settings.ts'
@@ -107,30 +107,27 @@ export class Fetcher {
   }
 
   /** A batch that cannot be read fails its own queue only. */
-  async #fetchReadable(broker: Broker, wanted: readonly PartitionQueue[], waitMs: number): Promise<void> {
+  async #fetchReadable(broker: Broker, wanted: readonly PartitionQueue[], waitMsMax: number): Promise<void> {
+    const limits = { waitMsMax, bytesMax: RESPONSE_BYTES_MAX }
     try {
-      await this.#fetchOnce(broker, wanted, waitMs)
+      this.#take(await fetchRecords(broker, wanted.map(requestOf), limits), wanted)
     } catch (error) {
       if (!(error instanceof DecodeError)) throw error
-      const [queue, ...others] = wanted
-      if (others.length === 0) {
-        const { topic, partition, fetchOffset } = queue!
-        const message = `${topic}/${partition}: what follows offset ${fetchOffset} cannot be read: ${String(error.cause)}`
-        queue!.fail(new StateError(message, { cause: error.cause }))
-        return
-      }
-      for (const one of wanted) await this.#fetchReadable(broker, [one], 0)
+      for (const queue of wanted) await this.#fetchAlone(broker, queue)
     }
   }
 
-  async #fetchOnce(broker: Broker, wanted: readonly PartitionQueue[], waitMsMax: number): Promise<void> {
-    const requests = wanted.map(({ topic, partition, fetchOffset }) => ({
-      topic,
-      partition,
-      offset: fetchOffset,
-      maxBytes: PARTITION_BYTES_MAX,
-    }))
-    const responses = await fetchRecords(broker, requests, { waitMsMax, bytesMax: RESPONSE_BYTES_MAX })
+  async #fetchAlone(broker: Broker, queue: PartitionQueue): Promise<void> {
+    const limits = { waitMsMax: 0, bytesMax: RESPONSE_BYTES_MAX }
+    try {
+      this.#take([await fetchPartition(broker, requestOf(queue), limits)], [queue])
+    } catch (error) {
+      if (!(error instanceof StateError)) throw error
+      queue.fail(error)
+    }
+  }
+
+  #take(responses: readonly Fetched[], wanted: readonly PartitionQueue[]): void {
     for (const fetched of responses) {
       const { topic, partition, errorCode } = fetched
       const queue = wanted.find((one) => one.topic === topic && one.partition === partition)!
@@ -185,6 +182,13 @@ export class Fetcher {
     })
   }
 }
+
+const requestOf = ({ topic, partition, fetchOffset }: PartitionQueue): FetchRequest => ({
+  topic,
+  partition,
+  offset: fetchOffset,
+  maxBytes: PARTITION_BYTES_MAX,
+})
 
 /** The first partitions of a request are served first when its bytes do not suffice for all. */
 const inTurn = <T>(list: readonly T[], turn: number): readonly T[] => {

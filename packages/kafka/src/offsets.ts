@@ -6,12 +6,12 @@ const EARLIEST = '-2'
 const LATEST = '-1'
 const READ_UNCOMMITTED = 0
 
-/** Whatever fails in `call` is the cluster being away for now. */
+/** Whatever fails in `call` is the cluster being away for now, except what a person must look at. */
 export const whileClusterAnswers = async <T>(what: string, call: () => Promise<T>): Promise<T> => {
   try {
     return await call()
   } catch (error) {
-    if (error instanceof RetriableError) throw error
+    if (error instanceof RetriableError || error instanceof StateError) throw error
     throw new RetriableError(`${what}: ${kafkaErrorType(error)}`, { cause: error })
   }
 }

@@ -1,5 +1,5 @@
 import { OffsetOutOfRangeError, RetriableError } from './errors.ts'
-import { fetchRecords } from './fetch.ts'
+import { fetchPartition } from './fetch.ts'
 import { protocolErrorType, type Cluster } from './internals.ts'
 import { leaderOf, whileClusterAnswers } from './offsets.ts'
 import type { InputRecord } from './record.ts'
@@ -12,7 +12,8 @@ const OFFSET_OUT_OF_RANGE = 1
 
 /**
  * Reads one partition from `from` until its position reaches `end`, and calls `onRecords` with what is readable.
- * Waits for open transactions below `end`. A `RetriableError` when the cluster does not answer.
+ * Waits for open transactions below `end`. A `RetriableError` when the cluster does not answer, a `StateError` when
+ * what is there cannot be read.
  */
 export const readPartition = async (
   cluster: Cluster,
@@ -31,12 +32,7 @@ export const readPartition = async (
     const fetched = await whileClusterAnswers(`reading ${topic}/${partition}`, async () => {
       const broker = await leaderOf(cluster, topic, partition)
       const limits = { waitMsMax: WAIT_MS, bytesMax: FETCH_BYTES }
-      const [result] = await fetchRecords(
-        broker,
-        [{ topic, partition, offset, maxBytes: FETCH_BYTES }],
-        limits,
-      )
-      return result!
+      return fetchPartition(broker, { topic, partition, offset, maxBytes: FETCH_BYTES }, limits)
     })
     if (fetched.errorCode === OFFSET_OUT_OF_RANGE) {
       throw new OffsetOutOfRangeError(`${topic}/${partition}: the log does not have offset ${offset}`)

@@ -2,8 +2,8 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { passOn } from './fetched-record.ts'
 import type { InputRecord } from './record.ts'
-import type { AbortedTransaction } from './record-set.ts'
-import { endMarker, readBatches, recordBatch, recordsOf } from './testing/record-batch.ts'
+import { DamagedBatchError, type AbortedTransaction } from './record-set.ts'
+import { endMarker, readBatches, recordBatch, recordsOf, stamped } from './testing/record-batch.ts'
 
 const record = (offset: bigint, key = 'key') => ({ offset, key: Buffer.from(key), value: Buffer.from('v') })
 const offsetsOf = async (batches: readonly Buffer[], from = 0n) => {
@@ -90,7 +90,7 @@ describe('records', () => {
   it('before the wanted offset are left out', async () => {
     const batch = recordBatch({ firstOffset: 4n, records: [record(4n), record(5n), record(7n)] })
     expect(await offsetsOf([batch], 5n)).toEqual({ offsets: [5, 7], nextOffset: 8n })
-    expect(await offsetsOf([batch], 8n)).toEqual({ offsets: [], nextOffset: 8n })
+    expect(await offsetsOf([batch], 7n)).toEqual({ offsets: [7], nextOffset: 8n })
   })
 })
 
@@ -101,6 +101,8 @@ describe('the last batch', () => {
     )
     expect(await offsetsOf([whole!, cut!.subarray(0, bytes)])).toEqual({ offsets: [4], nextOffset: 5n })
     expect(await offsetsOf([cut!.subarray(0, bytes)])).toEqual({ offsets: [], nextOffset: undefined })
+    const reading = readBatches([cut!.subarray(0, bytes)], { isFirstWhole: true })
+    await expect(reading).rejects.toThrow(DamagedBatchError)
   })
 })
 
@@ -112,8 +114,9 @@ describe('damage is refused', () => {
   const damaged = (at: number, value: number): Buffer => {
     const bytes = Buffer.from(batch)
     bytes[at] = value
-    return bytes
+    return at < ATTRIBUTES_AT ? bytes : stamped(bytes)
   }
+  const ATTRIBUTES_AT = 21
   const RECORDS_AT = 61
 
   it.each([
@@ -126,7 +129,10 @@ describe('damage is refused', () => {
     ['a negative length', damaged(RECORDS_AT + 4, 0x03)],
     ['fewer headers than there are', damaged(RECORDS_AT + 10, 0)],
     ['more headers than there are', damaged(RECORDS_AT + 10, 0x7e)],
-    ['a number without an end', Buffer.concat([batch.subarray(0, RECORDS_AT), Buffer.alloc(15, 0xff)])],
+    [
+      'a number without an end',
+      stamped(Buffer.concat([batch.subarray(0, RECORDS_AT), Buffer.alloc(15, 0xff)])),
+    ],
   ])('%s', async (_, bytes) => {
     await expect(readBatches([bytes])).rejects.toThrow(RangeError)
   })
@@ -139,6 +145,53 @@ describe('damage is refused', () => {
         for (const { key, value: bytes, headers } of records) expect([key, bytes, headers]).toBeDefined()
       }),
     )
+  })
+})
+
+describe('a flipped bit', () => {
+  const OFFSET_BYTES = 8
+  const LEADER_EPOCH_AT = 12
+  const MAGIC_AT = 16
+  const batches = [4n, 5n].map((offset) =>
+    recordBatch({
+      firstOffset: offset,
+      records: [{ ...record(offset, `key ${offset}`), headers: { h: Buffer.from('v') } }],
+      producerId: 9n,
+    }),
+  )
+  const bytes = Buffer.concat(batches)
+  /** What the checksum does not cover: the offset, which the broker gives, and the leader epoch, which is not read. */
+  const isChecked = (at: number) => at >= MAGIC_AT || (at >= OFFSET_BYTES && at < LEADER_EPOCH_AT)
+
+  it.each([0, 1, 4])('is found, wherever it is (codec %i)', async (compression) => {
+    const whole = recordBatch({
+      ...{ firstOffset: 4n, compression, producerId: 9n, isTransactional: true },
+      records: [{ ...record(4n), headers: { h: Buffer.from('v') } }, record(5n)],
+    })
+    for (let at = 0; at < whole.length; at++) {
+      if (!isChecked(at)) continue
+      for (let bit = 0; bit < 8; bit++) {
+        const damaged = Buffer.from(whole)
+        damaged[at]! ^= 1 << bit
+        const reading = readBatches([damaged], { isFirstWhole: true })
+        await expect(reading, `byte ${at}, bit ${bit}`).rejects.toThrow(DamagedBatchError)
+      }
+    }
+  })
+
+  it('is reported with the offset of its batch and both checksums', async () => {
+    const damaged = Buffer.from(bytes)
+    damaged[damaged.length - 1]! ^= 1
+    await expect(readBatches([damaged])).rejects.toThrow(
+      /^the batch at offset 5 is damaged: it states CRC-32C 0x[0-9a-f]{8}, and its bytes have 0x[0-9a-f]{8}$/,
+    )
+  })
+
+  it('in the offset is found when the order shows it', async () => {
+    const damaged = Buffer.from(bytes)
+    damaged.writeBigInt64BE(3n, batches[0]!.length)
+    await expect(readBatches([damaged])).rejects.toThrow(DamagedBatchError)
+    await expect(readBatches([batches[0]!], { from: 5n })).rejects.toThrow(DamagedBatchError)
   })
 })
 
@@ -157,7 +210,7 @@ describe('batches that compaction has thinned out', () => {
       expect(await offsetsOf([recordBatch(options)])).toEqual({ offsets: [], nextOffset: 10n })
       const bytes = recordBatch({ ...options, compression: 0 })
       bytes[22] = compression
-      expect(await offsetsOf([bytes])).toEqual({ offsets: [], nextOffset: 10n })
+      expect(await offsetsOf([stamped(bytes)])).toEqual({ offsets: [], nextOffset: 10n })
     },
   )
 })

@@ -1,3 +1,4 @@
+import { crc32c } from '@node-rs/crc32'
 import { ByteReader } from './byte-reader.ts'
 import { FetchedRecord, type FetchedBatch } from './fetched-record.ts'
 import { decompressorOf } from './internals.ts'
@@ -21,12 +22,20 @@ export interface RecordSetSource {
   /** A batch comes whole, so the first one may begin before the wanted offset. */
   readonly from: bigint
   readonly aborted: readonly AbortedTransaction[]
+  /** The broker had to send the first batch whole, so that a cut one is damaged. */
+  readonly isFirstWhole: boolean
+}
+
+/** A batch whose bytes are not those that were written. Asking again helps only if they were damaged on the way. */
+export class DamagedBatchError extends RangeError {
+  override readonly name = 'DamagedBatchError'
 }
 
 /** Offsets of the fields of a batch, https://kafka.apache.org/documentation/#recordbatch. */
 const LENGTH_AT = 8
 const LENGTH_END = 12
 const MAGIC_AT = 16
+const CRC_AT = 17
 const ATTRIBUTES_AT = 21
 const RECORDS_AT = 61
 const MAGIC = 2
@@ -46,17 +55,26 @@ interface Batch extends FetchedBatch {
   readonly body: Buffer
 }
 
-/** Reads the batches that a fetch returned for one partition, as read_committed. Throws when they are damaged. */
+/**
+ * Reads the batches that a fetch returned for one partition, as read_committed. Throws a `DamagedBatchError` unless the
+ * CRC-32C of each fits its bytes, and what that does not cover (offset and length) fits its neighbours; a `RangeError`
+ * when a batch is as it was written and cannot be read all the same.
+ */
 export const readRecordSet = async (bytes: Buffer, source: RecordSetSource): Promise<RecordSet> => {
   const aborts = new AbortedTransactions(source.aborted)
   const records: FetchedRecord[] = []
   let nextOffset: bigint | undefined
-  for (let at = 0; at + RECORDS_AT <= bytes.length;) {
-    const end = at + LENGTH_END + bytes.readInt32BE(at + LENGTH_AT)
-    if (end < at + RECORDS_AT) throw new RangeError('a batch shorter than its head')
+  for (let at = 0; at < bytes.length;) {
+    const end = batchEnd(bytes, at)
     // The last one may be cut off, to be fetched again from its beginning.
-    if (end > bytes.length) break
+    if (end === undefined) {
+      if (at === 0 && source.isFirstWhole) {
+        throw new DamagedBatchError(`the first batch is longer than the ${bytes.length} bytes that came`)
+      }
+      break
+    }
     const batch = readBatch(bytes.subarray(at, end), source)
+    requireOrder(batch, nextOffset, source.from)
     const isAborted = aborts.covers(batch)
     if ((batch.attributes & CONTROL_FLAG) !== 0) {
       if (await isAbortMarker(batch)) aborts.end(batch.producerId)
@@ -69,9 +87,47 @@ export const readRecordSet = async (bytes: Buffer, source: RecordSetSource): Pro
   return { records, nextOffset }
 }
 
+/** undefined: it is cut off. */
+const batchEnd = (bytes: Buffer, at: number): number | undefined => {
+  if (at + RECORDS_AT > bytes.length) return undefined
+  const end = at + LENGTH_END + bytes.readInt32BE(at + LENGTH_AT)
+  if (end < at + RECORDS_AT) {
+    throw new DamagedBatchError(`the batch at offset ${bytes.readBigInt64BE(at)} is shorter than its head`)
+  }
+  return end > bytes.length ? undefined : end
+}
+
+/** The checksum leaves out the offset of a batch, because the broker gives it: its order is what can be checked. */
+const requireOrder = (
+  { firstOffset, lastOffset }: Batch,
+  previousEnd: bigint | undefined,
+  from: bigint,
+): void => {
+  if (previousEnd === undefined ? lastOffset >= from : firstOffset >= previousEnd) return
+  throw new DamagedBatchError(
+    `a batch states the offsets ${firstOffset} to ${lastOffset} where ${previousEnd ?? from} or more must come`,
+  )
+}
+
+const requireChecksum = (bytes: Buffer, firstOffset: bigint): void => {
+  const stated = bytes.readUInt32BE(CRC_AT)
+  const found = crc32c(bytes.subarray(ATTRIBUTES_AT))
+  if (found === stated) return
+  throw new DamagedBatchError(
+    `the batch at offset ${firstOffset} is damaged: it states CRC-32C ${hex(stated)}, and its bytes have ${hex(found)}`,
+  )
+}
+
+const hex = (crc: number): string => `0x${crc.toString(16).padStart(8, '0')}`
+
 const readBatch = (bytes: Buffer, { topic, partition }: RecordSetSource): Batch => {
-  if (bytes[MAGIC_AT] !== MAGIC) throw new RangeError(`a batch of format ${bytes[MAGIC_AT]}`)
   const firstOffset = bytes.readBigInt64BE(0)
+  if (bytes[MAGIC_AT] !== MAGIC) {
+    throw new DamagedBatchError(
+      `the batch at offset ${firstOffset} has format ${bytes[MAGIC_AT]}, not ${MAGIC}`,
+    )
+  }
+  requireChecksum(bytes, firstOffset)
   const reader = new ByteReader(bytes, ATTRIBUTES_AT)
   const attributes = reader.int16()
   const lastOffset = firstOffset + BigInt(reader.int32())

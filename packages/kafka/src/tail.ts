@@ -1,6 +1,6 @@
-import { kafkaCluster, kafkaErrorType } from './client.ts'
+import { kafkaCluster } from './client.ts'
 import { connectTo } from './connect-to.ts'
-import { RetriableError } from './errors.ts'
+import { OffsetOutOfRangeError, RetriableError } from './errors.ts'
 import { Fetcher } from './fetcher.ts'
 import type { Cluster } from './internals.ts'
 import { logRange, partitionsOf, type LogRange } from './offsets.ts'
@@ -35,6 +35,8 @@ export interface TopicTail {
 const QUEUE_BYTES_MAX = 4_194_304
 const RECORDS_MAX = 10_000
 const RETRY_MS = 1_000
+/** Between two looks at what cannot be read: it changes only when another replica leads. */
+const UNREADABLE_RETRY_MS = 10_000
 
 /**
  * Waits for the cluster, and resolves once every partition is followed, or waits for its leader. Rejects when a topic
@@ -88,11 +90,12 @@ class Tail implements TopicTail {
     }
   }
 
-  async #follow(one: TailTopic, partition: number): Promise<void> {
+  /** `at`: where to go on; default: where the topic's follower wants to begin. */
+  async #follow(one: TailTopic, partition: number, at?: bigint): Promise<void> {
     const range = await logRange(this.#cluster, one.topic, partition)
     if (this.#isClosed) return
     const queue = new PartitionQueue({
-      ...{ topic: one.topic, partition, offset: one.from(range, partition), highWatermark: range.end },
+      ...{ topic: one.topic, partition, offset: at ?? one.from(range, partition), highWatermark: range.end },
       bytesMax: QUEUE_BYTES_MAX,
       onChange: () => this.#changed(one, queue),
     })
@@ -127,23 +130,29 @@ class Tail implements TopicTail {
     const end = this.#behind.get(name)
     if (end !== undefined && queue.fetchOffset >= end) this.#behind.delete(name)
     if (queue.error === undefined) return
-    // Retention has overtaken us: what is gone is gone, go on with what is there.
     this.#fetcher.remove(queue)
-    const { topic, partition } = queue
-    this.#logger.warn({ topic, partition, error: kafkaErrorType(queue.error) }, 'following anew')
-    this.#followLater(one, partition)
+    const { topic, partition, error } = queue
+    if (error instanceof OffsetOutOfRangeError) {
+      // Retention has overtaken us: what is gone is gone, go on with what is there.
+      this.#logger.warn({ topic, partition, error: error.message }, 'following again from what is there')
+      this.#followLater(one, partition)
+    } else {
+      this.#logger.error({ topic, partition }, error.message)
+      this.#followLater(one, partition, queue.fetchOffset)
+    }
   }
 
-  #followLater(one: TailTopic, partition: number): void {
+  #followLater(one: TailTopic, partition: number, at?: bigint): void {
     if (this.#isClosed) return
-    const timer = setTimeout(() => {
+    const again = () => {
       this.#timers.delete(timer)
-      this.#follow(one, partition).catch((error: unknown) => {
+      this.#follow(one, partition, at).catch((error: unknown) => {
         const { topic } = one
         this.#logger.warn({ topic, partition, error: String(error) }, 'cannot follow yet')
-        this.#followLater(one, partition)
+        this.#followLater(one, partition, at)
       })
-    }, RETRY_MS)
+    }
+    const timer = setTimeout(again, at === undefined ? RETRY_MS : UNREADABLE_RETRY_MS)
     this.#timers.add(timer)
   }
 }

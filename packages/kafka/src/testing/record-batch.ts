@@ -96,9 +96,7 @@ export const recordBatch = (options: BatchOptions): Buffer => {
   head.writeBigInt64BE(BigInt(appendTimestamp ?? timestamp), 35)
   head.writeBigInt64BE(producerId, 43)
   head.writeInt32BE(records.length, 57)
-  const batch = Buffer.concat([head, body])
-  batch.writeUInt32BE(crc32c(batch.subarray(ATTRIBUTES_AT)), CRC_AT)
-  return batch
+  return stamped(Buffer.concat([head, body]))
 }
 
 /** The end of a transaction, as the coordinator writes it. */
@@ -115,7 +113,20 @@ export const readBatches = (
   batches: readonly Buffer[],
   source: Partial<RecordSetSource> = {},
 ): ReturnType<typeof readRecordSet> =>
-  readRecordSet(Buffer.concat(batches), { topic: 'topic', partition: 3, from: 0n, aborted: [], ...source })
+  readRecordSet(Buffer.concat(batches), {
+    topic: 'topic',
+    partition: 3,
+    from: 0n,
+    aborted: [],
+    isFirstWhole: false,
+    ...source,
+  })
+
+/** The batch with the checksum that its bytes have, so that what reads it finds what else is wrong. */
+export const stamped = (batch: Buffer): Buffer => {
+  batch.writeUInt32BE(crc32c(batch.subarray(ATTRIBUTES_AT)), CRC_AT)
+  return batch
+}
 
 export const recordsOf = async (...batches: readonly Buffer[]): Promise<readonly FetchedRecord[]> =>
   (await readBatches(batches)).records
