@@ -68,7 +68,8 @@ it('S3-04 keeps every event of a drifting day, as a row or a dead letter, and af
       .filter(([source, , version]) => source === 'cxone-dataaction' && version !== '0')
     return shapes.length >= 2
   })
-  const numbers = shapes.map(([, , version]) => Number(version))
+  // A shape that brings nothing new has the number of what it knows.
+  const numbers = [...new Set(shapes.map(([, , version]) => Number(version)))].sort((a, b) => a - b)
   expect(numbers).toEqual(numbers.map((_, index) => index + 2))
   const [first, second] = shapes.map(([, , , shape]) => shape!) as [string, string]
   expect((await weir(pipeline, 'schema', 'diff', first, second)).stdout).toMatch(/^[+-] /m)

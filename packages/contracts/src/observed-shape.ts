@@ -18,8 +18,9 @@ export interface ObservedShape {
   readonly eventType: string
   readonly fingerprint: string
   /**
-   * Counted up from 2 for each event type in the order in which shapes appeared, and never given again or changed;
-   * 1 is the shape without any field, from which all begin. 0: beyond the limit of shapes, all such together.
+   * Counted up from 2 for each event type with every growth of what is known of it (a new path, or a new type at a path,
+   * null apart); a shape has the version that its newest path came with, and keeps it. 1 is the shape without any field,
+   * from which all begin. 0: beyond the limit of shapes, all such together.
    */
   readonly version: number
   /** Sorted, as `/"data"/"id":string`. */

@@ -1,7 +1,9 @@
+import { createRequire } from 'node:module'
 import type { ShapeCount } from '@weir/contracts'
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { SchemaVersions } from './schema-versions.ts'
+import { computeShape } from './shape.ts'
 
 const SOURCE = 'cxone-dataaction'
 const count = (fingerprint: string, changes: Partial<ShapeCount> = {}): ShapeCount => ({
@@ -111,4 +113,86 @@ it('says how much of a source has the newest shape, when half and nine tenths ha
   })
   versions.apply(versions.fold([count('new', { lastAt: 2 * hour })]))
   expect(versions.adoption().get(SOURCE)?.oldestArriving).toBe(3)
+})
+
+const ofPayload = (payload: object, changes: Partial<ShapeCount> = {}): ShapeCount => {
+  const { fingerprint, paths, fields } = computeShape(payload)
+  return count(fingerprint, { paths, fields, ...changes })
+}
+
+it('makes a version of a new path or a new type, and none of a field that is absent or null', () => {
+  const payloads = [
+    { id: 'a', type: 't', skills: ['x'] },
+    { id: 'a', type: 't' },
+    { id: 'a', type: 't', skills: null },
+    { id: 'a', type: 't', skills: [], added: 1 },
+    { id: 'a', type: 't', skills: ['x'] },
+    { id: 5, type: 't' },
+    {},
+  ]
+  const { versions, written } = play(payloads.map((payload) => [ofPayload(payload)]))
+  const numbers = payloads.map(
+    (payload) => written.get(`dataaction.completed ${computeShape(payload).fingerprint}`)?.version,
+  )
+  expect(numbers).toEqual([2, 2, 2, 3, 2, 4, 2])
+  expect(versions.adoption().get(SOURCE)).toMatchObject({ versions: 3, adopted: 1, total: 7 })
+})
+
+it('counts events without an optional field to the version in force', () => {
+  const full = { id: 'a', type: 't', optional: 1 }
+  const { versions } = play([[ofPayload(full, { count: 10 })], [ofPayload({ id: 'a', type: 't' })]])
+  expect(versions.adoption().get(SOURCE)).toMatchObject({ adopted: 11, total: 11, versions: 1 })
+})
+
+const value = fc.constantFrom(null, 1, 'text', true)
+const payload = fc.dictionary(
+  fc.constantFrom('a', 'b', 'c'),
+  fc.oneof(value, fc.dictionary(fc.constantFrom('d', 'e'), value)),
+)
+
+it('gives the same numbers to whoever takes up the log in the middle, and none to what is known', () => {
+  fc.assert(
+    fc.property(fc.array(payload, { maxLength: 30 }), fc.nat(30), (log, cut) => {
+      const counts = log.map((one) => ofPayload(one))
+      const whole = new SchemaVersions()
+      const topic = new Map<string, ReturnType<SchemaVersions['fold']>[number]>()
+      for (const one of counts) {
+        const changed = whole.fold([one])
+        whole.apply(changed)
+        for (const shape of changed) topic.set(shape.fingerprint, shape)
+      }
+      const before = new SchemaVersions()
+      for (const one of counts.slice(0, cut)) before.apply(before.fold([one]))
+      const after = new SchemaVersions()
+      for (const shape of before.fold(counts.slice(0, cut))) after.restore({ ...shape, count: 0 })
+      for (const one of counts.slice(cut)) after.apply(after.fold([one]))
+      for (const shape of after.fold(counts))
+        expect(shape.version).toBe(topic.get(shape.fingerprint)?.version)
+      const versions = whole.adoption().get(SOURCE)?.versions
+      for (const one of counts) whole.apply(whole.fold([one]))
+      expect(whole.adoption().get(SOURCE)?.versions).toBe(versions)
+    }),
+  )
+})
+
+interface PublishedEvents {
+  readonly name: string
+  readonly examples: readonly object[]
+}
+
+it("numbers GitHub's published payloads by growth, and gives no number when they come again", () => {
+  const events = createRequire(import.meta.url)('@octokit/webhooks-examples') as readonly PublishedEvents[]
+  const counts = events.flatMap(({ name, examples }) =>
+    examples.map((example) => ofPayload(example, { source: 'github', eventType: name })),
+  )
+  expect(counts.length).toBeGreaterThan(300)
+  const shapes = new Set(counts.map(({ eventType, fingerprint }) => `${eventType} ${fingerprint}`)).size
+  const versions = new SchemaVersions()
+  const send = () => {
+    for (const one of counts) versions.apply(versions.fold([one]))
+    return versions.adoption().get('github')!.versions
+  }
+  const first = send()
+  expect(first).toBeLessThan(0.75 * shapes)
+  expect(send()).toBe(first)
 })

@@ -17,6 +17,8 @@ const EVENTS_MIN = 20
 interface EventTypeState {
   readonly source: string
   readonly shapes: Map<string, ObservedShape>
+  /** The version that each known path came with. */
+  readonly since: Map<string, number>
   latestVersion: number
   total: number
 }
@@ -34,8 +36,9 @@ export interface Adoption {
 }
 
 /**
- * Numbers the shapes of each event type in the order in which they appear in the log, and counts their events: a pure
- * fold, so reading the log again gives the same. Changes are made on a copy (`fold`) and kept once they are committed
+ * Numbers what is known of each event type, in the order of the log, and counts its events. A version is a growth: a new
+ * path, or a new type at a path. A shape has the newest version of its paths, so a field that is absent or null makes no
+ * version. A pure fold, so reading the log again gives the same. Changes are made on a copy (`fold`) and kept once they are committed
  * (`apply`).
  */
 export class SchemaVersions {
@@ -47,7 +50,7 @@ export class SchemaVersions {
     const type = this.#typeOf(shape.source, shape.eventType)
     type.total += shape.count - (type.shapes.get(shape.fingerprint)?.count ?? 0)
     type.shapes.set(shape.fingerprint, shape)
-    type.latestVersion = Math.max(type.latestVersion, shape.version)
+    if (shape.version > 0) learn(type, shape)
   }
 
   /** The shapes that these counts change, in their new state. Changes nothing here. */
@@ -91,8 +94,33 @@ const typeKey = (source: string, eventType: string): string =>
   observedShapeKey({ source, eventType, fingerprint: '' })
 
 const newType = (source: string): EventTypeState => ({
-  ...{ source, shapes: new Map(), latestVersion: EMPTY_SHAPE_VERSION, total: 0 },
+  ...{ source, shapes: new Map(), since: new Map(), latestVersion: EMPTY_SHAPE_VERSION, total: 0 },
 })
+
+const NULL_TYPE = ':null'
+
+/** What a shape can add to the knowledge of its event type. A shape whose paths are not known is known by itself alone. */
+const growthOf = ({
+  fingerprint,
+  paths = [],
+}: Pick<ShapeCount, 'fingerprint' | 'paths'>): readonly string[] =>
+  paths.length === 0 ? [fingerprint] : paths.filter((path) => !path.endsWith(NULL_TYPE))
+
+/** A path is as old as the oldest version that has it, in whatever order the shapes are read back. */
+const learn = (type: EventTypeState, shape: ObservedShape): void => {
+  for (const path of growthOf(shape)) {
+    type.since.set(path, Math.min(shape.version, type.since.get(path) ?? Infinity))
+  }
+  type.latestVersion = Math.max(type.latestVersion, shape.version)
+}
+
+/** The version of a shape that has no number yet. */
+const versionOf = (type: EventTypeState, count: ShapeCount): number => {
+  const since = growthOf(count).map((path) => type.since.get(path))
+  return since.includes(undefined)
+    ? type.latestVersion + 1
+    : Math.max(EMPTY_SHAPE_VERSION, ...(since as number[]))
+}
 
 /** The view of one transaction. */
 class StagedVersions {
@@ -118,6 +146,7 @@ class StagedVersions {
     const shape = found ?? newShape(type, { ...count, fingerprint })
     type.total += count.count
     const grown = grow(shape, count, type.total, isOther)
+    if (grown.version > 0) learn(type, grown)
     type.shapes.set(fingerprint, grown)
     this.#changed.set(observedShapeKey(grown), grown)
   }
@@ -137,19 +166,21 @@ class StagedVersions {
     if (staged !== undefined) return staged
     const committed = this.#committed.get(key)
     if (committed === undefined) this.#newTypes += 1
-    const copy = committed ? { ...committed, shapes: new Map(committed.shapes) } : newType(source)
+    const copy = committed
+      ? { ...committed, shapes: new Map(committed.shapes), since: new Map(committed.since) }
+      : newType(source)
     this.#types.set(key, copy)
     return copy
   }
 }
 
 const newShape = (type: EventTypeState, count: ShapeCount): ObservedShape => {
-  const { source, eventType, fingerprint, firstAt } = count
+  const { source, eventType, fingerprint, firstAt, paths = [], fields = [] } = count
   const isOther = fingerprint === OTHER_SHAPES
-  if (!isOther) type.latestVersion += 1
   return {
-    ...{ source, eventType, fingerprint, version: isOther ? 0 : type.latestVersion },
-    ...{ paths: [], fields: [], count: 0, firstSeenAt: firstAt, lastSeenAt: firstAt, before: type.total },
+    ...{ source, eventType, fingerprint, version: isOther ? 0 : versionOf(type, count) },
+    ...(isOther ? { paths: [], fields: [] } : { paths, fields }),
+    ...{ count: 0, firstSeenAt: firstAt, lastSeenAt: firstAt, before: type.total },
     ...{ reachedHalfMs: null, reachedNineTenthsMs: null },
   }
 }
@@ -184,7 +215,7 @@ const adoptionOf = (types: readonly EventTypeState[]): Adoption => {
   const arriving = shapes.filter(({ lastSeenAt, version }) => version > 0 && lastSeenAt > last - ARRIVING_MS)
   return {
     ...{ adopted, total, rate: total === 0 ? 0 : (100 * adopted) / total },
-    versions: shapes.filter(({ version }) => version > 0).length,
+    versions: types.reduce((sum, { latestVersion }) => sum + latestVersion - EMPTY_SHAPE_VERSION, 0),
     oldestArriving: arriving.reduce((oldest, { version }) => Math.min(oldest, version), Infinity),
   }
 }
