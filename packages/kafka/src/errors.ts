@@ -17,3 +17,11 @@ export class StateError extends Error {
 export class RestartError extends Error {
   override readonly name = 'RestartError'
 }
+
+/**
+ * A transaction did not come through, or it is not known whether it did: the producer is of no more use, and
+ * what was staged is discarded. Who may go on is decided by the group, not by this error.
+ */
+export class TransactionError extends Error {
+  override readonly name = 'TransactionError'
+}

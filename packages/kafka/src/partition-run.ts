@@ -2,7 +2,13 @@ import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Kafka } from 'kafkajs'
 import { kafkaErrorType } from './client.ts'
-import { OffsetOutOfRangeError, RestartError, RetriableError, StateError } from './errors.ts'
+import {
+  OffsetOutOfRangeError,
+  RestartError,
+  RetriableError,
+  StateError,
+  TransactionError,
+} from './errors.ts'
 import type { Fetcher } from './fetcher.ts'
 import type { Cluster } from './internals.ts'
 import type { Membership } from './membership.ts'
@@ -12,7 +18,7 @@ import { PartitionQueue } from './partition-queue.ts'
 import { PartitionInputs, type Input, type TakenBatch } from './partition-inputs.ts'
 import type { PartitionState, StageOptions, StartStep } from './stage-options.ts'
 import { openStatePartition } from './state-partition.ts'
-import { TransactionalProducer, TransactionError } from './transactional-producer.ts'
+import { TransactionalProducer } from './transactional-producer.ts'
 import { UnendedTransactions } from './unended-transactions.ts'
 
 const BACKOFF_MS = 200

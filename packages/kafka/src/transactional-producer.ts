@@ -2,21 +2,13 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Kafka, Producer, RecordMetadata, Transaction } from 'kafkajs'
 import { chunksOf } from './chunks.ts'
 import { kafkaErrorType } from './client.ts'
-import { StateError } from './errors.ts'
+import { StateError, TransactionError } from './errors.ts'
 import { addPartitions } from './internals.ts'
 import { messageOf } from './message.ts'
 import type { WrittenOffsets } from './owner.ts'
 import type { OutputRecord } from './record.ts'
 import type { StepHook } from './stage-options.ts'
 import { BARRIER_KEY } from './state-partition.ts'
-
-/**
- * A transaction did not come through, or it is not known whether it did: the producer is of no more use, and
- * what was staged is discarded. Who may go on is decided by the group, not by this error.
- */
-export class TransactionError extends Error {
-  override readonly name = 'TransactionError'
-}
 
 export interface OffsetToCommit {
   readonly topic: string

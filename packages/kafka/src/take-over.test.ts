@@ -1,0 +1,186 @@
+import { describe, expect, it, vi } from 'vitest'
+import { StateError, TransactionError } from './errors.ts'
+import { committedEverywhere, takeOver, type TakeOverOptions } from './take-over.ts'
+import type { InitAnswer, LastTransaction, OpenTransaction, TransactionView } from './transaction-view.ts'
+
+const last = (state: LastTransaction['state'], epoch: number, isShutOut = false): LastTransaction => ({
+  ...{ producerId: '7', epoch, state, isShutOut },
+})
+const open = (epoch: number): OpenTransaction => ({
+  ...{ topic: 'out', partition: 0, epoch, coordinatorEpoch: 1, from: 5n },
+})
+const given = (epoch: number, producerId = '7'): InitAnswer => ({ outcome: 'given', producerId, epoch })
+
+interface Script {
+  readonly describe?: readonly (LastTransaction | undefined)[]
+  readonly open?: readonly (readonly OpenTransaction[])[]
+  readonly swap?: readonly InitAnswer[]
+  readonly init?: readonly InitAnswer[]
+  readonly mark?: 'ended' | 'refused'
+  readonly canLook?: boolean
+}
+
+/** Answers one after another; asking once more than the script has is an error. */
+const viewOf = (script: Script) => {
+  const asked: string[] = []
+  const next = <T>(name: string, answers: readonly T[] = []): (() => Promise<T>) => {
+    const waiting = [...answers]
+    return async () => {
+      asked.push(name)
+      if (waiting.length === 0) throw new Error(`${name} was asked once more than expected`)
+      return waiting.shift()!
+    }
+  }
+  const view: TransactionView = {
+    canLook: async () => script.canLook ?? true,
+    describe: next('describe', script.describe),
+    open: next('open', script.open),
+    swap: next('swap', script.swap),
+    init: next('init', script.init),
+    mark: async (one, own, outcome) => {
+      asked.push(`${outcome} ${one.epoch} with ${own.epoch}`)
+      return script.mark ?? 'ended'
+    },
+    wait: async () => void asked.push('wait'),
+  }
+  return { view, asked }
+}
+
+const OPTIONS: TakeOverOptions = {
+  ...{ transactionalId: 'x-0', remedy: 'type this', onEnded: () => undefined, onUnguarded: () => undefined },
+}
+
+const run = async (script: Script, options: Partial<TakeOverOptions> = {}) => {
+  const { view, asked } = viewOf(script)
+  return { own: await takeOver(view, { ...OPTIONS, ...options }), asked }
+}
+
+describe('takeOver', () => {
+  it.each([
+    ['is new', undefined, 0],
+    ['was given a producer id and no epoch', last('Empty', -1), 0],
+  ])('takes the first epoch of an id that %s', async (_, state, epoch) => {
+    const { own } = await run({ describe: [state], open: [[]], init: [given(epoch)] })
+    expect(own).toMatchObject({ producerId: '7', epoch })
+  })
+
+  it.each(['CompleteCommit', 'Empty'] as const)(
+    'shuts out who may work after %s, then looks',
+    async (state) => {
+      const { own, asked } = await run({
+        ...{ describe: [last(state, 4)], swap: [given(5)], open: [[]], init: [given(6)] },
+      })
+      expect([own.epoch, asked]).toEqual([6, ['describe', 'swap', 'open', 'init']])
+    },
+  )
+
+  it('does not swap again in an epoch that nobody works in', async () => {
+    for (const state of [last('Empty', 5, true), last('CompleteAbort', 5)]) {
+      const { asked } = await run({ describe: [state], open: [[]], init: [given(6)] })
+      expect(asked).toEqual(['describe', 'open', 'init'])
+    }
+  })
+
+  it.each([
+    ['committed, and its owner was shut out', last('CompleteCommit', 4), [given(5)], 4, 'commit 4 with 5'],
+    ['committed, and its successor died before', last('Empty', 5, true), [], 4, 'commit 4 with 5'],
+    ['committed, and its successor never began', last('Empty', 4), [given(5)], 3, 'commit 3 with 5'],
+    ['aborted', last('CompleteAbort', 5), [], 4, 'abort 4 with 5'],
+  ] as const)('ends what was %s', async (_, state, swap, epoch, mark) => {
+    const onEnded = vi.fn()
+    const script = { describe: [state], swap, open: [[open(epoch)], []], init: [given(6)] }
+    const { asked } = await run(script, { onEnded })
+    expect(asked.slice(-4)).toEqual(['open', mark, 'open', 'init'])
+    expect(onEnded).toHaveBeenCalledOnce()
+  })
+
+  it('makes the coordinator abort what is ongoing, and waits for what is being decided', async () => {
+    const { asked } = await run({
+      describe: [last('Ongoing', 4), last('PrepareAbort', 5), last('CompleteAbort', 5)],
+      ...{ swap: [{ outcome: 'busy' }], open: [[]], init: [given(6)] },
+    })
+    expect(asked).toEqual(['describe', 'swap', 'wait', 'describe', 'wait', 'describe', 'open', 'init'])
+  })
+
+  it.each<[string, Script]>([
+    ['a refused swap', { describe: [last('CompleteCommit', 4)], swap: [{ outcome: 'refused' }] }],
+    ['a swap to another epoch', { describe: [last('CompleteCommit', 4)], swap: [given(7)] }],
+    ['an init to another epoch', { describe: [last('CompleteAbort', 4)], open: [[]], init: [given(6)] }],
+    [
+      'an init to another producer id',
+      { describe: [last('CompleteAbort', 4)], open: [[]], init: [given(0, '8')] },
+    ],
+    ['a second first init', { describe: [undefined], init: [given(1)] }],
+    [
+      'an init while one works',
+      { describe: [last('CompleteAbort', 4)], open: [[]], init: [{ outcome: 'busy' }] },
+    ],
+    ['data of a newer epoch', { describe: [last('CompleteAbort', 4)], open: [[open(5)]] }],
+    ['a refused marker', { describe: [last('CompleteAbort', 4)], open: [[open(3)]], mark: 'refused' }],
+  ])('sees another owner by %s, and begins nothing', async (_, script) => {
+    await expect(run(script)).rejects.toThrow(TransactionError)
+  })
+
+  it.each([
+    ['after an abort', last('CompleteAbort', 5), 3],
+    ['after an abort, in its own epoch', last('CompleteAbort', 5), 5],
+    ['after a swap', last('Empty', 5, true), 2],
+  ])('stops where the outcome is unknown %s', async (_, state, epoch) => {
+    const ending = run({ describe: [state], open: [[open(epoch)]] })
+    await expect(ending).rejects.toThrow(StateError)
+    await expect(ending).rejects.toThrow(/x-0 .*out\/0 from offset 5 .*then: type this/)
+  })
+
+  it('does with what is unknown as the operator has decided, and with nothing else', async () => {
+    const { asked } = await run(
+      { describe: [last('CompleteAbort', 5)], open: [[open(2), open(4)], []], init: [given(6)] },
+      { decision: 'commit' },
+    )
+    expect(asked.slice(2, 4)).toEqual(['commit 2 with 5', 'abort 4 with 5'])
+  })
+
+  it('changes the producer id when nothing is open, and works in no last epoch', async () => {
+    const fresh = await run({
+      ...{ describe: [last('Empty', 32_765, true), last('Empty', 32_766)], open: [[], []] },
+      init: [given(32_766), given(0, '8')],
+    })
+    expect(fresh.own).toMatchObject({ producerId: '8', epoch: 0 })
+    const left = await run({
+      ...{ describe: [last('Empty', 32_766)], open: [[open(32_765)], []], init: [given(0, '8')] },
+    })
+    expect(left.asked).toContain('commit 32765 with 32766')
+    await expect(
+      run({ describe: [last('Empty', 32_766)], open: [[]], init: [given(1, '8')] }),
+    ).rejects.toThrow(TransactionError)
+  })
+
+  it('fences without looking where the brokers are too old, and says so', async () => {
+    const onUnguarded = vi.fn()
+    const { own } = await run({ canLook: false, init: [{ outcome: 'busy' }, given(3)] }, { onUnguarded })
+    expect(own.epoch).toBe(3)
+    expect(onUnguarded).toHaveBeenCalledOnce()
+  })
+})
+
+describe('committedEverywhere', () => {
+  const own = { producerId: '7', epoch: 4 }
+  const check = async (script: Script) => {
+    const { view, asked } = viewOf(script)
+    await committedEverywhere(view, own, [{ topic: 'out', partition: 0 }])
+    return asked
+  }
+
+  it('waits until the markers are written, and looks then', async () => {
+    const describe = [last('PrepareCommit', 4), last('CompleteCommit', 4)]
+    expect(await check({ describe, open: [[]] })).toEqual(['describe', 'wait', 'describe', 'open'])
+  })
+
+  it.each<[string, Script]>([
+    ['is left open somewhere', { describe: [last('CompleteCommit', 4)], open: [[open(4)]] }],
+    ['has a successor', { describe: [last('Empty', 5, true)] }],
+    ['has been forgotten', { describe: [undefined] }],
+    ['is not committed', { describe: [last('Ongoing', 4)] }],
+  ])('rejects when the transaction %s', async (_, script) => {
+    await expect(check(script)).rejects.toThrow(TransactionError)
+  })
+})
