@@ -39,29 +39,50 @@ const FORMAT = 2
 const POSITION_FORMAT = 1
 const CHUNK_HEAD_BYTES = 5
 const CHUNK_PREFIX = 'chunk|'
+const CHECKSUM_HEADER = 'crc32'
+const CHECKSUM_BYTES = 4
 const IDENTITY_KEY = Buffer.from('identity')
 const POSITION_KEY = Buffer.from('position')
 
-export interface KeyAndValue {
-  readonly key: Buffer
+export interface StoredStateRecord {
+  readonly key: Buffer | null
   /** null: a tombstone. */
   readonly value: Buffer | null
+  /** `crc32`: of key and value, 4 bytes. Chunks have one in their value; records of earlier versions may have none. */
+  readonly headers?: Readonly<Record<string, Buffer>>
 }
 
-export const encodeIdentity = (identity: string): KeyAndValue => ({
-  key: IDENTITY_KEY,
-  value: Buffer.from(identity),
-})
+export interface KeyAndValue extends StoredStateRecord {
+  readonly key: Buffer
+}
+
+const checksumOf = (key: Buffer, value: Buffer | null): number => crc32(value ?? '', crc32(key))
+
+/** In a header, so that an earlier version reads the record all the same, and a tombstone can have it too. */
+const withChecksum = (key: Buffer, value: Buffer | null): KeyAndValue => {
+  const checksum = Buffer.allocUnsafe(CHECKSUM_BYTES)
+  checksum.writeUInt32LE(checksumOf(key, value))
+  return { key, value, headers: { [CHECKSUM_HEADER]: checksum } }
+}
+
+const requireChecksum = (key: Buffer, { value, headers = {} }: StoredStateRecord): void => {
+  const names = Object.keys(headers)
+  if (names.length === 0) return
+  const checksum = names.length === 1 ? headers[CHECKSUM_HEADER] : undefined
+  const isWhole = checksum?.length === CHECKSUM_BYTES && checksum.readUInt32LE() === checksumOf(key, value)
+  if (!isWhole) throw new StateRecordError('a damaged record: its CRC-32 is not that of its key and value')
+}
+
+export const encodeIdentity = (identity: string): KeyAndValue =>
+  withChecksum(IDENTITY_KEY, Buffer.from(identity))
 
 export const positionText = ({ next, ...rest }: Position): string => {
   const offsets = Object.fromEntries(Object.entries(next).map(([topic, offset]) => [topic, String(offset)]))
   return JSON.stringify({ format: POSITION_FORMAT, next: offsets, ...rest })
 }
 
-export const encodePosition = (position: Position): KeyAndValue => ({
-  key: POSITION_KEY,
-  value: Buffer.from(positionText(position)),
-})
+export const encodePosition = (position: Position): KeyAndValue =>
+  withChecksum(POSITION_KEY, Buffer.from(positionText(position)))
 
 export const isPositionKey = (key: Buffer | null): boolean => key?.equals(POSITION_KEY) ?? false
 
@@ -88,20 +109,13 @@ export const encodeChunk = (chunkKey: string, entries: Buffer): KeyAndValue => {
   return { key, value }
 }
 
-export const encodeTombstone = (chunkKey: string): KeyAndValue => ({
-  key: Buffer.from(chunkKey),
-  value: null,
-})
+export const encodeTombstone = (chunkKey: string): KeyAndValue => withChecksum(Buffer.from(chunkKey), null)
 
 /** Throws a `StateRecordError`. */
-export const decodeStateRecord = ({
-  key,
-  value,
-}: {
-  readonly key: Buffer | null
-  readonly value: Buffer | null
-}): StateRecord => {
+export const decodeStateRecord = (record: StoredStateRecord): StateRecord => {
+  const { key, value } = record
   if (key === null) throw new StateRecordError('a state record without a key')
+  requireChecksum(key, record)
   const name = key.toString()
   if (name.startsWith(CHUNK_PREFIX)) {
     return value === null ? { kind: 'tombstone', chunkKey: name } : decodeChunk(key, value)

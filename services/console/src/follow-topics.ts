@@ -7,7 +7,7 @@ import {
   type TailTopic,
   type TopicTail,
 } from '@weir/kafka'
-import { decodeStateRecord } from '@weir/seen-keys'
+import { decodeStateRecord, isPositionKey, StateRecordError, type Position } from '@weir/seen-keys'
 import type { LetterStage } from './event-facts.ts'
 import type { Delivery, EventIndex } from './event-index.ts'
 
@@ -102,11 +102,20 @@ const stateTopic = ({ seen, received }: TopicNames, index: EventIndex): TailTopi
   topic: seen,
   from: ({ start, end }) => (end - STATE_RECORDS > start ? end - STATE_RECORDS : start),
   onRecords: (records) => {
-    for (const { key, value, partition } of records) {
-      if (key?.toString() !== 'position') continue
-      const state = decodeStateRecord({ key, value })
-      const next = state.kind === 'position' ? state.position.next[received] : undefined
-      if (next !== undefined) index.decided(partition, next)
+    for (const record of records) {
+      const next = isPositionKey(record.key) ? positionIn(record)?.next[received] : undefined
+      if (next !== undefined) index.decided(record.partition, next)
     }
   },
 })
+
+/** undefined: it is damaged, which its owner reports. */
+const positionIn = (record: InputRecord): Position | undefined => {
+  try {
+    const state = decodeStateRecord(record)
+    return state.kind === 'position' ? state.position : undefined
+  } catch (error) {
+    if (error instanceof StateRecordError) return undefined
+    throw error
+  }
+}

@@ -99,6 +99,24 @@ it('finds a lost position in the offsets of the group', async () => {
   await expectExact()
 }, 120_000)
 
+// It was read as another position: 0x08 makes "9" of "1".
+it('finds one flipped bit in a position that is a position all the same', async () => {
+  await fill()
+  const records = await deployment.read(deployment.topics.seen)
+  const last = records.findLast(({ key }) => key?.toString() === 'position')!
+  const value = Buffer.from(last.value!)
+  const digit = value.indexOf('":"') + 3
+  value[digit]! ^= 0x08
+  const { headers } = last
+  await deployment.send({ key: last.key!, value, headers }, deployment.topics.seen, 0)
+  const lines = await vi.waitFor(() => run({ dryRun: true }), WAIT)
+  expect(lines.join('\n')).toMatch(
+    /offset \d+: a damaged record: its CRC-32 is not that of its key and value/,
+  )
+  await run()
+  await expectExact()
+}, 120_000)
+
 it('adds only the keys that are missing, and goes on after it was cut off', async () => {
   await fill()
   await damage(/^chunk/, 'first')
