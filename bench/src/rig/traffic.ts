@@ -38,7 +38,7 @@ export const webhook = (n: number, bodyBytes: number, receivedAt = Date.now()): 
     bodyHash: bodyHashOf(HASH_KEY, raw),
     eventType: 'CALL_CONNECTED',
     receivedAt,
-    providerSequence: sequence,
+    providerSequence: BigInt(sequence),
     contentType: 'application/json',
     traceparent: '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01',
     raw,

@@ -19,7 +19,7 @@ export interface InteractionEvent {
   readonly message: string | null
   readonly intent: string | null
   /** The provider's sequence number in the interaction. */
-  readonly sequence: number | null
+  readonly sequence: bigint | null
   /** Epoch ms of the provider's timestamp, null where it cannot be parsed. */
   readonly occurredAt: number | null
   /** The provider's timestamp as it was written. */

@@ -20,7 +20,7 @@ const webhook: ReceivedWebhook = {
   bodyHash: Buffer.alloc(8, 7),
   eventType: 'CALL_CONNECTED',
   receivedAt: 1_700_000_000_000,
-  providerSequence: 1,
+  providerSequence: 9_007_199_254_740_993n,
   raw: Buffer.from('{"a":1}'),
 }
 

@@ -1,5 +1,6 @@
 import { asEventKey, type EntityKey, type EventKey } from './ids.ts'
 import { isDeadLetterReason, type DeadLetterReason } from './reasons.ts'
+import { parseSequence } from './sequence.ts'
 import { HEADER, type WireHeaders, type WireRecord } from './wire.ts'
 
 export interface IntakeError {
@@ -24,7 +25,7 @@ export interface ReceivedWebhook {
   readonly eventType: string
   /** Epoch ms on the clock of ingress; information only, nothing is decided by it. */
   readonly receivedAt: number
-  readonly providerSequence?: number
+  readonly providerSequence?: bigint
   readonly contentType?: string
   readonly traceparent?: string
   readonly intakeError?: IntakeError
@@ -47,7 +48,7 @@ export const encodeReceivedWebhook = (webhook: ReceivedWebhook): WireRecord => {
     [HEADER.interactionId]: Buffer.from(webhook.interactionId),
     [HEADER.receivedAt]: Buffer.from(String(webhook.receivedAt)),
   }
-  const optional = (name: string, value: string | number | undefined) => {
+  const optional = (name: string, value: string | bigint | undefined) => {
     if (value !== undefined) headers[name] = Buffer.from(String(value))
   }
   optional(HEADER.dedupKeyFallback, webhook.dedupKeyFallback)
@@ -83,7 +84,11 @@ export const decodeReceivedWebhook = (record: {
     throw new InvalidRecordError(`header ${HEADER.intakeError} is not a known reason`)
   }
   const fallback = text(HEADER.dedupKeyFallback)
-  const sequence = text(HEADER.providerSequence)
+  const sequenceText = text(HEADER.providerSequence)
+  const sequence = sequenceText === undefined ? undefined : parseSequence(sequenceText)
+  if (sequenceText !== undefined && sequence === undefined) {
+    throw new InvalidRecordError(`header ${HEADER.providerSequence} is not a sequence number`)
+  }
   const contentType = text(HEADER.contentType)
   const traceparent = text(HEADER.traceparent)
   return {
@@ -97,7 +102,7 @@ export const decodeReceivedWebhook = (record: {
     receivedAt: Number(required(HEADER.receivedAt).toString()),
     raw: value,
     ...(fallback !== undefined && { dedupKeyFallback: fallback }),
-    ...(sequence !== undefined && { providerSequence: Number(sequence) }),
+    ...(sequence !== undefined && { providerSequence: sequence }),
     ...(contentType !== undefined && { contentType }),
     ...(traceparent !== undefined && { traceparent }),
     ...(reason !== undefined && {

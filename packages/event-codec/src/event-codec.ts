@@ -76,6 +76,18 @@ export const eventWriter = (schemaId: number, type: AvroType): EventWriter => {
   }
 }
 
+/** An event as Avro gives it: a long is a number where that is exact. */
+type WireEvent = Omit<InteractionEvent, 'sequence'> & { sequence: number | bigint | null }
+
+const eventOf = (event: WireEvent): InteractionEvent => {
+  const { occurredAt, receivedAt, processedAt } = event
+  if ([occurredAt, receivedAt, processedAt].some((at) => typeof at === 'bigint')) {
+    throw new RangeError('a time of more than 53 bits')
+  }
+  if (typeof event.sequence === 'number') event.sequence = BigInt(event.sequence)
+  return event as InteractionEvent
+}
+
 /** A schema that the registry did not have is asked for again after so long. */
 const UNKNOWN_MS = 30_000
 const UNKNOWN_MAX = 1_000
@@ -101,7 +113,7 @@ export class EventReader {
     const id = bytes.readInt32BE(1)
     const type = this.#types.get(id) ?? (await this.#fetch(id))
     try {
-      return type.fromBuffer(bytes.subarray(HEADER_BYTES))
+      return eventOf(type.fromBuffer(bytes.subarray(HEADER_BYTES)) as WireEvent)
     } catch (error) {
       throw new InvalidEventError(`not an event of schema ${id}`, { cause: error })
     }

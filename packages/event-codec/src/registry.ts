@@ -1,5 +1,5 @@
 import registryClient from '@kafkajs/confluent-schema-registry'
-import type { InteractionEvent } from '@weir/contracts'
+import { LONG_TYPE } from './long-type.ts'
 
 /** The registry does not answer, or not with what it must have: wait and ask again. */
 export class RegistryError extends Error {
@@ -28,7 +28,13 @@ export interface RegistrySettings {
 export interface AvroType {
   /** Writes from `at`; returns where it ended, or minus the bytes that are missing in the buffer. */
   encode(value: unknown, buffer: Buffer, at: number): number
-  fromBuffer(bytes: Buffer): InteractionEvent
+  fromBuffer(bytes: Buffer): unknown
+}
+
+const CODEC_OPTIONS = {
+  [registryClient.SchemaType.AVRO]: {
+    typeHook: (schema: unknown) => (schema === 'long' ? LONG_TYPE : undefined),
+  },
 }
 
 const TIMEOUT_MS = 10_000
@@ -41,7 +47,10 @@ export class Registry {
 
   constructor({ registryUrl }: RegistrySettings) {
     this.#url = registryUrl.replace(/\/$/, '')
-    this.#client = new registryClient.SchemaRegistry({ host: this.#url, retry: { retries: 1 } })
+    this.#client = new registryClient.SchemaRegistry(
+      { host: this.#url, retry: { retries: 1 } },
+      CODEC_OPTIONS,
+    )
   }
 
   /**

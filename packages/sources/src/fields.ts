@@ -1,3 +1,4 @@
+import { parseSequence } from '@weir/contracts'
 import { isContainer, isJsonObject, isNumber, numberText } from '@weir/exact-json'
 import type { Identified, Identity, JsonObject, JsonValue } from './source.ts'
 
@@ -33,10 +34,18 @@ export const idOf = (value: JsonValue | undefined): string | undefined => {
   return text.isWellFormed() && !text.includes('\0') ? text : undefined
 }
 
-/** A whole number, also as text: templates quote every value. */
-export const sequenceOf = (value: JsonValue | undefined): number | undefined => {
-  const number = typeof value === 'string' && /^\d{1,15}$/.test(value) ? Number(value) : value
-  return typeof number === 'number' && Number.isSafeInteger(number) && number >= 0 ? number : undefined
+/** So many digits, and a double that is a whole number is exactly what they say. */
+const DOUBLE_DIGITS = 15
+
+/** A whole number of up to 64 bits, also as text: templates quote every value. `1.0` and `1e3` are whole, too. */
+export const sequenceOf = (value: JsonValue | undefined): bigint | undefined => {
+  if (typeof value === 'string') return parseSequence(value)
+  if (!isNumber(value)) return undefined
+  const text = numberText(value)
+  const exact = parseSequence(text)
+  if (exact !== undefined || text.replace(/\D/g, '').length > DOUBLE_DIGITS) return exact
+  const number = Number(text)
+  return Number.isSafeInteger(number) && number >= 0 ? BigInt(number) : undefined
 }
 
 /** A moment: ISO text or epoch ms. Only its text enters a key, so nothing is parsed. */

@@ -65,7 +65,7 @@ it('replaces parts of a preset, and its rules once all three are given', () => {
   const payload = { id: 'i', type: 't', other: 'o', n: '5' }
   expect(overrideKeys(base, {})).toBe(base)
   expect(overrideKeys(base, { dedupKey: '{other}', sequence: 'n' })(payload, facts)).toMatchObject({
-    identity: { interactionId: 'i', eventType: 't', dedupKey: 'o', sequence: 5 },
+    identity: { interactionId: 'i', eventType: 't', dedupKey: 'o', sequence: 5n },
   })
   const all = overrideKeys(base, { entityKey: '{other}', eventType: 'fixed', dedupKey: '{other}' })
   expect(all({ other: 'o' }, facts)).toMatchObject({ identity: { interactionId: 'o', eventType: 'fixed' } })

@@ -17,7 +17,7 @@ export interface Identity {
   readonly dedupKey: string
   /** The part that was missing, when the key fell back to the next form. */
   readonly dedupKeyFallback?: string
-  readonly sequence?: number
+  readonly sequence?: bigint
 }
 
 export interface IntakeProblem {

@@ -19,7 +19,7 @@ const lean = {
 it('takes a number in quotes for the same sequence number', () => {
   const [number, text] = [lean, { ...lean, sequenceNumber: '1' }].map((event) => identify('cxone', event))
   expect(number).toEqual(text)
-  expect(number).toMatchObject({ identity: { dedupKey: 'i-1:CALL_CONNECTED:1', sequence: 1 } })
+  expect(number).toMatchObject({ identity: { dedupKey: 'i-1:CALL_CONNECTED:1', sequence: 1n } })
 })
 
 it('falls back to the time, then to the body, and says what was missing', () => {
@@ -157,4 +157,25 @@ it('takes a time of any number of digits for a number', () => {
   const results = ['1715428800000', '1715428800000.5', '1715428800000123456', '1715428800000123457'].map(bot)
   expect(results.map(({ kind }) => kind)).toEqual(Array(4).fill('identified'))
   expect(new Set(results.map((one) => JSON.stringify(one))).size).toBe(4)
+})
+
+it('takes a sequence number of up to 64 bits exactly, however it is written', () => {
+  const sequenceIn = (written: string) => {
+    const result = identify(
+      'cxone',
+      parseExactJson(`{"interactionId":"i","eventType":"e","timestamp":"t","sequenceNumber":${written}}`),
+    )
+    return result.kind === 'identified' ? result.identity : undefined
+  }
+  for (const digits of ['0', '7', '9007199254740991', '9007199254740993', '9223372036854775807']) {
+    const identity = { sequence: BigInt(digits), dedupKey: `i:e:${digits}` }
+    for (const written of [digits, `"${digits}"`]) expect(sequenceIn(written)).toMatchObject(identity)
+  }
+  for (const written of ['1000', '1e3', '1000.0', '1.0E+3', '"01000"']) {
+    expect(sequenceIn(written)).toMatchObject({ sequence: 1_000n })
+  }
+  for (const none of ['9223372036854775808', '1e19', '-1', '1.5', '1.00000000000000000001', '"-1"', '" 1"']) {
+    expect(sequenceIn(none)).toMatchObject({ dedupKeyFallback: 'sequenceNumber' })
+    expect(sequenceIn(none)?.sequence).toBeUndefined()
+  }
 })

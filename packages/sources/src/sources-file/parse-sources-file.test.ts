@@ -77,7 +77,7 @@ sources:
   })
   const payload = { type: 't', data: { call: { id: 'c-1' }, n: 4 } }
   expect(source.identify(payload, { ...facts, header: () => 'm-1' })).toMatchObject({
-    identity: { interactionId: 'c-1', eventType: 't', dedupKey: 'm-1', sequence: 4 },
+    identity: { interactionId: 'c-1', eventType: 't', dedupKey: 'm-1', sequence: 4n },
   })
 })
 

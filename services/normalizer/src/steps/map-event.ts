@@ -1,4 +1,4 @@
-import type { InteractionEvent } from '@weir/contracts'
+import { isMoment, type InteractionEvent } from '@weir/contracts'
 import { deadLetter, ok, type Outcome } from '@weir/pipeline'
 import { NO_RULES, type CompiledRules } from '../mappings/compile-rules.ts'
 import type { Mapper } from '../mappings/mapper.ts'
@@ -18,19 +18,19 @@ export interface NormalizedWebhook {
 const EPOCH_MS = /^-?\d{1,15}$/
 const ISO_DATE = /^\d{4}-\d\d-\d\d/
 
-/** Epoch ms of an ISO text or of epoch ms as text, null when it is neither: other forms mean different moments to different readers. */
+/** Epoch ms of an ISO text or of epoch ms as text, null when it is neither or beyond the calendar: other forms mean different moments to different readers. */
 const epochMsOf = (text: string | null): number | null => {
   if (text === null) return null
   const epochMs = EPOCH_MS.test(text) ? Number(text) : ISO_DATE.test(text) ? Date.parse(text) : Number.NaN
-  return Number.isNaN(epochMs) ? null : epochMs
+  return isMoment(epochMs) ? epochMs : null
 }
 
 /** Tolerant: a part that is not there is null and named, and what no mapping names is kept as an attribute. */
 export const mapEventBy = (mapper: Mapper, rules: ReadonlyMap<string, CompiledRules>) =>
   function mapEvent({ webhook, payload, compiled, shape }: RecognisedWebhook): Outcome<NormalizedWebhook> {
     const { source, providerSequence, receivedAt } = webhook
-    if (!Number.isSafeInteger(receivedAt) || !Number.isSafeInteger(providerSequence ?? 0)) {
-      return deadLetter('record_invalid', 'a header that must be a whole number is none')
+    if (!isMoment(receivedAt)) {
+      return deadLetter('record_invalid', 'the header received-at is not a moment')
     }
     const { unknownFields, supports } = rules.get(source) ?? NO_RULES
     const { parts, partsMissing, attributes, leftOut } = mapper.map(

@@ -76,7 +76,11 @@ it('tells a repeat from a conflict, also within a batch', async () => {
 
 it('never lets an older sequence replace a newer one', async () => {
   const at = (sequence: number) =>
-    event(`sequence-${sequence}`, { interactionId: 'ordered', sequence, eventType: `type-${sequence}` })
+    event(`sequence-${sequence}`, {
+      interactionId: 'ordered',
+      sequence: BigInt(sequence),
+      eventType: `type-${sequence}`,
+    })
   const latest = async () => {
     const { rows } = await client.query<{ event_type: string }>(
       `SELECT event_type FROM interactions WHERE interaction_id = 'ordered'`,

@@ -1,4 +1,4 @@
-import { OPAQUE_SHAPE, type InteractionEvent } from '@weir/contracts'
+import { isMoment, OPAQUE_SHAPE, type InteractionEvent } from '@weir/contracts'
 import pg from 'pg'
 import { NULL_ATTRIBUTE } from '../known-fields.ts'
 import { SinkUnavailableError, type RowResult, type RowSink } from '../row-sink.ts'
@@ -16,11 +16,8 @@ const CONTENT_CLASSES = new Set(['22', '23', '54'])
 const OWN_FAULT_CLASSES = new Set(['28', '3D', '3F', '42'])
 
 const text = (value: string | null): string | null => (value === null ? null : sanitiseText(value))
-const moment = (epochMs: number | null): string | null => {
-  if (epochMs === null) return null
-  const date = new Date(epochMs)
-  return Number.isNaN(date.getTime()) ? null : date.toISOString()
-}
+const moment = (epochMs: number | null): string | null =>
+  epochMs === null || !isMoment(epochMs) ? null : new Date(epochMs).toISOString()
 
 /** Values are JSON texts; the text of null is a null. */
 const attributesJson = (attributes: InteractionEvent['attributes']): string =>
@@ -48,7 +45,7 @@ const COLUMNS: readonly (readonly [
   ['agent_id', 'text', ({ agentId }) => text(agentId)],
   ['message', 'text', ({ message }) => text(message)],
   ['intent', 'text', ({ intent }) => text(intent)],
-  ['sequence', 'bigint', ({ sequence }) => sequence],
+  ['sequence', 'bigint', ({ sequence }) => sequence?.toString() ?? null],
   ['occurred_at', 'timestamptz', ({ occurredAt }) => moment(occurredAt)],
   ['occurred_at_original', 'text', ({ occurredAtOriginal }) => text(occurredAtOriginal)],
   ['received_at', 'timestamptz', ({ receivedAt }) => moment(receivedAt)],

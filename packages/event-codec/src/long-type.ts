@@ -1,0 +1,80 @@
+import avsc from 'avsc'
+
+const INT64_MIN = -(2n ** 63n)
+const INT64_MAX = 2n ** 63n - 1n
+/** Below it avsc's own arithmetic on doubles is exact, its doubled value for the zigzag form included. */
+const DOUBLE_MAX = 2 ** 51
+
+/** What avsc reads from and writes to; its typings do not have it. */
+interface Tap {
+  readonly buf: Buffer
+  pos: number
+  readLong(): number
+  writeLong(value: number): void
+}
+
+/** A long in JavaScript: a number where that is exact, else a bigint. */
+type Long = number | bigint
+
+const isLong = (value: unknown): value is Long =>
+  typeof value === 'number'
+    ? Number.isSafeInteger(value)
+    : typeof value === 'bigint' && value >= INT64_MIN && value <= INT64_MAX
+
+const narrow = (value: bigint): Long =>
+  value >= Number.MIN_SAFE_INTEGER && value <= Number.MAX_SAFE_INTEGER ? Number(value) : value
+
+/** The groups of seven bits, lowest first, of the zigzag form. */
+const writeGroups = (tap: Tap, value: bigint): void => {
+  let rest = BigInt.asUintN(64, (value << 1n) ^ (value >> 63n))
+  for (; rest > 0x7fn; rest >>= 7n) writeByte(tap, Number(rest & 0x7fn) | 0x80)
+  writeByte(tap, Number(rest))
+}
+
+/** Beyond the end of the buffer nothing is written, and avsc sees by the position that it must be larger. */
+const writeByte = (tap: Tap, byte: number): void => {
+  tap.buf[tap.pos] = byte
+  tap.pos += 1
+}
+
+const readGroups = (tap: Tap): bigint => {
+  let zigzag = 0n
+  for (let shift = 0n; shift < 70n; shift += 7n) {
+    const byte = tap.buf[tap.pos] ?? 0
+    tap.pos += 1
+    zigzag |= BigInt(byte & 0x7f) << shift
+    if ((byte & 0x80) === 0) return BigInt.asIntN(64, (zigzag >> 1n) ^ -(zigzag & 1n))
+  }
+  throw new RangeError('a long of more than 64 bits')
+}
+
+const GROUPS_OF_DOUBLE = 7
+
+/** Whether the long at the position has at most 49 bits, as nearly all do. */
+const isShort = ({ buf, pos }: Tap): boolean => {
+  for (let at = pos; at < pos + GROUPS_OF_DOUBLE; at++) if (((buf[at] ?? 0) & 0x80) === 0) return true
+  return false
+}
+
+const base = avsc.types.LongType.__with({
+  fromBuffer: () => undefined,
+  toBuffer: () => Buffer.alloc(0),
+  fromJSON: (value: Long) => value,
+  toJSON: (value: Long) => value,
+  isValid: isLong,
+  compare: (a: Long, b: Long) => (a < b ? -1 : a > b ? 1 : 0),
+})
+
+/** Avro's long, exact over all 64 bits: avsc's own refuses what is beyond 2^53 - 2, and its hook for others is slow. */
+export const LONG_TYPE = Object.create(base, {
+  _read: {
+    value: (tap: Tap): Long => (isShort(tap) ? tap.readLong() : narrow(readGroups(tap))),
+  },
+  _write: {
+    value: (tap: Tap, value: unknown): void => {
+      if (!isLong(value)) throw new TypeError('not a whole number of 64 bits')
+      if (typeof value === 'number' && value > -DOUBLE_MAX && value < DOUBLE_MAX) tap.writeLong(value)
+      else writeGroups(tap, BigInt(value))
+    },
+  },
+}) as avsc.Type

@@ -1,0 +1,76 @@
+import fc from 'fast-check'
+import { expect, it } from 'vitest'
+import { jsonbOf, sanitiseText } from './jsonb.ts'
+
+/** What the escapes of a text come to when it is parsed, sanitised and written again: right, but for digits and depth. */
+const parsedAndSanitised = (value: unknown): unknown => {
+  if (typeof value === 'string') return sanitiseText(value)
+  if (Array.isArray(value)) return value.map(parsedAndSanitised)
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(
+    Object.entries(value).map(([name, one]) => [sanitiseText(name), parsedAndSanitised(one)]),
+  )
+}
+
+const unit = fc.oneof(
+  fc.constantFrom(
+    '\0',
+    '\ud800',
+    '\udbff',
+    '\udc00',
+    '\udfff',
+    '\ud83d\ude00',
+    '\\',
+    '\\u0000',
+    '"',
+    'a',
+    '\n',
+  ),
+  fc.string({ unit: 'binary', maxLength: 3 }),
+)
+const text = fc.array(unit, { maxLength: 6 }).map((units) => units.join(''))
+const json = fc.letrec<{ value: unknown }>((tie) => ({
+  value: fc.oneof(
+    { depthSize: 'small' },
+    text,
+    fc.integer(),
+    fc.constant(null),
+    fc.array(tie('value'), { maxLength: 4 }),
+    fc.dictionary(text, tie('value'), { maxKeys: 4 }),
+  ),
+})).value
+
+/** Every code unit that may be escaped is, in upper or lower case. */
+const escaped = (one: unknown, upper: boolean): string =>
+  JSON.stringify(one).replaceAll(/[\u0080-\uffff]/g, (character) => {
+    const hex = character.charCodeAt(0).toString(16).padStart(4, '0')
+    return `\\u${upper ? hex.toUpperCase() : hex}`
+  })
+
+it('says what parsing, sanitising and writing again would say', () => {
+  fc.assert(
+    fc.property(json, fc.boolean(), fc.boolean(), (value, all, upper) => {
+      const body = all ? escaped(value, upper) : JSON.stringify(value)
+      const { json: stored, sanitised } = jsonbOf(Buffer.from(body))
+      expect(JSON.parse(stored)).toEqual(parsedAndSanitised(JSON.parse(body)))
+      expect(sanitised).toBe(stored !== body)
+      // What PostgreSQL refuses is not there any more.
+      expect(stored.isWellFormed()).toBe(true)
+    }),
+    { numRuns: 2_000 },
+  )
+})
+
+it('takes any depth, and keeps digits that a double has not', () => {
+  const depth = 200_000
+  const body = `${'['.repeat(depth)}"\\u0000"${']'.repeat(depth)}`
+  expect(jsonbOf(Buffer.from(body)).json).toHaveLength(body.length)
+  expect(jsonbOf(Buffer.from('{"n":1524831183200260097,"s":"\\u00e9\\ud800"}')).json).toBe(
+    '{"n":1524831183200260097,"s":"\\u00e9\\ufffd"}',
+  )
+})
+
+it('says so when the bytes were not UTF-8', () => {
+  expect(jsonbOf(Buffer.from('"\xff"', 'latin1')).sanitised).toBe(true)
+  expect(jsonbOf(Buffer.from('"\uFFFD"')).sanitised).toBe(false)
+})
