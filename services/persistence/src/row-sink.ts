@@ -14,9 +14,17 @@ export class SinkUnavailableError extends Error {
   override readonly name = 'SinkUnavailableError'
 }
 
+/** The database refuses our statements whatever the rows are, or has a fault of its own: a person must look. */
+export class SinkFaultError extends Error {
+  override readonly name = 'SinkFaultError'
+}
+
 /** A database with one row per event and the latest row per interaction. */
 export interface RowSink {
-  /** One result for each event, in order. All rows of an event change together. Rejects with a `SinkUnavailableError`. */
+  /**
+   * One result for each event, in order. All rows of an event change together. Rejects with a `SinkUnavailableError`,
+   * or a `SinkFaultError`.
+   */
   write(events: readonly InteractionEvent[]): Promise<readonly RowResult[]>
   close(): Promise<void>
 }

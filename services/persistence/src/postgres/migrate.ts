@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import pg from 'pg'
-import { asUnavailable } from './postgres-sink.ts'
+import { sinkErrorOf } from './sql-faults.ts'
 
 const FOLDER = new URL('./migrations/', import.meta.url)
 /** Any number; the same for every instance. */
@@ -42,7 +42,7 @@ export const migrate = async (databaseUrl: string): Promise<readonly string[]> =
     }
     return wanted
   } catch (error) {
-    throw error instanceof NewerDatabaseError ? error : asUnavailable(error)
+    throw sinkErrorOf(error)
   } finally {
     await client.end().catch(() => undefined)
   }

@@ -3,17 +3,13 @@ import pg from 'pg'
 import { NULL_ATTRIBUTE } from '../known-fields.ts'
 import { SinkUnavailableError, type RowResult, type RowSink } from '../row-sink.ts'
 import { jsonbOf, sanitiseText, textJsonb } from './jsonb.ts'
+import { sinkErrorOf, sqlFaultOf, stateOf } from './sql-faults.ts'
 
 export interface PostgresOptions {
   readonly databaseUrl: string
   readonly poolMax: number
   readonly statementTimeoutMs: number
 }
-
-/** SQLSTATE classes that say the row's content is at fault: data exception, integrity, limits of the server. */
-const CONTENT_CLASSES = new Set(['22', '23', '54'])
-/** Classes that say that something in our own statements or rights is wrong: a person must look. */
-const OWN_FAULT_CLASSES = new Set(['28', '3D', '3F', '42'])
 
 const text = (value: string | null): string | null => (value === null ? null : sanitiseText(value))
 const moment = (epochMs: number | null): string | null =>
@@ -103,8 +99,15 @@ WITH given AS (
 )
 SELECT event_key FROM inserted`
 
+/** Times that one row may exceed the time-out, alone and while the tables can be written, before it is a dead letter. */
+const ROW_TIMEOUTS_MAX = 3
+/** More that are remembered say nothing of one row. */
+const SLOW_ROWS_MAX = 1_000
+
 export class PostgresSink implements RowSink {
   readonly #pool: pg.Pool
+  /** How often a row has timed out alone, by its event key. */
+  readonly #slow = new Map<string, number>()
 
   constructor({ databaseUrl, poolMax, statementTimeoutMs }: PostgresOptions) {
     this.#pool = new pg.Pool({
@@ -119,24 +122,69 @@ export class PostgresSink implements RowSink {
     this.#pool.on('error', () => undefined)
   }
 
+  /** What has timed out alone goes alone again, so that the others need not be halved down to it each time. */
   async write(events: readonly InteractionEvent[]): Promise<readonly RowResult[]> {
-    if (events.length === 0) return []
-    let inserted: Set<string>
-    try {
-      inserted = await this.#insert(events)
-    } catch (error) {
-      if (!isContentFault(error)) throw asUnavailable(error)
-      if (events.length === 1)
-        return [{ kind: 'rejected', detail: `SQLSTATE ${(error as { code: string }).code}` }]
-      // One row spoils all: halves find it, and every attempt may be repeated.
-      const half = Math.ceil(events.length / 2)
-      return [...(await this.write(events.slice(0, half))), ...(await this.write(events.slice(half)))]
+    if (!events.some(({ eventKey }) => this.#slow.has(eventKey))) return this.#writeRows(events)
+    const groups = Map.groupBy(events, ({ eventKey }) => (this.#slow.has(eventKey) ? eventKey : ''))
+    const results = new Map<InteractionEvent, RowResult>()
+    for (const key of ['', ...[...groups.keys()].filter((one) => one !== '')]) {
+      const group = groups.get(key) ?? []
+      const written = await this.#writeRows(group)
+      for (const [index, event] of group.entries()) results.set(event, written[index]!)
     }
-    return this.#judge(events, inserted)
+    return events.map((event) => results.get(event)!)
   }
 
   async close(): Promise<void> {
     await this.#pool.end()
+  }
+
+  /** One row that is refused, or takes too long, spoils all: halves find it, and every attempt may be repeated. */
+  async #writeRows(events: readonly InteractionEvent[]): Promise<readonly RowResult[]> {
+    if (events.length === 0) return []
+    let inserted: Set<string> | undefined
+    try {
+      inserted = await this.#insert(events)
+      const results = await this.#judge(events, inserted)
+      for (const { eventKey } of events) this.#slow.delete(eventKey)
+      return results
+    } catch (error) {
+      const fault = sqlFaultOf(error)
+      const isOne = events.length === 1
+      // A row that is there is not refused, whatever became of the look at it.
+      if ((fault !== 'content' && fault !== 'too_much') || (isOne && inserted)) throw sinkErrorOf(error)
+      if (fault === 'too_much') await this.#requireTables()
+      if (isOne) return [fault === 'content' ? refused(error) : this.#tooSlow(events[0]!, error)]
+      const half = Math.ceil(events.length / 2)
+      return [
+        ...(await this.#writeRows(events.slice(0, half))),
+        ...(await this.#writeRows(events.slice(half))),
+      ]
+    }
+  }
+
+  /** A statement without rows takes the same locks: where it fails too, the database is busy and no row is at fault. */
+  async #requireTables(): Promise<void> {
+    try {
+      await this.#insert([])
+    } catch (error) {
+      throw sinkErrorOf(error)
+    }
+  }
+
+  /** Something may hold a lock on this row alone: so it is a fault of the row only when it happens again and again. */
+  #tooSlow({ eventKey }: InteractionEvent, error: unknown): RowResult {
+    const times = (this.#slow.get(eventKey) ?? 0) + 1
+    if (times >= ROW_TIMEOUTS_MAX) {
+      this.#slow.delete(eventKey)
+      return { kind: 'rejected', detail: `${stateOf(error)}, alone and ${times} times: it takes too long` }
+    }
+    if (this.#slow.size >= SLOW_ROWS_MAX) this.#slow.clear()
+    this.#slow.set(eventKey, times)
+    throw new SinkUnavailableError(
+      `one row takes longer than DATABASE_STATEMENT_TIMEOUT_MS, ${times} of ${ROW_TIMEOUTS_MAX} times`,
+      { cause: error },
+    )
   }
 
   async #insert(events: readonly InteractionEvent[]): Promise<Set<string>> {
@@ -169,27 +217,12 @@ export class PostgresSink implements RowSink {
   }
 
   async #hashes(events: readonly InteractionEvent[]): Promise<ReadonlyMap<string, string>> {
-    try {
-      const { rows } = await this.#pool.query<{ event_key: Buffer; body_hash: Buffer }>(
-        'SELECT event_key, body_hash FROM events WHERE event_key = ANY($1::bytea[])',
-        [events.map(({ eventKey }) => Buffer.from(eventKey, 'hex'))],
-      )
-      return new Map(rows.map((row) => [row.event_key.toString('hex'), row.body_hash.toString('hex')]))
-    } catch (error) {
-      throw asUnavailable(error)
-    }
+    const { rows } = await this.#pool.query<{ event_key: Buffer; body_hash: Buffer }>(
+      'SELECT event_key, body_hash FROM events WHERE event_key = ANY($1::bytea[])',
+      [events.map(({ eventKey }) => Buffer.from(eventKey, 'hex'))],
+    )
+    return new Map(rows.map((row) => [row.event_key.toString('hex'), row.body_hash.toString('hex')]))
   }
 }
 
-const sqlClass = (error: unknown): string => ((error as { code?: string }).code ?? '').slice(0, 2)
-
-const isContentFault = (error: unknown): boolean =>
-  error instanceof pg.DatabaseError && CONTENT_CLASSES.has(sqlClass(error))
-
-/** Whatever a person need not look at is the database being away or busy. */
-export const asUnavailable = (error: unknown): unknown => {
-  if (error instanceof SinkUnavailableError) return error
-  if (error instanceof pg.DatabaseError && OWN_FAULT_CLASSES.has(sqlClass(error))) return error
-  const code = (error as { code?: string }).code ?? 'no connection'
-  return new SinkUnavailableError(`the database does not answer (${code})`, { cause: error })
-}
+const refused = (error: unknown): RowResult => ({ kind: 'rejected', detail: stateOf(error) })

@@ -1,0 +1,144 @@
+import { randomBytes } from 'node:crypto'
+import { eventKeyOf, OPAQUE_SHAPE, type InteractionEvent } from '@weir/contracts'
+import { testServers } from '@weir/testkit'
+import pg from 'pg'
+import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
+import { SinkFaultError, SinkUnavailableError } from '../row-sink.ts'
+import { migrate } from './migrate.ts'
+import { PostgresSink } from './postgres-sink.ts'
+
+const database = `test_faults_${randomBytes(4).toString('hex')}`
+const serverUrl = testServers().databaseUrl
+const databaseUrl = serverUrl.replace(/[^/]*$/, database)
+const TIMEOUT_MS = 600
+let server: pg.Client
+let client: pg.Client
+let sink: PostgresSink
+
+beforeAll(async () => {
+  server = new pg.Client({ connectionString: serverUrl })
+  await server.connect()
+  await server.query(`CREATE DATABASE ${database}`)
+  await migrate(databaseUrl)
+  client = new pg.Client({ connectionString: databaseUrl })
+  await client.connect()
+  sink = new PostgresSink({ databaseUrl, poolMax: 2, statementTimeoutMs: TIMEOUT_MS })
+})
+
+afterAll(async () => {
+  await sink.close()
+  await client.end()
+  await server.query(`DROP DATABASE ${database}`)
+  await server.end()
+})
+
+afterEach(async () => {
+  await client.query('DROP TRIGGER IF EXISTS odd ON events')
+})
+
+const event = (id: string, changes: Partial<InteractionEvent> = {}): InteractionEvent => ({
+  ...{
+    eventKey: eventKeyOf('cxone', id).toString('hex'),
+    source: 'cxone',
+    eventType: 't',
+    interactionId: id,
+  },
+  ...{ channel: null, direction: null, customerIdentifier: null, customerType: null, queue: null },
+  ...{ skill: null, agentId: null, message: null, intent: null, sequence: null, occurredAt: null },
+  ...{ occurredAtOriginal: null, receivedAt: 1_700_000_000_000, processedAt: 1_700_000_000_001 },
+  ...{ schemaVersion: 'v', declaredSchemaVersion: null, dataActionId: null, sessionId: null, userId: null },
+  ...{ attributes: {}, partsMissing: [], fixUp: null, bodyHash: Buffer.alloc(8, 1), raw: Buffer.from('{}') },
+  ...changes,
+})
+
+const batch = (name: string, count: number): InteractionEvent[] =>
+  Array.from({ length: count }, (_, i) => event(`${name}-${i}`))
+
+/** What a trigger, written by somebody else, does before a row goes in. */
+const onInsert = async (plpgsql: string): Promise<void> => {
+  await client.query(
+    `CREATE OR REPLACE FUNCTION odd() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN ${plpgsql} RETURN NEW; END $$`,
+  )
+  await client.query('CREATE TRIGGER odd BEFORE INSERT ON events FOR EACH ROW EXECUTE FUNCTION odd()')
+}
+
+const storedOf = async (name: string): Promise<number> => {
+  const { rows } = await client.query<{ count: string }>(
+    'SELECT count(*) FROM events WHERE interaction_id LIKE $1',
+    [`${name}-%`],
+  )
+  return Number(rows[0]!.count)
+}
+
+/** As the stage does: again and again, whatever is retriable. */
+const writeUntilDone = async (events: readonly InteractionEvent[], triesMax: number) => {
+  for (let tries = 1; ; tries++) {
+    try {
+      return { tries, results: await sink.write(events) }
+    } catch (error) {
+      if (!(error instanceof SinkUnavailableError) || tries === triesMax) throw error
+    }
+  }
+}
+
+it.each([
+  ['P0001', `RAISE EXCEPTION 'no'`],
+  ['WE001', `RAISE EXCEPTION 'no' USING ERRCODE = 'WE001'`],
+  ['23514', `RAISE EXCEPTION 'no' USING ERRCODE = 'check_violation'`],
+])('rejects the one row that a trigger refuses with %s', async (state, raise) => {
+  const name = `trigger-${state}`
+  await onInsert(`IF NEW.interaction_id = '${name}-3' THEN ${raise}; END IF;`)
+  const results = await sink.write(batch(name, 8))
+  expect(results[3]).toEqual({ kind: 'rejected', detail: `SQLSTATE ${state}` })
+  expect(await storedOf(name)).toBe(7)
+})
+
+it('halves a batch that takes longer than the time-out', async () => {
+  await onInsert('PERFORM pg_sleep(0.1);')
+  expect(await sink.write(batch('slow', 16))).toEqual(batch('slow', 16).map(() => ({ kind: 'stored' })))
+})
+
+it('gives up the one row that takes too long each time, and stores the others the first time', async () => {
+  const name = 'endless'
+  await onInsert(`IF NEW.interaction_id = '${name}-2' THEN PERFORM pg_sleep(60); END IF;`)
+  await expect(sink.write(batch(name, 5))).rejects.toThrow(/one row takes longer .* 1 of 3 times/)
+  const { tries, results } = await writeUntilDone(batch(name, 5), 2)
+  expect(tries).toBe(2)
+  expect(results.map(({ kind }) => kind)).toEqual(['stored', 'stored', 'rejected', 'stored', 'stored'])
+  expect(results[2]).toMatchObject({ detail: expect.stringContaining('57014') as string })
+})
+
+it('waits while a table is locked, and gives nothing up', async () => {
+  const locker = new pg.Client({ connectionString: databaseUrl })
+  await locker.connect()
+  await locker.query('BEGIN')
+  await locker.query('LOCK TABLE events IN ACCESS EXCLUSIVE MODE')
+  for (let i = 0; i < 4; i++) {
+    await expect(sink.write([event('locked-0')])).rejects.toThrow(SinkUnavailableError)
+  }
+  await locker.query('ROLLBACK')
+  await locker.end()
+  expect(await sink.write([event('locked-0')])).toEqual([{ kind: 'stored' }])
+})
+
+it('stops when its own statement is refused', async () => {
+  await client.query('ALTER TABLE events RENAME COLUMN queue TO queue_renamed')
+  try {
+    const other = new PostgresSink({ databaseUrl, poolMax: 1, statementTimeoutMs: TIMEOUT_MS })
+    await expect(other.write(batch('renamed', 2))).rejects.toThrow(SinkFaultError)
+    await other.close()
+  } finally {
+    await client.query('ALTER TABLE events RENAME COLUMN queue_renamed TO queue')
+  }
+})
+
+it('ends a body nested 6,000 deep with one escape as a row or a rejected one, never as a wait', async () => {
+  const depth = 6_000
+  const raw = Buffer.from(`${'['.repeat(depth)}"\\u0000"${']'.repeat(depth)}`)
+  const results = await sink.write([
+    event('deep-0', { raw }),
+    event('deep-1', { raw, schemaVersion: OPAQUE_SHAPE }),
+  ])
+  expect(['stored', 'rejected']).toContain(results[0]!.kind)
+  expect(results[1]).toEqual({ kind: 'stored' })
+})

@@ -1,0 +1,71 @@
+import pg from 'pg'
+import { expect, it } from 'vitest'
+import { SinkFaultError, SinkUnavailableError } from '../row-sink.ts'
+import { faultOfState, sinkErrorOf, sqlFaultOf } from './sql-faults.ts'
+
+const databaseError = (code: string, message = 'quotes a row') =>
+  Object.assign(new pg.DatabaseError(message, 0, 'error'), { code, detail: 'Failing row contains (secret)' })
+
+it.each([
+  ['away', ['08000', '08001', '08003', '08004', '08006', '08P01']],
+  ['away', ['53000', '53100', '53300', '40001', '40P01', '40003', '55P03', '55006', '72000']],
+  ['away', ['57P01', '57P02', '57P03', '57P05', '25006', '25P03', 'HV00N']],
+  ['too_much', ['57014', '25P04', '53200', '53400']],
+  ['content', ['22001', '22003', '22007', '22008', '22021', '22P02', '22P05', '54000', '54001']],
+  ['content', ['23502', '23503', '23505', '23514', '23P01', '40002', '44000', '09000']],
+  ['content', ['P0001', 'P0002', 'P0003', 'P0004']],
+  // Raised by somebody's own function, with a state of its own.
+  ['content', ['45000', '50001', '99999', 'WE001', 'U0001', 'ZZ999']],
+  ['stop', ['28P01', '28000', '3D000', '3F000', '42501', '42601', '42703', '42P01', '0A000', '26000']],
+  ['stop', ['57P04', '55000', '55P02', '58030', '58P01', 'XX000', 'XX001', 'XX002', 'F0000', 'HV000']],
+  ['stop', ['', '25001', '21000', '2F000', '38000', '39P01', 'H1000']],
+] as const)('%s: %j', (fault, states) => {
+  for (const state of states) expect([state, faultOfState(state)]).toEqual([state, fault])
+})
+
+it.each([
+  ...['ECONNREFUSED', 'ECONNRESET', 'ECONNABORTED', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND', 'EAI_AGAIN', 'ENOENT'],
+  ...['EHOSTUNREACH', 'EHOSTDOWN', 'ENETUNREACH', 'ENETDOWN', 'EADDRNOTAVAIL', 'EMFILE', 'ENFILE'],
+])('waits when the connection says %s', (code) => {
+  const error = Object.assign(new Error('connect'), { code })
+  expect(sqlFaultOf(error)).toBe('away')
+  expect(sinkErrorOf(error)).toBeInstanceOf(SinkUnavailableError)
+})
+
+it.each([
+  ...['Connection terminated', 'Connection terminated unexpectedly', 'timeout expired'],
+  ...['Connection terminated due to connection timeout', 'timeout exceeded when trying to connect'],
+  ...['Client has encountered a connection error and is not queryable'],
+  ...['Client was closed and is not queryable'],
+])('waits when pg says %s', (message) => {
+  expect(sqlFaultOf(new Error(message))).toBe('away')
+})
+
+it('writes less when no answer comes at all', () => {
+  expect(sqlFaultOf(new Error('Query read timeout'))).toBe('too_much')
+})
+
+it.each([
+  new RangeError('Maximum call stack size exceeded'),
+  new TypeError('x is not a function'),
+  new Error('Cannot use a pool after calling end on the pool'),
+  Object.assign(new Error('certificate'), { code: 'CERT_HAS_EXPIRED' }),
+])('does not take %s for the database being away', (error) => {
+  expect(sqlFaultOf(error)).toBeUndefined()
+  expect(sinkErrorOf(error)).toBe(error)
+})
+
+it('says which setting is wrong, and never quotes a row', () => {
+  const refusal = (code: string, message: string) => {
+    const error = sinkErrorOf(databaseError(code, message)) as Error
+    expect(error).toBeInstanceOf(SinkFaultError)
+    expect(error.cause).toBeUndefined()
+    return error.message
+  }
+  expect(refusal('28P01', 'password authentication failed for user "weir"')).toBe(
+    'the database refuses what Weir asks of it (SQLSTATE 28P01, password authentication failed for user "weir"): ' +
+      'correct the user or the password of DATABASE_URL, then start again',
+  )
+  expect(refusal('XX000', 'secret')).not.toContain('secret')
+  expect(refusal('23502', 'secret')).not.toContain('secret')
+})
