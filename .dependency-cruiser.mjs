@@ -64,6 +64,8 @@ export default {
     only('observer-imports', '^packages/observer/(?!.*\\.test\\.ts$)', [
       ...['contracts', 'event-codec', 'kafka', 'truth'],
     ]),
+    // A judge that shares code with what it judges shares its faults.
+    only('oracle-imports-no-product', '^packages/oracle/', []),
     only('local-stack-imports', '^packages/local-stack/(?!.*\\.test\\.ts$)', []),
   ],
   options: {

@@ -17,9 +17,11 @@ import {
 } from '@weir/local-stack'
 import { metricExport, readTotals, type InfluxSettings } from '@weir/metric-export'
 import { examine, Observer, type Examination } from '@weir/observer'
+import type { OracleInflux } from '@weir/oracle'
 import { Closers, ConfigError, type Environment } from '@weir/service-kit'
 import type { SimulatorService } from '@weir/simulator'
 import { loadDeadLetterKeys, loadStartConfig, loadTopicsConfig, type StartConfig } from './config.ts'
+import { checkIndependently } from './independent-check.ts'
 import { startLiveView } from './live-view.ts'
 import { deleteState, foldersFor, strangeRows } from './local-state.ts'
 import {
@@ -144,8 +146,20 @@ const runAll = async (
     examineRun(observer, { influx: servers.influx, truthDir: env.TRUTH_DIR!, env }),
     failed,
   ])
+  const independent = await Promise.race([
+    checkIndependently({
+      ...{ env, folders, java, databaseUrl, progress },
+      influx: examination.influx && oracleInflux(config, influxSettings(servers.influx, env)),
+    }),
+    failed,
+  ])
   const summary = summarise(examination, {
-    ...{ start_secs, latency: await observer.latency(new Date(readyAt)), rss_mb: residentMegabytes(servers) },
+    ...{
+      independent,
+      start_secs,
+      latency: await observer.latency(new Date(readyAt)),
+      rss_mb: residentMegabytes(servers),
+    },
     accepted: simulator?.counts().accepted ?? 0,
   })
   return conclude(summary, servers, options)
@@ -222,6 +236,17 @@ const influxSettings = (influx: InfluxServer | undefined, env: Environment): Inf
     influxTimeoutMs: 10_000,
     environment: env.METRIC_EXPORT_ENVIRONMENT!,
   }
+
+/** The one that is started here speaks InfluxQL; of a given one that is not known. */
+const oracleInflux = (
+  config: StartConfig,
+  settings: InfluxSettings | undefined,
+): OracleInflux | undefined => {
+  if (settings === undefined || config.influxUrl !== undefined) return undefined
+  const { influxUrl: url, influxToken: token, environment, influxBucket } = settings
+  // The database of a bucket comes before its retention policy.
+  return { url, token, environment, database: influxBucket.split('/')[0]! }
+}
 
 const urlsOf = (config: StartConfig, servers: Servers): string[] => [
   `webhooks   http://127.0.0.1:${config.ingressPort}/webhooks/<source>   (metrics: /metrics)`,

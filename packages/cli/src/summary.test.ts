@@ -1,4 +1,5 @@
 import type { Examination } from '@weir/observer'
+import type { OracleReport } from '@weir/oracle'
 import { expect, it } from 'vitest'
 import { describeSummary, summarise } from './summary.ts'
 
@@ -16,7 +17,20 @@ const EXAMINATION: Examination = {
   findings: [],
   ok: true,
 }
-const RUN = { accepted: 9, start_secs: 4.2, rss_mb: { weir: 100 }, latency: { p50: 20, p99: 90 } }
+const ORACLE: OracleReport = {
+  ok: true,
+  found: { lost: 0, extra: 0, order: 0, wrong: 0, sums: 0, open: 0 },
+  findings: [],
+  counted: {
+    ...{ requests: 12, received: 10, events: 6, unique: 6, normalized: 6, rows: 5 },
+    ...{ letters: 3, repeats: 2, foreign: 2 },
+  },
+  unchecked: [],
+}
+const RUN = {
+  ...{ accepted: 9, start_secs: 4.2, rss_mb: { weir: 100 }, latency: { p50: 20, p99: 90 } },
+  independent: { kind: 'asked', report: ORACLE } as const,
+}
 
 it('has the names that the documentation gives', () => {
   expect(summarise(EXAMINATION, RUN)).toEqual({
@@ -24,6 +38,7 @@ it('has the names that the documentation gives', () => {
     ...{ lost: 0, extra: 0, ledger_residue: 0, unknown: 1, foreign: 2 },
     ...{ influx: { events_received: 10, events_deduplicated: 2 }, e2e_ms: { p50: 20, p99: 90 } },
     ...{ start_secs: 4.2, rss_mb: { weir: 100 }, findings: [], ok: true },
+    ...{ independent: ORACLE, independent_not_run: null },
   })
 })
 
@@ -32,7 +47,19 @@ it('says plainly whether all is right, and why not', () => {
   expect(good).toMatch(/Every event is where it must be\.$/)
   const findings = ['lost: event x']
   const bad = { ...EXAMINATION, findings, ok: false, report: { ...EXAMINATION.report, lost: 1 } }
-  expect(describeSummary(summarise(bad, RUN))).toMatch(/lost 1 [^]*lost: event x\nNOT RIGHT/)
+  expect(describeSummary(summarise(bad, RUN))).toMatch(/lost 1 [^]*lost: event x\n[^]*NOT RIGHT/)
+})
+
+it('is right only when the independent check agrees, and says when that was not run', () => {
+  const findings = ['order: an event came late']
+  const report = { ...ORACLE, ok: false, found: { ...ORACLE.found, order: 1 }, findings }
+  const bad = summarise(EXAMINATION, { ...RUN, independent: { kind: 'asked', report } })
+  expect(bad.ok).toBe(false)
+  expect(describeSummary(bad)).toMatch(/DISAGREES[^]*order 1[^]*order: an event came late\nNOT RIGHT/)
+  const independent = { kind: 'not-run', reason: 'there is no JDK' } as const
+  const alone = summarise(EXAMINATION, { ...RUN, independent })
+  expect(alone).toMatchObject({ ok: true, independent: null, independent_not_run: 'there is no JDK' })
+  expect(describeSummary(alone)).toMatch(/NOT RUN: there is no JDK\nEvery event/)
 })
 
 it('leaves out what was not there to be measured', () => {

@@ -1,4 +1,6 @@
 import type { Examination, Latency } from '@weir/observer'
+import { describeReport, type OracleReport } from '@weir/oracle'
+import type { IndependentCheck } from './independent-check.ts'
 
 /** The result of a run, as `--summary` writes it. Counts but `accepted` are of all runs on this state. */
 export interface Summary {
@@ -23,15 +25,23 @@ export interface Summary {
   /** Resident memory, MB, by process. */
   readonly rss_mb: Readonly<Record<string, number>>
   readonly findings: readonly string[]
+  /** What the independent oracle says; null: it was not asked, and `independent_not_run` says why. */
+  readonly independent: OracleReport | null
+  readonly independent_not_run: string | null
+  /** The audit finds nothing wrong, and neither does the oracle where it was asked. */
   readonly ok: boolean
 }
 
 export const summarise = (
   { totals, influx, report, findings, ok }: Examination,
-  run: Pick<Summary, 'accepted' | 'start_secs' | 'rss_mb'> & { readonly latency: Latency | undefined },
+  run: Pick<Summary, 'accepted' | 'start_secs' | 'rss_mb'> & {
+    readonly latency: Latency | undefined
+    readonly independent: IndependentCheck
+  },
 ): Summary => {
   const { lost, extra, ledgerResidue, unknown, foreign } = report
-  const { accepted, latency, start_secs, rss_mb } = run
+  const { accepted, latency, independent, start_secs, rss_mb } = run
+  const oracle = independent.kind === 'asked' ? independent.report : null
   return {
     accepted,
     ...{ unique: totals.unique, duplicates: totals.duplicates, conflicts: totals.conflicts },
@@ -42,7 +52,10 @@ export const summarise = (
       ? { events_received: influx.eventsReceived, events_deduplicated: influx.eventsDeduplicated }
       : null,
     e2e_ms: latency ?? null,
-    ...{ start_secs, rss_mb, findings, ok },
+    ...{ start_secs, rss_mb, findings },
+    independent: oracle,
+    independent_not_run: independent.kind === 'not-run' ? independent.reason : null,
+    ok: ok && oracle?.ok !== false,
   }
 }
 
@@ -59,6 +72,8 @@ export const describeSummary = (summary: Summary): string => {
   }
   if (summary.e2e_ms) lines.push(`end to end: p50 ${summary.e2e_ms.p50} ms   p99 ${summary.e2e_ms.p99} ms`)
   lines.push(...summary.findings)
+  if (summary.independent) lines.push(...describeReport(summary.independent))
+  else lines.push(`THE INDEPENDENT CHECK WAS NOT RUN: ${summary.independent_not_run}`)
   lines.push(summary.ok ? 'Every event is where it must be.' : 'NOT RIGHT: see above.')
   return lines.join('\n')
 }

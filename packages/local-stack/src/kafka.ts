@@ -11,13 +11,14 @@ const MAVEN_DEPENDENCY = 'org.apache.maven.plugins:maven-dependency-plugin:3.8.1
 /** Any 16 bytes in base64url will do; a data folder keeps the one it was formatted with. */
 const CLUSTER_ID = 'd2Vpci1sb2NhbC1zdGFjaw'
 
-const jarsFolder = (folders: Folders): string => join(folders.downloads, `kafka-${KAFKA_VERSION}`)
+/** Where Kafka’s jars are once they were fetched. */
+export const kafkaJarsFolder = (folders: Folders): string => join(folders.downloads, `kafka-${KAFKA_VERSION}`)
 
-export const isKafkaFetched = (folders: Folders): boolean => existsSync(jarsFolder(folders))
+export const isKafkaFetched = (folders: Folders): boolean => existsSync(kafkaJarsFolder(folders))
 
 /** Apache Kafka's jars from Maven, about 54 MB. */
 export const fetchKafka = (folders: Folders): Promise<void> =>
-  ensureFolder(jarsFolder(folders), (temporary) =>
+  ensureFolder(kafkaJarsFolder(folders), (temporary) =>
     runToEnd(folders.run, {
       name: 'fetch-kafka',
       command: 'mvn',
@@ -100,7 +101,7 @@ export const startKafka = async (options: KafkaOptions): Promise<LocalServer> =>
   const propertiesFile = join(folders.state, `${name}.properties`)
   const properties = Object.entries(brokerProperties(options, nodeId, dataDir))
   writeFileSync(propertiesFile, properties.map(([key, value]) => `${key}=${value}\n`).join(''))
-  const jars = realpathSync(jarsFolder(folders))
+  const jars = realpathSync(kafkaJarsFolder(folders))
   const classPath = readdirSync(jars)
     .filter((file) => file.endsWith('.jar'))
     .sort()

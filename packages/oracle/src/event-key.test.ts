@@ -1,0 +1,44 @@
+import { expect, it } from 'vitest'
+import { identify } from './event-key.ts'
+import { sha256 } from './testing.ts'
+
+const of = (source: string, body: unknown) => {
+  const raw = typeof body === 'string' ? body : JSON.stringify(body)
+  return identify(source, Buffer.from(raw), sha256(raw))
+}
+const keyOf = (source: string, dedupKey: string): string => sha256(`${source}\0${dedupKey}`).slice(0, 32)
+
+it('has the key that the README shows', () => {
+  const body =
+    '{"interactionId":"call-1","eventType":"CALL_CONNECTED","timestamp":"2026-01-31T12:00:00.000Z","agentId":"agent-7","skill":"Sales","direction":"inbound","sequenceNumber":1}'
+  expect(of('cxone', body)).toEqual({
+    ...{ kind: 'event', key: 'f92fcb65b7c6fbf77c81f9eef2e4ca7f', sequence: 1 },
+    ...{ interaction: 'call-1', type: 'CALL_CONNECTED' },
+  })
+})
+
+it.each([
+  ['cxone', { interactionId: 'i', eventType: 't', sequenceNumber: '7' }, 'i:t:7'],
+  ['cxone', { interactionId: 'i', eventType: 't', timestamp: 'now' }, 'i:t:now'],
+  ['cxone', { eventType: 't', timestamp: 'now', data: { id: 'd:1', channelType: 'voice' } }, 'd\\:1:t:now'],
+  [
+    'cognigy',
+    { conversationId: 'c', sessionId: 's', intent: 'i', userId: 'u', timestamp: 5 },
+    sha256('c:5:s'),
+  ],
+  ['nice', { interactionId: 'i', dataActionId: 'd', updatedTimestamp: 'u' }, 'i:d:u'],
+])('%s %j', (source, body, dedupKey) => {
+  expect(of(source, body)).toMatchObject({ kind: 'event', key: keyOf(source, dedupKey) })
+})
+
+it('takes the hash of the body into the key of a data action', () => {
+  const body = { id: 'i', type: 't' }
+  const key = keyOf('cxone-dataaction', `i:t:${sha256(JSON.stringify(body))}`)
+  expect(of('cxone-dataaction', body)).toMatchObject({ kind: 'event', key })
+})
+
+it('knows what is malformed, and what it does not know', () => {
+  expect(of('cxone', '{"broken":"1"')).toEqual({ kind: 'malformed' })
+  expect(of('nice', { interactionId: 'i' })).toEqual({ kind: 'malformed' })
+  expect(of('github', {})).toEqual({ kind: 'unknown' })
+})

@@ -1,0 +1,113 @@
+import { createHash } from 'node:crypto'
+
+/** What a body says about itself. */
+export type Identity =
+  | {
+      readonly kind: 'event'
+      /** Hex. */
+      readonly key: string
+      readonly interaction: string
+      readonly type: string
+      readonly sequence?: number
+    }
+  | { readonly kind: 'malformed' }
+  /** The source is none of the four whose contract is written down here. */
+  | { readonly kind: 'unknown' }
+
+type Fields = Readonly<Record<string, unknown>>
+interface Named {
+  readonly interaction: string
+  readonly type: string
+  readonly dedupKey: string
+  readonly sequence?: number
+}
+
+const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex')
+
+/** An identifier is a text, or a number taken as its text. */
+const text = (value: unknown): string | undefined => {
+  if (typeof value === 'number') return String(value)
+  return typeof value === 'string' && value.length > 0 ? value : undefined
+}
+
+const objectOf = (value: unknown): Fields | undefined =>
+  typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Fields) : undefined
+
+/** Parts are separated by `:`; what is a separator or a backslash inside a part has a backslash before it. */
+const join = (...parts: readonly string[]): string =>
+  parts.map((part) => part.replaceAll('\\', '\\\\').replaceAll(':', '\\:')).join(':')
+
+const wholeNumber = (value: unknown): number | undefined => {
+  if (typeof value === 'string') return /^[0-9]{1,15}$/.test(value) ? Number(value) : undefined
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? value : undefined
+}
+
+/** `interactionId:eventType:sequenceNumber`; interactions of a router: `data.id:eventType:timestamp`. */
+const cxone = (body: Fields, bodyHash: string): Named | undefined => {
+  const data = objectOf(body.data)
+  const isRouted = data?.channelType !== undefined
+  const interaction = text(isRouted ? data.id : body.interactionId)
+  const type = text(body.eventType)
+  if (interaction === undefined || type === undefined) return undefined
+  const sequence = isRouted ? undefined : wholeNumber(body.sequenceNumber)
+  if (sequence !== undefined)
+    return { interaction, type, sequence, dedupKey: join(interaction, type, String(sequence)) }
+  return { interaction, type, dedupKey: join(interaction, type, text(body.timestamp) ?? bodyHash) }
+}
+
+/** `sha256(conversationId:timestamp:sessionId)`. */
+const cognigy = (body: Fields): Named | undefined => {
+  const { conversationId, sessionId, intent, userId, timestamp } = body
+  if (![conversationId, sessionId, intent, userId].every((value) => typeof value === 'string'))
+    return undefined
+  if (typeof timestamp !== 'number' || conversationId === '') return undefined
+  const interaction = conversationId as string
+  const dedupKey = sha256(join(interaction, String(timestamp), sessionId as string))
+  return { interaction, type: 'cognigy.intent', dedupKey }
+}
+
+/** `id:type:body hash`. */
+const dataAction = (body: Fields, bodyHash: string): Named | undefined => {
+  const interaction = text(body.id)
+  const type = text(body.type)
+  if (interaction === undefined || type === undefined) return undefined
+  return { interaction, type, dedupKey: join(interaction, type, bodyHash) }
+}
+
+/** `interactionId:dataActionId:updatedTimestamp`. */
+const nice = (body: Fields): Named | undefined => {
+  const parts = [body.interactionId, body.dataActionId, body.updatedTimestamp]
+  if (!parts.every((part) => typeof part === 'string' && part !== '')) return undefined
+  if (body.payload !== undefined && objectOf(body.payload) === undefined) return undefined
+  const dedupKey = join(...(parts as string[]))
+  return { interaction: parts[0] as string, type: 'data.action.updated', dedupKey }
+}
+
+const RULES = new Map<string, (body: Fields, bodyHash: string) => Named | undefined>([
+  ['cxone', cxone],
+  ['cognigy', cognigy],
+  ['cxone-dataaction', dataAction],
+  ['nice', nice],
+])
+
+/**
+ * The identity of a sent body, by the contract alone: the first 16 bytes of sha256(source, NUL, dedup key). It shares
+ * no code with what it judges. `bodyHash`: hex sha256 of the body.
+ */
+export const identify = (source: string, body: Buffer, bodyHash: string): Identity => {
+  const rule = RULES.get(source)
+  if (rule === undefined) return { kind: 'unknown' }
+  const fields = objectOf(parse(body))
+  const named = fields && rule(fields, bodyHash)
+  if (named === undefined) return { kind: 'malformed' }
+  const { dedupKey, ...rest } = named
+  return { kind: 'event', key: sha256(`${source}\0${dedupKey}`).slice(0, 32), ...rest }
+}
+
+const parse = (body: Buffer): unknown => {
+  try {
+    return JSON.parse(body.toString('utf8')) as unknown
+  } catch {
+    return undefined
+  }
+}
