@@ -12,7 +12,7 @@ writeFileSync(body, '{"id":1}')
 afterAll(() => rmSync(dir, { recursive: true, force: true }))
 
 const signature = sign(PRESETS.nice.verifier as HmacSpec, SECRET, Buffer.from('{"id":1}'))
-const env = { SOURCE_NICE_SECRETS: `another secret,${SECRET}` }
+const env = { SOURCE_NICE_SECRETS: `another secret of the tests,${SECRET}` }
 const verify = (header: readonly string[], more: object = {}, own: Record<string, string> = env) => {
   const { lines, exitCode } = verifySource({ source: 'nice', body, header, ...more }, own)
   return { text: lines.join('\n'), exitCode }

@@ -16,14 +16,14 @@ const secrets = (source: string, aliases: readonly string[] = []) => ({
   aliases,
   schema: setting.list([]),
   secret: true,
-  help: 'Signing secrets, separated by commas or one a line: give the old and the new one while they rotate.',
+  help: 'Signing secrets, separated by commas; in a file one a line, commas included. Give the old and the new one while they rotate.',
 })
 
 /** Read by `loadSources`, again whenever their files change; here for those who list settings. A sources file brings such names for each of its own. */
 const SOURCE_SETTINGS = {
   cxoneSecrets: secrets('CXONE', ['CXONE_WEBHOOK_SECRET']),
   dataActionSecrets: secrets('CXONE_DATAACTION'),
-  niceSecrets: secrets('NICE'),
+  niceSecrets: secrets('NICE', ['CXONE_WEBHOOK_SECRET']),
   cognigyCidrs: {
     env: 'SOURCE_COGNIGY_CIDRS',
     schema: setting.list([]),
@@ -51,7 +51,7 @@ export const OWN_SETTINGS = {
   sourcesFile: {
     env: 'SOURCES_FILE',
     schema: setting.optionalText(),
-    help: 'YAML file that names the sources, see docs/sources; without it there are the four that need no file.',
+    help: 'YAML file that names the sources, see docs/sources; without it, and beside those that it names, there are the four that need no file.',
   },
   trustedProxies: {
     env: 'INGRESS_TRUSTED_PROXIES',

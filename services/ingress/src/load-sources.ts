@@ -41,7 +41,10 @@ export const loadSources = (
   const accesses = opened.flatMap(({ access }) => access ?? [])
   const problems = [...read.problems, ...opened.flatMap((one) => one.problems)]
   if (sourcesFile !== undefined) {
-    const idle = opened.filter((one) => one.access === undefined && one.problems.length === 0)
+    const idle = opened.filter(
+      ({ source, access, problems: own }) =>
+        read.named.has(source.name) && access === undefined && own.length === 0,
+    )
     problems.push(
       ...idle.map(({ source }) => `${sourcesFile}: sources.${source.name}: ${howToTurnOn(source)}`),
     )

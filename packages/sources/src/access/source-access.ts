@@ -4,6 +4,7 @@ import { isSignature } from '../verifier/spec.ts'
 import { createVerifier, type Verifier } from '../verifier/verifier.ts'
 import {
   listOf,
+  secretsOf,
   readSetting,
   settingName,
   type ReadText,
@@ -45,15 +46,15 @@ export const openAccess = (
   const files: string[] = []
   const problems: string[] = []
   let unavailable: string | undefined
-  const read = (kind: SettingKind): string | undefined => {
+  const find = (kind: SettingKind) => {
     const setting = readSetting(env, source.name, kind, readText)
     if (setting.kind !== 'unset' && setting.file !== undefined) files.push(setting.file)
     if (setting.kind === 'unavailable')
       unavailable ??= `${settingName(source.name, kind)}_FILE: ${setting.cause}`
-    return setting.kind === 'set' ? setting.text : undefined
+    return setting.kind === 'set' ? setting : undefined
   }
-  const secrets = listOf(read('SECRETS') ?? '')
-  const [token, basic, cidrs] = [read('TOKEN'), read('BASIC'), read('CIDRS')]
+  const given = find('SECRETS')
+  const [token, basic, cidrs] = [find('TOKEN')?.text, find('BASIC')?.text, find('CIDRS')?.text]
   const attempt = <T>(kind: SettingKind, make: () => T): T | undefined => {
     try {
       return make()
@@ -63,6 +64,7 @@ export const openAccess = (
     }
   }
   const { verifier } = source
+  const secrets = given === undefined ? [] : (attempt('SECRETS', () => secretsOf(given)) ?? [])
   const verify =
     isSignature(verifier) && secrets.length > 0
       ? attempt('SECRETS', () => createVerifier(verifier, secrets))

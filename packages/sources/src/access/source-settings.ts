@@ -12,6 +12,7 @@ export type SourceSetting =
 /** Names that deployments already use for the same thing. */
 const ALIASES: Readonly<Record<string, readonly string[]>> = {
   SOURCE_CXONE_SECRETS: ['CXONE_WEBHOOK_SECRET'],
+  SOURCE_NICE_SECRETS: ['CXONE_WEBHOOK_SECRET'],
 }
 
 export type SettingKind = 'SECRETS' | 'TOKEN' | 'BASIC' | 'CIDRS'
@@ -47,6 +48,30 @@ export const readSetting = (
   }
   return { kind: 'unset' }
 }
+
+/** Shorter than any secret that a provider gives: what a comma inside a secret leaves behind. */
+const LISTED_LENGTH_MIN = 16
+
+/**
+ * One secret a line of a file, commas included; in a variable they are separated by commas too. Throws a `RangeError`,
+ * without the text, when a comma in a variable seems to be a part of a secret.
+ */
+export const secretsOf = ({ text, file }: { readonly text: string; readonly file?: string }) => {
+  if (file !== undefined) return linesOf(text)
+  const secrets = listOf(text)
+  const short = secrets.findIndex((secret) => secret.length < LISTED_LENGTH_MIN)
+  if (short < 0 || !text.includes(',')) return secrets
+  throw new RangeError(
+    `secret ${short} has ${secrets[short]!.length} characters: a comma separates secrets here. ` +
+      'Give a secret that has a comma in a file, one secret a line.',
+  )
+}
+
+const linesOf = (text: string): readonly string[] =>
+  text
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '')
 
 /** Values separated by commas, or one a line. */
 export const listOf = (text: string): readonly string[] =>

@@ -2,7 +2,7 @@ import { parseCidr } from '../address.ts'
 import { REFUSALS } from '../answers.ts'
 import { overrideKeys } from '../identify.ts'
 import { parseKeyTemplate, parseTemplate } from '../key-template.ts'
-import { PRESETS } from '../presets/index.ts'
+import { PRESETS, SOURCES } from '../presets/index.ts'
 import type { SourceDefinition } from '../source.ts'
 import { specProblems } from '../verifier/spec-problems.ts'
 import { hmacOverBody, isSignature, type SignatureSpec, type VerifierSpec } from '../verifier/spec.ts'
@@ -37,7 +37,7 @@ export const buildSource = (
     source: {
       ...preset,
       ...(refused && REFUSALS[refused]),
-      ...{ name, verifier, paths: entry.paths ?? [`/webhooks/${name}`] },
+      ...{ name, verifier, paths: entry.paths ?? pathsOf(name, preset) },
       unsigned: entry.unsigned ?? preset.unsigned,
       ...(entry.cidrs && { cidrs: entry.cidrs }),
       onInvalid: entry.onInvalid ?? preset.onInvalid,
@@ -57,6 +57,12 @@ export const buildSource = (
     },
   }
 }
+
+/** A built-in source that is named in the file keeps all its paths. */
+const pathsOf = (name: string, preset: SourceDefinition): readonly string[] =>
+  name === preset.name && SOURCES.some((source) => source.name === name)
+    ? preset.paths
+    : [`/webhooks/${name}`]
 
 const keysOf = ({ entityKey, eventType, dedupKey, sequence }: SourceEntry) => ({
   ...(entityKey !== undefined && { entityKey }),

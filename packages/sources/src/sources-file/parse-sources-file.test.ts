@@ -17,12 +17,23 @@ it('starts from a preset and needs nothing more', () => {
     ...{
       name: 'nice',
       preset: 'nice',
-      paths: ['/webhooks/nice'],
+      paths: ['/webhooks/nice', '/cxone/webhook/data-action'],
       statusMissing: 403,
       onInvalid: 'reject-400',
     },
     ...{ accepted: 'weir', unsigned: false, shadow: false, limits: {} },
   })
+})
+
+it('keeps the paths of a built-in source that it names, and gives them to no other', () => {
+  const paths = (text: string) => only(`version: 1\nsources:\n  ${text}\n`).paths
+  expect(paths('cxone: { preset: cxone, unsigned: true }')).toEqual([
+    '/webhooks/cxone',
+    '/api/CXoneEventReceiver',
+  ])
+  expect(paths('calls: { preset: cxone }')).toEqual(['/webhooks/calls'])
+  expect(paths('cxone: { preset: nice }')).toEqual(['/webhooks/cxone'])
+  expect(paths('cxone: { preset: cxone, paths: [/hook] }')).toEqual(['/hook'])
 })
 
 it('takes everything that it documents', () => {

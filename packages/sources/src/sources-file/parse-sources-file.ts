@@ -16,6 +16,8 @@ export interface FileProblem {
 export interface ParsedSourcesFile {
   /** Empty when there are problems. */
   readonly sources: readonly SourceDefinition[]
+  /** Whether the built-in sources that the file does not name stay. */
+  readonly keepsBuiltIn: boolean
   /** In the order of their lines. */
   readonly problems: readonly FileProblem[]
 }
@@ -30,10 +32,7 @@ const ALIASES_MAX = 100
 /** Reads a sources file's text and reports everything that is wrong at once. Never throws. */
 export const parseSourcesFile = (text: string): ParsedSourcesFile => {
   if (Buffer.byteLength(text) > BYTES_MAX) {
-    return {
-      sources: [],
-      problems: [{ line: 1, column: 1, path: '', message: `is larger than ${BYTES_MAX} bytes` }],
-    }
+    return refused([{ line: 1, column: 1, path: '', message: `is larger than ${BYTES_MAX} bytes` }])
   }
   const lineCounter = new LineCounter()
   const document = parseDocument(text, { lineCounter, prettyErrors: false, uniqueKeys: true })
@@ -42,7 +41,7 @@ export const parseSourcesFile = (text: string): ParsedSourcesFile => {
     return { line: Math.max(1, line), column: Math.max(1, col) }
   }
   const syntax = document.errors.map(({ pos, message }) => ({ ...at(pos[0]), path: '', message }))
-  if (syntax.length > 0) return { sources: [], problems: syntax }
+  if (syntax.length > 0) return refused(syntax)
   const problem = (path: Path, message: string, isUnknownKey = false): FileProblem => ({
     ...at(offsetOf(document, path, isUnknownKey)),
     path: path.join('.'),
@@ -52,14 +51,10 @@ export const parseSourcesFile = (text: string): ParsedSourcesFile => {
   try {
     value = document.toJS({ maxAliasCount: ALIASES_MAX })
   } catch (error) {
-    return { sources: [], problems: [{ line: 1, column: 1, path: '', message: (error as Error).message }] }
+    return refused([{ line: 1, column: 1, path: '', message: (error as Error).message }])
   }
   const result = sourcesFileSchema.safeParse(value)
-  if (!result.success)
-    return {
-      sources: [],
-      problems: inOrder(result.error.issues.flatMap((issue) => issueProblems(issue, problem))),
-    }
+  if (!result.success) return refused(result.error.issues.flatMap((issue) => issueProblems(issue, problem)))
   const built = Object.entries(result.data.sources).map(([name, entry]) => ({
     name,
     ...buildSource(name, entry),
@@ -71,8 +66,15 @@ export const parseSourcesFile = (text: string): ParsedSourcesFile => {
     ),
     ...pathProblems(sources, problem),
   ]
-  return problems.length > 0 ? { sources: [], problems: inOrder(problems) } : { sources, problems }
+  if (problems.length > 0) return refused(problems)
+  return { sources, keepsBuiltIn: result.data.builtIn ?? true, problems }
 }
+
+const refused = (problems: readonly FileProblem[]): ParsedSourcesFile => ({
+  sources: [],
+  keepsBuiltIn: false,
+  problems: inOrder(problems),
+})
 
 type Describe = (path: Path, message: string, isUnknownKey?: boolean) => FileProblem
 type Issue = NonNullable<ReturnType<typeof sourcesFileSchema.safeParse>['error']>['issues'][number]

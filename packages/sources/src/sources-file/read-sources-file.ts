@@ -5,24 +5,39 @@ import type { SourceDefinition } from '../source.ts'
 import { describeProblems, parseSourcesFile } from './parse-sources-file.ts'
 
 export interface ReadSources {
-  /** Empty when there are problems. */
+  /** Those of the file and the built-in ones beside them. Empty when there are problems. */
   readonly sources: readonly SourceDefinition[]
+  /** Names of those that the file names. */
+  readonly named: ReadonlySet<string>
   /** Why the file cannot be used, for a person. */
   readonly problems: readonly string[]
 }
 
 const readUtf8: ReadText = (file) => readFileSync(file, 'utf8')
+const NONE: ReadonlySet<string> = new Set()
 
-/** The sources that a file names, or without one (undefined or empty) those that need none. Never throws. */
+/** The sources that a file names and the built-in ones that it keeps; without a file (undefined or empty) the built-in ones. Never throws. */
 export const readSourcesFile = (file: string | undefined, readText = readUtf8): ReadSources => {
-  if (file === undefined || file === '') return { sources: SOURCES, problems: [] }
+  if (file === undefined || file === '') return { sources: SOURCES, named: NONE, problems: [] }
   let text: string
   try {
     text = readText(file)
   } catch (error) {
     const { code = 'unknown error' } = error as NodeJS.ErrnoException
-    return { sources: [], problems: [`The sources file ${file} (SOURCES_FILE) cannot be read: ${code}.`] }
+    const problem = `The sources file ${file} (SOURCES_FILE) cannot be read: ${code}.`
+    return { sources: [], named: NONE, problems: [problem] }
   }
-  const { sources, problems } = parseSourcesFile(text)
-  return { sources, problems: problems.length === 0 ? [] : [describeProblems(file, problems)] }
+  const { sources, keepsBuiltIn, problems } = parseSourcesFile(text)
+  if (problems.length > 0) return { sources: [], named: NONE, problems: [describeProblems(file, problems)] }
+  const named = new Set(sources.map(({ name }) => name))
+  return { sources: keepsBuiltIn ? [...sources, ...builtInBeside(sources)] : sources, named, problems: [] }
+}
+
+/** The built-in sources that the file does not name, without the paths that it has given to others. */
+const builtInBeside = (sources: readonly SourceDefinition[]): readonly SourceDefinition[] => {
+  const names = new Set(sources.map(({ name }) => name))
+  const taken = new Set(sources.flatMap(({ paths }) => paths))
+  return SOURCES.filter(({ name }) => !names.has(name))
+    .map((source) => ({ ...source, paths: source.paths.filter((path) => !taken.has(path)) }))
+    .filter(({ paths }) => paths.length > 0)
 }

@@ -106,7 +106,7 @@ export const sourceSchema = z.strictObject({
     .min(1, 'must have at least one path')
     .max(20, 'may have at most 20 paths')
     .optional()
-    .describe('Paths that deliver to it. Default `/webhooks/<name>`.'),
+    .describe('Paths that deliver to it. Default `/webhooks/<name>`; a built-in source keeps its own.'),
   verifier: verifier.optional(),
   unsigned: z
     .boolean('must be true or false')
@@ -175,6 +175,10 @@ export const sourceSchema = z.strictObject({
 
 export const sourcesFileSchema = z.strictObject({
   version: z.literal(1, 'must be 1'),
+  builtIn: z
+    .boolean('must be true or false')
+    .optional()
+    .describe('`false`: of the sources that need no file, only those that this file names. Default true.'),
   sources: z
     .record(
       z.string().regex(NAME, 'must be a name of lower-case letters, digits and -, at most 40'),
