@@ -7,6 +7,7 @@ import {
   entityKeyOf,
   eventKeyOf,
   InvalidRecordError,
+  isBodyWhole,
   joinDedupKey,
   type ReceivedWebhook,
 } from './index.ts'
@@ -26,6 +27,13 @@ const webhook: ReceivedWebhook = {
 
 test('a webhook survives the wire', () => {
   expect(decodeReceivedWebhook(encodeReceivedWebhook(webhook))).toEqual(webhook)
+})
+
+test("the body's checksum goes with it", () => {
+  const { headers } = encodeReceivedWebhook(webhook)
+  expect(isBodyWhole(headers, webhook.raw)).toBe(true)
+  expect(isBodyWhole(headers, Buffer.from('{"a":2}'))).toBe(false)
+  expect(isBodyWhole({}, webhook.raw)).toBe(true)
 })
 
 test('an intake error survives the wire', () => {

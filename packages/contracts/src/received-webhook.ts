@@ -1,3 +1,4 @@
+import { bodyChecksumOf } from './body-checksum.ts'
 import { asEventKey, type EntityKey, type EventKey } from './ids.ts'
 import { isDeadLetterReason, type DeadLetterReason } from './reasons.ts'
 import { parseSequence } from './sequence.ts'
@@ -43,6 +44,7 @@ export const encodeReceivedWebhook = (webhook: ReceivedWebhook): WireRecord => {
     [HEADER.source]: Buffer.from(webhook.source),
     [HEADER.eventKey]: webhook.eventKey,
     [HEADER.bodyHash]: webhook.bodyHash,
+    [HEADER.bodyCrc32]: bodyChecksumOf(webhook.raw),
     [HEADER.dedupKey]: Buffer.from(webhook.dedupKey),
     [HEADER.eventType]: Buffer.from(webhook.eventType),
     [HEADER.interactionId]: Buffer.from(webhook.interactionId),

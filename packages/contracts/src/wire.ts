@@ -14,6 +14,8 @@ export const HEADER = {
   dedupKey: 'dedup-key',
   dedupKeyFallback: 'dedup-key-fallback',
   bodyHash: 'body-hash',
+  /** CRC-32 of the raw body; see `bodyChecksumOf`. */
+  bodyCrc32: 'body-crc32',
   source: 'source',
   eventType: 'event-type',
   interactionId: 'interaction-id',

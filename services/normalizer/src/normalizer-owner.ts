@@ -34,6 +34,7 @@ const KEPT_HEADERS = [
   HEADER.source,
   HEADER.eventType,
   HEADER.bodyHash,
+  HEADER.bodyCrc32,
   HEADER.receivedAt,
   HEADER.traceparent,
   HEADER.fixUp,

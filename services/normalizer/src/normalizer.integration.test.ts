@@ -130,6 +130,8 @@ it('numbers shapes once over instances and restarts, with the exact count of eac
   await sendAll('first')
   await settled(60)
   await counted(20)
+  // With it the sink tells whether the body is the one that came in.
+  for (const { headers } of await readAll(topics.normalized)) expect(headers).toHaveProperty('body-crc32')
   const before = await observed()
   expect([...before.values()].map(({ version }) => version).sort()).toEqual([2, 3, 4])
   const newest = before.get(computeShape({ id: '', type: '', ...shapes[2] }).fingerprint)!

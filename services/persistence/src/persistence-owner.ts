@@ -1,5 +1,7 @@
 import {
   encodeDeadLetter,
+  HEADER,
+  isBodyWhole,
   type DeadLetterKeys,
   type DeadLetterReason,
   type InteractionEvent,
@@ -106,11 +108,14 @@ export class PersistenceOwner implements PartitionOwner {
     return Promise.resolve()
   }
 
-  async #decode({ value }: InputRecord): Promise<Decoded> {
+  async #decode({ value, headers }: InputRecord): Promise<Decoded> {
     const invalid = { reason: 'record_invalid', error: 'not an event of the registry' } as const
     if (value === null) return invalid
     try {
-      return { event: await this.#options.reader.decode(value) }
+      const event = await this.#options.reader.decode(value)
+      if (isBodyWhole(headers, event.raw)) return { event }
+      const error = `the CRC-32 of the raw body is not that of the header ${HEADER.bodyCrc32}`
+      return { reason: 'body_damaged', error }
     } catch (error) {
       if (error instanceof InvalidEventError) return invalid
       if (error instanceof UnknownSchemaError) return { reason: 'unknown_schema', error: error.message }

@@ -9,6 +9,7 @@ import {
   entityKeyOf,
   eventKeyOf,
   HEADER,
+  isBodyWhole,
   parseDeadLetterKeys,
   TOPIC_SPECS,
   topicNames,
@@ -200,6 +201,7 @@ it('brings approved conflicts and fixed bodies back through dedup, each under a 
   const byKey = new Map(returned.map((record) => [record.key!.toString(), record]))
   const fixed = byKey.get('nice|i-1')!
   expect(fixed.headers[HEADER.fixUp]?.toString()).toBe('no NaN')
+  expect(isBodyWhole(fixed.headers, fixed.value!)).toBe(true)
   expect(decodeReceivedWebhook(fixed)).toMatchObject({
     interactionId: 'i-1',
     eventType: 'data.action.updated',

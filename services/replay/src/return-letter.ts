@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import {
+  bodyChecksumOf,
   bodyHashOf,
   deadLetterBody,
   encodeReceivedWebhook,
@@ -66,7 +67,13 @@ export const returnLetter = async (
   if (value === undefined || key === null) return undefined
   return {
     ...{ topic: options.topics[STAGES[letter.stage].replay], partition: letter.partition, key, value },
-    headers: { ...returned(letter, job), ...(fixUp && { [HEADER.fixUp]: Buffer.from(fixUp.name) }) },
+    headers: {
+      ...returned(letter, job),
+      ...(fixUp && {
+        [HEADER.fixUp]: Buffer.from(fixUp.name),
+        [HEADER.bodyCrc32]: bodyChecksumOf(value),
+      }),
+    },
   }
 }
 
