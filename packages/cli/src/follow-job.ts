@@ -1,6 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ReplayClientError, type ReplayClient } from './replay-client.ts'
 
+interface StayingLetter {
+  readonly letter: string
+  readonly why: string
+}
+
 interface JobCounts {
   readonly matched: number
   readonly guarded?: number
@@ -18,12 +23,14 @@ export const progressBar = (matched: number, total: number | undefined): string 
 }
 
 /** A line for each kind of letter that fits and was not returned: how many, why, and what helps. */
-const leftBehind = ({ guarded = 0, unusable = 0 }: JobCounts): string =>
+const leftBehind = ({ guarded = 0, unusable = 0 }: JobCounts, stays: readonly StayingLetter[]): string =>
   [
     ...(guarded > 0 ? [`${guarded} stay: they came back too often (--replays-max)\n`] : []),
     ...(unusable > 0
       ? [
-          `${unusable} stay: sealed under a key that the replay service does not have, or malformed and not made right by a --fix-up (weir dlq show)\n`,
+          `${unusable} stay: they cannot be returned as they are (weir dlq show, --fix-up)\n`,
+          ...stays.map(({ letter, why }) => `  ${letter}: ${why}\n`),
+          ...(unusable > stays.length && stays.length > 0 ? [`  and ${unusable - stays.length} more\n`] : []),
         ]
       : []),
   ].join('')
@@ -45,7 +52,8 @@ export const followJob = async (client: ReplayClient, id: string, total?: number
     if (job.state === 'done' || job.state === 'cancelled') {
       if (isTTY) process.stderr.write('\n')
       process.stdout.write(`job ${id} is ${job.state}: ${JSON.stringify(counts)}\n`)
-      if (counts !== undefined) process.stdout.write(leftBehind(counts))
+      const stays = 'stays' in job ? (job.stays as readonly StayingLetter[]) : []
+      if (counts !== undefined) process.stdout.write(leftBehind(counts, stays))
       return
     }
     await sleep(LOOK_MS)

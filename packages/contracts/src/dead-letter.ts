@@ -1,5 +1,6 @@
 import { openBody, sealBody, type DeadLetterKeys } from './dead-letter-cipher.ts'
 import type { DeadLetterReason } from './reasons.ts'
+import { headerBytesOf, RECORD_BYTES_MAX, recordBytesOf } from './record-size.ts'
 import { HEADER, type WireHeaders, type WireRecord } from './wire.ts'
 
 export type DeadLetterStatus = 'pending_inspection' | 'replayed' | 'discarded'
@@ -35,14 +36,42 @@ export interface DeadLetter {
   readonly headers?: WireHeaders
 }
 
+const HEADERS_BYTES_MAX = 64_000
+const KEY_BYTES_MAX = 4_000
+const ERROR_LENGTH_MAX = 500
+
+/**
+ * What a letter can hold of a record, whatever it was: a letter that no topic takes would stop the partition for good.
+ * The whole record can still be read where `dlq-source-*` says, while that topic keeps it.
+ */
+const bounded = (origin: DeadLetterOrigin): DeadLetterOrigin => {
+  const { key, value, headers } = origin
+  const headerBytes = headerBytesOf(headers)
+  if (
+    recordBytesOf(origin) <= RECORD_BYTES_MAX &&
+    headerBytes <= HEADERS_BYTES_MAX &&
+    (key?.length ?? 0) <= KEY_BYTES_MAX
+  ) {
+    return origin
+  }
+  const kept = headerBytes <= HEADERS_BYTES_MAX ? headers : {}
+  return {
+    ...origin,
+    key: key?.subarray(0, KEY_BYTES_MAX) ?? null,
+    value: value?.subarray(0, RECORD_BYTES_MAX - KEY_BYTES_MAX - HEADERS_BYTES_MAX) ?? null,
+    headers: { ...kept, [HEADER.dlqTruncated]: Buffer.from(String(value?.length ?? 0)) },
+  }
+}
+
 /**
  * The value stays the raw bytes, the original headers stay, and the `dlq-*` headers say what happened.
  * With keys the value is sealed, and the header `dlq-key-id` says with which.
  */
 export const encodeDeadLetter = (
-  { origin, reason, step, error, failedAt, headers }: DeadLetter,
+  { origin: whole, reason, step, error, failedAt, headers }: DeadLetter,
   keys?: DeadLetterKeys,
 ): WireRecord => {
+  const origin = bounded(whole)
   const now = Buffer.from(String(failedAt))
   const body = origin.value ?? Buffer.alloc(0)
   return {
@@ -52,7 +81,7 @@ export const encodeDeadLetter = (
       ...origin.headers,
       [HEADER.dlqReason]: Buffer.from(reason),
       [HEADER.dlqStep]: Buffer.from(step),
-      [HEADER.dlqError]: Buffer.from(error.slice(0, 500)),
+      [HEADER.dlqError]: Buffer.from(error.slice(0, ERROR_LENGTH_MAX)),
       [HEADER.dlqStatus]: Buffer.from('pending_inspection' satisfies DeadLetterStatus),
       [HEADER.dlqSourceTopic]: Buffer.from(origin.topic),
       [HEADER.dlqSourcePartition]: Buffer.from(String(origin.partition)),

@@ -19,7 +19,8 @@ export const DEAD_LETTER_REASONS = {
   schema_violation:
     "The payload does not fit the source's JSON Schema. Fix the schema or the sender, then replay.",
   unmappable: 'No mapping of the source fits the payload. Add one, then replay.',
-  event_too_large: 'The normalised event is larger than a topic takes. Raise max.message.bytes, then replay.',
+  event_too_large:
+    'The normalised event has more than 1,000,000 bytes. Map fewer fields as attributes, or let the sender make it smaller.',
   body_damaged:
     'The body is not the one that came in: its checksum differs. Find the machine that changed it; the original is on webhooks.received.v1.',
   record_invalid:

@@ -1,20 +1,14 @@
-import type { WireRecord } from '@weir/contracts'
+import { RECORD_OVERHEAD_BYTES, recordBytesOf, type WireRecord } from '@weir/contracts'
 import { PassedRecord } from './fetched-record.ts'
 
 /** One send is one record batch; kafkajs takes quadratic time beyond some thousand records. */
 export const SEND_RECORDS_MAX = 1_000
 /** Below a topic's default `max.message.bytes` of 1 MiB. */
 export const SEND_BYTES_MAX = 700_000
-const RECORD_OVERHEAD_BYTES = 30
 
 /** Bytes of a record in a batch, rounded up. */
-export const wireBytesOf = (record: WireRecord): number => {
-  if (record instanceof PassedRecord) return RECORD_OVERHEAD_BYTES + record.encodedLength()
-  const { key, value, headers } = record
-  let bytes = RECORD_OVERHEAD_BYTES + key.length + (value?.length ?? 0)
-  for (const name in headers) bytes += name.length + headers[name]!.length + 4
-  return bytes
-}
+export const wireBytesOf = (record: WireRecord): number =>
+  record instanceof PassedRecord ? RECORD_OVERHEAD_BYTES + record.encodedLength() : recordBytesOf(record)
 
 /** Splits records, in order, into what goes into one send each; a record over the limit goes alone. */
 export const chunksOf = <R extends WireRecord>(

@@ -5,6 +5,7 @@ import type { Broker, Cluster } from './internals.ts'
 const EARLIEST = '-2'
 const LATEST = '-1'
 const READ_UNCOMMITTED = 0
+const READ_COMMITTED = 1
 
 /** Whatever fails in `call` is the cluster being away for now, except what a person must look at. */
 export const whileClusterAnswers = async <T>(what: string, call: () => Promise<T>): Promise<T> => {
@@ -36,17 +37,29 @@ export const partitionsOf = (cluster: Cluster, topic: string): readonly number[]
 export interface LogRange {
   /** First offset that the log has. */
   readonly start: bigint
-  /** High watermark. */
+  /** High watermark, or last stable offset. */
   readonly end: bigint
 }
 
 export const logRange = (cluster: Cluster, topic: string, partition: number): Promise<LogRange> =>
+  rangeOf(cluster, topic, partition, READ_UNCOMMITTED)
+
+/** As `logRange`, but it ends at the last stable offset: every transaction before it has ended. */
+export const stableRange = (cluster: Cluster, topic: string, partition: number): Promise<LogRange> =>
+  rangeOf(cluster, topic, partition, READ_COMMITTED)
+
+const rangeOf = (
+  cluster: Cluster,
+  topic: string,
+  partition: number,
+  isolationLevel: number,
+): Promise<LogRange> =>
   whileClusterAnswers(`offsets of ${topic}/${partition}`, async () => {
     try {
       const broker = await leaderOf(cluster, topic, partition)
       const offsetAt = async (timestamp: string): Promise<bigint> => {
         const { responses } = await broker.listOffsets({
-          isolationLevel: READ_UNCOMMITTED,
+          isolationLevel,
           topics: [{ topic, partitions: [{ partition, timestamp }] }],
         })
         return BigInt(responses[0]!.partitions[0]!.offset)

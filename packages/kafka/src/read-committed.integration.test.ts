@@ -4,6 +4,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import { kafkaClient, kafkaCluster } from './client.ts'
 import { fetchRecords } from './fetch.ts'
 import { leaderOf, logRange } from './offsets.ts'
+import { openTopicReader } from './reader.ts'
 import { silentLogger } from './silent-logger.ts'
 import { createTopics, readAll } from './testing/topics.ts'
 
@@ -78,5 +79,36 @@ it.each([0n, 1n, 2n, 3n, 4n, 5n])('so does a fetch that begins at offset %i', as
     expect(seen).toEqual(['committed'])
   } finally {
     await cluster.disconnect()
+  }
+})
+
+it('a range ends at its end, whether markers, aborted records or an open transaction lie before it', async () => {
+  const open = await begin('open')
+  const reader = await openTopicReader(settings, topic)
+  try {
+    const { end } = (await reader.offsets()).get(0)!
+    await write(open, 'not decided')
+    const stable = (await reader.stableOffsets()).get(0)!
+    expect(stable.end).toBe(end)
+    const seen = async (from: bigint, to: bigint, isEnough = false) => {
+      const found: string[] = []
+      const next = await reader.readRange({ partition: 0, from, end: to }, ({ value }) => {
+        found.push(value!.toString())
+        return !isEnough
+      })
+      return { found, next }
+    }
+    for (let from = 0n; from <= end + 1n; from++) {
+      for (let to = from; to <= end + 1n; to++) {
+        const found = from <= end - 2n && to >= end - 1n ? ['committed'] : []
+        expect(await seen(from, to)).toEqual({ found, next: to })
+      }
+    }
+    // The last offset before the end is the marker of a commit.
+    expect(await seen(0n, end, true)).toEqual({ found: ['committed'], next: end - 1n })
+    expect(await seen(end - 1n, end)).toEqual({ found: [], next: end })
+  } finally {
+    await open.abort()
+    await reader.close()
   }
 })

@@ -1,5 +1,5 @@
 import { kafkaCluster } from './client.ts'
-import { logRange, partitionsOf, type LogRange } from './offsets.ts'
+import { logRange, partitionsOf, stableRange, whileClusterAnswers, type LogRange } from './offsets.ts'
 import { readPartition } from './partition-reader.ts'
 import type { InputRecord } from './record.ts'
 import type { KafkaSettings } from './settings.ts'
@@ -9,12 +9,23 @@ import { silentLogger } from './silent-logger.ts'
 export interface TopicReader {
   readonly topic: string
   /** Per partition: log start and high watermark. */
-  offsets(): Promise<ReadonlyMap<number, { readonly start: bigint; readonly end: bigint }>>
+  offsets(): Promise<ReadonlyMap<number, LogRange>>
+  /** Per partition: log start and last stable offset. What lies between them is decided and does not change. */
+  stableOffsets(): Promise<ReadonlyMap<number, LogRange>>
   /** Every readable record from `from` (default: log start) of each partition to the end as it is now. Returns the next offsets, to go on from later. */
   readToEnd(
     onRecords: (records: readonly InputRecord[]) => void | Promise<void>,
     from?: ReadonlyMap<number, bigint>,
   ): Promise<ReadonlyMap<number, bigint>>
+  /**
+   * The readable records of one partition from an offset up to an end, until `onRecord` returns false: then the offset
+   * after that record. Else `end`, although the last offsets before it may hold control markers, aborted records or
+   * nothing. Waits for no transaction: what is not decided yet is left out.
+   */
+  readRange(
+    range: { readonly partition: number; readonly from: bigint; readonly end: bigint },
+    onRecord: (record: InputRecord) => boolean | Promise<boolean>,
+  ): Promise<bigint>
   close(): Promise<void>
 }
 
@@ -23,22 +34,43 @@ export const openTopicReader = async (settings: KafkaSettings, topic: string): P
   const cluster = kafkaCluster({ settings, logger: silentLogger, clientId: 'weir-reader' })
   let partitions: readonly number[]
   try {
-    await cluster.connect()
-    await cluster.addMultipleTargetTopics([topic])
+    await whileClusterAnswers(`reading ${topic}`, async () => {
+      await cluster.connect()
+      await cluster.addMultipleTargetTopics([topic])
+    })
     partitions = partitionsOf(cluster, topic)
   } catch (error) {
     await cluster.disconnect()
     throw error
   }
-  const offsets = async (): Promise<ReadonlyMap<number, LogRange>> =>
+  const rangesBy = async (ask: typeof logRange): Promise<ReadonlyMap<number, LogRange>> =>
     new Map(
       await Promise.all(
-        partitions.map(async (partition) => [partition, await logRange(cluster, topic, partition)] as const),
+        partitions.map(async (partition) => [partition, await ask(cluster, topic, partition)] as const),
       ),
     )
+  const offsets = () => rangesBy(logRange)
   return {
     topic,
     offsets,
+    stableOffsets: () => rangesBy(stableRange),
+    readRange: async ({ partition, from, end }, onRecord) => {
+      const log = await stableRange(cluster, topic, partition)
+      const last = end < log.end ? end : log.end
+      // Retention may have deleted what came first.
+      const walk = { next: from < log.start ? log.start : from, goesOn: true }
+      const range = { topic, partition, from: walk.next, end: last }
+      await readPartition(cluster, range, async (records) => {
+        for (const record of records) {
+          if (record.offset >= last) return true
+          walk.next = record.offset + 1n
+          walk.goesOn = await onRecord(record)
+          if (!walk.goesOn) return true
+        }
+        return undefined
+      })
+      return walk.goesOn ? end : walk.next
+    },
     readToEnd: async (onRecords, from) => {
       const next = new Map<number, bigint>()
       for (const [partition, { start, end }] of await offsets()) {

@@ -1,4 +1,4 @@
-import type { TopicSpec } from '@weir/contracts'
+import { TOPIC_RECORD_BYTES_MIN, type TopicSpec } from '@weir/contracts'
 import kafkajs, { type Admin, type RetryOptions } from 'kafkajs'
 import { kafkaClient, kafkaErrorType } from './client.ts'
 import { RetriableError } from './errors.ts'
@@ -17,6 +17,8 @@ export interface TopicsOptions {
 
 /** Compaction leaves the active segment alone: without a limit a quiet state topic would never shrink. */
 const COMPACT_SEGMENT_MS = 3_600_000
+/** Kafka's own default, which a cluster may have lowered. */
+const MESSAGE_BYTES_MAX = 1_048_588
 const REPLICAS_MIN = 3
 const INSYNC_MIN = 2
 
@@ -67,6 +69,7 @@ const configOf = (spec: TopicSpec, minInsyncReplicas: number): Record<string, st
   'retention.ms': String(spec.retentionMs),
   'message.timestamp.type': 'LogAppendTime',
   'min.insync.replicas': String(minInsyncReplicas),
+  'max.message.bytes': String(MESSAGE_BYTES_MAX),
   'unclean.leader.election.enable': 'false',
   ...(spec.cleanup === 'compact' && { 'segment.ms': String(COMPACT_SEGMENT_MS) }),
 })
@@ -102,8 +105,8 @@ export const ensureTopics = async (options: TopicsOptions): Promise<void> => {
 
 /**
  * Each way in which the cluster's topics differ from what Weir needs, as a message with the topic, the value and the fix:
- * missing, partition counts that differ, a delete policy or a finite retention on a compacted topic, CreateTime,
- * and, outside the dev profile, replication factor < 3 or min.insync.replicas < 2, unclean leader election.
+ * missing, partition counts that differ, a delete policy or a finite retention on a compacted topic, CreateTime, a limit
+ * of record sizes below what Weir writes, and, outside the dev profile, replication factor < 3 or min.insync.replicas < 2, unclean leader election.
  * Waits for the cluster; rejects when the signal is aborted.
  */
 export const checkTopics = (options: {
@@ -178,6 +181,10 @@ const faultsOf = (spec: TopicSpec, found: FoundTopic): string[] => {
     expect('retention.ms', '-1')
   }
   expect('message.timestamp.type', 'LogAppendTime')
+  const recordBytesMax = Number(config.get('max.message.bytes'))
+  if (recordBytesMax < TOPIC_RECORD_BYTES_MIN) {
+    fault(`has max.message.bytes=${recordBytesMax}`, `raise it to at least ${TOPIC_RECORD_BYTES_MIN}`)
+  }
   if (profile === 'dev') return faults
   if (replicas < REPLICAS_MIN) {
     fault(

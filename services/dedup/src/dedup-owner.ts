@@ -1,4 +1,4 @@
-import type { DeadLetterKeys } from '@weir/contracts'
+import { encodeDeadLetter, type DeadLetterKeys } from '@weir/contracts'
 import {
   passOn,
   RestartError,
@@ -11,7 +11,6 @@ import {
 } from '@weir/kafka'
 import { assertNever } from '@weir/pipeline'
 import { encodeIdentity, StoreDamagedError, stateRecordsOf, type StagedChange } from '@weir/seen-keys'
-import { boundedDeadLetter } from './bounded-dead-letter.ts'
 import { dedupPipeline } from './pipeline.ts'
 import { restoreState, type RestoredState, type RestoreOptions } from './restore-state.ts'
 import { SequenceWatch } from './sequence-watch.ts'
@@ -122,7 +121,7 @@ export class DedupOwner implements PartitionOwner {
         return 'duplicates'
       case 'deadLetter': {
         const { reason, step, error, headers } = outcome
-        const letter = boundedDeadLetter(
+        const letter = encodeDeadLetter(
           { ...{ origin: record, reason, step, error, failedAt: now }, ...(headers && { headers }) },
           this.#options.deadLetterKeys,
         )

@@ -1,4 +1,11 @@
-import { encodeDeadLetter, HEADER, type DeadLetterKeys, type TopicNames } from '@weir/contracts'
+import {
+  encodeDeadLetter,
+  HEADER,
+  RECORD_BYTES_MAX,
+  recordBytesOf,
+  type DeadLetterKeys,
+  type TopicNames,
+} from '@weir/contracts'
 import type { MassFailureGuard } from '@weir/consumer'
 import type { EventWriter } from '@weir/event-codec'
 import type { InputBatch, InputRecord, OutputRecord, PartitionOwner, StagedBatch } from '@weir/kafka'
@@ -39,9 +46,6 @@ const KEPT_HEADERS = [
   HEADER.traceparent,
   HEADER.fixUp,
 ] as const
-
-/** Below the limit of a topic, 1 MiB, with room for the record's headers. */
-const EVENT_BYTES_MAX = 1_000_000
 
 interface Staging {
   readonly outputs: OutputRecord[]
@@ -114,17 +118,15 @@ export class NormalizerOwner implements PartitionOwner {
         const { event, shape, leftOut } = outcome.value
         const fixUp = record.headers[HEADER.fixUp]?.toString() ?? null
         const value = writer.encode({ ...event, processedAt: staging.now, fixUp })
-        if (value.length > EVENT_BYTES_MAX) {
-          this.#deadLetter(
-            record,
-            { reason: 'event_too_large', step: 'encodeEvent', error: `${value.length} bytes` },
-            staging,
-          )
+        const { topics, partition } = this.#options
+        const output = { key: record.key!, value, headers: keptHeaders(record) }
+        const bytes = recordBytesOf(output)
+        if (bytes > RECORD_BYTES_MAX) {
+          const error = `the record has ${bytes} bytes and may have ${RECORD_BYTES_MAX}`
+          this.#deadLetter(record, { reason: 'event_too_large', step: 'encodeEvent', error }, staging)
           break
         }
-        const { topics, partition } = this.#options
-        const headers = keptHeaders(record)
-        staging.outputs.push({ topic: topics.normalized, partition, key: record.key!, value, headers })
+        staging.outputs.push({ topic: topics.normalized, partition, ...output })
         staging.tally.add(event.source, event.eventType, shape, record.timestamp)
         staging.lines.processed(event, staging.now)
         staging.normalized += 1

@@ -3,8 +3,8 @@ import type { Shape } from './shape.ts'
 
 /** Shapes that one transaction counts apart; what comes beyond them is counted as `others` of its source. */
 const SHAPES_MAX = 200
-/** Paths of all shapes in one record, so that it stays far below a topic's limit. */
-const PATH_CHARS_MAX = 262_144
+/** Paths and fields of all shapes in one record, encoded: with 200 counts the record stays below `RECORD_BYTES_MAX`. */
+const PATH_BYTES_MAX = 262_144
 /** Shapes whose paths this process has sent. */
 const SENT_MAX = 20_000
 
@@ -45,15 +45,15 @@ export class ShapeTally {
   counts(sent: SentShapes): { readonly counts: readonly ShapeCount[]; readonly given: readonly string[] } {
     const counts: ShapeCount[] = []
     const given: string[] = []
-    let chars = 0
+    let bytes = 0
     const all = [...this.#entries.values()].flatMap((byType) => [...byType.values()])
     for (const { shape, ...entry } of all.flatMap((byFingerprint) => [...byFingerprint.values()])) {
       const key = observedShapeKey(entry)
       if (shape !== undefined && !sent.has(key)) {
         const { paths, fields } = shape
-        const size = paths.reduce((sum, path) => sum + path.length, 0)
-        if (chars + size <= PATH_CHARS_MAX) {
-          chars += size
+        const size = Buffer.byteLength(JSON.stringify({ paths, fields }))
+        if (bytes + size <= PATH_BYTES_MAX) {
+          bytes += size
           given.push(key)
           counts.push({ ...entry, paths, fields })
           continue

@@ -15,6 +15,7 @@ import {
   type LetterFilter,
 } from './job.ts'
 import { matches, readLetter, type Letter } from './letter.ts'
+import type { CommandLog } from './command-log.ts'
 import type { LetterReader } from './letters.ts'
 import type { StateView } from './state-view.ts'
 
@@ -23,6 +24,7 @@ export interface ApiOptions {
   readonly tokens: readonly string[]
   readonly letters: LetterReader
   readonly state: StateView
+  readonly commands: CommandLog
   readonly keys: DeadLetterKeys | undefined
   readonly send: (command: Command, id: string) => Promise<void>
   readonly readiness: Readiness
@@ -169,7 +171,7 @@ const addLetterRoutes = (v1: FastifyInstance, options: ApiOptions): void => {
 const EXPORT_MAX = 100_000
 
 const addJobRoutes = (v1: FastifyInstance, options: ApiOptions): void => {
-  const { state, send } = options
+  const { state, commands, send } = options
   const find = async (id: string): Promise<Job | undefined> =>
     (await state.jobs()).find((job) => job.id === id)
   v1.post('/v1/jobs', async (request, reply) => {
@@ -188,7 +190,8 @@ const addJobRoutes = (v1: FastifyInstance, options: ApiOptions): void => {
   })
   v1.post('/v1/jobs/:id/cancel', async (request, reply) => {
     const { id } = request.params as { id: string }
-    if ((await find(id)) === undefined) return reply.code(404).send({ error: 'Not found' })
+    if ((await find(id)) === undefined && !(await commands.isRequested(id)))
+      return reply.code(404).send({ error: 'Not found' })
     await send({ kind: 'cancel', id }, id)
     return reply.code(202).send({ id })
   })

@@ -61,6 +61,13 @@ export type JobRequest = z.infer<typeof jobRequest>
 
 export type JobState = 'waiting' | 'running' | 'done' | 'cancelled'
 
+/** A letter that could not be returned. */
+export interface StayingLetter {
+  /** See `letterPlace`. */
+  readonly letter: string
+  readonly why: string
+}
+
 export interface JobCounts {
   readonly scanned: number
   readonly matched: number
@@ -68,7 +75,7 @@ export interface JobCounts {
   readonly done: number
   /** Left alone: replayed too often already. */
   readonly guarded: number
-  /** Left alone: sealed with a key that is not given, or still malformed after the fix-up. */
+  /** Left alone: `stays` says why. */
   readonly unusable: number
 }
 
@@ -79,13 +86,16 @@ export interface Job extends JobRequest {
   /** Epoch ms. */
   readonly requestedAt: number
   readonly state: JobState
-  /** By partition: the next offset, and the end of the topic when the job began. */
+  /** By partition: the next offset, and where the topic's decided part ended when the job began. */
   readonly cursor: Readonly<Record<string, string>>
   readonly end: Readonly<Record<string, string>>
   readonly counts: JobCounts
+  /** The first `STAYING_MAX` of `counts.unusable`. */
+  readonly stays?: readonly StayingLetter[]
   readonly finishedAt: number | null
 }
 
+export const STAYING_MAX = 20
 export const NO_COUNTS: JobCounts = { scanned: 0, matched: 0, done: 0, guarded: 0, unusable: 0 }
 
 /** What `replay.commands.v1` holds; `tick` is the job's own next step. */

@@ -42,8 +42,10 @@ it('takes letters that fit every part of a filter, and pending ones unless it is
 })
 
 it('edits a body as text, then as JSON: rename, set, remove', () => {
-  const edit = (changes: object, body: string) =>
-    applyFixUp(fixUp.parse({ name: 'n', ...changes }), Buffer.from(body))?.toString()
+  const edit = (changes: object, body: string) => {
+    const result = applyFixUp(fixUp.parse({ name: 'n', ...changes }), Buffer.from(body))
+    return result.kind === 'edited' ? result.body.toString() : result.kind
+  }
   expect(edit({ replaceText: [{ find: 'NaN', with: 'null' }] }, '{"a":NaN,"b":[NaN]}')).toBe(
     '{"a":null,"b":[null]}',
   )
@@ -54,5 +56,16 @@ it('edits a body as text, then as JSON: rename, set, remove', () => {
     ),
   ).toBe('{"interactionId":1,"id":2,"region":"eu"}')
   expect(edit({}, '{"a":1,"a":2}')).toBe('{"a":2}')
-  for (const body of ['{"cut', '[]', '3', 'null', '']) expect(edit({}, body)).toBeUndefined()
+  for (const body of ['{"cut', '[]', '3', 'null', '']) expect(edit({}, body)).toBe('failed')
+})
+
+it('knows how large a fix-up makes a body before it makes it', () => {
+  const grow = { find: 'a', with: 'a'.repeat(1_000) }
+  const edit = fixUp.parse({ name: 'n', replaceText: Array.from({ length: 50 }, () => grow) })
+  expect(applyFixUp(edit, Buffer.from('{"a":1}'))).toEqual({
+    ...{
+      kind: 'failed',
+      why: expect.stringMatching(/a body of 1000006 characters.*1000000 bytes/) as string,
+    },
+  })
 })

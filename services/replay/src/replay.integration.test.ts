@@ -15,7 +15,15 @@ import {
   topicNames,
   type DeadLetterReason,
 } from '@weir/contracts'
-import { ensureTopics, openLanes, openTopicReader, partitionOf, type InputRecord } from '@weir/kafka'
+import {
+  ensureTopics,
+  openLanes,
+  openMaintenance,
+  openTopicReader,
+  partitionOf,
+  type InputRecord,
+  type OutputRecord,
+} from '@weir/kafka'
 import { createLogger, Metrics, type Service } from '@weir/service-kit'
 import { isolatedKafka, testServers } from '@weir/testkit'
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
@@ -58,35 +66,52 @@ const call = async (method: string, path: string, body?: object, token = TOKEN) 
   }
 }
 
+interface LetterChanges {
+  readonly source?: string
+  readonly body?: string
+  readonly replayCount?: number
+  readonly sealed?: boolean
+}
+
+const letterOf = (
+  topic: string,
+  id: string,
+  reason: DeadLetterReason,
+  changes: LetterChanges,
+): OutputRecord => {
+  const source = changes.source ?? 'nice'
+  const webhook = encodeReceivedWebhook({
+    ...{ source, interactionId: id, entityKey: entityKeyOf(source, id), dedupKey: id, eventType: 'type' },
+    ...{ eventKey: eventKeyOf(source, id), bodyHash: Buffer.alloc(8, 3), receivedAt: 5 },
+    raw: Buffer.from(changes.body ?? `{"id":"${id}"}`),
+  })
+  const headers = {
+    ...webhook.headers,
+    [HEADER.replayCount]: Buffer.from(String(changes.replayCount ?? 0)),
+  }
+  const partition = partitionOf(webhook.key, settings.topicPartitions)
+  const origin = { ...webhook, headers, topic: 'unique', partition, offset: 0n }
+  const letter = encodeDeadLetter(
+    { origin, reason, step: 'step', error: 'planted', failedAt: 1_000 },
+    changes.sealed ? parseDeadLetterKeys([KEYS]) : undefined,
+  )
+  return { topic, partition, ...letter }
+}
+
 const putLetters = async (
   topic: string,
   ids: readonly string[],
   reason: DeadLetterReason,
-  changes: { source?: string; body?: string; replayCount?: number; sealed?: boolean } = {},
+  changes: LetterChanges = {},
 ): Promise<void> => {
   const lane = await openLanes({
     ...{ settings, logger, topic, lingerMs: 1, deadlineMs: 20_000 },
     ...{ batchRecordsMax: 500, batchBytesMax: 500_000, queueBytesMax: 10_000_000 },
   })
-  const source = changes.source ?? 'nice'
   await Promise.all(
     ids.map((id) => {
-      const webhook = encodeReceivedWebhook({
-        ...{ source, interactionId: id, entityKey: entityKeyOf(source, id), dedupKey: id, eventType: 'type' },
-        ...{ eventKey: eventKeyOf(source, id), bodyHash: Buffer.alloc(8, 3), receivedAt: 5 },
-        raw: Buffer.from(changes.body ?? `{"id":"${id}"}`),
-      })
-      const headers = {
-        ...webhook.headers,
-        [HEADER.replayCount]: Buffer.from(String(changes.replayCount ?? 0)),
-      }
-      const partition = partitionOf(webhook.key, settings.topicPartitions)
-      const origin = { ...webhook, headers, topic: 'unique', partition, offset: 0n }
-      const letter = encodeDeadLetter(
-        { origin, reason, step: 'step', error: 'planted', failedAt: 1_000 },
-        changes.sealed ? parseDeadLetterKeys([KEYS]) : undefined,
-      )
-      return lane.send(partition, letter)
+      const letter = letterOf(topic, id, reason, changes)
+      return lane.send(letter.partition, letter)
     }),
   )
   await lane.close()
@@ -185,6 +210,44 @@ it('goes on with a job that was interrupted, without a second or a missing lette
   expect(new Set(keys).size).toBe(200)
 }, 120_000)
 
+it('ends every job that began while letters arrived in transactions, and returns each letter once', async () => {
+  await startReplay()
+  const topic = topics.normalizerDlq
+  const writer = await openMaintenance({
+    ...{ settings, service: 'letters', stateTopic: topics.seen, outputs: [topic] },
+  })
+  const arriving = { goesOn: true }
+  const written: string[] = []
+  const write = async (partition: number): Promise<void> => {
+    const claim = await writer.claim(partition)
+    for (let n = 0; arriving.goesOn; n++) {
+      const ids = Array.from({ length: 1 + (n % 3) }, (_, i) => `${partition}-${n}-${i}`)
+      const letters = ids.map((id) => ({ ...letterOf(topic, id, 'unmappable', {}), partition }))
+      await claim.commit(letters)
+      written.push(...letters.map(({ key }) => key.toString()))
+    }
+    await claim.close()
+  }
+  const writing = [0, 1].map(write)
+  const jobs: string[] = []
+  const filter = { stage: 'normalizer' }
+  await vi.waitFor(() => expect(written.length).toBeGreaterThan(20), WAIT)
+  for (let n = 0; n < 12; n++) {
+    jobs.push((await call('POST', '/v1/jobs', { kind: 'replay', filter })).json.id as string)
+    await vi.waitFor(
+      async () => expect((await call('GET', `/v1/jobs/${jobs.at(-1)!}`)).status).toBe(200),
+      WAIT,
+    )
+  }
+  arriving.goesOn = false
+  await Promise.all(writing)
+  await writer.close()
+  for (const id of jobs) expect((await ended(id)).state).toBe('done')
+  await run({ kind: 'replay', filter })
+  const returned = (await readAll(topics.normalizerReplay)).map(({ key }) => key!.toString())
+  expect(returned.toSorted()).toEqual(written.toSorted())
+}, 120_000)
+
 it('brings approved conflicts and fixed bodies back through dedup, each under a key of its own', async () => {
   await startReplay()
   await putLetters(topics.dedupDlq, ['conflicting'], 'key_conflict')
@@ -213,6 +276,35 @@ it('brings approved conflicts and fixed bodies back through dedup, each under a 
   expect(conflict.headers[HEADER.conflictApproved]?.toString()).toBe(
     eventKeyOf('nice', 'conflicting').toString('hex'),
   )
+}, 120_000)
+
+it('leaves alone what a fix-up makes larger than a record may be, says so, and returns the others', async () => {
+  await startReplay()
+  const body = JSON.stringify({ text: 'x'.repeat(200_000) })
+  await putLetters(topics.normalizerDlq, ['large'], 'unmappable', { body })
+  await putLetters(topics.normalizerDlq, ['small'], 'unmappable', { body: '{"text":"x"}' })
+  for (const [name, factor] of [
+    ['too much text', 8],
+    ['too many bytes', 4],
+  ] as const) {
+    // Two bytes each: 800,000 characters are 1,600,000 bytes.
+    const fixUp = { name, replaceText: [{ find: 'x', with: 'ä'.repeat(factor) }] }
+    const filter = { stage: 'normalizer', key: 'nice|large' }
+    expect(await run({ kind: 'replay', filter, fixUp })).toMatchObject({
+      state: 'done',
+      counts: { matched: 1, done: 0, unusable: 1 },
+      stays: [
+        {
+          letter: expect.stringMatching(/^normalizer\/\d+\/\d+$/) as string,
+          why: expect.stringMatching(/1[\d]{6} (bytes|characters).* 1000000/) as string,
+        },
+      ],
+    })
+  }
+  const fixUp = { name: 'longer', replaceText: [{ find: 'x', with: 'xx' }] }
+  await run({ kind: 'replay', filter: { stage: 'normalizer' }, fixUp })
+  const returned = await readAll(topics.normalizerReplay)
+  expect(returned.map(({ key }) => key!.toString()).sort()).toEqual(['nice|large', 'nice|small'])
 }, 120_000)
 
 it('gives a fixed body the key that the sources file gives its source, as ingress would', async () => {

@@ -8,14 +8,16 @@ import {
   eventKeyOf,
   HEADER,
   letterPlace,
+  RECORD_BYTES_MAX,
+  recordBytesOf,
   SealedLetterError,
   type DeadLetterKeys,
   type InteractionEvent,
   type TopicNames,
   type WireHeaders,
 } from '@weir/contracts'
-import { InvalidEventError, UnknownSchemaError, type EventReader } from '@weir/event-codec'
-import { partitionOf, type OutputRecord } from '@weir/kafka'
+import { InvalidEventError, RegistryError, UnknownSchemaError, type EventReader } from '@weir/event-codec'
+import { partitionOf, RetriableError, type OutputRecord } from '@weir/kafka'
 import { stableBody, type JsonValue, type SourceDefinition } from '@weir/sources'
 import { applyFixUp } from './fix-up.ts'
 import { STAGES, type Job } from './job.ts'
@@ -42,42 +44,60 @@ const ADDED: readonly string[] = [
   ...[HEADER.conflictsWith, HEADER.intakeError, HEADER.intakeErrorDetail, HEADER.answered],
 ]
 
+/** What a letter becomes: a record for the stage that gave it up, or the reason why it stays. */
+export type Returned =
+  | { readonly kind: 'returns'; readonly output: OutputRecord }
+  | { readonly kind: 'stays'; readonly why: string }
+
+const returns = (output: OutputRecord): Returned => ({ kind: 'returns', output })
+const stays = (why: string): Returned => ({ kind: 'stays', why })
+
 /**
- * The record with which a letter returns to the stage that gave it up; undefined when it cannot: sealed with another
- * key, or still malformed. What dedup or a sink called a conflict returns through dedup as an event of its own; a
- * malformed body that was fixed returns there as what it then is.
+ * The record with which a letter returns to the stage that gave it up. What dedup or a sink called a conflict returns
+ * through dedup as an event of its own; a malformed body that was fixed returns there as what it then is.
+ * Rejects with a `RetriableError` while the registry does not answer; any other fault concerns this letter alone.
  */
-export const returnLetter = async (
-  letter: Letter,
-  job: Job,
-  options: ReturnOptions,
-): Promise<OutputRecord | undefined> => {
-  let body: Buffer
+export const returnLetter = async (letter: Letter, job: Job, options: ReturnOptions): Promise<Returned> => {
+  let returned: Returned
   try {
-    body = deadLetterBody(letter.record, options.keys)
+    returned = await toStage(letter, job, options)
   } catch (error) {
-    if (error instanceof SealedLetterError) return undefined
-    throw error
+    if (error instanceof RegistryError) throw new RetriableError(error.message, { cause: error })
+    if (error instanceof SealedLetterError) return stays(error.message)
+    return stays(`it cannot be processed: ${(error as Error).name}`)
   }
-  if (letter.reason === 'key_conflict') return returnConflict(letter, job, body, options)
-  if (letter.stage === 'dedup') return returnMalformed(letter, job, body, options)
-  const fixUp = letter.stage === 'normalizer' ? job.fixUp : undefined
-  const value = fixUp === undefined ? body : applyFixUp(fixUp, body)
-  const { key } = letter.record
-  if (value === undefined || key === null) return undefined
-  return {
-    ...{ topic: options.topics[STAGES[letter.stage].replay], partition: letter.partition, key, value },
-    headers: {
-      ...returned(letter, job),
-      ...(fixUp && {
-        [HEADER.fixUp]: Buffer.from(fixUp.name),
-        [HEADER.bodyCrc32]: bodyChecksumOf(value),
-      }),
-    },
-  }
+  if (returned.kind === 'stays') return returned
+  const bytes = recordBytesOf(returned.output)
+  if (bytes <= RECORD_BYTES_MAX) return returned
+  return stays(`the record would have ${bytes} bytes and may have ${RECORD_BYTES_MAX}`)
 }
 
-const returned = (letter: Letter, job: Job): Record<string, Buffer> => ({
+const toStage = async (letter: Letter, job: Job, options: ReturnOptions): Promise<Returned> => {
+  const { key, headers } = letter.record
+  const bytes = headers[HEADER.dlqTruncated]?.toString()
+  if (bytes !== undefined) {
+    return stays(`the letter holds only the beginning of a body of ${bytes} bytes: see dlq-source-topic`)
+  }
+  const body = deadLetterBody(letter.record, options.keys)
+  if (letter.reason === 'key_conflict') return returnConflict(letter, job, body, options)
+  if (letter.stage === 'dedup') return returnMalformed(letter, job, body, options)
+  if (key === null) return stays('the letter has no key')
+  const target = { topic: options.topics[STAGES[letter.stage].replay], partition: letter.partition, key }
+  const { fixUp } = job
+  if (fixUp === undefined || letter.stage !== 'normalizer') {
+    return returns({ ...target, value: body, headers: returnedHeaders(letter, job) })
+  }
+  const edited = applyFixUp(fixUp, body)
+  if (edited.kind === 'failed') return stays(edited.why)
+  const marked = {
+    ...returnedHeaders(letter, job),
+    [HEADER.fixUp]: Buffer.from(fixUp.name),
+    [HEADER.bodyCrc32]: bodyChecksumOf(edited.body),
+  }
+  return returns({ ...target, value: edited.body, headers: marked })
+}
+
+const returnedHeaders = (letter: Letter, job: Job): Record<string, Buffer> => ({
   ...Object.fromEntries(Object.entries(letter.record.headers).filter(([name]) => !ADDED.includes(name))),
   [HEADER.replayCount]: Buffer.from(String(letter.replayCount + 1)),
   [HEADER.replayId]: Buffer.from(job.id),
@@ -90,31 +110,34 @@ const returnConflict = async (
   job: Job,
   body: Buffer,
   { topics, events }: ReturnOptions,
-): Promise<OutputRecord | undefined> => {
+): Promise<Returned> => {
   const { key, headers } = letter.record
   const bodyHash = headers[HEADER.bodyHash]
-  if (key === null || bodyHash === undefined || letter.eventKey === '') return undefined
+  if (key === null || bodyHash === undefined || letter.eventKey === '') {
+    return stays('the letter lacks its key, body hash or event key')
+  }
   const old = headers[HEADER.dedupKey]?.toString() ?? letter.eventKey
   const dedupKey = `${old}#${bodyHash.toString('hex')}`
   const marks: WireHeaders = {
-    ...returned(letter, job),
+    ...returnedHeaders(letter, job),
     [HEADER.dedupKey]: Buffer.from(dedupKey),
     [HEADER.eventKey]: eventKeyOf(letter.source, dedupKey),
     [HEADER.conflictApproved]: Buffer.from(letter.eventKey),
   }
   const target = { topic: topics.dedupReplay, partition: letter.partition, key }
-  if (letter.stage !== 'persistence') return { ...target, value: body, headers: marks }
+  if (letter.stage !== 'persistence') return returns({ ...target, value: body, headers: marks })
   const event = await decodeEvent(events, body)
-  if (event === undefined) return undefined
+  if (event === undefined) return stays('its record is not an event of the registry')
   const { raw, interactionId, sequence } = event
-  return {
-    ...{ ...target, value: raw },
+  return returns({
+    ...target,
+    value: raw,
     headers: {
       ...marks,
       [HEADER.interactionId]: Buffer.from(interactionId),
       ...(sequence !== null && { [HEADER.providerSequence]: Buffer.from(String(sequence)) }),
     },
-  }
+  })
 }
 
 /** Undefined when a person must find another way; rejects while the registry does not answer. */
@@ -133,17 +156,21 @@ const returnMalformed = (
   job: Job,
   body: Buffer,
   { topics, partitions, bodyHashKey, sources }: ReturnOptions,
-): OutputRecord | undefined => {
+): Returned => {
+  const { fixUp } = job
+  if (fixUp === undefined) return stays('the body is malformed: give a fix-up')
   const source = sources.find(({ name }) => name === letter.source)
-  const raw = job.fixUp && applyFixUp(job.fixUp, body)
-  if (source === undefined || raw === undefined) return undefined
+  if (source === undefined) return stays(`there is no source ${letter.source}: check SOURCES_FILE`)
+  const edited = applyFixUp(fixUp, body)
+  if (edited.kind === 'failed') return stays(edited.why)
+  const raw = edited.body
   const payload = JSON.parse(raw.toString()) as JsonValue
   const stable = stableBody(raw, payload, source.volatileFields)
   const identified = source.identify(payload, {
     bodyHash: () => createHash('sha256').update(stable).digest('hex'),
     header: () => undefined,
   })
-  if (identified.kind === 'problem') return undefined
+  if (identified.kind === 'problem') return stays('the source cannot identify the body after the fix-up')
   const { interactionId, eventType, dedupKey, dedupKeyFallback, sequence } = identified.identity
   const { key, value, headers } = encodeReceivedWebhook({
     ...{ source: source.name, interactionId, eventType, dedupKey, raw },
@@ -153,8 +180,8 @@ const returnMalformed = (
     ...(dedupKeyFallback !== undefined && { dedupKeyFallback }),
     ...(sequence !== undefined && { providerSequence: sequence }),
   })
-  return {
+  return returns({
     ...{ topic: topics.dedupReplay, partition: partitionOf(key, partitions), key, value },
-    headers: { ...returned(letter, job), ...headers, [HEADER.fixUp]: Buffer.from(job.fixUp!.name) },
-  }
+    headers: { ...returnedHeaders(letter, job), ...headers, [HEADER.fixUp]: Buffer.from(fixUp.name) },
+  })
 }

@@ -5,6 +5,7 @@ import { checkTopics, openLanes, startStage, waitForBrokers } from '@weir/kafka'
 import { Closers, ConfigError, describeSettings, type Service, type ServiceDeps } from '@weir/service-kit'
 import { readSourcesFile } from '@weir/sources'
 import { buildApi } from './api.ts'
+import { CommandLog } from './command-log.ts'
 import { SETTINGS, type ReplayConfig } from './config.ts'
 import { encodeJson, STAGES } from './job.ts'
 import { LetterReader } from './letters.ts'
@@ -12,6 +13,8 @@ import { ReplayOwner } from './replay-owner.ts'
 import { StateView } from './state-view.ts'
 
 const COMMAND_MS_MAX = 10_000
+/** Most letters that one transaction returns. */
+const CHUNK_LETTERS_MAX = 500
 /** One command is one transaction. */
 const BATCH = { recordsMax: 1, bytesMax: 1_048_576, lingerMs: 0 }
 const OUTPUTS: readonly TopicRole[] = ['replayCommands', ...Object.values(STAGES).map(({ replay }) => replay)]
@@ -34,10 +37,11 @@ export const start = async (config: ReplayConfig, { logger, metrics }: ServiceDe
     if (faults.length > 0) throw new ConfigError(faults.join('\n'))
     const topics = topicNames(config.topicPrefix)
     const keys = parseDeadLetterKeys(config.deadLetterKeys)
-    const jobLetters = new LetterReader(config, topics)
-    const letters = new LetterReader(config, topics)
+    const jobLetters = LetterReader.of(config, topics)
+    const letters = LetterReader.of(config, topics)
     const state = new StateView(config, topics)
-    closers.add(() => Promise.all([jobLetters.close(), letters.close(), state.close()]))
+    const commands = CommandLog.of(config, topics)
+    closers.add(() => Promise.all([jobLetters.close(), letters.close(), state.close(), commands.close()]))
     const { bodyHashKey, topicPartitions: partitions } = config
     const owner = { topics, partitions, keys, bodyHashKey, sources, logger, letters: jobLetters }
     const stage = await startStage({
@@ -48,7 +52,15 @@ export const start = async (config: ReplayConfig, { logger, metrics }: ServiceDe
       outputs: OUTPUTS.map((role) => topics[role]),
       stateTopic: topics.replayState,
       ...failpointsOf('replay'),
-      openOwner: () => Promise.resolve(new ReplayOwner({ ...owner, events: new EventReader(config) })),
+      openOwner: () =>
+        Promise.resolve(
+          new ReplayOwner({
+            ...owner,
+            chunkLettersMax: CHUNK_LETTERS_MAX,
+            events: new EventReader(config),
+            commands: CommandLog.of(config, topics),
+          }),
+        ),
     })
     closers.add(() => stage.stop())
     const lanes = await openLanes({
@@ -58,7 +70,7 @@ export const start = async (config: ReplayConfig, { logger, metrics }: ServiceDe
     })
     closers.add(() => lanes.close())
     const app = buildApi({
-      ...{ tokens: config.tokens, letters, state, keys, metrics },
+      ...{ tokens: config.tokens, letters, state, commands, keys, metrics },
       send: (command, id) => lanes.send(0, { key: Buffer.from(id), value: encodeJson(command), headers: {} }),
       readiness: () => stage.readiness(),
     })

@@ -1,0 +1,115 @@
+import type { OutputRecord } from '@weir/kafka'
+import { letterPlace } from '@weir/contracts'
+import { STAYING_MAX, type Job, type JobCounts, type StayingLetter } from './job.ts'
+import { matches, readLetter, type Letter } from './letter.ts'
+import type { LetterReader } from './letters.ts'
+import type { Marks } from './marks.ts'
+import { returnLetter, type ReturnOptions } from './return-letter.ts'
+
+/** Most that one transaction looks at, and most body bytes that it returns. */
+const CHUNK_SCANNED = 5_000
+const CHUNK_BYTES = 4_194_304
+/** Slow jobs return a few letters at a time, at most so long apart. */
+const SLICE_MS = 500
+
+export interface Chunk {
+  /** The job after the chunk. */
+  readonly job: Job
+  /** Letters that return, and the marks of all that were handled. */
+  readonly outputs: readonly OutputRecord[]
+  /** Letters that were returned or discarded. */
+  readonly handled: number
+}
+
+export interface ChunkOptions extends ReturnOptions {
+  readonly letters: LetterReader
+  /** Most letters that one transaction returns. */
+  readonly chunkLettersMax: number
+}
+
+/** The next step of a running job: at most so many letters of one partition. Changes nothing. */
+export const nextChunk = async (job: Job, marks: Marks, options: ChunkOptions): Promise<Chunk> => {
+  const partition = Object.keys(job.cursor).find((one) => BigInt(job.cursor[one]!) < BigInt(job.end[one]!))
+  if (partition === undefined) {
+    return { job: { ...job, state: 'done', finishedAt: Date.now() }, outputs: [], handled: 0 }
+  }
+  const { stage } = job.filter
+  const draft = new ChunkDraft(job, options)
+  const range = {
+    partition: Number(partition),
+    from: BigInt(job.cursor[partition]!),
+    end: BigInt(job.end[partition]!),
+  }
+  const next = await options.letters.read(stage, range, async (record) => {
+    const status = marks.statusOf(stage, record.partition, record.offset)
+    await draft.add(readLetter(stage, record, status))
+    return !draft.isFull
+  })
+  const { outputs, handled, counts, stays } = draft
+  const state = { topic: options.topics.replayState, partition: 0, headers: {} }
+  const status = job.kind === 'replay' ? 'replayed' : 'discarded'
+  const marked = marks.records(stage, handled, status).map((one) => ({ ...state, ...one }))
+  return {
+    job: { ...job, cursor: { ...job.cursor, [partition]: String(next) }, counts, stays },
+    outputs: [...outputs, ...marked],
+    handled: handled.length,
+  }
+}
+
+class ChunkDraft {
+  readonly outputs: OutputRecord[] = []
+  readonly handled: Letter[] = []
+  readonly counts: { -readonly [K in keyof JobCounts]: number }
+  readonly stays: StayingLetter[]
+  readonly #job: Job
+  readonly #options: ChunkOptions
+  readonly #lettersMax: number
+  #scanned = 0
+  #bytes = 0
+
+  constructor(job: Job, options: ChunkOptions) {
+    this.#job = job
+    this.#options = options
+    const inSlice = Math.floor((job.ratePerSec * SLICE_MS) / 1_000)
+    this.#lettersMax = Math.max(1, Math.min(options.chunkLettersMax, inSlice))
+    this.counts = { ...job.counts }
+    this.stays = [...(job.stays ?? [])]
+  }
+
+  get isFull(): boolean {
+    return (
+      this.handled.length >= this.#lettersMax || this.#scanned >= CHUNK_SCANNED || this.#bytes >= CHUNK_BYTES
+    )
+  }
+
+  async add(letter: Letter): Promise<void> {
+    const job = this.#job
+    this.#scanned += 1
+    this.counts.scanned += 1
+    if (!matches(letter, job.filter)) return
+    this.counts.matched += 1
+    if (job.kind === 'replay') {
+      if (letter.replayCount >= job.replaysMax) {
+        this.counts.guarded += 1
+        return
+      }
+      const returned = await returnLetter(letter, job, this.#options)
+      if (returned.kind === 'stays') {
+        this.counts.unusable += 1
+        if (this.stays.length < STAYING_MAX)
+          this.stays.push({ letter: letterPlace(letter), why: returned.why })
+        return
+      }
+      this.outputs.push(copyOf(returned.output))
+      this.#bytes += returned.output.value?.length ?? 0
+    }
+    this.counts.done += 1
+    this.handled.push(letter)
+  }
+}
+
+/** What was fetched is a view of a large response. */
+const copyOf = (output: OutputRecord): OutputRecord => ({
+  ...output,
+  value: output.value && Buffer.from(output.value),
+})
