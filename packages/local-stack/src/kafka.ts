@@ -47,6 +47,9 @@ export interface KafkaOptions {
   readonly optimised?: boolean
   /** Further or other broker properties. */
   readonly properties?: Readonly<Record<string, string | number>>
+  /** Further options of the JVM, and environment of its process. */
+  readonly jvm?: readonly string[]
+  readonly env?: Readonly<Record<string, string>>
 }
 
 const brokerProperties = (
@@ -125,8 +128,10 @@ export const startKafka = async (options: KafkaOptions): Promise<LocalServer> =>
   const child = startProcess(folders.run, {
     name,
     command: java,
+    ...(options.env && { env: options.env }),
     args: [
       ...['-Xms256m', `-Xmx${heapMax}`, ...(options.optimised ? [] : [QUICK]), ...classes.options, ...jvm],
+      ...(options.jvm ?? []),
       ...['kafka.Kafka', propertiesFile],
     ],
     logFile: join(folders.logs, `${name}.log`),

@@ -2,9 +2,10 @@ import { rmSync, writeFileSync } from 'node:fs'
 import { folders as foldersOf, StoppedError, watchForStop, weirHome } from '@weir/local-stack'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { loadConfig } from './config.ts'
-import { DEFECTS } from './defects/defects.ts'
-import { PHASES, type Phase } from './plan/plan.ts'
-import { TIER_NAMES, TIERS, type TierName } from './plan/tiers.ts'
+import { DEFECTS, type Defect } from './defects/defects.ts'
+import { PHASES, type Phase } from './plan/phases.ts'
+import { runsOf, type RunSpec } from './plan/runs.ts'
+import { TIER_NAMES, TIERS, type Tier, type TierName } from './plan/tiers.ts'
 import { runOnce, type RunResult } from './run.ts'
 import { describeSummary, isRight, type Summary } from './summary.ts'
 
@@ -84,14 +85,14 @@ const runAll = async (options: Options): Promise<number> => {
   const seed = options.seed
   const total = options.events ?? (defect ? DEFECT_EVENTS : tier.events)
   const results: RunResult[] = []
-  for (let done = 0; done < total; done += tier.segmentEvents) {
-    const events = Math.min(tier.segmentEvents, total - done)
-    const segmentSeed = seed + results.length
+  for (const run of runsFor({ tier, total, only: options.only, defect })) {
+    const runSeed = seed + results.length
+    const name = run.name === '' ? '' : `, ${run.name}`
     progress(
-      `tier ${options.tier}, ${events} events, seed ${segmentSeed}${defect ? `, defect ${defect.name}` : ''}`,
+      `tier ${options.tier}${name}, ${run.events} events, seed ${runSeed}${defect ? `, defect ${defect.name}` : ''}`,
     )
     const result = await runOnce({
-      ...{ tierName: options.tier, tier, events, seed: segmentSeed, only: options.only, defect },
+      ...{ tierName: options.tier, tier, run, seed: runSeed, defect },
       ...{ folders, portBase, progress, stopped: stop.requested },
     })
     results.push(result)
@@ -115,14 +116,50 @@ const runAll = async (options: Options): Promise<number> => {
   return right ? 0 : 1
 }
 
-/** One result of several segments: counts are summed, the rest is the last one's. */
+/** More events than a segment's are sent in runs of their own; a defect's run has its own faults alone. */
+const runsFor = ({
+  tier,
+  total,
+  only,
+  defect,
+}: {
+  readonly tier: Tier
+  readonly total: number
+  readonly only: Phase | undefined
+  readonly defect: Defect | undefined
+}): readonly RunSpec[] => {
+  const first = Math.min(tier.segmentEvents, total)
+  const runs = runsOf(tier, only, first)
+  if (defect !== undefined) return [{ ...runs[0]!, phases: [] }]
+  const segments = [...runs]
+  for (let done = first; done < total; done += tier.segmentEvents) {
+    segments.push({ ...runs[0]!, events: Math.min(tier.segmentEvents, total - done) })
+  }
+  return segments
+}
+
+/** One result of several runs: counts are summed, checks are listed, the rest is the first one's. */
 const merge = (results: readonly RunResult[]): Summary => {
   const all = results.map(({ summary }) => summary)
+  const named = <T extends { readonly name: string }>(of: (summary: Summary) => readonly T[]): T[] =>
+    all.flatMap((summary) =>
+      of(summary).map((one) => ({
+        ...one,
+        name: summary.run === '' ? one.name : `${summary.run}: ${one.name}`,
+      })),
+    )
   const sum = (of: (summary: Summary) => number): number => all.reduce((total, one) => total + of(one), 0)
-  const last = all.at(-1)!
   return {
-    ...last,
-    seed: all[0]!.seed,
+    ...all[0]!,
+    invariants: named(({ invariants }) => invariants),
+    checks: named(({ checks }) => checks),
+    phases: all.flatMap(({ phases }) => phases),
+    unexpected_exits: all.flatMap(({ unexpected_exits }) => unexpected_exits),
+    faults_not_done: all.flatMap(({ faults_not_done }) => faults_not_done),
+    crash_points_missed: all.flatMap(({ crash_points_missed }) => crash_points_missed),
+    crash_points_hit: sum(({ crash_points_hit }) => crash_points_hit),
+    crash_points_total: sum(({ crash_points_total }) => crash_points_total),
+    pauses: sum(({ pauses }) => pauses),
     events: sum(({ events }) => events),
     events_wanted: sum(({ events_wanted }) => events_wanted),
     ok: sum(({ ok }) => ok),

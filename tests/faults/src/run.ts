@@ -7,6 +7,7 @@ import { ensureTopics } from '@weir/kafka'
 import { lastLines, ROOT, stopLeftovers, tryLock, type Folders } from '@weir/local-stack'
 import { Closers, createLogger } from '@weir/service-kit'
 import { readTruth, TruthLedger } from '@weir/truth'
+import { runAftermath } from './aftermath/aftermath.ts'
 import { defectCommand, type Defect } from './defects/defects.ts'
 import { GrowthWatch } from './judge/growth.ts'
 import { judge, type Verdict } from './judge/judge.ts'
@@ -16,22 +17,25 @@ import { watchStalls, type Stall } from './judge/stalls.ts'
 import { Load } from './load/load.ts'
 import { shareOf } from './load/pace.ts'
 import { NOT_BUILT } from './plan/crash-points.ts'
-import { crashPointsOf, INSTANCES, makePlan, type Phase } from './plan/plan.ts'
+import { endOf, isAftermath } from './plan/phases.ts'
+import { crashPointsOf, FURTHER_INSTANCE, INSTANCES, makePlan } from './plan/plan.ts'
+import type { RunSpec } from './plan/runs.ts'
 import { describeFault, type Lane } from './plan/step.ts'
 import type { Tier } from './plan/tiers.ts'
 import { allInSync, openEnds } from './rig/cluster-state.ts'
+import { unmountSmall } from './rig/breakable-brokers.ts'
+import { findFaketime, type SteppedClock } from './rig/clock.ts'
 import { Instance } from './rig/instance.ts'
 import { instanceEnvironment, kafkaSettings, mainFile, portsFrom, SERVICE_KINDS } from './rig/layout.ts'
-import { Nemesis } from './rig/nemesis.ts'
+import { Nemesis, type Outcome } from './rig/nemesis.ts'
 import { startServers, type Servers } from './rig/servers.ts'
-import { checksOf, reportOf, type MetPoint, type Summary } from './summary.ts'
+import { checksOf, reportOf, type MetPoint, type PhaseResult, type Summary } from './summary.ts'
 
 export interface RunOptions {
   readonly tierName: string
   readonly tier: Tier
-  readonly events: number
+  readonly run: RunSpec
   readonly seed: number
-  readonly only?: Phase | undefined
   readonly defect?: Defect | undefined
   readonly folders: Folders
   readonly portBase: number
@@ -54,6 +58,9 @@ const QUIET_MS_MAX_DEFECT = 45_000
 /** After its events a run goes on for at most so long until all faults are done. */
 const OVERTIME_MS_MAX = 600_000
 const PROGRESS_MS = 10_000
+/** Whose clock can be stepped, in a breakable rig. */
+const CLOCK_SERVICE = 'dedup-1'
+const NO_CLOCK = 'this rig has no clocks of its own'
 const topics = topicNames()
 
 /** One run: the servers, two of each service, load and faults side by side, then quiet, then the verdict. */
@@ -65,6 +72,7 @@ export const runOnce = async (options: RunOptions): Promise<RunResult> => {
     if (typeof release === 'number') throw new Error(`a run is under way here, as process ${release}`)
     closers.add(async () => release())
     await stopLeftovers(folders.run)
+    unmountSmall(folders)
     rmSync(folders.state, { recursive: true, force: true })
     rmSync(folders.logs, { recursive: true, force: true })
     mkdirSync(folders.state, { recursive: true })
@@ -75,31 +83,37 @@ export const runOnce = async (options: RunOptions): Promise<RunResult> => {
 }
 
 const runIn = async (options: RunOptions, closers: Closers): Promise<RunResult> => {
-  const { tierName, tier, seed, events, only, defect, folders, progress } = options
+  const { tierName, tier, seed, run, defect, folders, progress } = options
+  const { events, rate, shape } = run
   const startedAt = performance.now()
   const ports = portsFrom(options.portBase)
-  progress('starting three brokers, PostgreSQL, the registry and InfluxDB')
-  const servers = await startServers(folders, ports)
-  closers.add(() => servers.stop())
+  progress(`starting ${shape.brokers} broker(s), PostgreSQL, the registry and InfluxDB`)
+  const servers = await startServers({ folders, ports, shape }, closers)
   const hasInflux = servers.influx !== undefined
   if (!hasInflux)
     progress('InfluxDB is not built here (npm start and npm test build it): metric-export writes nothing')
-  const instances = await startServices(options, servers, closers)
+  const serviceClock = shape.isBreakable ? findFaketime(folders, CLOCK_SERVICE) : NO_CLOCK
+  const instances = await startServices(options, servers, serviceClock, closers)
   const ledger = TruthLedger.open(join(folders.state, 'truth'), `${tierName}${seed}`)
   closers.add(async () => ledger.close())
-  const load: Load = new Load({
-    ...{ seed, run: `f${seed}`, events, rate: tier.rate, duplicates: DUPLICATES, ledger },
-    lateAfterMs: tier.lateAfterMs,
+  const loadOptions = {
+    ...{ seed, run: `f${seed}`, events, rate, duplicates: DUPLICATES, ledger },
+    lateAfterMs: defect === undefined ? run.lateAfterMs : tier.lateAfterMs,
     targets: INSTANCES.map((index) => `http://127.0.0.1:${ports.service('ingress', index)}`),
+  }
+  const load: Load = new Load({
+    ...loadOptions,
     share: (progress) => shareOf(progress, nemesis.earliestAt, stalls.backlog()),
   })
   closers.add(() => load.close())
 
-  const planned = { seed, tier, only, hasInflux }
+  const planned = { seed, tier, run, hasInflux }
   const lanes = defect?.lanes ?? makePlan(planned)
   const points = defect ? [] : crashPointsOf(planned)
   printPlan(lanes, progress)
-  const nemesis: Nemesis = new Nemesis({ seed, servers, instances, load, topic: topics.received, progress })
+  const nemesis: Nemesis = new Nemesis({
+    ...{ seed, servers, serviceClock, instances, load, topic: topics.received, progress },
+  })
   const growth = new GrowthWatch(
     () =>
       new Map(
@@ -124,16 +138,39 @@ const runIn = async (options: RunOptions, closers: Closers): Promise<RunResult> 
   const open = await untilQuiet(servers.urls, observer, defect ? QUIET_MS_MAX_DEFECT : QUIET_MS_MAX, progress)
   const stalled = stalls.stop()
   const drainSecs = (performance.now() - drainStartedAt) / 1_000
-  const { grown, judged, rssMegabytesMax } = growth.stop()
-  progress(`judging; ${judged} processes lived long enough to be judged for growth`)
+  const { grown, judged: watched, rssMegabytesMax } = growth.stop()
+  progress(`judging; ${watched} processes lived long enough to be judged for growth`)
   const surprises = [...load.counts.surprises].map(([status, count]) => `${count} answers ${status}`)
-  const verdict = judge(readTruth(join(folders.state, 'truth')), {
-    ...(await observer.everything()),
-    ...{ openEnds: open, grown, surprises, broken },
-  })
+  const judged = async (): Promise<Verdict> => {
+    ledger.flush()
+    const observed = { ...(await observer.everything()), ...{ openEnds: open, grown, surprises, broken } }
+    return judge(readTruth(join(folders.state, 'truth')), observed)
+  }
+  const verdict = await judged()
+  const phases = [...phasesOf(run, lanes, nemesis.outcomes)]
+  for (const phase of run.phases.filter(isAftermath)) {
+    const send = async (count: number): Promise<void> => {
+      const more = new Load({
+        ...loadOptions,
+        run: `f${seed}-${phase}`,
+        events: count,
+        lateAfterMs: 0,
+        share: () => 1,
+      })
+      more.start()
+      more.release()
+      await more.finished.finally(() => more.close())
+    }
+    phases.push(
+      await runAftermath(phase, {
+        ...{ servers, instances, send, judge: judged, progress },
+        untilQuiet: (ms) => untilQuiet(servers.urls, observer, ms, progress),
+      }),
+    )
+  }
   const met = points.map((point) => ({ ...point, isHit: nemesis.hits.has(point.id) }))
   const summary = summarise(
-    { options, verdict, load, nemesis, instances, servers, met },
+    { options, verdict, load, nemesis, instances, servers, met, phases },
     {
       ...{ duration_s: secs((performance.now() - startedAt) / 1_000), drain_s: secs(drainSecs) },
       ...{ requests_per_s: Math.round(load.counts.sent / loadSecs), rss_mb_max: rssMegabytesMax },
@@ -144,6 +181,27 @@ const runIn = async (options: RunOptions, closers: Closers): Promise<RunResult> 
   return { summary, report: reportOf(summary, nemesis.outcomes, met) }
 }
 
+/** Of each phase, whether all its faults were done. */
+const phasesOf = (
+  { phases }: RunSpec,
+  lanes: readonly Lane[],
+  outcomes: readonly Outcome[],
+): readonly PhaseResult[] =>
+  phases
+    .filter((phase) => !isAftermath(phase))
+    .map((phase) => {
+      const planned = lanes.flatMap(({ steps }) => steps).filter((step) => step.phase === phase).length
+      const tried = outcomes.filter((outcome) => outcome.phase === phase)
+      const missed = tried.filter(({ missed: why }) => why !== undefined)
+      const end = Math.max(0, ...tried.map(({ atMs, tookMs }) => atMs + tookMs))
+      const begin = Math.min(end, ...tried.map(({ atMs }) => atMs))
+      return {
+        ...{ phase, expected: endOf(phase), planned, done: tried.length - missed.length },
+        ...{ took_s: secs((end - begin) / 1_000), ok: tried.length === planned && missed.length === 0 },
+        missed: missed.map(({ fault, missed: why }) => `${fault}: ${why!}`),
+      }
+    })
+
 const stallOf = (stall: Stall | undefined, loadStartedAt: number) => ({
   stall_s_max: secs((stall?.ms ?? 0) / 1_000),
   stalled: stall === undefined ? '' : `${stall.what}, until ${secs((stall.until - loadStartedAt) / 1_000)} s`,
@@ -152,32 +210,39 @@ const stallOf = (stall: Stall | undefined, loadStartedAt: number) => ({
 const secs = (value: number): number => Math.round(value * 10) / 10
 
 const startServices = async (
-  { folders, portBase, defect, progress }: RunOptions,
+  { folders, portBase, defect, run, progress }: RunOptions,
   servers: Servers,
+  serviceClock: SteppedClock | string,
   closers: Closers,
 ): Promise<readonly Instance[]> => {
-  const { urls } = servers
+  const { urls, serviceUrls } = servers
   const ports = portsFrom(portBase)
   await ensureTopics({
     ...{ settings: kafkaSettings(urls), logger: createLogger('faults', 'warn'), specs: TOPIC_SPECS },
-    ...{ replicationFactor: 3, minInsyncReplicas: 2 },
+    ...{ replicationFactor: run.shape.brokers, minInsyncReplicas: Math.max(1, run.shape.brokers - 1) },
   })
   await allInSync(urls.kafkaBrokers, READY_MS_MAX)
   const instances = SERVICE_KINDS.flatMap((kind) =>
-    INSTANCES.map(
+    [...INSTANCES, FURTHER_INSTANCE].map(
       (index) =>
         new Instance({
           ...{ kind, index, folders, port: ports.service(kind, index) },
           command: [...defectCommand(defect), mainFile(kind)],
-          env: { ...instanceEnvironment(kind, index, { urls, ports, folders }), ...defect?.env },
+          env: {
+            ...instanceEnvironment(kind, index, { urls: serviceUrls, ports, folders }),
+            ...(typeof serviceClock !== 'string' && `${kind}-${index}` === CLOCK_SERVICE && serviceClock.env),
+            ...defect?.env,
+          },
         }),
     ),
   )
-  for (const instance of instances) instance.start()
+  for (const instance of instances) {
+    if (!instance.name.endsWith(`-${FURTHER_INSTANCE}`)) instance.start()
+  }
   closers.add(() => Promise.all(instances.map((instance) => instance.stop())))
   const late = await notReady(instances, READY_MS_MAX)
   if (late.length > 0) throw new Error(`not ready after ${READY_MS_MAX / 1_000} s: ${late.join(', ')}`)
-  progress(`${instances.length} services are ready`)
+  progress(`${instances.filter(({ isWanted }) => isWanted).length} services are ready`)
   return instances
 }
 
@@ -185,8 +250,9 @@ const startServices = async (
 const notReady = async (instances: readonly Instance[], ms: number): Promise<readonly string[]> => {
   const deadline = performance.now() + ms
   for (;;) {
-    const ready = await Promise.all(instances.map((instance) => instance.isReady()))
-    const late = instances.filter((_, index) => ready[index] !== true).map(({ name }) => name)
+    const wanted = instances.filter(({ isWanted }) => isWanted)
+    const ready = await Promise.all(wanted.map((instance) => instance.isReady()))
+    const late = wanted.filter((_, index) => ready[index] !== true).map(({ name }) => name)
     if (late.length === 0 || performance.now() > deadline) return late
     await sleep(250)
   }
@@ -258,13 +324,14 @@ const summarise = (
     readonly instances: readonly Instance[]
     readonly servers: Servers
     readonly met: readonly MetPoint[]
+    readonly phases: readonly PhaseResult[]
   },
   measured: Pick<
     Summary,
     'duration_s' | 'drain_s' | 'requests_per_s' | 'rss_mb_max' | 'rig_rss_mb_max' | 'stall_s_max' | 'stalled'
   >,
 ): Summary => {
-  const { options, verdict, load, nemesis, instances, servers, met } = run
+  const { options, verdict, load, nemesis, instances, servers, met, phases } = run
   const missed = met.flatMap(({ id, isHit }) => (isHit ? [] : [id]))
   const { invariants, ids, lost, duplicated } = verdict
   const ends = instances.flatMap((instance) => instance.ends)
@@ -281,7 +348,7 @@ const summarise = (
   )
   return {
     ...{ tier: options.tierName, seed: options.seed, events: load.created },
-    ...{ events_wanted: options.events, events_of_tier: options.tier.events },
+    ...{ run: options.run.name, events_wanted: options.run.events, events_of_tier: options.tier.events },
     ...{ ok: load.counts.ok, info: load.counts.info, fail: load.counts.fail, ids, lost, duplicated },
     ...{ kills: killed.length, kills_by_service: byService },
     broker_kills: servers.brokers.reduce((sum, { kills }) => sum + kills, 0),
@@ -306,6 +373,7 @@ const summarise = (
     latency_p99_ms: load.counts.latency.quantile(0.99),
     version: versionOf(),
     ...(options.defect && { defect: options.defect.name }),
-    checks: checksOf(invariants, met),
+    phases,
+    checks: checksOf(invariants, met, phases),
   }
 }

@@ -1,10 +1,13 @@
 import type { Invariant } from './judge/judge.ts'
 import type { CrashPoint } from './plan/crash-points.ts'
+import type { Phase } from './plan/phases.ts'
 import type { Outcome } from './rig/nemesis.ts'
 
 /** The result of a run, as `--summary` writes it. */
 export interface Summary {
   readonly tier: string
+  /** Which run of the tier; empty: the one with most of the faults. */
+  readonly run: string
   readonly seed: number
   /** Different events sent; asked for; and of the tier when none are asked for. */
   readonly events: number
@@ -49,7 +52,8 @@ export interface Summary {
   readonly stall_s_max: number
   readonly stalled: string
   readonly defect?: string
-  /** Each invariant and each crash point: what CI counts. */
+  readonly phases: readonly PhaseResult[]
+  /** Each invariant, each crash point and each phase: what CI counts. */
   readonly checks: readonly Check[]
 }
 
@@ -59,26 +63,51 @@ export interface Check {
   readonly detail: string
 }
 
+/** What became of a phase's faults. */
+export interface PhaseResult {
+  readonly phase: Phase
+  /** What must follow, as the invariants or the phase itself judge it. */
+  readonly expected: string
+  readonly planned: number
+  readonly done: number
+  /** From its first fault to the end of its last. */
+  readonly took_s: number
+  readonly ok: boolean
+  /** Why faults were not done, or the end was another. */
+  readonly missed: readonly string[]
+}
+
 export interface MetPoint extends CrashPoint {
   readonly isHit: boolean
 }
 
-export const checksOf = (invariants: readonly Invariant[], points: readonly MetPoint[]): readonly Check[] => [
+export const checksOf = (
+  invariants: readonly Invariant[],
+  points: readonly MetPoint[],
+  phases: readonly PhaseResult[],
+): readonly Check[] => [
   ...invariants.map(({ id, name, holds, detail }) => ({ name: `${id}. ${name}`, ok: holds, detail })),
   ...points.map(({ id, isHit }) => ({
     ...{ name: `crash point ${id}`, ok: isHit, detail: isHit ? 'met' : 'not met' },
   })),
+  ...phases.map((result) => ({
+    ...{ name: `phase ${result.phase}`, ok: result.ok, detail: describePhase(result) },
+  })),
 ]
 
-/** A run is right when every invariant holds and every crash point it should meet was met. */
-export const isRight = ({ invariants_failed, crash_points_missed }: Summary): boolean =>
-  invariants_failed === 0 && crash_points_missed.length === 0
+const describePhase = ({ planned, done, took_s, expected, missed }: PhaseResult): string =>
+  [`${done} of ${planned} faults in ${took_s} s, expected: ${expected}`, ...missed].join('; ')
+
+/** A run is right when every invariant holds, every crash point it should meet was met and every phase had its end. */
+export const isRight = ({ invariants_failed, crash_points_missed, phases }: Summary): boolean =>
+  invariants_failed === 0 && crash_points_missed.length === 0 && phases.every(({ ok }) => ok)
 
 export const describeSummary = (summary: Summary): string => {
   const { ok, info, fail, ids, lost, duplicated, kills, broker_kills, crash_points_missed: missed } = summary
   const { events_wanted: wanted, events_of_tier: full, defect } = summary
   return [
-    ...(wanted < full && defect === undefined
+    ...(summary.run === '' ? [] : [summary.run]),
+    ...(summary.run === '' && wanted < full && defect === undefined
       ? [
           `${wanted} events were asked for, of the tier's ${full}: the faults are the same, the traffic between them is less`,
         ]
@@ -88,6 +117,9 @@ export const describeSummary = (summary: Summary): string => {
     `crash points ${summary.crash_points_hit} of ${summary.crash_points_total}${missed.length > 0 ? `, missed: ${missed.join(', ')}` : ''}; not built: ${summary.crash_points_not_built.join(', ')}`,
     ...summary.invariants.map(
       ({ id, name, holds, detail }) => `${holds ? 'holds ' : 'FAILED'} ${id}. ${name}: ${detail}`,
+    ),
+    ...summary.phases.map(
+      (result) => `${result.ok ? 'done  ' : 'FAILED'} ${result.phase}: ${describePhase(result)}`,
     ),
     ...summary.unexpected_exits.map((text) => `ended by itself: ${text}`),
     `answered ok: p50 ${summary.latency_p50_ms} ms   p99 ${summary.latency_p99_ms} ms;   most memory: a service ${summary.rss_mb_max} MB, the rig ${summary.rig_rss_mb_max} MB;   version ${summary.version}`,

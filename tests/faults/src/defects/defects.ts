@@ -3,6 +3,7 @@ import { Random } from '@weir/truth'
 import { CRASH_POINTS } from '../plan/crash-points.ts'
 import { SHORT_PAUSE_MS, visitOf } from '../plan/plan.ts'
 import type { Fault, Lane, Step } from '../plan/step.ts'
+import { SESSION_MS } from '../rig/layout.ts'
 import type { MutationName } from './mutations.ts'
 
 /** A fault of the product itself, and the run that must find it. */
@@ -28,7 +29,7 @@ const steps = (faults: readonly Fault[]): readonly Step[] =>
 const visit = (id: string, zombieMs = ZOMBIE_MS): Fault =>
   visitOf(
     CRASH_POINTS.find((point) => point.id === id)!,
-    { zombieMs, passesMax: PASSES_MAX },
+    { zombieMs, passesMax: PASSES_MAX, sessionMs: SESSION_MS },
     new Random(SEED, id),
   )
 

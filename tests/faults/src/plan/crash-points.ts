@@ -1,5 +1,5 @@
 import type { StartStep } from '@weir/kafka'
-import { SESSION_MS, type ServiceKind } from '../rig/layout.ts'
+import type { ServiceKind } from '../rig/layout.ts'
 import type { BrokerRole } from './step.ts'
 
 /** One row, or part of a row, of the table of crash points in docs/faults.md. */
@@ -19,9 +19,9 @@ export type CrashedBy =
       readonly failpoint: string
       readonly action: 'kill' | 'pause' | 'throw'
       readonly passes: readonly [from: number, to: number]
-      /** Of a kill: the delay is drawn from 0 up to it. Of a pause: its length; undefined: the tier's. */
+      /** Of a kill: the delay is drawn from 0 up to it. Of a pause: its length; undefined: the tier's, or that of a freeze. */
       readonly ms?: number
-      /** Between the assignment of a partition and its first transaction. */
+      /** Between the assignment of a partition and its first transaction: it sleeps until the partition belongs to another, who has written. */
       readonly isFreeze?: true
     }
   | { readonly kind: 'broker'; readonly role: BrokerRole }
@@ -38,8 +38,6 @@ const kill = (
   ...(ms !== undefined && { ms }),
 })
 
-/** Longer than a session: the partition belongs to another, who has written, when the sleeper wakes. */
-const FREEZE_MS = SESSION_MS + 2_000
 /** What a process has done last when it falls asleep between the assignment of a partition and its first transaction. */
 const START_STEPS = {
   assigned: 'the group has confirmed the partition',
@@ -65,7 +63,7 @@ const freezesOf = (service: ServiceKind): readonly CrashPoint[] =>
       expected: 'another goes on; what the sleeper does when it wakes is refused',
       by: {
         ...({ kind: 'failpoint', service, failpoint: `${service}.${step}`, action: 'pause' } as const),
-        ...{ passes: [1, 1] as const, ms: FREEZE_MS, isFreeze: true as const },
+        ...{ passes: [1, 3] as const, isFreeze: true as const },
       },
     }))
 

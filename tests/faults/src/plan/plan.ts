@@ -1,15 +1,10 @@
 import { Random } from '@weir/truth'
-import { BUDGET_MS, SERVICE_KINDS, type ServiceKind } from '../rig/layout.ts'
+import { BUDGET_MS, SERVICE_KINDS, STORES, type ServiceKind, type StoreName } from '../rig/layout.ts'
 import { CRASH_POINTS, type CrashPoint } from './crash-points.ts'
+import type { Phase } from './phases.ts'
+import type { RunSpec } from './runs.ts'
 import type { BrokerRole, Fault, Lane } from './step.ts'
 import type { Tier } from './tiers.ts'
-
-/**
- * crash-points: the failpoints. freezes: those between the assignment of a partition and its first transaction, each a
- * sleep longer than a session. services: kills and pauses of instances. brokers and servers: the others.
- */
-export const PHASES = ['crash-points', 'freezes', 'services', 'brokers', 'servers'] as const
-export type Phase = (typeof PHASES)[number]
 
 export const INSTANCES = [1, 2] as const
 const FIRST_AT = 0.02
@@ -22,24 +17,45 @@ const PAUSE_MS = [500, 15_000] as const
 export const SHORT_PAUSE_MS = BUDGET_MS + 1_000
 const OVER_BUDGET_MS = 7_000
 
+/** Longer than a session by so much. */
+const FREEZE_MS_MORE = 2_000
+const FROZEN_AFTER_MS = [200, 2_000] as const
+const INFLUX_STALL_MS = 12_000
+const SLOW = { pieceMs: 1_500, ms: 15_000 }
+const BLACK_HOLE_MS = 12_000
+const CUT_MS = [4_000, 12_000] as const
+const CUTS = ['silent', 'reset', 'half-open'] as const
+const CLOCK_STEPS_MS = [300_000, -300_000, -3_600_000] as const
+const CLOCK_MS = 8_000
+const DISK_DOWN_MS = 5_000
+/** Stages that get a further instance. */
+const SCALED: readonly ServiceKind[] = ['dedup', 'normalizer', 'persistence']
+export const FURTHER_INSTANCE = 3
+const FROZEN_KINDS: readonly ServiceKind[] = ['dedup', 'normalizer']
+
 export interface PlanOptions {
   readonly seed: number
   readonly tier: Tier
-  /** undefined: all. */
-  readonly only?: Phase | undefined
+  readonly run: Pick<RunSpec, 'phases' | 'starts' | 'shape'>
   readonly hasInflux: boolean
 }
 
+type PhasedFault = Fault & { readonly phase: Phase }
+const of = (phase: Phase, faults: readonly Fault[]): readonly PhasedFault[] =>
+  faults.map((fault) => ({ ...fault, phase }))
+const times = <T>(count: number, make: (index: number) => T): readonly T[] =>
+  Array.from({ length: count }, (_, index) => make(index))
+
 /** Points that this rig can visit. */
 export const crashPointsOf = ({
-  only,
+  run,
   hasInflux,
-}: Pick<PlanOptions, 'only' | 'hasInflux'>): readonly CrashPoint[] =>
-  CRASH_POINTS.filter((point) => {
-    const phase = phaseOf(point)
-    if (only !== undefined && only !== phase) return false
-    return hasInflux || !(point.by.kind === 'failpoint' && point.by.service === 'metric-export')
-  })
+}: Pick<PlanOptions, 'run' | 'hasInflux'>): readonly CrashPoint[] =>
+  CRASH_POINTS.filter(
+    (point) =>
+      run.phases.includes(phaseOf(point)) &&
+      (hasInflux || !(point.by.kind === 'failpoint' && point.by.service === 'metric-export')),
+  )
 
 const phaseOf = ({ by }: CrashPoint): Phase => {
   switch (by.kind) {
@@ -60,27 +76,50 @@ export const makePlan = (options: PlanOptions): readonly Lane[] => {
   const lanes = SERVICE_KINDS.flatMap((service, index) =>
     serviceLanes(service, pauses[index]!, options, random),
   )
-  return [...lanes, { target: 'servers', steps: timed(serverFaults(options, random), random) }]
+  const others = [
+    ...scalingLanes(options),
+    ...lane('servers', brokerFaults(options, random), random),
+    ...lane('stores', storeFaults(options, random), random),
+    ...lane('outside', outsideFaults(options, random), random),
+  ]
+  return [...lanes, ...others].filter(({ steps }) => steps.length > 0)
 }
+
+const lane = (target: string, faults: readonly PhasedFault[], random: Random): readonly Lane[] => [
+  { target, steps: timed(random.shuffle(faults), random) },
+]
 
 const serviceLanes = (
   service: ServiceKind,
   pauses: number,
-  { tier, only, ...options }: PlanOptions,
+  options: PlanOptions,
   random: Random,
 ): readonly Lane[] => {
-  const points = crashPointsOf({ only, ...options }).filter(
-    ({ by }) => by.kind === 'failpoint' && by.service === service,
-  )
-  const faults: Fault[] = []
+  const { tier, run } = options
+  const points = crashPointsOf(options).filter(({ by }) => by.kind === 'failpoint' && by.service === service)
+  const faults: PhasedFault[] = []
   for (let visit = 0; visit < tier.visits; visit++)
-    faults.push(...points.map((point) => visitOf(point, tier, random)))
-  const wants = (phase: Phase): boolean => only === undefined || only === phase
-  if (wants('services')) {
+    faults.push(
+      ...points.map((point) => ({
+        ...visitOf(point, { ...tier, sessionMs: run.shape.sessionMs }, random),
+        phase: phaseOf(point),
+      })),
+    )
+  if (run.phases.includes('services')) {
     const kills = faults.reduce((sum, fault) => sum + killsOf(fault), 0)
-    for (let i = kills; i < tier.killsPerKind; i++) faults.push({ kind: 'kill' })
-    for (let i = 0; i < pauses; i++) faults.push({ kind: 'pause', ms: random.between(...PAUSE_MS) })
+    faults.push(
+      ...of(
+        'services',
+        times(Math.max(0, tier.killsPerKind - kills), () => ({ kind: 'kill' })),
+      ),
+      ...of(
+        'services',
+        times(pauses, () => ({ kind: 'pause', ms: random.between(...PAUSE_MS) })),
+      ),
+    )
   }
+  if (run.phases.includes('starts') && FROZEN_KINDS.includes(service))
+    faults.push(...of('starts', frozenStarts(options, random)))
   const shuffled = random.shuffle(faults)
   return INSTANCES.map((instance) => ({
     target: `${service}-${instance}`,
@@ -92,19 +131,44 @@ const serviceLanes = (
   }))
 }
 
+/** Half of them in the first moments, where an owner is fenced and restored; from a little longer than a session to twice as long. */
+const frozenStarts = ({ run }: PlanOptions, random: Random): readonly Fault[] =>
+  times(Math.ceil(run.starts / FROZEN_KINDS.length), (index) => ({
+    kind: 'freeze-at-start',
+    how: random.pick(['SIGKILL', 'SIGTERM'] as const),
+    afterMs: random.between(0, FROZEN_AFTER_MS[index % 2]!),
+    ms: Math.round(run.shape.sessionMs * (1.1 + random.next() * 0.9)) + 500,
+  }))
+
+/** One after the other, evenly apart, so that each time there are some without them. */
+const scalingLanes = ({ run, tier }: PlanOptions): readonly Lane[] =>
+  run.phases.includes('scaling')
+    ? SCALED.map((service, lane) => ({
+        target: `${service}-${FURTHER_INSTANCE}`,
+        steps: times(2 * tier.scalings, (index) => ({
+          ...({ phase: 'scaling', kind: index % 2 === 0 ? 'scale-out' : 'scale-in' } as const),
+          at: FIRST_AT + ((LAST_AT - FIRST_AT) * (index + lane / SCALED.length)) / (2 * tier.scalings),
+        })),
+      }))
+    : []
+
 const killsOf = (fault: Fault): number =>
   fault.kind === 'failpoint' ? Number(fault.how === 'SIGKILL') + Number(fault.ends) : 0
 
 export const visitOf = (
   point: CrashPoint,
-  tier: Pick<Tier, 'zombieMs' | 'passesMax'>,
+  {
+    passesMax,
+    zombieMs,
+    sessionMs,
+  }: { readonly passesMax: number; readonly zombieMs: number; readonly sessionMs: number },
   random: Random,
 ): Fault => {
   const { by } = point
   if (by.kind !== 'failpoint') throw new TypeError(`${point.id} is no failpoint`)
   const [from, to] = by.passes
-  const pass = random.between(Math.min(from, tier.passesMax), Math.min(to, tier.passesMax))
-  const pauseMs = by.ms ?? tier.zombieMs
+  const pass = random.between(Math.min(from, passesMax), Math.min(to, passesMax))
+  const pauseMs = by.ms ?? (by.isFreeze === true ? sessionMs + FREEZE_MS_MORE : zombieMs)
   const delayMs = by.ms === undefined ? '' : `:${random.between(0, by.ms)}`
   const spec = { kill: `kill:${pass}${delayMs}`, pause: `pause:${pass}:${pauseMs}`, throw: `throw:${pass}` }[
     by.action
@@ -117,34 +181,81 @@ export const visitOf = (
   }
 }
 
-const serverFaults = ({ tier, only }: PlanOptions, random: Random): readonly Fault[] => {
-  const wants = (phase: Phase): boolean => only === undefined || only === phase
-  const faults: Fault[] = []
+const brokerFaults = ({ tier, run }: PlanOptions, random: Random): readonly PhasedFault[] => {
+  if (!run.phases.includes('brokers')) return []
+  const roles = random.shuffle(ROLES)
+  return of('brokers', [
+    ...times(tier.brokerKills, (index): Fault => {
+      return { kind: 'broker-kill', role: roles[index % roles.length]!, downMs: random.between(...DOWN_MS) }
+    }),
+    ...times(tier.visits, (): Fault => ({ kind: 'brokers-pause', ms: OVER_BUDGET_MS })),
+    ...times(tier.visits, (): Fault => ({ kind: 'brokers-pause', ms: SHORT_PAUSE_MS })),
+  ])
+}
+
+/** Of PostgreSQL, the registry and InfluxDB. */
+const storeFaults = ({ tier, run, hasInflux }: PlanOptions, random: Random): readonly PhasedFault[] => {
   const downMs = () => random.between(...DOWN_MS)
-  if (wants('brokers')) {
-    const roles = random.shuffle(ROLES)
-    for (let i = 0; i < tier.brokerKills; i++) {
-      faults.push({ kind: 'broker-kill', role: roles[i % roles.length]!, downMs: downMs() })
-    }
-    for (let i = 0; i < tier.visits; i++) {
+  const faults: PhasedFault[] = []
+  if (run.phases.includes('servers')) {
+    const servers: readonly StoreName[] = ['postgres', 'registry']
+    const kills = servers.length * tier.visits + tier.serverKills
+    faults.push(
+      ...of(
+        'servers',
+        times(kills, (index) => ({
+          ...{ kind: 'server-kill', server: servers[index % servers.length]!, downMs: downMs() },
+        })),
+      ),
+    )
+  }
+  for (let round = 0; round < tier.rounds; round++) {
+    if (run.phases.includes('influx') && hasInflux) {
       faults.push(
-        { kind: 'brokers-pause', ms: OVER_BUDGET_MS },
-        { kind: 'brokers-pause', ms: SHORT_PAUSE_MS },
+        ...of('influx', [
+          { kind: 'server-kill', server: 'influx', downMs: downMs() },
+          { kind: 'server-stall', server: 'influx', ms: INFLUX_STALL_MS },
+          { kind: 'server-slow', server: 'influx', ...SLOW },
+        ]),
+      )
+    }
+    if (run.phases.includes('black-holes')) {
+      const stores = STORES.filter((server) => server !== 'influx' || hasInflux)
+      faults.push(
+        ...of(
+          'black-holes',
+          stores.map((server) => ({ kind: 'black-hole', server, ms: BLACK_HOLE_MS })),
+        ),
       )
     }
   }
-  if (wants('servers')) {
-    const servers = ['postgres', 'registry'] as const
-    const kills = servers.length * tier.visits + tier.serverKills
-    for (let i = 0; i < kills; i++) {
-      faults.push({ kind: 'server-kill', server: servers[i % servers.length]!, downMs: downMs() })
+  return faults
+}
+
+/** Of the network between services and brokers, of clocks, and of a disk. */
+const outsideFaults = ({ tier, run }: PlanOptions, random: Random): readonly PhasedFault[] => {
+  const faults: PhasedFault[] = []
+  for (let round = 0; round < tier.rounds; round++) {
+    if (run.phases.includes('network')) {
+      const cut = (from: 'services' | 'brokers'): readonly Fault[] =>
+        CUTS.map((how) => ({
+          ...({ kind: 'cut', from, how, role: random.pick(ROLES) } as const),
+          ms: random.between(...CUT_MS),
+        }))
+      faults.push(...of('network', [...cut('services'), ...cut('brokers')]))
     }
+    if (run.phases.includes('clocks')) {
+      const step = (whose: 'broker' | 'dedup-1'): readonly Fault[] =>
+        CLOCK_STEPS_MS.map((byMs) => ({ kind: 'clock-step', whose, byMs, ms: CLOCK_MS }))
+      faults.push(...of('clocks', [...step('broker'), ...step('dedup-1')]))
+    }
+    if (run.phases.includes('disk')) faults.push(...of('disk', [{ kind: 'disk-full', downMs: DISK_DOWN_MS }]))
   }
-  return random.shuffle(faults)
+  return faults
 }
 
 /** In order and evenly apart, each with some chance in it. */
-const timed = (faults: readonly Fault[], random: Random): Lane['steps'] => {
+const timed = (faults: readonly PhasedFault[], random: Random): Lane['steps'] => {
   const gap = (LAST_AT - FIRST_AT) / Math.max(1, faults.length)
   return faults.map((fault, index) => ({
     at: Math.round((FIRST_AT + gap * (index + random.next() * 0.8)) * 10_000) / 10_000,

@@ -1,6 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { BrokerRole } from '../plan/step.ts'
 import {
+  deleteGroup,
+  deleteTopic,
   fetchCommitted,
   fetchMetadata,
   findCoordinator,
@@ -140,4 +142,29 @@ export const openEnds = async (
     }
   }
   return { isWhole: isWhole(metadata), open }
+}
+
+const DELETED_MS_MAX = 60_000
+
+/** Deletes a group once its members have left it; returns what it had committed, by `topic/partition`. */
+export const deleteGroupOf = async (
+  addresses: readonly string[],
+  group: string,
+): Promise<ReadonlyMap<string, bigint>> => {
+  const { address } = await anyOf(addresses, (one) => findCoordinator(one, 'group', group))
+  const committed = await fetchCommitted(address, group)
+  await within(DELETED_MS_MAX, `the group ${group} deleted`, async () => {
+    await deleteGroup(address, group)
+    return true
+  })
+  return committed
+}
+
+/** Resolves when no broker knows the topic any more. */
+export const deleteTopicOf = async (addresses: readonly string[], topic: string): Promise<void> => {
+  await anyOf(addresses, (one) => deleteTopic(one, topic))
+  await within(DELETED_MS_MAX, `the topic ${topic} deleted`, async () => {
+    const all = await Promise.all(addresses.map((one) => fetchMetadata(one)))
+    return all.every(({ partitions }) => partitions.every((one) => one.topic !== topic)) ? true : undefined
+  })
 }

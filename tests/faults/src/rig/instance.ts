@@ -18,7 +18,7 @@ export interface Ended {
 /** A line that a failpoint wrote when it fired. */
 export interface Fired {
   readonly failpoint: string
-  readonly action: 'kill' | 'pause' | 'throw'
+  readonly action: 'kill' | 'pause' | 'throw' | 'tell'
   readonly pass: number
 }
 
@@ -75,8 +75,15 @@ export class Instance {
     return this.#count
   }
 
+  /** Also after `stop`. */
   start(): void {
+    this.#stopped = false
     this.#running = this.#supervise()
+  }
+
+  /** It is to run: started, and not stopped. */
+  get isWanted(): boolean {
+    return this.#count > 0 && !this.#stopped
   }
 
   /** SIGKILL; does nothing while it is down. */
@@ -86,6 +93,23 @@ export class Instance {
 
   signal(signal: 'SIGSTOP' | 'SIGCONT'): void {
     this.#current?.process.kill(signal)
+  }
+
+  /** Stopped for a time, if it is still the same process: its clock goes on, and so does the world. */
+  async freeze(ms: number): Promise<void> {
+    const frozen = this.#current?.process
+    frozen?.kill('SIGSTOP')
+    await sleep(ms)
+    frozen?.kill('SIGCONT')
+  }
+
+  /** What a probe says of why it is not ready; empty: it does not answer. */
+  async readiness(): Promise<string> {
+    try {
+      return await (await fetch(this.#readyUrl, { signal: AbortSignal.timeout(2_000) })).text()
+    } catch {
+      return ''
+    }
   }
 
   /** Ends the process, by SIGKILL or as an operator would; the next one has these failpoints, and only it. */

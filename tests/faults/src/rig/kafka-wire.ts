@@ -73,6 +73,8 @@ const API = {
   metadata: [3, 6],
   offsetFetch: [9, 4],
   findCoordinator: [10, 2],
+  deleteTopics: [20, 1],
+  deleteGroups: [42, 0],
 } as const satisfies Record<string, readonly [key: number, version: number]>
 
 /** Rejects when the broker does not answer within 5 s. */
@@ -216,4 +218,26 @@ export const fetchCommitted = async (
     })
   })
   return committed
+}
+
+const requireDone = (what: string, answer: Reader): void => {
+  answer.int32()
+  answer.list(() => {
+    const name = answer.text()
+    const error = answer.int16()
+    if (error !== 0) throw new Error(`${what} ${name}: error ${error}`)
+  })
+}
+
+/** To be asked of its coordinator, when it has no members. */
+export const deleteGroup = async (address: string, group: string): Promise<void> => {
+  const request = new Writer()
+  request.list([group], (name) => request.text(name))
+  requireDone('deleting the group', await ask(address, 'deleteGroups', request))
+}
+
+export const deleteTopic = async (address: string, topic: string): Promise<void> => {
+  const request = new Writer()
+  request.list([topic], (name) => request.text(name)).int32(REQUEST_MS_MAX)
+  requireDone('deleting the topic', await ask(address, 'deleteTopics', request))
 }

@@ -4,9 +4,21 @@ import { ROOT, type Folders } from '@weir/local-stack'
 export const SERVICE_KINDS = ['ingress', 'dedup', 'normalizer', 'persistence', 'metric-export'] as const
 export type ServiceKind = (typeof SERVICE_KINDS)[number]
 
-export const BROKERS = [1, 2, 3] as const
-export const PARTITIONS = 4
+/** How a rig is built. */
+export interface RigShape {
+  readonly brokers: 1 | 3
+  readonly partitions: number
+  readonly sessionMs: number
+  /** How long a stage waits for a batch to gather: the shorter, the more of the time a transaction is open. */
+  readonly lingerMs: number
+  /** Connections to and between the brokers go through proxies, the clocks of two processes can be stepped, and the last broker has a small disk of its own. */
+  readonly isBreakable: boolean
+}
+
 export const SESSION_MS = 6_000
+export const USUAL: RigShape = {
+  ...{ brokers: 3, partitions: 4, sessionMs: SESSION_MS, lingerMs: 200, isBreakable: false },
+}
 export const TRANSACTION_MS = 10_000
 /** After it an unacknowledged request gets 503. */
 export const BUDGET_MS = 4_000
@@ -19,6 +31,10 @@ export const SECRETS = {
   nice: `nice-${SECRET}`,
 }
 
+/** What services speak to besides Kafka. */
+export const STORES = ['postgres', 'registry', 'influx'] as const
+export type StoreName = (typeof STORES)[number]
+
 export interface Ports {
   readonly broker: (nodeId: number) => number
   readonly controller: (nodeId: number) => number
@@ -26,6 +42,12 @@ export interface Ports {
   readonly postgres: number
   readonly influx: number
   readonly influxBackup: number
+  /** Of the proxy through which services reach a server. */
+  readonly proxied: (server: StoreName) => number
+  /** In a breakable rig: where a broker listens for services, behind a proxy, and for other brokers. */
+  readonly behindProxy: (nodeId: number) => number
+  readonly proxiedBroker: (nodeId: number) => number
+  readonly betweenBrokers: (nodeId: number) => number
   /** HTTP of ingress, probes of the others. */
   readonly service: (kind: ServiceKind, index: number) => number
 }
@@ -37,11 +59,16 @@ export const portsFrom = (base: number): Ports => ({
   postgres: base + 21,
   influx: base + 22,
   influxBackup: base + 23,
+  proxied: (server) => base + 24 + STORES.indexOf(server),
+  behindProxy: (nodeId) => base + 80 + nodeId,
+  proxiedBroker: (nodeId) => base + 85 + nodeId,
+  betweenBrokers: (nodeId) => base + 90 + nodeId,
   service: (kind, index) => base + 30 + 10 * SERVICE_KINDS.indexOf(kind) + index,
 })
 
-/** Where the services find the servers. */
+/** Where the servers are, directly or through proxies. */
 export interface ServerUrls {
+  readonly shape: RigShape
   readonly kafkaBrokers: readonly string[]
   readonly registry: string
   readonly database: string
@@ -55,8 +82,8 @@ export const kafkaSettings = (urls: ServerUrls) => ({
   kafkaSsl: false,
   kafkaMechanism: 'plain' as const,
   topicPrefix: '',
-  topicPartitions: PARTITIONS,
-  groupSessionMs: SESSION_MS,
+  topicPartitions: urls.shape.partitions,
+  groupSessionMs: urls.shape.sessionMs,
   transactionTimeoutMs: TRANSACTION_MS,
 })
 
@@ -75,12 +102,15 @@ export const instanceEnvironment = (
   index: number,
   { urls, ports, folders }: { readonly urls: ServerUrls; readonly ports: Ports; readonly folders: Folders },
 ): Readonly<Record<string, string | undefined>> => {
+  const { shape } = urls
+  const linger = String(shape.lingerMs)
   const port = String(ports.service(kind, index))
   const influx = urls.influx === undefined ? undefined : influxSettings(urls.influx)
   return {
     // The caller's own must not reach a service.
     ...{ FAILPOINT: undefined, WEIR_DEFECT: undefined, TOPIC_PREFIX: undefined },
-    WEIR_PROFILE: 'production',
+    // Production refuses a single broker.
+    WEIR_PROFILE: shape.brokers === 1 ? 'dev' : 'production',
     LOG_LEVEL: 'info',
     // As in a container of half a gigabyte: what grows without bound ends, and is seen.
     NODE_OPTIONS: '--max-old-space-size=256',
@@ -90,14 +120,14 @@ export const instanceEnvironment = (
     INFLUX_URL: influx?.influxUrl,
     INFLUX_BUCKET: influx?.influxBucket,
     METRIC_EXPORT_ENVIRONMENT: 'faults',
-    TOPIC_PARTITIONS: String(PARTITIONS),
-    KAFKA_SESSION_TIMEOUT_MS: String(SESSION_MS),
+    TOPIC_PARTITIONS: String(shape.partitions),
+    KAFKA_SESSION_TIMEOUT_MS: String(shape.sessionMs),
     KAFKA_TRANSACTION_TIMEOUT_MS: String(TRANSACTION_MS),
     STATS_WINDOW_SECS: '10',
-    // Five transactions a second and partition are enough to be hit, and leave two cores time for the rest: brokers
+    // With 200 ms five transactions a second and partition are enough to be hit, and leave two cores time for the rest: brokers
     // work for each of them, whatever is in it.
-    ...{ INGRESS_LINGER_MS: '10', DEDUP_LINGER_MS: '200', NORMALIZER_LINGER_MS: '200' },
-    PERSISTENCE_LINGER_MS: '200',
+    ...{ INGRESS_LINGER_MS: '10', DEDUP_LINGER_MS: linger, NORMALIZER_LINGER_MS: linger },
+    PERSISTENCE_LINGER_MS: linger,
     STATE_DIR: join(folders.state, `${kind}-${index}`),
     INGRESS_HOST: '127.0.0.1',
     INGRESS_REQUEST_BUDGET_MS: String(BUDGET_MS),

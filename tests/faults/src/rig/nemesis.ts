@@ -1,16 +1,21 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Random } from '@weir/truth'
 import type { Load } from '../load/load.ts'
+import type { Phase } from '../plan/phases.ts'
 import { describeFault, type BrokerRole, type Fault, type Lane, type Step } from '../plan/step.ts'
+import type { SteppedClock } from './clock.ts'
 import { allInSync, nodeOf } from './cluster-state.ts'
 import type { Instance } from './instance.ts'
-import { BROKERS, PARTITIONS } from './layout.ts'
 import { replayIntoRaw } from './replay-into-raw.ts'
+import { breakOutside } from './outside-faults.ts'
 import type { Killable, Servers } from './servers.ts'
+import { bounce, breakStore } from './store-faults.ts'
 
 export interface NemesisOptions {
   readonly seed: number
   readonly servers: Servers
+  /** Of the service whose clock can be stepped; a text: why there is none. */
+  readonly serviceClock: SteppedClock | string
   readonly instances: readonly Instance[]
   readonly load: Load
   /** The topic whose leaders are killed. */
@@ -21,6 +26,7 @@ export interface NemesisOptions {
 /** What became of a step. */
 export interface Outcome {
   readonly target: string
+  readonly phase?: Phase
   readonly fault: string
   /** Since the start of the load. */
   readonly atMs: number
@@ -30,6 +36,7 @@ export interface Outcome {
 }
 
 const LOOK_MS = 100
+const TOLD_LOOK_MS = 5
 const UP_MS_MAX = 60_000
 const IN_SYNC_MS_MAX = 180_000
 const ATTEMPTS_MAX = 3
@@ -90,6 +97,7 @@ export class Nemesis {
   #note(target: string, step: Step, startedAt: number, missed: string | undefined): void {
     const outcome: Outcome = {
       ...{ target, fault: describeFault(step), atMs: Math.round(startedAt - this.#startedAt) },
+      ...(step.phase && { phase: step.phase }),
       tookMs: Math.round(performance.now() - startedAt),
       ...(missed !== undefined && { missed }),
     }
@@ -114,11 +122,19 @@ export class Nemesis {
       case 'pause': {
         const instance = this.#instance(target)
         await this.#untilUp(instance)
-        instance.signal('SIGSTOP')
-        await sleep(fault.ms)
-        instance.signal('SIGCONT')
+        await instance.freeze(fault.ms)
         return undefined
       }
+      case 'freeze-at-start':
+        return this.#freezeAtStart(this.#instance(target), fault)
+      case 'scale-out': {
+        const instance = this.#instance(target)
+        instance.start()
+        return (await this.#untilUp(instance)) ? undefined : 'it was not ready in time'
+      }
+      case 'scale-in':
+        await this.#instance(target).stop()
+        return undefined
       case 'broker-kill':
         return this.#killBroker(fault.role, fault.downMs)
       case 'brokers-pause':
@@ -126,9 +142,16 @@ export class Nemesis {
       case 'leader-kill-alone':
         return this.#killLeaderAlone(fault.pauseMs)
       case 'server-kill':
-        await bounce(this.#options.servers[fault.server], fault.downMs)
-        this.hits.add(fault.server)
+      case 'server-stall':
+      case 'server-slow':
+      case 'black-hole':
+        await breakStore(this.#options.servers, fault)
+        if (fault.kind === 'server-kill') this.hits.add(fault.server)
         return undefined
+      case 'cut':
+      case 'clock-step':
+      case 'disk-full':
+        return breakOutside(this.#options, fault, this.#random)
       case 'replay-into-raw': {
         const { servers, topic, seed } = this.#options
         await replayIntoRaw(servers.urls, topic, fault.records, seed)
@@ -143,9 +166,33 @@ export class Nemesis {
     return instance
   }
 
-  async #untilUp(instance: Instance): Promise<void> {
+  /** Whether it was ready in time. */
+  async #untilUp(instance: Instance): Promise<boolean> {
     const deadline = performance.now() + UP_MS_MAX
-    while (!(await instance.isReady()) && performance.now() < deadline) await sleep(LOOK_MS)
+    while (!(await instance.isReady())) {
+      if (performance.now() > deadline) return false
+      await sleep(LOOK_MS)
+    }
+    return true
+  }
+
+  /** The moment is told by the process itself: what happens until it is ready does not take the same time twice. */
+  async #freezeAtStart(
+    instance: Instance,
+    fault: Fault & { kind: 'freeze-at-start' },
+  ): Promise<string | undefined> {
+    await this.#untilUp(instance)
+    const next = instance.incarnation + 1
+    instance.restartWith(`${instance.kind}.assigned:tell:1`, fault.how)
+    const deadline = performance.now() + HIT_MS_MAX
+    while (instance.fired(next).length === 0) {
+      if (instance.incarnation > next) return 'it ended before it was assigned a partition'
+      if (performance.now() > deadline) return 'it was not assigned a partition'
+      await sleep(TOLD_LOOK_MS)
+    }
+    await sleep(fault.afterMs)
+    await instance.freeze(fault.ms)
+    return (await this.#untilUp(instance)) ? undefined : 'it was not ready in time after it'
   }
 
   async #visit(instance: Instance, fault: Fault & { kind: 'failpoint' }): Promise<string | undefined> {
@@ -181,7 +228,7 @@ export class Nemesis {
     const { servers, topic } = this.#options
     const { kafkaBrokers } = servers.urls
     await allInSync(kafkaBrokers, IN_SYNC_MS_MAX)
-    const partition = this.#random.between(0, PARTITIONS - 1)
+    const partition = this.#random.between(0, servers.urls.shape.partitions - 1)
     const node = await nodeOf(kafkaBrokers, role, { topic, partition })
     await bounce(this.#broker(node), downMs)
     const isTransaction = role === 'transaction-coordinator'
@@ -209,7 +256,7 @@ export class Nemesis {
     const { kafkaBrokers } = servers.urls
     await allInSync(kafkaBrokers, IN_SYNC_MS_MAX)
     const node = await nodeOf(kafkaBrokers, 'leader', { topic, partition: 0 })
-    const followers = BROKERS.filter((one) => one !== node).map((one) => this.#broker(one))
+    const followers = servers.brokers.filter((_, index) => index !== node - 1)
     for (const follower of followers) follower.signal('SIGSTOP')
     await sleep(pauseMs)
     const leader = this.#broker(node)
@@ -224,10 +271,4 @@ export class Nemesis {
   #broker(node: number): Killable {
     return this.#options.servers.brokers[node - 1]!
   }
-}
-
-const bounce = async (server: Killable, downMs: number): Promise<void> => {
-  await server.kill()
-  await sleep(downMs)
-  await server.start()
 }

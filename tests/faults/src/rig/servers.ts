@@ -12,7 +12,10 @@ import {
   type Folders,
   type LocalServer,
 } from '@weir/local-stack'
-import { BROKERS, type Ports, type ServerUrls } from './layout.ts'
+import type { Closers } from '@weir/service-kit'
+import { HOST, openBreakable, type BreakableBrokers } from './breakable-brokers.ts'
+import type { Ports, RigShape, ServerUrls, StoreName } from './layout.ts'
+import { TcpProxy } from './tcp-proxy.ts'
 
 const RESTART_MS = 500
 const RESTARTS_MAX = 20
@@ -66,6 +69,16 @@ export class Killable {
     this.#server?.kill(signal)
   }
 
+  /** Resolves when its process has ended by itself, to whether it did within the time. */
+  async endsWithin(ms: number): Promise<boolean> {
+    const server = this.#server
+    if (server === undefined) return true
+    const ended = server.exited.then(() => true)
+    const hasEnded = await Promise.race([ended, sleep(ms, false)])
+    if (hasEnded) this.#server = undefined
+    return hasEnded
+  }
+
   async stop(): Promise<void> {
     const server = this.#server
     this.#server = undefined
@@ -101,7 +114,13 @@ export interface Servers {
   readonly registry: Killable
   /** undefined: it is not built on this machine. */
   readonly influx: Killable | undefined
+  /** Directly: the rig's own way. */
   readonly urls: ServerUrls
+  /** Through proxies: the services' way. */
+  readonly serviceUrls: ServerUrls
+  readonly storeProxies: Readonly<Record<StoreName, TcpProxy>>
+  /** Of a breakable rig. */
+  readonly breakable: BreakableBrokers | undefined
   stop(): Promise<void>
 }
 
@@ -111,28 +130,35 @@ const BROKER_PROPERTIES = {
   'controller.quorum.election.timeout.ms': 3_000,
   'broker.heartbeat.interval.ms': 1_000,
   'broker.session.timeout.ms': 6_000,
+  'group.min.session.timeout.ms': 1_000,
   'num.network.threads': 2,
   'num.io.threads': 4,
   'num.recovery.threads.per.data.dir': 2,
 }
 const BROKER_READY_MS_MAX = 180_000
 
-/** Three brokers, PostgreSQL, the registry, and InfluxDB where it is built. */
-export const startServers = async (folders: Folders, ports: Ports): Promise<Servers> => {
+/** Brokers, PostgreSQL, the registry, and InfluxDB where it is built. */
+export const startServers = async (
+  { folders, ports, shape }: { readonly folders: Folders; readonly ports: Ports; readonly shape: RigShape },
+  closers: Closers,
+): Promise<Servers> => {
   const java = await findJava()
   if (java === undefined) throw new Error('The rig needs a JDK or JRE of version 17 or later.')
   await Promise.all([fetchKafka(folders), fetchRegistry(folders)])
-  const voters = BROKERS.map((nodeId) => ({ nodeId, controllerPort: ports.controller(nodeId) }))
-  const brokers = BROKERS.map(
-    (nodeId) =>
-      new Killable(`broker-${nodeId}`, () =>
-        startKafka({
-          ...{ folders, java, nodeId, voters, heapMax: '512m', properties: BROKER_PROPERTIES },
-          readyMsMax: BROKER_READY_MS_MAX,
-          ...{ port: ports.broker(nodeId), controllerPort: ports.controller(nodeId) },
-        }),
-      ),
-  )
+  const nodeIds = Array.from({ length: shape.brokers }, (_, index) => index + 1)
+  const breakable = shape.isBreakable ? await openBreakable({ folders, ports, nodeIds }, closers) : undefined
+  const voters = nodeIds.map((nodeId) => ({ nodeId, controllerPort: ports.controller(nodeId) }))
+  const brokers = nodeIds.map((nodeId) => {
+    const { properties, jvm, env } = breakable?.optionsOf(nodeId) ?? {}
+    const options = {
+      ...{ folders, java, nodeId, voters, heapMax: '512m', readyMsMax: BROKER_READY_MS_MAX },
+      ...{ port: ports.broker(nodeId), controllerPort: ports.controller(nodeId) },
+      properties: { ...BROKER_PROPERTIES, ...properties },
+      ...(jvm && { jvm }),
+      ...(env && { env }),
+    }
+    return new Killable(`broker-${nodeId}`, () => startKafka(options))
+  })
   const postgres = new Killable('postgres', () => startPostgres({ folders, port: ports.postgres }))
   const registry = new Killable('registry', () => startRegistry({ folders, java, port: ports.registry }))
   const influx = isInfluxBuilt(folders)
@@ -144,17 +170,40 @@ export const startServers = async (folders: Folders, ports: Ports): Promise<Serv
   const stop = async (): Promise<void> => {
     await Promise.all(all.map((server) => server.stop()))
   }
-  try {
-    await Promise.all(all.map((server) => server.start()))
-  } catch (error) {
-    await stop()
-    throw error
-  }
+  closers.add(stop)
+  await Promise.all(all.map((server) => server.start()))
   const urls: ServerUrls = {
+    shape,
     kafkaBrokers: brokers.map(({ url }) => url),
     registry: registry.url,
     database: postgres.url,
     influx: influx?.url,
   }
-  return { brokers, postgres, registry, influx, urls, stop }
+  const { storeProxies, proxiedUrls } = await openStoreProxies(urls, ports, closers)
+  const serviceUrls = { ...proxiedUrls, kafkaBrokers: breakable?.serviceAddresses ?? urls.kafkaBrokers }
+  return { brokers, postgres, registry, influx, urls, serviceUrls, storeProxies, breakable, stop }
+}
+
+const openStoreProxies = async (urls: ServerUrls, ports: Ports, closers: Closers) => {
+  const open = async (server: StoreName): Promise<TcpProxy> => {
+    const from = { host: HOST, port: ports.proxied(server) }
+    const proxy = await TcpProxy.open(from, { host: HOST, port: ports[server] })
+    closers.add(() => proxy.close())
+    return proxy
+  }
+  const through = (url: string, server: StoreName): string =>
+    url.replace(`:${ports[server]}`, `:${ports.proxied(server)}`)
+  return {
+    storeProxies: {
+      postgres: await open('postgres'),
+      registry: await open('registry'),
+      influx: await open('influx'),
+    },
+    proxiedUrls: {
+      ...urls,
+      registry: through(urls.registry, 'registry'),
+      database: through(urls.database, 'postgres'),
+      influx: urls.influx === undefined ? undefined : through(urls.influx, 'influx'),
+    },
+  }
 }
