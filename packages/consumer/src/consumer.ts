@@ -43,6 +43,8 @@ export interface ConsumerOptions<Config extends ConsumerConfig> {
     readonly close?: () => Promise<unknown>
     /** Reasons of its own for not being ready. */
     readonly readiness?: () => readonly string[]
+    /** What is parked while the rest works: for `/readyz` alone. */
+    readonly parked?: () => readonly string[]
   }
 }
 
@@ -59,7 +61,10 @@ export const startConsumer = async <Config extends ConsumerConfig>(
   logger.info(describeSettings(settings, config), 'starting')
   const closers = new Closers()
   let readiness: () => readonly string[] = () => ['waiting for Kafka']
-  const probes = await startProbeServer({ port: config.probePort, metrics, readiness: () => readiness() })
+  let parked: () => readonly string[] = () => []
+  const probes = await startProbeServer({
+    ...{ port: config.probePort, metrics, readiness: () => readiness(), parked: () => parked() },
+  })
   closers.add(() => probes.close())
   try {
     await waitForBrokers(config, logger)
@@ -68,8 +73,9 @@ export const startConsumer = async <Config extends ConsumerConfig>(
     const faults = await checkTopics({ settings: config, logger, profile: config.profile, specs })
     if (faults.length > 0) throw new ConfigError(faults.join('\n'))
     const topics = topicNames(config.topicPrefix)
-    const { openOwner, close, readiness: ownReadiness } = options.open(topics)
+    const { openOwner, close, readiness: ownReadiness, parked: ownParked } = options.open(topics)
     if (close) closers.add(close)
+    parked = ownParked ?? parked
     const stageInputs = inputs.map((role) => topics[role])
     const stageOptions: StageOptions = {
       ...{ settings: config, logger, service, openOwner, inputs: stageInputs },
@@ -86,7 +92,12 @@ export const startConsumer = async <Config extends ConsumerConfig>(
     const stage = await startStage(stageOptions)
     closers.add(() => stage.stop())
     readiness = () => [...(ownReadiness?.() ?? []), ...stage.readiness()]
-    return { stop: () => closers.close(), failed: stage.failed, readiness: () => readiness() }
+    return {
+      stop: () => closers.close(),
+      failed: stage.failed,
+      readiness: () => readiness(),
+      parked: () => parked(),
+    }
   } catch (error) {
     await closers.close()
     throw error

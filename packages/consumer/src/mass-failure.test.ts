@@ -1,7 +1,7 @@
-import { RetriableError } from '@weir/kafka'
+import { HEADER } from '@weir/contracts'
 import { createLogger, Metrics } from '@weir/service-kit'
 import { expect, it } from 'vitest'
-import { massFailureAlarm, MassFailureGuard } from './mass-failure.ts'
+import { massFailureAlarm, MassFailureGuard, setApart, SourceTally } from './mass-failure.ts'
 
 const config = { massFailureShare: 0.5, massFailureRecordsMin: 100 }
 const open = () => {
@@ -10,34 +10,91 @@ const open = () => {
   return { metrics, alarm, guard: new MassFailureGuard(config, alarm, 3) }
 }
 
-it('pauses a batch of which more than the share fails, and says so', async () => {
-  const { metrics, alarm, guard } = open()
-  guard.check(50, 100)
-  expect(() => guard.check(51, 100)).toThrow(RetriableError)
-  expect(alarm.readiness()).toEqual(['partition 3: 51 of 100 records would be dead letters'])
-  expect(await metrics.registry.metrics()).toMatch(/weir_test_mass_failure\{.*partition="3".*\} 1/)
-  guard.check(0, 100)
-  guard.committed(0, 100)
-  expect(alarm.readiness()).toEqual([])
+const tally = (...counts: readonly (readonly [source: string, failed: number, records: number])[]) => {
+  const all = new SourceTally()
+  for (const [source, failed, records] of counts) {
+    for (let i = 0; i < records; i++) all.add(source, i < failed)
+  }
+  return all
+}
+
+it('parks the source of which more than the share fails, and no other', () => {
+  const { guard } = open()
+  expect([...guard.parkedIn(tally(['bad', 51, 100], ['half', 50, 100], ['good', 0, 1_000]))]).toEqual(['bad'])
+  // Together they would be far below the share.
+  expect([...guard.parkedIn(tally(['bad', 302, 302], ['good', 0, 100_000]))]).toEqual(['bad'])
 })
 
-it('adds up small batches, so that a trickle does not flood either', () => {
+it('adds up small batches, so that a trickle is set apart too', () => {
   const { guard } = open()
-  let letters = 0
-  expect(() => {
-    for (let i = 0; i < 1_000; i++) {
-      guard.check(1, 1)
-      guard.committed(1, 1)
-      letters += 1
-    }
-  }).toThrow(/of 100 records/)
-  expect(letters).toBe(99)
+  let ordinary = 0
+  for (let i = 0; i < 1_000; i++) {
+    const batch = tally(['bad', 1, 1], ['good', 0, 5])
+    if (guard.parkedIn(batch).size === 0) ordinary += 1
+    guard.committed(batch)
+  }
+  expect(ordinary).toBe(99)
 })
 
 it('forgets old failures, and a few records say nothing', () => {
   const { guard } = open()
-  guard.check(99, 99)
-  guard.committed(99, 99)
-  for (let i = 0; i < 300; i++) guard.committed(0, 1)
-  guard.check(40, 40)
+  expect(guard.parkedIn(tally(['a', 99, 99])).size).toBe(0)
+  guard.committed(tally(['a', 99, 99]))
+  for (let i = 0; i < 300; i++) guard.committed(tally(['a', 0, 1]))
+  expect(guard.parkedIn(tally(['a', 40, 40])).size).toBe(0)
+})
+
+it('says what is parked, where and what to run, and stops saying so once its records pass', async () => {
+  const { metrics, alarm, guard } = open()
+  guard.committed(tally(['bad', 302, 400], ['good', 0, 100]))
+  expect(alarm.parked()).toEqual([
+    'source bad, partition 3: 302 of 400 records failed and are parked as dead letters; correct the cause, then run `weir dlq replay test --reason source_parked --source bad`',
+  ])
+  expect(await metrics.registry.metrics()).toMatch(
+    /weir_test_mass_failure\{(?=.*partition="3")(?=.*source="bad").*\} 1/,
+  )
+  guard.committed(tally(['bad', 0, 400]))
+  expect(alarm.parked()).toEqual([])
+  expect(await metrics.registry.metrics()).not.toContain('source="bad"')
+})
+
+it('is over when what a replay brought back has passed', () => {
+  const { alarm, guard } = open()
+  guard.committed(tally(['bad', 400, 400], ['worse', 400, 400]))
+  guard.returned(tally(['bad', 0, 1], ['worse', 1, 2]))
+  expect(alarm.parked()).toHaveLength(1)
+  expect(alarm.parked()[0]).toContain('source worse')
+  guard.close()
+  expect(alarm.parked()).toEqual([])
+})
+
+it('makes no label of a name that Weir does not give, and is bounded', () => {
+  const { alarm, guard } = open()
+  for (let i = 0; i < 5_000; i++) guard.committed(tally([`${i}"}\n`, 200, 200]))
+  guard.committed(tally(['x'.repeat(100), 200, 200]))
+  expect(alarm.parked()).toHaveLength(1)
+  expect(alarm.parked()[0]).toContain('`weir dlq replay test --reason source_parked`')
+})
+
+it('sets the failures of a parked source apart, but not what a person decides', () => {
+  const failure = (source: string, reason: 'schema_violation' | 'unknown_field') => ({
+    origin: {
+      ...{ topic: 't', partition: 0, offset: 0n, timestamp: 0, key: null, value: null },
+      headers: { [HEADER.source]: Buffer.from(source) },
+    },
+    ...{ reason, step: 's', error: 'e' },
+  })
+  const apart = setApart(
+    [
+      failure('bad', 'schema_violation'),
+      failure('bad', 'unknown_field'),
+      failure('good', 'schema_violation'),
+    ],
+    new Set(['bad']),
+  )
+  expect(apart.map(({ reason, error }) => [reason, error])).toEqual([
+    ['source_parked', 'schema_violation: e'],
+    ['unknown_field', 'e'],
+    ['schema_violation', 'e'],
+  ])
 })

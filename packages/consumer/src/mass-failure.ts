@@ -1,66 +1,143 @@
-import { RetriableError } from '@weir/kafka'
+import { HEADER, type DeadLetterReason, type WireHeaders } from '@weir/contracts'
+import type { InputRecord } from '@weir/kafka'
 import { setting, type ConfigOf, type ServiceDeps, type Settings } from '@weir/service-kit'
 
-/** Settings of every service that stops when most of what it reads fails. `prefix` is the service's. */
+/** Settings of every service that parks a source when most of what it sends fails. `prefix` is the service's. */
 export const massFailureSettings = (prefix: string) =>
   ({
     massFailureShare: {
       env: `${prefix}_MASS_FAILURE_SHARE`,
       schema: setting.number(0.5, 0.01, 1),
-      help: 'When more than this share of the last records would become dead letters, the partition pauses instead; 1: never.',
+      help: "When more than this share of a source's last records on a partition would become dead letters, the source is parked there: its dead letters get the reason `source_parked`, to be replayed by it; 1: never.",
     },
     massFailureRecordsMin: {
       env: `${prefix}_MASS_FAILURE_RECORDS_MIN`,
       schema: setting.integer(100, 1, 1_000_000),
-      help: 'Over at least so many records: fewer say nothing.',
+      help: 'Over at least so many records of the source: fewer say nothing.',
     },
   }) satisfies Settings
 
 export type MassFailureConfig = ConfigOf<ReturnType<typeof massFailureSettings>>
 
-/** Most of what comes fails: something is wrong with the pipeline, not with the records. */
-export class MassFailureError extends RetriableError {}
-
-export interface MassFailureAlarm {
-  raise(partition: number, failed: number, records: number): void
-  clear(partition: number): void
-  /** For `/readyz`. */
-  readonly readiness: () => readonly string[]
+interface Counts {
+  readonly failed: number
+  readonly records: number
 }
 
-/** Tells people of a mass failure: a metric, a log line each time the batch is tried again, and readiness. */
-export const massFailureAlarm = (service: string, { logger, metrics }: ServiceDeps): MassFailureAlarm => {
-  const gauge = metrics.gauge(
-    `weir_${service.replaceAll('-', '_')}_mass_failure`,
-    '1 while a partition is paused because most records would become dead letters.',
-    ['partition'],
-  )
-  const raised = new Map<number, string>()
-  return {
-    raise: (partition, failed, records) => {
-      raised.set(partition, `partition ${partition}: ${failed} of ${records} records would be dead letters`)
-      gauge.set({ partition: String(partition) }, 1)
-      logger.error({ partition, failed, records }, 'mass failure: the partition is paused')
-    },
-    clear: (partition) => {
-      if (!raised.delete(partition)) return
-      gauge.set({ partition: String(partition) }, 0)
-      logger.info({ partition }, 'mass failure is over')
-    },
-    readiness: () => [...raised.values()],
+/** The source of a record as its header has it. */
+export const sourceOf = ({ headers }: { readonly headers: WireHeaders }): string =>
+  headers[HEADER.source]?.toString() ?? ''
+
+/** Records of one batch by source, and how many of them would become dead letters. */
+export class SourceTally implements Iterable<readonly [string, Counts]> {
+  readonly #counts = new Map<string, { failed: number; records: number }>()
+
+  add(source: string, isFailure: boolean): void {
+    let counts = this.#counts.get(source)
+    if (counts === undefined) this.#counts.set(source, (counts = { failed: 0, records: 0 }))
+    counts.records += 1
+    if (isFailure) counts.failed += 1
+  }
+
+  [Symbol.iterator](): MapIterator<[string, Counts]> {
+    return this.#counts.entries()
   }
 }
 
+/** A dead letter before it is known whether its source is parked. */
+export interface FailedRecord {
+  readonly origin: InputRecord
+  readonly reason: DeadLetterReason
+  readonly step: string
+  readonly error: string
+}
+
+/** Held until a person decides: that says nothing of the pipeline, however many there are. */
+const HELD: ReadonlySet<DeadLetterReason> = new Set(['unknown_field', 'key_conflict'])
+
+export const isFault = ({ reason }: Pick<FailedRecord, 'reason'>): boolean => !HELD.has(reason)
+
+/** The failures of parked sources are set apart by their reason, and the text keeps what was wrong. */
+export const setApart = (
+  failures: readonly FailedRecord[],
+  parked: ReadonlySet<string>,
+): readonly FailedRecord[] =>
+  parked.size === 0
+    ? failures
+    : failures.map((failure) =>
+        isFault(failure) && parked.has(sourceOf(failure.origin))
+          ? { ...failure, reason: 'source_parked', error: `${failure.reason}: ${failure.error}` }
+          : failure,
+      )
+
+/** What a source is called in labels and commands; names come from headers, which something other than Weir may have written. */
+const SOURCE_NAME = /^[a-z\d-]{1,64}$/
+const nameOf = (source: string): string => (SOURCE_NAME.test(source) ? source : 'unknown')
+
+export interface MassFailureAlarm {
+  raise(partition: number, source: string, counts: Counts): void
+  clear(partition: number, source: string): void
+  /** For `/readyz`: the service is ready all the same. */
+  readonly parked: () => readonly string[]
+}
+
+/** Tells people of a parked source: a metric, a log line when it begins and ends, and a line of `/readyz`. */
+export const massFailureAlarm = (service: string, { logger, metrics }: ServiceDeps): MassFailureAlarm => {
+  const gauge = metrics.gauge(
+    `weir_${service.replaceAll('-', '_')}_mass_failure`,
+    '1 while a source is parked on a partition because most of its records become dead letters.',
+    ['partition', 'source'],
+  )
+  const raised = new Map<string, string>()
+  return {
+    raise: (partition, source, { failed, records }) => {
+      const name = nameOf(source)
+      const place = `${partition} ${name}`
+      const filter = name === 'unknown' ? '' : ` --source ${name}`
+      const command = `weir dlq replay ${service} --reason source_parked${filter}`
+      const isNew = !raised.has(place)
+      raised.set(
+        place,
+        `source ${name}, partition ${partition}: ${failed} of ${records} records failed and are parked as dead letters; correct the cause, then run \`${command}\``,
+      )
+      if (!isNew) return
+      gauge.set({ partition: String(partition), source: name }, 1)
+      logger.error(
+        {
+          partition,
+          source: name,
+          failed,
+          records,
+          look: `weir dlq ls ${service} --reason source_parked`,
+          command,
+        },
+        'a source is parked: most of its records become dead letters, and the others go on',
+      )
+    },
+    clear: (partition, source) => {
+      const name = nameOf(source)
+      if (!raised.delete(`${partition} ${name}`)) return
+      gauge.remove({ partition: String(partition), source: name })
+      logger.info({ partition, source: name }, 'a source is parked no more: its records pass')
+    },
+    parked: () => [...raised.values()],
+  }
+}
+
+/** Sources that are watched apart on one partition; what comes beyond them is watched together. */
+const SOURCES_MAX = 500
+const OTHERS = ''
+
 /**
- * Watches one partition's share of failures over the last records. A paused batch is tried again with back-off, so a
- * corrected mapping, schema or database goes on by itself; nothing was written of it meanwhile.
+ * Watches each source's share of failures over its last records on one partition. A source of which most fails is
+ * parked there: what fails of it becomes a dead letter of its own reason, and nothing else waits.
  */
 export class MassFailureGuard {
   readonly #config: MassFailureConfig
   readonly #alarm: MassFailureAlarm
   readonly #partition: number
-  /** Of committed batches, newest last, together about `massFailureRecordsMin` records. */
-  #recent: { readonly failed: number; readonly records: number }[] = []
+  /** Of committed batches by source, newest last, together about `massFailureRecordsMin` records. */
+  readonly #recent = new Map<string, Counts[]>()
 
   constructor(config: MassFailureConfig, alarm: MassFailureAlarm, partition: number) {
     this.#config = config
@@ -68,31 +145,63 @@ export class MassFailureGuard {
     this.#partition = partition
   }
 
-  /** Throws a `MassFailureError` when this batch, with what came right before it, fails too much. */
-  check(failed: number, records: number): void {
-    const { massFailureShare, massFailureRecordsMin } = this.#config
-    const all = this.#recent.reduce(
-      (sum, batch) => ({ failed: sum.failed + batch.failed, records: sum.records + batch.records }),
-      { failed, records },
-    )
-    if (failed > 0 && all.records >= massFailureRecordsMin && all.failed > massFailureShare * all.records) {
-      this.#alarm.raise(this.#partition, all.failed, all.records)
-      throw new MassFailureError(`${all.failed} of ${all.records} records would become dead letters`)
+  /** Sources of which this batch, with what came right before it, fails too much. */
+  parkedIn(batch: SourceTally): ReadonlySet<string> {
+    const parked = new Set<string>()
+    for (const [source, counts] of batch) {
+      if (counts.failed > 0 && this.#isMass(sum([...this.#windowOf(source), counts]))) parked.add(source)
     }
+    return parked
   }
 
   /** The batch is committed. */
-  committed(failed: number, records: number): void {
-    this.#alarm.clear(this.#partition)
-    this.#recent.push({ failed, records })
-    let kept = this.#recent.reduce((sum, batch) => sum + batch.records, 0)
-    while (this.#recent.length > 1 && kept - this.#recent[0]!.records >= this.#config.massFailureRecordsMin) {
-      kept -= this.#recent.shift()!.records
+  committed(batch: SourceTally): void {
+    for (const [source, counts] of batch) {
+      const key = this.#keyOf(source)
+      const window = this.#windowOf(source)
+      this.#recent.set(key, window)
+      window.push(counts)
+      let kept = sum(window).records
+      while (window.length > 1 && kept - window[0]!.records >= this.#config.massFailureRecordsMin) {
+        kept -= window.shift()!.records
+      }
+      const all = sum(window)
+      if (this.#isMass(all)) this.#alarm.raise(this.#partition, key, all)
+      else this.#alarm.clear(this.#partition, key)
+    }
+  }
+
+  /** What a replay brought back is committed. Where all of it passed, the cause is gone. */
+  returned(batch: SourceTally): void {
+    for (const [source, { failed }] of batch) {
+      if (failed > 0) continue
+      const key = this.#keyOf(source)
+      this.#recent.delete(key)
+      this.#alarm.clear(this.#partition, key)
     }
   }
 
   /** The partition is given up. */
   close(): void {
-    this.#alarm.clear(this.#partition)
+    for (const source of this.#recent.keys()) this.#alarm.clear(this.#partition, source)
+  }
+
+  #isMass({ failed, records }: Counts): boolean {
+    const { massFailureShare, massFailureRecordsMin } = this.#config
+    return records >= massFailureRecordsMin && failed > massFailureShare * records
+  }
+
+  #windowOf(source: string): Counts[] {
+    return this.#recent.get(this.#keyOf(source)) ?? []
+  }
+
+  #keyOf(source: string): string {
+    return this.#recent.has(source) || this.#recent.size < SOURCES_MAX ? source : OTHERS
   }
 }
+
+const sum = (counts: readonly Counts[]): Counts =>
+  counts.reduce((all, one) => ({ failed: all.failed + one.failed, records: all.records + one.records }), {
+    failed: 0,
+    records: 0,
+  })

@@ -27,6 +27,8 @@ export const DEAD_LETTER_REASONS = {
     'A record on an internal topic is not what Weir writes. Something else writes to the topic.',
   unknown_schema:
     'The record names a schema that the registry answers not to have. Restore the registry, or find who wrote it, then replay.',
+  source_parked:
+    'Most records of the source failed at that time, so that it was parked; the text has what was wrong with this one. Correct the cause, then replay by this reason.',
   row_rejected: 'The database refused this row for its content, alone and repeatedly.',
 } as const
 

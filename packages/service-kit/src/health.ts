@@ -10,11 +10,16 @@ export interface ProbeServer {
   close(): Promise<void>
 }
 
-export const readinessAnswer = (readiness: Readiness): { status: 200 | 503; body: string } => {
+/** `parked`: what stands still while the rest works, so that the service is ready all the same. */
+export const readinessAnswer = (
+  readiness: Readiness,
+  parked: readonly string[] = [],
+): { status: 200 | 503; body: string } => {
   const reasons = readiness()
+  const details = parked.length > 0 && { parked }
   return reasons.length === 0
-    ? { status: 200, body: JSON.stringify({ status: 'ready' }) }
-    : { status: 503, body: JSON.stringify({ status: 'not ready', reasons }) }
+    ? { status: 200, body: JSON.stringify({ status: 'ready', ...details }) }
+    : { status: 503, body: JSON.stringify({ status: 'not ready', reasons, ...details }) }
 }
 
 /** A JSON answer. */
@@ -33,6 +38,8 @@ export const startProbeServer = async (options: {
   readonly readiness: Readiness
   readonly metrics: Metrics
   readonly routes?: Routes
+  /** For `/readyz`. */
+  readonly parked?: () => readonly string[]
 }): Promise<ProbeServer> => {
   const server = createServer((request, response) => {
     const reply = (status: number, body: string, type = 'application/json') => {
@@ -40,7 +47,7 @@ export const startProbeServer = async (options: {
     }
     if (request.url === '/livez') reply(200, '{"status":"live"}')
     else if (request.url === '/readyz') {
-      const { status, body } = readinessAnswer(options.readiness)
+      const { status, body } = readinessAnswer(options.readiness, options.parked?.())
       reply(status, body)
     } else if (request.url === '/metrics') {
       options.metrics.registry.metrics().then(

@@ -9,6 +9,8 @@ export interface Service {
   /** Rejects when the service can no longer work: the process must then exit and be restarted. */
   readonly failed: Promise<never>
   readonly readiness: () => readonly string[]
+  /** What stands still while the rest works, and why. */
+  readonly parked?: (() => readonly string[]) | undefined
 }
 
 export interface ServiceDeps {

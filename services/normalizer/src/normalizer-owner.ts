@@ -4,9 +4,17 @@ import {
   RECORD_BYTES_MAX,
   recordBytesOf,
   type DeadLetterKeys,
+  type DeadLetterReason,
   type TopicNames,
 } from '@weir/contracts'
-import type { MassFailureGuard } from '@weir/consumer'
+import {
+  isFault,
+  setApart,
+  sourceOf,
+  SourceTally,
+  type FailedRecord,
+  type MassFailureGuard,
+} from '@weir/consumer'
 import type { EventWriter } from '@weir/event-codec'
 import type { InputBatch, InputRecord, OutputRecord, PartitionOwner, StagedBatch } from '@weir/kafka'
 import { assertNever, type PipelineOutcome } from '@weir/pipeline'
@@ -52,10 +60,9 @@ interface Staging {
   readonly tally: ShapeTally
   readonly lines: EventLines
   readonly now: number
+  readonly sources: SourceTally
+  readonly failures: FailedRecord[]
   normalized: number
-  deadLettered: number
-  /** Of `deadLettered`, those that are no one's decision. */
-  failed: number
   leftOut: number
 }
 
@@ -78,11 +85,12 @@ export class NormalizerOwner implements PartitionOwner {
     if (isReplay) await this.#options.refreshApprovals()
     const staging: Staging = {
       ...{ outputs: [], tally: new ShapeTally(), lines: this.#options.openLines(), now: Date.now() },
-      ...{ normalized: 0, deadLettered: 0, failed: 0, leftOut: 0 },
+      ...{ sources: new SourceTally(), failures: [], normalized: 0, leftOut: 0 },
     }
     for (const record of records) this.#act(record, pipeline.run(record), writer, staging)
-    // Letters that fail again hold up nobody but themselves.
-    if (!isReplay) guard.check(staging.failed, records.length)
+    const { sources, failures } = staging
+    // Letters that fail again say what is wrong with each.
+    this.#writeLetters(isReplay ? failures : setApart(failures, guard.parkedIn(sources)), staging)
     const { counts, given } = staging.tally.counts(sent)
     if (counts.length > 0) {
       const value = Buffer.from(JSON.stringify(counts))
@@ -93,9 +101,10 @@ export class NormalizerOwner implements PartitionOwner {
       outputs: staging.outputs,
       committed: () => {
         sent.add(given)
-        if (!isReplay) guard.committed(staging.failed, records.length)
+        if (isReplay) guard.returned(sources)
+        else guard.committed(sources)
         metrics.events.inc({ outcome: 'normalized' }, staging.normalized)
-        metrics.events.inc({ outcome: 'dead_lettered' }, staging.deadLettered)
+        metrics.events.inc({ outcome: 'dead_lettered' }, failures.length)
         metrics.leftOut.inc({ reason: 'attributes_limit' }, staging.leftOut)
         staging.lines.write()
       },
@@ -123,18 +132,19 @@ export class NormalizerOwner implements PartitionOwner {
         const bytes = recordBytesOf(output)
         if (bytes > RECORD_BYTES_MAX) {
           const error = `the record has ${bytes} bytes and may have ${RECORD_BYTES_MAX}`
-          this.#deadLetter(record, { reason: 'event_too_large', step: 'encodeEvent', error }, staging)
+          fail(record, 'event_too_large', 'encodeEvent', error, staging)
           break
         }
         staging.outputs.push({ topic: topics.normalized, partition, ...output })
         staging.tally.add(event.source, event.eventType, shape, record.timestamp)
         staging.lines.processed(event, staging.now)
+        staging.sources.add(event.source, false)
         staging.normalized += 1
         staging.leftOut += leftOut
         break
       }
       case 'deadLetter':
-        this.#deadLetter(record, outcome, staging)
+        fail(record, outcome.reason, outcome.step, outcome.error, staging)
         break
       case 'drop':
         assertNever(outcome.reason)
@@ -144,24 +154,15 @@ export class NormalizerOwner implements PartitionOwner {
     }
   }
 
-  #deadLetter(
-    origin: InputRecord,
-    {
-      reason,
-      step,
-      error,
-    }: Pick<Extract<PipelineOutcome<never>, { kind: 'deadLetter' }>, 'reason' | 'step' | 'error'>,
-    staging: Staging,
-  ): void {
+  #writeLetters(failures: readonly FailedRecord[], { outputs, lines, now }: Staging): void {
     const { topics, partition, keys } = this.#options
-    const shape = this.#shapeOf(origin)
-    const headers = shape === undefined ? {} : { [HEADER.dlqShape]: Buffer.from(shape) }
-    const letter = encodeDeadLetter({ origin, reason, step, error, failedAt: staging.now, headers }, keys)
-    staging.outputs.push({ topic: topics.normalizerDlq, partition, ...letter })
-    staging.lines.failed(origin, reason, staging.now)
-    staging.deadLettered += 1
-    // Held because a person has said so: that is no fault of the pipeline, however many there are.
-    if (reason !== 'unknown_field') staging.failed += 1
+    for (const { origin, reason, step, error } of failures) {
+      const shape = this.#shapeOf(origin)
+      const headers = shape === undefined ? {} : { [HEADER.dlqShape]: Buffer.from(shape) }
+      const letter = encodeDeadLetter({ origin, reason, step, error, failedAt: now, headers }, keys)
+      outputs.push({ topic: topics.normalizerDlq, partition, ...letter })
+      lines.failed(origin, reason, now)
+    }
   }
 
   #shapeOf({ value }: InputRecord): string | undefined {
@@ -171,6 +172,18 @@ export class NormalizerOwner implements PartitionOwner {
       return undefined
     }
   }
+}
+
+const fail = (
+  origin: InputRecord,
+  reason: DeadLetterReason,
+  step: string,
+  error: string,
+  { failures, sources }: Staging,
+): void => {
+  const failure = { origin, reason, step, error }
+  failures.push(failure)
+  sources.add(sourceOf(origin), isFault(failure))
 }
 
 const keptHeaders = ({ headers }: InputRecord): Record<string, Buffer> => {

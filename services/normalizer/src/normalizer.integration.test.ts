@@ -165,20 +165,44 @@ it('holds letters of a shape, and lets pass what a replay brings back once the s
   await settled(1, 1)
 }, 90_000)
 
-it('pauses instead of flooding when most records fail, and goes on with what was corrected', async () => {
+it('parks the source that fails en masse, and no other; a replay by the reason brings exactly its letters back', async () => {
   const schema = 'sources: { cxone-dataaction: { jsonSchema: { type: object, required: [gone] } } }'
   const env = { NORMALIZER_MASS_FAILURE_RECORDS_MIN: '20', NORMALIZER_LINGER_MS: '200' }
-  const ids = Array.from({ length: 100 }, (_, i) => `call-${i}`)
-  await Promise.all(ids.map((id) => send(topics.unique, id, { id, type: 't' })))
+  const bot = (id: string) => ({ conversationId: id, sessionId: 's', intent: 'i', timestamp: 1, userId: 'u' })
+  const sendBad = (round: string, count: number) =>
+    Promise.all(
+      Array.from({ length: count }, (_, i) =>
+        send(topics.unique, `${round}-${i}`, { id: `${i}`, type: 't' }),
+      ),
+    )
+  await sendBad('bad', 302)
   const service = await startNormalizer(schema, env)
-  await vi.waitFor(() => {
-    expect(service.readiness().filter((reason) => reason.includes('would be dead letters'))).toHaveLength(2)
-  }, WAIT)
-  expect(await readAll(topics.normalizerDlq)).toHaveLength(0)
+  await vi.waitFor(() => expect(service.parked?.()).toHaveLength(2), WAIT)
+  // The bad ones lie before these in each partition, and more come with them.
+  const good = Array.from({ length: 40 }, (_, i) => `good-${i}`)
+  await Promise.all([sendBad('later', 40), ...good.map((id) => send(topics.unique, id, bot(id), 'cognigy'))])
+  await settled(40, 342)
+  expect(service.readiness()).toEqual([])
+  expect(service.parked?.()[0]).toContain(
+    'weir dlq replay normalizer --reason source_parked --source cxone-dataaction',
+  )
+  const letters = await readAll(topics.normalizerDlq)
+  for (const { headers } of letters) {
+    expect(headers[HEADER.dlqReason]?.toString()).toBe('source_parked')
+    expect(headers[HEADER.dlqError]?.toString()).toMatch(/^schema_violation: /)
+  }
+  expect((await readAll(topics.normalized)).map(({ headers }) => headers[HEADER.source]?.toString())).toEqual(
+    good.map(() => 'cognigy'),
+  )
+
   await services.pop()!.stop()
-  await startNormalizer('', env)
-  await settled(100, 0)
-}, 90_000)
+  const corrected = await startNormalizer('', env)
+  const replay = await open(topics.normalizerReplay)
+  for (const { partition, key, value, headers } of letters)
+    await replay.send(partition, { key: key!, value, headers })
+  await settled(382, 342)
+  expect(corrected.parked?.()).toEqual([])
+}, 120_000)
 
 it('lets known schemas flow while the registry is away, pauses what must ask for one, and gives nothing up', async ({
   skip,

@@ -42,7 +42,7 @@ export const start = async (config: NormalizerConfig, deps: ServiceDeps): Promis
           const metrics = normalizerMetrics(deps.metrics)
           const alarm = massFailureAlarm('normalizer', deps)
           return {
-            readiness: alarm.readiness,
+            parked: alarm.parked,
             openOwner: async (partition) => {
               if (holds) await approvals.ready()
               return new NormalizerOwner({
@@ -62,7 +62,7 @@ export const start = async (config: NormalizerConfig, deps: ServiceDeps): Promis
     const versions = await startSchemaVersions(config, deps, closers)
     const failed = Promise.race([consumer.failed, versions.failed])
     failed.catch(() => undefined)
-    return { stop: () => closers.close(), failed, readiness: consumer.readiness }
+    return { stop: () => closers.close(), failed, readiness: consumer.readiness, parked: consumer.parked }
   } catch (error) {
     await closers.close()
     throw error

@@ -1,61 +1,78 @@
-import { bodyChecksumOf, HEADER, topicNames, type InteractionEvent, type WireHeaders } from '@weir/contracts'
-import type { MassFailureGuard } from '@weir/consumer'
-import type { EventReader } from '@weir/event-codec'
-import type { InputRecord } from '@weir/kafka'
-import type { Counter } from '@weir/service-kit'
+import { massFailureAlarm, MassFailureGuard } from '@weir/consumer'
+import { HEADER, topicNames, type InteractionEvent } from '@weir/contracts'
+import { InvalidEventError, type EventReader } from '@weir/event-codec'
+import { RetriableError, type InputRecord } from '@weir/kafka'
+import { createLogger, Metrics } from '@weir/service-kit'
 import { expect, it } from 'vitest'
 import { PersistenceOwner } from './persistence-owner.ts'
+import { SinkFaultError, SinkUnavailableError, type RowSink } from './row-sink.ts'
 
-const topics = topicNames()
-const BODY = Buffer.from('{"interactionId":"call-1","secret":"s"}')
+const topics = topicNames('')
+const REJECTED = 'rejected'
 
-/** Stores one event whose body is `raw`; gives the stored bodies and the letters. */
-const store = async (raw: Buffer, headers: WireHeaders) => {
-  const stored: Buffer[] = []
-  const owner = new PersistenceOwner({
-    ...{ topics, partition: 0, keys: undefined },
-    reader: { decode: () => Promise.resolve({ raw } as InteractionEvent) } as unknown as EventReader,
-    sink: {
-      write: (events) => {
-        stored.push(...events.map((event) => event.raw))
-        return Promise.resolve(events.map(() => ({ kind: 'stored' as const })))
-      },
-      close: () => Promise.resolve(),
-    },
-    rows: { inc: () => undefined } as unknown as Counter<'result'>,
-    guard: {
-      check: () => undefined,
-      committed: () => undefined,
-      close: () => undefined,
-    } as unknown as MassFailureGuard,
-  })
-  const record: InputRecord = {
-    ...{ topic: topics.normalized, partition: 0, offset: 0n, timestamp: 0 },
-    ...{ key: Buffer.from('cxone|call-1'), value: Buffer.from('avro'), headers },
-  }
-  const { signal } = new AbortController()
-  const { outputs } = await owner.stage({
-    ...{ topic: topics.normalized, partition: 0, records: [record], nextOffset: 1n, signal },
-    ownershipIsFresh: () => true,
-  })
-  return { stored, outputs }
-}
-
-it('stores the body that came in, and no other: each flipped bit is a letter', async () => {
-  const headers = { [HEADER.bodyCrc32]: bodyChecksumOf(BODY) }
-  expect(await store(BODY, headers)).toEqual({ stored: [BODY], outputs: [] })
-  for (let bit = 0; bit < BODY.length * 8; bit++) {
-    const damaged = Buffer.from(BODY)
-    damaged[bit >> 3]! ^= 1 << (bit & 7)
-    const { stored, outputs } = await store(damaged, headers)
-    expect(stored).toEqual([])
-    expect(outputs.map(({ headers: letter }) => letter[HEADER.dlqReason]?.toString())).toEqual([
-      'body_damaged',
-    ])
-    expect(outputs[0]!.headers[HEADER.dlqError]?.toString()).not.toContain('secret')
-  }
+const record = (source: string, value: string, offset = 0): InputRecord => ({
+  ...{ topic: topics.normalized, partition: 0, offset: BigInt(offset), timestamp: 0 },
+  ...{ key: Buffer.from(`${source}|${offset}`), value: Buffer.from(value) },
+  headers: { [HEADER.source]: Buffer.from(source) },
 })
 
-it('stores a body without a checksum: ingress of an earlier version wrote none', async () => {
-  expect(await store(BODY, {})).toEqual({ stored: [BODY], outputs: [] })
+const storing: RowSink['write'] = (events) =>
+  Promise.resolve(
+    events.map(({ eventType }) =>
+      eventType === REJECTED ? { kind: 'rejected', detail: 'SQLSTATE 22008' } : { kind: 'stored' },
+    ),
+  )
+
+const open = (write: RowSink['write']) => {
+  const metrics = new Metrics('persistence')
+  const alarm = massFailureAlarm('persistence', { logger: createLogger('test', 'silent'), metrics })
+  const reader: Pick<EventReader, 'decode'> = {
+    decode: (bytes) =>
+      bytes.toString() === 'garbage'
+        ? Promise.reject(new InvalidEventError('no'))
+        : Promise.resolve({ eventType: bytes.toString(), raw: Buffer.alloc(0) } as InteractionEvent),
+  }
+  const owner = new PersistenceOwner({
+    ...{ topics, partition: 0, reader: reader as EventReader, keys: undefined },
+    sink: { write, close: () => Promise.resolve() },
+    rows: metrics.counter('rows', 'rows', ['result']),
+    guard: new MassFailureGuard({ massFailureShare: 0.5, massFailureRecordsMin: 100 }, alarm, 0),
+  })
+  const stage = (records: readonly InputRecord[], topic = topics.normalized) =>
+    owner.stage({
+      ...{ topic, partition: 0, records, nextOffset: BigInt(records.length) },
+      ...{ signal: new AbortController().signal, ownershipIsFresh: () => true },
+    })
+  return { alarm, stage }
+}
+
+const reasons = (outputs: readonly { readonly headers: Readonly<Record<string, Buffer>> }[]) => [
+  ...new Set(outputs.map(({ headers }) => headers[HEADER.dlqReason]!.toString())),
+]
+
+it('parks the source whose rows fail en masse, and goes on with the others', async () => {
+  const { alarm, stage } = open(storing)
+  const bad = Array.from({ length: 302 }, (_, i) => record('bad', i % 2 === 0 ? REJECTED : 'garbage', i))
+  const good = Array.from({ length: 50 }, (_, i) => record('good', i === 0 ? REJECTED : 't', 302 + i))
+  const { outputs, committed } = await stage([...bad, ...good])
+  expect(outputs).toHaveLength(303)
+  expect(reasons(outputs.filter(({ key }) => key.toString().startsWith('bad')))).toEqual(['source_parked'])
+  expect(reasons(outputs.filter(({ key }) => key.toString().startsWith('good')))).toEqual(['row_rejected'])
+  expect(alarm.parked()).toEqual([])
+  await committed?.(new Map())
+  expect(alarm.parked()).toHaveLength(1)
+
+  const again = await stage(bad.slice(0, 10), topics.persistenceReplay)
+  expect(reasons(again.outputs).sort()).toEqual(['record_invalid', 'row_rejected'])
+  const returned = await stage([record('bad', 't')], topics.persistenceReplay)
+  await returned.committed?.(new Map())
+  expect(alarm.parked()).toEqual([])
+})
+
+it('waits for a database that is away, and for nothing else', async () => {
+  const staged = (error: Error) => open(() => Promise.reject(error)).stage([record('good', 't')])
+  await expect(staged(new SinkUnavailableError('away'))).rejects.toThrow(RetriableError)
+  for (const error of [new SinkFaultError('refused'), new RangeError('Maximum call stack size exceeded')]) {
+    await expect(staged(error)).rejects.toBe(error)
+  }
 })

@@ -7,7 +7,14 @@ import {
   type InteractionEvent,
   type TopicNames,
 } from '@weir/contracts'
-import type { MassFailureGuard } from '@weir/consumer'
+import {
+  isFault,
+  setApart,
+  sourceOf,
+  SourceTally,
+  type FailedRecord,
+  type MassFailureGuard,
+} from '@weir/consumer'
 import { InvalidEventError, RegistryError, UnknownSchemaError, type EventReader } from '@weir/event-codec'
 import {
   RetriableError,
@@ -34,8 +41,7 @@ export interface PersistenceOwnerOptions {
   readonly knownFields?: KnownFields
 }
 
-type Decoded =
-  { readonly event: InteractionEvent } | { readonly reason: DeadLetterReason; readonly error: string }
+type Decoded = { readonly event: InteractionEvent } | Pick<FailedRecord, 'reason' | 'error'>
 
 /**
  * Stores one partition: first the rows, in one database transaction that may be repeated, then dead letters and
@@ -54,7 +60,7 @@ export class PersistenceOwner implements PartitionOwner {
 
   async stage({ topic, records }: InputBatch): Promise<StagedBatch> {
     const { topics, sink, rows, guard, knownFields } = this.#options
-    const outputs: OutputRecord[] = []
+    const failures: FailedRecord[] = []
     const counts = { stored: 0, conflict: 0, rejected: 0, invalid: 0 }
     const events: InteractionEvent[] = []
     const origins: InputRecord[] = []
@@ -64,13 +70,11 @@ export class PersistenceOwner implements PartitionOwner {
         events.push(knownFields?.fill(decoded.event) ?? decoded.event)
         origins.push(record)
       } else {
-        outputs.push(this.#letter(record, decoded.reason, 'decodeEvent', decoded.error))
+        failures.push({ ...decoded, origin: record, step: 'decodeEvent' })
         counts.invalid += 1
       }
     }
     const isReplay = topic === topics.persistenceReplay
-    // Before anything is written: rows of a batch that is then paused are no harm, but letters would be.
-    if (!isReplay) guard.check(counts.invalid, records.length)
     failpoint('persistence.before-write')
     const results = await retrying(() => sink.write(events))
     failpoint('persistence.written')
@@ -81,23 +85,22 @@ export class PersistenceOwner implements PartitionOwner {
         case 'stored':
           break
         case 'conflict':
-          outputs.push(
-            this.#letter(origin, 'key_conflict', 'writeRow', `the stored body's hash is ${result.first}`),
-          )
+          failures.push(failedWrite(origin, 'key_conflict', `the stored body's hash is ${result.first}`))
           break
         case 'rejected':
-          outputs.push(this.#letter(origin, 'row_rejected', 'writeRow', result.detail))
+          failures.push(failedWrite(origin, 'row_rejected', result.detail))
           break
         default:
           assertNever(result)
       }
     }
-    const failed = counts.invalid + counts.rejected
-    if (!isReplay) guard.check(failed, records.length)
+    const sources = tallyOf(records, failures)
+    const letters = isReplay ? failures : setApart(failures, guard.parkedIn(sources))
     return {
-      outputs,
+      outputs: letters.map((letter) => this.#letter(letter)),
       committed: () => {
-        if (!isReplay) guard.committed(failed, records.length)
+        if (isReplay) guard.returned(sources)
+        else guard.committed(sources)
         for (const [result, count] of Object.entries(counts)) rows.inc({ result }, count)
       },
     }
@@ -124,11 +127,22 @@ export class PersistenceOwner implements PartitionOwner {
     }
   }
 
-  #letter(origin: InputRecord, reason: DeadLetterReason, step: string, error: string): OutputRecord {
+  #letter({ origin, reason, step, error }: FailedRecord): OutputRecord {
     const { topics, partition, keys } = this.#options
     const letter = encodeDeadLetter({ origin, reason, step, error, failedAt: Date.now() }, keys)
     return { topic: topics.persistenceDlq, partition, ...letter }
   }
+}
+
+const failedWrite = (origin: InputRecord, reason: DeadLetterReason, error: string): FailedRecord => ({
+  ...{ origin, reason, error, step: 'writeRow' },
+})
+
+const tallyOf = (records: readonly InputRecord[], failures: readonly FailedRecord[]): SourceTally => {
+  const failed = new Set<InputRecord>(failures.filter(isFault).map(({ origin }) => origin))
+  const tally = new SourceTally()
+  for (const record of records) tally.add(sourceOf(record), failed.has(record))
+  return tally
 }
 
 /** The database being away is never a reason for a dead letter. */

@@ -29,7 +29,7 @@ export const start = (config: PersistenceConfig, deps: ServiceDeps): Promise<Ser
           : undefined
         const migrateOnce = once(() => migrate(config.databaseUrl))
         return {
-          readiness: alarm.readiness,
+          parked: alarm.parked,
           close: async () => {
             await knownFields?.close()
             await sink.close()
