@@ -9,8 +9,10 @@ import { Closers, createLogger } from '@weir/service-kit'
 import { readTruth, TruthLedger } from '@weir/truth'
 import { runAftermath } from './aftermath/aftermath.ts'
 import { defectCommand, type Defect } from './defects/defects.ts'
+import { alarmsIn } from './judge/alarms.ts'
+import { askOracle } from './judge/ask-oracle.ts'
 import { GrowthWatch } from './judge/growth.ts'
-import { judge, type Verdict } from './judge/judge.ts'
+import { judge, type Observed, type Verdict } from './judge/judge.ts'
 import { Observer } from './judge/observe.ts'
 import { GROUPS, untilQuiet } from './judge/quiet.ts'
 import { watchStalls, type Stall } from './judge/stalls.ts'
@@ -141,12 +143,16 @@ const runIn = async (options: RunOptions, closers: Closers): Promise<RunResult> 
   const { grown, judged: watched, rssMegabytesMax } = growth.stop()
   progress(`judging; ${watched} processes lived long enough to be judged for growth`)
   const surprises = [...load.counts.surprises].map(([status, count]) => `${count} answers ${status}`)
-  const judged = async (): Promise<Verdict> => {
+  const judged = async (oracle: Observed['oracle']): Promise<Verdict> => {
     ledger.flush()
-    const observed = { ...(await observer.everything()), ...{ openEnds: open, grown, surprises, broken } }
+    const observed = {
+      ...(await observer.everything()),
+      ...{ openEnds: open, grown, surprises, broken, oracle, alarms: await alarmsIn(folders.logs) },
+      ...{ exits: exitsOf(instances), notDone: defect ? [] : notDoneOf(nemesis) },
+    }
     return judge(readTruth(join(folders.state, 'truth')), observed)
   }
-  const verdict = await judged()
+  const verdict = await judged(await askOracle(folders, servers.urls, progress))
   const phases = [...phasesOf(run, lanes, nemesis.outcomes)]
   for (const phase of run.phases.filter(isAftermath)) {
     const send = async (count: number): Promise<void> => {
@@ -163,7 +169,7 @@ const runIn = async (options: RunOptions, closers: Closers): Promise<RunResult> 
     }
     phases.push(
       await runAftermath(phase, {
-        ...{ servers, instances, send, judge: judged, progress },
+        ...{ servers, instances, send, judge: () => judged(undefined), progress },
         untilQuiet: (ms) => untilQuiet(servers.urls, observer, ms, progress),
       }),
     )
@@ -201,6 +207,20 @@ const phasesOf = (
         missed: missed.map(({ fault, missed: why }) => `${fault}: ${why!}`),
       }
     })
+
+const exitsOf = (instances: readonly Instance[]): readonly string[] =>
+  instances
+    .flatMap(({ ends }) => ends)
+    .filter(({ cause }) => cause === 'itself')
+    .map(
+      ({ instance, exit, livedMs, logFile }) =>
+        `${instance} after ${Math.round(livedMs / 1_000)} s with ${exit.code ?? exit.signal}: ${lastWords(logFile)}`,
+    )
+
+const notDoneOf = ({ outcomes }: Nemesis): readonly string[] =>
+  outcomes.flatMap(({ target, fault, missed }) =>
+    missed === undefined ? [] : [`${target}: ${fault}: ${missed}`],
+  )
 
 const stallOf = (stall: Stall | undefined, loadStartedAt: number) => ({
   stall_s_max: secs((stall?.ms ?? 0) / 1_000),
@@ -342,7 +362,6 @@ const summarise = (
       killed.filter(({ instance }) => instance.startsWith(`${kind}-`)).length,
     ]),
   )
-  const itself = ends.filter(({ cause }) => cause === 'itself')
   const pauses = nemesis.outcomes.filter(
     ({ fault, missed: why }) => fault.includes('pause') && why === undefined,
   )
@@ -361,13 +380,8 @@ const summarise = (
     crash_points_missed: missed,
     crash_points_not_built: NOT_BUILT.map(({ id }) => id),
     ...{ invariants_failed: invariants.filter(({ holds }) => !holds).length, invariants },
-    unexpected_exits: itself.map(
-      ({ instance, exit, livedMs, logFile }) =>
-        `${instance} after ${Math.round(livedMs / 1_000)} s with ${exit.code ?? exit.signal}: ${lastWords(logFile)}`,
-    ),
-    faults_not_done: nemesis.outcomes.flatMap(({ target, fault, missed: why }) =>
-      why === undefined ? [] : [`${target}: ${fault}: ${why}`],
-    ),
+    unexpected_exits: exitsOf(instances),
+    faults_not_done: notDoneOf(nemesis),
     ...measured,
     latency_p50_ms: load.counts.latency.quantile(0.5),
     latency_p99_ms: load.counts.latency.quantile(0.99),
