@@ -53,7 +53,7 @@ export interface RunResult {
 }
 
 const DUPLICATES = 0.2
-const READY_MS_MAX = 120_000
+const READY_MS_MAX = 300_000
 const QUIET_MS_MAX = 240_000
 /** With a planted defect it may never be quiet. */
 const QUIET_MS_MAX_DEFECT = 45_000
