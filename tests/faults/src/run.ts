@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { TOPIC_SPECS, topicNames } from '@weir/contracts'
 import { ensureTopics } from '@weir/kafka'
-import { lastLines, ROOT, stopLeftovers, tryLock, type Folders } from '@weir/local-stack'
+import { isPortFree, lastLines, ROOT, stopLeftovers, tryLock, type Folders } from '@weir/local-stack'
 import { Closers, createLogger } from '@weir/service-kit'
 import { readTruth, TruthLedger } from '@weir/truth'
 import { runAftermath } from './aftermath/aftermath.ts'
@@ -59,6 +59,7 @@ const QUIET_MS_MAX = 240_000
 const QUIET_MS_MAX_DEFECT = 45_000
 /** After its events a run goes on for at most so long until all faults are done. */
 const OVERTIME_MS_MAX = 600_000
+const PORTS = 100
 const PROGRESS_MS = 10_000
 /** Whose clock can be stepped, in a breakable rig. */
 const CLOCK_SERVICE = 'dedup-1'
@@ -74,6 +75,7 @@ export const runOnce = async (options: RunOptions): Promise<RunResult> => {
     if (typeof release === 'number') throw new Error(`a run is under way here, as process ${release}`)
     closers.add(async () => release())
     await stopLeftovers(folders.run)
+    await requireFreePorts(options.portBase)
     unmountSmall(folders)
     rmSync(folders.state, { recursive: true, force: true })
     rmSync(folders.logs, { recursive: true, force: true })
@@ -81,6 +83,14 @@ export const runOnce = async (options: RunOptions): Promise<RunResult> => {
     return await Promise.race([runIn(options, closers), options.stopped])
   } finally {
     await closers.close().catch((error: unknown) => progress(`while stopping: ${(error as Error).message}`))
+  }
+}
+
+/** A rig that meets another's servers would break, and judge, those. */
+const requireFreePorts = async (base: number): Promise<void> => {
+  for (let port = base; port < base + PORTS; port++) {
+    if (!(await isPortFree(port)))
+      throw new Error(`port ${port} is in use: set FAULTS_PORT_BASE to the first of ${PORTS} free ones`)
   }
 }
 
