@@ -18,6 +18,7 @@ import {
   type Settings,
 } from '@weir/service-kit'
 import { failpointsOf } from './failpoints.ts'
+import { PartitionList } from './partition-list.ts'
 
 /** What the configuration of every consuming service has. */
 export interface ConsumerConfig extends KafkaSettings {
@@ -37,6 +38,8 @@ export interface ConsumerOptions<Config extends ConsumerConfig> {
   readonly inputs: readonly TopicRole[]
   readonly state?: TopicRole
   readonly outputs: readonly TopicRole[]
+  /** See `StageOptions`. */
+  readonly repair?: (partition: number) => string
   /** Opens what the owners share, once the topics are as they must be. */
   open(topics: TopicNames): {
     readonly openOwner: (partition: number) => Promise<PartitionOwner>
@@ -48,6 +51,11 @@ export interface ConsumerOptions<Config extends ConsumerConfig> {
   }
 }
 
+export interface Consumer extends Service {
+  /** A further stage of the same process is added here. */
+  readonly partitions: PartitionList
+}
+
 /**
  * The frame of every consuming service: probes from the first moment, topics checked, then an exactly-once stage.
  * Rejects with a `ConfigError` when a topic is not as it must be.
@@ -55,32 +63,41 @@ export interface ConsumerOptions<Config extends ConsumerConfig> {
 export const startConsumer = async <Config extends ConsumerConfig>(
   options: ConsumerOptions<Config>,
   deps: ServiceDeps,
-): Promise<Service> => {
-  const { service, config, settings, inputs, state, outputs } = options
+): Promise<Consumer> => {
+  const { service, config, settings, inputs, state, outputs, repair } = options
   const { logger, metrics } = deps
   logger.info(describeSettings(settings, config), 'starting')
   const closers = new Closers()
   let readiness: () => readonly string[] = () => ['waiting for Kafka']
-  let parked: () => readonly string[] = () => []
+  const partitions = new PartitionList()
+  let parked: () => readonly string[] = () => partitions.parked()
   const probes = await startProbeServer({
     ...{ port: config.probePort, metrics, readiness: () => readiness(), parked: () => parked() },
+    localRoutes: partitions.routes,
   })
   closers.add(() => probes.close())
   try {
     await waitForBrokers(config, logger)
-    const roles = [...inputs, ...outputs, ...(state === undefined ? [] : [state])]
+    const roles: readonly TopicRole[] = [
+      ...inputs,
+      ...outputs,
+      ...(state === undefined ? [] : [state]),
+      'starts',
+    ]
     const specs = TOPIC_SPECS.filter(({ role }) => roles.includes(role))
     const faults = await checkTopics({ settings: config, logger, profile: config.profile, specs })
     if (faults.length > 0) throw new ConfigError(faults.join('\n'))
     const topics = topicNames(config.topicPrefix)
     const { openOwner, close, readiness: ownReadiness, parked: ownParked } = options.open(topics)
     if (close) closers.add(close)
-    parked = ownParked ?? parked
+    parked = () => [...(ownParked?.() ?? []), ...partitions.parked()]
     const stageInputs = inputs.map((role) => topics[role])
     const stageOptions: StageOptions = {
       ...{ settings: config, logger, service, openOwner, inputs: stageInputs },
       outputs: outputs.map((role) => topics[role]),
       ...(state !== undefined && { stateTopic: topics[state] }),
+      startsTopic: topics.starts,
+      ...(repair && { repair }),
       batch: {
         recordsMax: config.batchRecordsMax,
         bytesMax: config.batchBytesMax,
@@ -91,12 +108,14 @@ export const startConsumer = async <Config extends ConsumerConfig>(
     }
     const stage = await startStage(stageOptions)
     closers.add(() => stage.stop())
+    partitions.add(service, stage)
     readiness = () => [...(ownReadiness?.() ?? []), ...stage.readiness()]
     return {
       stop: () => closers.close(),
       failed: stage.failed,
       readiness: () => readiness(),
       parked: () => parked(),
+      partitions,
     }
   } catch (error) {
     await closers.close()
@@ -104,7 +123,8 @@ export const startConsumer = async <Config extends ConsumerConfig>(
   }
 }
 
-const stageObserver = (
+/** Metrics and log lines of a stage. */
+export const stageObserver = (
   service: string,
   inputs: readonly string[],
   { logger, metrics }: ServiceDeps,
@@ -115,9 +135,19 @@ const stageObserver = (
     'partition',
   ])
   const seconds = metrics.histogram(name('transaction_seconds'), 'From the decision to the commit.')
+  const parkedOnes = metrics.gauge(
+    name('parked_partitions'),
+    '1 while a partition cannot go on: /readyz and the log say why.',
+    ['partition'],
+  )
   const restarts = metrics.counter(name('partition_restarts_total'), 'Times a partition backed off.')
   return {
     committed: ({ durationMs }) => seconds.observe(durationMs / 1_000),
+    parked: ({ partition, error }) => {
+      const labels = { partition: String(partition) }
+      if (error !== undefined) parkedOnes.set(labels, 1)
+      else parkedOnes.remove(labels)
+    },
     lag: ({ topic, partition, records }) => lag.set({ topic, partition: String(partition) }, records),
     partition: ({ partition, state }) => {
       if (state === 'backing_off') restarts.inc()

@@ -23,6 +23,7 @@ export type TopicRole =
   | 'persistenceReplay'
   | 'replayCommands'
   | 'replayState'
+  | 'starts'
 
 export interface TopicSpec {
   readonly role: TopicRole
@@ -75,6 +76,7 @@ export const TOPIC_SPECS: readonly TopicSpec[] = [
   spec('persistenceReplay', 'persistence.replay.v1', 'entity key', 'delete', 30),
   spec('replayCommands', 'replay.commands.v1', 'job id', 'delete', 7, false),
   spec('replayState', 'replay.state.v1', '`job|...` or `marks|...`', 'compact', 0, false),
+  spec('starts', 'stages.started.v1', '`group|topic`', 'compact'),
 ]
 
 export type TopicNames = Readonly<Record<TopicRole, string>>

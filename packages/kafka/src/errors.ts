@@ -25,3 +25,7 @@ export class RestartError extends Error {
 export class TransactionError extends Error {
   override readonly name = 'TransactionError'
 }
+
+/** The message says what happened and what to do: a stack says nothing more. */
+export const isExplained = (error: Error): boolean =>
+  error instanceof StateError || error instanceof OffsetOutOfRangeError

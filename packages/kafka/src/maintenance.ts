@@ -8,6 +8,7 @@ import { readPartition } from './partition-reader.ts'
 import type { InputRecord, OutputRecord } from './record.ts'
 import type { KafkaSettings } from './settings.ts'
 import { silentLogger } from './silent-logger.ts'
+import { readStarts, type Start } from './starts.ts'
 import { BARRIER_KEY } from './state-partition.ts'
 import { untilLed } from './topic-leaders.ts'
 import { TransactionalProducer } from './transactional-producer.ts'
@@ -26,12 +27,19 @@ export interface Maintenance {
   committed(topics: readonly string[], partition: number): Promise<ReadonlyMap<string, bigint>>
   /** The first readable record that the log has. */
   first(topic: string, partition: number): Promise<InputRecord | undefined>
-  /** What is readable from an offset to the end as it is now, barriers left out. Returns the offset after it. */
+  /** Where the service's group has begun, by input topic; see `Start`. */
+  starts(
+    startsTopic: string,
+    inputs: readonly string[],
+    partition: number,
+  ): Promise<ReadonlyMap<string, Start>>
+  /** What is readable from an offset to the end as it is now, or to `end`, barriers left out. Returns the offset after it. */
   read(
     topic: string,
     partition: number,
     from: bigint,
     onRecords: (records: readonly InputRecord[], nextOffset: bigint) => void | Promise<void>,
+    end?: bigint,
   ): Promise<bigint>
   /** Becomes the owner of a partition: whoever owned it before can commit nothing more. */
   claim(partition: number): Promise<Claim>
@@ -48,7 +56,7 @@ export const openMaintenance = async (options: {
   readonly settings: KafkaSettings
   /** As the stage has it. */
   readonly service: string
-  readonly stateTopic: string
+  readonly stateTopic?: string
   /** All that the stage or this tool ever writes to. */
   readonly outputs: readonly string[]
 }): Promise<Maintenance> => {
@@ -113,10 +121,17 @@ export const openMaintenance = async (options: {
       })
       return found
     },
-    read: async (topic, partition, from, onRecords) => {
-      const { end } = await range(topic, partition)
+    starts: async (topic, inputs, partition) => {
+      if (!known.has(topic)) await know([topic])
+      return readStarts(cluster, { topic, partition }, groupId, inputs)
+    },
+    read: async (topic, partition, from, onRecords, until) => {
+      const end = until ?? (await range(topic, partition)).end
+      if (!known.has(topic)) await know([topic])
       return readPartition(cluster, { topic, partition, from, end }, async (records, nextOffset) => {
-        const wanted = records.filter(({ key }) => !(topic === stateTopic && key?.equals(BARRIER_KEY)))
+        const isWanted = ({ key, offset }: InputRecord): boolean =>
+          offset < end && !(topic === stateTopic && key?.equals(BARRIER_KEY))
+        const wanted = records.filter(isWanted)
         if (wanted.length > 0) await onRecords(wanted, nextOffset)
         return undefined
       })
@@ -126,13 +141,13 @@ export const openMaintenance = async (options: {
       const { transactionTimeoutMs } = settings
       const producer = new TransactionalProducer({ kafka, groupId, transactionTimeoutMs, transactionalId })
       try {
-        const topics = [stateTopic, ...outputs]
+        const topics = stateTopic === undefined ? outputs : [stateTopic, ...outputs]
         await know(topics)
         const unended = new UnendedTransactions({ cluster, transactionalId, topics, logger: silentLogger })
         await unended.endDecided()
         await producer.fence()
         await unended.abortRest()
-        await producer.barrier(stateTopic, partition, randomBytes(16))
+        if (stateTopic !== undefined) await producer.barrier(stateTopic, partition, randomBytes(16))
       } catch (error) {
         await producer.close()
         throw error

@@ -73,10 +73,16 @@ const rangeOf = (
   })
 
 /** Rejects with an `OffsetOutOfRangeError` unless log start <= offset <= high watermark. */
-export const requireInRange = (topic: string, partition: number, offset: bigint, range: LogRange): void => {
+export const requireInRange = (
+  topic: string,
+  partition: number,
+  offset: bigint,
+  range: LogRange,
+  remedy: string,
+): void => {
   if (offset < range.start || offset > range.end) {
     throw new OffsetOutOfRangeError(
-      `${topic}/${partition}: position ${offset} is not in the log (${range.start} to ${range.end})`,
+      `${topic}/${partition}: position ${offset} is not in the log (${range.start} to ${range.end}). ${remedy}`,
     )
   }
 }

@@ -12,8 +12,8 @@ import type { InputRecord, OutputRecord } from './record.ts'
 export interface PartitionOwner {
   /**
    * Runs after the predecessor was fenced: nobody else can write this partition's outputs any more.
-   * Returns the next offset for each input topic, or undefined for a topic to take the group's committed offset
-   * (and, where there is none, the start of the log).
+   * An owner that keeps positions returns one for each input topic, undefined where it has read nothing yet: it must be
+   * equal to the group's offset, which commits in the same transactions. Others return an empty map.
    */
   restore(state: RestoreContext): Promise<ReadonlyMap<string, bigint | undefined>>
   /**
@@ -66,6 +66,8 @@ export interface RestoreContext {
 /** A partition of a compacted state topic, readable up to a barrier that was written after the fence. */
 export interface StatePartition {
   readonly topic: string
+  /** Another one when the topic was deleted and created again; empty when the brokers do not tell. */
+  readonly topicId: string
   /** First offset that the log still has. */
   readonly logStartOffset: bigint
   /** Offset of the barrier record. Everything before it that is readable is the whole truth. */

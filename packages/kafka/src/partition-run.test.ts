@@ -24,7 +24,15 @@ class QueueList extends Fetcher {
   }
 }
 
-const transaction = { abort: async () => undefined, commit: async () => undefined }
+const transaction = {
+  abort: async () => undefined,
+  commit: async () => undefined,
+  addPartitions: async () => undefined,
+  sendOffsets: async () => undefined,
+  send: async ({ topic }: { topic: string }) => [
+    { topicName: topic, partition: 0, errorCode: 0, baseOffset: '0' },
+  ],
+}
 const producer = {
   connect: async () => undefined,
   disconnect: async () => undefined,
@@ -77,7 +85,7 @@ it('leaves no queue with the fetcher when a restore fails halfway', async () => 
         },
         ...{ groupSessionMs: 6_000, transactionTimeoutMs: 10_000 },
       },
-      ...{ logger: silentLogger, service: 'test', inputs: TOPICS, outputs: [] },
+      ...{ logger: silentLogger, service: 'test', inputs: TOPICS, outputs: [], startsTopic: 'started' },
       openOwner: async () => owner,
       batch: { recordsMax: 10, bytesMax: 1_000, lingerMs: 0 },
       observer: {

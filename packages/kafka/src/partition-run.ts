@@ -12,17 +12,20 @@ import {
 import type { Fetcher } from './fetcher.ts'
 import type { Cluster } from './internals.ts'
 import type { Membership } from './membership.ts'
-import { committedOffsets, logRange, requireInRange, whileClusterAnswers } from './offsets.ts'
+import { committedOffsets, whileClusterAnswers } from './offsets.ts'
 import type { PartitionOwner, RestoreContext, StagedBatch } from './owner.ts'
 import { PartitionQueue } from './partition-queue.ts'
 import { PartitionInputs, type Input, type TakenBatch } from './partition-inputs.ts'
 import type { PartitionState, StageOptions, StartStep } from './stage-options.ts'
+import { ParkedLines } from './parked-lines.ts'
 import { openStatePartition } from './state-partition.ts'
 import { TransactionalProducer } from './transactional-producer.ts'
 import { UnendedTransactions } from './unended-transactions.ts'
+import { whereToBegin } from './where-to-begin.ts'
 
 const BACKOFF_MS = 200
 const BACKOFF_MS_MAX = 10_000
+const PARKED_RETRY_MS = 60_000
 const QUEUE_BYTES_MIN = 1_048_576
 
 export interface PartitionRunOptions {
@@ -36,8 +39,19 @@ export interface PartitionRunOptions {
   readonly membership: Membership
   /** A predecessor of this partition in this process: it has to end first. */
   readonly after: Promise<void>
-  /** Neither time nor another member will cure it. */
+  /** It concerns every partition, and neither time nor another member will cure it. */
   onFatal(error: Error): void
+  /** It was parked once more. */
+  onParked?(): void
+}
+
+/** Why a partition cannot go on. */
+export interface Parked {
+  readonly error: Error
+  /** How often it was tried in vain. */
+  readonly attempts: number
+  /** Whether it could restore, and failed at its work. */
+  readonly wasRunning: boolean
 }
 
 /** One ownership of one partition number: from the fence to the release, over any number of restarts. */
@@ -46,6 +60,9 @@ export class PartitionRun {
   readonly #released = new AbortController()
   readonly done: Promise<void>
   #state: PartitionState = 'fencing'
+  #parked: Parked | undefined
+  readonly #lines = new ParkedLines()
+  #retryNow = new AbortController()
   /** Since the last start: what fails now and then, and works in between, need not wait longer each time. */
   #hasCommitted = false
 
@@ -56,6 +73,16 @@ export class PartitionRun {
 
   get state(): PartitionState {
     return this.#state
+  }
+
+  /** From the moment it is parked until it works again, also while it is tried. */
+  get parked(): Parked | undefined {
+    return this.#parked
+  }
+
+  /** Tries a parked partition again now. */
+  resume(): void {
+    this.#retryNow.abort()
   }
 
   /** Released, or about to be: it takes no further batch. */
@@ -80,10 +107,15 @@ export class PartitionRun {
         await this.#own()
       } catch (error) {
         if (this.#isReleased()) break
-        if (!isTemporary(error)) {
+        if (concernsAll(error)) {
           this.#enter('stopped', error as Error)
           this.#options.onFatal(error as Error)
           return
+        }
+        if (!isTemporary(error)) {
+          await this.#park(error as Error)
+          failures = 0
+          continue
         }
         failures = this.#hasCommitted || performance.now() - startedAt > BACKOFF_MS_MAX ? 1 : failures + 1
         this.#enter('backing_off', error)
@@ -92,7 +124,29 @@ export class PartitionRun {
         await this.#pause(failures)
       }
     }
+    this.#goesOn()
     this.#enter('released')
+  }
+
+  /** What it waits for is repaired outside, and may take long: it is tried again now and then, or when it is told to. */
+  async #park(error: Error): Promise<void> {
+    const { stage, partition } = this.#options
+    const wasRunning = this.#state === 'running'
+    this.#parked = { error, wasRunning, attempts: (this.#parked?.attempts ?? 0) + 1 }
+    this.#lines.write(stage.logger, partition, error)
+    this.#enter('parked', error)
+    stage.observer?.parked?.({ partition, error })
+    this.#options.onParked?.()
+    this.#retryNow = new AbortController()
+    const ms = (stage.parkedRetryMs ?? PARKED_RETRY_MS) * (0.9 + Math.random() / 5)
+    const signal = AbortSignal.any([this.#released.signal, this.#retryNow.signal])
+    await sleep(ms, undefined, { signal }).catch(() => undefined)
+  }
+
+  #goesOn(): void {
+    if (this.#parked === undefined) return
+    this.#parked = undefined
+    this.#options.stage.observer?.parked?.({ partition: this.#options.partition })
   }
 
   async #own(): Promise<void> {
@@ -126,6 +180,7 @@ export class PartitionRun {
       inputs = await this.#restore(owner, producer)
       this.#step('positioned')
       this.#enter('running')
+      if (this.#parked?.wasRunning === false) this.#goesOn()
       await this.#work(owner, producer, inputs)
     } catch (error) {
       inputs?.close()
@@ -169,13 +224,10 @@ export class PartitionRun {
     const positions = await owner.restore(context)
     this.#step('restored')
     signal.throwIfAborted()
-    const starts: { readonly topic: string; readonly offset: bigint; readonly end: bigint }[] = []
-    for (const topic of stage.inputs) {
-      const range = await logRange(cluster, topic, partition)
-      const offset = positions.get(topic) ?? committed.get(topic)?.offset ?? range.start
-      requireInRange(topic, partition, offset, range)
-      starts.push({ topic, offset, end: range.end })
-    }
+    const starts = await whereToBegin({
+      ...{ stage, partition, groupId, cluster, producer, signal, committed, positions },
+    })
+    signal.throwIfAborted()
     // From here nothing can fail, so no queue stays with the fetcher that nobody reads.
     const inputs = new PartitionInputs({
       batch: stage.batch,
@@ -216,6 +268,7 @@ export class PartitionRun {
         { topic, partition, offset: nextOffset, metadata },
       ])
       this.#hasCommitted = true
+      this.#goesOn()
       await staged.committed?.(written)
       inputs.committed(input, nextOffset, metadata)
       stage.observer?.committed?.({
@@ -290,6 +343,17 @@ const writtenBy = ({ outputs, stateTopic }: StageOptions): readonly string[] =>
   stateTopic === undefined ? outputs : [...outputs, stateTopic]
 
 const NOTHING: StagedBatch = { outputs: [] }
+
+/** No partition can work, and no process that is started in its place. */
+const CONCERNS_ALL = new Set([
+  'TOPIC_AUTHORIZATION_FAILED',
+  'GROUP_AUTHORIZATION_FAILED',
+  'TRANSACTIONAL_ID_AUTHORIZATION_FAILED',
+  'INVALID_TRANSACTION_TIMEOUT',
+])
+
+const concernsAll = (error: unknown): boolean =>
+  !isTemporary(error) && CONCERNS_ALL.has(kafkaErrorType(error))
 
 const isTemporary = (error: unknown): error is Error =>
   (error instanceof TransactionError || error instanceof RetriableError || error instanceof RestartError) &&

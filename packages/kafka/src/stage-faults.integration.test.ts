@@ -301,7 +301,7 @@ describe('INVALID_PRODUCER_EPOCH', () => {
     expect(fences).toBe(0)
     expect(heir.entered('fencing')).toBe(before)
     expect(heir.entered('backing_off')).toBe(0)
-    expect([...zombie.partitions.values()]).not.toContain('stopped')
+    expect([...zombie.partitions.values()]).not.toContain('parked')
     isCut = false
     // It comes back as a member like any other, and takes its share.
     await vi.waitFor(() => {
@@ -333,7 +333,7 @@ describe('INVALID_PRODUCER_EPOCH', () => {
     held.resolve(undefined)
     await writer.write(20)
     await copied()
-    expect(heir.entered('stopped')).toBe(0)
+    expect(heir.entered('parked')).toBe(0)
   })
 })
 

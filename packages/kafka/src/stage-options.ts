@@ -13,6 +13,10 @@ export interface StageOptions {
   readonly outputs: readonly string[]
   /** Compacted topic whose partition p is the state of input partition p. */
   readonly stateTopic?: string
+  /** Compacted topic with at least as many partitions, in which each stage notes where it began. */
+  readonly startsTopic: string
+  /** What brings an owner's positions and the group's offsets together again, as a sentence; for stages that keep positions. */
+  readonly repair?: (partition: number) => string
   openOwner(partition: number): Promise<PartitionOwner>
   readonly batch: {
     /** Most records of one transaction. */
@@ -24,6 +28,8 @@ export interface StageOptions {
   }
   /** How often the topics are looked at for a changed partition count, ms; default 30 s. */
   readonly topicCheckMs?: number
+  /** How long a parked partition waits until it is tried again, ms; default 60 s. */
+  readonly parkedRetryMs?: number
   readonly observer?: StageObserver
   /** For fault injection: what it throws fails the transaction, or the start, at this step. */
   readonly onStep?: StepHook
@@ -53,8 +59,19 @@ export interface StageObserver {
     durationMs: number
   }): void
   partition?(event: { partition: number; state: PartitionState; error?: Error }): void
+  /** It cannot go on, and why; without an error: it goes on again, or is another member's. */
+  parked?(event: { partition: number; error?: Error }): void
   /** Records between the position and the end of the input, after each fetch. */
   lag?(event: { partition: number; topic: string; records: number }): void
 }
 
-export type PartitionState = 'fencing' | 'restoring' | 'running' | 'backing_off' | 'stopped' | 'released'
+export type PartitionState =
+  | 'fencing'
+  | 'restoring'
+  | 'running'
+  | 'backing_off'
+  /** It cannot go on by itself: it is tried again at long intervals, and the others go on. */
+  | 'parked'
+  /** What keeps it from going on concerns the whole stage. */
+  | 'stopped'
+  | 'released'

@@ -1,7 +1,8 @@
 import { isolatedKafka } from '@weir/testkit'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { kafkaCluster } from './client.ts'
-import { RetriableError } from './errors.ts'
+import { RetriableError, StateError } from './errors.ts'
+import { openMaintenance } from './maintenance.ts'
 import { committedOffsets, type CommittedOffset } from './offsets.ts'
 import type { InputRecord } from './record.ts'
 import { silentLogger } from './silent-logger.ts'
@@ -47,6 +48,10 @@ const committed = async (partition: number): Promise<CommittedOffset | undefined
   await cluster.disconnect()
   return offsets.get(input)
 }
+
+/** The message with which a partition is parked has this in it. */
+const parked = (stage: CopyStage, partition: number, text: string) =>
+  vi.waitFor(() => expect(stage.parked.get(partition)?.message).toContain(text), PATIENCE)
 
 const deleteUpTo = (offset: string) =>
   withAdmin(settings, async (admin) => {
@@ -169,22 +174,71 @@ describe('exactly once', () => {
 })
 
 describe('offsets', () => {
-  it('that the owner names win over those of the group', async () => {
+  it('that commit with the position of the state and differ from it park the partition, with both', async () => {
     await writer.write(20)
     const first = await start()
     await copied()
     await first.stop()
-    const seen: bigint[] = []
-    await start({
-      owner: (_, copying) => ({
-        restore: () => Promise.resolve(new Map([[input, 3n]])),
-        stage: (batch) => {
-          seen.push(batch.records[0]!.offset)
-          return copying.stage(batch)
-        },
+    const stage = await start({
+      repair: (partition) => `Repair ${partition}.`,
+      owner: (partition) => ({
+        restore: () => Promise.resolve(new Map([[input, partition === 0 ? 3n : 10n]])),
       }),
     })
-    await vi.waitFor(() => expect(seen).toEqual([3n, 3n]), PATIENCE)
+    await parked(
+      stage,
+      0,
+      `${input}/0: the state is at offset 3 and the offset of group ${settings.topicPrefix}copy-${tests}, which commits ` +
+        'with it, is 10: the state is not the latest, or the offset was changed. Repair 0.',
+    )
+    await writer.write(20)
+    await vi.waitFor(async () => expect(await committed(1)).toMatchObject({ offset: 20n }), PATIENCE)
+    expect(await committed(0)).toMatchObject({ offset: 10n })
+    expect([...stage.parked.keys()]).toEqual([0])
+    expect(stage.readiness()).toEqual([])
+  })
+
+  it('that are gone are no beginning: each partition is parked, and goes on from what is set', async () => {
+    await writer.write(20)
+    const first = await start()
+    await copied()
+    await first.stop()
+    const group = `${settings.topicPrefix}copy-${tests}`
+    await withAdmin(settings, (admin) => admin.deleteGroups([group]))
+    const stage = await start()
+    for (const partition of [0, 1]) {
+      await parked(
+        stage,
+        partition,
+        `\`weir offsets set --service copy-${tests} --topic ${input} --partition ${partition} --to <offset>\``,
+      )
+    }
+    expect(stage.readiness()).toEqual(['partition 0 is parked', 'partition 1 is parked'])
+    const maintenance = await openMaintenance({ settings, service: `copy-${tests}`, outputs: [] })
+    for (const partition of [0, 1]) {
+      const claim = await maintenance.claim(partition)
+      await claim.commit([], { [input]: 10n })
+      await claim.close()
+    }
+    await maintenance.close()
+    expect(stage.resume(0)).toEqual([0])
+    expect(stage.resume()).toContain(1)
+    await writer.write(20)
+    await copied()
+    await vi.waitFor(() => expect(stage.readiness()).toEqual([]), PATIENCE)
+    expect(stage.parked.size).toBe(0)
+  })
+
+  it('need nobody where nothing was read: a new stage, and an input that is added to an old one', async () => {
+    const more = new NumberWriter(settings, second)
+    await writer.write(20)
+    const first = await start()
+    await copied()
+    await first.stop()
+    await more.write(4)
+    await start({ inputs: [input, second] })
+    await vi.waitFor(async () => expect(await numbersOn(settings, output)).toHaveLength(24), PATIENCE)
+    await more.close()
   })
 
   it('are committed after trailing control markers, also when nothing else comes', async () => {
@@ -233,17 +287,23 @@ describe('offsets', () => {
     expect(restored).toEqual([undefined, undefined, 'window 7', 'window 7'])
   })
 
-  it('that the log does not have stop the partition at the start', async () => {
-    await writer.write(40)
+  it('that the log does not have park the partition at the start', async () => {
+    await writer.write(20)
+    const first = await start()
+    await copied()
+    await first.stop()
+    await writer.write(20)
     await deleteUpTo('15')
-    const stage = await start({
-      owner: () => ({ restore: () => Promise.resolve(new Map([[input, 12n]])) }),
-    })
-    await expect(stage.failed).rejects.toThrow(`${input}/0: position 12 is not in the log (15 to 20)`)
-    expect(stage.readiness()).toContain('partition 0 is stopped')
+    const stage = await start()
+    await parked(
+      stage,
+      0,
+      `${input}/0: position 10 is not in the log (15 to 20). Look at \`weir offsets show`,
+    )
+    await vi.waitFor(async () => expect(await committed(1)).toMatchObject({ offset: 20n }), PATIENCE)
   })
 
-  it('that the log loses while the partition is behind stop it', async () => {
+  it('that the log loses while the partition is behind park it', async () => {
     const resumed = Promise.withResolvers<undefined>()
     await writer.write(12, 700_000)
     const stage = await start({
@@ -259,7 +319,7 @@ describe('offsets', () => {
     await vi.waitFor(() => expect(stage.log.commits.length).toBe(6), PATIENCE)
     await deleteUpTo('5')
     resumed.resolve(undefined)
-    await expect(stage.failed).rejects.toThrow(`${input}/0: the log does not have offset 3`)
+    await parked(stage, 0, `${input}/0: the log does not have offset 3`)
     expect(await committed(0)).toMatchObject({ offset: 3n })
   })
 })
@@ -288,28 +348,73 @@ describe('errors', () => {
     expect(stage.readiness()).toEqual([])
   })
 
-  it('that nobody expected stop the partition at its position, loudly; the others go on', async () => {
+  it('that nobody expected park the partition at its position, loudly; the others go on', async () => {
+    let isPoisonous = true
     const isPoison = ({ value }: InputRecord) => value!.toString() === '6'
+    const events: string[] = []
     await writer.write(20)
     const stage = await start({
       batch: { recordsMax: 2, bytesMax: 1_000, lingerMs: 0 },
+      observer: { parked: ({ partition, error }) => void events.push(`${partition} ${error?.message}`) },
       owner: (_, copying) => ({
         stage: (batch) =>
-          batch.records.some(isPoison) ? Promise.reject(new TypeError('poison')) : copying.stage(batch),
+          isPoisonous && batch.records.some(isPoison)
+            ? Promise.reject(new TypeError('poison'))
+            : copying.stage(batch),
       }),
     })
-    await expect(stage.failed).rejects.toThrow('poison')
+    await parked(stage, 0, 'poison')
     await vi.waitFor(
       async () =>
         expect(await numbersOn(settings, output)).toEqual([0, 2, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19]),
       PATIENCE,
     )
     expect(await committed(0)).toMatchObject({ offset: 2n })
-    expect(stage.readiness()).toEqual(['partition 0 is stopped'])
+    expect(stage.readiness()).toEqual([])
     expect(stage.entered('fencing', 0)).toBe(1)
+    expect(stage.resume(0)).toEqual([0])
+    await vi.waitFor(() => expect(stage.entered('parked', 0)).toBe(2), PATIENCE)
+    isPoisonous = false
+    expect(stage.resume(0)).toEqual([0])
+    await copied()
+    expect(stage.resume()).toEqual([])
+    expect(events).toEqual(['0 poison', '0 poison', '0 undefined'])
   })
 
-  it('of a record that the output never takes stop the partition', async () => {
+  it('that pass are tried again by themselves', async () => {
+    let failures = 2
+    await writer.write(20)
+    const stage = await start({
+      parkedRetryMs: 50,
+      owner: () => ({
+        restore: () =>
+          failures-- > 0 ? Promise.reject(new StateError('not repaired yet')) : Promise.resolve(new Map()),
+      }),
+    })
+    await copied()
+    expect(stage.entered('parked')).toBe(2)
+    expect(stage.parked.size).toBe(0)
+  })
+
+  it('that nobody expected, in each partition again and again, end the stage; explained ones do not', async () => {
+    await writer.write(2)
+    const explained = await start({
+      parkedRetryMs: 20,
+      owner: () => ({ stage: () => Promise.reject(new StateError('a person must look')) }),
+    })
+    let hasFailed = false
+    explained.failed.catch(() => (hasFailed = true))
+    await vi.waitFor(() => expect(explained.entered('parked')).toBeGreaterThan(10), PATIENCE)
+    expect(hasFailed).toBe(false)
+    await explained.stop()
+    const stage = await start({
+      parkedRetryMs: 20,
+      owner: () => ({ stage: () => Promise.reject(new TypeError('out of order')) }),
+    })
+    await expect(stage.failed).rejects.toThrow('no partition of this process can work')
+  })
+
+  it('of a record that the output never takes park the partition', async () => {
     const small = (await createTopics(settings, [`small-${tests}`], { 'max.message.bytes': '100' }))[0]!
     await writer.write(2)
     const stage = await start({
@@ -321,8 +426,8 @@ describe('errors', () => {
         }),
       }),
     })
-    await expect(stage.failed).rejects.toThrow('the transaction: MESSAGE_TOO_LARGE')
-    expect(await committed(0)).toBeUndefined()
+    await parked(stage, 0, 'the transaction: MESSAGE_TOO_LARGE')
+    expect(await committed(0)).toMatchObject({ offset: 0n })
   })
 
   it('while closing do not hide what went wrong before', async () => {
@@ -333,14 +438,14 @@ describe('errors', () => {
         close: () => Promise.reject(new Error('cannot close')),
       }),
     })
-    await expect(stage.failed).rejects.toThrow('poison')
+    await parked(stage, 0, 'poison')
   })
 })
 
 describe('topics', () => {
   it('that are missing are named', async () => {
     await expect(start({ inputs: [input, 'nowhere'] })).rejects.toThrow(
-      /one of the topics .*nowhere does not exist: create the topics first/,
+      /one of the topics .*nowhere.* does not exist: create the topics first/,
     )
   })
 

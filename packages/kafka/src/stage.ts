@@ -1,10 +1,11 @@
 import { kafkaClient, kafkaCluster } from './client.ts'
 import { connectTo } from './connect-to.ts'
+import { isExplained } from './errors.ts'
 import { Fetcher } from './fetcher.ts'
 import { disconnectNow } from './internals.ts'
 import { Membership } from './membership.ts'
 import { partitionsOf } from './offsets.ts'
-import { PartitionRun } from './partition-run.ts'
+import { PartitionRun, type Parked } from './partition-run.ts'
 import type { PartitionState, StageOptions } from './stage-options.ts'
 import { requirePartitions, TopicWatch } from './topic-watch.ts'
 
@@ -16,10 +17,14 @@ export interface Stage {
   /** Why it is not ready: not joined yet, or the partitions that still restore. */
   readiness(): readonly string[]
   readonly partitions: ReadonlyMap<number, PartitionState>
+  /** Why partitions cannot go on: each is tried again every minute, and the others work. */
+  readonly parked: ReadonlyMap<number, Error>
+  /** Tries parked partitions again now: one, or all. Returns which. */
+  resume(partition?: number): readonly number[]
   /**
-   * Rejects when a partition has stopped (a `StateError`, an `OffsetOutOfRangeError`, or what nobody expected), when
-   * the topics are no longer what they were, or when the group refuses the member. The other partitions go on until
-   * `stop`.
+   * Rejects with what concerns every partition: the brokers or the group refuse this process, the topics are no longer
+   * what they were, or all its partitions fail, again and again, for reasons that nobody expected. The partitions that
+   * work go on until `stop`.
    */
   readonly failed: Promise<never>
   /** Lets running transactions end, leaves the group, disconnects. */
@@ -31,6 +36,7 @@ export const startStage = async (options: StageOptions): Promise<Stage> => {
   const { settings, logger, service, inputs, stateTopic } = options
   const client = { settings, logger, clientId: `weir-${service}` }
   const topics = stateTopic === undefined ? inputs : [...inputs, stateTopic]
+  const known = [...topics, options.startsTopic]
   const groupId = `${settings.topicPrefix}${service}`
   const clusters = {
     membership: kafkaCluster({
@@ -43,7 +49,7 @@ export const startStage = async (options: StageOptions): Promise<Stage> => {
   }
   const disconnectAll = () => Promise.allSettled(Object.values(clusters).map(disconnectNow))
   try {
-    await Promise.all(Object.values(clusters).map((cluster) => connectTo(cluster, topics, logger)))
+    await Promise.all(Object.values(clusters).map((cluster) => connectTo(cluster, known, logger)))
     requirePartitions(clusters.queries, topics, settings.topicPartitions)
   } catch (error) {
     await disconnectAll()
@@ -60,6 +66,11 @@ export const startStage = async (options: StageOptions): Promise<Stage> => {
   const onFatal = (error: Error): void => {
     failure.reject(error)
   }
+  const owned = () => [...runs].filter(([, run]) => !run.isOver)
+  const onParked = (): void => {
+    const error = hopelessness(owned().map(([, { parked }]) => parked))
+    if (error !== undefined) failure.reject(error)
+  }
   const onAssigned = (assigned: ReadonlySet<number>): void => {
     for (const [partition, run] of runs) {
       if (!assigned.has(partition)) void run.release()
@@ -68,7 +79,7 @@ export const startStage = async (options: StageOptions): Promise<Stage> => {
       const before = runs.get(partition)
       if (before !== undefined && !before.isOver) continue
       const run = new PartitionRun({
-        ...{ stage: options, partition, groupId, kafka, fetcher, membership, onFatal },
+        ...{ stage: options, partition, groupId, kafka, fetcher, membership, onFatal, onParked },
         cluster: clusters.queries,
         after: before?.done ?? Promise.resolve(),
       })
@@ -96,10 +107,26 @@ export const startStage = async (options: StageOptions): Promise<Stage> => {
     get partitions() {
       return new Map([...runs].map(([partition, run]) => [partition, run.state]))
     },
+    get parked() {
+      const parked = owned().flatMap(([partition, run]) =>
+        run.parked === undefined ? [] : [[partition, run.parked.error] as const],
+      )
+      return new Map(parked)
+    },
+    resume: (partition) => {
+      const found = owned().filter(([number, run]) => run.parked && number === (partition ?? number))
+      for (const [, run] of found) run.resume()
+      return found.map(([number]) => number)
+    },
     readiness: () => {
       if (!membership.joined) return ['has not joined its consumer group yet']
+      const all = owned()
+      const parked = all.filter(([, run]) => run.parked !== undefined)
+      if (all.length > 0 && parked.length === all.length) {
+        return parked.map(([partition]) => `partition ${partition} is parked`)
+      }
       return [...runs]
-        .filter(([, { state }]) => state !== 'running')
+        .filter(([, { state, parked }]) => state !== 'running' && parked === undefined)
         .map(([partition, { state }]) => `partition ${partition} is ${state}`)
     },
     stop: async () => {
@@ -110,6 +137,17 @@ export const startStage = async (options: StageOptions): Promise<Stage> => {
       await disconnectAll()
     },
   }
+}
+
+/** Tries of each partition, a minute apart, until a new process is the better one. */
+const ATTEMPTS_MAX = 3
+
+/** Why a process with these partitions should be replaced: not one works, and no known cause is outside of it. */
+const hopelessness = (all: readonly (Parked | undefined)[]): Error | undefined => {
+  const isHopeless = (one: Parked | undefined): boolean =>
+    one !== undefined && one.attempts >= ATTEMPTS_MAX && !isExplained(one.error)
+  if (!all.every(isHopeless)) return undefined
+  return new Error('no partition of this process can work', { cause: all[0]?.error })
 }
 
 const QUERY_MS_MAX = 5_000

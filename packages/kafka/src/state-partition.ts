@@ -2,6 +2,7 @@ import { OffsetOutOfRangeError } from './errors.ts'
 import type { Cluster } from './internals.ts'
 import type { StatePartition } from './owner.ts'
 import { logRange } from './offsets.ts'
+import { topicIdOf } from './topic-id.ts'
 import { readPartition } from './partition-reader.ts'
 import type { InputRecord } from './record.ts'
 
@@ -20,9 +21,11 @@ export const openStatePartition = async (options: {
 }): Promise<StatePartition> => {
   const { cluster, topic, partition, barrierOffset, signal } = options
   const { start: logStartOffset } = await logRange(cluster, topic, partition)
+  const topicId = await topicIdOf(cluster, topic)
   const end = barrierOffset + 1n
   return {
     topic,
+    topicId,
     logStartOffset,
     barrierOffset,
     first: async (from) => {

@@ -32,7 +32,6 @@ export interface Answer<T> {
 const WRITE_TXN_MARKERS = { name: 'WriteTxnMarkers', key: 27, version: 1 } as const
 const DESCRIBE_PRODUCERS = { name: 'DescribeProducers', key: 61, version: 0 } as const
 const DESCRIBE_TRANSACTIONS = { name: 'DescribeTransactions', key: 65, version: 0 } as const
-type Api = typeof WRITE_TXN_MARKERS | typeof DESCRIBE_PRODUCERS | typeof DESCRIBE_TRANSACTIONS
 
 /** False: an older broker (before 2.8), which has not all of these requests. */
 export const hasTransactionApis = ({ versions }: Broker): boolean =>
@@ -45,9 +44,10 @@ const encoder = (): Encoder => new EncoderClass()
 const tagged = (fields: Encoder): Encoder => fields.writeUVarInt(0)
 const array = (target: Encoder, values: readonly Encoder[]): Encoder =>
   target.writeUVarIntArray(values, 'object')
-const ask = <T>(
+/** Sends a request in the encoding with compact lengths and tagged fields. */
+export const ask = <T>(
   broker: Broker,
-  { name, key, version }: Api,
+  { name, key, version }: { readonly name: string; readonly key: number; readonly version: number },
   body: (start: Encoder) => Encoder,
   read: (decoder: Decoder) => T,
 ): Promise<T> =>

@@ -20,6 +20,7 @@ export {
   encodePosition,
   encodeTombstone,
   isPositionKey,
+  parsePosition,
   StateRecordError,
   type Position,
   type StateRecord,

@@ -109,6 +109,7 @@ export class StagedKeys {
         effectiveTime: this.#effectiveTime,
         rotations: position.rotations + expired.buckets.length,
         partitions,
+        ...(position.repairs !== undefined && { repairs: position.repairs }),
       },
       chunks: this.#chunks(`${topic}@${first}`),
       merge: isGone ? undefined : merge,

@@ -12,6 +12,8 @@ export interface Position {
   readonly rotations: number
   /** Over how many partitions the keys are spread; a position of an earlier version does not say it. */
   readonly partitions?: number
+  /** How often the state was repaired; a checkpoint from before the last time is of no use. */
+  readonly repairs?: number
   /** Present while the keys are being moved to so many partitions: nobody may go on from here. */
   readonly becoming?: number
 }
@@ -146,12 +148,13 @@ const decodeChunk = (key: Buffer, value: Buffer): StateRecord => {
 /** Throws a `StateRecordError`. */
 export const parsePosition = (text: string): Position => {
   const stored = tryJson(text)
-  const { format, next, effectiveTime, rotations, partitions, becoming } = stored ?? {}
+  const { format, next, effectiveTime, rotations, partitions, repairs, becoming } = stored ?? {}
   if (
     format !== POSITION_FORMAT ||
     typeof effectiveTime !== 'number' ||
     typeof rotations !== 'number' ||
     !isCountOrAbsent(partitions) ||
+    !isCountOrAbsent(repairs) ||
     !isCountOrAbsent(becoming) ||
     !Object.values(next ?? {}).every((offset) => /^\d+$/.test(offset))
   ) {
@@ -161,6 +164,7 @@ export const parsePosition = (text: string): Position => {
   return {
     ...{ next: Object.fromEntries(offsets) as Record<string, bigint>, effectiveTime, rotations },
     ...(partitions !== undefined && { partitions }),
+    ...(repairs !== undefined && { repairs }),
     ...(becoming !== undefined && { becoming }),
   }
 }

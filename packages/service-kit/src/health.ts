@@ -1,4 +1,4 @@
-import { createServer } from 'node:http'
+import { createServer, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Metrics } from './metrics.ts'
 
@@ -31,6 +31,10 @@ export interface RouteAnswer {
 /** Further answers of the same server, by method and path, as `POST /simulator/generate`; they must not reject. */
 export type Routes = Readonly<Record<string, (query: URLSearchParams) => Promise<RouteAnswer>>>
 
+/** Asked from this machine. */
+export const isLocal = ({ socket }: IncomingMessage): boolean =>
+  /^(::ffff:)?127\.|^::1$/.test(socket.remoteAddress ?? '')
+
 /** Serves `/livez`, `/readyz` and `/metrics`. Rejects with the code EADDRINUSE when the port is taken. */
 export const startProbeServer = async (options: {
   readonly port: number
@@ -38,6 +42,8 @@ export const startProbeServer = async (options: {
   readonly readiness: Readiness
   readonly metrics: Metrics
   readonly routes?: Routes
+  /** Only for whoever asks from this machine. */
+  readonly localRoutes?: Routes
   /** For `/readyz`. */
   readonly parked?: () => readonly string[]
 }): Promise<ProbeServer> => {
@@ -56,8 +62,11 @@ export const startProbeServer = async (options: {
       )
     } else {
       const [path, query] = (request.url ?? '').split('?')
-      const route = options.routes?.[`${request.method} ${path}`]
+      const name = `${request.method} ${path}`
+      const localRoute = options.localRoutes?.[name]
+      const route = options.routes?.[name] ?? localRoute
       if (route === undefined) reply(404, '{"error":"not found"}')
+      else if (route === localRoute && !isLocal(request)) reply(403, '{"error":"ask from this machine"}')
       else {
         void route(new URLSearchParams(query)).then(({ status, body }) => {
           reply(status, JSON.stringify(body))

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { isolatedKafka } from '@weir/testkit'
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
-import { Deployment, webhook } from './testing/deployment.ts'
+import { Deployment, parkedWith, webhook } from './testing/deployment.ts'
 
 let deployment: Deployment
 
@@ -77,7 +77,7 @@ it('stops at a damaged chunk, says where it is, and does not pass it over at the
   )
   for (let start = 0; start < 2; start++) {
     const service = await deployment.start()
-    await expect(service.failed).rejects.toThrow(message)
+    await parkedWith(service, message)
     await deployment.stop()
   }
 }, 90_000)
@@ -96,7 +96,8 @@ it('stops where the state has an identity and no position, and never begins anew
       await other.send({ key: key!, value, headers }, other.topics.seen, partition)
     }
     const service = await other.start()
-    await expect(service.failed).rejects.toThrow(
+    await parkedWith(
+      service,
       /has an identity and no position\. Stop dedup and run `weir dedup rebuild-state --partition \d`\./,
     )
     await other.send(webhook('call-0'))

@@ -14,8 +14,8 @@ export const layoutFault = ({ partitions, becoming }: Position, configured: numb
 }
 
 /** The position is the last record of each transaction: more is read only after other things were written. */
-const FIRST_LOOK_OFFSETS = 64n
-const LOOK_FACTOR = 32n
+export const FIRST_LOOK_OFFSETS = 64n
+export const LOOK_FACTOR = 32n
 
 /**
  * Rejects with a `StateError` when another partition's keys are of another partition count: a partition without a
@@ -51,7 +51,7 @@ export const requireSameLayout = async (settings: KafkaSettings, topic: string):
 }
 
 /** A damaged one is its owner's to find. */
-const positionOf = (record: InputRecord): Position | undefined => {
+export const positionOf = (record: InputRecord): Position | undefined => {
   if (!isPositionKey(record.key)) return undefined
   try {
     const decoded = decodeStateRecord(record)

@@ -1,16 +1,18 @@
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
-import { mkdirSync } from 'node:fs'
+import { mkdirSync, rmSync } from 'node:fs'
 import type { TopicNames } from '@weir/contracts'
 import { StateError, type RestoreContext, type StatePartition } from '@weir/kafka'
 import {
   openKeyStore,
+  parsePosition,
   SeenKeys,
   type KeyStore,
   type KeyStoreOptions,
   type SeenKeysOptions,
 } from '@weir/seen-keys'
 import { failpoint, type Logger } from '@weir/service-kit'
+import { checkpointFault, lastPosition } from './checkpoint-check.ts'
 import type { DedupMetrics } from './dedup-metrics.ts'
 import { layoutFault } from './layout.ts'
 import { StateReading } from './state-reading.ts'
@@ -48,7 +50,7 @@ export const restoreState = async (
   const { partition } = context
   const state = context.state!
   const startedAt = performance.now()
-  const known = await identityOf(options, context, state)
+  const known = await identityOf(partition, state)
   const identity = known ?? randomUUID()
   const store = await openStore(options, context, state, identity)
   try {
@@ -68,8 +70,8 @@ export const restoreState = async (
   }
 }
 
-const REPAIR = 'Stop dedup and run `weir dedup rebuild-state --partition'
-const repair = (partition: number): string => `${REPAIR} ${partition}\`.`
+export const repairSentence = (partition: number): string =>
+  `Stop dedup and run \`weir dedup rebuild-state --partition ${partition}\`.`
 
 const requirePosition = (
   { topic }: StatePartition,
@@ -77,55 +79,67 @@ const requirePosition = (
   { position, partitions }: SeenKeys,
 ): void => {
   if (Object.keys(position.next).length === 0) {
-    throw new StateError(`${topic}/${partition} has an identity and no position. ${repair(partition)}`)
+    throw new StateError(
+      `${topic}/${partition} has an identity and no position. ${repairSentence(partition)}`,
+    )
   }
   const fault = layoutFault(position, partitions)
   if (fault !== undefined) throw new StateError(`${topic}/${partition} ${fault}`)
 }
 
 /** undefined: the partition is new. */
-const identityOf = async (
-  { topics }: RestoreOptions,
-  context: RestoreContext,
-  state: StatePartition,
-): Promise<string | undefined> => {
-  const { partition } = context
+const identityOf = async (partition: number, state: StatePartition): Promise<string | undefined> => {
   const first = await state.first(state.logStartOffset)
-  if (first === undefined) {
-    if (context.committed(topics.received) === undefined) return undefined
-    throw new StateError(
-      `${state.topic}/${partition} is empty and the group has committed offsets: the state was deleted. ` +
-        repair(partition),
-    )
-  }
+  if (first === undefined) return undefined
   const [record] = new StateReading().decode([first])
   if (record?.kind === 'identity') return record.identity
   throw new StateError(
-    `${state.topic}/${partition} does not begin with its identity: its records were deleted. ` + REPAIR,
+    `${state.topic}/${partition} does not begin with its identity: its records were deleted. ` +
+      repairSentence(partition),
   )
 }
 
 const openStore = async (
-  { store: options, stateDir, logger }: RestoreOptions,
-  { partition, clusterId }: RestoreContext,
-  { topic, logStartOffset, barrierOffset }: StatePartition,
+  options: RestoreOptions,
+  context: RestoreContext,
+  state: StatePartition,
   identity: string,
 ): Promise<KeyStore> => {
-  const folder = join(stateDir, `partition-${partition}`)
+  const folder = join(options.stateDir, `partition-${context.partition}`)
   mkdirSync(folder, { recursive: true })
+  const last = await lastPosition(state)
+  const open = () => openKeyStoreOf(options, context, state, { folder, identity })
+  const store = await open()
+  const held = store.position === '' ? undefined : parsePosition(store.position)
+  const isEmpty = held === undefined && store.stateOffset === state.logStartOffset
+  const fault = isEmpty ? undefined : checkpointFault(held, store.stateOffset, last)
+  if (fault === undefined) return store
+  await store.close()
+  rmSync(folder, { recursive: true, force: true })
+  mkdirSync(folder, { recursive: true })
+  reportDiscarded(options, context, fault)
+  return open()
+}
+
+const reportDiscarded = ({ logger }: RestoreOptions, { partition }: RestoreContext, reason: string): void => {
+  logger.warn({ partition, reason }, 'the checkpoint is discarded, restoring from the state topic')
+}
+
+const openKeyStoreOf = async (
+  options: RestoreOptions,
+  context: RestoreContext,
+  { topic, topicId, logStartOffset, barrierOffset }: StatePartition,
+  { folder, identity }: { readonly folder: string; readonly identity: string },
+): Promise<KeyStore> => {
+  const { partition, clusterId } = context
   const { store, discarded } = await openKeyStore({
-    ...options,
+    ...options.store,
     folder,
-    whose: { clusterId, topic, partition, identity },
+    whose: { clusterId, topic: topicId === '' ? topic : `${topic} ${topicId}`, partition, identity },
     logStart: logStartOffset,
     barrier: barrierOffset,
   })
-  if (discarded !== undefined) {
-    logger.warn(
-      { partition, reason: discarded },
-      'the checkpoint is discarded, restoring from the state topic',
-    )
-  }
+  if (discarded !== undefined) reportDiscarded(options, context, discarded)
   return store
 }
 
@@ -160,7 +174,7 @@ const readState = async (
   const damaged = reading.firstDamaged
   if (damaged !== undefined) {
     throw new StateError(
-      `${topic}/${partition}, offset ${damaged.offset}: ${damaged.message}. ${repair(partition)}`,
+      `${topic}/${partition}, offset ${damaged.offset}: ${damaged.message}. ${repairSentence(partition)}`,
     )
   }
   return records

@@ -1,11 +1,12 @@
 import { startConsumer } from '@weir/consumer'
-import { parseDeadLetterKeys } from '@weir/contracts'
+import { parseDeadLetterKeys, STAGE_TOPICS } from '@weir/contracts'
 import { FolderLockedError, lockFolder, StoreMemory } from '@weir/seen-keys'
 import { ConfigError, type Service, type ServiceDeps } from '@weir/service-kit'
 import { FRESH_KEYS_MAX, filterErrorRateEach, SETTINGS, type DedupConfig } from './config.ts'
 import { dedupMetrics } from './dedup-metrics.ts'
 import { DedupOwner } from './dedup-owner.ts'
 import { requireSameLayout } from './layout.ts'
+import { repairSentence } from './restore-state.ts'
 
 export const start = (config: DedupConfig, deps: ServiceDeps): Promise<Service> =>
   startConsumer(
@@ -13,9 +14,8 @@ export const start = (config: DedupConfig, deps: ServiceDeps): Promise<Service> 
       service: 'dedup',
       config,
       settings: SETTINGS,
-      inputs: ['received', 'dedupReplay'],
-      state: 'seen',
-      outputs: ['unique', 'stats', 'duplicates', 'dedupDlq'],
+      ...STAGE_TOPICS.dedup,
+      repair: repairSentence,
       open: (topics) => {
         const unlock = lock(config.stateDir)
         const owner = {

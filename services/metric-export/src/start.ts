@@ -1,4 +1,5 @@
 import { startConsumer } from '@weir/consumer'
+import { STAGE_TOPICS } from '@weir/contracts'
 import type { Service, ServiceDeps } from '@weir/service-kit'
 import { SETTINGS, type MetricExportConfig } from './config.ts'
 import { writePoints } from './influx.ts'
@@ -10,8 +11,7 @@ export const start = (config: MetricExportConfig, deps: ServiceDeps): Promise<Se
       service: 'metric-export',
       config,
       settings: SETTINGS,
-      inputs: ['stats'],
-      outputs: [],
+      ...STAGE_TOPICS['metric-export'],
       open: ({ stats: topic }) => {
         const { logger, metrics } = deps
         const help = 'Webhooks by what dedup decided, read since the start of this process.'

@@ -1,5 +1,5 @@
-import { parseDeadLetterKeys, topicNames } from '@weir/contracts'
-import { massFailureAlarm, MassFailureGuard, startConsumer } from '@weir/consumer'
+import { parseDeadLetterKeys, STAGE_TOPICS, topicNames } from '@weir/contracts'
+import { massFailureAlarm, MassFailureGuard, stageObserver, startConsumer } from '@weir/consumer'
 import { openEventWriter, RegistryError, type EventWriter } from '@weir/event-codec'
 import { RetriableError, startStage } from '@weir/kafka'
 import { Closers, ConfigError, type Service, type ServiceDeps } from '@weir/service-kit'
@@ -36,8 +36,7 @@ export const start = async (config: NormalizerConfig, deps: ServiceDeps): Promis
         service: 'normalizer',
         config,
         settings: SETTINGS,
-        inputs: ['unique', 'normalizerReplay'],
-        outputs: ['normalized', 'normalizerDlq', 'shapes', 'schemasObserved', 'schemasApproved'],
+        ...STAGE_TOPICS.normalizer,
         open: () => {
           const metrics = normalizerMetrics(deps.metrics)
           const alarm = massFailureAlarm('normalizer', deps)
@@ -60,6 +59,7 @@ export const start = async (config: NormalizerConfig, deps: ServiceDeps): Promis
     )
     closers.add(() => consumer.stop())
     const versions = await startSchemaVersions(config, deps, closers)
+    consumer.partitions.add(SCHEMAS, versions)
     const failed = Promise.race([consumer.failed, versions.failed])
     failed.catch(() => undefined)
     return { stop: () => closers.close(), failed, readiness: consumer.readiness, parked: consumer.parked }
@@ -96,6 +96,8 @@ const sharedWriter = (config: NormalizerConfig, topic: string): (() => Promise<E
   }
 }
 
+/** Of its group, transactional ids and metrics. */
+const SCHEMAS = 'normalizer-schemas'
 const SCHEMAS_LINGER_MS = 500
 const SCHEMAS_BATCH = { recordsMax: 2_000, bytesMax: 8_388_608, lingerMs: SCHEMAS_LINGER_MS }
 
@@ -109,13 +111,15 @@ const startSchemaVersions = async (config: NormalizerConfig, deps: ServiceDeps, 
       : new DatadogGauges({ apiKey, url, host, logger, intervalMs: datadogIntervalSecs * 1_000 })
   if (datadog) closers.add(() => datadog.close())
   const metrics = schemaMetrics(deps.metrics)
+  const inputs = [topics.shapes]
   const stage = await startStage({
     // Its topics have one partition each, whatever the others have.
     settings: { ...config, topicPartitions: 1 },
-    ...{ logger, service: 'normalizer-schemas', batch: SCHEMAS_BATCH },
-    inputs: [topics.shapes],
+    ...{ logger, service: SCHEMAS, batch: SCHEMAS_BATCH, observer: stageObserver(SCHEMAS, inputs, deps) },
+    inputs,
     outputs: [],
     stateTopic: topics.schemasObserved,
+    startsTopic: topics.starts,
     openOwner: () =>
       Promise.resolve(
         new SchemaVersionsOwner({ topics, metrics, onAdoption: (adoption) => datadog?.set(adoption) }),

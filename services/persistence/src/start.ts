@@ -1,5 +1,5 @@
 import { massFailureAlarm, MassFailureGuard, startConsumer } from '@weir/consumer'
-import { parseDeadLetterKeys } from '@weir/contracts'
+import { parseDeadLetterKeys, STAGE_TOPICS } from '@weir/contracts'
 import { EventReader } from '@weir/event-codec'
 import type { Service, ServiceDeps } from '@weir/service-kit'
 import { SETTINGS, type PersistenceConfig } from './config.ts'
@@ -14,8 +14,8 @@ export const start = (config: PersistenceConfig, deps: ServiceDeps): Promise<Ser
       service: 'persistence',
       config,
       settings: SETTINGS,
-      inputs: ['normalized', 'persistenceReplay'],
-      outputs: config.nullFill ? ['persistenceDlq', 'schemasObserved'] : ['persistenceDlq'],
+      inputs: STAGE_TOPICS.persistence.inputs,
+      outputs: config.nullFill ? STAGE_TOPICS.persistence.outputs : ['persistenceDlq'],
       open: (topics) => {
         const reader = new EventReader(config)
         const sink = new PostgresSink(config)

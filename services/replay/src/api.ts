@@ -1,7 +1,8 @@
 import { createHash, randomUUID, timingSafeEqual } from 'node:crypto'
 import { Readable } from 'node:stream'
 import type { DeadLetterKeys } from '@weir/contracts'
-import { readinessAnswer, type Metrics, type Readiness } from '@weir/service-kit'
+import type { PartitionList } from '@weir/consumer'
+import { isLocal, readinessAnswer, type Metrics, type Readiness } from '@weir/service-kit'
 import fastify, { type FastifyInstance, type FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import { describeLetter, EXPORT_FORMATS, exportLetter, hexPreview, letterBody } from './export-letter.ts'
@@ -28,6 +29,7 @@ export interface ApiOptions {
   readonly keys: DeadLetterKeys | undefined
   readonly send: (command: Command, id: string) => Promise<void>
   readonly readiness: Readiness
+  readonly partitions: PartitionList
   readonly metrics: Metrics
 }
 
@@ -88,7 +90,7 @@ const parsed = <T>(schema: z.ZodType<T>, value: unknown): T => {
 
 /** The HTTP side: listing, showing, exporting, jobs. Listens on nothing yet. */
 export const buildApi = (options: ApiOptions): FastifyInstance => {
-  const { tokens, state, readiness, metrics } = options
+  const { tokens, state, readiness, metrics, partitions } = options
   const app = fastify({ logger: false, bodyLimit: BODY_BYTES_MAX, forceCloseConnections: true })
   app.setErrorHandler(async (error: Error & { statusCode?: number }, _request, reply) => {
     const status = error.statusCode ?? 503
@@ -106,12 +108,23 @@ export const buildApi = (options: ApiOptions): FastifyInstance => {
   })
   app.get('/livez', () => ({ status: 'live' }))
   app.get('/readyz', (_request, reply) => {
-    const { status, body } = readinessAnswer(readiness)
+    const { status, body } = readinessAnswer(readiness, partitions.parked())
     return reply.code(status).type('application/json').send(body)
   })
   app.get('/metrics', async (_request, reply) =>
     reply.type(metrics.registry.contentType).send(await metrics.registry.metrics()),
   )
+  for (const [name, answer] of Object.entries(partitions.routes)) {
+    const [method, url] = name.split(' ') as [string, string]
+    app.route({
+      ...{ method, url },
+      handler: async (request, reply) => {
+        if (!isLocal(request.raw)) return reply.code(403).send({ error: 'Ask from this machine' })
+        const { status, body } = await answer(new URLSearchParams(request.query as Record<string, string>))
+        return reply.code(status).send(body)
+      },
+    })
+  }
   void app.register((v1, _options, done) => {
     v1.decorateRequest('holder', '')
     v1.addHook('onRequest', async (request, reply) => {

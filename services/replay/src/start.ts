@@ -1,5 +1,5 @@
 import { parseDeadLetterKeys, TOPIC_SPECS, topicNames, type TopicRole } from '@weir/contracts'
-import { failpointsOf } from '@weir/consumer'
+import { failpointsOf, PartitionList, stageObserver } from '@weir/consumer'
 import { EventReader } from '@weir/event-codec'
 import { checkTopics, openLanes, startStage, waitForBrokers } from '@weir/kafka'
 import { Closers, ConfigError, describeSettings, type Service, type ServiceDeps } from '@weir/service-kit'
@@ -21,6 +21,7 @@ const OUTPUTS: readonly TopicRole[] = ['replayCommands', ...Object.values(STAGES
 const ROLES: readonly TopicRole[] = [
   ...OUTPUTS,
   'replayState',
+  'starts',
   ...Object.values(STAGES).map(({ letters }) => letters),
 ]
 
@@ -44,13 +45,16 @@ export const start = async (config: ReplayConfig, { logger, metrics }: ServiceDe
     closers.add(() => Promise.all([jobLetters.close(), letters.close(), state.close(), commands.close()]))
     const { bodyHashKey, topicPartitions: partitions } = config
     const owner = { topics, partitions, keys, bodyHashKey, sources, logger, letters: jobLetters }
+    const inputs = [topics.replayCommands]
     const stage = await startStage({
       // Its topics have one partition each, whatever the others have.
       settings: { ...config, topicPartitions: 1 },
       ...{ logger, service: 'replay', batch: BATCH },
-      inputs: [topics.replayCommands],
+      inputs,
+      observer: stageObserver('replay', inputs, { logger, metrics }),
       outputs: OUTPUTS.map((role) => topics[role]),
       stateTopic: topics.replayState,
+      startsTopic: topics.starts,
       ...failpointsOf('replay'),
       openOwner: () =>
         Promise.resolve(
@@ -63,6 +67,8 @@ export const start = async (config: ReplayConfig, { logger, metrics }: ServiceDe
         ),
     })
     closers.add(() => stage.stop())
+    const list = new PartitionList()
+    list.add('replay', stage)
     const lanes = await openLanes({
       settings: { ...config, topicPartitions: 1 },
       ...{ logger, topic: topics.replayCommands, lingerMs: 0, deadlineMs: COMMAND_MS_MAX },
@@ -73,11 +79,17 @@ export const start = async (config: ReplayConfig, { logger, metrics }: ServiceDe
       ...{ tokens: config.tokens, letters, state, commands, keys, metrics },
       send: (command, id) => lanes.send(0, { key: Buffer.from(id), value: encodeJson(command), headers: {} }),
       readiness: () => stage.readiness(),
+      partitions: list,
     })
     await app.listen({ host: config.host, port: config.port })
     closers.add(() => app.close())
     logger.info({ address: app.server.address() }, 'listening')
-    return { stop: () => closers.close(), failed: stage.failed, readiness: () => stage.readiness() }
+    return {
+      stop: () => closers.close(),
+      failed: stage.failed,
+      readiness: () => stage.readiness(),
+      parked: () => list.parked(),
+    }
   } catch (error) {
     await closers.close()
     throw error

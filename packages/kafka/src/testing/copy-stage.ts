@@ -5,7 +5,7 @@ import type { KafkaSettings } from '../settings.ts'
 import { silentLogger } from '../silent-logger.ts'
 import type { PartitionState, StageObserver, StageOptions } from '../stage-options.ts'
 import { startStage, type Stage } from '../stage.ts'
-import { readAll } from './topics.ts'
+import { readAll, startsTopicOf } from './topics.ts'
 
 /** What happened to a stage, in order; `partitions` per partition. */
 export interface CopyLog {
@@ -43,11 +43,15 @@ export const startCopyStage = async (options: CopyOptions): Promise<CopyStage> =
       log.states.push(event)
       rest.observer?.partition?.(event)
     },
+    parked: (event) => {
+      rest.observer?.parked?.(event)
+    },
     committed: ({ partition, records, outputs }) => {
       if (records > 0) log.commits.push({ partition, records, outputs })
     },
   }
   const stage = await startStage({
+    startsTopic: startsTopicOf(rest.settings),
     ...{ logger: silentLogger, service: 'copy', batch: { recordsMax: 50, bytesMax: 1_000_000, lingerMs: 5 } },
     ...rest,
     ...{ outputs: [output], observer },
@@ -63,8 +67,12 @@ export const startCopyStage = async (options: CopyOptions): Promise<CopyStage> =
   return {
     failed: stage.failed,
     readiness: () => stage.readiness(),
+    resume: (partition) => stage.resume(partition),
     get partitions() {
       return stage.partitions
+    },
+    get parked() {
+      return stage.parked
     },
     stop: () => stage.stop(),
     log,

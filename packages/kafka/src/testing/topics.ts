@@ -19,6 +19,9 @@ export const withAdmin = async <T>(
   }
 }
 
+/** Where stages of these settings note that they have begun. */
+export const startsTopicOf = ({ topicPrefix }: KafkaSettings): string => `${topicPrefix}started`
+
 /** Creates topics with the prefix of `settings`, resolves to their full names once each partition has a leader. */
 export const createTopics = async (
   settings: KafkaSettings,
@@ -30,13 +33,16 @@ export const createTopics = async (
   await withAdmin(settings, async (admin) => {
     await admin.createTopics({
       waitForLeaders: false,
-      topics: topics.map((topic) => ({
-        topic,
-        numPartitions: partitions,
-        configEntries: Object.entries(config).map(([name, value]) => ({ name, value })),
-      })),
+      topics: [
+        { topic: startsTopicOf(settings), numPartitions: settings.topicPartitions },
+        ...topics.map((topic) => ({
+          topic,
+          numPartitions: partitions,
+          configEntries: Object.entries(config).map(([name, value]) => ({ name, value })),
+        })),
+      ],
     })
-    await untilLed(admin, topics)
+    await untilLed(admin, [startsTopicOf(settings), ...topics])
   })
   return topics
 }

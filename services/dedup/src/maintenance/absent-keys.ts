@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Claim, Maintenance } from '@weir/kafka'
+import type { Claim, InputRecord, Maintenance } from '@weir/kafka'
 import {
   CHUNK_KEYS_MAX,
   encodeChunk,
@@ -13,7 +13,8 @@ import {
 } from '@weir/seen-keys'
 import { FRESH_KEYS_MAX } from '../config.ts'
 import { StateReading } from '../state-reading.ts'
-import type { DurableKey } from './durable-keys.ts'
+import { inputKeyOf, type DurableKey } from './durable-keys.ts'
+import type { InputPlan } from './repair-plan.ts'
 
 const FILTER_BYTES_MAX = 268_435_456
 const FILTER_ERROR_RATE = 0.001
@@ -31,15 +32,24 @@ interface Target {
   readonly lost: ReadonlySet<string>
 }
 
+/** Inputs that nobody has decided about. */
+interface Undecided {
+  readonly topic: string
+  readonly undecided: number
+  /** The first that is skipped. */
+  readonly from: bigint
+}
+
 /**
  * Writes chunks of the keys that a state partition does not have, into the bucket of its effective time: they are held
  * for a whole window from there, never too short. Looks them up in a store of its own in the folder for temporary
- * files. Returns how many there were.
+ * files. Returns how many there were, and which skipped inputs even then have no key.
  */
 export const addAbsentKeys = async (
   target: Target,
   read: (onKeys: (keys: readonly DurableKey[]) => Promise<void>) => Promise<void>,
-): Promise<number> => {
+  plans: readonly Pick<InputPlan, 'topic' | 'skipped'>[],
+): Promise<{ readonly added: number; readonly undecided: readonly Undecided[] }> => {
   const folder = mkdtempSync(join(tmpdir(), 'weir-rebuild-'))
   const { topic, partition } = target
   const { store } = await openKeyStore({
@@ -53,7 +63,8 @@ export const addAbsentKeys = async (
       { windowMs: target.windowMs, partitions: target.position.partitions ?? 1 },
       store,
     )
-    return await add(target, seen, read)
+    const added = await add(target, seen, read)
+    return { added, undecided: await undecidedOf(target, seen, plans) }
   } finally {
     await store.close()
     rmSync(folder, { recursive: true, force: true })
@@ -99,4 +110,28 @@ const add = async (
   })
   if (staged.addedCount > 0) await write(staged)
   return added
+}
+
+/** What was decided has a key or, where its key could not be read, none. */
+const undecidedOf = async (
+  { maintenance, partition }: Target,
+  seen: SeenKeys,
+  plans: readonly Pick<InputPlan, 'topic' | 'skipped'>[],
+): Promise<readonly Undecided[]> => {
+  const all: Undecided[] = []
+  for (const { topic, skipped } of plans) {
+    if (skipped === undefined) continue
+    const { from, to } = skipped
+    let undecided = 0
+    const take = (records: readonly InputRecord[]): void => {
+      const staged = seen.stage()
+      for (const { headers } of records) {
+        const key = inputKeyOf(headers)
+        if (key !== undefined && staged.check(key.eventKey, key.bodyHash).kind === 'new') undecided += 1
+      }
+    }
+    await maintenance.read(topic, partition, from, take, to)
+    if (undecided > 0) all.push({ topic, undecided, from })
+  }
+  return all
 }

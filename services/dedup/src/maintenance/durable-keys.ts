@@ -9,8 +9,7 @@ import {
 } from '@weir/contracts'
 import type { Maintenance } from '@weir/kafka'
 import { divertMalformed } from '../steps/divert-malformed.ts'
-import { derivedKeyOf, DROP_SEEN_STEP } from '../steps/drop-seen.ts'
-import { OWN_PARTITION_STEP } from '../steps/own-partition.ts'
+import { conflictKeyOf, DROP_SEEN_STEP } from '../steps/drop-seen.ts'
 
 export interface DurableKey {
   readonly eventKey: Buffer
@@ -21,8 +20,7 @@ const ROLES = ['unique', 'dedupDlq'] as const
 
 /**
  * The keys that a partition has noted, since a time (epoch ms) by the broker's clock: they are in what was written in
- * the same transactions, the unique events and the dead letters of conflicts, of
- * malformed bodies and of records in a wrong partition.
+ * the same transactions, the unique events and the dead letters of conflicts and of malformed bodies.
  */
 export const readDurableKeys = async (
   maintenance: Maintenance,
@@ -59,17 +57,21 @@ export const durableSince = async (
   return Math.max(...(await Promise.all(times)))
 }
 
-const keyOf = (headers: WireHeaders, isLetter: boolean): readonly DurableKey[] => {
+/** Of an event as it came in; undefined when its headers cannot be read. */
+export const inputKeyOf = (headers: WireHeaders): DurableKey | undefined => {
   const eventKey = headers[HEADER.eventKey]
   const bodyHash = headers[HEADER.bodyHash]
-  if (eventKey?.length !== EVENT_KEY_BYTES || bodyHash?.length !== BODY_HASH_BYTES) return []
-  if (!isLetter) return [{ eventKey, bodyHash }]
+  if (eventKey?.length !== EVENT_KEY_BYTES || bodyHash?.length !== BODY_HASH_BYTES) return undefined
+  return { eventKey, bodyHash }
+}
+
+const keyOf = (headers: WireHeaders, isLetter: boolean): readonly DurableKey[] => {
+  const key = inputKeyOf(headers)
+  if (key === undefined) return []
+  if (!isLetter) return [key]
+  const { eventKey, bodyHash } = key
   const step = headers[HEADER.dlqStep]?.toString()
-  const derived = (kind: 'conflict' | 'misplaced') => [
-    { eventKey: derivedKeyOf(kind, asEventKey(eventKey), bodyHash), bodyHash },
-  ]
-  if (step === DROP_SEEN_STEP) return derived('conflict')
-  if (step === OWN_PARTITION_STEP) return derived('misplaced')
+  if (step === DROP_SEEN_STEP) return [{ eventKey: conflictKeyOf(asEventKey(eventKey), bodyHash), bodyHash }]
   // A record that could not be read has no key.
   return step === divertMalformed.name ? [{ eventKey, bodyHash }] : []
 }

@@ -12,6 +12,14 @@ import {
 } from '@weir/seen-keys'
 import { durableSince, readDurableKeys } from './durable-keys.ts'
 import { addAbsentKeys } from './absent-keys.ts'
+import {
+  lastTimeBefore,
+  ownPosition,
+  planInput,
+  readTruths,
+  requireAccepted,
+  type InputPlan,
+} from './repair-plan.ts'
 import { surveyState, type StateSurvey } from './state-survey.ts'
 import { requireStopped, withMaintenance } from './stopped.ts'
 
@@ -31,8 +39,9 @@ export interface RebuildOptions {
 const CLOCK_SLACK_MS = 3_600_000
 
 /**
- * Repairs one partition of the state topic: keys of damaged chunks come from the unique events and the dead letters, a
- * lost position from the group's offsets, which are committed in the same transactions. What is damaged is deleted last,
+ * Repairs one partition of the state topic: keys of damaged chunks, and those that an older copy does not have, come
+ * from the unique events and the dead letters; a lost or older position from the group's offsets, which are committed in
+ * the same transactions, and offsets that are gone from the position. What is damaged is deleted last,
  * so that dedup does not start before, and a call that was cut off is simply made again. Rejects with a `StateError`
  * when it cannot be done.
  */
@@ -47,8 +56,11 @@ export const rebuildState = async (options: RebuildOptions): Promise<void> => {
     try {
       const survey = await surveyState(maintenance, topics.seen, partition)
       report(survey, topics, progress)
-      if (isWhole(survey)) progress('there is nothing to repair')
-      else await repair(options, { maintenance, topics, claim }, survey)
+      const truths = await readTruths(maintenance, topics, survey)
+      const plans = truths.map(planInput)
+      if (survey.isEmpty && plans.every((plan) => plan.isWhole)) progress('nothing was ever read here: there is nothing to rebuild')
+      else if (isWhole(survey, plans)) progress('there is nothing to repair')
+      else await repair(options, { maintenance, topics, claim }, survey, plans)
     } finally {
       await claim?.close()
     }
@@ -62,8 +74,11 @@ interface Access {
   readonly claim: Claim | undefined
 }
 
-const isWhole = ({ identity, position, damaged }: StateSurvey): boolean =>
-  identity !== undefined && position !== undefined && damaged.length === 0
+const isWhole = ({ identity, position, damaged }: StateSurvey, plans: readonly InputPlan[]): boolean =>
+  identity !== undefined &&
+  position !== undefined &&
+  damaged.length === 0 &&
+  plans.every((plan) => plan.isWhole)
 
 const report = (
   { partition, keys, damaged, isEmpty }: StateSurvey,
@@ -76,8 +91,13 @@ const report = (
   }
 }
 
-const repair = async (options: RebuildOptions, access: Access, survey: StateSurvey): Promise<void> => {
-  const { settings, partition, progress } = options
+const repair = async (
+  options: RebuildOptions,
+  access: Access,
+  survey: StateSurvey,
+  plans: readonly InputPlan[],
+): Promise<void> => {
+  const { partition, progress, windowMs } = options
   const { maintenance, topics, claim } = access
   const state = (record: { readonly key: Buffer; readonly value: Buffer | null }): OutputRecord => ({
     ...{ topic: topics.seen, partition, headers: {} },
@@ -89,73 +109,79 @@ const repair = async (options: RebuildOptions, access: Access, survey: StateSurv
         'and run this for each partition.',
     )
   }
-  const position = await positionOf(options, access, survey)
-  if (position === undefined) {
-    progress('nothing was ever read here: there is nothing to rebuild')
-    return
-  }
-  const since = lostSince(survey, position, options.windowMs)
+  for (const { topic, why } of plans) progress(`${topic}/${partition}: ${why}`)
+  requireAccepted(plans, partition, options.partial)
+  const position = await positionOf(options, access, survey, plans)
+  const since = lostSince(survey, plans, position, windowMs)
   if (since !== undefined) await requireDurable(options, maintenance, since)
   if (survey.isEmpty) await claim?.commit([state(encodeIdentity(randomUUID()))])
+  let next = position.next
   if (since !== undefined) {
     progress(`reading the events since ${new Date(since).toISOString()}`)
-    const { windowMs } = options
     const lost = new Set(survey.damaged.map(({ key }) => key?.toString() ?? ''))
-    const added = await addAbsentKeys(
+    const found = await addAbsentKeys(
       { maintenance, claim, topic: topics.seen, partition, position, windowMs, lost },
-      (onKeys) => readDurableKeys(maintenance, settings.topicPrefix, partition, since, onKeys),
+      (onKeys) => readDurableKeys(maintenance, options.settings.topicPrefix, partition, since, onKeys),
+      plans,
     )
-    progress(`${added} keys ${claim === undefined ? 'would be' : 'are'} noted again`)
+    progress(`${found.added} keys ${claim === undefined ? 'would be' : 'are'} noted again`)
+    for (const { topic, undecided, from } of found.undecided) {
+      next = { ...next, [topic]: from }
+      progress(
+        `${topic}/${partition}: ${undecided} records before the group's offset were not decided: it was moved. Going on ` +
+          `at ${from}; what was decided there is found as duplicates, and counted again`,
+      )
+    }
   }
   const removed = survey.damaged.flatMap(({ key }) =>
     key === null || isPositionKey(key) ? [] : [state({ key, value: null })],
   )
-  await claim?.commit([...removed, state(encodePosition(position))], position.next)
+  await claim?.commit([...removed, state(encodePosition({ ...position, next }))], next)
+  for (const [topic, offset] of Object.entries(next)) {
+    progress(`${topic}/${partition}: dedup ${claim === undefined ? 'would go' : 'goes'} on at ${offset}`)
+  }
   if (claim !== undefined) progress('done: dedup can start')
 }
 
-/** Where to go on; undefined: the partition is new. A position that is damaged may have an older one before it, which does not count. */
+/** The state as it shall be, with the time at which its inputs stand. Checkpoints from before are not of it. */
 const positionOf = async (
   { settings, partition }: RebuildOptions,
-  { maintenance, topics }: Access,
+  { maintenance }: Access,
   survey: StateSurvey,
-): Promise<Position | undefined> => {
-  const isDamaged = survey.damaged.some(({ key }) => isPositionKey(key))
-  if (survey.position !== undefined && !isDamaged) return survey.position
-  const committed = await maintenance.committed([topics.received, topics.dedupReplay], partition)
-  const received = committed.get(topics.received)
-  if (received === undefined) {
-    if (survey.isEmpty) return undefined
-    throw new StateError(
-      `neither ${topics.seen}/${partition} nor the group says where to go on: restore the topic from a copy.`,
-    )
+  plans: readonly InputPlan[],
+): Promise<Position> => {
+  const own = ownPosition(survey)
+  const times = plans.map(({ topic, next }) => lastTimeBefore(maintenance, topic, partition, next))
+  const effectiveTime = Math.max(own?.effectiveTime ?? 0, ...(await Promise.all(times)))
+  return {
+    ...{ rotations: 0, partitions: settings.topicPartitions },
+    ...own,
+    next: Object.fromEntries(plans.map(({ topic, next }) => [topic, next])),
+    effectiveTime: effectiveTime === 0 ? Date.now() : effectiveTime,
+    repairs: (own?.repairs ?? 0) + 1,
   }
-  const { start, end } = await maintenance.range(topics.received, partition)
-  if (received < start || received > end) {
-    throw new StateError(
-      `the group's offset ${received} is not in ${topics.received}/${partition} (${start} to ${end}).`,
-    )
-  }
-  const { topicPartitions: partitions } = settings
-  return { next: Object.fromEntries(committed), effectiveTime: Date.now(), rotations: 0, partitions }
 }
 
 /** Keys noted before this time are not missing, or have expired; undefined: no key is missing. */
 const lostSince = (
-  { isEmpty, position, damaged }: StateSurvey,
+  survey: StateSurvey,
+  plans: readonly InputPlan[],
   { effectiveTime }: Position,
   windowMs: number,
 ): number | undefined => {
   const { lengthMs } = bucketOf(effectiveTime, windowMs)
   const oldest = effectiveTime - windowMs - lengthMs
-  const wasPositionDamaged = damaged.some(({ key }) => isPositionKey(key))
-  if (isEmpty || (position === undefined && !wasPositionDamaged)) return oldest - CLOCK_SLACK_MS
-  const lost = damaged.filter(({ key }) => !isPositionKey(key))
-  if (lost.length === 0) return undefined
-  const starts = lost.map(({ key }) => parseBucket(bucketNameOf(key?.toString() ?? '')).start)
-  return (
-    (starts.every(Number.isSafeInteger) ? Math.max(oldest, Math.min(...starts)) : oldest) - CLOCK_SLACK_MS
-  )
+  const own = ownPosition(survey)
+  const since: number[] = []
+  if (survey.isEmpty) since.push(oldest)
+  // What was noted after the copy that this state is.
+  else if (plans.some(({ isStateOlder }) => isStateOlder)) since.push(own?.effectiveTime ?? oldest)
+  const lost = survey.damaged.filter(({ key }) => !isPositionKey(key))
+  if (lost.length > 0) {
+    const starts = lost.map(({ key }) => parseBucket(bucketNameOf(key?.toString() ?? '')).start)
+    since.push(starts.every(Number.isSafeInteger) ? Math.max(oldest, Math.min(...starts)) : oldest)
+  }
+  return since.length === 0 ? undefined : Math.min(...since) - CLOCK_SLACK_MS
 }
 
 const requireDurable = async (

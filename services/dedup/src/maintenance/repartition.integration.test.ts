@@ -5,7 +5,7 @@ import { createInterface } from 'node:readline'
 import { openMaintenance } from '@weir/kafka'
 import { isolatedKafka } from '@weir/testkit'
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
-import { Deployment, webhook } from '../testing/deployment.ts'
+import { Deployment, parkedWith, webhook } from '../testing/deployment.ts'
 import { repartition } from './repartition.ts'
 
 const WAIT = { timeout: 30_000, interval: 50 }
@@ -79,7 +79,8 @@ it('refuses partitions that were added by hand, and then gives them their keys',
   )
   await maintenance.close()
   const refused = await after.start()
-  await expect(refused.failed).rejects.toThrow(
+  await parkedWith(
+    refused,
     `has the keys of ${OLD} partitions and TOPIC_PARTITIONS is ${NEW}: events would be away from their keys, and repeats would pass. ` +
       `Stop every service, run \`weir dedup repartition --to ${NEW}\`, then start again.`,
   )
@@ -115,7 +116,8 @@ it('goes on after it was cut off at any step, and until its end no dedup starts'
     cuts += 1
     if (cutAt !== 5) continue
     const refused = await after.start()
-    await expect(refused.failed).rejects.toThrow(
+    await parkedWith(
+      refused,
       `is being moved to ${NEW} partitions: end that with \`weir dedup repartition --to ${NEW}\``,
     )
     await after.stop()

@@ -5,6 +5,7 @@ import { encodeIdentity, encodePosition, type Position } from '@weir/seen-keys'
 import { randomUUID } from 'node:crypto'
 import { copyChunks } from './copy-chunks.ts'
 import { moveBacklog } from './move-backlog.ts'
+import { isSound, readTruths } from './repair-plan.ts'
 import { requireStopped, withMaintenance } from './stopped.ts'
 import { surveyState, type StateSurvey } from './state-survey.ts'
 
@@ -89,8 +90,11 @@ const planOf = async (
     )
   }
   if (to < from) throw new StateError(`there are ${from} partitions: Kafka can only add some.`)
-  for (const { partition, damaged, isEmpty, identity, position } of surveys.slice(0, from)) {
-    if (isEmpty || (damaged.length === 0 && identity !== undefined && position !== undefined)) continue
+  for (const survey of surveys.slice(0, from)) {
+    const { partition, damaged, isEmpty, identity, position } = survey
+    const isRead = damaged.length === 0 && identity !== undefined && position !== undefined
+    const truths = await readTruths(maintenance, topics, survey)
+    if ((isEmpty || isRead) && truths.every(isSound)) continue
     throw new StateError(
       `${topics.seen}/${partition} is damaged: run \`weir dedup rebuild-state --partition ${partition}\` first.`,
     )
@@ -151,7 +155,9 @@ const writePosition = async (
   partition: number,
   position: Position,
 ): Promise<void> => {
-  await claim.commit([{ topic: seen, partition, headers: {}, ...encodePosition(position) }])
+  const state = { topic: seen, partition, headers: {}, ...encodePosition(position) }
+  // Both say the same, always.
+  await claim.commit([state], position.next)
 }
 
 const addPartitions = async (maintenance: Maintenance, prefix: string, to: number): Promise<void> => {
@@ -200,7 +206,10 @@ const fill = async (
       ...sources.map((source) => source.position!.effectiveTime),
     )
     const { rotations } = position
-    await writePosition(claim, topics, partition, { next, effectiveTime, rotations, partitions: to })
+    await writePosition(claim, topics, partition, {
+      ...{ next, effectiveTime, rotations, partitions: to },
+      ...(position.repairs !== undefined && { repairs: position.repairs }),
+    })
   } finally {
     await claim.close()
   }

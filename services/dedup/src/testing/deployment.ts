@@ -22,6 +22,7 @@ import {
   type Lanes,
 } from '@weir/kafka'
 import { createLogger, Metrics, type Environment, type Service } from '@weir/service-kit'
+import { expect, vi } from 'vitest'
 import { dedup } from '../index.ts'
 
 const HASH_KEY = Buffer.from('test')
@@ -103,6 +104,12 @@ export class Deployment {
     await lanes.send(partition ?? partitionOf(record.key, settings.topicPartitions), record)
   }
 
+  /** After a topic was created again: connections know where its partitions were. */
+  async reopenLanes(): Promise<void> {
+    for (const lanes of this.#lanes.values()) await lanes.close()
+    this.#lanes.clear()
+  }
+
   async read(topic: string): Promise<InputRecord[]> {
     const reader = await openTopicReader(this.settings, topic)
     const all: InputRecord[] = []
@@ -126,7 +133,13 @@ export class Deployment {
 
   async close(): Promise<void> {
     await this.stop()
-    for (const lanes of this.#lanes.values()) await lanes.close()
+    await this.reopenLanes()
     rmSync(this.stateDir, { recursive: true, force: true })
   }
 }
+
+/** Resolves when a partition of the service is parked with a message that has this in it. */
+export const parkedWith = (service: Service, text: string | RegExp): Promise<void> =>
+  vi.waitFor(() => expect(service.parked?.().join('\n') ?? '').toMatch(text), {
+    ...{ timeout: 30_000, interval: 50 },
+  })

@@ -1,0 +1,95 @@
+import { StateError } from './errors.ts'
+import type { Cluster } from './internals.ts'
+import { logRange, requireInRange, type CommittedOffset, type LogRange } from './offsets.ts'
+import type { OutputRecord } from './record.ts'
+import type { StageOptions } from './stage-options.ts'
+import { beginningOf, encodeStart, readStarts, type Start } from './starts.ts'
+import type { OffsetToCommit, TransactionalProducer } from './transactional-producer.ts'
+
+export interface InputStart {
+  readonly topic: string
+  readonly offset: bigint
+  /** High watermark. */
+  readonly end: bigint
+}
+
+interface Options {
+  readonly stage: StageOptions
+  readonly partition: number
+  readonly groupId: string
+  readonly cluster: Cluster
+  readonly producer: TransactionalProducer
+  readonly signal: AbortSignal
+  /** Of the group, read after the fence. */
+  readonly committed: ReadonlyMap<string, CommittedOffset>
+  /** Of the owner's state. */
+  readonly positions: ReadonlyMap<string, bigint | undefined>
+}
+
+/**
+ * Where a partition goes on in each input topic. What is noted there of starts, and the offsets of what is new, are
+ * committed before anything is read. Rejects with a `StateError` when it cannot be told, or when the state and the group
+ * say different things, and with an `OffsetOutOfRangeError` when the log does not have the offset.
+ */
+export const whereToBegin = async (options: Options): Promise<readonly InputStart[]> => {
+  const { stage, partition, groupId, cluster, producer, signal, positions } = options
+  const place = { topic: stage.startsTopic, partition }
+  const noted = await readStarts(cluster, place, groupId, stage.inputs, signal)
+  const notes: OutputRecord[] = []
+  const offsets: OffsetToCommit[] = []
+  const starts: InputStart[] = []
+  for (const topic of stage.inputs) {
+    const range = await logRange(cluster, topic, partition)
+    const start = noted.get(topic)
+    const { offset, isNew } = decide(options, topic, start, range)
+    requireInRange(topic, partition, offset, range, remedyOf(options, topic, positions.has(topic)))
+    if (isNew) offsets.push({ topic, partition, offset, metadata: '' })
+    if (start === undefined) {
+      notes.push(encodeStart(place, groupId, topic, { from: isNew ? offset : undefined }))
+    }
+    starts.push({ topic, offset, end: range.end })
+  }
+  if (notes.length > 0) await producer.commit(notes, offsets)
+  return starts
+}
+
+const decide = (
+  options: Options,
+  topic: string,
+  start: Start | undefined,
+  range: LogRange,
+): { readonly offset: bigint; readonly isNew: boolean } => {
+  const { partition, groupId, committed, positions } = options
+  const keepsPositions = positions.has(topic)
+  const position = keepsPositions ? (positions.get(topic) ?? 'nothing read') : 'not kept'
+  const known = committed.get(topic)?.offset
+  const beginning = beginningOf({ committed: known, start, position })
+  const where = `${topic}/${partition}`
+  const remedy = remedyOf(options, topic, keepsPositions)
+  const state = typeof position === 'bigint' ? `offset ${position}` : 'its beginning'
+  switch (beginning.kind) {
+    case 'new':
+      return { offset: range.start, isNew: true }
+    case 'known':
+      return { offset: beginning.offset, isNew: false }
+    case 'lost':
+      throw new StateError(
+        keepsPositions
+          ? `${where}: the state is at ${state}, and the offset of group ${groupId}, which commits with it, is gone. ${remedy}`
+          : `${where}: group ${groupId} has read here and has no offset any more: it was deleted, or it expired while ` +
+              `the service was stopped. ${remedy}`,
+      )
+    case 'unequal':
+      throw new StateError(
+        `${where}: the state is at ${state} and the offset of group ${groupId}, which commits with it, is ${known}: ` +
+          `the state is not the latest, or the offset was changed. ${remedy}`,
+      )
+  }
+}
+
+/** A sentence with the command. */
+const remedyOf = ({ stage, partition }: Options, topic: string, keepsPositions: boolean): string =>
+  keepsPositions
+    ? (stage.repair?.(partition) ?? '')
+    : `Look at \`weir offsets show --service ${stage.service} --partition ${partition}\`, then run ` +
+      `\`weir offsets set --service ${stage.service} --topic ${topic} --partition ${partition} --to <offset>\`.`
