@@ -88,6 +88,9 @@ export const loadTopicsConfig = (env: Environment = process.env): TopicsConfig =
       : [],
   )
 
+export const loadOffsetsConfig = (env: Environment = process.env): ConfigOf<typeof KAFKA_SETTINGS> =>
+  loadSettings(KAFKA_SETTINGS, env)
+
 const asItsServiceHasIt = <T>(env: string, schema: Setting<T>['schema'], secret = false) => ({
   ...{ env, schema, secret },
   help: 'As the service that uses it has it.',

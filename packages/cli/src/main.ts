@@ -4,6 +4,8 @@ import { runAudit } from './audit.ts'
 import { addDedupCommands } from './dedup-commands.ts'
 import { addDlqCommands } from './dlq-commands.ts'
 import { addMappingCommands } from './mapping-commands.ts'
+import { addOffsetCommands } from './offset-commands.ts'
+import { addPartitionCommands } from './partition-commands.ts'
 import { addSchemaCommands } from './schema-commands.ts'
 import { envExample, settingsReference } from './settings-reference.ts'
 import { sourcesCommand } from './sources-command.ts'
@@ -93,6 +95,8 @@ program
 addDedupCommands(program)
 addDlqCommands(program)
 addMappingCommands(program)
+addOffsetCommands(program)
+addPartitionCommands(program)
 addSchemaCommands(program)
 program.addCommand(sourcesCommand())
 

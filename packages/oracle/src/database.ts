@@ -7,8 +7,7 @@ export interface StoredEvent {
   readonly source: string
   readonly interaction: string
   readonly type: string
-  /** Digits. */
-  readonly sequence: string | null
+  readonly sequence: number | null
   /** Hex sha256 of the stored body. */
   readonly sha256: string
   /** The body is not the one that came in: a person had it changed. */
@@ -20,18 +19,17 @@ export interface StoredState {
   readonly key: string
   readonly source: string
   readonly interaction: string
-  /** Digits. */
-  readonly sequence: string | null
+  readonly sequence: number | null
 }
 
 const PAGE = 20_000
 const UNDEFINED_TABLE = '42P01'
 const EVENTS = `
   SELECT encode(event_key, 'hex') AS key, source, interaction_id AS interaction, event_type AS type,
-         sequence::text AS sequence, encode(sha256(raw), 'hex') AS sha256, fix_up IS NOT NULL AS is_fixed
+         sequence::float8 AS sequence, encode(sha256(raw), 'hex') AS sha256, fix_up IS NOT NULL AS is_fixed
   FROM events`
 const STATES = `
-  SELECT encode(event_key, 'hex') AS key, source, interaction_id AS interaction, sequence::text AS sequence
+  SELECT encode(event_key, 'hex') AS key, source, interaction_id AS interaction, sequence::float8 AS sequence
   FROM interactions`
 
 /** Both tables as they are at one moment. Without the tables nothing is stored. */

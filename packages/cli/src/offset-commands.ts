@@ -1,0 +1,160 @@
+import { CONSUMING_STAGES, STAGE_TOPICS, topicNames, type ConsumingStage } from '@weir/contracts'
+import {
+  openMaintenance,
+  RetriableError,
+  StateError,
+  TransactionError,
+  type KafkaSettings,
+  type Maintenance,
+} from '@weir/kafka'
+import { InvalidArgumentError, type Command } from 'commander'
+import { decidedBefore } from './decided-before.ts'
+import { loadOffsetsConfig } from './config.ts'
+import { guarded } from './guarded.ts'
+
+const stageName = (text: string): ConsumingStage => {
+  const found = CONSUMING_STAGES.find((name) => name === text)
+  if (found === undefined) throw new InvalidArgumentError(`must be one of ${CONSUMING_STAGES.join(', ')}.`)
+  return found
+}
+
+const number = (text: string): number => {
+  if (!/^\d{1,5}$/.test(text)) throw new InvalidArgumentError('must be a whole number.')
+  return Number(text)
+}
+
+const target = (text: string): bigint | 'start' | 'end' => {
+  if (text === 'start' || text === 'end') return text
+  if (!/^\d{1,18}$/.test(text)) throw new InvalidArgumentError('must be an offset, start or end.')
+  return BigInt(text)
+}
+
+type Progress = (text: string) => void
+
+const withMaintenance = async (
+  settings: KafkaSettings,
+  stage: ConsumingStage,
+  use: (maintenance: Maintenance) => Promise<void>,
+): Promise<void> => {
+  const topics = topicNames(settings.topicPrefix)
+  const { outputs, ...rest } = STAGE_TOPICS[stage]
+  const maintenance = await openMaintenance({
+    ...{ settings, service: stage, outputs: outputs.map((role) => topics[role]) },
+    ...('state' in rest && { stateTopic: topics[rest.state] }),
+  })
+  try {
+    await use(maintenance)
+  } finally {
+    await maintenance.close()
+  }
+}
+
+/** What is known of where a stage stands in its inputs. */
+export const showOffsets = (
+  settings: KafkaSettings,
+  { service, partition }: { readonly service: ConsumingStage; readonly partition?: number },
+  progress: Progress,
+): Promise<void> =>
+  withMaintenance(settings, service, async (maintenance) => {
+    const topics = topicNames(settings.topicPrefix)
+    const inputs = STAGE_TOPICS[service].inputs.map((role) => topics[role])
+    const count = await maintenance.partitionCount(inputs[0]!)
+    for (let number = partition ?? 0; number < (partition === undefined ? count : partition + 1); number++) {
+      const committed = await maintenance.committed(inputs, number)
+      const starts = await maintenance.starts(topics.starts, inputs, number)
+      for (const topic of inputs) {
+        const { start, end } = await maintenance.range(topic, number)
+        const offset = committed.get(topic)
+        progress(
+          `${topic}/${number}: offset ${offset ?? 'none'}, log from ${start} to ${end}` +
+            (starts.has(topic) ? ', was started' : ', was never started'),
+        )
+        if (offset !== undefined || !starts.has(topic)) continue
+        const decided = await decidedBefore(maintenance, topics, service, topic, number)
+        if (decided !== undefined) progress(`  go on at ${decided.offset}: ${decided.why}`)
+      }
+    }
+  })
+
+export interface SetOptions {
+  readonly service: ConsumingStage
+  readonly topic: string
+  readonly partition: number
+  readonly to: bigint | 'start' | 'end'
+  /** Also where there is an offset: records are then left out, or read once more. */
+  readonly move: boolean
+}
+
+/** Sets where a stage goes on in one partition. Rejects with a `StateError` when that would not do. */
+export const setOffset = (
+  settings: KafkaSettings,
+  { service, topic, partition, to, move }: SetOptions,
+  progress: Progress,
+): Promise<void> =>
+  withMaintenance(settings, service, async (maintenance) => {
+    if (service === 'dedup') {
+      throw new StateError(
+        `dedup goes on where its state is: run \`weir dedup rebuild-state --partition ${partition}\`.`,
+      )
+    }
+    const topics = topicNames(settings.topicPrefix)
+    const inputs: readonly string[] = STAGE_TOPICS[service].inputs.map((role) => topics[role])
+    if (!inputs.includes(topic)) throw new StateError(`${service} reads ${inputs.join(' and ')}.`)
+    const count = await maintenance.partitionCount(topic)
+    if (partition >= count) throw new StateError(`${topic} has ${count} partitions, from 0 on.`)
+    const { start, end } = await maintenance.range(topic, partition)
+    const offset = typeof to === 'bigint' ? to : { start, end }[to]
+    if (offset < start || offset > end) {
+      throw new StateError(`${topic}/${partition} has the offsets ${start} to ${end}.`)
+    }
+    const before = (await maintenance.committed([topic], partition)).get(topic)
+    if (before !== undefined && before >= start && before <= end && !move) {
+      throw new StateError(
+        `${topic}/${partition} has offset ${before}: another one leaves records out or reads some once more. ` +
+          'If that is what you want, say --move.',
+      )
+    }
+    const claim = await maintenance.claim(partition)
+    try {
+      await claim.commit([], { [topic]: offset })
+    } finally {
+      await claim.close()
+    }
+    progress(`${topic}/${partition}: offset ${before ?? 'none'} is ${offset} now`)
+  })
+
+const EXPECTED = [RetriableError, StateError, TransactionError]
+
+const print = (text: string): void => {
+  process.stdout.write(`${text}\n`)
+}
+
+/** `weir offsets ...`: for partitions that are parked because their offset is gone. */
+export const addOffsetCommands = (program: Command): void => {
+  const commands = program
+    .command('offsets')
+    .description('Shows and sets where the stages without positions of their own go on.')
+  commands
+    .command('show')
+    .description('The offsets of a stage; where one is gone, the one at which it loses and repeats nothing.')
+    .requiredOption('--service <name>', CONSUMING_STAGES.join(', '), stageName)
+    .option('--partition <number>', 'only this one', number)
+    .action(
+      guarded(EXPECTED, (options: { readonly service: ConsumingStage; readonly partition?: number }) =>
+        showOffsets(loadOffsetsConfig(), options, print),
+      ),
+    )
+  commands
+    .command('set')
+    .description('Sets an offset that is gone. The service may run: it goes on by itself within a minute.')
+    .requiredOption('--service <name>', CONSUMING_STAGES.join(', '), stageName)
+    .requiredOption('--topic <name>', 'the input topic')
+    .requiredOption('--partition <number>', 'the partition', number)
+    .requiredOption('--to <offset>', 'an offset of the log, start or end', target)
+    .option('--move', 'also where there is an offset')
+    .action(
+      guarded(EXPECTED, ({ move = false, ...options }: Omit<SetOptions, 'move'> & { move?: boolean }) =>
+        setOffset(loadOffsetsConfig(), { ...options, move }, print),
+      ),
+    )
+}

@@ -1,0 +1,93 @@
+import type { ListedPartition } from '@weir/consumer'
+import { InvalidArgumentError, type Command } from 'commander'
+import { envOf, loadStartConfig, type PortName } from './config.ts'
+import { guarded } from './guarded.ts'
+
+const PORTS = {
+  dedup: 'dedupProbePort',
+  normalizer: 'normalizerProbePort',
+  persistence: 'persistenceProbePort',
+  'metric-export': 'metricExportProbePort',
+  replay: 'replayPort',
+} as const satisfies Record<string, PortName>
+type ServiceName = keyof typeof PORTS
+const SERVICES = Object.keys(PORTS) as readonly ServiceName[]
+
+class NotAnsweredError extends Error {
+  override readonly name = 'NotAnsweredError'
+}
+
+const service = (text: string): ServiceName => {
+  const found = SERVICES.find((name) => name === text)
+  if (found === undefined) throw new InvalidArgumentError(`must be one of ${SERVICES.join(', ')}.`)
+  return found
+}
+
+const partition = (text: string): number => {
+  if (!/^\d{1,5}$/.test(text)) throw new InvalidArgumentError('must be a whole number.')
+  return Number(text)
+}
+
+/** Asks a process of this machine. */
+const ask = async <T>(name: ServiceName, method: 'GET' | 'POST', path: string): Promise<T> => {
+  const port = loadStartConfig()[PORTS[name]]
+  try {
+    const response = await fetch(`http://127.0.0.1:${port}${path}`, { method })
+    if (response.ok) return (await response.json()) as T
+    throw new NotAnsweredError(`${name} answers ${response.status} on port ${port}.`)
+  } catch (error) {
+    if (error instanceof NotAnsweredError) throw error
+    throw new NotAnsweredError(`${name} does not answer on port ${port}: set ${envOf(PORTS[name])}.`, {
+      cause: error,
+    })
+  }
+}
+
+const print = (text: string): void => {
+  process.stdout.write(`${text}\n`)
+}
+
+const list = async ({ service: wanted }: { readonly service?: ServiceName }): Promise<void> => {
+  for (const name of wanted === undefined ? SERVICES : [wanted]) {
+    try {
+      const partitions = await ask<readonly ListedPartition[]>(name, 'GET', '/partitions')
+      for (const { stage, partition: number, state, why } of partitions) {
+        print(`${stage} ${number} ${state}${why === undefined ? '' : `: ${why}`}`)
+      }
+    } catch (error) {
+      if (wanted !== undefined || !(error instanceof NotAnsweredError)) throw error
+      print(error.message)
+    }
+  }
+}
+
+const resume = async (options: {
+  readonly service: ServiceName
+  readonly partition?: number
+}): Promise<void> => {
+  const query = options.partition === undefined ? '' : `?partition=${options.partition}`
+  const { resumed } = await ask<{ readonly resumed: readonly string[] }>(
+    options.service,
+    'POST',
+    `/partitions/resume${query}`,
+  )
+  print(resumed.length === 0 ? 'none is parked' : `tried again now: ${resumed.join('; ')}`)
+}
+
+/** `weir partitions ...`: what the processes of this machine own. */
+export const addPartitionCommands = (program: Command): void => {
+  const commands = program
+    .command('partitions')
+    .description('Shows the partitions that the services of this machine own, and tries parked ones again.')
+  commands
+    .command('ls')
+    .description('Each partition with its state; why it is parked, and what to do.')
+    .option('--service <name>', SERVICES.join(', '), service)
+    .action(guarded([NotAnsweredError], list))
+  commands
+    .command('resume')
+    .description('Tries parked partitions again now; by itself each is tried every minute.')
+    .requiredOption('--service <name>', SERVICES.join(', '), service)
+    .option('--partition <number>', 'only this one', partition)
+    .action(guarded([NotAnsweredError], resume))
+}
