@@ -58,7 +58,8 @@ export const rebuildState = async (options: RebuildOptions): Promise<void> => {
       report(survey, topics, progress)
       const truths = await readTruths(maintenance, topics, survey)
       const plans = truths.map(planInput)
-      if (survey.isEmpty && plans.every((plan) => plan.isWhole)) progress('nothing was ever read here: there is nothing to rebuild')
+      if (survey.isEmpty && plans.every((plan) => plan.isWhole))
+        progress('nothing was ever read here: there is nothing to rebuild')
       else if (isWhole(survey, plans)) progress('there is nothing to repair')
       else await repair(options, { maintenance, topics, claim }, survey, plans)
     } finally {
