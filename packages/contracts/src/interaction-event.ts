@@ -20,8 +20,10 @@ export interface InteractionEvent {
   readonly intent: string | null
   /** The provider's sequence number in the interaction. */
   readonly sequence: bigint | null
-  /** Epoch ms of the provider's timestamp, null where it cannot be parsed. */
+  /** Epoch ms of the provider's timestamp, rounded down; null where it is no moment. */
   readonly occurredAt: number | null
+  /** Nanoseconds of the provider's timestamp below `occurredAt`, 0 to 999,999; null as that, and in older records. */
+  readonly occurredAtNanos: number | null
   /** The provider's timestamp as it was written. */
   readonly occurredAtOriginal: string | null
   /** Epoch ms. */
@@ -67,6 +69,7 @@ export const INTERACTION_EVENT_SCHEMA = {
     optional('intent', 'string'),
     optional('sequence', 'long'),
     optional('occurredAt', 'long'),
+    optional('occurredAtNanos', 'int'),
     optional('occurredAtOriginal', 'string'),
     { name: 'receivedAt', type: 'long' },
     { name: 'processedAt', type: 'long' },

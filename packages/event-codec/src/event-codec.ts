@@ -77,7 +77,11 @@ export const eventWriter = (schemaId: number, type: AvroType): EventWriter => {
 }
 
 /** An event as Avro gives it: a long is a number where that is exact. */
-type WireEvent = Omit<InteractionEvent, 'sequence'> & { sequence: number | bigint | null }
+type WireEvent = Omit<InteractionEvent, 'sequence' | 'occurredAtNanos'> & {
+  sequence: number | bigint | null
+  /** Not in records of older versions. */
+  occurredAtNanos?: number | null
+}
 
 const eventOf = (event: WireEvent): InteractionEvent => {
   const { occurredAt, receivedAt, processedAt } = event
@@ -85,6 +89,7 @@ const eventOf = (event: WireEvent): InteractionEvent => {
     throw new RangeError('a time of more than 53 bits')
   }
   if (typeof event.sequence === 'number') event.sequence = BigInt(event.sequence)
+  event.occurredAtNanos ??= null
   return event as InteractionEvent
 }
 

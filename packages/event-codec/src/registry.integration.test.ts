@@ -23,6 +23,7 @@ const event: InteractionEvent = {
     intent: null,
     sequence: null,
     occurredAt: null,
+    occurredAtNanos: null,
     occurredAtOriginal: null,
     receivedAt: 1,
     processedAt: 2,

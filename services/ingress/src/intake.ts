@@ -1,10 +1,12 @@
 import { hash } from 'node:crypto'
 import { bodyHashOf, entityKeyOf, eventKeyOf, type HmacKey, type ReceivedWebhook } from '@weir/contracts'
+import { isJsonObject } from '@weir/exact-json'
 import {
   acceptedBody,
   isBasic,
   isBearer,
   stableBody,
+  type Identified,
   type IntakeProblem,
   type JsonValue,
   type RequestFacts,
@@ -114,8 +116,9 @@ const judge = (
     bodyHash: () => hash('sha256', stable, 'hex'),
     header: (name) => headers.get(name),
   }
-  const problem = unknownField(source, parsed.value)
-  const result = problem ?? source.identify(parsed.value, facts)
+  const result =
+    unknownField(source, parsed.value) ??
+    notAnObject(source, parsed.value, source.identify(parsed.value, facts))
   if (result.kind === 'problem') return malformed(source, common, bodyHash, verdict, result.problem)
 
   const { interactionId, eventType, dedupKey, dedupKeyFallback, sequence } = result.identity
@@ -141,6 +144,12 @@ const unknownField = (source: SourceDefinition, payload: JsonValue) => {
   }
   return { kind: 'problem', problem } as const
 }
+
+/** Events are objects; a preset may have its own words for what is none. */
+const notAnObject = (source: SourceDefinition, payload: JsonValue, identified: Identified): Identified =>
+  source.body === 'opaque' || isJsonObject(payload) || identified.kind === 'problem'
+    ? identified
+    : { kind: 'problem', problem: { reason: 'wrong_type', detail: 'the body is not an object' } }
 
 const accepted = (source: SourceDefinition, webhook: ReceivedWebhook, payload: JsonValue): string =>
   acceptedBody(source.accepted, {

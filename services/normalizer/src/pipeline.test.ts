@@ -210,6 +210,51 @@ it('gives a dead letter for headers that would break the encoder', () => {
   expect(normalizerPipeline.run({ ...record, headers })).toMatchObject({ reason: 'record_invalid' })
 })
 
+const normalizeText = (source: string, body: string) => {
+  const outcome = normalizerPipeline.run({ ...webhook(source, {}), value: Buffer.from(body) })
+  if (outcome.kind !== 'ok') throw new Error(outcome.kind)
+  return outcome.value.event
+}
+
+it('keeps every digit in parts and attributes', () => {
+  const event = normalizeText(
+    'cxone',
+    '{"interactionId":1,"eventType":"E","agentId":1524831183200260097,"skill":10.00,"amount":10.00,"deep":{"n":1524831183200260101}}',
+  )
+  expect(event).toMatchObject({
+    ...{ agentId: '1524831183200260097', skill: '10.00' },
+    attributes: { amount: '10.00', deep: '{"n":1524831183200260101}' },
+  })
+})
+
+it('writes half a surrogate pair as U+FFFD, in names too', () => {
+  const body = String.raw`{"interactionId":"i","eventType":"E","agentId":"a\ud800","x\udc00":"\\ud800 \ud83d\ude00 \udbff"}`
+  expect(normalizeText('cxone', body)).toMatchObject({
+    agentId: 'a\ufffd',
+    attributes: { 'x\ufffd': String.raw`"\\ud800 😀 \ufffd"` },
+  })
+})
+
+it('keeps a field with a dot beside the nested field of that name', () => {
+  const body = { ...routed({ channelType: 'voice', region: 'nested' }), 'data.region': 'flat', 'a.b': 1 }
+  expect(normalize('cxone', body).attributes).toEqual({
+    '["data.region"]': '"flat"',
+    'data.region': '"nested"',
+    'a.b': '1',
+  })
+})
+
+it('keeps the time as exact as it was sent', () => {
+  const at = (timestamp: string) =>
+    normalize('cxone', { interactionId: 'i', eventType: 'E', sequenceNumber: 1, timestamp })
+  expect(at('2024-05-11T12:00:00.1239999Z')).toMatchObject({
+    ...{ occurredAt: Date.UTC(2024, 4, 11, 12, 0, 0, 123), occurredAtNanos: 999_900 },
+  })
+  for (const text of ['9999-12-31T23:59:59.9999999-05:00', '0001-01-01T00:00:00', '2024-02-30']) {
+    expect(at(text)).toMatchObject({ occurredAt: null, occurredAtNanos: null, occurredAtOriginal: text })
+  }
+})
+
 it('keeps new nested fields of a routed event as attributes', () => {
   const data = { channelType: 'voice', customer: { phoneNumber: '+1' }, queue: { name: 'S' }, sentiment: 0.5 }
   expect(normalize('cxone', routed(data)).attributes).toEqual({ 'data.sentiment': '0.5' })

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { isExactNumber } from '@weir/exact-json'
 
 /** The paths and types of a payload. Two payloads of one shape have the same fingerprint, for ever and on every machine. */
 export interface Shape {
@@ -18,11 +19,12 @@ const PATH_LENGTH_MAX = 4_096
 
 const WIDE: Shape = { fingerprint: 'wide', paths: [], fields: [] }
 
-const typeOf = (value: unknown): string => (value === null ? 'null' : typeof value)
+const typeOf = (value: unknown): string =>
+  value === null ? 'null' : isExactNumber(value) ? 'number' : typeof value
 
 const collect = (value: unknown, path: string, depth: number, found: Set<string>): boolean => {
   if (found.size > PATHS_MAX || path.length > PATH_LENGTH_MAX) return false
-  if (typeof value !== 'object' || value === null) {
+  if (typeof value !== 'object' || value === null || isExactNumber(value)) {
     found.add(`${path}:${typeOf(value)}`)
     return true
   }
@@ -96,6 +98,7 @@ export class ShapeCache {
     if (typeof value !== 'object') return this.#step(from, codeOf(value))
     if (value === null) return this.#step(from, CODES.null)
     if (Array.isArray(value)) return this.#walkArray(this.#step(from, CODES.array), value, depth)
+    if (isExactNumber(value)) return this.#step(from, CODES.number)
     let met = this.#step(from, CODES.object)
     if (depth === DEPTH_MAX) return met
     const object = value as Record<string, unknown>

@@ -3,7 +3,7 @@ import { openTopicReader, RetriableError, type KafkaSettings, type TopicReader }
 import type { Logger } from '@weir/service-kit'
 
 /** The JSON text of null: how an attribute says that its field is known and was not there. */
-export const NULL_ATTRIBUTE = 'null'
+const NULL_ATTRIBUTE = 'null'
 
 const REFRESH_MS = 5_000
 /** Of one event type; a storm of random fields fills no row. */

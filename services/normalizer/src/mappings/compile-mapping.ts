@@ -1,3 +1,4 @@
+import { isExactNumber } from '@weir/exact-json'
 import { compilePart, InvalidPartError, plainSegments, type Extract } from './compile-part.ts'
 import { MAPPED_FIELDS, type MappedField, type Mapping, type PartSource } from './mapping.ts'
 
@@ -15,6 +16,8 @@ export interface CompiledMapping {
 export interface AttributeRoot {
   /** Put before the name of an attribute: empty for top-level fields. */
   readonly prefix: string
+  /** The attribute of a field. */
+  nameOf(field: string): string
   readonly object: Extract
   readonly named: ReadonlySet<string>
 }
@@ -43,17 +46,18 @@ export const compileMapping = (mapping: Mapping): CompiledMapping => {
       }),
     ),
     optional: new Set(mapping.optional),
-    roots: mapping.attributesFrom.map((path) => attributeRoot(path, mapping)),
+    roots: attributeRoots(mapping),
   }
 }
 
 export const describePart = (source: PartSource): string =>
   typeof source === 'string' ? source : `jmespath ${source.jmespath}`
 
-/** A text or a number, as text; anything else is not a part. */
+/** A text, a number with the digits that were sent, or a truth value, as text; anything else is not a part. */
 export const textOf = (value: unknown): string | null => {
   if (typeof value === 'string') return value
-  return typeof value === 'number' || typeof value === 'boolean' ? String(value) : null
+  if (typeof value === 'number' || typeof value === 'boolean') return String(value)
+  return isExactNumber(value) ? value.rawJSON : null
 }
 
 /** Plain paths that a mapping knows, for whatever purpose. */
@@ -73,9 +77,29 @@ const attributeRoot = (path: string, mapping: Mapping): AttributeRoot => {
   const below = knownPaths(mapping).filter(
     (one) => one.length > segments.length && segments.every((segment, i) => one[i] === segment),
   )
+  const prefix = segments.length === 0 ? '' : `${segments.join('.')}.`
   return {
-    prefix: segments.length === 0 ? '' : `${segments.join('.')}.`,
+    prefix,
+    nameOf: (field) => (prefix + field).toWellFormed(),
     object: compilePart(path),
     named: new Set(below.map((one) => String(one[segments.length]))),
   }
+}
+
+/** A field `data.region` beside the field `region` of `data` is written `["data.region"]`, so that both are kept. */
+const attributeRoots = (mapping: Mapping): AttributeRoot[] => {
+  const roots = mapping.attributesFrom.map((path) => attributeRoot(path, mapping))
+  return roots.map((root) => {
+    const deeper = roots.map(({ prefix }) => prefix).filter((prefix) => prefix.length > root.prefix.length)
+    if (deeper.length === 0) return root
+    return {
+      ...root,
+      nameOf: (field) => {
+        const name = root.nameOf(field)
+        return deeper.some((prefix) => name.startsWith(prefix))
+          ? `${root.prefix}[${JSON.stringify(field.toWellFormed())}]`
+          : name
+      },
+    }
+  })
 }

@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module'
+import { canonicalNumber, isContainer, isExactNumber, type JsonValue } from '@weir/exact-json'
 import { JSONPath } from 'jsonpath-plus'
 import type { PartSource } from './mapping.ts'
 
@@ -30,16 +31,19 @@ const step = (value: unknown, segment: string | number): unknown => {
   return (value as Record<string, unknown>)[segment]
 }
 
-/** As `step`, for names that every object inherits. */
+/** The name under which an exact number holds its digits: it is no field of a payload. */
+const NUMBER_FIELD = 'rawJSON'
+
+/** As `step`, for names that every object inherits, and for that of an exact number. */
 const ownStep = (value: unknown, segment: string): unknown =>
-  typeof value === 'object' && value !== null && !Array.isArray(value) && Object.hasOwn(value, segment)
+  isContainer(value) && !Array.isArray(value) && Object.hasOwn(value, segment)
     ? (value as Record<string, unknown>)[segment]
     : undefined
 
 /** A library's evaluation costs tens of microseconds for each event; nearly all paths are a walk along properties. */
 const compilePlainPath = (segments: readonly (string | number)[]): Extract => {
   const steps = segments.map((segment) =>
-    typeof segment === 'string' && segment in Object.prototype
+    typeof segment === 'string' && (segment in Object.prototype || segment === NUMBER_FIELD)
       ? (value: unknown) => ownStep(value, segment)
       : (value: unknown) => step(value, segment),
   )
@@ -80,7 +84,22 @@ const compileExpression = (expression: string): Extract => {
   } catch (error) {
     throw new InvalidPartError((error as Error).message)
   }
-  return guarded((payload) => jmespath.search(payload, expression))
+  return guarded((payload) => jmespath.search(forExpressions(payload as JsonValue), expression))
+}
+
+/** Expressions count with doubles. A number that no double holds is its text there, so that no digit is lost. */
+const forExpressions = (value: JsonValue): unknown => {
+  if (isExactNumber(value)) {
+    const number = Number(value.rawJSON)
+    const isHeld =
+      Number.isFinite(number) && canonicalNumber(String(number)) === canonicalNumber(value.rawJSON)
+    return isHeld ? number : value.rawJSON
+  }
+  if (Array.isArray(value)) return (value as readonly JsonValue[]).map(forExpressions)
+  if (!isContainer(value)) return value
+  return Object.fromEntries(
+    Object.entries(value).map(([name, one]) => [name, forExpressions(one as JsonValue)]),
+  )
 }
 
 /** What the libraries throw on odd values (types an expression does not expect, very deep nesting) means: no such part. */

@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module'
+import { UTC, zoneOffset, type ZoneOffset } from '../occurred-at.ts'
 import type { SourceRules, UnknownFields } from './mapping.ts'
 
 /** A source's rules ready to be asked. */
@@ -6,13 +7,15 @@ export interface CompiledRules {
   readonly unknownFields: UnknownFields
   /** Bodies need not be JSON. */
   readonly isOpaque: boolean
+  /** For times that name no zone. */
+  readonly zone: ZoneOffset
   /** Whether a declared schema version is one that the source may use. */
   readonly supports: (declaredVersion: string) => boolean
   /** The rule of the JSON Schema that the payload breaks; undefined when it breaks none. Never quotes the payload. */
   readonly brokenRule: (payload: unknown) => string | undefined
 }
 
-/** A JSON Schema that cannot be used; the message says why. */
+/** A JSON Schema or a time zone that cannot be used; the message says why. */
 export class InvalidSchemaError extends Error {
   override readonly name = 'InvalidSchemaError'
 }
@@ -20,6 +23,7 @@ export class InvalidSchemaError extends Error {
 export const NO_RULES: CompiledRules = {
   unknownFields: 'evolve',
   isOpaque: false,
+  zone: UTC,
   supports: () => true,
   brokenRule: () => undefined,
 }
@@ -66,18 +70,29 @@ const compileSchema = (source: string, schema: object): CompiledRules['brokenRul
   }
 }
 
+const compileZone = (source: string, timeZone: string): ZoneOffset => {
+  try {
+    return zoneOffset(timeZone)
+  } catch {
+    throw new InvalidSchemaError(
+      `timeZone of ${source} is ${timeZone}: give UTC, an offset such as +02:00 or a name such as Europe/Berlin`,
+    )
+  }
+}
+
 /** Compiles each source's rules once. Throws an `InvalidSchemaError`. */
 export const compileRules = (
   rules: Readonly<Record<string, SourceRules>>,
 ): ReadonlyMap<string, CompiledRules> =>
   new Map(
-    Object.entries(rules).map(([source, { body, unknownFields, schemaVersions, jsonSchema }]) => {
+    Object.entries(rules).map(([source, { body, unknownFields, timeZone, schemaVersions, jsonSchema }]) => {
       const supported = schemaVersions && new Set(schemaVersions)
       return [
         source,
         {
           unknownFields: unknownFields ?? NO_RULES.unknownFields,
           isOpaque: body === 'opaque',
+          zone: timeZone === undefined ? NO_RULES.zone : compileZone(source, timeZone),
           supports: supported === undefined ? NO_RULES.supports : (version: string) => supported.has(version),
           brokenRule: jsonSchema === undefined ? NO_RULES.brokenRule : compileSchema(source, jsonSchema),
         },

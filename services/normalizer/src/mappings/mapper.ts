@@ -1,3 +1,4 @@
+import { isJsonObject } from '@weir/exact-json'
 import { compileMapping, textOf, type AttributeRoot, type CompiledMapping } from './compile-mapping.ts'
 import type { MappedField } from './mapping.ts'
 import type { Mapping } from './mapping.ts'
@@ -72,7 +73,7 @@ const partOf = (
   if (alternatives === undefined) return null
   for (const extract of alternatives) {
     const text = textOf(extract(payload))
-    if (text !== null && text.length <= PART_LENGTH_MAX) return text
+    if (text !== null && text.length <= PART_LENGTH_MAX) return text.toWellFormed()
   }
   if (!optional.has(field) && mapping.constants[field] === undefined) missing.push(field)
   return null
@@ -82,20 +83,17 @@ const partOf = (
 export const hasUnknownFields = ({ roots }: CompiledMapping, payload: object): boolean =>
   roots.some(({ object, named }) => {
     const value = object(payload)
-    return isRecord(value) && Object.keys(value).some((name) => !named.has(name))
+    return isJsonObject(value) && Object.keys(value).some((name) => !named.has(name))
   })
-
-const isRecord = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
 
 const attributesOf = (roots: readonly AttributeRoot[], payload: object) => {
   const attributes: Record<string, string> = {}
   let count = 0
   let chars = 0
   let leftOut = 0
-  for (const { object, named, prefix } of roots) {
+  for (const { object, named, prefix, nameOf } of roots) {
     const value = object(payload)
-    if (!isRecord(value)) continue
+    if (!isJsonObject(value)) continue
     for (const name in value) {
       if (named.has(name)) continue
       const json = count < ATTRIBUTES_MAX ? jsonOf(value[name]) : undefined
@@ -105,7 +103,7 @@ const attributesOf = (roots: readonly AttributeRoot[], payload: object) => {
       } else {
         // An assignment to this name would set the prototype.
         if (name === '__proto__' && prefix === '') defineOwn(attributes, name, json)
-        else attributes[prefix + name] = json
+        else attributes[nameOf(name)] = json
         count += 1
         chars += size
       }
@@ -118,10 +116,17 @@ const defineOwn = (object: object, name: string, value: string): void => {
   Object.defineProperty(object, name, { value, enumerable: true, configurable: true, writable: true })
 }
 
+/** In what `JSON.stringify` writes, this escape is half a surrogate pair alone. The other escapes are passed over whole. */
+const ESCAPE = /\\(?:u(d[89a-f][\da-f]{2})|.)/g
+
 /** JSON that is nested some thousand levels deep can be parsed and not be written again. */
 const jsonOf = (value: unknown): string | undefined => {
   try {
-    return JSON.stringify(value)
+    const json = JSON.stringify(value)
+    if (!json.includes(String.raw`\ud`)) return json
+    return json.replace(ESCAPE, (escape: string, half?: string) =>
+      half === undefined ? escape : String.raw`\ufffd`,
+    )
   } catch {
     return undefined
   }

@@ -61,6 +61,8 @@ const sourceRules = z.strictObject({
   /** `opaque`: bodies need not be JSON; what is none becomes an event of raw bytes alone. Absent: `json`. */
   body: z.enum(['json', 'opaque']).optional(),
   unknownFields: z.enum(UNKNOWN_FIELDS).optional(),
+  /** Zone of times that name none: `UTC`, an offset such as `+02:00` or an IANA name; absent: UTC. */
+  timeZone: text.optional(),
   /** Values of a declared schema version that are supported; absent: every one. */
   schemaVersions: z
     .array(z.union([text, z.number().transform(String)]))

@@ -2,6 +2,7 @@ import { isMoment, type InteractionEvent } from '@weir/contracts'
 import { deadLetter, ok, type Outcome } from '@weir/pipeline'
 import { NO_RULES, type CompiledRules } from '../mappings/compile-rules.ts'
 import type { Mapper } from '../mappings/mapper.ts'
+import { momentOf } from '../occurred-at.ts'
 import type { Shape } from '../shape.ts'
 import type { RecognisedWebhook } from './recognise-payload.ts'
 
@@ -15,16 +16,6 @@ export interface NormalizedWebhook {
   readonly leftOut: number
 }
 
-const EPOCH_MS = /^-?\d{1,15}$/
-const ISO_DATE = /^\d{4}-\d\d-\d\d/
-
-/** Epoch ms of an ISO text or of epoch ms as text, null when it is neither or beyond the calendar: other forms mean different moments to different readers. */
-const epochMsOf = (text: string | null): number | null => {
-  if (text === null) return null
-  const epochMs = EPOCH_MS.test(text) ? Number(text) : ISO_DATE.test(text) ? Date.parse(text) : Number.NaN
-  return isMoment(epochMs) ? epochMs : null
-}
-
 /** Tolerant: a part that is not there is null and named, and what no mapping names is kept as an attribute. */
 export const mapEventBy = (mapper: Mapper, rules: ReadonlyMap<string, CompiledRules>) =>
   function mapEvent({ webhook, payload, compiled, shape }: RecognisedWebhook): Outcome<NormalizedWebhook> {
@@ -32,7 +23,7 @@ export const mapEventBy = (mapper: Mapper, rules: ReadonlyMap<string, CompiledRu
     if (!isMoment(receivedAt)) {
       return deadLetter('record_invalid', 'the header received-at is not a moment')
     }
-    const { unknownFields, supports } = rules.get(source) ?? NO_RULES
+    const { unknownFields, supports, zone } = rules.get(source) ?? NO_RULES
     const { parts, partsMissing, attributes, leftOut } = mapper.map(
       compiled,
       payload,
@@ -42,6 +33,8 @@ export const mapEventBy = (mapper: Mapper, rules: ReadonlyMap<string, CompiledRu
     if (declared !== null && !supports(declared)) {
       return deadLetter('unsupported_schema_version', 'the source does not list the declared version')
     }
+    const { occurredAtOriginal } = parts
+    const occurred = occurredAtOriginal === null ? undefined : momentOf(occurredAtOriginal, zone)
     const event = {
       eventKey: webhook.eventKey.toString('hex'),
       source,
@@ -57,8 +50,9 @@ export const mapEventBy = (mapper: Mapper, rules: ReadonlyMap<string, CompiledRu
       message: parts.message,
       intent: parts.intent,
       sequence: providerSequence ?? null,
-      occurredAt: epochMsOf(parts.occurredAtOriginal),
-      occurredAtOriginal: parts.occurredAtOriginal,
+      occurredAt: occurred?.epochMs ?? null,
+      occurredAtNanos: occurred?.nanosOfMs ?? null,
+      occurredAtOriginal,
       receivedAt,
       schemaVersion: shape.fingerprint,
       declaredSchemaVersion: declared,

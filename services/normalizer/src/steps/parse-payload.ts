@@ -1,4 +1,5 @@
 import type { ReceivedWebhook } from '@weir/contracts'
+import { isContainer, parseExactJson } from '@weir/exact-json'
 import { deadLetter, ok, type Outcome } from '@weir/pipeline'
 import { NO_RULES, type CompiledRules } from '../mappings/compile-rules.ts'
 
@@ -17,11 +18,11 @@ export const parsePayloadBy = (rules: ReadonlyMap<string, CompiledRules>) =>
     const { isOpaque } = rules.get(webhook.source) ?? NO_RULES
     let payload: unknown
     try {
-      payload = JSON.parse(webhook.raw.toString())
+      payload = parseExactJson(webhook.raw.toString())
     } catch {
       if (!isOpaque) return deadLetter('invalid_json', 'not JSON')
     }
-    if (typeof payload === 'object' && payload !== null) return ok({ webhook, payload, isOpaque: false })
+    if (isContainer(payload)) return ok({ webhook, payload, isOpaque: false })
     if (isOpaque) return ok({ webhook, payload: NO_PAYLOAD, isOpaque })
     return deadLetter('wrong_type', 'the body is not an object')
   }

@@ -70,6 +70,19 @@ it('takes any depth, and keeps digits that a double has not', () => {
   )
 })
 
+it('keeps every number of up to a thousand places, and writes others as their text', () => {
+  const stored = (body: string) => jsonbOf(Buffer.from(body))
+  for (const number of ['1e100', '-1E+308', '0.1e-300', `1${'0'.repeat(900)}`, `0.${'1'.repeat(900)}`]) {
+    expect(stored(`{"a":[${number}]}`)).toEqual({ json: `{"a":[${number}]}`, sanitised: false })
+  }
+  for (const number of ['0e99999999999', '1e-99999', '-1E9999', `1${'0'.repeat(2_000)}`]) {
+    expect(stored(`{"a":[${number}],"s":"${number} \\" ${number}"}`)).toEqual({
+      json: `{"a":["${number}"],"s":"${number} \\" ${number}"}`,
+      sanitised: true,
+    })
+  }
+})
+
 it('says so when the bytes were not UTF-8', () => {
   expect(jsonbOf(Buffer.from('"\xff"', 'latin1')).sanitised).toBe(true)
   expect(jsonbOf(Buffer.from('"\uFFFD"')).sanitised).toBe(false)

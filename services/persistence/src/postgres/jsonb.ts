@@ -22,6 +22,27 @@ const sanitiseEscapes = (json: string): string =>
     unit !== undefined && (unit === '0000' || LONE_SURROGATE.test(unit)) ? String.raw`\ufffd` : escape,
   )
 
+/** What a number needs to be too much: hundreds of places, or an exponent of three digits. */
+const MAYBE_TOO_MUCH = /\d[eE][+-]?\d{3}|[\d.]{300}/
+const STRING_OR_NUMBER = /"(?:[^"\\]|\\.)*"|-?\d[\d.eE+-]*/g
+const PLACES_MAX = 1_000
+
+/**
+ * Numbers beyond a thousand places become their own text. A numeric of PostgreSQL holds more, up to 131,072 places, but
+ * not every number, and one of ten characters would take 64 KB.
+ */
+const holdNumbers = (json: string): string =>
+  MAYBE_TOO_MUCH.test(json)
+    ? json.replace(STRING_OR_NUMBER, (token) =>
+        token.startsWith('"') || placesOf(token) <= PLACES_MAX ? token : JSON.stringify(token),
+      )
+    : json
+
+const placesOf = (number: string): number => {
+  const [digits = '', exponent = '0'] = number.split(/[eE]/)
+  return digits.length + Math.abs(Number(exponent))
+}
+
 /** A body that is not JSON as a JSON text of one string. */
 export const textJsonb = (raw: Buffer): Jsonb => ({
   json: JSON.stringify(sanitiseText(raw.toString())),
@@ -33,7 +54,7 @@ export const jsonbOf = (raw: Buffer): Jsonb => {
   const text = raw.toString()
   // A body of a source that is not opaque was checked to be UTF-8, so NUL and lone surrogates can only come as escapes.
   const isExact = !text.includes(REPLACEMENT) || isUtf8(raw)
-  if (!text.includes(String.raw`\u`)) return { json: text, sanitised: !isExact }
-  const json = sanitiseEscapes(text)
+  const held = holdNumbers(text)
+  const json = held.includes(String.raw`\u`) ? sanitiseEscapes(held) : held
   return { json, sanitised: !isExact || json !== text }
 }

@@ -39,7 +39,15 @@ const event = (id: string, changes: Partial<InteractionEvent> = {}): Interaction
     interactionId: 'i',
   },
   ...{ channel: 'voice', direction: null, customerIdentifier: null, customerType: null, queue: null },
-  ...{ skill: null, agentId: null, message: null, intent: null, sequence: null, occurredAt: null },
+  ...{
+    skill: null,
+    agentId: null,
+    message: null,
+    intent: null,
+    sequence: null,
+    occurredAt: null,
+    occurredAtNanos: null,
+  },
   ...{ occurredAtOriginal: null, receivedAt: 1_700_000_000_000, processedAt: 1_700_000_000_001 },
   ...{ schemaVersion: 'v', declaredSchemaVersion: null, dataActionId: null, sessionId: null, userId: null },
   ...{ attributes: {}, partsMissing: ['queue', 'skill'], fixUp: null, bodyHash: Buffer.alloc(8, 1) },
@@ -110,6 +118,47 @@ it('keeps the exact bytes, with NUL and lone surrogates', async () => {
   })
 })
 
+it('takes the later of two times that differ below a millisecond', async () => {
+  const at = (fraction: string, nanos: number) =>
+    event(`at-${fraction}`, {
+      interactionId: 'fractions',
+      occurredAt: Date.UTC(2024, 4, 11, 12, 0, 0, 123),
+      occurredAtNanos: nanos,
+      occurredAtOriginal: `2024-05-11T12:00:00.${fraction}Z`,
+    })
+  for (const one of [at('1239999', 999_900), at('1231111', 111_100), at('1239998', 999_800)]) {
+    await sink.write([one])
+  }
+  const { rows } = await client.query<Record<string, unknown>>(
+    `SELECT i.occurred_at::text, i.occurred_at_nanos, e.occurred_at_original
+     FROM interactions i JOIN events e USING (event_key) WHERE i.interaction_id = 'fractions'`,
+  )
+  expect(rows).toEqual([
+    {
+      ...{ occurred_at: expect.stringMatching(/:00\.123999\+/) as unknown, occurred_at_nanos: 999_900 },
+      occurred_at_original: '2024-05-11T12:00:00.1239999Z',
+    },
+  ])
+})
+
+it('keeps attributes as JSON, with every digit, and numbers beyond a numeric as their text', async () => {
+  const raw = Buffer.from('{"n":0e99999999999,"m":10.00,"id":1524831183200260097,"s":"1e999999"}')
+  const one = event('exact', {
+    raw,
+    attributes: { action: '"opened"', id: '1524831183200260097', nested: '{"a":[1.50]}', gone: 'null' },
+  })
+  expect(await sink.write([one])).toEqual([{ kind: 'stored' }])
+  const { rows } = await client.query<Record<string, unknown>>(
+    `SELECT attributes->>'action' AS action, attributes->'nested'->'a'->>0 AS nested, attributes->>'id' AS id,
+       jsonb_typeof(attributes->'gone') AS gone, payload::text, payload_sanitised FROM events WHERE event_key = $1`,
+    [keyOf(one)],
+  )
+  expect(rows[0]).toEqual({
+    ...{ action: 'opened', nested: '1.50', id: '1524831183200260097', gone: 'null', payload_sanitised: true },
+    payload: '{"m": 10.00, "n": "0e99999999999", "s": "1e999999", "id": 1524831183200260097}',
+  })
+})
+
 it('keeps a body that is not JSON as bytes, and as a text in the payload', async () => {
   const raw = Buffer.from('<a>\xff\0"</a>', 'latin1')
   const one = event('opaque', { raw, schemaVersion: OPAQUE_SHAPE })
@@ -122,7 +171,7 @@ it('keeps a body that is not JSON as bytes, and as a text in the payload', async
 })
 
 it('S3-05 finds the one row that the database refuses, and stores the others', async () => {
-  const bad = event('bad', { raw: Buffer.from(`{"n":1e-99999}`) })
+  const bad = event('bad', { eventKey: 'ab' })
   const good = Array.from({ length: 6 }, (_, i) => event(`beside-${i}`))
   const results = await sink.write([...good.slice(0, 4), bad, ...good.slice(4)])
   expect(results.map(({ kind }) => kind)).toEqual([

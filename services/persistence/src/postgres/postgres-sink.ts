@@ -1,6 +1,5 @@
 import { isMoment, OPAQUE_SHAPE, type InteractionEvent } from '@weir/contracts'
 import pg from 'pg'
-import { NULL_ATTRIBUTE } from '../known-fields.ts'
 import { SinkUnavailableError, type RowResult, type RowSink } from '../row-sink.ts'
 import { jsonbOf, sanitiseText, textJsonb } from './jsonb.ts'
 import { sinkErrorOf, sqlFaultOf, stateOf } from './sql-faults.ts'
@@ -12,12 +11,18 @@ export interface PostgresOptions {
 }
 
 const text = (value: string | null): string | null => (value === null ? null : sanitiseText(value))
-const moment = (epochMs: number | null): string | null =>
-  epochMs === null || !isMoment(epochMs) ? null : new Date(epochMs).toISOString()
+/** `nanos` are below the millisecond; a timestamptz holds microseconds. */
+const moment = (epochMs: number | null, nanos: number | null = null): string | null => {
+  if (epochMs === null || !isMoment(epochMs)) return null
+  const micros = Math.floor((nanos ?? 0) / 1_000)
+  return `${new Date(epochMs).toISOString().slice(0, -1)}${String(micros).padStart(3, '0')}Z`
+}
 
-/** Values are JSON texts; the text of null is a null. */
+/** Values are JSON texts already. */
 const attributesJson = (attributes: InteractionEvent['attributes']): string =>
-  JSON.stringify(attributes, (_, value: unknown) => (value === NULL_ATTRIBUTE ? null : value))
+  `{${Object.entries(attributes)
+    .map(([name, json]) => `${JSON.stringify(name)}:${json}`)
+    .join(',')}}`
 
 const payloadOf = ({ raw, schemaVersion }: InteractionEvent) =>
   schemaVersion === OPAQUE_SHAPE ? textJsonb(raw) : jsonbOf(raw)
@@ -42,7 +47,8 @@ const COLUMNS: readonly (readonly [
   ['message', 'text', ({ message }) => text(message)],
   ['intent', 'text', ({ intent }) => text(intent)],
   ['sequence', 'bigint', ({ sequence }) => sequence?.toString() ?? null],
-  ['occurred_at', 'timestamptz', ({ occurredAt }) => moment(occurredAt)],
+  ['occurred_at', 'timestamptz', ({ occurredAt, occurredAtNanos }) => moment(occurredAt, occurredAtNanos)],
+  ['occurred_at_nanos', 'integer', ({ occurredAtNanos }) => occurredAtNanos],
   ['occurred_at_original', 'text', ({ occurredAtOriginal }) => text(occurredAtOriginal)],
   ['received_at', 'timestamptz', ({ receivedAt }) => moment(receivedAt)],
   ['processed_at', 'timestamptz', ({ processedAt }) => moment(processedAt)],
@@ -51,11 +57,7 @@ const COLUMNS: readonly (readonly [
   ['data_action_id', 'text', ({ dataActionId }) => text(dataActionId)],
   ['session_id', 'text', ({ sessionId }) => text(sessionId)],
   ['user_id', 'text', ({ userId }) => text(userId)],
-  [
-    'attributes',
-    'jsonb',
-    ({ attributes }) => sanitiseText(jsonbOf(Buffer.from(attributesJson(attributes))).json),
-  ],
+  ['attributes', 'jsonb', ({ attributes }) => jsonbOf(Buffer.from(attributesJson(attributes))).json],
   ['body_hash', 'bytea', ({ bodyHash }) => bodyHash],
   ['payload', 'jsonb', (event) => payloadOf(event).json],
   ['payload_sanitised', 'boolean', (event) => payloadOf(event).sanitised],
@@ -68,12 +70,13 @@ const COLUMNS: readonly (readonly [
 const NAMES = COLUMNS.map(([column]) => column)
 const LATEST = [
   ...['source', 'interaction_id', 'event_key', 'event_type', 'channel', 'direction', 'customer_identifier'],
-  ...['customer_type', 'queue', 'skill', 'agent_id', 'sequence', 'occurred_at', 'received_at', 'payload'],
+  ...['customer_type', 'queue', 'skill', 'agent_id', 'sequence', 'occurred_at', 'occurred_at_nanos'],
+  ...['received_at', 'payload'],
 ]
 /** A total order: the provider's sequence where it has one, else its time; then ours; then the key. */
 const order = (table: string): string =>
-  `(coalesce(${table}.sequence, -1), coalesce(${table}.occurred_at, '-infinity'), ${table}.received_at, ${table}.event_key)`
-const ORDER_DESCENDING = `coalesce(sequence, -1) DESC, coalesce(occurred_at, '-infinity') DESC, received_at DESC, event_key DESC`
+  `(coalesce(${table}.sequence, -1), coalesce(${table}.occurred_at, '-infinity'), coalesce(${table}.occurred_at_nanos, 0), ${table}.received_at, ${table}.event_key)`
+const ORDER_DESCENDING = `coalesce(sequence, -1) DESC, coalesce(occurred_at, '-infinity') DESC, coalesce(occurred_at_nanos, 0) DESC, received_at DESC, event_key DESC`
 
 /** One statement: only rows that are really new can become an interaction's latest, and never an older one. */
 const INSERT = `

@@ -54,7 +54,7 @@ const SHAPES: readonly Shape[] = [
       skill: text,
       direction: text,
       [`payload->>'note'`]: text,
-      [`(attributes->>'note')::jsonb#>>'{}'`]: text,
+      [`attributes->>'note'`]: text,
       [`payload->'nested'->('k' || (payload->>'note'))->>0`]: text,
     }),
   },

@@ -1,0 +1,44 @@
+import { randomBytes } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { testServers } from '@weir/testkit'
+import pg from 'pg'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { migrate } from './migrate.ts'
+
+const database = `test_migrate_${randomBytes(4).toString('hex')}`
+const serverUrl = testServers().databaseUrl
+const databaseUrl = serverUrl.replace(/[^/]*$/, database)
+let server: pg.Client
+let client: pg.Client
+
+beforeAll(async () => {
+  server = new pg.Client({ connectionString: serverUrl })
+  await server.connect()
+  await server.query(`CREATE DATABASE ${database}`)
+  client = new pg.Client({ connectionString: databaseUrl })
+  await client.connect()
+})
+
+afterAll(async () => {
+  await client.end()
+  await server.query(`DROP DATABASE ${database}`)
+  await server.end()
+})
+
+it('makes JSON of the attributes of older rows, and leaves what jsonb does not take', async () => {
+  await client.query('CREATE TABLE weir_migrations (name text PRIMARY KEY, at timestamptz DEFAULT now())')
+  for (const name of ['0001-events.sql', '0002-fix-up.sql']) {
+    await client.query(readFileSync(new URL(`migrations/${name}`, import.meta.url), 'utf8'))
+    await client.query('INSERT INTO weir_migrations (name) VALUES ($1)', [name])
+  }
+  const older = { action: '"opened"', nested: '{"a":[1.50]}', gone: null, nul: String.raw`"a\u0000"` }
+  await client.query(
+    `INSERT INTO events (event_key, source, event_type, interaction_id, received_at, processed_at, schema_version,
+       attributes, parts_missing, body_hash, payload, payload_sanitised, raw)
+     VALUES ($1, 's', 't', 'i', now(), now(), 'v', $2, '{}', $3, '{}', false, $3)`,
+    [Buffer.alloc(16), JSON.stringify(older), Buffer.alloc(8)],
+  )
+  expect(await migrate(databaseUrl)).toEqual(['0003-exact-values.sql'])
+  const { rows } = await client.query<{ attributes: unknown }>('SELECT attributes FROM events')
+  expect(rows[0]?.attributes).toEqual({ action: 'opened', nested: { a: [1.5] }, gone: null, nul: older.nul })
+})
