@@ -23,6 +23,8 @@ export const DEAD_LETTER_REASONS = {
     'The normalised event has more than 1,000,000 bytes. Map fewer fields as attributes, or let the sender make it smaller.',
   body_damaged:
     'The body is not the one that came in: its checksum differs. Find the machine that changed it; the original is on webhooks.received.v1.',
+  wrong_partition:
+    'The record was not in the partition of its key: its writer has another partition count. Correct TOPIC_PARTITIONS there, then replay.',
   record_invalid:
     'A record on an internal topic is not what Weir writes. Something else writes to the topic.',
   unknown_schema:

@@ -1,7 +1,7 @@
 import type { WireRecord } from '@weir/contracts'
 
-/** Why a record was not acknowledged. `full`: the queue's bound; `deadline`: no result in time; `broker`: refused; `too_large`: over the topic's limit; `closed`. After any but `full`, `too_large` and `closed` it may still be on the topic. */
-export type LaneErrorKind = 'full' | 'deadline' | 'broker' | 'too_large' | 'closed'
+/** Why a record was not acknowledged. `full`: the queue's bound; `deadline`: no result in time; `broker`: refused; `too_large`: over the topic's limit; `closed`; `partitions`: the topic has another partition count. After any but `full`, `too_large`, `closed` and `partitions` it may still be on the topic. */
+export type LaneErrorKind = 'full' | 'deadline' | 'broker' | 'too_large' | 'closed' | 'partitions'
 
 export class LaneError extends Error {
   override readonly name = 'LaneError'

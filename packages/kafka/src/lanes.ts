@@ -38,6 +38,8 @@ export interface Lanes {
   readonly queued: { readonly records: number; readonly bytes: number }
   /** False while the last sends failed or no broker is connected; for readiness. */
   readonly healthy: boolean
+  /** Why nothing is accepted: the topic has another partition count than configured, so that keys would be in wrong partitions. */
+  readonly fault: string | undefined
   /** Sends what is queued, then disconnects. */
   close(): Promise<void>
 }
@@ -52,6 +54,8 @@ const REFUSED = new Set([
 ])
 const TOO_LARGE = new Set(['MESSAGE_TOO_LARGE', 'RECORD_LIST_TOO_LARGE'])
 const SWEEP_MS = 50
+/** Between two looks at the topic's partition count. */
+const COUNT_LOOK_MS = 5_000
 const REQUEST_MS_MIN = 1_000
 const REQUEST_MS_MAX = 10_000
 /** After so many failed sends in a row the client is made anew. */
@@ -67,12 +71,14 @@ class BrokerLanes implements Lanes {
   readonly #groups: SendGroups
   readonly #lanes: readonly Lane[]
   readonly #sweep: NodeJS.Timeout
+  readonly #watch: NodeJS.Timeout
   #producer: Promise<Producer> | undefined
   #failures = 0
   #isConnected = false
   #bytes = 0
   #records = 0
   #closed = false
+  #fault: string | undefined
 
   constructor(options: LanesOptions) {
     this.#options = options
@@ -83,7 +89,8 @@ class BrokerLanes implements Lanes {
       retry: { retries: 1 },
     })
     const { topic } = options
-    this.#leaders = new PartitionLeaders(this.#kafka, topic)
+    this.#leaders = new PartitionLeaders(this.#kafka, topic, (count) => this.#counted(count))
+    this.#watch = setInterval(() => void this.#leaders.look(), COUNT_LOOK_MS)
     this.#groups = new SendGroups({
       leaderOf: (partition) => this.#leaders.of(partition),
       send: async (messages) => (await this.#connected()).send({ topic, acks: -1, messages }),
@@ -109,11 +116,16 @@ class BrokerLanes implements Lanes {
     return this.#isConnected && this.#failures === 0
   }
 
+  get fault(): string | undefined {
+    return this.#fault
+  }
+
   send(partition: number, record: WireRecord): Promise<void> {
     const lane = this.#lanes[partition]
     if (lane === undefined) throw new RangeError(`there is no partition ${partition} of ${this.partitions}`)
     const bytes = wireBytesOf(record)
     if (this.#closed) return Promise.reject(new LaneError('closed', 'the lanes are closed'))
+    if (this.#fault !== undefined) return Promise.reject(new LaneError('partitions', this.#fault))
     if (this.#bytes + bytes > this.#options.queueBytesMax) {
       return Promise.reject(new LaneError('full', `more than ${this.#options.queueBytesMax} bytes wait`))
     }
@@ -135,6 +147,7 @@ class BrokerLanes implements Lanes {
     this.#closed = true
     await Promise.all(this.#lanes.map((lane) => lane.drained()))
     clearInterval(this.#sweep)
+    clearInterval(this.#watch)
     const producer = await this.#producer?.catch(() => undefined)
     await producer?.disconnect().catch(() => undefined)
   }
@@ -164,6 +177,22 @@ class BrokerLanes implements Lanes {
       logger[this.#failures === 1 ? 'warn' : 'debug'](fields, 'a send failed')
       return REFUSED.has(type) ? new LaneError('broker', `${topic}/${partition}: ${type}`) : 'retry'
     }
+  }
+
+  #counted(count: number): void {
+    const { topic, logger } = this.#options
+    const isRight = count === this.partitions
+    if (isRight === (this.#fault === undefined)) return
+    this.#fault = isRight
+      ? undefined
+      : `topic ${topic} has ${count} partitions and TOPIC_PARTITIONS is ${this.partitions}: keys would be in wrong partitions`
+    if (this.#fault === undefined)
+      logger.info({ topic, partitions: count }, 'the topic has its partitions again')
+    else
+      logger.error(
+        { topic },
+        `${this.#fault}. Nothing is accepted: set TOPIC_PARTITIONS=${count} and restart`,
+      )
   }
 
   #connected(): Promise<Producer> {

@@ -10,14 +10,17 @@ export class PartitionLeaders {
   #leaders: ReadonlyMap<number, number> = new Map()
   #lookAt = 0
   #isLooking = false
+  readonly #onPartitions: (count: number) => void
 
-  constructor(kafka: Kafka, topic: string) {
+  /** `onPartitions` gets the topic's partition count at each look. */
+  constructor(kafka: Kafka, topic: string, onPartitions: (count: number) => void) {
     this.#kafka = kafka
     this.#topic = topic
+    this.#onPartitions = onPartitions
   }
 
   of(partition: number): number | undefined {
-    if (performance.now() >= this.#lookAt && !this.#isLooking) void this.#look()
+    if (performance.now() >= this.#lookAt) void this.look()
     return this.#leaders.get(partition)
   }
 
@@ -27,16 +30,19 @@ export class PartitionLeaders {
     this.#lookAt = performance.now() + AGAIN_MS
   }
 
-  async #look(): Promise<void> {
+  /** Never rejects: what cannot be found out is not known. */
+  async look(): Promise<void> {
+    if (this.#isLooking) return
     this.#isLooking = true
     const askedAt = performance.now()
     const admin = this.#kafka.admin()
     try {
       await admin.connect()
       const { topics } = await admin.fetchTopicMetadata({ topics: [this.#topic] })
+      const partitions = topics.flatMap((topic) => topic.partitions)
+      if (partitions.length > 0) this.#onPartitions(partitions.length)
       // Not what was true before something failed.
       if (this.#lookAt <= askedAt) {
-        const partitions = topics.flatMap((topic) => topic.partitions)
         this.#leaders = new Map(partitions.map(({ partitionId, leader }) => [partitionId, leader]))
         this.#lookAt = askedAt + OLD_MS
       }

@@ -39,7 +39,7 @@ export interface Event {
   readonly key: string
   readonly entity: Entity
   readonly type: string
-  readonly sequence: number | undefined
+  readonly sequence: bigint | undefined
   /** The first body that was received under the key: the one that counts. */
   readonly body: Body
   /** Where that was received. A replay brought it when it has no offset. */
@@ -145,7 +145,7 @@ export class Book {
     body: Body,
     { source, partition }: Received,
     offset: number | undefined,
-    said: { readonly interaction: string; readonly type: string; readonly sequence?: number },
+    said: { readonly interaction: string; readonly type: string; readonly sequence?: bigint },
   ): Event {
     const event: Event = {
       ...{ key: body.key, entity: this.entity(`${source}|${said.interaction}`), body, partition, offset },

@@ -7,7 +7,8 @@ export interface StoredEvent {
   readonly source: string
   readonly interaction: string
   readonly type: string
-  readonly sequence: number | null
+  /** Digits. */
+  readonly sequence: string | null
   /** Hex sha256 of the stored body. */
   readonly sha256: string
   /** The body is not the one that came in: a person had it changed. */
@@ -19,17 +20,18 @@ export interface StoredState {
   readonly key: string
   readonly source: string
   readonly interaction: string
-  readonly sequence: number | null
+  /** Digits. */
+  readonly sequence: string | null
 }
 
 const PAGE = 20_000
 const UNDEFINED_TABLE = '42P01'
 const EVENTS = `
   SELECT encode(event_key, 'hex') AS key, source, interaction_id AS interaction, event_type AS type,
-         sequence::float8 AS sequence, encode(sha256(raw), 'hex') AS sha256, fix_up IS NOT NULL AS is_fixed
+         sequence::text AS sequence, encode(sha256(raw), 'hex') AS sha256, fix_up IS NOT NULL AS is_fixed
   FROM events`
 const STATES = `
-  SELECT encode(event_key, 'hex') AS key, source, interaction_id AS interaction, sequence::float8 AS sequence
+  SELECT encode(event_key, 'hex') AS key, source, interaction_id AS interaction, sequence::text AS sequence
   FROM interactions`
 
 /** Both tables as they are at one moment. Without the tables nothing is stored. */

@@ -12,7 +12,7 @@ it('has the key that the README shows', () => {
   const body =
     '{"interactionId":"call-1","eventType":"CALL_CONNECTED","timestamp":"2026-01-31T12:00:00.000Z","agentId":"agent-7","skill":"Sales","direction":"inbound","sequenceNumber":1}'
   expect(of('cxone', body)).toEqual({
-    ...{ kind: 'event', key: 'f92fcb65b7c6fbf77c81f9eef2e4ca7f', sequence: 1 },
+    ...{ kind: 'event', key: 'f92fcb65b7c6fbf77c81f9eef2e4ca7f', sequence: 1n },
     ...{ interaction: 'call-1', type: 'CALL_CONNECTED' },
   })
 })
@@ -29,6 +29,12 @@ it.each([
   ['nice', { interactionId: 'i', dataActionId: 'd', updatedTimestamp: 'u' }, 'i:d:u'],
 ])('%s %j', (source, body, dedupKey) => {
   expect(of(source, body)).toMatchObject({ kind: 'event', key: keyOf(source, dedupKey) })
+})
+
+it('keeps every digit of a number', () => {
+  const body = '{"interactionId":1524831183200260101,"eventType":"t","sequenceNumber":9007199254740993}'
+  const key = keyOf('cxone', '1524831183200260101:t:9007199254740993')
+  expect(of('cxone', body)).toMatchObject({ key, sequence: 9_007_199_254_740_993n })
 })
 
 it('takes the hash of the body into the key of a data action', () => {

@@ -8,7 +8,7 @@ export type Identity =
       readonly key: string
       readonly interaction: string
       readonly type: string
-      readonly sequence?: number
+      readonly sequence?: bigint
     }
   | { readonly kind: 'malformed' }
   /** The source is none of the four whose contract is written down here. */
@@ -19,27 +19,46 @@ interface Named {
   readonly interaction: string
   readonly type: string
   readonly dedupKey: string
-  readonly sequence?: number
+  readonly sequence?: bigint
 }
 
 const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex')
 
-/** An identifier is a text, or a number taken as its text. */
-const text = (value: unknown): string | undefined => {
-  if (typeof value === 'number') return String(value)
-  return typeof value === 'string' && value.length > 0 ? value : undefined
+/** A number whose digits a double does not keep. */
+class Digits {
+  readonly text: string
+
+  constructor(text: string) {
+    this.text = text
+  }
 }
 
+const digitsOf = (value: unknown): string | undefined => {
+  if (value instanceof Digits) return value.text
+  return typeof value === 'number' ? String(value) : undefined
+}
+
+/** An identifier is a text, or a number taken as the digits that were sent. */
+const text = (value: unknown): string | undefined =>
+  typeof value === 'string' && value.length > 0 ? value : digitsOf(value)
+
 const objectOf = (value: unknown): Fields | undefined =>
-  typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Fields) : undefined
+  typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Digits)
+    ? (value as Fields)
+    : undefined
 
 /** Parts are separated by `:`; what is a separator or a backslash inside a part has a backslash before it. */
 const join = (...parts: readonly string[]): string =>
   parts.map((part) => part.replaceAll('\\', '\\\\').replaceAll(':', '\\:')).join(':')
 
-const wholeNumber = (value: unknown): number | undefined => {
-  if (typeof value === 'string') return /^[0-9]{1,15}$/.test(value) ? Number(value) : undefined
-  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? value : undefined
+const SEQUENCE_MAX = 2n ** 63n - 1n
+
+/** A whole number of up to 64 bits, also as a text. */
+const wholeNumber = (value: unknown): bigint | undefined => {
+  const digits = typeof value === 'string' ? value : digitsOf(value)
+  if (digits === undefined || !/^[0-9]{1,19}$/.test(digits)) return undefined
+  const number = BigInt(digits)
+  return number <= SEQUENCE_MAX ? number : undefined
 }
 
 /** `interactionId:eventType:sequenceNumber`; interactions of a router: `data.id:eventType:timestamp`. */
@@ -60,9 +79,10 @@ const cognigy = (body: Fields): Named | undefined => {
   const { conversationId, sessionId, intent, userId, timestamp } = body
   if (![conversationId, sessionId, intent, userId].every((value) => typeof value === 'string'))
     return undefined
-  if (typeof timestamp !== 'number' || conversationId === '') return undefined
+  const moment = digitsOf(timestamp)
+  if (moment === undefined || conversationId === '') return undefined
   const interaction = conversationId as string
-  const dedupKey = sha256(join(interaction, String(timestamp), sessionId as string))
+  const dedupKey = sha256(join(interaction, moment, sessionId as string))
   return { interaction, type: 'cognigy.intent', dedupKey }
 }
 
@@ -104,9 +124,16 @@ export const identify = (source: string, body: Buffer, bodyHash: string): Identi
   return { kind: 'event', key: sha256(`${source}\0${dedupKey}`).slice(0, 32), ...rest }
 }
 
+/** A member whose number may be another one as a double. */
+const INEXACT = /":\s*-?(?:[0-9]+[.eE]|[0-9]{16})/
+
 const parse = (body: Buffer): unknown => {
+  const json = body.toString('utf8')
   try {
-    return JSON.parse(body.toString('utf8')) as unknown
+    if (!INEXACT.test(json)) return JSON.parse(json) as unknown
+    return JSON.parse(json, (_name, value: unknown, context?: { readonly source?: string }) =>
+      typeof value === 'number' && context?.source !== undefined ? new Digits(context.source) : value,
+    ) as unknown
   } catch {
     return undefined
   }

@@ -90,7 +90,7 @@ const FAULTS: readonly [string, FindingKind, (world: World) => void][] = [
       const isIt = ({ topic, headers }: DumpedRecord): boolean =>
         topic !== 'webhooks.received.v1' && headers['event-key'] === lost.headers['event-key']
       world.lines = world.lines.filter((line) => line.is !== 'record' || !isIt(line))
-      world.rows = world.rows.filter(({ sequence }) => sequence !== 2)
+      world.rows = world.rows.filter(({ sequence }) => sequence !== '2')
       claim(world, { unique: -1, duplicates: 1 })
     },
   ],
@@ -210,7 +210,7 @@ const FAULTS: readonly [string, FindingKind, (world: World) => void][] = [
       replace(world, record, { ...record, home: 3 })
     },
   ],
-  ['another sequence in a row', 'wrong', (world) => (world.rows[2] = { ...world.rows[2]!, sequence: 7 })],
+  ['another sequence in a row', 'wrong', (world) => (world.rows[2] = { ...world.rows[2]!, sequence: '7' })],
   [
     'a state that is not the latest',
     'wrong',

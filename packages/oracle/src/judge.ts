@@ -92,11 +92,11 @@ export class Judge {
       this.#add('wrong', `the row of ${nameOf(event)} has another body`)
     if (`${source}|${interaction}` !== event.entity.name)
       this.#add('wrong', `the row of ${nameOf(event)} is another interaction's`)
-    if (event.sequence !== undefined && sequence !== event.sequence && !row.is_fixed)
+    if (event.sequence !== undefined && sequence !== String(event.sequence) && !row.is_fixed)
       this.#add('wrong', `the row of ${nameOf(event)} has the sequence ${sequence}`)
     const { entity } = event
     entity.isStored = true
-    if (event.sequence !== undefined && !(event.sequence < (entity.highest?.sequence ?? -1)))
+    if (event.sequence !== undefined && event.sequence >= (entity.highest?.sequence ?? 0n))
       entity.highest = event
   }
 
@@ -113,7 +113,10 @@ export class Judge {
       return
     }
     const { highest } = entity
-    if (highest !== undefined && (event.sequence !== highest.sequence || sequence !== highest.sequence))
+    if (
+      highest !== undefined &&
+      (event.sequence !== highest.sequence || sequence !== String(highest.sequence))
+    )
       this.#add('wrong', `the latest state at ${nameOf(event)} is not that of ${nameOf(highest)}`)
   }
 

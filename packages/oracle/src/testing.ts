@@ -86,14 +86,16 @@ export const worldOf = (requests: readonly Sent[]): World => {
       hold(key)
       add('webhooks.unique.v1', entity, body, headers)
       add('interactions.normalized.v1', entity, `avro ${body}`, headers)
-      const { interaction, type, sequence = null } = identity
+      const { interaction, type } = identity
+      const sequence = identity.sequence === undefined ? null : String(identity.sequence)
       world.rows.push({
         ...{ key, source: 'cxone', interaction, type, sequence, sha256: hash, is_fixed: false },
       })
       const state = { key, source: 'cxone', interaction, sequence }
       const before = world.states.findIndex((one) => one.interaction === interaction)
       if (before < 0) world.states.push(state)
-      else if ((world.states[before]!.sequence ?? 0) < (sequence ?? 0)) world.states[before] = state
+      else if (BigInt(world.states[before]!.sequence ?? 0) < (identity.sequence ?? 0n))
+        world.states[before] = state
     }
   }
   add('dedup.stats.v1', 'cxone|0', JSON.stringify(stats), {})

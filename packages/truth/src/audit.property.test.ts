@@ -217,7 +217,7 @@ it('takes off the rows that were there before', () => {
   const row = { source: SOURCE, eventKey: 'k', rawHash: 'h' }
   const counts = { received: 1, returned: 0, unique: 1, duplicates: 0, conflicts: 0, deadLettered: 0 }
   const observed = {
-    ...{ onTopic: 1, letters: [], returns: [], rows: [{ ...row, eventKey: 'old' }, row] },
+    ...{ onTopic: 1, letters: [], returns: [], rows: [{ ...row, eventKey: 'old', rawHash: 'other' }, row] },
     ...{ counts: new Map([[SOURCE, counts]]), strangeRows: new Map([[SOURCE, 1]]) },
   }
   expect(audit(truth, observed)).toMatchObject({ lost: 0, extra: 0, ledgerResidue: 0, foreign: 1 })
@@ -243,4 +243,13 @@ it('finds counts that do not add up', () => {
   const counts = { received: 5, returned: 0, unique: 2, duplicates: 1, conflicts: 0, deadLettered: 1 }
   const observed = { ...NOTHING, onTopic: 6, counts: new Map([[SOURCE, counts]]) }
   expect(audit([], observed).ledgerResidue).toBe(1 + 1 + 2)
+})
+
+it('finds a second row of one body under another key', () => {
+  const truth: FinishedOperation[] = [
+    { source: SOURCE, kind: 'event', eventKey: 'key-1', rawHash: 'a', result: 'acked' },
+  ]
+  const observed = perfect(truth, () => true)
+  const rows = [...observed.rows, { source: SOURCE, eventKey: 'key-2', rawHash: 'a' }]
+  expect(audit(truth, { ...observed, rows })).toMatchObject({ lost: 0, extra: 1 })
 })

@@ -50,6 +50,7 @@ export const audit = (truth: readonly FinishedOperation[], observed: Observed): 
   for (const one of [...settled.rows, ...settled.letters]) {
     if (forged.has(bodyOf(one))) findings.add('extra', `a forged request of ${one.source} got in`)
   }
+  auditKeys([...truth, ...reentered], events, settled, findings)
   const isForeign = (row: ObservedRow): boolean =>
     !events.has(keyOf(row)) && !forged.has(bodyOf(row)) && !bodies.has(bodyOf(row))
   return {
@@ -90,6 +91,20 @@ const auditEvents = (events: ReadonlyMap<string, Expected>, observed: Settled, f
       if (!wins && acked.has(hash) && letters === 0) findings.add('lost', `the other body of event ${key}`)
       findings.add('extra', `a conflict letter of event ${key}`, Math.max(0, letters - (wins ? 0 : 1)))
     }
+  }
+}
+
+/** A body has one key, that of its event: a row under another key repeats it. */
+const auditKeys = (
+  truth: readonly FinishedOperation[],
+  events: ReadonlyMap<string, Expected>,
+  observed: Settled,
+  findings: Findings,
+): void => {
+  const known = new Set(truth.filter(({ kind }) => kind === 'event').map(bodyOf))
+  for (const row of observed.rows) {
+    if (!events.has(keyOf(row)) && known.has(bodyOf(row)))
+      findings.add('extra', `a row of another event's body, under the key ${row.eventKey} of ${row.source}`)
   }
 }
 

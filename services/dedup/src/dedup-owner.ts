@@ -65,7 +65,7 @@ export class DedupOwner implements PartitionOwner {
     const { topics, statsWindowMs, metrics } = this.#options
     const partition = this.#partition
     const staged = seen.stage()
-    const pipeline = dedupPipeline(staged)
+    const pipeline = dedupPipeline(staged, partition, seen.partitions)
     const tally = new Tally(statsWindowMs, batch.topic === topics.dedupReplay)
     const outputs: OutputRecord[] = []
     const now = Date.now()

@@ -3,8 +3,20 @@ import { startPipeline, type Pipeline } from '@weir/pipeline'
 import type { StagedKeys } from '@weir/seen-keys'
 import { divertMalformed } from './steps/divert-malformed.ts'
 import { dropSeenIn, type DuplicateClass } from './steps/drop-seen.ts'
+import { ownPartitionIn } from './steps/own-partition.ts'
 import { readKeys, type KeyedWebhook } from './steps/read-keys.ts'
 
-/** What dedup does with one record. `seen` is the transaction's view of the keys: the pipeline adds to it, and only a commit makes that last. */
-export const dedupPipeline = (seen: StagedKeys): Pipeline<InputRecord, KeyedWebhook, DuplicateClass> =>
-  startPipeline<InputRecord>().step(readKeys).step(dropSeenIn(seen)).step(divertMalformed)
+/**
+ * What dedup does with one record of input partition `partition` of `partitions`. `seen` is the transaction's view of
+ * the keys: the pipeline adds to it, and only a commit makes that last.
+ */
+export const dedupPipeline = (
+  seen: StagedKeys,
+  partition: number,
+  partitions: number,
+): Pipeline<InputRecord, KeyedWebhook, DuplicateClass> =>
+  startPipeline<InputRecord>()
+    .step(readKeys)
+    .step(ownPartitionIn(seen, partition, partitions))
+    .step(dropSeenIn(seen))
+    .step(divertMalformed)

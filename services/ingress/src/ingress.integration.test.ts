@@ -1,5 +1,5 @@
 import { decodeReceivedWebhook, TOPIC_SPECS, topicNames } from '@weir/contracts'
-import { ensureTopics, openTopicReader } from '@weir/kafka'
+import { ensureTopics, openMaintenance, openTopicReader } from '@weir/kafka'
 import { freePorts } from '@weir/local-stack'
 import { createLogger, Metrics } from '@weir/service-kit'
 import { sign, SOURCES } from '@weir/sources'
@@ -60,6 +60,41 @@ it('has every webhook on the topic when it answers 200', async () => {
   await reader.close()
   expect(sources.sort()).toEqual(SOURCES.map(({ name }) => name).sort())
 })
+
+// It went on with the old count, and a repeat came to a partition that did not have its key.
+it('answers 503 once the topic has other partitions than configured', async () => {
+  const settings = isolatedKafka('ingress')
+  const [port = 0] = await freePorts(1)
+  await ensureTopics({ settings, logger, specs: TOPIC_SPECS, replicationFactor: 1, minInsyncReplicas: 1 })
+  const config = ingress.loadConfig({
+    ...env(settings.kafkaBrokers.join(','), port),
+    TOPIC_PREFIX: settings.topicPrefix,
+    TOPIC_PARTITIONS: String(settings.topicPartitions),
+  })
+  const service = await ingress.start(config, { logger, metrics: new Metrics('ingress') })
+  const { received, seen, unique } = topicNames(settings.topicPrefix)
+  const maintenance = await openMaintenance({
+    ...{ settings, service: 'dedup', stateTopic: seen, outputs: [unique] },
+  })
+  try {
+    await vi.waitFor(() => expect(service.readiness()).toEqual([]), { timeout: 20_000 })
+    expect(await postAll(port)).toEqual([200, 200, 200, 200])
+    await maintenance.addPartitions([received], settings.topicPartitions + 2)
+    await vi.waitFor(
+      () =>
+        expect(service.readiness()).toEqual([
+          expect.stringMatching(
+            /has 4 partitions and TOPIC_PARTITIONS is 2: keys would be in wrong partitions/,
+          ),
+        ]),
+      { timeout: 30_000, interval: 100 },
+    )
+    expect(await postAll(port)).toEqual([503, 503, 503, 503])
+  } finally {
+    await maintenance.close()
+    await service.stop()
+  }
+}, 90_000)
 
 it('answers 503 while there is no broker, and stays', async () => {
   const [port = 0] = await freePorts(1)

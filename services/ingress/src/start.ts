@@ -50,6 +50,7 @@ export const start = async (
     if (stopping.isDraining) return ['stopping']
     const waiting = table.unavailable.map((name) => `waiting for the keys of ${name}`)
     if (lanes === undefined) return ['waiting for Kafka', ...waiting]
+    if (lanes.fault !== undefined) return [lanes.fault, ...waiting]
     return lanes.healthy ? waiting : ['the brokers do not acknowledge', ...waiting]
   }
   const arrivingBytes = metrics.gauge(

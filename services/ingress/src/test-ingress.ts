@@ -121,6 +121,7 @@ export class TestIngress {
     partitions: 4,
     queued: { records: 0, bytes: 0 },
     healthy: true,
+    fault: undefined,
     send: async (_partition, record) => {
       if (this.failing !== undefined) throw new LaneError(this.failing, 'planted')
       await this.held

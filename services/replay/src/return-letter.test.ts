@@ -7,6 +7,7 @@ import {
   isBodyWhole,
   topicNames,
 } from '@weir/contracts'
+import { partitionOf } from '@weir/kafka'
 import { expect, it } from 'vitest'
 import { fixUp } from './job.ts'
 import { readLetter } from './letter.ts'
@@ -42,3 +43,32 @@ it.each([undefined, fixUp.parse({ name: 'region', set: { region: 'eu' } })])(
     expect(bodyChecksumOf(returned.value!)).toEqual(returned.headers['body-crc32'])
   },
 )
+
+it('a letter of a wrong partition returns to the right one as it came, without a fix-up', async () => {
+  const raw = Buffer.from('NaN')
+  const key = entityKeyOf('cxone', 'call-1')
+  const webhook = encodeReceivedWebhook({
+    ...{
+      source: 'cxone',
+      interactionId: '',
+      dedupKey: 'malformed:1',
+      eventType: 'malformed',
+      receivedAt: 0,
+      raw,
+    },
+    ...{ entityKey: key, eventKey: eventKeyOf('cxone', 'malformed:1'), bodyHash: Buffer.alloc(8) },
+    intakeError: { reason: 'invalid_json', detail: 'd', answered: 'rejected' },
+  })
+  const place = { partition: 0, offset: 0n, timestamp: 0 }
+  const encoded = encodeDeadLetter({
+    origin: { topic: 'webhooks.received.v1', ...place, ...webhook },
+    ...{ reason: 'wrong_partition', step: 'ownPartition', error: 'e', failedAt: 0 },
+  })
+  const misplaced = readLetter('dedup', { topic: 'dedup.dlq.v1', ...place, ...encoded }, 'pending_inspection')
+  const job = { id: 'job' } as Parameters<typeof returnLetter>[1]
+  const answer = await returnLetter(misplaced, job, { ...options, partitions: 7 })
+  const returned = answer.kind === 'returns' ? answer.output : expect.unreachable(answer.why)
+  expect([returned.topic, returned.partition]).toEqual(['dedup.replay.v1', partitionOf(Buffer.from(key), 7)])
+  expect(returned.value).toEqual(raw)
+  expect(returned.headers).toMatchObject(webhook.headers)
+})

@@ -80,6 +80,7 @@ const toStage = async (letter: Letter, job: Job, options: ReturnOptions): Promis
   }
   const body = deadLetterBody(letter.record, options.keys)
   if (letter.reason === 'key_conflict') return returnConflict(letter, job, body, options)
+  if (letter.reason === 'wrong_partition') return returnMisplaced(letter, job, body, options)
   if (letter.stage === 'dedup') return returnMalformed(letter, job, body, options)
   if (key === null) return stays('the letter has no key')
   const target = { topic: options.topics[STAGES[letter.stage].replay], partition: letter.partition, key }
@@ -104,12 +105,30 @@ const returnedHeaders = (letter: Letter, job: Job): Record<string, Buffer> => ({
   [HEADER.replayOf]: Buffer.from(letterPlace(letter)),
 })
 
-/** The same entity, and so the same partition, under the key `<old>#<body hash>`: replaying it again gives the same key. */
+/** To the partition of its key, with all that it came with: dedup judges it there as if it had come in there. */
+const returnMisplaced = (
+  letter: Letter,
+  job: Job,
+  body: Buffer,
+  { topics, partitions }: ReturnOptions,
+): Returned => {
+  const { key, headers } = letter.record
+  if (key === null) return stays('the letter has no key')
+  const intake = [HEADER.intakeError, HEADER.intakeErrorDetail, HEADER.answered].flatMap((name) =>
+    headers[name] === undefined ? [] : [[name, headers[name]] as const],
+  )
+  return returns({
+    ...{ topic: topics.dedupReplay, partition: partitionOf(key, partitions), key, value: body },
+    headers: { ...returnedHeaders(letter, job), ...Object.fromEntries(intake) },
+  })
+}
+
+/** The same entity, under the key `<old>#<body hash>`: replaying it again gives the same key. */
 const returnConflict = async (
   letter: Letter,
   job: Job,
   body: Buffer,
-  { topics, events }: ReturnOptions,
+  { topics, partitions, events }: ReturnOptions,
 ): Promise<Returned> => {
   const { key, headers } = letter.record
   const bodyHash = headers[HEADER.bodyHash]
@@ -124,7 +143,7 @@ const returnConflict = async (
     [HEADER.eventKey]: eventKeyOf(letter.source, dedupKey),
     [HEADER.conflictApproved]: Buffer.from(letter.eventKey),
   }
-  const target = { topic: topics.dedupReplay, partition: letter.partition, key }
+  const target = { topic: topics.dedupReplay, partition: partitionOf(key, partitions), key }
   if (letter.stage !== 'persistence') return returns({ ...target, value: body, headers: marks })
   const event = await decodeEvent(events, body)
   if (event === undefined) return stays('its record is not an event of the registry')

@@ -1,8 +1,10 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { rmSync, writeFileSync } from 'node:fs'
 import { folders as foldersOf, StoppedError, watchForStop, weirHome } from '@weir/local-stack'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { loadConfig } from './config.ts'
-import { DEFECTS, type Defect } from './defects/defects.ts'
+import { defectCommand, DEFECTS, type Defect } from './defects/defects.ts'
 import { PHASES, type Phase } from './plan/phases.ts'
 import { runsOf, type RunSpec } from './plan/runs.ts'
 import { TIER_NAMES, TIERS, type Tier, type TierName } from './plan/tiers.ts'
@@ -76,11 +78,21 @@ Data and logs are in .weir/faults (WEIR_HOME); they are deleted when the run is 
 first of the 100 ports it takes.`,
   )
 
+/** Runs this command once more, with the defect in the rig's own code, too. */
+const runPlanted = async (defect: Defect): Promise<number> => {
+  const child = spawn(process.execPath, [...defectCommand(defect), ...process.argv.slice(1)], {
+    stdio: 'inherit',
+  })
+  const [code] = (await once(child, 'exit')) as [number | null]
+  return code ?? 2
+}
+
 const runAll = async (options: Options): Promise<number> => {
   const { portBase } = loadConfig()
   const folders = foldersOf(weirHome(), 'faults')
   const base = TIERS[options.tier]
   const defect = DEFECTS.find(({ name }) => name === options.defect)
+  if (defect?.isInRig && !process.execArgv.includes('--import')) return runPlanted(defect)
   const tier = { ...base, rate: options.rate ?? base.rate, ...(defect && { lateAfterMs: 10_000 }) }
   const seed = options.seed
   const total = options.events ?? (defect ? DEFECT_EVENTS : tier.events)

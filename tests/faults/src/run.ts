@@ -4,13 +4,15 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { TOPIC_SPECS, topicNames } from '@weir/contracts'
 import { ensureTopics } from '@weir/kafka'
-import { lastLines, ROOT, stopLeftovers, tryLock, type Folders } from '@weir/local-stack'
+import { isPortFree, lastLines, ROOT, stopLeftovers, tryLock, type Folders } from '@weir/local-stack'
 import { Closers, createLogger } from '@weir/service-kit'
 import { readTruth, TruthLedger } from '@weir/truth'
 import { runAftermath } from './aftermath/aftermath.ts'
 import { defectCommand, type Defect } from './defects/defects.ts'
+import { alarmsIn } from './judge/alarms.ts'
+import { askOracle } from './judge/ask-oracle.ts'
 import { GrowthWatch } from './judge/growth.ts'
-import { judge, type Verdict } from './judge/judge.ts'
+import { judge, type Observed, type Verdict } from './judge/judge.ts'
 import { Observer } from './judge/observe.ts'
 import { GROUPS, untilQuiet } from './judge/quiet.ts'
 import { watchStalls, type Stall } from './judge/stalls.ts'
@@ -51,12 +53,13 @@ export interface RunResult {
 }
 
 const DUPLICATES = 0.2
-const READY_MS_MAX = 120_000
+const READY_MS_MAX = 300_000
 const QUIET_MS_MAX = 240_000
 /** With a planted defect it may never be quiet. */
 const QUIET_MS_MAX_DEFECT = 45_000
 /** After its events a run goes on for at most so long until all faults are done. */
 const OVERTIME_MS_MAX = 600_000
+const PORTS = 100
 const PROGRESS_MS = 10_000
 /** Whose clock can be stepped, in a breakable rig. */
 const CLOCK_SERVICE = 'dedup-1'
@@ -72,6 +75,7 @@ export const runOnce = async (options: RunOptions): Promise<RunResult> => {
     if (typeof release === 'number') throw new Error(`a run is under way here, as process ${release}`)
     closers.add(async () => release())
     await stopLeftovers(folders.run)
+    await requireFreePorts(options.portBase)
     unmountSmall(folders)
     rmSync(folders.state, { recursive: true, force: true })
     rmSync(folders.logs, { recursive: true, force: true })
@@ -79,6 +83,14 @@ export const runOnce = async (options: RunOptions): Promise<RunResult> => {
     return await Promise.race([runIn(options, closers), options.stopped])
   } finally {
     await closers.close().catch((error: unknown) => progress(`while stopping: ${(error as Error).message}`))
+  }
+}
+
+/** A rig that meets another's servers would break, and judge, those. */
+const requireFreePorts = async (base: number): Promise<void> => {
+  for (let port = base; port < base + PORTS; port++) {
+    if (!(await isPortFree(port)))
+      throw new Error(`port ${port} is in use: set FAULTS_PORT_BASE to the first of ${PORTS} free ones`)
   }
 }
 
@@ -141,12 +153,16 @@ const runIn = async (options: RunOptions, closers: Closers): Promise<RunResult> 
   const { grown, judged: watched, rssMegabytesMax } = growth.stop()
   progress(`judging; ${watched} processes lived long enough to be judged for growth`)
   const surprises = [...load.counts.surprises].map(([status, count]) => `${count} answers ${status}`)
-  const judged = async (): Promise<Verdict> => {
+  const judged = async (oracle: Observed['oracle']): Promise<Verdict> => {
     ledger.flush()
-    const observed = { ...(await observer.everything()), ...{ openEnds: open, grown, surprises, broken } }
+    const observed = {
+      ...(await observer.everything()),
+      ...{ openEnds: open, grown, surprises, broken, oracle, alarms: await alarmsIn(folders.logs) },
+      ...{ exits: exitsOf(instances), notDone: defect ? [] : notDoneOf(nemesis) },
+    }
     return judge(readTruth(join(folders.state, 'truth')), observed)
   }
-  const verdict = await judged()
+  const verdict = await judged(await askOracle(folders, servers.urls, progress))
   const phases = [...phasesOf(run, lanes, nemesis.outcomes)]
   for (const phase of run.phases.filter(isAftermath)) {
     const send = async (count: number): Promise<void> => {
@@ -163,7 +179,7 @@ const runIn = async (options: RunOptions, closers: Closers): Promise<RunResult> 
     }
     phases.push(
       await runAftermath(phase, {
-        ...{ servers, instances, send, judge: judged, progress },
+        ...{ servers, instances, send, judge: () => judged(undefined), progress },
         untilQuiet: (ms) => untilQuiet(servers.urls, observer, ms, progress),
       }),
     )
@@ -201,6 +217,20 @@ const phasesOf = (
         missed: missed.map(({ fault, missed: why }) => `${fault}: ${why!}`),
       }
     })
+
+const exitsOf = (instances: readonly Instance[]): readonly string[] =>
+  instances
+    .flatMap(({ ends }) => ends)
+    .filter(({ cause }) => cause === 'itself')
+    .map(
+      ({ instance, exit, livedMs, logFile }) =>
+        `${instance} after ${Math.round(livedMs / 1_000)} s with ${exit.code ?? exit.signal}: ${lastWords(logFile)}`,
+    )
+
+const notDoneOf = ({ outcomes }: Nemesis): readonly string[] =>
+  outcomes.flatMap(({ target, fault, missed }) =>
+    missed === undefined ? [] : [`${target}: ${fault}: ${missed}`],
+  )
 
 const stallOf = (stall: Stall | undefined, loadStartedAt: number) => ({
   stall_s_max: secs((stall?.ms ?? 0) / 1_000),
@@ -342,7 +372,6 @@ const summarise = (
       killed.filter(({ instance }) => instance.startsWith(`${kind}-`)).length,
     ]),
   )
-  const itself = ends.filter(({ cause }) => cause === 'itself')
   const pauses = nemesis.outcomes.filter(
     ({ fault, missed: why }) => fault.includes('pause') && why === undefined,
   )
@@ -361,13 +390,8 @@ const summarise = (
     crash_points_missed: missed,
     crash_points_not_built: NOT_BUILT.map(({ id }) => id),
     ...{ invariants_failed: invariants.filter(({ holds }) => !holds).length, invariants },
-    unexpected_exits: itself.map(
-      ({ instance, exit, livedMs, logFile }) =>
-        `${instance} after ${Math.round(livedMs / 1_000)} s with ${exit.code ?? exit.signal}: ${lastWords(logFile)}`,
-    ),
-    faults_not_done: nemesis.outcomes.flatMap(({ target, fault, missed: why }) =>
-      why === undefined ? [] : [`${target}: ${fault}: ${why}`],
-    ),
+    unexpected_exits: exitsOf(instances),
+    faults_not_done: notDoneOf(nemesis),
     ...measured,
     latency_p50_ms: load.counts.latency.quantile(0.5),
     latency_p99_ms: load.counts.latency.quantile(0.99),

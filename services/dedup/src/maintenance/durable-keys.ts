@@ -9,7 +9,8 @@ import {
 } from '@weir/contracts'
 import type { Maintenance } from '@weir/kafka'
 import { divertMalformed } from '../steps/divert-malformed.ts'
-import { conflictKeyOf, DROP_SEEN_STEP } from '../steps/drop-seen.ts'
+import { derivedKeyOf, DROP_SEEN_STEP } from '../steps/drop-seen.ts'
+import { OWN_PARTITION_STEP } from '../steps/own-partition.ts'
 
 export interface DurableKey {
   readonly eventKey: Buffer
@@ -20,7 +21,8 @@ const ROLES = ['unique', 'dedupDlq'] as const
 
 /**
  * The keys that a partition has noted, since a time (epoch ms) by the broker's clock: they are in what was written in
- * the same transactions, the unique events and the dead letters of conflicts and of malformed bodies.
+ * the same transactions, the unique events and the dead letters of conflicts, of
+ * malformed bodies and of records in a wrong partition.
  */
 export const readDurableKeys = async (
   maintenance: Maintenance,
@@ -71,7 +73,11 @@ const keyOf = (headers: WireHeaders, isLetter: boolean): readonly DurableKey[] =
   if (!isLetter) return [key]
   const { eventKey, bodyHash } = key
   const step = headers[HEADER.dlqStep]?.toString()
-  if (step === DROP_SEEN_STEP) return [{ eventKey: conflictKeyOf(asEventKey(eventKey), bodyHash), bodyHash }]
+  const derived = (kind: 'conflict' | 'misplaced') => [
+    { eventKey: derivedKeyOf(kind, asEventKey(eventKey), bodyHash), bodyHash },
+  ]
+  if (step === DROP_SEEN_STEP) return derived('conflict')
+  if (step === OWN_PARTITION_STEP) return derived('misplaced')
   // A record that could not be read has no key.
   return step === divertMalformed.name ? [{ eventKey, bodyHash }] : []
 }

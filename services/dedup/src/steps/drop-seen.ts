@@ -10,32 +10,39 @@ export type DuplicateClass = 'immediate_repeat' | 'late_retry'
 /** Below the first retry of any provider: CXone's comes after a minute. */
 const IMMEDIATE_MS = 30_000
 
-/** A repeated conflict is a duplicate of the first: it is held under a key of its own. */
-export const conflictKeyOf = (eventKey: EventKey, bodyHash: Buffer): EventKey =>
+/**
+ * The key under which a letter is held, so that a repeat of what became one is a duplicate of it: not the event's own,
+ * because the event has not passed.
+ */
+export const derivedKeyOf = (
+  kind: 'conflict' | 'misplaced',
+  eventKey: EventKey,
+  bodyHash: Buffer,
+): EventKey =>
   asEventKey(
     createHash('sha256')
-      .update('conflict\0')
+      .update(`${kind}\0`)
       .update(eventKey)
       .update(bodyHash)
       .digest()
       .subarray(0, EVENT_KEY_BYTES),
   )
 
+export const repeatOf = (seen: StagedKeys, { firstAt }: Exclude<Verdict, { kind: 'new' }>) =>
+  drop<DuplicateClass>(seen.effectiveTime - firstAt < IMMEDIATE_MS ? 'immediate_repeat' : 'late_retry')
+
 /** The step's name, on the letters of conflicts. */
 export const DROP_SEEN_STEP = 'dropSeen'
 
 /** Lets a key pass once. The same key with another body is never dropped in silence. */
-export const dropSeenIn = (seen: StagedKeys) => {
-  const duplicate = ({ firstAt }: Exclude<Verdict, { kind: 'new' }>) =>
-    drop<DuplicateClass>(seen.effectiveTime - firstAt < IMMEDIATE_MS ? 'immediate_repeat' : 'late_retry')
-
-  return function dropSeen(webhook: KeyedWebhook): Outcome<KeyedWebhook, DuplicateClass> {
+export const dropSeenIn = (seen: StagedKeys) =>
+  function dropSeen(webhook: KeyedWebhook): Outcome<KeyedWebhook, DuplicateClass> {
     const { eventKey, bodyHash } = webhook
     const verdict = seen.check(eventKey, bodyHash)
     if (verdict.kind === 'new') return ok(webhook)
-    if (verdict.kind === 'duplicate') return duplicate(verdict)
-    const again = seen.check(conflictKeyOf(eventKey, bodyHash), bodyHash)
-    if (again.kind !== 'new') return duplicate(again)
+    if (verdict.kind === 'duplicate') return repeatOf(seen, verdict)
+    const again = seen.check(derivedKeyOf('conflict', eventKey, bodyHash), bodyHash)
+    if (again.kind !== 'new') return repeatOf(seen, again)
     const first = verdict.first.toString('hex')
     return deadLetter(
       'key_conflict',
@@ -43,4 +50,3 @@ export const dropSeenIn = (seen: StagedKeys) => {
       { [HEADER.conflictsWith]: Buffer.from(first) },
     )
   }
-}

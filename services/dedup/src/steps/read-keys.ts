@@ -13,6 +13,7 @@ import { deadLetter, ok, type Outcome } from '@weir/pipeline'
 
 /** A webhook as far as dedup has to know it: what it passes on are the record's own bytes. */
 export interface KeyedWebhook {
+  readonly entityKey: Buffer
   readonly eventKey: EventKey
   readonly bodyHash: Buffer
   /** What ingress found wrong with the body. */
@@ -51,10 +52,11 @@ export const readKeys = ({ key, value, headers }: InputRecord): Outcome<KeyedWeb
   }
   for (const name of REQUIRED) if (headers[name] === undefined) return invalid(`header ${name} is missing`)
   const reason = headers[HEADER.intakeError]?.toString()
-  if (reason === undefined) return ok({ eventKey: asEventKey(eventKey), bodyHash, intakeError: undefined })
+  if (reason === undefined)
+    return ok({ entityKey: key, eventKey: asEventKey(eventKey), bodyHash, intakeError: undefined })
   if (!isDeadLetterReason(reason)) return invalid(`header ${HEADER.intakeError} is not a known reason`)
   const detail = headers[HEADER.intakeErrorDetail]?.toString() ?? ''
-  return ok({ eventKey: asEventKey(eventKey), bodyHash, intakeError: { reason, detail } })
+  return ok({ entityKey: key, eventKey: asEventKey(eventKey), bodyHash, intakeError: { reason, detail } })
 }
 
 const isTooLarge = (key: Buffer, value: Buffer, headers: WireHeaders): boolean => {

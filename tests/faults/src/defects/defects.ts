@@ -14,6 +14,8 @@ export interface Defect {
   readonly mutation?: MutationName
   readonly env: Readonly<Record<string, string>>
   readonly lanes: readonly Lane[]
+  /** The rig's own list and readers have it as well, so that nothing of the product can see it. */
+  readonly isInRig?: boolean
 }
 
 const ZOMBIE_MS = 9_000
@@ -128,6 +130,21 @@ export const DEFECTS: readonly Defect[] = [
     ],
   ),
   {
+    ...planted('wrong_dedup_key', 'the key of a call’s step lacks its sequence', [lane('dedup-1', [])]),
+    isInRig: true,
+  },
+  {
+    ...planted('reader_skips', 'the product’s reader skips one record of 997', [lane('dedup-1', [])]),
+    isInRig: true,
+  },
+  planted('sink_drops_last', 'the first batch after the database was away loses its last row', [
+    lane(
+      'servers',
+      Array.from({ length: 4 }, () => ({ kind: 'server-kill', server: 'postgres', downMs: 3_000 })),
+    ),
+  ]),
+  planted('second_key', 'a second row of one body is stored under another key', [lane('dedup-1', [])]),
+  {
     name: 'replay_into_raw',
     what: 'a replay writes to the topic of received webhooks, with new keys',
     env: {},
@@ -135,6 +152,6 @@ export const DEFECTS: readonly Defect[] = [
   },
 ]
 
-/** Arguments of node that plant it. */
+/** Arguments of node that plant it; which one it is, WEIR_DEFECT or `--defect` says. */
 export const defectCommand = (defect: Defect | undefined): readonly string[] =>
   defect?.mutation === undefined ? [] : ['--import', fileURLToPath(new URL('plant.ts', import.meta.url))]

@@ -151,6 +151,60 @@ export const MUTATIONS = {
       replace: 'const BATCH_RECORDS_MAX = 1',
     },
   ],
+  /** Two steps of one call have one key: the second is taken for a contradiction of the first. */
+  wrong_dedup_key: [
+    {
+      file: 'packages/sources/src/presets/cxone.ts',
+      find: 'const dedupKey = joinDedupKey([interactionId, eventType, String(sequence)])',
+      replace: 'const dedupKey = joinDedupKey([interactionId, eventType])',
+    },
+  ],
+  /** Every reader of the product leaves out one record of 997, and goes on as if it had not been there. */
+  reader_skips: [
+    {
+      file: 'packages/kafka/src/record-set.ts',
+      find: 'if (offsetDelta >= deltaMin) records.push(record)',
+      replace:
+        'if (offsetDelta >= deltaMin && (batch.firstOffset + BigInt(offsetDelta)) % 997n !== 996n) records.push(record)',
+    },
+  ],
+  /** The first batch after the database was away loses its last row. */
+  sink_drops_last: [
+    {
+      file: 'services/persistence/src/persistence-owner.ts',
+      find: 'const results = await retrying(() => sink.write(events))',
+      replace: [
+        'const memory = globalThis as { wasAway?: boolean }',
+        'const isShort = memory.wasAway === true && events.length > 1',
+        'if (isShort) memory.wasAway = false',
+        'const write = async (): Promise<RowResult[]> =>',
+        "  isShort ? [...(await sink.write(events.slice(0, -1))), { kind: 'stored' }] : [...(await sink.write(events))]",
+        'const results = await retrying(write)',
+      ].join('\n    '),
+    },
+    {
+      file: 'services/persistence/src/persistence-owner.ts',
+      find: 'if (error instanceof SinkUnavailableError) throw',
+      replace:
+        'if (error instanceof SinkUnavailableError) (globalThis as { wasAway?: boolean }).wasAway = true\n' +
+        '    if (error instanceof SinkUnavailableError) throw',
+    },
+  ],
+  /** Of one event in 64 a second row is stored, under another key. */
+  second_key: [
+    {
+      file: 'services/persistence/src/persistence-owner.ts',
+      find: 'origins.push(record)',
+      replace: [
+        'origins.push(record)',
+        'const last = events.at(-1)!',
+        'if (/^0[0-3]/.test(last.eventKey)) {',
+        "  events.push({ ...last, eventKey: last.eventKey.slice(0, 24) + 'eeeeeeee' })",
+        '  origins.push(record)',
+        '}',
+      ].join('\n        '),
+    },
+  ],
 } as const satisfies Readonly<Record<string, readonly Mutation[]>>
 
 export type MutationName = keyof typeof MUTATIONS

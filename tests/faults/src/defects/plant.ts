@@ -5,7 +5,8 @@ import { fileURLToPath } from 'node:url'
 import { mutate, MUTATIONS, type Mutation } from './mutations.ts'
 
 const root = new URL('../../../../', import.meta.url)
-const name = process.env.WEIR_DEFECT ?? ''
+// A service gets it in its environment, the rig as its own option.
+const name = process.env.WEIR_DEFECT ?? process.argv[process.argv.indexOf('--defect') + 1] ?? ''
 if (!Object.hasOwn(MUTATIONS, name)) throw new Error(`WEIR_DEFECT: there is no defect ${name}`)
 const mutations: readonly Mutation[] = MUTATIONS[name as keyof typeof MUTATIONS]
 

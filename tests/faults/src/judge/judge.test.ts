@@ -28,7 +28,8 @@ const FINE: Observed = {
   topics: { received: 4, unique: { records: 2, repeated: 0 }, normalized: { records: 2, repeated: 0 } },
   staleInteractions: 0,
   influx: { eventsReceived: 4, eventsDeduplicated: 1 },
-  ...{ openEnds: [], grown: [], surprises: [], broken: [] },
+  ...{ openEnds: [], grown: [], surprises: [], broken: [], alarms: [], exits: [], notDone: [] },
+  oracle: { findings: [], counted: '4 records' },
 }
 
 const failed = (observed: Partial<Observed>, truth = TRUTH): readonly number[] =>
@@ -68,6 +69,11 @@ it.each([
   ['a leak', { grown: ['dedup-1'] }, 9],
   ['an unexpected answer', { surprises: ['1 answers 500'] }, 10],
   ['a service that is not ready', { broken: ['dedup-1'] }, 11],
+  ['what the oracle found', { oracle: { findings: ['order: event x'], counted: '' } }, 12],
+  ['an oracle that was not asked', { oracle: undefined }, 12],
+  ['a transaction that was ended while its owner lived', { alarms: ['dedup-1.1.log: ...'] }, 13],
+  ['a process that ended by itself', { exits: ['dedup-1 after 3 s with 1'] }, 14],
+  ['a fault that was not done', { notDone: ['servers: kill the leader: no leader'] }, 15],
 ] satisfies [string, Partial<Observed>, number][])('finds %s', (_, observed, id) => {
   expect(failed(observed)).toContain(id)
 })

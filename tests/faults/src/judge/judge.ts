@@ -23,8 +23,8 @@ export interface LedgerCounts {
   readonly deadLettered: number
 }
 
-/** What is there once the pipeline is quiet. */
-export interface Observed {
+/** What the pipeline has left once it is quiet. */
+export interface Left {
   readonly rows: Iterable<End>
   readonly letters: readonly Letter[]
   readonly counts: LedgerCounts
@@ -37,14 +37,26 @@ export interface Observed {
   /** Interactions whose row in `interactions` is not their highest event's. */
   readonly staleInteractions: number
   readonly influx: { readonly eventsReceived: number; readonly eventsDeduplicated: number } | undefined
+}
+
+/** All that is judged. */
+export interface Observed extends Left {
   /** What had not come to its end in time. */
   readonly openEnds: readonly string[]
   /** Processes whose memory or descriptors grew beyond the bound. */
   readonly grown: readonly string[]
   /** Statuses that no request of ours may get. */
   readonly surprises: readonly string[]
-  /** Services that were not ready at the end, or ended by themselves again and again. */
+  /** Services that were not ready at the end. */
   readonly broken: readonly string[]
+  /** What the independent oracle found; what it counted; undefined: it was not asked. */
+  readonly oracle: { readonly findings: readonly string[]; readonly counted: string } | undefined
+  /** Lines of logs that alone prove a fault. */
+  readonly alarms: readonly string[]
+  /** Processes that ended by themselves, with their last words. */
+  readonly exits: readonly string[]
+  /** Faults that were planned and could not be inflicted. */
+  readonly notDone: readonly string[]
 }
 
 export interface Invariant {
@@ -169,6 +181,15 @@ const conclude = (
     invariant(9, 'no process grows in memory or descriptors beyond the bound', observed.grown, 'none'),
     invariant(10, 'every answer is one that the contract allows', observed.surprises, 'all'),
     invariant(11, 'every service is ready at the end', observed.broken, 'all'),
+    invariant(
+      12,
+      'the independent oracle finds nothing wrong',
+      observed.oracle?.findings ?? ['it was not asked'],
+      observed.oracle?.counted ?? '',
+    ),
+    invariant(13, 'no transaction was ended while its owner lived', observed.alarms, 'none'),
+    invariant(14, 'no process ended by itself', observed.exits, 'none'),
+    invariant(15, 'every planned fault was done', observed.notDone, 'all'),
   ]
   return {
     invariants,

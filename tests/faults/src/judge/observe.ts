@@ -6,7 +6,7 @@ import { readTotals } from '@weir/metric-export'
 import pg from 'pg'
 import { persistently } from '../persistently.ts'
 import { influxSettings, kafkaSettings, type ServerUrls } from '../rig/layout.ts'
-import type { End, LedgerCounts, Letter, Observed } from './judge.ts'
+import type { End, LedgerCounts, Left, Letter, Observed } from './judge.ts'
 
 const topics = topicNames()
 const PAGE = 50_000
@@ -54,7 +54,7 @@ export class Observer {
   }
 
   /** Everything that a verdict compares with what was sent. */
-  async everything(): Promise<Omit<Observed, 'openEnds' | 'grown' | 'surprises' | 'broken'>> {
+  async everything(): Promise<Left> {
     const letters = await this.#letters()
     return {
       ...{ letters, rows: await this.#rows(), counts: await this.#counts() },

@@ -23,7 +23,8 @@ const FROZEN_AFTER_MS = [200, 2_000] as const
 const INFLUX_STALL_MS = 12_000
 const SLOW = { pieceMs: 1_500, ms: 15_000 }
 const BLACK_HOLE_MS = 12_000
-const CUT_MS = [4_000, 12_000] as const
+/** Shorter and longer than a broker's session. */
+const CUT_MS = [3_000, 9_000] as const
 const CUTS = ['silent', 'reset', 'half-open'] as const
 const CLOCK_STEPS_MS = [300_000, -300_000, -3_600_000] as const
 const CLOCK_MS = 8_000
@@ -81,6 +82,7 @@ export const makePlan = (options: PlanOptions): readonly Lane[] => {
     ...lane('servers', brokerFaults(options, random), random),
     ...lane('stores', storeFaults(options, random), random),
     ...lane('outside', outsideFaults(options, random), random),
+    ...lane('clocks', clockFaults(options), random),
   ]
   return [...lanes, ...others].filter(({ steps }) => steps.length > 0)
 }
@@ -232,26 +234,24 @@ const storeFaults = ({ tier, run, hasInflux }: PlanOptions, random: Random): rea
   return faults
 }
 
-/** Of the network between services and brokers, of clocks, and of a disk. */
+/** Of the network and of a disk: one at a time, as each takes a broker away. */
 const outsideFaults = ({ tier, run }: PlanOptions, random: Random): readonly PhasedFault[] => {
-  const faults: PhasedFault[] = []
-  for (let round = 0; round < tier.rounds; round++) {
-    if (run.phases.includes('network')) {
-      const cut = (from: 'services' | 'brokers'): readonly Fault[] =>
-        CUTS.map((how) => ({
-          ...({ kind: 'cut', from, how, role: random.pick(ROLES) } as const),
-          ms: random.between(...CUT_MS),
-        }))
-      faults.push(...of('network', [...cut('services'), ...cut('brokers')]))
-    }
-    if (run.phases.includes('clocks')) {
-      const step = (whose: 'broker' | 'dedup-1'): readonly Fault[] =>
-        CLOCK_STEPS_MS.map((byMs) => ({ kind: 'clock-step', whose, byMs, ms: CLOCK_MS }))
-      faults.push(...of('clocks', [...step('broker'), ...step('dedup-1')]))
-    }
-    if (run.phases.includes('disk')) faults.push(...of('disk', [{ kind: 'disk-full', downMs: DISK_DOWN_MS }]))
-  }
-  return faults
+  const cuts = (from: 'services' | 'brokers'): readonly Fault[] =>
+    CUTS.map((how) => ({
+      ...({ kind: 'cut', from, how, role: random.pick(ROLES) } as const),
+      ms: random.between(...CUT_MS),
+    }))
+  return times(tier.rounds, () => [
+    ...(run.phases.includes('network') ? of('network', [...cuts('services'), ...cuts('brokers')]) : []),
+    ...(run.phases.includes('disk') ? of('disk', [{ kind: 'disk-full', downMs: DISK_DOWN_MS }]) : []),
+  ]).flat()
+}
+
+const clockFaults = ({ tier, run }: PlanOptions): readonly PhasedFault[] => {
+  if (!run.phases.includes('clocks')) return []
+  const steps = (whose: 'broker' | 'dedup-1'): readonly Fault[] =>
+    CLOCK_STEPS_MS.map((byMs) => ({ kind: 'clock-step', whose, byMs, ms: CLOCK_MS }))
+  return times(tier.rounds, () => of('clocks', [...steps('broker'), ...steps('dedup-1')])).flat()
 }
 
 /** In order and evenly apart, each with some chance in it. */

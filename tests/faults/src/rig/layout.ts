@@ -20,6 +20,8 @@ export const USUAL: RigShape = {
   ...{ brokers: 3, partitions: 4, sessionMs: SESSION_MS, lingerMs: 200, isBreakable: false },
 }
 export const TRANSACTION_MS = 10_000
+/** The default dedup window, longer than any run. */
+export const WINDOW_MS = 86_400_000
 /** After it an unacknowledged request gets 503. */
 export const BUDGET_MS = 4_000
 
@@ -94,6 +96,11 @@ export const influxSettings = (url: string) => ({
   influxBucket: 'cxone_metrics/autogen',
   influxTimeoutMs: 10_000,
   environment: 'faults',
+})
+
+/** The database comes before its retention policy in the bucket's name. */
+export const oracleInflux = (url: string) => ({
+  ...{ url, token: '', database: 'cxone_metrics', environment: 'faults' },
 })
 
 /** The environment of one instance: the production profile, on three brokers and with settings that make waits short. */

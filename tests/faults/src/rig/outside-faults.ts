@@ -19,41 +19,42 @@ interface Rig {
   readonly serviceClock: SteppedClock | string
 }
 
-/** Breaks the network, a clock or a disk for a time, and waits until the brokers have recovered; returns why it could not. */
+/** Breaks the network, a clock or a disk for a time; returns why it could not. */
 export const breakOutside = async (
   rig: Rig,
   fault: OutsideFault,
   random: Random,
 ): Promise<string | undefined> => {
-  const { servers } = rig
-  const { breakable } = servers
+  const { servers, serviceClock, topic } = rig
+  const { breakable, urls } = servers
   if (breakable === undefined) return 'this rig cannot be broken so'
-  const { kafkaBrokers, shape } = servers.urls
-  await allInSync(kafkaBrokers, IN_SYNC_MS_MAX)
-  switch (fault.kind) {
-    case 'cut': {
-      const where = { topic: rig.topic, partition: random.between(0, shape.partitions - 1) }
-      const node = await nodeOf(kafkaBrokers, fault.role, where)
-      if (fault.from === 'services') breakable.cutFromServices(node, fault.how)
-      else breakable.cutFromBrokers(node, fault.how)
-      await sleep(fault.ms)
-      breakable.heal()
-      break
-    }
-    case 'clock-step': {
-      const clock = fault.whose === 'broker' ? breakable.clock : rig.serviceClock
-      if (typeof clock === 'string') return clock
-      clock.set(fault.byMs)
-      await sleep(fault.ms)
-      clock.set(0)
-      break
-    }
-    case 'disk-full': {
-      const missed = await fillDisk(servers, breakable, fault.downMs)
-      if (missed !== undefined) return missed
-    }
+  if (fault.kind === 'clock-step') {
+    return stepClock(fault.whose === 'broker' ? breakable.clock : serviceClock, fault)
   }
-  await allInSync(kafkaBrokers, IN_SYNC_MS_MAX)
+  await allInSync(urls.kafkaBrokers, IN_SYNC_MS_MAX)
+  if (fault.kind === 'disk-full') {
+    const missed = await fillDisk(servers, breakable, fault.downMs)
+    if (missed !== undefined) return missed
+  } else {
+    const where = { topic, partition: random.between(0, urls.shape.partitions - 1) }
+    const node = await nodeOf(urls.kafkaBrokers, fault.role, where)
+    if (fault.from === 'services') breakable.cutFromServices(node, fault.how)
+    else breakable.cutFromBrokers(node, fault.how)
+    await sleep(fault.ms)
+    breakable.heal()
+  }
+  await allInSync(urls.kafkaBrokers, IN_SYNC_MS_MAX)
+  return undefined
+}
+
+const stepClock = async (
+  clock: SteppedClock | string,
+  { byMs, ms }: OutsideFault & { kind: 'clock-step' },
+): Promise<string | undefined> => {
+  if (typeof clock === 'string') return clock
+  clock.set(byMs)
+  await sleep(ms)
+  clock.set(0)
   return undefined
 }
 

@@ -1,0 +1,26 @@
+import { deadLetter, ok, type Outcome } from '@weir/pipeline'
+import { partitionOf } from '@weir/kafka'
+import type { StagedKeys } from '@weir/seen-keys'
+import { derivedKeyOf, repeatOf, type DuplicateClass } from './drop-seen.ts'
+import type { KeyedWebhook } from './read-keys.ts'
+
+/** The step's name, on its letters. */
+export const OWN_PARTITION_STEP = 'ownPartition'
+
+/**
+ * Lets pass only what belongs into this partition: the keys of another event's repeats are in the partition of its
+ * entity key. What does not was written with another partition count. It is neither passed on nor dropped, but kept
+ * once as a letter, which a replay takes to the right partition.
+ */
+export const ownPartitionIn = (seen: StagedKeys, partition: number, partitions: number) =>
+  function ownPartition(webhook: KeyedWebhook): Outcome<KeyedWebhook, DuplicateClass> {
+    const own = partitionOf(webhook.entityKey, partitions)
+    if (own === partition) return ok(webhook)
+    const { eventKey, bodyHash } = webhook
+    const verdict = seen.check(derivedKeyOf('misplaced', eventKey, bodyHash), bodyHash)
+    if (verdict.kind !== 'new') return repeatOf(seen, verdict)
+    return deadLetter(
+      'wrong_partition',
+      `its key belongs to partition ${own} of ${partitions}, and it came in ${partition}: its writer has another TOPIC_PARTITIONS`,
+    )
+  }
