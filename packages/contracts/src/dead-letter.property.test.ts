@@ -48,6 +48,6 @@ it('every record has a letter that a topic takes, and one that a stage may write
         }
       },
     ),
-    { numRuns: 300 },
+    { numRuns: 100 },
   )
 })

@@ -29,14 +29,15 @@ export interface DedupStats {
 
 export const encodeDedupStats = (stats: DedupStats): Buffer => Buffer.from(JSON.stringify(stats))
 
+const NUMBERS = [
+  ...(['windowStart', 'received', 'unique', 'duplicates', 'conflicts', 'deadLettered'] as const),
+  ...(['rotations', 'keysHeld'] as const),
+] satisfies readonly (keyof DedupStats)[]
+
 /** Throws a `SyntaxError` or `TypeError` when the bytes are not stats. */
 export const decodeDedupStats = (value: Buffer): DedupStats => {
   const stats = JSON.parse(value.toString()) as Partial<DedupStats> | null
-  if (
-    typeof stats?.source !== 'string' ||
-    typeof stats.windowStart !== 'number' ||
-    typeof stats.received !== 'number'
-  ) {
+  if (typeof stats?.source !== 'string' || NUMBERS.some((name) => !Number.isSafeInteger(stats[name]))) {
     throw new TypeError('not a dedup.stats.v1 record')
   }
   return { ...(stats as DedupStats), returned: stats.returned ?? 0 }

@@ -59,6 +59,8 @@ export interface RestoreContext {
   readonly signal: AbortSignal
   /** Committed offset and metadata of the group for an input topic, read after the fence. */
   committed(topic: string): { readonly offset: bigint; readonly metadata: string } | undefined
+  /** As in `InputBatch`, for effects that no batch asks for. */
+  readonly ownershipIsFresh: () => boolean
   /** The state partition with this number; only when the stage was given a state topic. */
   readonly state?: StatePartition
 }

@@ -219,6 +219,7 @@ export class PartitionRun {
       clusterId: await this.#clusterId(),
       signal,
       committed: (topic) => committed.get(topic),
+      ownershipIsFresh: this.#ownershipIsFresh,
       ...(state && { state }),
     }
     const positions = await owner.restore(context)
@@ -286,10 +287,10 @@ export class PartitionRun {
     owner: PartitionOwner,
     { input, records, nextOffset }: TakenBatch,
   ): Promise<StagedBatch | undefined> {
-    const { partition, membership, stage } = this.#options
+    const { partition, stage } = this.#options
     const { signal } = this.#released
     const { topic } = (input satisfies Input).queue
-    const ownershipIsFresh = () => membership.isFresh && !signal.aborted
+    const ownershipIsFresh = this.#ownershipIsFresh
     for (let failures = 0; ;) {
       try {
         const staged = await owner.stage({ topic, partition, records, nextOffset, signal, ownershipIsFresh })
@@ -327,6 +328,9 @@ export class PartitionRun {
   #step(step: StartStep): void {
     this.#options.stage.onStep?.(step, [])
   }
+
+  readonly #ownershipIsFresh = (): boolean =>
+    this.#options.membership.isFresh && !this.#released.signal.aborted
 
   #isReleased(): boolean {
     return this.#released.signal.aborted

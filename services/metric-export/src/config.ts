@@ -29,7 +29,7 @@ export const SETTINGS = {
   influxTimeoutMs: {
     env: 'INFLUX_TIMEOUT_MS',
     schema: setting.integer(10_000, 100, 120_000),
-    help: 'A write that takes so long, or half of KAFKA_SESSION_TIMEOUT_MS, is given up and repeated.',
+    help: 'A write that takes so long, or half of KAFKA_SESSION_TIMEOUT_MS, is given up and repeated. Three times as long after its last change each window is written once more.',
   },
   environment: {
     env: 'METRIC_EXPORT_ENVIRONMENT',

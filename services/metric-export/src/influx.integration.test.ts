@@ -1,8 +1,13 @@
 import { randomBytes } from 'node:crypto'
-import { HttpError } from '@influxdata/influxdb-client'
 import { testServers, type InfluxAccess } from '@weir/testkit'
 import { describe, expect, it } from 'vitest'
-import { InfluxUnavailableError, readTotals, writePoints, type InfluxSettings } from './influx.ts'
+import {
+  InfluxUnavailableError,
+  PointsRefusedError,
+  readTotals,
+  writePoints,
+  type InfluxSettings,
+} from './influx.ts'
 
 type Access = Pick<InfluxSettings, 'influxUrl' | 'influxToken' | 'influxOrg' | 'influxBucket'>
 
@@ -97,7 +102,7 @@ describe.each(servers)('InfluxDB $version', ({ access, checksTokens }) => {
     const line = `cxone_deduplication_stats,environment=${mine.environment} events_received="text" ${AT}`
     const { status } = await ask(access, `${url}/api/v2/write?${query.toString()}`, line)
     expect(status).toBe(204)
-    await expect(writePoints(mine, 0, [point('a', AT, 1)])).rejects.toThrow(HttpError)
+    await expect(writePoints(mine, 0, [point('a', AT, 1)])).rejects.toThrow(PointsRefusedError)
   })
 })
 

@@ -2,9 +2,8 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { gunzipSync } from 'node:zlib'
-import { HttpError } from '@influxdata/influxdb-client'
 import { expect, it, onTestFinished } from 'vitest'
-import { InfluxUnavailableError, writePoints } from './influx.ts'
+import { InfluxUnavailableError, PointsRefusedError, writePoints } from './influx.ts'
 import type { WindowPoint } from './window-sums.ts'
 
 const points = (count: number): WindowPoint[] =>
@@ -67,7 +66,7 @@ it.each([1, 1_000, 2_000])(
     }
     for (const status of [400, 413, 422]) {
       const { settings } = await openStub(status)
-      await expect(writePoints(settings, 0, points(count))).rejects.toThrow(HttpError)
+      await expect(writePoints(settings, 0, points(count))).rejects.toThrow(PointsRefusedError)
     }
   },
 )

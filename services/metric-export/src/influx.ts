@@ -1,4 +1,4 @@
-import { HttpError, InfluxDB, Point } from '@influxdata/influxdb-client'
+import { InfluxDB, Point } from '@influxdata/influxdb-client'
 import type { WindowPoint } from './window-sums.ts'
 
 export interface InfluxSettings {
@@ -15,8 +15,12 @@ export class InfluxUnavailableError extends Error {
   override readonly name = 'InfluxUnavailableError'
 }
 
-const MEASUREMENT = 'cxone_deduplication_stats'
 /** The points themselves are at fault, a field of another type above all: repeating them cannot help. */
+export class PointsRefusedError extends Error {
+  override readonly name = 'PointsRefusedError'
+}
+
+const MEASUREMENT = 'cxone_deduplication_stats'
 const CONTENT_STATUS = new Set([400, 413, 422])
 
 const clientOf = ({ influxUrl, influxToken, influxTimeoutMs }: InfluxSettings): InfluxDB =>
@@ -27,50 +31,57 @@ const REQUEST_POINTS_MAX = 5_000
 
 /**
  * Writes points and resolves only once the server has all of them. A point of the same window, source and partition
- * replaces the former one. Rejects with an `InfluxUnavailableError`, or an `HttpError` when the points are at fault.
+ * replaces the former one. After `influxTimeoutMs` in all nothing more is sent: a process that was frozen meanwhile must
+ * not write what may be old. Rejects with an `InfluxUnavailableError`, or a `PointsRefusedError`.
  */
 export const writePoints = async (
   settings: InfluxSettings,
   partition: number,
   points: readonly WindowPoint[],
 ): Promise<void> => {
+  const signal = AbortSignal.timeout(settings.influxTimeoutMs)
   for (let from = 0; from < points.length; from += REQUEST_POINTS_MAX) {
-    await writeRequest(settings, partition, points.slice(from, from + REQUEST_POINTS_MAX))
+    await writeRequest(settings, partition, points.slice(from, from + REQUEST_POINTS_MAX), signal)
   }
 }
 
+const ANSWER_LENGTH_MAX = 300
+
+/** Not by the client's own `WriteApi`: its time-out starts anew with each byte, and it compresses before it connects. */
 const writeRequest = async (
-  settings: InfluxSettings,
+  { influxUrl, influxToken, influxOrg, influxBucket, environment }: InfluxSettings,
   partition: number,
   points: readonly WindowPoint[],
+  signal: AbortSignal,
 ): Promise<void> => {
-  let failure: Error | undefined
-  const api = clientOf(settings).getWriteApi(settings.influxOrg, settings.influxBucket, 'ms', {
-    // A batch that is full is sent at once and `close` does not wait for it: all would be reported as written, and
-    // nothing as refused. So none is ever full.
-    batchSize: points.length + 1,
-    // Retries of the client would outlive the call and report success before it is known: the stage retries.
-    maxRetries: 0,
-    flushInterval: 0,
-    writeFailed: (error) => {
-      failure = error
-      return Promise.resolve()
-    },
-  })
-  const { environment } = settings
-  api.writePoints(points.map((point) => encode(point, partition, environment)))
+  const query = new URLSearchParams({ org: influxOrg, bucket: influxBucket, precision: 'ms' })
+  let status: number
+  let text: string
   try {
-    await api.close()
+    const answer = await fetch(`${influxUrl.replace(/\/$/, '')}/api/v2/write?${query.toString()}`, {
+      method: 'POST',
+      headers: {
+        'content-type': 'text/plain; charset=utf-8',
+        ...(influxToken !== '' && { authorization: `Token ${influxToken}` }),
+      },
+      body: points.map((point) => encode(point, partition, environment)).join('\n'),
+      signal,
+    })
+    status = answer.status
+    text = await answer.text()
   } catch (error) {
-    failure ??= error as Error
+    throw new InfluxUnavailableError('InfluxDB does not answer', { cause: error })
   }
-  if (failure === undefined) return
-  if (failure instanceof HttpError && CONTENT_STATUS.has(failure.statusCode)) throw failure
-  const reason = failure instanceof HttpError ? `answers ${failure.statusCode}` : 'does not answer'
-  throw new InfluxUnavailableError(`InfluxDB ${reason}`, { cause: failure })
+  if (status >= 200 && status < 300) return
+  if (CONTENT_STATUS.has(status)) {
+    throw new PointsRefusedError(
+      `InfluxDB refuses the points with ${status}: ${text.slice(0, ANSWER_LENGTH_MAX)}`,
+    )
+  }
+  throw new InfluxUnavailableError(`InfluxDB answers ${status}`)
 }
 
-const encode = (point: WindowPoint, partition: number, environment: string): Point =>
+const encode = (point: WindowPoint, partition: number, environment: string): string =>
   new Point(MEASUREMENT)
     .tag('environment', environment)
     .tag('source', point.source)
@@ -79,7 +90,8 @@ const encode = (point: WindowPoint, partition: number, environment: string): Poi
     .intField('events_deduplicated', point.deduplicated)
     .intField('compaction_count', point.rotations)
     .intField('state_cache_size', point.keysHeld)
-    .timestamp(point.windowStart)
+    .timestamp(String(point.windowStart))
+    .toLineProtocol({ convertTime: String })!
 
 export interface InfluxTotals {
   readonly eventsReceived: number

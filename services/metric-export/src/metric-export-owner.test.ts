@@ -1,93 +1,187 @@
-import { encodeDedupStats, type DedupStats } from '@weir/contracts'
-import { RetriableError, type InputBatch, type RestoreContext, type StagedBatch } from '@weir/kafka'
-import { createLogger, Metrics } from '@weir/service-kit'
-import { beforeEach, expect, it } from 'vitest'
+import { RetriableError, StateError, type StagedBatch } from '@weir/kafka'
+import { createLogger } from '@weir/service-kit'
+import { afterEach, beforeEach, expect, it } from 'vitest'
 import { InfluxUnavailableError } from './influx.ts'
 import { MetricExportOwner } from './metric-export-owner.ts'
+import { counters, StatsLog, statsOf, TOPIC } from './testing/stats-log.ts'
 import type { WindowPoint } from './window-sums.ts'
 
+const TIMEOUT_MS = 1_000
+let log = new StatsLog()
+let owners: MetricExportOwner[] = []
+let now = 0
 let written: WindowPoint[][] = []
 let write: (points: readonly WindowPoint[]) => Promise<void>
 beforeEach(() => {
+  log = new StatsLog()
+  owners = []
+  now = 0
   written = []
   write = (points) => {
     written.push([...points])
     return Promise.resolve()
   }
 })
+afterEach(async () => {
+  for (const owner of owners) await owner.close()
+})
 
-const TOPIC = 'dedup.stats.v1'
-
-const open = async (metadata = ''): Promise<MetricExportOwner> => {
+const open = async (committed?: { offset: bigint; metadata: string }): Promise<MetricExportOwner> => {
   const owner = new MetricExportOwner({
-    ...{ topic: TOPIC, partition: 0, logger: createLogger('test', 'silent') },
-    write: (_, points) => write(points),
-    events: new Metrics('test').counter('weir_test_total', 'Test.', ['source', 'outcome']),
+    ...{ topic: TOPIC, partition: 0, logger: createLogger('test', 'silent'), reader: log.reader },
+    ...{ write: (_, points) => write(points), writeTimeoutMs: TIMEOUT_MS, now: () => now },
+    ...counters(),
   })
-  await owner.restore({ committed: () => ({ offset: 0n, metadata }) } as unknown as RestoreContext)
+  owners.push(owner)
+  await owner.restore(log.context(committed))
   return owner
 }
 
-const batchOf = (values: readonly (Buffer | null)[], isFresh = true): InputBatch => ({
-  ...{ topic: TOPIC, partition: 0, nextOffset: BigInt(values.length) },
-  ...{ signal: new AbortController().signal, ownershipIsFresh: () => isFresh },
-  records: values.map((value, i) => ({
-    ...{ topic: TOPIC, partition: 0, offset: BigInt(i), timestamp: 0, key: null, value, headers: {} },
-  })),
-})
-
-const stats = (received: number): Buffer =>
-  encodeDedupStats({
-    ...{ source: 'cxone', partition: 0, windowStart: 10_000, windowMs: 10_000, received, unique: received },
-    ...{ returned: 0, duplicates: 0, conflicts: 0, deadLettered: 0, rejected: 0, rotations: 0, keysHeld: 0 },
-  } satisfies DedupStats)
+const stats = (received: number, windowStart = 10_000) => statsOf({ received, windowStart })
+const received = (points: readonly WindowPoint[]) => points.map((point) => point.received)
 
 it('is ready to commit only when the points are written', async () => {
   const server = Promise.withResolvers<undefined>()
   write = () => server.promise
+  log.append([stats(1)])
   const owner = await open()
   let staged: StagedBatch | undefined
-  const staging = owner.stage(batchOf([stats(1)])).then((result) => {
+  const staging = owner.stage(log.batch(0, 1)).then((result) => {
     staged = result
   })
   await new Promise((resolve) => setImmediate(resolve))
   expect(staged).toBeUndefined()
   server.resolve(undefined)
   await staging
-  expect(staged?.offsetMetadata).toContain('cxone')
+  expect(staged?.offsetMetadata).toBe('{"from":0,"open":10000}')
 })
 
 it('writes the same sums again when what it staged was not committed, and goes on from them when it was', async () => {
+  log.append([stats(1), stats(2), stats(4)])
   const owner = await open()
-  await owner.stage(batchOf([stats(1), stats(2)]))
-  const again = await owner.stage(batchOf([stats(1), stats(2)]))
+  await owner.stage(log.batch(0, 2))
+  const again = await owner.stage(log.batch(0, 2))
   await again.committed?.(new Map())
-  await owner.stage(batchOf([stats(4)]))
-  expect(written.map((points) => points.map(({ received }) => received))).toEqual([[3], [3], [7]])
+  await owner.stage(log.batch(2, 3))
+  expect(written.map(received)).toEqual([[3], [3], [7]])
 })
 
-it('goes on, as a successor, from the sums that were committed with the offset', async () => {
-  const { offsetMetadata } = await (await open()).stage(batchOf([stats(5)]))
-  await (await open(offsetMetadata)).stage(batchOf([stats(1)]))
+it('goes on, as a successor, from the sums that belong to the committed offset', async () => {
+  log.append([stats(5), stats(1)])
+  const { offsetMetadata } = await (await open()).stage(log.batch(0, 1))
+  await (await open({ offset: 1n, metadata: offsetMetadata! })).stage(log.batch(1, 2))
   expect(written.at(-1)).toMatchObject([{ source: 'cxone', received: 6 }])
 })
 
-it('writes nothing while another may own the partition', async () => {
+it('goes on from sums as they were committed before, until their window is closed', async () => {
+  // What came before the upgrade is not read again.
+  log.append([stats(99), stats(1), stats(2, 20_000), stats(4, 20_000)])
+  let committed = { offset: 1n, metadata: '[10000,[["cxone",5,0,0,7],["nice",3,1,0,7]]]' }
+  const step = async (from: number) => {
+    const owner = await open(committed)
+    const { offsetMetadata } = await owner.stage(log.batch(from, from + 1))
+    committed = { offset: BigInt(from + 1), metadata: offsetMetadata! }
+  }
+  await step(1)
+  expect(committed.metadata).toBe('{"from":1,"open":10000,"base":[10000,"cxone",5,0,0,7,"nice",3,1,0,7]}')
+  await step(2)
+  await step(3)
+  expect(written.map(received)).toEqual([[6], [2], [6]])
+})
+
+it('writes a closed window once more when no older write can be under way, then forgets it', async () => {
+  log.append([stats(1), stats(2, 20_000), stats(4, 20_000)])
   const owner = await open()
-  await expect(owner.stage(batchOf([stats(1)], false))).rejects.toThrow(RetriableError)
+  await (await owner.stage(log.batch(0, 2))).committed?.(new Map())
+  now = 3 * TIMEOUT_MS - 1
+  await owner.settle()
+  expect(written).toHaveLength(1)
+  now = 3 * TIMEOUT_MS
+  await owner.settle()
+  expect(written.map(received)).toEqual([
+    [1, 2],
+    [1, 2],
+  ])
+  await owner.settle()
+  expect(written).toHaveLength(2)
+  const { offsetMetadata } = await owner.stage(log.batch(2, 3))
+  expect(offsetMetadata).toBe('{"from":1,"open":20000}')
+})
+
+it('waits longer for the last write while the database does not answer', async () => {
+  log.append([stats(1)])
+  const owner = await open()
+  await (await owner.stage(log.batch(0, 1))).committed?.(new Map())
+  const answer = write
+  write = () => Promise.reject(new InfluxUnavailableError('planted'))
+  now += 3 * TIMEOUT_MS
+  await owner.settle()
+  write = answer
+  now += 10 * TIMEOUT_MS
+  // The first answer: what was under way until then may still arrive.
+  await owner.settle()
+  await owner.settle()
+  now += 3 * TIMEOUT_MS
+  await owner.settle()
+  await owner.settle()
+  expect(written.map(received)).toEqual([[1], [1], [1]])
+})
+
+it('writes nothing older while a batch is between its write and its commit', async () => {
+  log.append([stats(1), stats(2)])
+  const owner = await open()
+  await (await owner.stage(log.batch(0, 1))).committed?.(new Map())
+  const { committed } = await owner.stage(log.batch(1, 2))
+  now += 10 * TIMEOUT_MS
+  await owner.settle()
+  expect(written.map(received)).toEqual([[1], [3]])
+  await committed?.(new Map())
+  await owner.settle()
+  expect(written.map(received)).toEqual([[1], [3], [3]])
+})
+
+it('writes nothing while another may own the partition', async () => {
+  log.append([stats(1)])
+  const owner = await open()
+  await expect(owner.stage(log.batch(0, 1, false))).rejects.toThrow(RetriableError)
   expect(written).toEqual([])
 })
 
 it('waits for a database that is away, and ends for points that it will never take', async () => {
+  log.append([stats(1)])
   const owner = await open()
   write = () => Promise.reject(new InfluxUnavailableError('planted'))
-  await expect(owner.stage(batchOf([stats(1)]))).rejects.toThrow(RetriableError)
+  await expect(owner.stage(log.batch(0, 1))).rejects.toThrow(RetriableError)
   write = () => Promise.reject(new TypeError('planted'))
-  await expect(owner.stage(batchOf([stats(1)]))).rejects.toThrow(TypeError)
+  await expect(owner.stage(log.batch(0, 1))).rejects.toThrow(TypeError)
 })
 
 it('passes over what is no stats record', async () => {
-  const owner = await open()
-  await owner.stage(batchOf([Buffer.from('not JSON'), Buffer.from('{}'), null, stats(3)]))
+  const half = Buffer.from('{"source":"a","windowStart":1.5,"received":1}')
+  log.append([Buffer.from('not JSON'), Buffer.from('{}'), half, null, stats(3)])
+  await (await open()).stage(log.batch(0, 5))
   expect(written).toMatchObject([[{ received: 3 }]])
+})
+
+it('waits while the log does not reach to the committed offset', async () => {
+  log.append([stats(1)])
+  await expect(open({ offset: 2n, metadata: '{"from":0,"open":10000}' })).rejects.toThrow(RetriableError)
+})
+
+it('stops when the log has other records than were counted', async () => {
+  log.append([stats(1, 20_000)])
+  const other = open({ offset: 1n, metadata: '{"from":0,"open":10000}' })
+  await expect(other).rejects.toThrow(
+    /window 20000, and 10000 was committed.*weir offsets set .*--partition 0 --to 1 --move/,
+  )
+})
+
+it('goes on with a new window when retention has deleted the last one, and never with its rest', async () => {
+  log.append([stats(1), stats(2), stats(4), stats(8, 20_000)])
+  log.start = 1n
+  const owner = await open({ offset: 2n, metadata: '{"from":0,"open":10000}' })
+  await expect(owner.stage(log.batch(2, 3))).rejects.toThrow(StateError)
+  const next = await open({ offset: 3n, metadata: '{"from":0,"open":10000}' })
+  await next.stage(log.batch(3, 4))
+  expect(written.map(received)).toEqual([[8]])
 })

@@ -1,85 +1,252 @@
-import { decodeDedupStats, type DedupStats } from '@weir/contracts'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { decodeDedupStats } from '@weir/contracts'
 import {
   RetriableError,
+  StateError,
   type InputBatch,
+  type InputRecord,
   type PartitionOwner,
   type RestoreContext,
   type StagedBatch,
+  type TopicReader,
 } from '@weir/kafka'
-import { failpoint, type Counter, type Logger } from '@weir/service-kit'
+import { failpoint, type Counter, type Gauge, type Logger } from '@weir/service-kit'
 import { InfluxUnavailableError } from './influx.ts'
-import { WindowSums, type WindowPoint } from './window-sums.ts'
+import { decodeOrigin, encodeOrigin, type SumsOrigin } from './sums-metadata.ts'
+import { UnsettledWindows } from './unsettled-windows.ts'
+import { WindowSums, type StatsRecord, type WindowPoint } from './window-sums.ts'
 
 export interface MetricExportOwnerOptions {
   readonly topic: string
   readonly partition: number
-  /** Absent: nothing is written, the counters alone are served. */
+  /** Of the input topic. */
+  readonly reader: () => Promise<TopicReader>
+  /** Absent: nothing is written, the counters alone are served. Gives up after `writeTimeoutMs`. */
   readonly write?: (partition: number, points: readonly WindowPoint[]) => Promise<void>
+  readonly writeTimeoutMs: number
   readonly events: Counter<'source' | 'outcome'>
+  /** Windows that have to be written once more. */
+  readonly unsettled: Gauge<'partition'>
   readonly logger: Logger
+  /** ms, for tests. */
+  readonly now?: () => number
 }
 
-/** Adds up one partition's counts. Points hold absolute values, so writing them again changes nothing. */
+const SETTLE_POINTS_MAX = 5_000
+/** Points that may wait for their last write: after a long outage the stage waits for room. */
+const UNSETTLED_POINTS_MAX = 100_000
+const LOOK_MS = 1_000
+const RECOUNT_RECORDS = 1_000
+
+/**
+ * Adds up one partition's counts. Points hold absolute values, so writing them again changes nothing; each window is
+ * written once more when no older write of it can be under way. What is committed with an offset says from where the
+ * sums are counted again, so neither their number nor their names have a limit.
+ */
 export class MetricExportOwner implements PartitionOwner {
   readonly #options: MetricExportOwnerOptions
+  readonly #unsettled: UnsettledWindows
+  #base = WindowSums.empty
+  /** What is committed. */
   #sums = WindowSums.empty
+  /** Windows up to this one cannot be counted again. */
+  #lostUntil = -Infinity
+  /** A batch is between its decision and its commit: then no last word is written, which might be older. */
+  #isStaging = false
+  #settling: Promise<void> | undefined
+  #failure: Error | undefined
+  #timer: NodeJS.Timeout | undefined
+  #ownershipIsFresh: () => boolean = () => false
 
   constructor(options: MetricExportOwnerOptions) {
     this.#options = options
+    this.#unsettled = new UnsettledWindows(options.writeTimeoutMs, options.now ?? (() => performance.now()))
   }
 
-  restore(context: RestoreContext): Promise<ReadonlyMap<string, bigint | undefined>> {
-    this.#sums = WindowSums.decode(context.committed(this.#options.topic)?.metadata ?? '')
-    return Promise.resolve(new Map())
-  }
-
-  async stage({ records, ownershipIsFresh }: InputBatch): Promise<StagedBatch> {
-    const { partition, write, events } = this.#options
-    const stats = records.flatMap(({ value, offset }) => this.#decode(value, offset))
-    const { sums, changed } = this.#sums.add(stats)
-    if (write !== undefined && changed.length > 0) {
-      // A former owner's late write would put back older values, which no successor would correct.
-      if (!ownershipIsFresh()) throw new RetriableError('the ownership of the partition is not confirmed')
-      await retrying(() => write(partition, changed))
-      failpoint('metric-export.written')
+  async restore(context: RestoreContext): Promise<ReadonlyMap<string, bigint | undefined>> {
+    const { topic, write } = this.#options
+    this.#ownershipIsFresh = context.ownershipIsFresh
+    const committed = context.committed(topic)
+    const origin = committed && decodeOrigin(committed.metadata, committed.offset)
+    if (origin !== undefined) {
+      this.#base = origin.base
+      this.#sums = await this.#recount(origin, committed!.offset)
     }
-    return {
-      outputs: [],
-      offsetMetadata: sums.encode(),
-      committed: () => {
-        this.#sums = sums
-        for (const { source, unique, duplicates, conflicts, deadLettered } of stats) {
-          for (const [outcome, count] of Object.entries({ unique, duplicates, conflicts, deadLettered })) {
-            events.inc({ source, outcome }, count)
-          }
-        }
-      },
+    if (write !== undefined) {
+      // A predecessor may have been killed while it wrote.
+      for (const start of this.#sums.starts) this.#unsettled.changed(start)
+      this.#report()
+      const everyMs = Math.min(LOOK_MS, this.#unsettled.graceMs / 4)
+      this.#timer = setInterval(() => void this.settle(), everyMs).unref()
     }
+    return new Map()
   }
 
-  close(): Promise<void> {
-    return Promise.resolve()
-  }
-
-  #decode(value: Buffer | null, offset: bigint): DedupStats[] {
+  async stage({ records, ownershipIsFresh, signal }: InputBatch): Promise<StagedBatch> {
+    const { events } = this.#options
+    this.#isStaging = true
     try {
-      return value === null ? [] : [decodeDedupStats(value)]
+      await this.#settling
+      if (this.#failure !== undefined) throw this.#failure
+      await this.#untilRoom(signal)
+      const stats = records.flatMap((record) => this.#decode(record))
+      const { sums: all, changed } = this.#sums.add(stats)
+      await this.#write(changed, ownershipIsFresh)
+      const sums = all.keep((start) => this.#unsettled.has(start))
+      return {
+        outputs: [],
+        offsetMetadata: encodeOrigin(sums, this.#base),
+        committed: () => {
+          this.#sums = sums
+          this.#isStaging = false
+          for (const { source, unique, duplicates, conflicts, deadLettered } of stats.map(
+            (one) => one.stats,
+          )) {
+            for (const [outcome, count] of Object.entries({ unique, duplicates, conflicts, deadLettered })) {
+              events.inc({ source, outcome }, count)
+            }
+          }
+        },
+      }
+    } catch (error) {
+      this.#isStaging = false
+      throw error
+    }
+  }
+
+  /** Writes what is due for its last time, unless a batch is under way. */
+  settle(): Promise<void> {
+    if (this.#isStaging || this.#failure !== undefined) return Promise.resolve()
+    this.#settling ??= this.#settleDue().finally(() => {
+      this.#settling = undefined
+    })
+    return this.#settling
+  }
+
+  async close(): Promise<void> {
+    const { unsettled, partition } = this.#options
+    clearInterval(this.#timer)
+    await this.#settling
+    unsettled.remove({ partition: String(partition) })
+  }
+
+  async #write(points: readonly WindowPoint[], ownershipIsFresh: () => boolean): Promise<void> {
+    const { partition, write } = this.#options
+    if (write === undefined || points.length === 0) return
+    // A former owner's late write would put back older values.
+    if (!ownershipIsFresh()) throw new RetriableError('the ownership of the partition is not confirmed')
+    for (const { windowStart } of points) this.#unsettled.changed(windowStart)
+    try {
+      await write(partition, points)
+      this.#unsettled.answered()
+    } catch (error) {
+      this.#unsettled.unanswered()
+      if (error instanceof InfluxUnavailableError) throw new RetriableError(error.message, { cause: error })
+      throw error
+    } finally {
+      for (const { windowStart } of points) this.#unsettled.changed(windowStart)
+      this.#report()
+    }
+    failpoint('metric-export.written')
+  }
+
+  async #settleDue(): Promise<void> {
+    const { partition, write, logger } = this.#options
+    const starts: number[] = []
+    const points: WindowPoint[] = []
+    for (const start of this.#unsettled.due()) {
+      if (points.length >= SETTLE_POINTS_MAX) break
+      starts.push(start)
+      points.push(...this.#sums.pointsOf(start))
+    }
+    if (write === undefined || starts.length === 0 || !this.#ownershipIsFresh()) return
+    const isLast = this.#unsettled.isQuiet
+    try {
+      await write(partition, points)
+    } catch (error) {
+      this.#unsettled.unanswered()
+      if (error instanceof InfluxUnavailableError) {
+        logger.warn(
+          { partition, windows: starts.length },
+          `${error.message}: the windows are written again later`,
+        )
+      } else this.#failure = error as Error
+      return
+    }
+    this.#unsettled.answered()
+    if (!isLast) return
+    for (const start of starts) this.#unsettled.settled(start)
+    this.#report()
+    this.#sums = this.#sums.keep((start) => this.#unsettled.has(start))
+  }
+
+  async #untilRoom(signal: AbortSignal): Promise<void> {
+    while (this.#options.write !== undefined && this.#sums.pointCount > UNSETTLED_POINTS_MAX) {
+      signal.throwIfAborted()
+      const before = this.#sums.pointCount
+      await this.#settleDue()
+      if (this.#failure !== undefined) throw this.#failure
+      if (this.#sums.pointCount === before) await sleep(LOOK_MS, undefined, { signal })
+    }
+  }
+
+  #report(): void {
+    const { unsettled, partition } = this.#options
+    unsettled.set({ partition: String(partition) }, this.#unsettled.count)
+  }
+
+  /** The sums at a committed offset, from the records before it. */
+  async #recount({ from, openStart, base }: SumsOrigin, committedOffset: bigint): Promise<WindowSums> {
+    const { topic, partition, logger } = this.#options
+    const reader = await this.#options.reader()
+    const { start, end } = (await reader.stableOffsets()).get(partition)!
+    if (end < committedOffset) {
+      throw new RetriableError(
+        `${topic}/${partition} ends at ${end}, before the committed ${committedOffset}`,
+      )
+    }
+    if (from < start && from < committedOffset) {
+      this.#lostUntil = openStart
+      logger.warn(
+        { partition, from: String(from), start: String(start) },
+        'the last windows are no longer in the log',
+      )
+      return WindowSums.empty
+    }
+    let sums = base
+    let records: StatsRecord[] = []
+    await reader.readRange({ partition, from, end: committedOffset }, (record) => {
+      records.push(...this.#decode(record))
+      if (records.length >= RECOUNT_RECORDS) {
+        sums = sums.add(records).sums
+        records = []
+      }
+      return true
+    })
+    sums = sums.add(records).sums
+    if (sums.openStart === openStart) return sums
+    throw new StateError(
+      `${topic}/${partition}: the records from ${from} to ${committedOffset} end with the window ${sums.openStart}, ` +
+        `and ${openStart} was committed with them: the topic holds other records than were counted. To go on without ` +
+        `the counts of the last windows: weir offsets set --service metric-export --topic ${topic} ` +
+        `--partition ${partition} --to ${committedOffset} --move`,
+    )
+  }
+
+  #decode({ value, offset }: InputRecord): StatsRecord[] {
+    const { topic, partition, logger } = this.#options
+    try {
+      const stats = value && decodeDedupStats(value)
+      if (stats === null) return []
+      if (stats.windowStart > this.#lostUntil) return [{ offset, stats }]
     } catch (error) {
       if (!(error instanceof SyntaxError || error instanceof TypeError)) throw error
-      this.#options.logger.error(
-        { partition: this.#options.partition, offset: String(offset) },
-        'not a stats record',
-      )
+      logger.error({ partition, offset: String(offset) }, 'not a stats record')
       return []
     }
-  }
-}
-
-const retrying = async (write: () => Promise<void>): Promise<void> => {
-  try {
-    await write()
-  } catch (error) {
-    if (error instanceof InfluxUnavailableError) throw new RetriableError(error.message, { cause: error })
-    throw error
+    throw new StateError(
+      `${topic}/${partition}: offset ${offset} counts for the window ${this.#lostUntil}, whose earlier records are no ` +
+        'longer in the log: raise retention.ms of the topic above the length of a window',
+    )
   }
 }

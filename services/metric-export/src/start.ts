@@ -1,5 +1,6 @@
 import { startConsumer } from '@weir/consumer'
 import { STAGE_TOPICS } from '@weir/contracts'
+import { openTopicReader, type TopicReader } from '@weir/kafka'
 import type { Service, ServiceDeps } from '@weir/service-kit'
 import { SETTINGS, type MetricExportConfig } from './config.ts'
 import { writePoints } from './influx.ts'
@@ -16,8 +17,21 @@ export const start = (config: MetricExportConfig, deps: ServiceDeps): Promise<Se
         const { logger, metrics } = deps
         const help = 'Webhooks by what dedup decided, read since the start of this process.'
         const events = metrics.counter('weir_metric_export_events_total', help, ['source', 'outcome'])
+        const unsettled = metrics.gauge(
+          'weir_metric_export_unsettled_windows',
+          'Windows that have to be written once more before their numbers are final.',
+          ['partition'],
+        )
         const { influxUrl } = config
         if (influxUrl === undefined) logger.warn({}, 'INFLUX_URL is not set: only /metrics is served')
+        let reader: Promise<TopicReader> | undefined
+        const openReader = (): Promise<TopicReader> => {
+          if (reader === undefined) {
+            reader = openTopicReader(config, topic)
+            reader.catch(() => (reader = undefined))
+          }
+          return reader
+        }
         // With a heartbeat of the last half session and a write of half a session, no successor has begun when it ends:
         // it would put back older values.
         const influxTimeoutMs = Math.min(config.influxTimeoutMs, config.groupSessionMs / 2)
@@ -25,8 +39,18 @@ export const start = (config: MetricExportConfig, deps: ServiceDeps): Promise<Se
         return {
           openOwner: (partition) =>
             Promise.resolve(
-              new MetricExportOwner({ topic, partition, events, logger, ...(write && { write }) }),
+              new MetricExportOwner({
+                ...(write && { write }),
+                topic,
+                partition,
+                events,
+                unsettled,
+                logger,
+                reader: openReader,
+                writeTimeoutMs: influxTimeoutMs,
+              }),
             ),
+          close: async () => (await reader?.catch(() => undefined))?.close(),
         }
       },
     },

@@ -11,75 +11,97 @@ export interface WindowPoint {
   readonly keysHeld: number
 }
 
-type Stored = readonly [
-  source: string,
-  received: number,
-  deduplicated: number,
-  rotations: number,
-  keysHeld: number,
-]
+export interface StatsRecord {
+  readonly offset: bigint
+  readonly stats: DedupStats
+}
+
+interface Window {
+  readonly start: number
+  /** Of the record that opened it: the sums follow from the records since then. */
+  readonly firstOffset: bigint
+  readonly points: ReadonlyMap<string, WindowPoint>
+}
 
 /**
- * The sums of a partition's open window. Records come in the order of their windows, so one window is open at a
- * time. It travels with the committed offset: what is read again after a crash is added to the same sums again.
+ * The sums of a partition's windows that may still have to be written: the open one, which is the last, and closed ones
+ * that wait for their last write. Records come in the order of their windows, so one window is open at a time.
  */
 export class WindowSums {
-  readonly #windowStart: number
-  readonly #points: ReadonlyMap<string, WindowPoint>
+  readonly #windows: readonly Window[]
 
-  private constructor(windowStart: number, points: ReadonlyMap<string, WindowPoint>) {
-    this.#windowStart = windowStart
-    this.#points = points
+  private constructor(windows: readonly Window[]) {
+    this.#windows = windows
   }
 
-  static readonly empty = new WindowSums(0, new Map())
+  static readonly empty = new WindowSums([])
 
-  /** From the metadata of a committed offset; throws a `SyntaxError` when they are something else. */
-  static decode(metadata: string): WindowSums {
-    if (metadata === '') return WindowSums.empty
-    const [windowStart, stored] = JSON.parse(metadata) as [number, Stored[]]
-    const points = stored.map(([source, received, deduplicated, rotations, keysHeld]) => ({
-      ...{ source, windowStart, received, deduplicated, rotations, keysHeld },
-    }))
-    return new WindowSums(windowStart, new Map(points.map((point) => [point.source, point])))
+  /** One window whose sums are known, and go on from an offset. */
+  static openedAt(firstOffset: bigint, start: number, points: readonly WindowPoint[]): WindowSums {
+    return new WindowSums([
+      { start, firstOffset, points: new Map(points.map((point) => [point.source, point])) },
+    ])
   }
 
-  encode(): string {
-    const stored = [...this.#points.values()].map(
-      ({ source, received, deduplicated, rotations, keysHeld }): Stored => [
-        ...([source, received, deduplicated, rotations, keysHeld] as const),
-      ],
-    )
-    return JSON.stringify([this.#windowStart, stored])
+  /** From where the records give these sums again; undefined when there are none. */
+  get firstOffset(): bigint | undefined {
+    return this.#windows[0]?.firstOffset
+  }
+
+  /** Start of the open window. */
+  get openStart(): number | undefined {
+    return this.#windows.at(-1)?.start
+  }
+
+  /** Starts of all windows, oldest first. */
+  get starts(): readonly number[] {
+    return this.#windows.map(({ start }) => start)
+  }
+
+  get pointCount(): number {
+    return this.#windows.reduce((sum, { points }) => sum + points.size, 0)
+  }
+
+  pointsOf(start: number): readonly WindowPoint[] {
+    return [...(this.#windows.find((window) => window.start === start)?.points.values() ?? [])]
+  }
+
+  /** Without the closed windows that `isKept` refuses. */
+  keep(isKept: (start: number) => boolean): WindowSums {
+    const open = this.openStart
+    return new WindowSums(this.#windows.filter(({ start }) => start === open || isKept(start)))
   }
 
   /** The sums after some more records, and every point that they changed, the open window's included. */
-  add(records: readonly DedupStats[]): {
+  add(records: readonly StatsRecord[]): {
     readonly sums: WindowSums
     readonly changed: readonly WindowPoint[]
   } {
-    let windowStart = this.#windowStart
-    let points = new Map(this.#points)
+    const windows = [...this.#windows]
+    let open = windows.pop()
+    let points = new Map(open?.points)
     const changed = new Map<string, WindowPoint>()
-    for (const stats of records) {
+    for (const { offset, stats } of records) {
       // After a start with longer windows a record may be dated before the open window, where there is a point
       // already: replacing that would lose its counts, so only a later window is opened.
-      if (stats.windowStart > windowStart) {
-        windowStart = stats.windowStart
+      if (open === undefined || stats.windowStart > open.start) {
+        if (open !== undefined) windows.push({ ...open, points })
         points = new Map()
+        open = { start: stats.windowStart, firstOffset: offset, points }
       }
       const before = points.get(stats.source)
       const point: WindowPoint = {
         source: stats.source,
-        windowStart,
+        windowStart: open.start,
         received: (before?.received ?? 0) + stats.received,
         deduplicated: (before?.deduplicated ?? 0) + stats.duplicates,
         rotations: stats.rotations,
         keysHeld: stats.keysHeld,
       }
       points.set(stats.source, point)
-      changed.set(`${windowStart}|${stats.source}`, point)
+      changed.set(`${open.start}|${stats.source}`, point)
     }
-    return { sums: new WindowSums(windowStart, points), changed: [...changed.values()] }
+    if (open !== undefined) windows.push({ ...open, points })
+    return { sums: new WindowSums(windows), changed: [...changed.values()] }
   }
 }

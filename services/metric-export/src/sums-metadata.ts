@@ -1,0 +1,72 @@
+import { WindowSums, type WindowPoint } from './window-sums.ts'
+
+/**
+ * What is committed with an offset: not the sums, which have no bound, but from where the records give them again. So it
+ * has a few bytes, whatever the number of sources and of their names.
+ */
+export interface SumsOrigin {
+  /** The sums are those of `base` and of the records from here up to the committed offset. */
+  readonly from: bigint
+  /** Start of the open window. */
+  readonly openStart: number
+  /** Only until the window closes that was open when metadata still held sums. */
+  readonly base: WindowSums
+}
+
+/** Of a source: its name, received, deduplicated, rotations, keys held. */
+type Stored = readonly [string, number, number, number, number]
+/** As it was written before: the open window's start, and the sums of each source. */
+type SumsValue = readonly [number, readonly Stored[]]
+interface OriginValue {
+  readonly from: number
+  readonly open: number
+  /** Like `SumsValue`, with no brackets around the sums of a source. */
+  readonly base?: readonly [number, ...(string | number)[]]
+}
+
+const FIELDS = 5
+
+/** Undefined where nothing was summed yet. Throws a `SyntaxError` when the metadata are something else. */
+export const decodeOrigin = (metadata: string, committedOffset: bigint): SumsOrigin | undefined => {
+  if (metadata === '') return undefined
+  const value = JSON.parse(metadata) as SumsValue | OriginValue
+  if ('from' in value) {
+    const { from, open, base } = value
+    return { from: BigInt(from), openStart: open, base: baseOf(BigInt(from), base) }
+  }
+  const [openStart, list] = value
+  if (!Array.isArray(list)) throw new SyntaxError('the offset metadata are not those of metric-export')
+  if (list.length === 0) return undefined
+  const flat = list.flat() as readonly (string | number)[]
+  return { from: committedOffset, openStart, base: baseOf(committedOffset, [openStart, ...flat]) }
+}
+
+/** `base`: as the metadata had it from which `sums` go on. */
+export const encodeOrigin = (sums: WindowSums, base: WindowSums): string => {
+  const { firstOffset, openStart, starts } = sums
+  if (firstOffset === undefined || openStart === undefined) return ''
+  const hasBase = base.openStart !== undefined && base.openStart === starts[0]
+  return JSON.stringify({
+    from: Number(firstOffset),
+    open: openStart,
+    ...(hasBase && { base: [base.openStart, ...base.pointsOf(base.openStart).flatMap(valuesOf)] }),
+  })
+}
+
+const valuesOf = ({ source, received, deduplicated, rotations, keysHeld }: WindowPoint): Stored => [
+  ...([source, received, deduplicated, rotations, keysHeld] as const),
+]
+
+const baseOf = (from: bigint, base: OriginValue['base']): WindowSums => {
+  if (base === undefined) return WindowSums.empty
+  const [windowStart, ...values] = base
+  const points: WindowPoint[] = []
+  for (let at = 0; at < values.length; at += FIELDS) {
+    const [source, received, deduplicated, rotations, keysHeld] = values.slice(
+      at,
+      at + FIELDS,
+    ) as unknown as Stored
+    points.push({ source, windowStart, received, deduplicated, rotations, keysHeld })
+  }
+  return WindowSums.openedAt(from, windowStart, points)
+}
