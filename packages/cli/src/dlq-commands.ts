@@ -1,8 +1,7 @@
-import { readFileSync } from 'node:fs'
 import type { Command } from 'commander'
-import { parse } from 'yaml'
 import { followJob } from './follow-job.ts'
 import { guarded } from './guarded.ts'
+import { readFixUp } from './read-fix-up.ts'
 import { replayClient, ReplayClientError } from './replay-client.ts'
 
 interface FilterOptions {
@@ -50,7 +49,7 @@ const filterOf = (stage: string, options: FilterOptions): Record<string, string>
 
 const startJob = async (kind: 'replay' | 'discard', stage: string, options: JobOptions): Promise<void> => {
   const client = replayClient()
-  const fixUp = options.fixUp && (parse(readFileSync(options.fixUp, 'utf8')) as object)
+  const fixUp = options.fixUp && readFixUp(options.fixUp)
   const filter = filterOf(stage, options)
   const { count } = await client.post('/v1/jobs', { kind, filter, dryRun: true })
   if (options.dryRun) {

@@ -2,6 +2,7 @@ import { createHash, randomUUID, timingSafeEqual } from 'node:crypto'
 import { Readable } from 'node:stream'
 import type { DeadLetterKeys } from '@weir/contracts'
 import type { PartitionList } from '@weir/consumer'
+import { isJsonObject, parseExactJson, type JsonObject } from '@weir/exact-json'
 import { isLocal, readinessAnswer, type Metrics, type Readiness } from '@weir/service-kit'
 import fastify, { type FastifyInstance, type FastifyRequest } from 'fastify'
 import { z } from 'zod'
@@ -88,6 +89,15 @@ const parsed = <T>(schema: z.ZodType<T>, value: unknown): T => {
   )
 }
 
+/** Numbers that a fix-up sets keep their digits; all others are of this program. */
+const parseBody = (text: string): unknown => {
+  const body: unknown = JSON.parse(text)
+  const exact = parseExactJson(text)
+  if (!isJsonObject(body) || !isJsonObject(body.fixUp) || !isJsonObject(body.fixUp.set)) return body
+  const { set } = (exact as { readonly fixUp: JsonObject }).fixUp
+  return { ...body, fixUp: { ...body.fixUp, set } }
+}
+
 /** The HTTP side: listing, showing, exporting, jobs. Listens on nothing yet. */
 export const buildApi = (options: ApiOptions): FastifyInstance => {
   const { tokens, state, readiness, metrics, partitions } = options
@@ -101,7 +111,7 @@ export const buildApi = (options: ApiOptions): FastifyInstance => {
   app.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, body, done) => {
     // A cancellation has no body.
     try {
-      done(null, body === '' ? undefined : JSON.parse(body as string))
+      done(null, body === '' ? undefined : parseBody(body as string))
     } catch {
       done(new BadRequestError('the body is not JSON'))
     }

@@ -4,6 +4,7 @@ import {
   type DeadLetterKeys,
   type DeadLetterReason,
 } from '@weir/contracts'
+import { parseExactJson } from '@weir/exact-json'
 import type { Letter } from './letter.ts'
 
 export const EXPORT_FORMATS = ['weir', 's0', 's1', 's2', 's3', 's3-full', 's4'] as const
@@ -56,7 +57,7 @@ const detailAnswer = (letter: Letter): object => {
 /** A body as its JSON value, or as text where it is none. */
 const payloadOf = (body: Buffer): unknown => {
   try {
-    return JSON.parse(body.toString()) as unknown
+    return parseExactJson(body.toString())
   } catch {
     return body.toString()
   }

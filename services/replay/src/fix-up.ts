@@ -1,4 +1,5 @@
 import { RECORD_BYTES_MAX } from '@weir/contracts'
+import { isJsonObject, parseExactJson, type JsonObject } from '@weir/exact-json'
 import type { FixUp } from './job.ts'
 
 export type FixUpResult =
@@ -16,7 +17,7 @@ export const applyFixUp = (fixUp: FixUp, body: Buffer): FixUpResult => {
   }
   const payload = parseObject(text)
   if (payload === undefined) return failed('the body is not a JSON object after the fix-up')
-  const fields = new Map(Object.entries(payload))
+  const fields = new Map<string, unknown>(Object.entries(payload))
   for (const [from, to] of Object.entries(fixUp.rename)) {
     if (!fields.has(from)) continue
     fields.set(to, fields.get(from))
@@ -37,10 +38,10 @@ const occurrences = (text: string, find: string): number => {
   return count
 }
 
-const parseObject = (text: string): object | undefined => {
+const parseObject = (text: string): JsonObject | undefined => {
   try {
-    const payload: unknown = JSON.parse(text)
-    return typeof payload === 'object' && payload !== null && !Array.isArray(payload) ? payload : undefined
+    const payload = parseExactJson(text)
+    return isJsonObject(payload) ? payload : undefined
   } catch (error) {
     if (error instanceof SyntaxError) return undefined
     throw error

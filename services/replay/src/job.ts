@@ -1,4 +1,5 @@
 import { DEAD_LETTER_REASONS, type DeadLetterReason, type TopicRole } from '@weir/contracts'
+import { parseExactJson } from '@weir/exact-json'
 import { z } from 'zod'
 
 /** Stages that write dead letters: their topic, and the one to which its letters return. */
@@ -118,7 +119,8 @@ export const decodeJob = (value: Buffer | null): Job | undefined => {
 
 const parse = (value: Buffer | null): object | undefined => {
   try {
-    const parsed: unknown = JSON.parse(value?.toString() ?? 'null')
+    // A fix-up may set a number that no double holds.
+    const parsed = parseExactJson(value?.toString() ?? 'null')
     return typeof parsed === 'object' && parsed !== null ? parsed : undefined
   } catch {
     return undefined

@@ -1,7 +1,8 @@
 import { HEADER } from '@weir/contracts'
+import { parseExactJson } from '@weir/exact-json'
 import { expect, it } from 'vitest'
 import { applyFixUp } from './fix-up.ts'
-import { fixUp, letterFilter } from './job.ts'
+import { decodeCommand, encodeJson, fixUp, letterFilter, type Job } from './job.ts'
 import { matches, readLetter } from './letter.ts'
 
 const letter = readLetter(
@@ -57,6 +58,24 @@ it('edits a body as text, then as JSON: rename, set, remove', () => {
   ).toBe('{"interactionId":1,"id":2,"region":"eu"}')
   expect(edit({}, '{"a":1,"a":2}')).toBe('{"a":2}')
   for (const body of ['{"cut', '[]', '3', 'null', '']) expect(edit({}, body)).toBe('failed')
+})
+
+it('changes no digit of what a fix-up does not name', () => {
+  const result = applyFixUp(
+    fixUp.parse({ name: 'n', replaceText: [{ find: 'NaN', with: 'null' }] }),
+    Buffer.from('{"id":1524831183200260097,"amount":10.00,"bad":NaN,"deep":[{"n":1e2}]}'),
+  )
+  expect(result.kind === 'edited' && result.body.toString()).toBe(
+    '{"id":1524831183200260097,"amount":10.00,"bad":null,"deep":[{"n":1e2}]}',
+  )
+})
+
+it('keeps the digits of a number that a fix-up sets, through the command and the job', () => {
+  const set = parseExactJson('{"id":1524831183200260097}')
+  const job = { id: 'j', filter: {}, fixUp: { name: 'n', set } } as unknown as Job
+  const read = decodeCommand(encodeJson({ kind: 'create', job })) as { readonly job: Job }
+  const { body } = applyFixUp(fixUp.parse(read.job.fixUp), Buffer.from('{}')) as { readonly body: Buffer }
+  expect(body.toString()).toBe('{"id":1524831183200260097}')
 })
 
 it('knows how large a fix-up makes a body before it makes it', () => {

@@ -17,8 +17,9 @@ import {
   type WireHeaders,
 } from '@weir/contracts'
 import { InvalidEventError, RegistryError, UnknownSchemaError, type EventReader } from '@weir/event-codec'
+import { parseExactJson } from '@weir/exact-json'
 import { partitionOf, RetriableError, type OutputRecord } from '@weir/kafka'
-import { stableBody, type JsonValue, type SourceDefinition } from '@weir/sources'
+import { stableBody, type SourceDefinition } from '@weir/sources'
 import { applyFixUp } from './fix-up.ts'
 import { STAGES, type Job } from './job.ts'
 import type { Letter } from './letter.ts'
@@ -183,7 +184,7 @@ const returnMalformed = (
   const edited = applyFixUp(fixUp, body)
   if (edited.kind === 'failed') return stays(edited.why)
   const raw = edited.body
-  const payload = JSON.parse(raw.toString()) as JsonValue
+  const payload = parseExactJson(raw.toString())
   const stable = stableBody(raw, payload, source.volatileFields)
   const identified = source.identify(payload, {
     bodyHash: () => createHash('sha256').update(stable).digest('hex'),
