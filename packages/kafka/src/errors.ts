@@ -13,6 +13,11 @@ export class StateError extends Error {
   override readonly name = 'StateError'
 }
 
+/** What keeps this partition from going on keeps every one of this process: the stage ends. */
+export class StageError extends Error {
+  override readonly name = 'StageError'
+}
+
 /** What an owner keeps beside Kafka is of no use any more: it is discarded, and the partition starts again from its restore. */
 export class RestartError extends Error {
   override readonly name = 'RestartError'

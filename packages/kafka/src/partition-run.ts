@@ -6,6 +6,7 @@ import {
   OffsetOutOfRangeError,
   RestartError,
   RetriableError,
+  StageError,
   StateError,
   TransactionError,
 } from './errors.ts'
@@ -357,7 +358,7 @@ const CONCERNS_ALL = new Set([
 ])
 
 const concernsAll = (error: unknown): boolean =>
-  !isTemporary(error) && CONCERNS_ALL.has(kafkaErrorType(error))
+  error instanceof StageError || (!isTemporary(error) && CONCERNS_ALL.has(kafkaErrorType(error)))
 
 const isTemporary = (error: unknown): error is Error =>
   (error instanceof TransactionError || error instanceof RetriableError || error instanceof RestartError) &&

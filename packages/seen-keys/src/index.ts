@@ -1,5 +1,5 @@
 export { bucketOf, BUCKETS_PER_WINDOW, isExpired, parseBucket, type Bucket } from './bucket.ts'
-export { StoreDamagedError } from './damage.ts'
+export { StoreDamagedError, StoreNewerError } from './damage.ts'
 export { FolderLockedError, lockFolder } from './folder-lock.ts'
 export { filterBytes } from './key-filter.ts'
 export type { KeyStore, KeyStoreOptions } from './key-store.ts'

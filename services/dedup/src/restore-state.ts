@@ -2,11 +2,12 @@ import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import { mkdirSync, rmSync } from 'node:fs'
 import type { TopicNames } from '@weir/contracts'
-import { StateError, type RestoreContext, type StatePartition } from '@weir/kafka'
+import { StageError, StateError, type RestoreContext, type StatePartition } from '@weir/kafka'
 import {
   openKeyStore,
   parsePosition,
   SeenKeys,
+  StoreNewerError,
   type KeyStore,
   type KeyStoreOptions,
   type SeenKeysOptions,
@@ -132,12 +133,15 @@ const openKeyStoreOf = async (
   { folder, identity }: { readonly folder: string; readonly identity: string },
 ): Promise<KeyStore> => {
   const { partition, clusterId } = context
-  const { store, discarded } = await openKeyStore({
+  const opening = openKeyStore({
     ...options.store,
     folder,
     whose: { clusterId, topic: topicId === '' ? topic : `${topic} ${topicId}`, partition, identity },
     logStart: logStartOffset,
     barrier: barrierOffset,
+  })
+  const { store, discarded } = await opening.catch((error: unknown) => {
+    throw error instanceof StoreNewerError ? new StageError(error.message, { cause: error }) : error
   })
   if (discarded !== undefined) reportDiscarded(options, context, discarded)
   return store

@@ -1,0 +1,85 @@
+import { eventKeyOf, HEADER, STAGE_TOPICS, TOPIC_SPECS, topicNames } from '@weir/contracts'
+import { ensureTopics, openLanes, openMaintenance } from '@weir/kafka'
+import { createLogger } from '@weir/service-kit'
+import { isolatedKafka } from '@weir/testkit'
+import { expect, it, vi } from 'vitest'
+import { decidedBefore } from './decided-before.ts'
+import { setOffset, type SetOptions } from './offset-commands.ts'
+
+const settings = isolatedKafka('offsets', 1)
+const topics = topicNames(settings.topicPrefix)
+const logger = createLogger('offsets-test', 'silent')
+const WAIT = { timeout: 30_000, interval: 50 }
+
+const write = async (topic: string, headers: readonly Record<string, string | Buffer>[]): Promise<void> => {
+  const lanes = await openLanes({
+    ...{ settings, logger, topic, lingerMs: 1, deadlineMs: 20_000 },
+    ...{ batchRecordsMax: 500, batchBytesMax: 1_000_000, queueBytesMax: 20_000_000 },
+  })
+  for (const one of headers) {
+    const encoded = Object.entries(one).map(([name, value]) => [name, Buffer.from(value)] as const)
+    await lanes.send(0, {
+      ...{ key: Buffer.from('k'), value: Buffer.from('v'), headers: Object.fromEntries(encoded) },
+    })
+  }
+  await lanes.close()
+}
+
+const event = (id: number) => ({ [HEADER.eventKey]: eventKeyOf('cxone', String(id)) })
+const letter = (topic: string, offset: number) => ({
+  [HEADER.dlqSourceTopic]: topic,
+  [HEADER.dlqSourcePartition]: '0',
+  [HEADER.dlqSourceOffset]: String(offset),
+})
+
+it('finds where a stage goes on by what it has written, and sets what is gone alone', async () => {
+  await ensureTopics({ settings, logger, specs: TOPIC_SPECS, replicationFactor: 1, minInsyncReplicas: 1 })
+  await vi.waitFor(
+    () =>
+      write(
+        topics.unique,
+        Array.from({ length: 10 }, (_, id) => event(id)),
+      ),
+    WAIT,
+  )
+  // 0 to 4 are decided: 1 is a letter that came back, 4 is one that waits.
+  await write(topics.normalizerReplay, [event(1), event(4)])
+  await write(
+    topics.normalized,
+    [0, 2, 3, 1].map((id) => event(id)),
+  )
+  await write(topics.normalizerDlq, [letter(topics.unique, 1), letter(topics.unique, 4)])
+  const maintenance = await openMaintenance({
+    ...{ settings, service: 'normalizer' },
+    outputs: STAGE_TOPICS.normalizer.outputs.map((role) => topics[role]),
+  })
+  try {
+    const at = async (topic: string) =>
+      (await decidedBefore(maintenance, topics, 'normalizer', topic, 0))?.offset
+    expect(await at(topics.unique)).toBe(5n)
+    expect(await at(topics.normalizerReplay)).toBe(1n)
+
+    const lines: string[] = []
+    const set = (options: Partial<SetOptions>) =>
+      setOffset(
+        settings,
+        {
+          ...{ service: 'normalizer', topic: topics.unique, partition: 0, to: 5n, move: false },
+          ...options,
+        },
+        (text) => void lines.push(text),
+      )
+    await expect(set({ to: 11n })).rejects.toThrow('has the offsets 0 to 10')
+    await expect(set({ topic: topics.stats })).rejects.toThrow('normalizer reads')
+    await expect(set({ partition: 1 })).rejects.toThrow('has 1 partitions')
+    await expect(set({ service: 'dedup' })).rejects.toThrow('weir dedup rebuild-state --partition 0')
+    // The group's coordinator may still begin.
+    await vi.waitFor(() => set({}), WAIT)
+    expect(lines).toEqual([`${topics.unique}/0: offset none is 5 now`])
+    await expect(set({ to: 'end' })).rejects.toThrow('has offset 5')
+    await set({ to: 'end', move: true })
+    expect((await maintenance.committed([topics.unique], 0)).get(topics.unique)).toBe(10n)
+  } finally {
+    await maintenance.close()
+  }
+}, 60_000)

@@ -1,0 +1,32 @@
+import { expect, it } from 'vitest'
+import { checkpointFault } from './checkpoint-check.ts'
+
+const at = (received: bigint, repairs?: number) => ({
+  next: { received },
+  effectiveTime: 0,
+  rotations: 0,
+  ...(repairs !== undefined && { repairs }),
+})
+
+it('uses a checkpoint of the log as it is, also one that is behind', () => {
+  expect(checkpointFault(at(5n), 10n, { position: at(5n), offset: 9n })).toBeUndefined()
+  expect(checkpointFault(at(5n), 10n, { position: at(8n), offset: 12n })).toBeUndefined()
+  expect(checkpointFault(at(5n, 2), 10n, { position: at(8n, 2), offset: 12n })).toBeUndefined()
+  // A restore that was killed before it came to a position.
+  expect(checkpointFault(undefined, 4n, { position: at(8n), offset: 12n })).toBeUndefined()
+})
+
+it('discards one that is newer than the topic, of another past, or from before a repair', () => {
+  expect(checkpointFault(at(5n), 10n, undefined)).toBe('it is newer than the topic')
+  expect(checkpointFault(at(5n), 10n, { position: at(4n), offset: 12n })).toBe(
+    'it is newer than the topic: received at 5, and there at 4',
+  )
+  expect(checkpointFault(at(5n), 10n, { position: at(6n), offset: 9n })).toBe(
+    'the topic has another position: received at 6',
+  )
+  for (const held of [at(5n), at(5n, 1), undefined]) {
+    expect(checkpointFault(held, 10n, { position: at(8n, 2), offset: 12n })).toBe(
+      'the state was repaired since',
+    )
+  }
+})
