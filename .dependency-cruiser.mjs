@@ -65,7 +65,7 @@ export default {
       ...['contracts', 'event-codec', 'kafka', 'truth'],
     ]),
     // A judge that shares code with what it judges shares its faults.
-    only('oracle-imports-no-product', '^packages/oracle/', []),
+    only('oracle-imports-no-product', '^packages/oracle/(?!.*\\.integration\\.test\\.ts$)', []),
     only('local-stack-imports', '^packages/local-stack/(?!.*\\.test\\.ts$)', []),
   ],
   options: {

@@ -13,6 +13,9 @@ export interface Body {
   unknown: number
   /** Records on the topic of received webhooks, or brought back by a replay. */
   records: number
+  /** Of those, some that lie in a partition that is not their key's: each body becomes one letter there. */
+  misplaced: number
+  misplacedLetters: number
   /** Hex; of its first record. */
   key: string
   event: Event | undefined
@@ -71,8 +74,15 @@ export interface Received {
   /** What the record's own headers say, for sources that this package does not know. */
   readonly stated: { readonly interaction: string; readonly type: string }
   readonly isMalformed: boolean
+  readonly isMisplaced: boolean
   readonly partition: number
   readonly offset: number
+}
+
+interface Said {
+  readonly interaction: string
+  readonly type: string
+  readonly sequence?: bigint
 }
 
 /** All that was sent and received, by body and by event. */
@@ -115,7 +125,15 @@ export class Book {
   receive(record: Received, value: Buffer): Body {
     const body = this.body(record.source, record.sha256)
     body.records += 1
-    if (body.records > 1) return body
+    if (record.isMisplaced) body.misplaced += 1
+    if (body.event !== undefined || (body.records > 1 && body.isMalformed)) return body
+    const said = this.#read(body, record, value)
+    if (!body.isMalformed && !record.isMisplaced)
+      body.event = this.events.get(body.key) ?? this.#newEvent(body, record, record.offset, said)
+    return body
+  }
+
+  #read(body: Body, record: Received, value: Buffer): Said {
     const identity = identify(record.source, value, record.sha256)
     if (identity.kind === 'unknown') this.unknownSources.add(record.source)
     // Of what others send Weir may refuse more than a contract says; of what was sent on purpose the list knows.
@@ -123,10 +141,7 @@ export class Book {
       identity.kind === 'malformed' ||
       (body.kind === undefined ? record.isMalformed : body.kind === 'malformed')
     body.key = identity.kind === 'event' && !body.isMalformed ? identity.key : record.key
-    if (body.isMalformed) return body
-    const said = identity.kind === 'event' ? identity : record.stated
-    body.event = this.events.get(body.key) ?? this.#newEvent(body, record, record.offset, said)
-    return body
+    return identity.kind === 'event' ? identity : record.stated
   }
 
   /** Notes a record that a replay made of a letter of dedup. Its key is believed. */
@@ -141,12 +156,7 @@ export class Book {
     return this.#newEvent(body, record, undefined, record.stated)
   }
 
-  #newEvent(
-    body: Body,
-    { source, partition }: Received,
-    offset: number | undefined,
-    said: { readonly interaction: string; readonly type: string; readonly sequence?: bigint },
-  ): Event {
+  #newEvent(body: Body, { source, partition }: Received, offset: number | undefined, said: Said): Event {
     const event: Event = {
       ...{ key: body.key, entity: this.entity(`${source}|${said.interaction}`), body, partition, offset },
       ...{ type: said.type, sequence: said.sequence, isReturned: offset === undefined },
@@ -160,6 +170,7 @@ export class Book {
 
 const newBody = (source: string, sha256: string): Body => ({
   ...{ source, sha256, kind: undefined, acked: 0, unknown: 0, records: 0 },
+  ...{ misplaced: 0, misplacedLetters: 0 },
   ...{ key: '', event: undefined, isMalformed: false, letters: 0, rows: 0 },
 })
 

@@ -123,8 +123,11 @@ const concludeBody = (body: Body, findings: Findings, isAlone: boolean, isWhole:
     findings.add('extra', `${nameOf(body)}, which was never sent`, records)
   if (kind !== undefined && body.isMalformed !== (kind === 'malformed') && kind !== 'forged')
     findings.add('wrong', `${nameOf(body)} was sent as ${kind}`)
-  if (body.isMalformed && letters === 0) findings.add('lost', `the letter of ${nameOf(body)}`)
-  const isOther = event !== undefined && event.body !== body && event.body.sha256 !== body.sha256
+  if (body.misplaced > 0 && body.misplacedLetters === 0)
+    findings.add('lost', `the letter of ${nameOf(body)} in a wrong partition`)
+  const isPlaced = records > body.misplaced
+  if (body.isMalformed && isPlaced && letters === 0) findings.add('lost', `the letter of ${nameOf(body)}`)
+  const isOther = isPlaced && event !== undefined && event.body !== body && event.body.sha256 !== body.sha256
   if (isOther && letters === 0 && event.letters.sealed === 0)
     findings.add('lost', `the letter of the other body of ${nameOf(event)}`)
   findings.add('extra', `another row with ${nameOf(body)}`, rows - 1)

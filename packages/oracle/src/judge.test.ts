@@ -258,6 +258,22 @@ it.each(FAULTS)('finds %s', (_, kind, doctor) => {
   expect(kindsOf(doctored(doctor))).toContain(kind)
 })
 
+it('expects one letter, and nothing else, of what lies in a wrong partition', () => {
+  const world = worldOf(REQUESTS)
+  const last = recordsOf(world, 'webhooks.received.v1').at(-1)!
+  const record = recordsOf(world, 'webhooks.received.v1')[1]!
+  const misplaced = { ...record, partition: 1, home: 0, offset: 0 }
+  world.lines.splice(world.lines.indexOf(last) + 1, 0, misplaced, { ...misplaced, offset: 1 })
+  claim(world, { received: 2, deadLettered: 1, duplicates: 1 })
+  expect(kindsOf(world)).toEqual(['lost', 'wrong', 'sums'])
+  const headers = { ...record.headers, 'dlq-reason': Buffer.from('wrong_partition').toString('base64') }
+  const letter = { ...misplaced, topic: 'dedup.dlq.v1', headers }
+  const letters = recordsOf(world, 'dedup.dlq.v1')
+  world.lines.splice(world.lines.indexOf(letters[0]!), 0, letter)
+  // It is found all the same, because somebody put it there.
+  expect(verdictOf(world).found).toMatchObject({ lost: 0, extra: 0, wrong: 2, sums: 0 })
+})
+
 it('takes what came without an answer, once, and misses nothing that failed', () => {
   const unknown = REQUESTS.map((one) => (one.result === 'unknown' ? { body: one.body } : one))
   const world = worldOf(unknown)

@@ -170,15 +170,16 @@ export class Judge {
   /** Counts a record as dedup must: new, a repeat, or the same key with another body. */
   #receive(record: DumpedRecord): Body {
     const { value, timestamp } = record
-    const received = receivedOf(record)
+    const isMisplaced = this.#options.isAlone && record.home !== record.partition
+    const received = { ...receivedOf(record), isMisplaced }
     const { source } = received
     const body = this.#book.receive(received, Buffer.from(value ?? '', 'base64'))
     addTo(this.#counted.received, source)
     if (body.isMalformed) this.#malformedByKey.set(body.key, body)
-    if (body.records > 1) {
+    if ((isMisplaced ? body.misplaced : body.records - body.misplaced) > 1) {
       addTo(this.#counted.repeats, source)
       if (timestamp - (body.event?.uniqueAt ?? timestamp) > this.#options.windowMs) this.#counted.late += 1
-    } else if (body.event?.body === body) {
+    } else if (!isMisplaced && body.event?.body === body) {
       // Until the topic of unique ones is read.
       body.event.uniqueAt = timestamp
     }
@@ -239,10 +240,14 @@ export class Judge {
     const { headers, sha256 = '' } = record
     const source = textOf(headers.source)
     const key = hexOf(headers['event-key'])
-    const isConflict = textOf(headers['dlq-reason']) === 'key_conflict'
+    const reason = textOf(headers['dlq-reason'])
+    const isConflict = reason === 'key_conflict'
     addTo(isConflict ? this.#counted.conflictLetters : this.#counted.otherLetters, source)
-    if (isConflict) this.#seen.addConflict(key, headers['body-hash'])
-    else this.#seen.addLetter(key)
+    this.#seen.addLetter(reason, key, headers['body-hash'])
+    if (reason === 'wrong_partition') {
+      this.#misplacedLetter(source, sha256, key)
+      return
+    }
     const isSealed = headers['dlq-key-id'] !== undefined || headers['dlq-truncated'] !== undefined
     if (isSealed) this.#counted.sealed += 1
     const body = isSealed ? this.#malformedByKey.get(key) : this.#book.bodies.get(`${source} ${sha256}`)
@@ -262,6 +267,17 @@ export class Judge {
     } else {
       event.letters.dedup += 1
     }
+  }
+
+  #misplacedLetter(source: string, sha256: string, key: string): void {
+    const body = this.#book.bodies.get(`${source} ${sha256}`)
+    if (body === undefined || body.misplaced === 0) {
+      this.#stranger(`a letter of dedup for a wrong partition with the key ${key} of ${source}`)
+      return
+    }
+    body.misplacedLetters += 1
+    if (body.misplacedLetters > 1)
+      this.#add('extra', `another letter of ${nameOf(body)} in a wrong partition`)
   }
 
   /** A letter that returned to its stage is no end. */
@@ -309,4 +325,5 @@ const receivedOf = ({ headers, sha256 = '', partition, offset }: DumpedRecord): 
   ...{ source: textOf(headers.source), sha256, key: hexOf(headers['event-key']), partition, offset },
   stated: { interaction: textOf(headers['interaction-id']), type: textOf(headers['event-type']) },
   isMalformed: headers['intake-error'] !== undefined,
+  isMisplaced: false,
 })

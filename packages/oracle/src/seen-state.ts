@@ -9,6 +9,10 @@ const KEY_BYTES = 16
 const ENTRY_BYTES = 24
 const HEAD_BYTES = 5
 const CHUNK_FORMAT = 2
+const DERIVED = new Map([
+  ['key_conflict', 'conflict'],
+  ['wrong_partition', 'misplaced'],
+])
 
 /** What dedup holds of the keys that it let pass, read from its compacted topic: the last record of each key counts. */
 export class SeenState {
@@ -36,13 +40,14 @@ export class SeenState {
     this.#committed.set(partition, offset)
   }
 
-  addLetter(key: string): void {
-    this.#ofLetters.add(key)
-  }
-
-  /** A conflict is held under a key of its own: sha256('conflict', NUL, event key, body hash), truncated. */
-  addConflict(key: string, bodyHash: string | undefined): void {
-    const hash = createHash('sha256').update('conflict\0').update(Buffer.from(key, 'hex'))
+  /**
+   * A letter of an event's other body, or of a record in a wrong partition, is held under a key of its own:
+   * sha256(what it is, NUL, event key, body hash), truncated.
+   */
+  addLetter(reason: string, key: string, bodyHash: string | undefined): void {
+    const kind = DERIVED.get(reason)
+    if (kind === undefined) return void this.#ofLetters.add(key)
+    const hash = createHash('sha256').update(`${kind}\0`).update(Buffer.from(key, 'hex'))
     hash.update(Buffer.from(bodyHash ?? '', 'base64'))
     this.#ofLetters.add(hash.digest('hex').slice(0, 2 * KEY_BYTES))
   }

@@ -143,6 +143,9 @@ export const DEFECTS: readonly Defect[] = [
       Array.from({ length: 4 }, () => ({ kind: 'server-kill', server: 'postgres', downMs: 3_000 })),
     ),
   ]),
+  planted('no_partition_check', 'dedup takes events from partitions that are not their keys’', [
+    lane('dedup-1', []),
+  ]),
   planted('second_key', 'a second row of one body is stored under another key', [lane('dedup-1', [])]),
   {
     name: 'replay_into_raw',
