@@ -37,9 +37,12 @@ export interface ConsumerOptions<Config extends ConsumerConfig> {
   readonly settings: Settings
   readonly inputs: readonly TopicRole[]
   readonly state?: TopicRole
+  /** Written by its owners: the partition with their number, or the only one. */
   readonly outputs: readonly TopicRole[]
   /** See `StageOptions`. */
   readonly repair?: (partition: number) => string
+  /** Read beside the inputs. */
+  readonly reads?: readonly TopicRole[]
   /** Opens what the owners share, once the topics are as they must be. */
   open(topics: TopicNames): {
     readonly openOwner: (partition: number) => Promise<PartitionOwner>
@@ -81,6 +84,7 @@ export const startConsumer = async <Config extends ConsumerConfig>(
     const roles: readonly TopicRole[] = [
       ...inputs,
       ...outputs,
+      ...(options.reads ?? []),
       ...(state === undefined ? [] : [state]),
       'starts',
     ]
@@ -94,7 +98,8 @@ export const startConsumer = async <Config extends ConsumerConfig>(
     const stageInputs = inputs.map((role) => topics[role])
     const stageOptions: StageOptions = {
       ...{ settings: config, logger, service, openOwner, inputs: stageInputs },
-      outputs: outputs.map((role) => topics[role]),
+      outputs: outputs.filter(isCoPartitioned).map((role) => topics[role]),
+      sharedOutputs: outputs.filter((role) => !isCoPartitioned(role)).map((role) => topics[role]),
       ...(state !== undefined && { stateTopic: topics[state] }),
       startsTopic: topics.starts,
       ...(repair && { repair }),
@@ -122,6 +127,9 @@ export const startConsumer = async <Config extends ConsumerConfig>(
     throw error
   }
 }
+
+const isCoPartitioned = (role: TopicRole): boolean =>
+  TOPIC_SPECS.some((spec) => spec.role === role && spec.coPartitioned)
 
 /** Metrics and log lines of a stage. */
 export const stageObserver = (

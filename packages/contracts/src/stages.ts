@@ -4,6 +4,8 @@ interface StageTopics {
   readonly inputs: readonly TopicRole[]
   /** All that it may write to, but for its state and the notes of starts. */
   readonly outputs: readonly TopicRole[]
+  /** Read beside the inputs. */
+  readonly reads?: readonly TopicRole[]
   readonly state?: TopicRole
 }
 
@@ -16,12 +18,14 @@ export const STAGE_TOPICS = {
   },
   normalizer: {
     inputs: ['unique', 'normalizerReplay'],
-    outputs: ['normalized', 'normalizerDlq', 'shapes', 'schemasObserved', 'schemasApproved'],
+    outputs: ['normalized', 'normalizerDlq', 'shapes'],
+    reads: ['schemasObserved', 'schemasApproved'],
   },
   'normalizer-schemas': { inputs: ['shapes'], outputs: [], state: 'schemasObserved' },
   persistence: {
     inputs: ['normalized', 'persistenceReplay'],
-    outputs: ['persistenceDlq', 'schemasObserved'],
+    outputs: ['persistenceDlq'],
+    reads: ['schemasObserved'],
   },
   'metric-export': { inputs: ['stats'], outputs: [] },
   replay: {

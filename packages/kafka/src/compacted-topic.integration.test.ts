@@ -26,7 +26,7 @@ const openProducer = async (name: string): Promise<TransactionalProducer> => {
     kafka: kafkaClient(client),
     transactionalId: `${settings.topicPrefix}${name}`,
     transactionTimeoutMs: settings.transactionTimeoutMs,
-    groupId,
+    ...{ logger: silentLogger, places: { groupId, partition: 0, own: [topic], shared: [] } },
   })
   producers.push(producer)
   await producer.fence()

@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module'
 import type { Socket } from 'node:net'
-import type { Logger, RetryOptions, SASLOptions, Transaction } from 'kafkajs'
+import type { Logger, Producer, RetryOptions, SASLOptions, Transaction } from 'kafkajs'
 
 /**
  * The parts of kafkajs that it does not export, with types: the only file that knows where they are.
@@ -57,6 +57,10 @@ export interface Broker {
       topic: string
       partitions: { partition: number; offset: string; metadata: string | null }[]
     }[]
+  }>
+  initProducerId(request: { transactionalId: string; transactionTimeout: number }): Promise<{
+    producerId: string
+    producerEpoch: number
   }>
   joinGroup(request: object): Promise<{
     generationId: number
@@ -120,6 +124,18 @@ export const addPartitions = (
   }[],
 ): Promise<void> =>
   (transaction as Transaction & { addPartitions(wanted: typeof topics): Promise<void> }).addPartitions(topics)
+
+interface PatchedProducer extends Producer {
+  readonly cluster: Cluster
+  adopt(given: { readonly producerId: string; readonly epoch: number }): void
+}
+
+/** The connections of a producer, to ask about its transactions on them; a patched one has it. */
+export const clusterOf = (producer: Producer): Cluster => (producer as PatchedProducer).cluster
+
+/** Lets a producer that has begun nothing work in an epoch that its id was given; a patched one can. */
+export const adoptEpoch = (producer: Producer, ...given: Parameters<PatchedProducer['adopt']>): void =>
+  (producer as PatchedProducer).adopt(...given)
 
 const ClusterClass = require('kafkajs/src/cluster') as new (options: ClusterOptions) => Cluster
 const createSocketFactory = require('kafkajs/src/network/socketFactory') as () => unknown

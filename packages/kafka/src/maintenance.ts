@@ -12,7 +12,6 @@ import { readStarts, type Start } from './starts.ts'
 import { BARRIER_KEY } from './state-partition.ts'
 import { untilLed } from './topic-leaders.ts'
 import { TransactionalProducer } from './transactional-producer.ts'
-import { UnendedTransactions } from './unended-transactions.ts'
 
 /** Access to a stopped stage's partitions, for tools that repair or move its state. */
 export interface Maintenance {
@@ -139,14 +138,17 @@ export const openMaintenance = async (options: {
     claim: async (partition) => {
       const transactionalId = `${groupId}-${partition}`
       const { transactionTimeoutMs } = settings
-      const producer = new TransactionalProducer({ kafka, groupId, transactionTimeoutMs, transactionalId })
+      const producer = new TransactionalProducer({
+        ...{ kafka, transactionTimeoutMs, transactionalId, logger: silentLogger },
+        places: {
+          groupId,
+          partition,
+          own: [],
+          shared: stateTopic === undefined ? outputs : [stateTopic, ...outputs],
+        },
+      })
       try {
-        const topics = stateTopic === undefined ? outputs : [stateTopic, ...outputs]
-        await know(topics)
-        const unended = new UnendedTransactions({ cluster, transactionalId, topics, logger: silentLogger })
-        await unended.endDecided()
         await producer.fence()
-        await unended.abortRest()
         if (stateTopic !== undefined) await producer.barrier(stateTopic, partition, randomBytes(16))
       } catch (error) {
         await producer.close()

@@ -25,7 +25,6 @@ class QueueList extends Fetcher {
 }
 
 const transaction = {
-  abort: async () => undefined,
   commit: async () => undefined,
   addPartitions: async () => undefined,
   sendOffsets: async () => undefined,
@@ -33,10 +32,14 @@ const transaction = {
     { topicName: topic, partition: 0, errorCode: 0, baseOffset: '0' },
   ],
 }
+/** An old one, which is asked nothing about transactions. */
+const coordinator = { nodeId: 1, initProducerId: async () => ({ producerId: '1', producerEpoch: 0 }) }
 const producer = {
   connect: async () => undefined,
   disconnect: async () => undefined,
+  adopt: () => undefined,
   transaction: async () => transaction,
+  cluster: { findGroupCoordinator: async () => coordinator, findBroker: async () => coordinator },
 }
 const owner: PartitionOwner = {
   restore: async () => new Map(),

@@ -21,7 +21,6 @@ import type { PartitionState, StageOptions, StartStep } from './stage-options.ts
 import { ParkedLines } from './parked-lines.ts'
 import { openStatePartition } from './state-partition.ts'
 import { TransactionalProducer } from './transactional-producer.ts'
-import { UnendedTransactions } from './unended-transactions.ts'
 import { whereToBegin } from './where-to-begin.ts'
 
 const BACKOFF_MS = 200
@@ -151,31 +150,20 @@ export class PartitionRun {
   }
 
   async #own(): Promise<void> {
-    const { stage, partition, groupId, kafka, cluster } = this.#options
+    const { stage, partition, groupId, kafka } = this.#options
     this.#hasCommitted = false
     this.#enter('fencing')
     const transactionalId = `${stage.settings.topicPrefix}${stage.service}-${partition}`
     const producer = new TransactionalProducer({
-      kafka,
-      groupId,
-      transactionalId,
+      ...{ kafka, transactionalId, logger: stage.logger, onStep: stage.onStep },
       transactionTimeoutMs: stage.settings.transactionTimeoutMs,
-      onStep: stage.onStep,
-    })
-    const unended = new UnendedTransactions({
-      ...{ cluster, transactionalId, topics: writtenBy(stage), logger: stage.logger },
-      ...{ signal: this.#released.signal, onStep: stage.onStep },
+      places: { groupId, partition, own: writtenBy(stage), shared: stage.sharedOutputs ?? [] },
     })
     let owner: PartitionOwner | undefined
     let inputs: PartitionInputs | undefined
     try {
       this.#step('assigned')
-      await unended.endDecided()
-      this.#step('looked')
-      await producer.fence()
-      this.#step('fenced')
-      await unended.abortRest()
-      this.#step('ended')
+      await producer.fence(this.#released.signal)
       this.#enter('restoring')
       owner = await stage.openOwner(partition)
       inputs = await this.#restore(owner, producer)
@@ -344,8 +332,12 @@ export class PartitionRun {
   }
 }
 
-const writtenBy = ({ outputs, stateTopic }: StageOptions): readonly string[] =>
-  stateTopic === undefined ? outputs : [...outputs, stateTopic]
+/** Topics of which partition p is written by its owner. */
+const writtenBy = ({ outputs, stateTopic, startsTopic }: StageOptions): readonly string[] => [
+  ...outputs,
+  startsTopic,
+  ...(stateTopic === undefined ? [] : [stateTopic]),
+]
 
 const NOTHING: StagedBatch = { outputs: [] }
 

@@ -70,6 +70,7 @@ afterEach(async () => {
 it('asks once who coordinates, and announces what a transaction writes in one request', async () => {
   const [also] = await createTopics(settings, [`also-${tests}`])
   const stage = await start('proxy', {
+    sharedOutputs: [also!],
     owner: () => ({
       stage: (batch) => Promise.resolve({ outputs: [...copies(batch, output), ...copies(batch, also!)] }),
     }),

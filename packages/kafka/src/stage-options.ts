@@ -9,8 +9,10 @@ export interface StageOptions {
   readonly service: string
   /** Input topics (full names); all co-partitioned. Partition p of each belongs to one member and one producer. */
   readonly inputs: readonly string[]
-  /** Topics that owners write to (full names), but for the state topic; any partition of them. */
+  /** Topics of which the owner of partition p writes to partition p (full names), but for the state topic. */
   readonly outputs: readonly string[]
+  /** Topics of which each owner may write to any partition (full names). */
+  readonly sharedOutputs?: readonly string[]
   /** Compacted topic whose partition p is the state of input partition p. */
   readonly stateTopic?: string
   /** Compacted topic with at least as many partitions, in which each stage notes where it began. */
@@ -38,12 +40,12 @@ export interface StageOptions {
 /**
  * The places between the assignment of a partition and its first transaction where its process can sleep for long, each
  * named by what it has just done. assigned: the group has confirmed that the partition is ours. decision-read: the
- * coordinator has said how the last transaction ended. open-listed: it is known where that is still open, and nothing
- * is done about it. looked: what could be ended before the fence is ended. fenced: nobody else can write. ended: nothing
- * of an earlier owner is open. barrier, offsets-read, restored, positioned: as they say; the next is `begin`.
+ * coordinator has said how the last transaction ended. shut-out: the owner before can write no more. open-listed: it is
+ * known where transactions are still open. marked: one of them was ended. fenced: this owner has an epoch of its own.
+ * barrier, offsets-read, restored, positioned: as they say; the next is `begin`.
  */
 export type StartStep =
-  | ('assigned' | 'decision-read' | 'open-listed' | 'looked' | 'fenced' | 'ended')
+  | ('assigned' | 'decision-read' | 'shut-out' | 'open-listed' | 'marked' | 'fenced')
   | ('barrier' | 'offsets-read' | 'restored' | 'positioned')
 /** begin: nothing is sent. part-sent: after each send. outputs-sent, offsets-sent: all of them. committed: acknowledged. */
 export type TransactionStep = 'begin' | 'part-sent' | 'outputs-sent' | 'offsets-sent' | 'committed'

@@ -85,7 +85,7 @@ it('passes every step between the assignment and the first transaction, so that 
   await copied()
   await vi.waitFor(() => expect(steps).toContain('committed'), PATIENCE)
   expect([...steps]).toEqual([
-    ...['assigned', 'decision-read', 'open-listed', 'looked', 'fenced', 'ended', 'offsets-read', 'restored'],
+    ...['assigned', 'decision-read', 'shut-out', 'open-listed', 'fenced', 'offsets-read', 'restored'],
     ...['positioned', 'begin', 'part-sent', 'outputs-sent', 'offsets-sent', 'committed'],
   ])
 })
@@ -108,6 +108,7 @@ describe('exactly once', () => {
     const written: ReadonlyMap<string, bigint>[] = []
     await writer.write(4)
     await start({
+      sharedOutputs: [other],
       owner: (partition) => ({
         stage: async (batch) => ({
           outputs: [
@@ -418,6 +419,7 @@ describe('errors', () => {
     const small = (await createTopics(settings, [`small-${tests}`], { 'max.message.bytes': '100' }))[0]!
     await writer.write(2)
     const stage = await start({
+      sharedOutputs: [small],
       owner: (partition) => ({
         stage: async () => ({
           outputs: [

@@ -3,8 +3,13 @@ import { StateError, TransactionError } from './errors.ts'
 import { committedEverywhere, takeOver, type TakeOverOptions } from './take-over.ts'
 import type { InitAnswer, LastTransaction, OpenTransaction, TransactionView } from './transaction-view.ts'
 
-const last = (state: LastTransaction['state'], epoch: number, isShutOut = false): LastTransaction => ({
-  ...{ producerId: '7', epoch, state, isShutOut },
+const last = (state: LastTransaction['state'], epoch: number, shutOutFrom?: number): LastTransaction => ({
+  ...{
+    producerId: '7',
+    epoch,
+    state,
+    timeoutMs: shutOutFrom === undefined ? 10_000 : 1 + (shutOutFrom % 500),
+  },
 })
 const open = (epoch: number): OpenTransaction => ({
   ...{ topic: 'out', partition: 0, epoch, coordinatorEpoch: 1, from: 5n },
@@ -14,7 +19,8 @@ const given = (epoch: number, producerId = '7'): InitAnswer => ({ outcome: 'give
 interface Script {
   readonly describe?: readonly (LastTransaction | undefined)[]
   readonly open?: readonly (readonly OpenTransaction[])[]
-  readonly swap?: readonly InitAnswer[]
+  /** To an InitProducerId that only shuts others out. */
+  readonly shutOut?: readonly InitAnswer[]
   readonly init?: readonly InitAnswer[]
   readonly mark?: 'ended' | 'refused'
   readonly canLook?: boolean
@@ -31,12 +37,13 @@ const viewOf = (script: Script) => {
       return waiting.shift()!
     }
   }
+  const init = next('init', script.init)
+  const shutOut = next('shutOut', script.shutOut)
   const view: TransactionView = {
     canLook: async () => script.canLook ?? true,
     describe: next('describe', script.describe),
     open: next('open', script.open),
-    swap: next('swap', script.swap),
-    init: next('init', script.init),
+    init: (timeoutMs) => (timeoutMs === undefined ? init() : shutOut()),
     mark: async (one, own, outcome) => {
       asked.push(`${outcome} ${one.epoch} with ${own.epoch}`)
       return script.mark ?? 'ended'
@@ -47,7 +54,7 @@ const viewOf = (script: Script) => {
 }
 
 const OPTIONS: TakeOverOptions = {
-  ...{ transactionalId: 'x-0', remedy: 'type this', onEnded: () => undefined, onUnguarded: () => undefined },
+  ...{ transactionalId: 'x-0', onEnded: () => undefined, onUnguarded: () => undefined },
 }
 
 const run = async (script: Script, options: Partial<TakeOverOptions> = {}) => {
@@ -68,14 +75,14 @@ describe('takeOver', () => {
     'shuts out who may work after %s, then looks',
     async (state) => {
       const { own, asked } = await run({
-        ...{ describe: [last(state, 4)], swap: [given(5)], open: [[]], init: [given(6)] },
+        ...{ describe: [last(state, 4)], shutOut: [given(5)], open: [[]], init: [given(6)] },
       })
-      expect([own.epoch, asked]).toEqual([6, ['describe', 'swap', 'open', 'init']])
+      expect([own.epoch, asked]).toEqual([6, ['describe', 'shutOut', 'open', 'init']])
     },
   )
 
-  it('does not swap again in an epoch that nobody works in', async () => {
-    for (const state of [last('Empty', 5, true), last('CompleteAbort', 5)]) {
+  it('does not shut out again in an epoch that nobody works in', async () => {
+    for (const state of [last('Empty', 5, 4), last('CompleteAbort', 5)]) {
       const { asked } = await run({ describe: [state], open: [[]], init: [given(6)] })
       expect(asked).toEqual(['describe', 'open', 'init'])
     }
@@ -83,28 +90,44 @@ describe('takeOver', () => {
 
   it.each([
     ['committed, and its owner was shut out', last('CompleteCommit', 4), [given(5)], 4, 'commit 4 with 5'],
-    ['committed, and its successor died before', last('Empty', 5, true), [], 4, 'commit 4 with 5'],
+    ['committed, and its successor died before', last('Empty', 5, 4), [], 4, 'commit 4 with 5'],
     ['committed, and its successor never began', last('Empty', 4), [given(5)], 3, 'commit 3 with 5'],
     ['aborted', last('CompleteAbort', 5), [], 4, 'abort 4 with 5'],
-  ] as const)('ends what was %s', async (_, state, swap, epoch, mark) => {
+  ] as const)('ends what was %s', async (_, state, shutOut, epoch, mark) => {
     const onEnded = vi.fn()
-    const script = { describe: [state], swap, open: [[open(epoch)], []], init: [given(6)] }
+    const script = { describe: [state], shutOut, open: [[open(epoch)], []], init: [given(6)] }
     const { asked } = await run(script, { onEnded })
     expect(asked.slice(-4)).toEqual(['open', mark, 'open', 'init'])
     expect(onEnded).toHaveBeenCalledOnce()
   })
 
+  it('does not trust a mark of another epoch: its writer slept while others came', async () => {
+    const { asked } = await run({
+      ...{ describe: [last('Empty', 6, 4)], shutOut: [given(7)], open: [[open(5)], []], init: [given(8)] },
+    })
+    expect(asked).toEqual(['describe', 'shutOut', 'open', 'commit 5 with 7', 'open', 'init'])
+  })
+
+  it('waits while the coordinator still writes down what it was told before', async () => {
+    const state = last('CompleteAbort', 4)
+    const { own } = await run({
+      ...{ describe: [state, state], open: [[]], init: [{ outcome: 'busy' }, given(5)] },
+    })
+    expect(own.epoch).toBe(5)
+    await run({ describe: [undefined, undefined], init: [{ outcome: 'busy' }, given(0)] })
+  })
+
   it('makes the coordinator abort what is ongoing, and waits for what is being decided', async () => {
     const { asked } = await run({
       describe: [last('Ongoing', 4), last('PrepareAbort', 5), last('CompleteAbort', 5)],
-      ...{ swap: [{ outcome: 'busy' }], open: [[]], init: [given(6)] },
+      ...{ shutOut: [{ outcome: 'busy' }], open: [[]], init: [given(6)] },
     })
-    expect(asked).toEqual(['describe', 'swap', 'wait', 'describe', 'wait', 'describe', 'open', 'init'])
+    expect(asked).toEqual(['describe', 'shutOut', 'wait', 'describe', 'wait', 'describe', 'open', 'init'])
   })
 
   it.each<[string, Script]>([
-    ['a refused swap', { describe: [last('CompleteCommit', 4)], swap: [{ outcome: 'refused' }] }],
-    ['a swap to another epoch', { describe: [last('CompleteCommit', 4)], swap: [given(7)] }],
+    ['another epoch than expected', { describe: [last('CompleteCommit', 4)], shutOut: [given(6)] }],
+    ['another producer id', { describe: [last('CompleteCommit', 4)], shutOut: [given(5, '8')] }],
     ['an init to another epoch', { describe: [last('CompleteAbort', 4)], open: [[]], init: [given(6)] }],
     [
       'an init to another producer id',
@@ -113,7 +136,14 @@ describe('takeOver', () => {
     ['a second first init', { describe: [undefined], init: [given(1)] }],
     [
       'an init while one works',
-      { describe: [last('CompleteAbort', 4)], open: [[]], init: [{ outcome: 'busy' }] },
+      { describe: [last('CompleteAbort', 4), last('Ongoing', 5)], open: [[]], init: [{ outcome: 'busy' }] },
+    ],
+    [
+      'an init after which it was aborted',
+      {
+        describe: [last('CompleteAbort', 4), last('CompleteAbort', 6)],
+        ...{ open: [[]], init: [{ outcome: 'busy' }] },
+      },
     ],
     ['data of a newer epoch', { describe: [last('CompleteAbort', 4)], open: [[open(5)]] }],
     ['a refused marker', { describe: [last('CompleteAbort', 4)], open: [[open(3)]], mark: 'refused' }],
@@ -124,11 +154,11 @@ describe('takeOver', () => {
   it.each([
     ['after an abort', last('CompleteAbort', 5), 3],
     ['after an abort, in its own epoch', last('CompleteAbort', 5), 5],
-    ['after a swap', last('Empty', 5, true), 2],
+    ['after a successor died', last('Empty', 5, 4), 2],
   ])('stops where the outcome is unknown %s', async (_, state, epoch) => {
     const ending = run({ describe: [state], open: [[open(epoch)]] })
     await expect(ending).rejects.toThrow(StateError)
-    await expect(ending).rejects.toThrow(/x-0 .*out\/0 from offset 5 .*then: type this/)
+    await expect(ending).rejects.toThrow(/x-0 .*out\/0 from offset 5 .*then: weir transactions end x-0/)
   })
 
   it('does with what is unknown as the operator has decided, and with nothing else', async () => {
@@ -141,7 +171,7 @@ describe('takeOver', () => {
 
   it('changes the producer id when nothing is open, and works in no last epoch', async () => {
     const fresh = await run({
-      ...{ describe: [last('Empty', 32_765, true), last('Empty', 32_766)], open: [[], []] },
+      ...{ describe: [last('Empty', 32_765, 32_764), last('Empty', 32_766)], open: [[], []] },
       init: [given(32_766), given(0, '8')],
     })
     expect(fresh.own).toMatchObject({ producerId: '8', epoch: 0 })
@@ -177,7 +207,7 @@ describe('committedEverywhere', () => {
 
   it.each<[string, Script]>([
     ['is left open somewhere', { describe: [last('CompleteCommit', 4)], open: [[open(4)]] }],
-    ['has a successor', { describe: [last('Empty', 5, true)] }],
+    ['has a successor', { describe: [last('Empty', 5, 4)] }],
     ['has been forgotten', { describe: [undefined] }],
     ['is not committed', { describe: [last('Ongoing', 4)] }],
   ])('rejects when the transaction %s', async (_, script) => {

@@ -19,31 +19,33 @@ import type {
  * Producer epochs carry the proof. Weir never aborts a transaction by itself, so that an epoch grows by one exactly
  * - when the coordinator aborts a transaction (`CompleteAbort`), and
  * - at each InitProducerId (`Empty`).
- * No transaction is ever begun in an epoch that an abort or a swap has made: it is *quiet*. In a quiet epoch all earlier
- * owners are shut out, nothing can be opened any more, and what is open has one meaning:
+ * No transaction is ever begun in an epoch that an abort has made, or an InitProducerId that only shuts others out: it is
+ * *quiet*. In a quiet epoch all earlier owners are shut out, nothing can be opened any more, and what is open has one
+ * meaning:
  * - `CompleteAbort` of epoch n: what is open of n-1 was aborted.
- * - A swap to n, from `CompleteCommit` or `Empty` of n-1: what is open of n-1 was committed, since an abort would have
- *   raised the epoch, and the swap would have failed. What is open of n-2 was committed as well: n-1 was `Empty` at first.
+ * - Shut out from n-1 (`CompleteCommit` or `Empty`) to n: what is open of n-1 was committed, since an abort would have
+ *   raised the epoch. What is open of n-2 was committed as well: n-1 was `Empty` at first.
  * Anything else is unknown, and an operator decides. It needs two sleepers at once: see decision 24.
  *
+ * Whoever shuts out notes with the new epoch, as the time-out of a transaction, which epoch it came from. So the next one
+ * that finds the epoch knows what it means, however many die before all is ended, and need not raise it again.
+ *
  * Markers carry the quiet epoch. The successor begins its transactions in a newer one, so that its data refuse a marker
- * that comes late. A swap can succeed twice, so the epoch to work in comes from InitProducerId without expectation; it
- * must be the one after the quiet epoch, else somebody else was here in between, and nothing seen before is of use.
+ * that comes late. The epoch to work in must be the one after the quiet epoch, else somebody else was here in between, and
+ * nothing seen before is of use. (An InitProducerId that expects an epoch proves less: Kafka 4.3.1 accepts the epoch of a
+ * transaction that the coordinator has aborted meanwhile, and gives two callers the same answer.)
  */
 export const takeOver = async (view: TransactionView, options: TakeOverOptions): Promise<ProducerEpoch> => {
   if (!(await view.canLook())) return plainFence(view, options)
   const quiet = await reachQuietEpoch(view)
   if (quiet !== undefined) await endOpen(view, quiet, options)
-  const own = await view.init()
-  if (own.outcome !== 'given' || !follows(own, quiet)) throw anotherOwner()
+  const own = await nextEpoch(view, quiet)
   // The last epochs of a producer id are not worked in, so that nothing is open when the id changes.
   return own.epoch < EXHAUSTED_EPOCH ? own : takeOver(view, options)
 }
 
 export interface TakeOverOptions {
   readonly transactionalId: string
-  /** What an operator types to end a transaction whose outcome is unknown. */
-  readonly remedy: string
   /** The operator's decision about what is unknown. */
   readonly decision?: Outcome
   readonly onEnded: (open: OpenTransaction, outcome: Outcome) => void
@@ -53,6 +55,7 @@ export interface TakeOverOptions {
 /** From this epoch on InitProducerId gives a new producer id, with epoch 0 (`isProducerEpochExhausted` in Kafka). */
 const EXHAUSTED_EPOCH = 32_766
 const LOOK_MS = 100
+const MARKS = 500
 
 /** An epoch that no transaction was or will be begun in, and what it says about transactions of earlier ones. */
 export interface QuietEpoch extends ProducerEpoch {
@@ -72,8 +75,7 @@ export const reachQuietEpoch = async (view: TransactionView): Promise<QuietEpoch
       await view.wait(LOOK_MS)
       continue
     }
-    const answer = await view.swap(last)
-    if (answer.outcome === 'refused') throw anotherOwner()
+    const answer = await view.init(shutOutMark(last.epoch))
     if (answer.outcome === 'busy') {
       await view.wait(LOOK_MS)
       continue
@@ -82,6 +84,9 @@ export const reachQuietEpoch = async (view: TransactionView): Promise<QuietEpoch
     return shutOut(answer)
   }
 }
+
+/** A time-out shorter than any that one works with, which tells from which epoch others were shut out. */
+const shutOutMark = (fromEpoch: number): number => 1 + (fromEpoch % MARKS)
 
 const isBeingDecided = ({ state }: LastTransaction): boolean =>
   state.startsWith('Prepare') || state === 'Dead'
@@ -96,12 +101,32 @@ const quietEpochOf = (last: LastTransaction): QuietEpoch | undefined => {
   if (state === 'CompleteAbort') {
     return { ...{ producerId, epoch }, outcomeOf: (of) => (of === epoch - 1 ? 'abort' : undefined) }
   }
-  if (state === 'Empty' && (last.isShutOut || epoch < 0)) return shutOut(last)
+  if (state === 'Empty' && (epoch < 0 || last.timeoutMs === shutOutMark(epoch - 1))) return shutOut(last)
   if (epoch < EXHAUSTED_EPOCH || isBeingDecided(last) || state === 'Ongoing') return undefined
-  // Not worked in; and a swap from it would lose the producer id.
+  // Not worked in; and from here on InitProducerId changes the producer id.
   return {
     ...{ producerId, epoch },
     outcomeOf: (of) => (of === (state === 'Empty' ? epoch - 1 : epoch) ? 'commit' : undefined),
+  }
+}
+
+/** An epoch to work in. Busy: the coordinator still writes down what it was told before, or another owner works. */
+const nextEpoch = async (view: TransactionView, quiet: QuietEpoch | undefined): Promise<ProducerEpoch> => {
+  for (;;) {
+    const own = await view.init()
+    if (own.outcome === 'given') {
+      if (follows(own, quiet)) return own
+      throw anotherOwner()
+    }
+    await view.wait(LOOK_MS)
+    const last = await view.describe()
+    const isAsBefore =
+      last === undefined
+        ? quiet === undefined
+        : last.producerId === quiet?.producerId &&
+          last.epoch === quiet.epoch &&
+          quietEpochOf(last) !== undefined
+    if (!isAsBefore) throw anotherOwner()
   }
 }
 
@@ -128,14 +153,15 @@ export const endOpen = async (
 const unknownOutcome = (
   unknown: readonly OpenTransaction[],
   { producerId, epoch }: QuietEpoch,
-  { transactionalId, remedy }: TakeOverOptions,
+  { transactionalId }: TakeOverOptions,
 ): StateError => {
   const where = unknown.map(
     ({ topic, partition, from, epoch: of }) => `${topic}/${partition} from offset ${from} (epoch ${of})`,
   )
   return new StateError(
     `transactions of ${transactionalId} were never ended on ${where.join(', ')}. Whether they were committed or aborted ` +
-      `cannot be told: producer ${producerId} is at epoch ${epoch} now. Look at the records there, then: ${remedy}`,
+      `cannot be told: producer ${producerId} is at epoch ${epoch} now. Look at the records there, then: ` +
+      `weir transactions end ${transactionalId} --as <commit|abort>`,
   )
 }
 
@@ -155,7 +181,6 @@ const plainFence = async (
   for (;;) {
     const answer = await view.init()
     if (answer.outcome === 'given') return answer
-    if (answer.outcome === 'refused') throw anotherOwner()
     await view.wait(LOOK_MS)
   }
 }

@@ -1,24 +1,14 @@
 import { DecoderClass, EncoderClass, type Broker, type Decoder, type Encoder } from './internals.ts'
+import type { LastTransaction, OpenTransaction, Outcome, ProducerEpoch } from './transaction-view.ts'
 
 /**
- * Requests about transactions that kafkajs does not have (KIP-664), in the encoding with compact lengths and tagged
- * fields: https://kafka.apache.org/protocol#The_Messages_DescribeProducers and the like.
+ * Requests about transactions that kafkajs does not have (KIP-664), in the encoding with compact lengths and
+ * tagged fields: https://kafka.apache.org/protocol#The_Messages_DescribeProducers and the like.
  */
 
 export interface TopicPartitions {
   readonly topic: string
   readonly partitions: readonly number[]
-}
-
-/** What a partition's leader knows of one producer. */
-export interface ProducerState {
-  readonly topic: string
-  readonly partition: number
-  readonly producerId: string
-  readonly producerEpoch: number
-  readonly coordinatorEpoch: number
-  /** Where its open transaction begins there; undefined: it has none. */
-  readonly openFrom: bigint | undefined
 }
 
 /** One partition's answer, with the protocol's error code; 0 for none. */
@@ -32,10 +22,11 @@ export interface Answer<T> {
 const WRITE_TXN_MARKERS = { name: 'WriteTxnMarkers', key: 27, version: 1 } as const
 const DESCRIBE_PRODUCERS = { name: 'DescribeProducers', key: 61, version: 0 } as const
 const DESCRIBE_TRANSACTIONS = { name: 'DescribeTransactions', key: 65, version: 0 } as const
+const APIS = [WRITE_TXN_MARKERS, DESCRIBE_PRODUCERS, DESCRIBE_TRANSACTIONS] as const
 
-/** False: an older broker (before 2.8), which has not all of these requests. */
+/** False: an older broker (before 3.0), which has not all of these requests. */
 export const hasTransactionApis = ({ versions }: Broker): boolean =>
-  [WRITE_TXN_MARKERS, DESCRIBE_PRODUCERS, DESCRIBE_TRANSACTIONS].every(({ key, version }) => {
+  APIS.every(({ key, version }) => {
     const range = versions?.[key]
     return range !== undefined && range.minVersion <= version && version <= range.maxVersion
   })
@@ -80,26 +71,10 @@ const topicsOf = (topics: readonly TopicPartitions[]): Encoder[] =>
     return tagged(array(encoder().writeUVarIntString(topic), numbers))
   })
 
-/** What a coordinator knows of a transactional id. */
-export interface TransactionState {
-  /** The protocol's error code, 0 for none. */
-  readonly errorCode: number
-  readonly producerId: string
-  readonly state:
-    | 'Empty'
-    | 'Ongoing'
-    | 'PrepareCommit'
-    | 'PrepareAbort'
-    | 'CompleteCommit'
-    | 'CompleteAbort'
-    | 'Dead'
-    | 'PrepareEpochFence'
-}
-
 export const describeTransaction = async (
   coordinator: Broker,
   transactionalId: string,
-): Promise<TransactionState> => {
+): Promise<LastTransaction & { readonly errorCode: number }> => {
   const [found] = await ask(
     coordinator,
     DESCRIBE_TRANSACTIONS,
@@ -109,27 +84,28 @@ export const describeTransaction = async (
       return list(decoder, (one) => {
         const errorCode = one.readInt16()
         one.readUVarIntString()
-        const state = one.readUVarIntString() as TransactionState['state']
-        one.readInt32()
+        const state = one.readUVarIntString() as LastTransaction['state']
+        const timeoutMs = one.readInt32()
         one.readInt64()
         const producerId = one.readInt64().toString()
-        one.readInt16()
+        const epoch = one.readInt16()
         list(one, (topic) => [
           topic.readUVarIntString(),
           topic.readUVarIntArray((number) => number.readInt32()),
         ])
-        return { errorCode, state, producerId }
+        return { errorCode, state, timeoutMs, producerId, epoch }
       })
     },
   )
   return found!
 }
 
-/** Every producer that the leader of these partitions knows. */
+/** Where transactions of one producer id are open, of these partitions, as their leader has it. */
 export const describeProducers = (
   leader: Broker,
   topics: readonly TopicPartitions[],
-): Promise<readonly Answer<readonly ProducerState[]>[]> =>
+  producerId: string,
+): Promise<readonly Answer<readonly OpenTransaction[]>[]> =>
   ask(
     leader,
     DESCRIBE_PRODUCERS,
@@ -142,38 +118,41 @@ export const describeProducers = (
           const partition = answer.readInt32()
           const errorCode = answer.readInt16()
           answer.readUVarIntString()
-          const value = list(answer, (state) => readProducer(state, topic, partition))
+          const producers = list(answer, readProducer)
+          const value = producers
+            .filter((producer) => producer.producerId === producerId && producer.from >= 0n)
+            .map(({ epoch, coordinatorEpoch, from }) => ({ topic, partition, epoch, coordinatorEpoch, from }))
           return { topic, partition, errorCode, value }
         })
       }).flat()
     },
   )
 
-const readProducer = (decoder: Decoder, topic: string, partition: number): ProducerState => {
+const readProducer = (decoder: Decoder) => {
   const producerId = decoder.readInt64().toString()
-  const producerEpoch = decoder.readInt32()
+  const epoch = decoder.readInt32()
   decoder.readInt32()
   decoder.readInt64()
   const coordinatorEpoch = decoder.readInt32()
-  const openFrom = BigInt(decoder.readInt64().toString())
-  return {
-    ...{ topic, partition, producerId, producerEpoch, coordinatorEpoch },
-    openFrom: openFrom < 0n ? undefined : openFrom,
-  }
+  /** -1: it has no open transaction. */
+  const from = BigInt(decoder.readInt64().toString())
+  return { producerId, epoch, coordinatorEpoch, from }
 }
 
-export type Outcome = 'commit' | 'abort'
-
-/** Ends a producer's open transaction on one partition, as its coordinator should have. Resolves to the error code. */
-export const endOn = async (leader: Broker, state: ProducerState, outcome: Outcome): Promise<number> => {
-  const { topic, partition, producerId, producerEpoch, coordinatorEpoch } = state
+/** Ends an open transaction on one partition, as its coordinator should have. Resolves to the error code. */
+export const writeMarker = async (
+  leader: Broker,
+  { topic, partition, coordinatorEpoch }: OpenTransaction,
+  own: ProducerEpoch,
+  outcome: Outcome,
+): Promise<number> => {
   const codes = await ask(
     leader,
     WRITE_TXN_MARKERS,
     (start) => {
       const marker = encoder()
-        .writeInt64(producerId)
-        .writeInt16(producerEpoch)
+        .writeInt64(own.producerId)
+        .writeInt16(own.epoch)
         .writeBoolean(outcome === 'commit')
       array(marker, topicsOf([{ topic, partitions: [partition] }]))
       return array(start, [tagged(marker.writeInt32(Math.max(0, coordinatorEpoch)))])
@@ -187,5 +166,5 @@ export const endOn = async (leader: Broker, state: ProducerState, outcome: Outco
         })
       }),
   )
-  return codes[0]?.[0]?.[0]?.[1] ?? 0
+  return codes[0]![0]![0]![1]
 }

@@ -13,13 +13,11 @@ export interface TransactionView {
   /** DescribeProducers: where a transaction of this producer id is open, among `on` or else among all that the id may write to. */
   open(producerId: string, on?: readonly TopicPartition[]): Promise<readonly OpenTransaction[]>
   /**
-   * InitProducerId that expects an epoch: a compare-and-swap, marked as `isShutOut` (the time-out of a transaction is set
-   * to 1 ms, which nothing else sets). A swap from the same epoch may succeed more than once, with the same answer.
-   * On an ongoing transaction it makes the coordinator abort it, whatever it expects, and answers `busy`.
+   * InitProducerId that expects nothing: gives each caller an epoch of its own. On an ongoing transaction it makes the
+   * coordinator abort it, and answers `busy`. `timeoutMs`: which the coordinator notes with the epoch; else the time-out
+   * of a transaction.
    */
-  swap(expected: ProducerEpoch): Promise<InitAnswer>
-  /** InitProducerId that expects nothing: gives each caller an epoch of its own. On an ongoing transaction as `swap`. */
-  init(): Promise<InitAnswer>
+  init(timeoutMs?: number): Promise<InitAnswer>
   /** WriteTxnMarkers with our own producer id and epoch. refused: the partition has seen a newer epoch. */
   mark(open: OpenTransaction, own: ProducerEpoch, outcome: Outcome): Promise<'ended' | 'refused'>
   wait(ms: number): Promise<void>
@@ -47,8 +45,8 @@ export interface LastTransaction extends ProducerEpoch {
     | 'CompleteAbort'
     | 'Dead'
     | 'PrepareEpochFence'
-  /** The last InitProducerId was a `swap`: no transaction is ever begun in this epoch. */
-  readonly isShutOut: boolean
+  /** As the last InitProducerId has set it. */
+  readonly timeoutMs: number
 }
 
 /** A transaction that is open on one partition, as the partition's leader has it. */
@@ -60,8 +58,5 @@ export interface OpenTransaction extends TopicPartition {
   readonly from: bigint
 }
 
-/** busy: a transaction is being ended. refused: another has become the owner. */
-export type InitAnswer =
-  | ({ readonly outcome: 'given' } & ProducerEpoch)
-  | { readonly outcome: 'busy' }
-  | { readonly outcome: 'refused' }
+/** busy: a transaction is being ended. */
+export type InitAnswer = ({ readonly outcome: 'given' } & ProducerEpoch) | { readonly outcome: 'busy' }

@@ -1,14 +1,19 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Kafka, Producer, RecordMetadata, Transaction } from 'kafkajs'
+import { BrokerView } from './broker-view.ts'
 import { chunksOf } from './chunks.ts'
 import { kafkaErrorType } from './client.ts'
-import { StateError, TransactionError } from './errors.ts'
-import { addPartitions } from './internals.ts'
+import { RetriableError, StateError, TransactionError } from './errors.ts'
+import { addPartitions, adoptEpoch, clusterOf } from './internals.ts'
 import { messageOf } from './message.ts'
 import type { WrittenOffsets } from './owner.ts'
 import type { OutputRecord } from './record.ts'
-import type { StepHook } from './stage-options.ts'
+import type { KafkaLogger } from './settings.ts'
+import type { StartStep, StepHook } from './stage-options.ts'
 import { BARRIER_KEY } from './state-partition.ts'
+import { committedEverywhere, takeOver } from './take-over.ts'
+import type { ProducerEpoch, TopicPartition, TransactionView } from './transaction-view.ts'
+import { requireWritten, type WrittenPlaces } from './written-places.ts'
 
 export interface OffsetToCommit {
   readonly topic: string
@@ -43,27 +48,26 @@ const CLOSE_MS_MAX = 1_000
 /**
  * The producer of one input partition. One transaction at a time; after any error it must be closed. What takes longer
  * than half as much again as a transaction may take is given up, with a `TransactionError` like any other.
+ *
+ * It never aborts: what has failed is left to the next owner's fence. So an epoch that has grown by one since a
+ * transaction tells that it was committed (`takeOver`).
  */
 export class TransactionalProducer {
+  readonly #options: TransactionalProducerOptions
   readonly #producer: Producer
-  readonly #groupId: string
-  readonly #onStep: StepHook | undefined
+  readonly #view: BrokerView
   readonly #busyMsMax: number
   readonly #stepMsMax: number
+  #own: ProducerEpoch | undefined
+  #canLook = true
+  /** The last transaction is ended on every partition that it wrote to. */
+  #ended: Promise<void> = Promise.resolve()
   /** The last step, which may outlive its time. */
   #running: Promise<void> = Promise.resolve()
 
-  constructor(options: {
-    /** Not shared with consumers: kafkajs notes offsets as committed before they are. */
-    kafka: Kafka
-    transactionalId: string
-    transactionTimeoutMs: number
-    groupId: string
-    onStep?: StepHook | undefined
-  }) {
-    const { kafka, transactionalId, transactionTimeoutMs, groupId } = options
-    this.#groupId = groupId
-    this.#onStep = options.onStep
+  constructor(options: TransactionalProducerOptions) {
+    const { kafka, transactionalId, transactionTimeoutMs } = options
+    this.#options = options
     this.#busyMsMax = transactionTimeoutMs / 2
     // After its time-out the brokers have aborted it.
     this.#stepMsMax = 1.5 * transactionTimeoutMs
@@ -73,26 +77,47 @@ export class TransactionalProducer {
       allowAutoTopicCreation: false,
       createPartitioner: () => explicitPartition,
     })
+    this.#view = new BrokerView({ ...options, cluster: clusterOf(this.#producer) })
   }
 
-  /** Connects and shuts out every earlier producer of this id: its open transaction is aborted. */
-  async fence(): Promise<void> {
+  /**
+   * Connects, shuts out every earlier producer of this id and ends what brokers have left open of it. A `StateError` when
+   * nobody can tell how that has to be ended.
+   */
+  async fence(signal?: AbortSignal): Promise<void> {
+    const { transactionalId, logger, onStep } = this.#options
     await this.#step('fencing', async () => {
       await this.#producer.connect()
-      const transaction = await this.#whenEnded(() => this.#producer.transaction())
-      await transaction.abort()
+      this.#canLook = await this.#view.canLook()
+      this.#own = await takeOver(
+        telling(this.#view, (step) => onStep?.(step, []), signal),
+        {
+          transactionalId,
+          onEnded: ({ topic, partition, from }, outcome) => {
+            const fields = { transactionalId, topic, partition, offset: String(from), outcome }
+            logger.warn(fields, 'a transaction that the brokers had not ended was ended')
+          },
+          onUnguarded: () => {
+            const message =
+              'brokers older than 3.0 cannot tell which transactions they have left open: after an outage of a partition ' +
+              'its events can be lost or repeated'
+            logger.warn({ transactionalId }, message)
+          },
+        },
+      )
+      adoptEpoch(this.#producer, this.#own)
     })
   }
 
   /** Writes the barrier to a state partition in a transaction of its own and returns its offset. */
   async barrier(topic: string, partition: number, nonce: Buffer): Promise<bigint> {
-    return this.#step('writing the barrier', async () => {
-      const transaction = await this.#producer.transaction()
-      const record = { topic, partition, key: BARRIER_KEY, value: nonce, headers: {} }
-      const { baseOffset } = await this.#whenEnded(() => sendChunk(transaction, topic, partition, [record]))
-      await transaction.commit()
-      return BigInt(baseOffset!)
-    })
+    return this.#step('writing the barrier', () =>
+      this.#transact([{ topic, partition }], async (transaction) => {
+        const record = { topic, partition, key: BARRIER_KEY, value: nonce, headers: {} }
+        const { baseOffset } = await this.#whenEnded(() => sendChunk(transaction, topic, partition, [record]))
+        return BigInt(baseOffset!)
+      }),
+    )
   }
 
   /**
@@ -106,22 +131,29 @@ export class TransactionalProducer {
     if (offsets.some(({ metadata }) => Buffer.byteLength(metadata) > OFFSET_METADATA_BYTES_MAX)) {
       throw new RangeError(`offset metadata has more than ${OFFSET_METADATA_BYTES_MAX} bytes`)
     }
+    const { onStep, places } = this.#options
+    requireWritten(places, outputs)
     return this.#step('the transaction', async () => {
-      this.#onStep?.('begin', outputs)
-      const transaction = await this.#producer.transaction()
-      const written = await this.#sendAll(transaction, outputs)
-      this.#onStep?.('outputs-sent', outputs)
-      if (offsets.length > 0) {
-        const topics = offsets.map(({ topic, partition, offset, metadata }) => ({
-          topic,
-          partitions: [{ partition, offset: String(offset), metadata }],
-        }))
-        const request = { consumerGroupId: this.#groupId, topics }
-        await this.#whenEnded(() => transaction.sendOffsets(request))
-      }
-      this.#onStep?.('offsets-sent', outputs)
-      await transaction.commit()
-      this.#onStep?.('committed', outputs)
+      onStep?.('begin', outputs)
+      const offsetsPlace = offsets.length > 0 && this.#canLook ? await this.#view.offsetsPlace() : undefined
+      const written = await this.#transact(
+        [...placesOf(outputs), ...(offsetsPlace ? [offsetsPlace] : [])],
+        async (transaction) => {
+          const ends = await this.#sendAll(transaction, outputs)
+          onStep?.('outputs-sent', outputs)
+          if (offsets.length > 0) {
+            const topics = offsets.map(({ topic, partition, offset, metadata }) => ({
+              topic,
+              partitions: [{ partition, offset: String(offset), metadata }],
+            }))
+            const request = { consumerGroupId: places.groupId, topics }
+            await this.#whenEnded(() => transaction.sendOffsets(request))
+          }
+          onStep?.('offsets-sent', outputs)
+          return ends
+        },
+      )
+      onStep?.('committed', outputs)
       return written
     })
   }
@@ -131,6 +163,23 @@ export class TransactionalProducer {
     // While a step runs it would connect again.
     const disconnected = this.#running.then(() => this.#producer.disconnect()).catch(() => undefined)
     await Promise.race([disconnected, sleep(CLOSE_MS_MAX)])
+  }
+
+  /** One transaction, once the one before it is ended everywhere: whatever is open is of the last one. */
+  async #transact<T>(
+    places: readonly TopicPartition[],
+    run: (transaction: Transaction) => Promise<T>,
+  ): Promise<T> {
+    await this.#ended
+    const transaction = await this.#producer.transaction()
+    const result = await run(transaction)
+    await transaction.commit()
+    if (places.length > 0 && this.#canLook) {
+      // Meanwhile the next batch is decided about.
+      this.#ended = this.#whenEnded(() => committedEverywhere(this.#view, this.#own!, places))
+      this.#ended.catch(() => undefined)
+    }
+    return result
   }
 
   /** Partitions at the same time, the chunks of one partition one after another: a send never spans two leaders. */
@@ -143,8 +192,7 @@ export class TransactionalProducer {
       if (list) list.push(output)
       else byTarget.set(target, [output])
     }
-    const targets = [...byTarget.values()].map(([first]) => first!)
-    const topics = [...Map.groupBy(targets, ({ topic }) => topic)].map(([topic, partitions]) => ({
+    const topics = [...Map.groupBy(placesOf(outputs), ({ topic }) => topic)].map(([topic, partitions]) => ({
       topic,
       partitions,
     }))
@@ -154,7 +202,7 @@ export class TransactionalProducer {
       for (const chunk of chunksOf(records)) {
         const { baseOffset } = await this.#whenEnded(() => sendChunk(transaction, topic, partition, chunk))
         written.set(`${topic}/${partition}`, BigInt(baseOffset!) + BigInt(chunk.length))
-        this.#onStep?.('part-sent', outputs)
+        this.#options.onStep?.('part-sent', outputs)
       }
     })
     // All have ended before the caller goes on: none may still be sending when the producer is closed.
@@ -165,7 +213,8 @@ export class TransactionalProducer {
 
   /**
    * The coordinator may still be writing the end of this id's last transaction, and takes nothing for the next one until
-   * it is done, or it has just moved: what it has refused for that it has not begun, so it is asked again.
+   * it is done, or it has just moved: what it has refused for that it has not begun, so it is asked again. So is a broker
+   * that did not answer a question.
    */
   async #whenEnded<T>(ask: () => Promise<T>): Promise<T> {
     const deadline = performance.now() + this.#busyMsMax
@@ -173,7 +222,8 @@ export class TransactionalProducer {
       try {
         return await ask()
       } catch (error) {
-        if (!BUSY.has(kafkaErrorType(error)) || performance.now() > deadline) throw error
+        const canAskAgain = error instanceof RetriableError || BUSY.has(kafkaErrorType(error))
+        if (!canAskAgain || performance.now() > deadline) throw error
       }
       await sleep(waitMs)
     }
@@ -192,7 +242,8 @@ export class TransactionalProducer {
     try {
       return await Promise.race([running, late.promise])
     } catch (error) {
-      if (error instanceof TransactionError) throw error
+      if (error instanceof TransactionError || error instanceof StateError) throw error
+      if (error instanceof RetriableError || error instanceof RangeError) throw error
       const type = kafkaErrorType(error)
       const message = `${what}: ${type}`
       if (HOPELESS.has(type)) throw new StateError(message, { cause: error })
@@ -200,6 +251,45 @@ export class TransactionalProducer {
     } finally {
       clearTimeout(timer)
     }
+  }
+}
+
+export interface TransactionalProducerOptions {
+  /** Not shared with consumers: kafkajs notes offsets as committed before they are. */
+  readonly kafka: Kafka
+  readonly transactionalId: string
+  readonly transactionTimeoutMs: number
+  readonly places: WrittenPlaces
+  readonly logger: KafkaLogger
+  readonly onStep?: StepHook | undefined
+}
+
+/** Each partition once. */
+const placesOf = (outputs: readonly OutputRecord[]): readonly TopicPartition[] => [
+  ...new Map(outputs.map(({ topic, partition }) => [`${topic}/${partition}`, { topic, partition }])).values(),
+]
+
+/** The view, which says after each answer what it was: a process can sleep at each of these places. */
+const telling = (
+  view: TransactionView,
+  tell: (step: StartStep) => void,
+  signal?: AbortSignal,
+): TransactionView => {
+  const told = async <T>(step: StartStep, answer: Promise<T>): Promise<T> => {
+    const value = await answer
+    tell(step)
+    return value
+  }
+  return {
+    canLook: () => view.canLook(),
+    describe: () => {
+      signal?.throwIfAborted()
+      return told('decision-read', view.describe())
+    },
+    open: (...of) => told('open-listed', view.open(...of)),
+    init: (timeoutMs) => told(timeoutMs === undefined ? 'fenced' : 'shut-out', view.init(timeoutMs)),
+    mark: (...of) => told('marked', view.mark(...of)),
+    wait: (ms) => view.wait(ms),
   }
 }
 

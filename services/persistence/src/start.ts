@@ -15,7 +15,8 @@ export const start = (config: PersistenceConfig, deps: ServiceDeps): Promise<Ser
       config,
       settings: SETTINGS,
       inputs: STAGE_TOPICS.persistence.inputs,
-      outputs: config.nullFill ? STAGE_TOPICS.persistence.outputs : ['persistenceDlq'],
+      outputs: STAGE_TOPICS.persistence.outputs,
+      reads: config.nullFill ? STAGE_TOPICS.persistence.reads : [],
       open: (topics) => {
         const reader = new EventReader(config)
         const sink = new PostgresSink(config)

@@ -2,7 +2,7 @@ import { topicNames } from '@weir/contracts'
 import { openMaintenance, StateError, type KafkaSettings, type Maintenance } from '@weir/kafka'
 
 /** By dedup, and by `weir dedup repartition`. */
-const WRITTEN = ['unique', 'stats', 'duplicates', 'dedupDlq', 'received', 'dedupReplay'] as const
+const WRITTEN = ['unique', 'stats', 'duplicates', 'dedupDlq', 'received', 'dedupReplay', 'starts'] as const
 
 export const withMaintenance = async <T>(
   settings: KafkaSettings,

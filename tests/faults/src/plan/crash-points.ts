@@ -42,16 +42,15 @@ const kill = (
 const START_STEPS = {
   assigned: 'the group has confirmed the partition',
   'decision-read': 'it knows how the last transaction ended',
+  'shut-out': 'the owner before can write no more',
   'open-listed': 'it knows what the brokers left open',
-  looked: 'it has ended what it may before the fence',
-  fenced: 'it has fenced',
-  ended: 'nothing of an earlier owner is open',
+  fenced: 'it has an epoch of its own',
   barrier: 'it has written the barrier',
   'offsets-read': 'it has read the committed offsets',
   restored: 'it has restored its state',
   positioned: 'it knows where to go on',
   begin: 'it has taken the first batch',
-} satisfies Record<StartStep | 'begin', string>
+} satisfies Record<Exclude<StartStep, 'marked'> | 'begin', string>
 
 const freezesOf = (service: ServiceKind): readonly CrashPoint[] =>
   Object.entries(START_STEPS)
