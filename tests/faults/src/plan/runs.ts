@@ -18,8 +18,6 @@ export interface RunSpec {
   readonly starts: number
 }
 
-/** Those that the product does not stand yet: only when they are asked for. */
-const AWAITED: readonly Phase[] = ['deleted-group', 'older-state']
 /** Frozen starts on each rig, where they are all that is asked for. */
 const STARTS_ALONE = 40
 /** Many partitions, each with a transaction open much of the time: what a sleeper does when it wakes then meets some. */
@@ -55,7 +53,7 @@ const startRun = (shape: StartShape, starts: number, phases: readonly Phase[]): 
 
 /** The runs of a tier. `only`: those of one phase. */
 export const runsOf = (tier: Tier, only: Phase | undefined, events: number): readonly RunSpec[] => {
-  const wanted = PHASES.filter((phase) => (only === undefined ? !AWAITED.includes(phase) : only === phase))
+  const wanted = PHASES.filter((phase) => only === undefined || only === phase)
   const starting = STARTING.filter((phase) => wanted.includes(phase))
   const outside = OUTSIDE.filter((phase) => wanted.includes(phase))
   const apart: readonly Phase[] = [...STARTING, ...OUTSIDE]
