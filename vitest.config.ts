@@ -16,7 +16,7 @@ export default defineConfig({
             'packages/**/*.test.ts',
             'services/**/*.test.ts',
             'bench/**/*.test.ts',
-            'tests/{compose,faults,security}/**/*.test.ts',
+            'tests/{compose,faults,security,values}/**/*.test.ts',
           ],
           exclude: ['**/*.integration.test.ts', '**/node_modules/**'],
         },
@@ -25,7 +25,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'integration',
-          include: ['packages/**/*.integration.test.ts', 'services/**/*.integration.test.ts'],
+          include: ['{packages,services,tests/values}/**/*.integration.test.ts'],
           globalSetup: ['packages/testkit/src/global-setup.ts'],
           maxWorkers: 2,
         },

@@ -67,6 +67,10 @@ const COLUMNS: readonly (readonly [
   ['parts_missing', 'text', ({ partsMissing }) => partsMissing.join(',')],
 ]
 
+/** The statement's parameters: an array for each column. */
+export const columnsOf = (events: readonly InteractionEvent[]): unknown[][] =>
+  COLUMNS.map(([, , value]) => events.map(value))
+
 const NAMES = COLUMNS.map(([column]) => column)
 const LATEST = [
   ...['source', 'interaction_id', 'event_key', 'event_type', 'channel', 'direction', 'customer_identifier'],
@@ -191,7 +195,7 @@ export class PostgresSink implements RowSink {
   }
 
   async #insert(events: readonly InteractionEvent[]): Promise<Set<string>> {
-    const values = COLUMNS.map(([, , value]) => events.map(value))
+    const values = columnsOf(events)
     const { rows } = await this.#pool.query<{ event_key: Buffer }>({
       name: 'insert-events',
       text: INSERT,

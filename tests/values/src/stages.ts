@@ -1,0 +1,210 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { massFailureAlarm, MassFailureGuard } from '@weir/consumer'
+import {
+  encodeDeadLetter,
+  encodeReceivedWebhook,
+  HEADER,
+  HmacKey,
+  INTERACTION_EVENT_SCHEMA,
+  isDeadLetterReason,
+  topicNames,
+  type DeadLetterReason,
+  type WireRecord,
+} from '@weir/contracts'
+import { EventReader, openEventWriter } from '@weir/event-codec'
+import { partitionOf, type InputRecord, type OutputRecord } from '@weir/kafka'
+import { createLogger, Metrics } from '@weir/service-kit'
+import {
+  PRESETS,
+  readSourcesFile,
+  RequestHeaders,
+  type PresetName,
+  type SourceDefinition,
+} from '@weir/sources'
+import { dedupPipeline } from '../../../services/dedup/src/pipeline.ts'
+import { intake } from '../../../services/ingress/src/intake.ts'
+import { EventLines } from '../../../services/normalizer/src/event-log.ts'
+import { readMappings } from '../../../services/normalizer/src/mappings/sources-file.ts'
+import { normalizerMetrics } from '../../../services/normalizer/src/normalizer-metrics.ts'
+import { NormalizerOwner } from '../../../services/normalizer/src/normalizer-owner.ts'
+import { normalizerPipeline } from '../../../services/normalizer/src/pipeline.ts'
+import { ShapeCache } from '../../../services/normalizer/src/shape.ts'
+import { SentShapes } from '../../../services/normalizer/src/shape-tally.ts'
+import { PersistenceOwner } from '../../../services/persistence/src/persistence-owner.ts'
+import type { RowSink } from '../../../services/persistence/src/row-sink.ts'
+import type { Delivery } from './bodies.ts'
+
+/** What became of a delivery. */
+export type End =
+  | { readonly kind: 'row' }
+  | { readonly kind: 'letter'; readonly stage: string; readonly reason: DeadLetterReason }
+
+const SOURCES_FILE = `
+version: 1
+sources:
+  numbered: { preset: custom, dedupKey: '{id}:{n}', sequence: n }
+  volatile: { preset: cxone-dataaction, volatileFields: [a, data.a] }
+  ignoring: { preset: custom, unknownFields: ignore }
+  anything: { preset: nice-expert }
+`
+const SCHEMA_ID = 7
+const topics = topicNames('')
+const hashKey = new HmacKey('sha256', Buffer.alloc(32))
+
+export interface Stages {
+  /** Names, and the presets that they start from. */
+  readonly sources: readonly (readonly [string, PresetName])[]
+  /** Drives deliveries through every stage, as the services do; throws what a stage throws. */
+  run(deliveries: readonly Delivery[]): Promise<readonly End[]>
+  close(): void
+}
+
+/** Every stage's own code, but for Kafka between them; the registry is a stub that knows one schema. */
+export const openStages = async (sink: RowSink): Promise<Stages> => {
+  const folder = mkdtempSync(join(tmpdir(), 'weir-values-'))
+  const file = join(folder, 'sources.yaml')
+  writeFileSync(file, SOURCES_FILE)
+  const registry = await stubRegistry()
+  const { sources: own, problems } = readSourcesFile(file)
+  if (problems.length > 0) throw new Error(problems.join('\n'))
+  const sources = [...Object.values(PRESETS), ...own]
+  const owners = await openOwners(sources, file, registry.url, sink)
+  return {
+    sources: sources.map(({ name, preset }) => [name, preset]),
+    run: async (deliveries) => {
+      const ends: End[] = []
+      const unique: InputRecord[] = []
+      for (const [at, delivery] of deliveries.entries()) {
+        const source = sources.find(({ name }) => name === delivery.source)!
+        const record = received(source, delivery)
+        const outcome = passDedup(record)
+        if (outcome === undefined) {
+          unique.push({ ...record, offset: BigInt(at) })
+        } else {
+          ends[at] = outcome
+        }
+      }
+      const normalized = await owners.normalizer.stage(batchOf(topics.unique, unique))
+      const events = normalized.outputs.filter(({ topic }) => topic === topics.normalized)
+      take(ends, normalized.outputs, 'normalizer')
+      // What is normalised keeps its order, so the offsets that are left are those of the events.
+      const left = unique.filter(({ offset }) => ends[Number(offset)] === undefined)
+      const inputs = events.map((output, index) => inputOf(topics.normalized, output, left[index]!.offset))
+      const stored = await owners.persistence.stage(batchOf(topics.normalized, inputs))
+      take(ends, stored.outputs, 'persistence')
+      for (const { offset } of left) ends[Number(offset)] ??= { kind: 'row' }
+      if (events.length !== left.length)
+        throw new Error(`${left.length} events, and ${events.length} records`)
+      return ends
+    },
+    close: () => {
+      registry.close()
+      rmSync(folder, { recursive: true })
+    },
+  }
+}
+
+const received = (source: SourceDefinition, { headers, body }: Delivery): InputRecord => {
+  const access = {
+    ...{ source, verify: undefined, secrets: [], token: undefined, basic: undefined, ranges: undefined },
+    unavailable: undefined,
+  }
+  const result = intake(access, hashKey, {
+    ...{ raw: Buffer.from(body), receivedAt: 1_700_000_000_000, headers: RequestHeaders.of(headers) },
+  })
+  if (result.kind !== 'accept') throw new Error(`intake: ${result.kind}`)
+  return inputOf(topics.received, encodeReceivedWebhook(result.webhook), 0n)
+}
+
+/** Every key is new; which are not is tested where they are kept. */
+const passDedup = (record: InputRecord): End | undefined => {
+  const seen = { effectiveTime: 0, check: () => ({ kind: 'new' }) }
+  const outcome = dedupPipeline(seen as unknown as Parameters<typeof dedupPipeline>[0], 0, 1).run(record)
+  if (outcome.kind === 'ok') return undefined
+  if (outcome.kind === 'drop') throw new Error(`dedup: ${outcome.reason}`)
+  encodeDeadLetter({ ...outcome, origin: record, failedAt: 0 })
+  return { kind: 'letter', stage: 'dedup', reason: outcome.reason }
+}
+
+const openOwners = async (
+  sources: readonly SourceDefinition[],
+  file: string,
+  registryUrl: string,
+  sink: RowSink,
+) => {
+  const logger = createLogger('values', 'silent')
+  const metrics = new Metrics('values')
+  const alarm = massFailureAlarm('values', { logger, metrics })
+  // Each failure has its own reason.
+  const guard = () => new MassFailureGuard({ massFailureShare: 1, massFailureRecordsMin: 1 }, alarm, 0)
+  const writer = await openEventWriter({ registryUrl, registerAtStart: false }, topics.normalized)
+  const set = readMappings([], file)
+  const mapped = new Set(set.mappings.map(({ source }) => source))
+  // The presets themselves, as a sources file would map them.
+  const asTheyCome = sources
+    .filter(({ name }) => !mapped.has(name))
+    .map(({ name }) => ({
+      ...{ name, source: name, fields: {}, optional: [], constants: {}, attributesFrom: ['$'], known: [] },
+    }))
+  const opaque = sources.filter(({ body }) => body === 'opaque')
+  const rules = Object.fromEntries(opaque.map(({ name }) => [name, { body: 'opaque' as const }]))
+  const pipeline = normalizerPipeline(
+    { ...set, mappings: [...set.mappings, ...asTheyCome], rules: { ...rules, ...set.rules } },
+    () => true,
+  )
+  const common = { topics, partition: 0, keys: undefined }
+  return {
+    normalizer: new NormalizerOwner({
+      ...{ ...common, pipeline, guard: guard(), sent: new SentShapes(), shapes: new ShapeCache() },
+      openWriter: () => Promise.resolve(writer),
+      refreshApprovals: () => Promise.resolve(),
+      metrics: normalizerMetrics(metrics),
+      openLines: () => new EventLines(logger, 'off'),
+    }),
+    persistence: new PersistenceOwner({
+      ...{ ...common, sink, guard: guard(), reader: new EventReader({ registryUrl }) },
+      rows: metrics.counter('rows', 'Rows.', ['result']),
+    }),
+  }
+}
+
+const inputOf = (topic: string, { key, value, headers }: WireRecord, offset: bigint): InputRecord => ({
+  ...{ topic, partition: partitionOf(key, 1), offset, timestamp: 0, key, value, headers },
+})
+
+const batchOf = (topic: string, records: readonly InputRecord[]) => ({
+  ...{ topic, partition: 0, records, nextOffset: 0n },
+  ...{ signal: new AbortController().signal, ownershipIsFresh: () => true },
+})
+
+const take = (ends: End[], outputs: readonly OutputRecord[], stage: string): void => {
+  for (const { headers } of outputs) {
+    const reason = headers[HEADER.dlqReason]?.toString()
+    if (reason === undefined) continue
+    if (!isDeadLetterReason(reason)) throw new Error(`${stage}: ${reason}`)
+    ends[Number(headers[HEADER.dlqSourceOffset]!.toString())] = { kind: 'letter', stage, reason }
+  }
+}
+
+/** Knows the event schema. */
+const stubRegistry = async (): Promise<{ readonly url: string; close(): void }> => {
+  const schema = JSON.stringify(INTERACTION_EVENT_SCHEMA)
+  const server = createServer((request, response) => {
+    request.resume()
+    const answer = request.method === 'GET' ? { schema } : { id: SCHEMA_ID, schema }
+    response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(answer))
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  server.unref()
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    close: () => {
+      server.closeAllConnections()
+      server.close()
+    },
+  }
+}
