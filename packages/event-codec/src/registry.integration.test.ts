@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { INTERACTION_EVENT_SCHEMA, type InteractionEvent } from '@weir/contracts'
 import { testServers } from '@weir/testkit'
-import { expect, it } from 'vitest'
+import { expect, it, onTestFinished } from 'vitest'
 import {
   COMPATIBILITY,
   EventReader,
@@ -114,4 +114,34 @@ it('asks once for an id that is not there, not once for each record', async () =
   for (let i = 0; i < 20; i++) await expect(reader.decode(bytes)).rejects.toThrow(UnknownSchemaError)
   server.close()
   expect(requests).toBe(1)
+})
+
+/** Answers every request with the same. */
+const stub = async (status: number, body: string) => {
+  const { createServer } = await import('node:http')
+  const server = createServer((_, response) => {
+    response.writeHead(status, { 'content-type': 'application/json' }).end(body)
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  onTestFinished(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  return new Registry({ registryUrl: `http://127.0.0.1:${(server.address() as { port: number }).port}` })
+}
+
+it.each([400, 401, 403, 408, 429, 500, 502, 503])('waits when the registry answers %i', async (status) => {
+  await expect((await stub(status, '{}')).type(1)).rejects.toThrow(RegistryError)
+})
+
+it.each([405, 406, 410, 415])('does not wait when something else answers %i', async (status) => {
+  await expect((await stub(status, '{}')).type(1)).rejects.toThrow(SchemaRefusedError)
+})
+
+it('does not take a schema that it cannot read for a registry that is away', async () => {
+  const odd = await stub(200, JSON.stringify({ schema: '{"type":"nope"}' }))
+  await expect(odd.type(1)).rejects.toThrow(UnknownSchemaError)
+  const page = await stub(200, JSON.stringify({ html: 'starting' }))
+  await expect(page.type(1)).rejects.toThrow(RegistryError)
+  await expect(new Registry({ registryUrl: 'no URL' }).versions('s')).rejects.toThrow(SchemaRefusedError)
 })

@@ -6,12 +6,12 @@ export class RegistryError extends Error {
   override readonly name = 'RegistryError'
 }
 
-/** The registry answers that it has no schema of this id. */
+/** The registry answers that it has no schema of this id, or none that is Avro. */
 export class UnknownSchemaError extends Error {
   override readonly name = 'UnknownSchemaError'
 }
 
-/** The registry refuses our schema for good: incompatible with what is registered, or invalid. A person must look. */
+/** The registry refuses our schema or our requests for good. A person must look. */
 export class SchemaRefusedError extends Error {
   override readonly name = 'SchemaRefusedError'
 }
@@ -64,10 +64,12 @@ export class Registry {
       return (await this.#client.register(definition, { subject })).id
     } catch (error) {
       const { status } = error as { status?: number }
+      // What has no status is not the registry's answer, nor the lack of one.
+      if (status === undefined) throw error
       // Two instances that register at the same moment may be told the same.
       if (status === 409 && (await this.#isCompatible(subject, schema))) throw away(status, error)
       if (status === 409 || status === 422) throw refused(status, error)
-      throw away(status, error)
+      throw unanswered(status, error)
     }
   }
 
@@ -76,7 +78,7 @@ export class Registry {
     const path = `/subjects/${encodeURIComponent(subject)}`
     const { status, body } = await this.#request('POST', path, { schema: JSON.stringify(schema) })
     if (status === 404) return undefined
-    if (status !== 200) throw away(status)
+    if (status !== 200) throw unanswered(status)
     return (body as { id: number }).id
   }
 
@@ -87,15 +89,24 @@ export class Registry {
     } catch (error) {
       const { status } = error as { status?: number }
       if (status === 404) throw new UnknownSchemaError(`the registry has no schema ${id}`, { cause: error })
-      throw away(status, error)
+      if (status === undefined && (await this.#has(id))) {
+        throw new UnknownSchemaError(`schema ${id} of the registry is not Avro`, { cause: error })
+      }
+      throw unanswered(status, error)
     }
+  }
+
+  /** Whether the registry has a schema of this id, of whatever kind: what stands in its place may answer 200 too. */
+  async #has(id: number): Promise<boolean> {
+    const { status, body } = await this.#request('GET', `/schemas/ids/${id}`)
+    return status === 200 && typeof (body as { schema?: unknown } | null)?.schema === 'string'
   }
 
   /** The numbers of a subject's versions, in order; none when there is no such subject. */
   async versions(subject: string): Promise<readonly number[]> {
     const { status, body } = await this.#request('GET', `/subjects/${encodeURIComponent(subject)}/versions`)
     if (status === 404) return []
-    if (status !== 200) throw away(status)
+    if (status !== 200) throw unanswered(status)
     return body as number[]
   }
 
@@ -105,7 +116,7 @@ export class Registry {
     if ((found.body as { compatibilityLevel?: string } | undefined)?.compatibilityLevel === COMPATIBILITY)
       return
     const { status } = await this.#request('PUT', path, { compatibility: COMPATIBILITY })
-    if (status !== 200) throw away(status)
+    if (status !== 200) throw unanswered(status)
   }
 
   async #request(
@@ -121,6 +132,8 @@ export class Registry {
       const text = await response.text()
       return { status: response.status, body: response.ok ? JSON.parse(text) : undefined }
     } catch (error) {
+      const { code } = ((error as Error).cause ?? {}) as { code?: string }
+      if (code === 'ERR_INVALID_URL') throw new SchemaRefusedError('SCHEMA_REGISTRY_URL is not a URL')
       throw new RegistryError('the schema registry does not answer', { cause: error })
     }
   }
@@ -136,6 +149,17 @@ const refused = (status: 409 | 422, cause: unknown): SchemaRefusedError => {
   const why = status === 409 ? 'it is not compatible with what is registered' : 'it is invalid'
   return new SchemaRefusedError(`the schema registry refuses the event schema: ${why}`, { cause })
 }
+
+/** 400 is what the client makes of no answer at all; 409 comes of two that change one subject; the others pass once the registry is up or its rights are corrected. */
+const RETRIABLE_STATUS = new Set([400, 401, 403, 404, 408, 409, 425, 429])
+
+const unanswered = (status: number | undefined, cause?: unknown): RegistryError | SchemaRefusedError =>
+  status === undefined || status >= 500 || RETRIABLE_STATUS.has(status)
+    ? away(status, cause)
+    : new SchemaRefusedError(
+        `the schema registry answers ${status}, which no registry does: correct SCHEMA_REGISTRY_URL`,
+        { cause },
+      )
 
 const away = (status: number | undefined, cause?: unknown): RegistryError =>
   new RegistryError(`the schema registry ${status ? `answers ${status}` : 'does not answer'}`, { cause })

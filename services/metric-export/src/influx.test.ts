@@ -70,3 +70,12 @@ it.each([1, 1_000, 2_000])(
     }
   },
 )
+
+it('does not take a point of our own making that is none for a database that is away', async () => {
+  const { seen, settings } = await openStub(204)
+  const odd = [{ ...points(1)[0]!, received: Number.NaN }]
+  const error = await writePoints(settings, 0, odd).catch((one: unknown) => one)
+  expect(error).toBeInstanceOf(Error)
+  expect(error).not.toBeInstanceOf(InfluxUnavailableError)
+  expect(seen.requests).toBe(0)
+})

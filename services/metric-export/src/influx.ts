@@ -21,7 +21,8 @@ export class PointsRefusedError extends Error {
 }
 
 const MEASUREMENT = 'cxone_deduplication_stats'
-const CONTENT_STATUS = new Set([400, 413, 422])
+/** Besides 5xx: it is busy, or somebody has yet to correct the token or to make the bucket. */
+const RETRIABLE_STATUS = new Set([401, 403, 404, 408, 425, 429])
 
 const clientOf = ({ influxUrl, influxToken, influxTimeoutMs }: InfluxSettings): InfluxDB =>
   new InfluxDB({ url: influxUrl, token: influxToken, timeout: influxTimeoutMs })
@@ -55,6 +56,8 @@ const writeRequest = async (
   signal: AbortSignal,
 ): Promise<void> => {
   const query = new URLSearchParams({ org: influxOrg, bucket: influxBucket, precision: 'ms' })
+  // Before anything that counts as InfluxDB being away.
+  const body = points.map((point) => encode(point, partition, environment)).join('\n')
   let status: number
   let text: string
   try {
@@ -64,8 +67,7 @@ const writeRequest = async (
         'content-type': 'text/plain; charset=utf-8',
         ...(influxToken !== '' && { authorization: `Token ${influxToken}` }),
       },
-      body: points.map((point) => encode(point, partition, environment)).join('\n'),
-      signal,
+      ...{ body, signal },
     })
     status = answer.status
     text = await answer.text()
@@ -73,7 +75,7 @@ const writeRequest = async (
     throw new InfluxUnavailableError('InfluxDB does not answer', { cause: error })
   }
   if (status >= 200 && status < 300) return
-  if (CONTENT_STATUS.has(status)) {
+  if (status < 500 && !RETRIABLE_STATUS.has(status)) {
     throw new PointsRefusedError(
       `InfluxDB refuses the points with ${status}: ${text.slice(0, ANSWER_LENGTH_MAX)}`,
     )

@@ -1,5 +1,5 @@
 import { approvedShapeKey, decodeApprovedShape, type TopicNames } from '@weir/contracts'
-import { openTopicReader, RetriableError, type KafkaSettings, type TopicReader } from '@weir/kafka'
+import { openTopicReader, type KafkaSettings, type TopicReader } from '@weir/kafka'
 import type { Logger } from '@weir/service-kit'
 
 const REFRESH_MS = 1_000
@@ -52,17 +52,13 @@ export class Approvals {
   }
 
   async #read(): Promise<void> {
-    try {
-      this.#reader ??= await openTopicReader(this.#settings, this.#topic)
-      this.#next = await this.#reader.readToEnd((records) => {
-        for (const { key, value } of records) {
-          const approval = decodeApprovedShape(value)
-          if (approval) this.#approved.add(approvedShapeKey(approval.source, approval.fingerprint))
-          else if (value === null) this.#approved.delete(key?.toString() ?? '')
-        }
-      }, this.#next)
-    } catch (error) {
-      throw new RetriableError('the approved shapes cannot be read', { cause: error })
-    }
+    this.#reader ??= await openTopicReader(this.#settings, this.#topic)
+    this.#next = await this.#reader.readToEnd((records) => {
+      for (const { key, value } of records) {
+        const approval = decodeApprovedShape(value)
+        if (approval) this.#approved.add(approvedShapeKey(approval.source, approval.fingerprint))
+        else if (value === null) this.#approved.delete(key?.toString() ?? '')
+      }
+    }, this.#next)
   }
 }

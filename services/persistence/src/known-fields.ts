@@ -1,5 +1,5 @@
 import { decodeObservedShape, type InteractionEvent } from '@weir/contracts'
-import { openTopicReader, RetriableError, type KafkaSettings, type TopicReader } from '@weir/kafka'
+import { openTopicReader, type KafkaSettings, type TopicReader } from '@weir/kafka'
 import type { Logger } from '@weir/service-kit'
 
 /** The JSON text of null: how an attribute says that its field is known and was not there. */
@@ -93,13 +93,9 @@ export class KnownFields {
   }
 
   async #read(): Promise<void> {
-    try {
-      this.#reader ??= await openTopicReader(this.#settings, this.#topic)
-      this.#next = await this.#reader.readToEnd((records) => {
-        for (const { value } of records) this.add(value)
-      }, this.#next)
-    } catch (error) {
-      throw new RetriableError('the observed shapes cannot be read', { cause: error })
-    }
+    this.#reader ??= await openTopicReader(this.#settings, this.#topic)
+    this.#next = await this.#reader.readToEnd((records) => {
+      for (const { value } of records) this.add(value)
+    }, this.#next)
   }
 }
