@@ -185,3 +185,20 @@ it('goes on with a new window when retention has deleted the last one, and never
   await next.stage(log.batch(3, 4))
   expect(written.map(received)).toEqual([[8]])
 })
+
+it.each(['', '[0,[]]'])(
+  'counts the last window again where the metadata say nothing: %j',
+  async (metadata) => {
+    log.append([stats(1), ...Array.from({ length: 5_000 }, () => stats(2, 20_000)), stats(4, 20_000)])
+    const owner = await open({ offset: 5_001n, metadata })
+    await owner.stage(log.batch(5_001, 5_002))
+    expect(written.map(received)).toEqual([[10_004]])
+  },
+)
+
+it('adds nothing to a window of which retention may have deleted a part', async () => {
+  log.append([stats(1), stats(2), stats(4), stats(8, 20_000)])
+  log.start = 1n
+  const owner = await open({ offset: 2n, metadata: '' })
+  await expect(owner.stage(log.batch(2, 3))).rejects.toThrow(/no longer in the log/)
+})

@@ -1,5 +1,4 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { decodeDedupStats } from '@weir/contracts'
 import {
   RetriableError,
   StateError,
@@ -8,26 +7,21 @@ import {
   type PartitionOwner,
   type RestoreContext,
   type StagedBatch,
-  type TopicReader,
 } from '@weir/kafka'
-import { failpoint, type Counter, type Gauge, type Logger } from '@weir/service-kit'
+import { failpoint, type Counter, type Gauge } from '@weir/service-kit'
 import { InfluxUnavailableError } from './influx.ts'
-import { decodeOrigin, encodeOrigin, type SumsOrigin } from './sums-metadata.ts'
+import { recount, statsRecordsOf, type RecountOptions } from './recount.ts'
+import { encodeOrigin } from './sums-metadata.ts'
 import { UnsettledWindows } from './unsettled-windows.ts'
 import { WindowSums, type StatsRecord, type WindowPoint } from './window-sums.ts'
 
-export interface MetricExportOwnerOptions {
-  readonly topic: string
-  readonly partition: number
-  /** Of the input topic. */
-  readonly reader: () => Promise<TopicReader>
+export interface MetricExportOwnerOptions extends RecountOptions {
   /** Absent: nothing is written, the counters alone are served. Gives up after `writeTimeoutMs`. */
   readonly write?: (partition: number, points: readonly WindowPoint[]) => Promise<void>
   readonly writeTimeoutMs: number
   readonly events: Counter<'source' | 'outcome'>
   /** Windows that have to be written once more. */
   readonly unsettled: Gauge<'partition'>
-  readonly logger: Logger
   /** ms, for tests. */
   readonly now?: () => number
 }
@@ -36,7 +30,6 @@ const SETTLE_POINTS_MAX = 5_000
 /** Points that may wait for their last write: after a long outage the stage waits for room. */
 const UNSETTLED_POINTS_MAX = 100_000
 const LOOK_MS = 1_000
-const RECOUNT_RECORDS = 1_000
 
 /**
  * Adds up one partition's counts. Points hold absolute values, so writing them again changes nothing; each window is
@@ -49,7 +42,7 @@ export class MetricExportOwner implements PartitionOwner {
   #base = WindowSums.empty
   /** What is committed. */
   #sums = WindowSums.empty
-  /** Windows up to this one cannot be counted again. */
+  /** See `Recount`. */
   #lostUntil = -Infinity
   /** A batch is between its decision and its commit: then no last word is written, which might be older. */
   #isStaging = false
@@ -67,10 +60,11 @@ export class MetricExportOwner implements PartitionOwner {
     const { topic, write } = this.#options
     this.#ownershipIsFresh = context.ownershipIsFresh
     const committed = context.committed(topic)
-    const origin = committed && decodeOrigin(committed.metadata, committed.offset)
-    if (origin !== undefined) {
-      this.#base = origin.base
-      this.#sums = await this.#recount(origin, committed!.offset)
+    if (committed !== undefined) {
+      const { base, sums, lostUntil } = await recount(this.#options, committed)
+      this.#base = base
+      this.#sums = sums
+      this.#lostUntil = lostUntil
     }
     if (write !== undefined) {
       // A predecessor may have been killed while it wrote.
@@ -89,7 +83,7 @@ export class MetricExportOwner implements PartitionOwner {
       await this.#settling
       if (this.#failure !== undefined) throw this.#failure
       await this.#untilRoom(signal)
-      const stats = records.flatMap((record) => this.#decode(record))
+      const stats = records.flatMap((record) => this.#statsOf(record))
       const { sums: all, changed } = this.#sums.add(stats)
       await this.#write(changed, ownershipIsFresh)
       const sums = all.keep((start) => this.#unsettled.has(start))
@@ -195,58 +189,13 @@ export class MetricExportOwner implements PartitionOwner {
     unsettled.set({ partition: String(partition) }, this.#unsettled.count)
   }
 
-  /** The sums at a committed offset, from the records before it. */
-  async #recount({ from, openStart, base }: SumsOrigin, committedOffset: bigint): Promise<WindowSums> {
+  #statsOf(record: InputRecord): readonly StatsRecord[] {
     const { topic, partition, logger } = this.#options
-    const reader = await this.#options.reader()
-    const { start, end } = (await reader.stableOffsets()).get(partition)!
-    if (end < committedOffset) {
-      throw new RetriableError(
-        `${topic}/${partition} ends at ${end}, before the committed ${committedOffset}`,
-      )
-    }
-    if (from < start && from < committedOffset) {
-      this.#lostUntil = openStart
-      logger.warn(
-        { partition, from: String(from), start: String(start) },
-        'the last windows are no longer in the log',
-      )
-      return WindowSums.empty
-    }
-    let sums = base
-    let records: StatsRecord[] = []
-    await reader.readRange({ partition, from, end: committedOffset }, (record) => {
-      records.push(...this.#decode(record))
-      if (records.length >= RECOUNT_RECORDS) {
-        sums = sums.add(records).sums
-        records = []
-      }
-      return true
-    })
-    sums = sums.add(records).sums
-    if (sums.openStart === openStart) return sums
+    const found = statsRecordsOf(record, logger)
+    if (found.every(({ stats }) => stats.windowStart > this.#lostUntil)) return found
     throw new StateError(
-      `${topic}/${partition}: the records from ${from} to ${committedOffset} end with the window ${sums.openStart}, ` +
-        `and ${openStart} was committed with them: the topic holds other records than were counted. To go on without ` +
-        `the counts of the last windows: weir offsets set --service metric-export --topic ${topic} ` +
-        `--partition ${partition} --to ${committedOffset} --move`,
-    )
-  }
-
-  #decode({ value, offset }: InputRecord): StatsRecord[] {
-    const { topic, partition, logger } = this.#options
-    try {
-      const stats = value && decodeDedupStats(value)
-      if (stats === null) return []
-      if (stats.windowStart > this.#lostUntil) return [{ offset, stats }]
-    } catch (error) {
-      if (!(error instanceof SyntaxError || error instanceof TypeError)) throw error
-      logger.error({ partition, offset: String(offset) }, 'not a stats record')
-      return []
-    }
-    throw new StateError(
-      `${topic}/${partition}: offset ${offset} counts for the window ${this.#lostUntil}, whose earlier records are no ` +
-        'longer in the log: raise retention.ms of the topic above the length of a window',
+      `${topic}/${partition}: offset ${record.offset} counts for the window ${this.#lostUntil}, whose earlier records ` +
+        'are no longer in the log: raise retention.ms of the topic above the length of a window',
     )
   }
 }

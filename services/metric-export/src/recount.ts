@@ -1,0 +1,112 @@
+import { decodeDedupStats } from '@weir/contracts'
+import { RetriableError, StateError, type InputRecord, type TopicReader } from '@weir/kafka'
+import type { Logger } from '@weir/service-kit'
+import { decodeOrigin, type SumsOrigin } from './sums-metadata.ts'
+import { WindowSums, type StatsRecord } from './window-sums.ts'
+
+export interface RecountOptions {
+  readonly topic: string
+  readonly partition: number
+  /** Of the topic. */
+  readonly reader: () => Promise<TopicReader>
+  readonly logger: Logger
+}
+
+export interface Recount {
+  /** The sums before the first record that was counted again. */
+  readonly base: WindowSums
+  readonly sums: WindowSums
+  /** The log lacks records of windows up to this one: more of them cannot be added. */
+  readonly lostUntil: number
+}
+
+const NOTHING: Recount = { base: WindowSums.empty, sums: WindowSums.empty, lostUntil: -Infinity }
+/** Records that are added at a time; and how far to look back first, where nothing says how far. */
+const RECORDS = 1_000
+
+/** The sums that belong to a committed offset, from the records before it. */
+export const recount = async (
+  options: RecountOptions,
+  committed: { readonly offset: bigint; readonly metadata: string },
+): Promise<Recount> => {
+  const { topic, partition, logger } = options
+  const reader = await options.reader()
+  const { start, end } = (await reader.stableOffsets()).get(partition)!
+  const { offset } = committed
+  if (end < offset) {
+    throw new RetriableError(`${topic}/${partition} ends at ${end}, before the committed ${offset}`)
+  }
+  const origin = decodeOrigin(committed.metadata, offset)
+  if (origin === undefined) return lastWindow(options, reader, { start, end: offset })
+  const { from, openStart, base } = origin
+  if (from < start && from < offset) {
+    const fields = { partition, from: String(from), start: String(start) }
+    logger.warn(fields, 'the last windows are no longer in the log')
+    return { ...NOTHING, lostUntil: openStart }
+  }
+  const sums = await sumsOf(options, reader, { from, end: offset, base })
+  if (sums.openStart !== openStart) throw otherRecords(options, origin, sums, offset)
+  return { ...NOTHING, base, sums }
+}
+
+/** Where an offset was set by hand, it says nothing of the window that was open. */
+const lastWindow = async (
+  options: RecountOptions,
+  reader: TopicReader,
+  { start, end }: { readonly start: bigint; readonly end: bigint },
+): Promise<Recount> => {
+  for (let count = BigInt(RECORDS); ; count *= 4n) {
+    const from = end - count > start ? end - count : start
+    const sums = await sumsOf(options, reader, { from, end, base: WindowSums.empty })
+    // Of the first window there may have been records before.
+    if (sums.starts.length > 1) return { ...NOTHING, sums: sums.keep(() => false) }
+    if (from > start) continue
+    const isWhole = start === 0n || sums.openStart === undefined
+    return isWhole ? { ...NOTHING, sums } : { ...NOTHING, lostUntil: sums.openStart }
+  }
+}
+
+const sumsOf = async (
+  { partition, logger }: RecountOptions,
+  reader: TopicReader,
+  { from, end, base }: { readonly from: bigint; readonly end: bigint; readonly base: WindowSums },
+): Promise<WindowSums> => {
+  let sums = base
+  let records: StatsRecord[] = []
+  await reader.readRange({ partition, from, end }, (record) => {
+    records.push(...statsRecordsOf(record, logger))
+    if (records.length >= RECORDS) {
+      sums = sums.add(records).sums
+      records = []
+    }
+    return true
+  })
+  return sums.add(records).sums
+}
+
+const otherRecords = (
+  { topic, partition }: RecountOptions,
+  { from, openStart }: SumsOrigin,
+  sums: WindowSums,
+  offset: bigint,
+): StateError =>
+  new StateError(
+    `${topic}/${partition}: the records from ${from} to ${offset} end with the window ${sums.openStart}, and ` +
+      `${openStart} was committed with them: the topic holds other records than were counted. To count the last ` +
+      `window from what is there: weir offsets set --service metric-export --topic ${topic} ` +
+      `--partition ${partition} --to ${offset} --move`,
+  )
+
+/** None where the record is not one of dedup's counts. */
+export const statsRecordsOf = (
+  { partition, offset, value }: InputRecord,
+  logger: Logger,
+): readonly StatsRecord[] => {
+  try {
+    return value === null ? [] : [{ offset, stats: decodeDedupStats(value) }]
+  } catch (error) {
+    if (!(error instanceof SyntaxError || error instanceof TypeError)) throw error
+    logger.error({ partition, offset: String(offset) }, 'not a stats record')
+    return []
+  }
+}
