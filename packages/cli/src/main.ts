@@ -8,6 +8,7 @@ import { addOffsetCommands } from './offset-commands.ts'
 import { addPartitionCommands } from './partition-commands.ts'
 import { addSchemaCommands } from './schema-commands.ts'
 import { envExample, settingsReference } from './settings-reference.ts'
+import { sharedSettingsCommand } from './shared-settings-command.ts'
 import { sourcesCommand } from './sources-command.ts'
 import { runStart, type StartOptions } from './start.ts'
 import { runTopics } from './topics.ts'
@@ -98,6 +99,7 @@ addMappingCommands(program)
 addOffsetCommands(program)
 addPartitionCommands(program)
 addSchemaCommands(program)
+program.addCommand(sharedSettingsCommand())
 program.addCommand(sourcesCommand())
 
 try {

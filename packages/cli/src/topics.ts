@@ -1,5 +1,5 @@
 import { TOPIC_SPECS } from '@weir/contracts'
-import { checkTopics, ensureTopics, waitForBrokers } from '@weir/kafka'
+import { checkInternalTopics, checkTopics, ensureTopics, waitForBrokers } from '@weir/kafka'
 import { createLogger } from '@weir/service-kit'
 import { loadTopicsConfig } from './config.ts'
 
@@ -11,7 +11,9 @@ export const runTopics = async (): Promise<number> => {
   await waitForBrokers(config, logger)
   await ensureTopics({ settings: config, logger, specs: TOPIC_SPECS, replicationFactor, minInsyncReplicas })
   const faults = await checkTopics({ settings: config, logger, profile, specs: TOPIC_SPECS })
-  for (const fault of faults) process.stderr.write(`${fault}\n`)
-  if (faults.length === 0) logger.info({ topics: TOPIC_SPECS.length }, 'every topic is as it must be')
-  return faults.length === 0 ? 0 : 1
+  const internal = await checkInternalTopics({ settings: config, logger, profile })
+  for (const fault of [...faults, ...internal]) process.stderr.write(`${fault}\n`)
+  const isRight = faults.length === 0 && internal.length === 0
+  if (isRight) logger.info({ topics: TOPIC_SPECS.length }, 'every topic is as it must be')
+  return isRight ? 0 : 1
 }

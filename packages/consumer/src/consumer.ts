@@ -1,5 +1,6 @@
 import { TOPIC_SPECS, topicNames, type TopicNames, type TopicRole } from '@weir/contracts'
 import {
+  checkInternalTopics,
   checkTopics,
   startStage,
   waitForBrokers,
@@ -19,6 +20,7 @@ import {
 } from '@weir/service-kit'
 import { failpointsOf } from './failpoints.ts'
 import { PartitionList } from './partition-list.ts'
+import { compareSettings, ensureSettingsTopic, type SharedValues } from './shared-settings.ts'
 
 /** What the configuration of every consuming service has. */
 export interface ConsumerConfig extends KafkaSettings {
@@ -43,6 +45,8 @@ export interface ConsumerOptions<Config extends ConsumerConfig> {
   readonly repair?: (partition: number) => string
   /** Read beside the inputs. */
   readonly reads?: readonly TopicRole[]
+  /** What must be the same for all services of the deployment. */
+  readonly shared?: SharedValues
   /** Opens what the owners share, once the topics are as they must be. */
   open(topics: TopicNames): {
     readonly openOwner: (partition: number) => Promise<PartitionOwner>
@@ -81,16 +85,23 @@ export const startConsumer = async <Config extends ConsumerConfig>(
   closers.add(() => probes.close())
   try {
     await waitForBrokers(config, logger)
+    await ensureSettingsTopic(config, logger, config.profile)
     const roles: readonly TopicRole[] = [
       ...inputs,
       ...outputs,
       ...(options.reads ?? []),
       ...(state === undefined ? [] : [state]),
       'starts',
+      'settings',
     ]
     const specs = TOPIC_SPECS.filter(({ role }) => roles.includes(role))
     const faults = await checkTopics({ settings: config, logger, profile: config.profile, specs })
     if (faults.length > 0) throw new ConfigError(faults.join('\n'))
+    const problems = [
+      ...(await checkInternalTopics({ settings: config, logger, profile: config.profile })),
+      ...(await compareSettings(config, { logger }, service, options.shared ?? {})),
+    ]
+    if (problems.length > 0) throw new ConfigError(problems.join('\n'))
     const topics = topicNames(config.topicPrefix)
     const { openOwner, close, readiness: ownReadiness, parked: ownParked } = options.open(topics)
     if (close) closers.add(close)

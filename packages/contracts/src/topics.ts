@@ -24,6 +24,7 @@ export type TopicRole =
   | 'replayCommands'
   | 'replayState'
   | 'starts'
+  | 'settings'
 
 export interface TopicSpec {
   readonly role: TopicRole
@@ -77,6 +78,7 @@ export const TOPIC_SPECS: readonly TopicSpec[] = [
   spec('replayCommands', 'replay.commands.v1', 'job id', 'delete', 7, false),
   spec('replayState', 'replay.state.v1', '`job|...` or `marks|...`', 'compact', 0, false),
   spec('starts', 'stages.started.v1', '`group|topic`', 'compact'),
+  spec('settings', 'deployment.settings.v1', '`setting|...` or `ingress|...`', 'compact', 0, false),
 ]
 
 export type TopicNames = Readonly<Record<TopicRole, string>>

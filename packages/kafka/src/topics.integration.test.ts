@@ -1,7 +1,8 @@
 import type { TopicSpec } from '@weir/contracts'
 import { isolatedKafka } from '@weir/testkit'
 import kafkajs from 'kafkajs'
-import { beforeEach, describe, expect, it } from 'vitest'
+import { beforeEach, describe, expect, it, vi } from 'vitest'
+import { checkInternalTopics } from './internal-topics.ts'
 import { silentLogger } from './silent-logger.ts'
 import { createTopics, withAdmin } from './testing/topics.ts'
 import { checkTopics, ensureTopics } from './topics.ts'
@@ -111,4 +112,20 @@ describe('checkTopics names the topic, the value and the fix', () => {
       `topic ${topic} has unclean.leader.election.enable=true: set unclean.leader.election.enable=false`,
     ])
   })
+})
+
+it("the brokers' own topics are refused in production with one replica, and a warning in a trial", async () => {
+  const warn = vi.fn()
+  const found = (profile: 'production' | 'dev') =>
+    checkInternalTopics({ settings, logger: { ...logger, warn }, profile })
+  const faults = await found('production')
+  for (const name of ['__transaction_state', '__consumer_offsets']) {
+    expect(faults.filter((fault) => fault.startsWith(`topic ${name} has`))).toEqual([
+      expect.stringMatching(/has replication factor 1: .* raise it to 3/),
+      expect.stringMatching(/has min\.insync\.replicas=1: .* set it to 2/),
+    ])
+  }
+  expect(warn).not.toHaveBeenCalled()
+  expect(await found('dev')).toEqual([])
+  expect(warn).toHaveBeenCalledWith({ faults }, 'commits can be lost with one broker: for trials only')
 })

@@ -19,11 +19,11 @@ export interface TopicsOptions {
 const COMPACT_SEGMENT_MS = 3_600_000
 /** Kafka's own default, which a cluster may have lowered. */
 const MESSAGE_BYTES_MAX = 1_048_588
-const REPLICAS_MIN = 3
-const INSYNC_MIN = 2
+export const REPLICAS_MIN = 3
+export const INSYNC_MIN = 2
 
 /** Each attempt with connections of its own: the cluster may have another controller by then. */
-const withAdmin = <T>(
+export const withAdmin = <T>(
   what: string,
   settings: KafkaSettings,
   waiting: Waiting,
@@ -52,7 +52,7 @@ const withAdmin = <T>(
 }
 
 /** kafkajs trips over it when no broker answers. */
-const existingTopics = async (admin: Admin): Promise<ReadonlySet<string>> => {
+export const existingTopics = async (admin: Admin): Promise<ReadonlySet<string>> => {
   try {
     return new Set(await admin.listTopics())
   } catch (error) {

@@ -6,16 +6,7 @@ import {
   parseKeyTemplate,
   parseTemplate,
 } from './key-template.ts'
-import type { Identify } from './source.ts'
-
-/** How an event is identified, as texts; see `KeyTemplate`. */
-export interface KeyTexts {
-  readonly entityKey: string
-  readonly eventType: string
-  readonly dedupKey: string
-  /** Dotted path of a number that grows within an interaction. */
-  readonly sequence?: string | undefined
-}
+import type { Identify, KeyTexts } from './source.ts'
 
 /** Throws a `TemplateError`. */
 export const identifyBy = (texts: KeyTexts): Identify => {

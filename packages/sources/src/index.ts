@@ -5,6 +5,7 @@ export { acceptedBody, type AcceptedFacts } from './answers.ts'
 export { valueAt } from './fields.ts'
 export { TemplateError } from './key-template.ts'
 export { PRESETS, SOURCES, type BuiltInSource } from './presets/index.ts'
+export { identityText } from './identity-text.ts'
 export type * from './source.ts'
 export { describeSourcesFile, sourcesFileJsonSchema } from './sources-file/describe-sources-file.ts'
 export {

@@ -40,6 +40,15 @@ export interface RequestFacts {
   header(name: string): string | undefined
 }
 
+/** How an event is identified, as texts; see `KeyTemplate`. */
+export interface KeyTexts {
+  readonly entityKey: string
+  readonly eventType: string
+  readonly dedupKey: string
+  /** Dotted path of a number that grows within an interaction. */
+  readonly sequence?: string | undefined
+}
+
 /** Total: never throws on any JSON value. An opaque body's payload is null. */
 export type Identify = (payload: JsonValue, facts: RequestFacts) => Identified
 
@@ -103,5 +112,7 @@ export interface SourceDefinition extends Refusals {
   readonly retrySpanSecs?: number
   /** Find out which way of signing a refused request would have matched. */
   readonly shadow: boolean
+  /** What the sources file says of the keys, where it does: with it two processes can tell whether they identify alike. */
+  readonly keyTexts?: Partial<KeyTexts>
   readonly identify: Identify
 }

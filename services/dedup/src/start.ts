@@ -1,4 +1,4 @@
-import { startConsumer } from '@weir/consumer'
+import { sharedLetterKeys, startConsumer } from '@weir/consumer'
 import { parseDeadLetterKeys, STAGE_TOPICS } from '@weir/contracts'
 import { FolderLockedError, lockFolder, StoreMemory } from '@weir/seen-keys'
 import { ConfigError, type Service, type ServiceDeps } from '@weir/service-kit'
@@ -16,6 +16,7 @@ export const start = (config: DedupConfig, deps: ServiceDeps): Promise<Service> 
       settings: SETTINGS,
       ...STAGE_TOPICS.dedup,
       repair: repairSentence,
+      shared: sharedLetterKeys(config.deadLetterKeys),
       open: (topics) => {
         const unlock = lock(config.stateDir)
         const owner = {

@@ -1,8 +1,10 @@
 import type { AddressInfo } from 'node:net'
+import { compareSettings, ensureSettingsTopic, sharedSecret, sharedSources } from '@weir/consumer'
 import { TOPIC_SPECS, topicNames } from '@weir/contracts'
 import { checkTopics, openLanes, waitForBrokers, type Lanes } from '@weir/kafka'
 import { Closers, ConfigError, describeSettings, type Service, type ServiceDeps } from '@weir/service-kit'
 import type { SourceAccess } from '@weir/sources'
+import { announce } from './announce.ts'
 import { OWN_SETTINGS, readText, type IngressConfig } from './config.ts'
 import { drain, type Stopping } from './drain.ts'
 import { IntakeMetrics } from './intake-metrics.ts'
@@ -36,6 +38,7 @@ export const start = async (
   const closing = new AbortController()
   const stopping: Stopping = { isDraining: false, isClosing: false }
   let lanes: Lanes | undefined
+  let silence: (() => Promise<void>) | undefined
   const intakeMetrics = new IntakeMetrics(metrics)
   const table = new SourceTable(config, intakeMetrics)
   const loaded = loadSources(config, readText)
@@ -80,10 +83,17 @@ export const start = async (
   })
   const open = async (): Promise<void> => {
     await waitForBrokers(config, logger, closing.signal)
-    const specs = TOPIC_SPECS.filter(({ role }) => role === 'received')
+    await ensureSettingsTopic(config, logger, config.profile)
+    const specs = TOPIC_SPECS.filter(({ role }) => role === 'received' || role === 'settings')
     const { signal } = closing
     const faults = await checkTopics({ settings: config, logger, signal, profile: config.profile, specs })
     if (faults.length > 0) throw new ConfigError(faults.join('\n'))
+    const differences = await compareSettings(config, { logger, signal }, 'ingress', {
+      ...sharedSecret('BODY_HASH_KEY', config.bodyHashKey),
+      ...sharedSources(loaded.accesses.map(({ source }) => source)),
+    })
+    if (differences.length > 0) throw new ConfigError(differences.join('\n'))
+    silence = await announce(config, logger)
     lanes = await openLanes({
       settings: config,
       logger,
@@ -96,7 +106,10 @@ export const start = async (
     })
   }
   await app.listen({ host: config.host, port: config.port })
-  closers.add(() => Promise.resolve(lanes?.close()))
+  closers.add(async () => {
+    await lanes?.close()
+    await silence?.()
+  })
   const failure = Promise.withResolvers<never>()
   failure.promise.catch(() => undefined)
   const opened = open().catch((error: unknown) => {

@@ -1,5 +1,11 @@
 import { parseDeadLetterKeys, STAGE_TOPICS, topicNames } from '@weir/contracts'
-import { massFailureAlarm, MassFailureGuard, stageObserver, startConsumer } from '@weir/consumer'
+import {
+  massFailureAlarm,
+  MassFailureGuard,
+  sharedLetterKeys,
+  stageObserver,
+  startConsumer,
+} from '@weir/consumer'
 import { openEventWriter, RegistryError, type EventWriter } from '@weir/event-codec'
 import { RetriableError, startStage } from '@weir/kafka'
 import { Closers, ConfigError, type Service, type ServiceDeps } from '@weir/service-kit'
@@ -37,6 +43,7 @@ export const start = async (config: NormalizerConfig, deps: ServiceDeps): Promis
         config,
         settings: SETTINGS,
         ...STAGE_TOPICS.normalizer,
+        shared: sharedLetterKeys(config.deadLetterKeys),
         open: () => {
           const metrics = normalizerMetrics(deps.metrics)
           const alarm = massFailureAlarm('normalizer', deps)

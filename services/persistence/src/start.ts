@@ -1,10 +1,11 @@
-import { massFailureAlarm, MassFailureGuard, startConsumer } from '@weir/consumer'
+import { massFailureAlarm, MassFailureGuard, sharedLetterKeys, startConsumer } from '@weir/consumer'
 import { parseDeadLetterKeys, STAGE_TOPICS } from '@weir/contracts'
 import { EventReader } from '@weir/event-codec'
 import type { Service, ServiceDeps } from '@weir/service-kit'
 import { SETTINGS, type PersistenceConfig } from './config.ts'
 import { KnownFields } from './known-fields.ts'
 import { PersistenceOwner, retrying } from './persistence-owner.ts'
+import { requireDurability } from './postgres/durability.ts'
 import { migrate } from './postgres/migrate.ts'
 import { PostgresSink } from './postgres/postgres-sink.ts'
 
@@ -17,6 +18,7 @@ export const start = (config: PersistenceConfig, deps: ServiceDeps): Promise<Ser
       inputs: STAGE_TOPICS.persistence.inputs,
       outputs: STAGE_TOPICS.persistence.outputs,
       reads: config.nullFill ? STAGE_TOPICS.persistence.reads : [],
+      shared: sharedLetterKeys(config.deadLetterKeys),
       open: (topics) => {
         const reader = new EventReader(config)
         const sink = new PostgresSink(config)
@@ -28,7 +30,10 @@ export const start = (config: PersistenceConfig, deps: ServiceDeps): Promise<Ser
         const knownFields = config.nullFill
           ? new KnownFields(config, topics.schemasObserved, deps.logger)
           : undefined
-        const migrateOnce = once(() => migrate(config.databaseUrl))
+        const migrateOnce = once(async () => {
+          await requireDurability(config.databaseUrl, config.profile, deps.logger)
+          return migrate(config.databaseUrl)
+        })
         return {
           parked: alarm.parked,
           close: async () => {

@@ -1,7 +1,16 @@
 import { parseDeadLetterKeys, TOPIC_SPECS, topicNames, type TopicRole } from '@weir/contracts'
-import { failpointsOf, PartitionList, stageObserver } from '@weir/consumer'
+import {
+  compareSettings,
+  ensureSettingsTopic,
+  failpointsOf,
+  PartitionList,
+  sharedLetterKeys,
+  sharedSecret,
+  sharedSources,
+  stageObserver,
+} from '@weir/consumer'
 import { EventReader } from '@weir/event-codec'
-import { checkTopics, openLanes, startStage, waitForBrokers } from '@weir/kafka'
+import { checkInternalTopics, checkTopics, openLanes, startStage, waitForBrokers } from '@weir/kafka'
 import { Closers, ConfigError, describeSettings, type Service, type ServiceDeps } from '@weir/service-kit'
 import { readSourcesFile } from '@weir/sources'
 import { buildApi } from './api.ts'
@@ -22,6 +31,7 @@ const ROLES: readonly TopicRole[] = [
   ...OUTPUTS,
   'replayState',
   'starts',
+  'settings',
   ...Object.values(STAGES).map(({ letters }) => letters),
 ]
 
@@ -33,9 +43,20 @@ export const start = async (config: ReplayConfig, { logger, metrics }: ServiceDe
     const { sources, problems } = readSourcesFile(config.sourcesFile)
     if (problems.length > 0) throw new ConfigError(problems.join('\n'))
     await waitForBrokers(config, logger)
+    await ensureSettingsTopic(config, logger, config.profile)
     const specs = TOPIC_SPECS.filter(({ role }) => ROLES.includes(role))
     const faults = await checkTopics({ settings: config, logger, profile: config.profile, specs })
     if (faults.length > 0) throw new ConfigError(faults.join('\n'))
+    const shared = {
+      ...sharedSecret('BODY_HASH_KEY', config.bodyHashKey),
+      ...sharedSources(sources),
+      ...sharedLetterKeys(config.deadLetterKeys),
+    }
+    const unsafe = [
+      ...(await checkInternalTopics({ settings: config, logger, profile: config.profile })),
+      ...(await compareSettings(config, { logger }, 'replay', shared)),
+    ]
+    if (unsafe.length > 0) throw new ConfigError(unsafe.join('\n'))
     const topics = topicNames(config.topicPrefix)
     const keys = parseDeadLetterKeys(config.deadLetterKeys)
     const jobLetters = LetterReader.of(config, topics)

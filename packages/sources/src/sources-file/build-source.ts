@@ -53,6 +53,7 @@ export const buildSource = (
         ...(entry.requestBudgetMs !== undefined && { requestBudgetMs: entry.requestBudgetMs }),
         ...(rate && { rate: { perSec: rate.perSec, burst: rate.burst ?? 2 * rate.perSec } }),
       },
+      keyTexts: keysOf(entry),
       identify: overrideKeys(preset.identify, keysOf(entry)),
     },
   }

@@ -2,7 +2,8 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { openMaintenance } from '@weir/kafka'
+import { encodeJsonRecord, INGRESS_PREFIX, TOPIC_SPECS } from '@weir/contracts'
+import { openCompactedMap, openMaintenance } from '@weir/kafka'
 import { isolatedKafka } from '@weir/testkit'
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import { Deployment, parkedWith, webhook } from '../testing/deployment.ts'
@@ -74,7 +75,7 @@ it('refuses partitions that were added by hand, and then gives them their keys',
     ...{ settings: before.settings, service: 'dedup', stateTopic: before.topics.seen, outputs: [] },
   })
   await maintenance.addPartitions(
-    Object.values(before.topics).filter((name) => !/shapes|schemas|commands|state\.v/.test(name)),
+    TOPIC_SPECS.filter(({ coPartitioned }) => coPartitioned).map(({ role }) => before.topics[role]),
     NEW,
   )
   await maintenance.close()
@@ -156,6 +157,27 @@ it('goes on after kill -9', async () => {
     expect(await command(killAt)).toBe(null)
   }
   expect(await command()).toBe(0)
+  await expectExact()
+}, 180_000)
+
+// It looked for events that come in, and an ingress that had none at the time went on with the old count.
+it('changes nothing while an ingress runs that gets no events, and goes on after one that was killed', async () => {
+  await fillBefore()
+  const map = await openCompactedMap(before.settings, before.topics.settings)
+  const alive = () =>
+    map.write(`${INGRESS_PREFIX}1`, encodeJsonRecord({ host: 'edge-1', pid: 7, partitions: OLD }))
+  const timer = setInterval(() => void alive(), 1_000)
+  try {
+    await alive()
+    await expect(run()).rejects.toThrow('an ingress runs: process 7 on edge-1 with TOPIC_PARTITIONS=2')
+    clearInterval(timer)
+    // Leaders of the new partitions may not be known at once: the command is then made again.
+    await vi.waitFor(() => run(), WAIT)
+    expect([...(await map.read()).keys()]).toEqual([])
+  } finally {
+    clearInterval(timer)
+    await map.close()
+  }
   await expectExact()
 }, 180_000)
 

@@ -3,6 +3,7 @@ import { TOPIC_SPECS, topicNames, type TopicNames } from '@weir/contracts'
 import { StateError, type Claim, type KafkaSettings, type Maintenance } from '@weir/kafka'
 import { encodeIdentity, encodePosition, type Position } from '@weir/seen-keys'
 import { randomUUID } from 'node:crypto'
+import { requireNoIngress } from './running-ingress.ts'
 import { copyChunks } from './copy-chunks.ts'
 import { moveBacklog } from './move-backlog.ts'
 import { isSound, readTruths } from './repair-plan.ts'
@@ -54,6 +55,7 @@ export const repartition = async (options: RepartitionOptions): Promise<void> =>
     await reportBacklog(maintenance, plan, progress)
     if (dryRun) return
     await requireStopped(maintenance)
+    await requireNoIngress(settings)
     await requireQuiet(maintenance, topics.received, from)
     for (const survey of plan.surveys) await mark(maintenance, plan, survey)
     await addPartitions(maintenance, settings.topicPrefix, to)

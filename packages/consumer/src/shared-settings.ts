@@ -1,0 +1,135 @@
+import {
+  decodeSharedSetting,
+  encodeJsonRecord,
+  fingerprintOf,
+  SETTING_PREFIX,
+  TOPIC_SPECS,
+  topicNames,
+  type SharedSetting,
+} from '@weir/contracts'
+import {
+  ensureTopics,
+  openCompactedMap,
+  untilAnswered,
+  type CompactedMap,
+  type KafkaLogger,
+  type KafkaSettings,
+  type Waiting,
+} from '@weir/kafka'
+import { identityText, type SourceDefinition } from '@weir/sources'
+
+/** By name, what a service shares with the others of its deployment. */
+export type SharedValues = Readonly<Record<string, string>>
+
+/** `BODY_HASH_KEY`, by its fingerprint. */
+export const sharedSecret = (name: string, secret: string): SharedValues => ({
+  [name]: fingerprintOf(name, secret),
+})
+
+/** Each key of `DLQ_KEYS` by its id: a service may have some that another has not, but none with another key. */
+export const sharedLetterKeys = (entries: readonly string[]): SharedValues =>
+  Object.fromEntries(
+    entries.map((entry) => {
+      const [id = '', key = ''] = entry.split(':')
+      return [`DLQ_KEYS ${id}`, fingerprintOf(id, key.toLowerCase())]
+    }),
+  )
+
+/** How each source identifies an event: a service may have sources that another has not. */
+export const sharedSources = (sources: readonly SourceDefinition[]): SharedValues =>
+  Object.fromEntries(sources.map((source) => [`source ${source.name}`, identityText(source)]))
+
+const SETTINGS_SPECS = TOPIC_SPECS.filter(({ role }) => role === 'settings')
+
+/**
+ * Creates the topic where an upgrade finds a deployment of a version that had none, so that services can be restarted
+ * in any order. Where Weir's user may not, the check of the topics says what is missing.
+ */
+export const ensureSettingsTopic = async (
+  settings: KafkaSettings,
+  logger: KafkaLogger,
+  profile: 'production' | 'dev',
+): Promise<void> => {
+  const replicas =
+    profile === 'dev'
+      ? { replicationFactor: 1, minInsyncReplicas: 1 }
+      : { replicationFactor: 3, minInsyncReplicas: 2 }
+  try {
+    await ensureTopics({ settings, logger, specs: SETTINGS_SPECS, ...replicas })
+  } catch (error) {
+    logger.warn({ error: String(error) }, `the topic ${SETTINGS_SPECS[0]!.name} could not be created`)
+  }
+}
+
+/**
+ * Compares what this service has with what the deployment has published, and publishes what is not there yet. Returns a
+ * message for each difference: the setting, both values, whose the other is, and how to change it deliberately.
+ */
+export const compareSettings = async (
+  settings: KafkaSettings,
+  waiting: Waiting,
+  service: string,
+  values: SharedValues,
+): Promise<readonly string[]> => {
+  const map = await openCompactedMap(settings, topicNames(settings.topicPrefix).settings, waiting)
+  try {
+    const before = await differences(map, values)
+    if (before.messages.length > 0 || before.missing.length === 0) return before.messages
+    for (const name of before.missing) {
+      const record = { value: values[name]!, service, since: Date.now() }
+      const publish = () => map.write(SETTING_PREFIX + name, encodeJsonRecord(record))
+      await untilAnswered('publishing settings', publish, waiting)
+    }
+    // Another service may have published others at the same time.
+    return (await differences(map, values)).messages
+  } finally {
+    await map.close()
+  }
+}
+
+/** What the services have published, by name. */
+export const publishedSettings = async (
+  settings: KafkaSettings,
+): Promise<readonly (SharedSetting & { readonly name: string })[]> => {
+  const map = await openCompactedMap(settings, topicNames(settings.topicPrefix).settings)
+  try {
+    return [...(await map.read())].flatMap(([key, values]) => {
+      const setting = key.startsWith(SETTING_PREFIX) ? decodeSharedSetting(values.at(-1)!) : undefined
+      return setting === undefined ? [] : [{ name: key.slice(SETTING_PREFIX.length), ...setting }]
+    })
+  } finally {
+    await map.close()
+  }
+}
+
+/** False: it was not published. */
+export const forgetSetting = async (settings: KafkaSettings, name: string): Promise<boolean> => {
+  const map = await openCompactedMap(settings, topicNames(settings.topicPrefix).settings)
+  try {
+    const isKnown = (await map.read()).has(SETTING_PREFIX + name)
+    if (isKnown) await map.write(SETTING_PREFIX + name, null)
+    return isKnown
+  } finally {
+    await map.close()
+  }
+}
+
+const differences = async (map: CompactedMap, values: SharedValues) => {
+  const published = await map.read()
+  const messages: string[] = []
+  const missing: string[] = []
+  for (const [name, value] of Object.entries(values)) {
+    const others = (published.get(SETTING_PREFIX + name) ?? []).flatMap(
+      (bytes) => decodeSharedSetting(bytes) ?? [],
+    )
+    const other = others.find((one) => one.value !== value)
+    if (others.length === 0) missing.push(name)
+    else if (other !== undefined) messages.push(messageOf(name, value, other))
+  }
+  return { messages, missing }
+}
+
+const messageOf = (name: string, value: string, { value: other, service, since }: SharedSetting): string =>
+  `${name} is ${value} here and ${other} for ${service}, published ${new Date(since).toISOString()}: all services of a ` +
+  `deployment must have the same. To change it on purpose, stop every service and run ` +
+  `\`weir shared-settings --forget '${name}'\`.`

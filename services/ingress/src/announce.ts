@@ -1,0 +1,29 @@
+import { randomUUID } from 'node:crypto'
+import { hostname } from 'node:os'
+import { encodeJsonRecord, INGRESS_ALIVE_MS, INGRESS_PREFIX, topicNames } from '@weir/contracts'
+import { openCompactedMap, type KafkaLogger, type KafkaSettings } from '@weir/kafka'
+
+/**
+ * Says again and again that this ingress runs, and with which partition count: `weir dedup repartition` refuses while
+ * one does. Resolves to what ends it.
+ */
+export const announce = async (
+  settings: KafkaSettings,
+  logger: KafkaLogger,
+): Promise<() => Promise<void>> => {
+  const map = await openCompactedMap(settings, topicNames(settings.topicPrefix).settings, { logger })
+  const key = INGRESS_PREFIX + randomUUID()
+  const record = { host: hostname(), pid: process.pid, partitions: settings.topicPartitions }
+  // Without it webhooks are taken all the same: a repartition looks for events that come in, too.
+  const write = (value: Buffer | null) =>
+    map.write(key, value).catch((error: unknown) => {
+      logger.debug({ error: String(error) }, 'this ingress could not be announced')
+    })
+  void write(encodeJsonRecord(record))
+  const timer = setInterval(() => void write(encodeJsonRecord(record)), INGRESS_ALIVE_MS)
+  return async () => {
+    clearInterval(timer)
+    await write(null)
+    await map.close()
+  }
+}
