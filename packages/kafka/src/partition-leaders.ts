@@ -43,7 +43,11 @@ export class PartitionLeaders {
       if (partitions.length > 0) this.#onPartitions(partitions.length)
       // Not what was true before something failed.
       if (this.#lookAt <= askedAt) {
-        this.#leaders = new Map(partitions.map(({ partitionId, leader }) => [partitionId, leader]))
+        this.#leaders = new Map(
+          partitions.flatMap(({ partitionId, leader }) =>
+            leader < 0 ? [] : [[partitionId, leader] as const],
+          ),
+        )
         this.#lookAt = askedAt + OLD_MS
       }
     } catch {

@@ -37,6 +37,7 @@ interface Node extends Address {
 }
 
 const NODE_ID_FIRST = 101
+const NO_LEADER = -1
 
 /**
  * Stands in front of one real broker as one or more brokers: the data and the coordinators are real, who leads what
@@ -45,7 +46,7 @@ const NODE_ID_FIRST = 101
 export class KafkaProxy {
   /** Asked for each request, in order of arrival; while it waits, so does the request. */
   decide: (request: SeenRequest) => Verdict | Promise<Verdict> = () => 'pass'
-  /** Index of the node that leads a partition. */
+  /** Index of the node that leads a partition; -1: none does. */
   leader: (target: Target) => number = () => 0
   /** Index of the node that is said to be every coordinator. */
   coordinator = 0
@@ -173,7 +174,10 @@ export class KafkaProxy {
   #rewrite({ api }: SeenRequest, frame: Buffer): Buffer {
     const nodeAt = (index: number) => this.#nodes[index]!
     if (api === 'metadata') {
-      return rewriteMetadata(frame, this.#nodes, (target) => nodeAt(this.leader(target)).nodeId)
+      return rewriteMetadata(frame, this.#nodes, (target) => {
+        const index = this.leader(target)
+        return index < 0 ? NO_LEADER : nodeAt(index).nodeId
+      })
     }
     if (api === 'findCoordinator') return rewriteCoordinator(frame, nodeAt(this.coordinator))
     return frame

@@ -50,6 +50,7 @@ export type Api = keyof typeof API
 
 export const ERROR = {
   offsetOutOfRange: 1,
+  leaderAway: 5,
   notLeader: 6,
   messageTooLarge: 10,
   coordinatorLoading: 14,
@@ -247,7 +248,7 @@ export const rewriteMetadata = (
       const leaderId = leader({ topic, partition })
       const ids = [leaderId]
       return new WriterClass()
-        .writeInt16(partitionError)
+        .writeInt16(leaderId < 0 ? ERROR.leaderAway : partitionError)
         .writeInt32(partition)
         .writeInt32(leaderId)
         .writeArray(ids)
