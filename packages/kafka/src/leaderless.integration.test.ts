@@ -6,18 +6,21 @@ import type { Cluster } from './internals.ts'
 import { openLanes } from './lanes.ts'
 import { logRange } from './offsets.ts'
 import { silentLogger } from './silent-logger.ts'
+import { NumberWriter, startCopyStage } from './testing/copy-stage.ts'
 import { KafkaProxy } from './testing/kafka-proxy.ts'
 import { createTopics, readAll } from './testing/topics.ts'
 
 /** A partition whose replicas are all away: kafkajs as it is published then knows nothing of any topic. */
 const settings = isolatedKafka('leaderless')
 const PATIENCE = { timeout: 20_000, interval: 50 }
+let tests = 0
 let topic = ''
 let proxy: KafkaProxy
 let cluster: Cluster
 
 beforeEach(async () => {
-  topic = (await createTopics(settings, ['some']))[0]!
+  tests += 1
+  topic = (await createTopics(settings, [`some-${tests}`]))[0]!
   proxy = await KafkaProxy.start(settings.kafkaBrokers[0]!)
   proxy.leader = ({ partition }) => (partition === 1 ? -1 : 0)
   const through = { ...settings, kafkaBrokers: proxy.brokers }
@@ -51,4 +54,23 @@ it('keeps only those waiting that need it', async () => {
     PATIENCE,
   )
   await lanes.close()
+}, 60_000)
+
+it('stops only the partition of a stage that writes there', async () => {
+  const [input] = await createTopics(settings, ['input'])
+  const writer = new NumberWriter(settings, input!)
+  await writer.write(20)
+  proxy.leader = (target) => (target.topic === topic && target.partition === 1 ? -1 : 0)
+  const stage = await startCopyStage({
+    ...{ settings: { ...settings, kafkaBrokers: proxy.brokers }, inputs: [input!], output: topic },
+  })
+  const numbers = async () => (await readAll(settings, topic)).map(({ value }) => Number(value!.toString()))
+  const even = Array.from({ length: 10 }, (_, i) => 2 * i)
+  await vi.waitFor(async () => expect(await numbers()).toEqual(even), PATIENCE)
+  expect(stage.parked.size).toBe(0)
+  expect(stage.partitions.get(0)).toBe('running')
+  proxy.leader = () => 0
+  await vi.waitFor(async () => expect(await numbers()).toHaveLength(20), PATIENCE)
+  await stage.stop()
+  await writer.close()
 }, 60_000)
