@@ -6,8 +6,8 @@ import {
   stageObserver,
   startConsumer,
 } from '@weir/consumer'
-import { openEventWriter, RegistryError, type EventWriter } from '@weir/event-codec'
-import { RetriableError, startStage } from '@weir/kafka'
+import { openEventWriter, RegistryError, SchemaRefusedError, type EventWriter } from '@weir/event-codec'
+import { RetriableError, startStage, StateError } from '@weir/kafka'
 import { Closers, ConfigError, type Service, type ServiceDeps } from '@weir/service-kit'
 import { Approvals } from './approvals.ts'
 import { SETTINGS, type NormalizerConfig } from './config.ts'
@@ -97,6 +97,7 @@ const sharedWriter = (config: NormalizerConfig, topic: string): (() => Promise<E
     writer ??= openEventWriter(config, topic).catch((error: unknown) => {
       writer = undefined
       if (error instanceof RegistryError) throw new RetriableError(error.message, { cause: error })
+      if (error instanceof SchemaRefusedError) throw new StateError(error.message)
       throw error
     })
     return writer

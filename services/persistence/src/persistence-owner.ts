@@ -18,6 +18,7 @@ import {
 import { InvalidEventError, RegistryError, UnknownSchemaError, type EventReader } from '@weir/event-codec'
 import {
   RetriableError,
+  StateError,
   type InputBatch,
   type InputRecord,
   type OutputRecord,
@@ -27,7 +28,7 @@ import {
 import { assertNever } from '@weir/pipeline'
 import { failpoint, type Counter } from '@weir/service-kit'
 import type { KnownFields } from './known-fields.ts'
-import { SinkUnavailableError, type RowSink } from './row-sink.ts'
+import { SinkFaultError, SinkUnavailableError, type RowSink } from './row-sink.ts'
 
 export interface PersistenceOwnerOptions {
   readonly topics: TopicNames
@@ -151,6 +152,7 @@ export const retrying = async <T>(call: () => Promise<T>): Promise<T> => {
     return await call()
   } catch (error) {
     if (error instanceof SinkUnavailableError) throw new RetriableError(error.message, { cause: error })
+    if (error instanceof SinkFaultError) throw new StateError(error.message)
     throw error
   }
 }
