@@ -1,0 +1,199 @@
+/** Error names as kafkajs has them: what a broker answers. */
+export type ErrorName =
+  | 'NOT_ENOUGH_REPLICAS'
+  | 'NOT_LEADER_FOR_PARTITION'
+  | 'INVALID_PRODUCER_EPOCH'
+  | 'INVALID_PRODUCER_ID_MAPPING'
+  | 'PRODUCER_FENCED'
+  | 'INVALID_REQUEST'
+  | 'INVALID_TXN_STATE'
+  | 'CONCURRENT_TRANSACTIONS'
+  | 'TRANSACTION_COORDINATOR_FENCED'
+  | 'TRANSACTIONAL_ID_NOT_FOUND'
+
+/** An answer with an error code. */
+export class AnsweredError extends Error {
+  override readonly name = 'AnsweredError'
+  readonly type: ErrorName
+
+  constructor(type: ErrorName) {
+    super(type)
+    this.type = type
+  }
+}
+
+export type Outcome = 'commit' | 'abort'
+
+export interface Marker {
+  readonly producerId: number
+  readonly epoch: number
+  readonly coordinatorEpoch: number
+  readonly outcome: Outcome
+}
+
+interface DataEntry {
+  readonly kind: 'data'
+  readonly producerId: number
+  readonly epoch: number
+  readonly value: string
+}
+
+interface MarkerEntry {
+  readonly kind: 'marker'
+  readonly producerId: number
+  readonly epoch: number
+  readonly outcome: Outcome
+}
+
+/** What a leader remembers of one producer. */
+export interface ProducerEntry {
+  readonly producerId: number
+  epoch: number
+  coordinatorEpoch: number
+  /** First offset of its open transaction. */
+  openFrom: number | undefined
+}
+
+export interface VisibleRecord {
+  readonly offset: number
+  readonly value: string
+}
+
+/** One partition of transactional data: rules of `ProducerAppendInfo` and of read_committed. */
+export class ModelLog {
+  readonly topic: string
+  readonly partition: number
+  readonly #entries: (DataEntry | MarkerEntry)[] = []
+  readonly #producers = new Map<number, ProducerEntry>()
+  /** All replicas are away: nothing is answered, and a coordinator leaves the marker out. What was written stays. */
+  isLeaderless = false
+
+  constructor(topic: string, partition: number) {
+    this.topic = topic
+    this.partition = partition
+  }
+
+  get name(): string {
+    return `${this.topic}/${this.partition}`
+  }
+
+  get end(): number {
+    return this.#entries.length
+  }
+
+  /** By producer id. */
+  get producers(): readonly ProducerEntry[] {
+    return [...this.#producers.values()].sort((a, b) => a.producerId - b.producerId)
+  }
+
+  get openOnes(): readonly ProducerEntry[] {
+    return this.producers.filter(({ openFrom }) => openFrom !== undefined)
+  }
+
+  isOpen(producerId: number): boolean {
+    return this.#producers.get(producerId)?.openFrom !== undefined
+  }
+
+  /** What the open transaction of a producer has written. */
+  openValues(producerId: number): readonly string[] {
+    const openFrom = this.#producers.get(producerId)?.openFrom
+    return openFrom === undefined ? [] : this.#dataOf(producerId, openFrom).map(({ value }) => value)
+  }
+
+  requireEpoch(producerId: number, epoch: number): void {
+    if (epoch < (this.#producers.get(producerId)?.epoch ?? -1)) {
+      throw new AnsweredError('INVALID_PRODUCER_EPOCH')
+    }
+  }
+
+  requireLeader(): void {
+    if (this.isLeaderless) throw new AnsweredError('NOT_LEADER_FOR_PARTITION')
+  }
+
+  /** Returns the first offset. Whether the coordinator knows of it is asked by the caller, before. */
+  append(producerId: number, epoch: number, values: readonly string[]): number {
+    this.requireLeader()
+    const entry = this.#entryOf(producerId, epoch)
+    const first = this.#entries.length
+    entry.epoch = epoch
+    entry.openFrom ??= first
+    for (const value of values) this.#entries.push({ kind: 'data', producerId, epoch, value })
+    return first
+  }
+
+  /**
+   * Returns what the transaction had written here. `isStrict`: a marker of transaction version 2, whose epoch must be
+   * larger than that of the data.
+   */
+  writeMarker(
+    { producerId, epoch, coordinatorEpoch, outcome }: Marker,
+    isStrict = false,
+  ): readonly VisibleRecord[] {
+    this.requireLeader()
+    const entry = this.#entryOf(producerId, epoch)
+    if (isStrict && epoch === entry.epoch && entry.openFrom !== undefined) {
+      throw new AnsweredError('INVALID_PRODUCER_EPOCH')
+    }
+    if (entry.coordinatorEpoch > coordinatorEpoch) throw new AnsweredError('TRANSACTION_COORDINATOR_FENCED')
+    const ended = entry.openFrom === undefined ? [] : this.#dataOf(producerId, entry.openFrom)
+    this.#entries.push({ kind: 'marker', producerId, epoch, outcome })
+    entry.epoch = epoch
+    entry.coordinatorEpoch = coordinatorEpoch
+    entry.openFrom = undefined
+    return ended
+  }
+
+  #entryOf(producerId: number, epoch: number): ProducerEntry {
+    this.requireEpoch(producerId, epoch)
+    const known = this.#producers.get(producerId)
+    if (known !== undefined) return known
+    const entry = { producerId, epoch, coordinatorEpoch: -1, openFrom: undefined }
+    this.#producers.set(producerId, entry)
+    return entry
+  }
+
+  #dataOf(producerId: number, from: number): VisibleRecord[] {
+    const found: VisibleRecord[] = []
+    this.#entries.forEach((entry, offset) => {
+      if (offset >= from && entry.kind === 'data' && entry.producerId === producerId) {
+        found.push({ offset, value: entry.value })
+      }
+    })
+    return found
+  }
+
+  /** Everything below it is decided. */
+  get lastStableOffset(): number {
+    return Math.min(this.end, ...this.openOnes.map(({ openFrom }) => openFrom!))
+  }
+
+  /** What read_committed sees at offset `from` and after it. */
+  visible(from = 0): VisibleRecord[] {
+    const found: VisibleRecord[] = []
+    const open = new Map<number, VisibleRecord[]>()
+    this.#entries.forEach((entry, offset) => {
+      const { producerId } = entry
+      if (entry.kind === 'data') {
+        const list = open.get(producerId) ?? []
+        list.push({ offset, value: entry.value })
+        open.set(producerId, list)
+        return
+      }
+      if (entry.outcome === 'commit') found.push(...(open.get(producerId) ?? []))
+      open.delete(producerId)
+    })
+    const stable = this.lastStableOffset
+    return found.filter(({ offset }) => offset >= from && offset < stable).sort((a, b) => a.offset - b.offset)
+  }
+
+  /** For a report of what went wrong. */
+  describe(): string {
+    const entries = this.#entries.map((entry, offset) =>
+      entry.kind === 'data'
+        ? `${offset}:${entry.value}@${entry.epoch}`
+        : `${offset}:${entry.outcome.toUpperCase()}@${entry.epoch}`,
+    )
+    const open = this.openOnes.map(({ openFrom, epoch }) => `open from ${openFrom!} at epoch ${epoch}`)
+    return `${this.name}: ${[...entries, ...open].join(' ')}`
+  }
+}
