@@ -18,6 +18,7 @@ const BUSY = new Set([
   'NOT_COORDINATOR_FOR_GROUP',
   'GROUP_LOAD_IN_PROGRESS',
   'GROUP_COORDINATOR_NOT_AVAILABLE',
+  'NOT_LEADER_FOR_PARTITION',
 ])
 const REST_MS = 10
 const STUCK_MS = 3_000
@@ -79,8 +80,11 @@ export const realBroker = (options: RealBrokerOptions): BrokerUnderTest => {
       const firstSequence = sequences.get(key) ?? 0
       const messages = [{ key: null, value: Buffer.from(value), headers: {} }]
       const topicData = [{ topic, partitions: [{ partition, firstSequence, messages }] }]
-      const answer = await answerOf(requests.produce({ ...idOf(own), acks: -1, topicData }), ({ topics }) =>
-        Number(topics[0]!.partitions[0]!.baseOffset),
+      // A leader may not know yet that it is one.
+      const answer = await whenAvailable(() =>
+        answerOf(requests.produce({ ...idOf(own), acks: -1, topicData }), ({ topics }) =>
+          Number(topics[0]!.partitions[0]!.baseOffset),
+        ),
       )
       if ('value' in answer) sequences.set(key, firstSequence + 1)
       return answer
