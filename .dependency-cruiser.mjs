@@ -26,7 +26,14 @@ export default {
       name: 'no-deep-imports',
       severity: 'error',
       from: { path: '^(packages|services)/([^/]+)/' },
-      to: { path: '^packages/[^/]+/src/(?!index\\.ts$)', pathNot: '^$1/$2/' },
+      // What `@weir/kafka/testing` exports is for tests, see below.
+      to: { path: '^packages/[^/]+/src/(?!index\\.ts$|testing/topics\\.ts$)', pathNot: '^$1/$2/' },
+    },
+    {
+      name: 'kafka-testing-is-for-tests',
+      severity: 'error',
+      from: { path: '^(packages|services)/([^/]+)/', pathNot: '\\.test\\.ts$|/testing/' },
+      to: { path: '^packages/kafka/src/testing/' },
     },
     {
       name: 'bench-imports-no-insides',
