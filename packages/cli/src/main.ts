@@ -12,6 +12,7 @@ import { sharedSettingsCommand } from './shared-settings-command.ts'
 import { sourcesCommand } from './sources-command.ts'
 import { runStart, type StartOptions } from './start.ts'
 import { runTopics } from './topics.ts'
+import { addTransactionCommands } from './transaction-commands.ts'
 
 const number =
   (min: number, max: number) =>
@@ -97,6 +98,7 @@ addDedupCommands(program)
 addDlqCommands(program)
 addMappingCommands(program)
 addOffsetCommands(program)
+addTransactionCommands(program)
 addPartitionCommands(program)
 addSchemaCommands(program)
 program.addCommand(sharedSettingsCommand())

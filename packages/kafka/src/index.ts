@@ -1,4 +1,5 @@
 export * from './compacted-map.ts'
+export * from './end-transactions.ts'
 export * from './errors.ts'
 export { passOn } from './fetched-record.ts'
 export { checkInternalTopics } from './internal-topics.ts'

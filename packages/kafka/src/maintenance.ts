@@ -160,7 +160,8 @@ export const openMaintenance = async (options: {
             records,
             Object.entries(next).map(([topic, offset]) => ({ topic, partition, offset, metadata: '' })),
           ),
-        close: () => producer.close(),
+        // A stage looks for transactions in fewer places than a claim may write to.
+        close: () => producer.ended().finally(() => producer.close()),
       }
     },
     close: () => cluster.disconnect(),

@@ -26,7 +26,7 @@ import type {
  * - Shut out from n-1 (`CompleteCommit` or `Empty`) to n: what is open of n-1 was committed, since an abort would have
  *   raised the epoch. What is open of n-2 was committed as well if n-1 was seen `Empty`; if it was `Ongoing`, it may have
  *   been an abort of n-2 that was being noted (with `transaction.version` 0 or 1 the new epoch shows first).
- * Anything else is unknown, and an operator decides. It needs two sleepers at once: see decision 24.
+ * Anything else is unknown, and an operator decides. It needs two sleepers at once: see decision 30.
  *
  * Whoever shuts out notes with the new epoch, as the time-out of a transaction, which epoch it came from. So the next one
  * that finds the epoch knows what it means, however many die before all is ended, and need not raise it again.

@@ -158,6 +158,11 @@ export class TransactionalProducer {
     })
   }
 
+  /** Resolves once the last transaction is ended on every partition that it wrote to; rejects with a `TransactionError`. */
+  ended(): Promise<void> {
+    return this.#ended
+  }
+
   /** Does not wait long for answers that may never come: whoever fences this id shuts out what is still under way. */
   async close(): Promise<void> {
     // While a step runs it would connect again.
