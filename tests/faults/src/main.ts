@@ -118,10 +118,10 @@ const runAll = async (options: Options): Promise<number> => {
   if (options.report !== undefined)
     writeFileSync(options.report, results.map(({ report }) => report).join('\n'))
   if (defect !== undefined) {
-    const by = last.invariants.filter(({ holds }) => !holds).map(({ id }) => id)
-    progress(
-      right ? `${defect.name} was NOT caught` : `${defect.name} was caught by invariant ${by.join(', ')}`,
-    )
+    const invariants = last.invariants.filter(({ holds }) => !holds).map(({ id }) => `invariant ${id}`)
+    const phases = last.phases.filter(({ ok }) => !ok).map(({ phase }) => `phase ${phase}`)
+    const by = [...invariants, ...phases].join(', ')
+    progress(right ? `${defect.name} was NOT caught` : `${defect.name} was caught by ${by}`)
   }
   if (right && !options.keep) rmSync(folders.state, { recursive: true, force: true })
   else progress(`data and logs are in ${folders.state} and ${folders.logs}`)
@@ -141,8 +141,8 @@ const runsFor = ({
   readonly defect: Defect | undefined
 }): readonly RunSpec[] => {
   const first = Math.min(tier.segmentEvents, total)
-  const runs = runsOf(tier, only, first)
-  if (defect !== undefined) return [{ ...runs[0]!, phases: [] }]
+  const runs = runsOf(tier, defect?.aftermath ?? only, first)
+  if (defect !== undefined) return [{ ...runs[0]!, phases: defect.aftermath ? [defect.aftermath] : [] }]
   const segments = [...runs]
   for (let done = first; done < total; done += tier.segmentEvents) {
     segments.push({ ...runs[0]!, events: Math.min(tier.segmentEvents, total - done) })

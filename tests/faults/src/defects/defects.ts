@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url'
 import { Random } from '@weir/truth'
 import { CRASH_POINTS } from '../plan/crash-points.ts'
+import type { Aftermath } from '../plan/phases.ts'
 import { SHORT_PAUSE_MS, visitOf } from '../plan/plan.ts'
 import type { Fault, Lane, Step } from '../plan/step.ts'
 import { SESSION_MS } from '../rig/layout.ts'
@@ -14,6 +15,8 @@ export interface Defect {
   readonly mutation?: MutationName
   readonly env: Readonly<Record<string, string>>
   readonly lanes: readonly Lane[]
+  /** What is done once all is quiet, instead of faults under load. */
+  readonly aftermath?: Aftermath
   /** The rig's own list and readers have it as well, so that nothing of the product can see it. */
   readonly isInRig?: boolean
 }
@@ -146,6 +149,14 @@ export const DEFECTS: readonly Defect[] = [
   planted('no_partition_check', 'dedup takes events from partitions that are not their keys’', [
     lane('dedup-1', []),
   ]),
+  {
+    ...planted('absence_is_beginning', 'a stage whose group has no offset any more begins again', []),
+    aftermath: 'deleted-group',
+  },
+  {
+    ...planted('position_alone', 'dedup goes on from its state, whatever the group’s offset is', []),
+    aftermath: 'older-state',
+  },
   planted('second_key', 'a second row of one body is stored under another key', [lane('dedup-1', [])]),
   {
     name: 'replay_into_raw',

@@ -172,6 +172,22 @@ export const MUTATIONS = {
       replace: '',
     },
   ],
+  /** A group that has lost its offset begins at the first record again. */
+  absence_is_beginning: [
+    {
+      file: 'packages/kafka/src/where-to-begin.ts',
+      find: "case 'lost':\n",
+      replace: "case 'lost':\n      return { offset: range.start, isNew: true }\n",
+    },
+  ],
+  /** The state's position decides, and nobody asks what was committed with it. */
+  position_alone: [
+    {
+      file: 'packages/kafka/src/where-to-begin.ts',
+      find: "case 'unequal':\n",
+      replace: "case 'unequal':\n      return { offset: position as bigint, isNew: false }\n",
+    },
+  ],
   /** Every reader of the product leaves out one record of 997, and goes on as if it had not been there. */
   reader_skips: [
     {
