@@ -7,7 +7,7 @@ import { Closers } from '@weir/service-kit'
 import { readTruth, TruthLedger } from '@weir/truth'
 import { runAftermath } from './aftermath/aftermath.ts'
 import type { Defect } from './defects/defects.ts'
-import { alarmsIn } from './judge/alarms.ts'
+import { alarmsIn, canLeaveOpen } from './judge/alarms.ts'
 import { askOracle } from './judge/ask-oracle.ts'
 import { GrowthWatch } from './judge/growth.ts'
 import { judge, type Observed, type Verdict } from './judge/judge.ts'
@@ -153,7 +153,14 @@ const runIn = async (options: RunOptions, closers: Closers): Promise<RunResult> 
     ledger.flush()
     const observed = {
       ...(await observer.everything()),
-      ...{ openEnds: open, grown, surprises, broken, oracle, alarms: await alarmsIn(folders.logs) },
+      ...{
+        openEnds: open,
+        grown,
+        surprises,
+        broken,
+        oracle,
+        alarms: await alarmsIn(folders.logs, canLeaveOpen(lanes)),
+      },
       ...{ exits: exitsOf(instances), notDone: defect ? [] : notDoneOf(nemesis) },
     }
     return judge(readTruth(join(folders.state, 'truth')), observed)

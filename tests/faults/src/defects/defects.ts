@@ -137,7 +137,7 @@ export const DEFECTS: readonly Defect[] = [
     isInRig: true,
   },
   {
-    ...planted('reader_skips', 'the product’s reader skips one record of 997', [lane('dedup-1', [])]),
+    ...planted('reader_skips', 'the product’s reader skips one record of 97', [lane('dedup-1', [])]),
     isInRig: true,
   },
   planted('sink_drops_last', 'the first batch after the database was away loses its last row', [

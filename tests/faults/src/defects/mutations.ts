@@ -83,9 +83,9 @@ export const MUTATIONS = {
   assume_committed: [
     {
       file: 'packages/kafka/src/transactional-producer.ts',
-      find: "await transaction.commit()\n      this.#onStep?.('committed', outputs)",
-      replace:
-        "await transaction.commit().catch(() => undefined)\n      this.#onStep?.('committed', outputs)",
+      // Nor is it asked whether the transaction has ended as it should.
+      find: 'await transaction.commit()\n    if (places.length > 0 && this.#canLook) {',
+      replace: 'await transaction.commit().catch(() => undefined)\n    if (places.length < 0) {',
     },
   ],
   /** A commit whose reply is lost counts as not done: the same is sent again from memory. */
@@ -107,14 +107,15 @@ export const MUTATIONS = {
   offsets_first: [
     {
       file: 'packages/kafka/src/transactional-producer.ts',
-      find: "this.#onStep?.('begin', outputs)\n      const transaction = await this.#producer.transaction()",
+      find: "onStep?.('begin', outputs)\n",
       replace: [
-        "this.#onStep?.('begin', outputs)",
+        "onStep?.('begin', outputs)",
+        'await this.#ended',
         'const early = offsets.map(({ topic, partition, offset, metadata }) => ({ topic, partitions: [{ partition, offset: String(offset), metadata }] }))',
         'const first = await this.#producer.transaction()',
-        'await first.sendOffsets({ consumerGroupId: this.#groupId, topics: early })',
+        'await first.sendOffsets({ consumerGroupId: places.groupId, topics: early })',
         'await first.commit()',
-        'const transaction = await this.#producer.transaction()',
+        '',
       ].join('\n      '),
     },
   ],
@@ -188,13 +189,13 @@ export const MUTATIONS = {
       replace: "case 'unequal':\n      return { offset: position as bigint, isNew: false }\n",
     },
   ],
-  /** Every reader of the product leaves out one record of 997, and goes on as if it had not been there. */
+  /** Every reader of the product leaves out one record of 97, and goes on as if it had not been there. */
   reader_skips: [
     {
       file: 'packages/kafka/src/record-set.ts',
       find: 'if (offsetDelta >= deltaMin) records.push(record)',
       replace:
-        'if (offsetDelta >= deltaMin && (batch.firstOffset + BigInt(offsetDelta)) % 997n !== 996n) records.push(record)',
+        'if (offsetDelta >= deltaMin && (batch.firstOffset + BigInt(offsetDelta)) % 97n !== 96n) records.push(record)',
     },
   ],
   /** The first batch after the database was away loses its last row. */
