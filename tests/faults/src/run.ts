@@ -28,6 +28,7 @@ import type { Instance } from './rig/instance.ts'
 import { portsFrom } from './rig/layout.ts'
 import { Nemesis } from './rig/nemesis.ts'
 import { startServers } from './rig/servers.ts'
+import { runWeir } from './rig/weir.ts'
 import { CLOCK_SERVICE, notReady, READY_MS_MAX, startServices } from './rig/services.ts'
 import { exitsOf, notDoneOf, phasesOf, secs, stallOf, summarise } from './summarise.ts'
 import { reportOf, type Summary } from './summary.ts'
@@ -174,6 +175,7 @@ const runIn = async (options: RunOptions, closers: Closers): Promise<RunResult> 
         send: (count) =>
           sendMore({ ...loadOptions, run: `f${seed}-${phase}`, events: count, lateAfterMs: 0 }),
         untilQuiet: (ms) => untilQuiet(servers.urls, observer, ms, progress),
+        weir: (args) => runWeir({ urls: servers.serviceUrls, ports, folders }, args),
       }),
     )
   }

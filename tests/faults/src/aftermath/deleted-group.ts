@@ -1,6 +1,7 @@
 import { GROUPS } from '../judge/quiet.ts'
 import { deleteGroupOf } from '../rig/cluster-state.ts'
-import { startAndLook, type AftermathRig, type End } from './aftermath.ts'
+import type { AftermathRig } from './aftermath.ts'
+import { startAndRepair } from './parked.ts'
 
 const EVENTS = 200
 
@@ -8,10 +9,10 @@ const EVENTS = 200
  * The offsets of every group are lost, as when somebody deletes a group, or it expires while a service is stopped. What
  * was read once must not be read again as if it were new: either a stage goes on where it was, or it stops and says so.
  */
-export const deletedGroup = async (rig: AftermathRig): Promise<End> => {
+export const deletedGroup = async (rig: AftermathRig): Promise<readonly string[]> => {
   const consumers = rig.instances.filter(({ kind, isWanted }) => isWanted && kind !== 'ingress')
   await Promise.all(consumers.map((instance) => instance.stop()))
   for (const group of Object.keys(GROUPS)) await deleteGroupOf(rig.servers.urls.kafkaBrokers, group)
   await rig.send(EVENTS)
-  return startAndLook(rig, consumers)
+  return startAndRepair(rig, consumers)
 }

@@ -3,7 +3,8 @@ import { ensureTopics, openLanes, openTopicReader, type InputRecord } from '@wei
 import { createLogger } from '@weir/service-kit'
 import { deleteTopicOf } from '../rig/cluster-state.ts'
 import { kafkaSettings, type ServerUrls } from '../rig/layout.ts'
-import { startAndLook, type AftermathRig, type End } from './aftermath.ts'
+import type { AftermathRig } from './aftermath.ts'
+import { startAndRepair } from './parked.ts'
 
 const EVENTS = 400
 const QUIET_MS_MAX = 60_000
@@ -14,17 +15,17 @@ const logger = createLogger('faults', 'warn')
  * An older copy of dedup's state is put back, as from a backup: it says that less was read than the group's offsets say,
  * and does not know the keys since. Whoever goes on from it lets their events pass again.
  */
-export const olderState = async (rig: AftermathRig): Promise<End> => {
+export const olderState = async (rig: AftermathRig): Promise<readonly string[]> => {
   const { urls } = rig.servers
   const dedups = rig.instances.filter(({ kind, isWanted }) => isWanted && kind === 'dedup')
   const older = await copyOf(urls)
   await rig.send(EVENTS)
   const open = await rig.untilQuiet(QUIET_MS_MAX)
-  if (open.length > 0) return { hasParked: false, wrong: open }
+  if (open.length > 0) return open
   await Promise.all(dedups.map((instance) => instance.stop()))
   await deleteTopicOf(urls.kafkaBrokers, topic)
   await putBack(urls, older)
-  return startAndLook(rig, dedups)
+  return startAndRepair(rig, dedups)
 }
 
 /** What compaction would leave of it, in order. */

@@ -40,5 +40,5 @@ export const OUTSIDE = ['network', 'clocks', 'disk'] as const satisfies readonly
 /** What must follow. */
 export const endOf = (phase: Phase): string =>
   isAftermath(phase)
-    ? 'goes on exactly, or stops its partitions alone, with a message that says why'
+    ? 'goes on exactly, or parks its partitions with a message, and goes on exactly once its command was run'
     : 'goes on exactly'

@@ -1,0 +1,19 @@
+import { execFile } from 'node:child_process'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { ROOT } from '@weir/local-stack'
+import { instanceEnvironment } from './layout.ts'
+
+const run = promisify(execFile)
+const MS_MAX = 120_000
+
+/** The `weir` command, as an operator of this rig would call it. */
+export const runWeir = async (
+  where: Parameters<typeof instanceEnvironment>[2],
+  args: readonly string[],
+): Promise<string> => {
+  const env = { ...process.env, ...instanceEnvironment('dedup', 1, where) }
+  const file = join(ROOT, 'packages/cli/src/main.ts')
+  const { stdout } = await run(process.execPath, [file, ...args], { env, timeout: MS_MAX })
+  return stdout
+}
