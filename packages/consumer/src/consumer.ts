@@ -20,7 +20,7 @@ import {
 } from '@weir/service-kit'
 import { failpointsOf } from './failpoints.ts'
 import { PartitionList } from './partition-list.ts'
-import { compareSettings, ensureSettingsTopic, type SharedValues } from './shared-settings.ts'
+import { compareSettings, ensureNewTopics, type SharedValues } from './shared-settings.ts'
 
 /** What the configuration of every consuming service has. */
 export interface ConsumerConfig extends KafkaSettings {
@@ -85,7 +85,7 @@ export const startConsumer = async <Config extends ConsumerConfig>(
   closers.add(() => probes.close())
   try {
     await waitForBrokers(config, logger)
-    await ensureSettingsTopic(config, logger, config.profile)
+    await ensureNewTopics(config, logger, config.profile)
     const roles: readonly TopicRole[] = [
       ...inputs,
       ...outputs,

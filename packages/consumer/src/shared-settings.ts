@@ -39,13 +39,14 @@ export const sharedLetterKeys = (entries: readonly string[]): SharedValues =>
 export const sharedSources = (sources: readonly SourceDefinition[]): SharedValues =>
   Object.fromEntries(sources.map((source) => [`source ${source.name}`, identityText(source)]))
 
-const SETTINGS_SPECS = TOPIC_SPECS.filter(({ role }) => role === 'settings')
+/** Topics that earlier versions did not have. */
+const NEW_SPECS = TOPIC_SPECS.filter(({ role }) => role === 'settings' || role === 'starts')
 
 /**
- * Creates the topic where an upgrade finds a deployment of a version that had none, so that services can be restarted
+ * Creates these topics where an upgrade finds a deployment of a version that had none, so that services can be restarted
  * in any order. Where Weir's user may not, the check of the topics says what is missing.
  */
-export const ensureSettingsTopic = async (
+export const ensureNewTopics = async (
   settings: KafkaSettings,
   logger: KafkaLogger,
   profile: 'production' | 'dev',
@@ -55,9 +56,10 @@ export const ensureSettingsTopic = async (
       ? { replicationFactor: 1, minInsyncReplicas: 1 }
       : { replicationFactor: 3, minInsyncReplicas: 2 }
   try {
-    await ensureTopics({ settings, logger, specs: SETTINGS_SPECS, ...replicas })
+    await ensureTopics({ settings, logger, specs: NEW_SPECS, ...replicas })
   } catch (error) {
-    logger.warn({ error: String(error) }, `the topic ${SETTINGS_SPECS[0]!.name} could not be created`)
+    const topics = NEW_SPECS.map(({ name }) => name)
+    logger.warn({ error: String(error), topics }, 'topics could not be created')
   }
 }
 

@@ -1,5 +1,5 @@
 import type { AddressInfo } from 'node:net'
-import { compareSettings, ensureSettingsTopic, sharedSecret, sharedSources } from '@weir/consumer'
+import { compareSettings, ensureNewTopics, sharedSecret, sharedSources } from '@weir/consumer'
 import { TOPIC_SPECS, topicNames } from '@weir/contracts'
 import { checkTopics, openLanes, waitForBrokers, type Lanes } from '@weir/kafka'
 import { Closers, ConfigError, describeSettings, type Service, type ServiceDeps } from '@weir/service-kit'
@@ -83,7 +83,7 @@ export const start = async (
   })
   const open = async (): Promise<void> => {
     await waitForBrokers(config, logger, closing.signal)
-    await ensureSettingsTopic(config, logger, config.profile)
+    await ensureNewTopics(config, logger, config.profile)
     const specs = TOPIC_SPECS.filter(({ role }) => role === 'received' || role === 'settings')
     const { signal } = closing
     const faults = await checkTopics({ settings: config, logger, signal, profile: config.profile, specs })

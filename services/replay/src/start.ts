@@ -1,7 +1,7 @@
 import { parseDeadLetterKeys, TOPIC_SPECS, topicNames, type TopicRole } from '@weir/contracts'
 import {
   compareSettings,
-  ensureSettingsTopic,
+  ensureNewTopics,
   failpointsOf,
   PartitionList,
   sharedLetterKeys,
@@ -43,7 +43,7 @@ export const start = async (config: ReplayConfig, { logger, metrics }: ServiceDe
     const { sources, problems } = readSourcesFile(config.sourcesFile)
     if (problems.length > 0) throw new ConfigError(problems.join('\n'))
     await waitForBrokers(config, logger)
-    await ensureSettingsTopic(config, logger, config.profile)
+    await ensureNewTopics(config, logger, config.profile)
     const specs = TOPIC_SPECS.filter(({ role }) => ROLES.includes(role))
     const faults = await checkTopics({ settings: config, logger, profile: config.profile, specs })
     if (faults.length > 0) throw new ConfigError(faults.join('\n'))

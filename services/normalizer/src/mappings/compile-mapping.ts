@@ -17,7 +17,7 @@ export interface AttributeRoot {
   /** Put before the name of an attribute: empty for top-level fields. */
   readonly prefix: string
   /** The attribute of a field. */
-  nameOf(field: string): string
+  readonly nameOf: (field: string) => string
   readonly object: Extract
   readonly named: ReadonlySet<string>
 }

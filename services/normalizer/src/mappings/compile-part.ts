@@ -97,9 +97,7 @@ const forExpressions = (value: JsonValue): unknown => {
   }
   if (Array.isArray(value)) return (value as readonly JsonValue[]).map(forExpressions)
   if (!isContainer(value)) return value
-  return Object.fromEntries(
-    Object.entries(value).map(([name, one]) => [name, forExpressions(one as JsonValue)]),
-  )
+  return Object.fromEntries(Object.entries(value).map(([name, one]) => [name, forExpressions(one)]))
 }
 
 /** What the libraries throw on odd values (types an expression does not expect, very deep nesting) means: no such part. */
