@@ -106,10 +106,20 @@ describe('InitProducerId', () => {
     const own = await take(opened)
     await send(await opened.producer.transaction())
     const other = await openView(opened.id)
-    expect(await other.view.init()).toEqual({ outcome: 'busy' })
+    await other.view.abortOngoing(own.producerId)
     const last = await until(other.view, 'CompleteAbort')
     expect(last.epoch).toBe(own.epoch + 1)
     expect(given(await other.view.init()).epoch).toBe(own.epoch + 2)
+  })
+
+  it('aborts only what is ongoing, and else changes nothing', async () => {
+    const opened = await openView()
+    const own = await committed(opened)
+    await opened.view.abortOngoing(own.producerId)
+    expect(await opened.view.describe()).toMatchObject({ state: 'CompleteCommit', epoch: own.epoch })
+    await opened.view.init(1)
+    await opened.view.abortOngoing(own.producerId)
+    expect(await opened.view.describe()).toMatchObject({ state: 'Empty', epoch: own.epoch + 1, timeoutMs: 1 })
   })
 
   it('finds the epoch grown after a time-out', async () => {

@@ -5,13 +5,14 @@ import { protocolErrorType, type Broker, type Cluster } from './internals.ts'
 import { leaderOf, partitionsOf, whileClusterAnswers } from './offsets.ts'
 import type { KafkaLogger } from './settings.ts'
 import * as api from './transaction-apis.ts'
-import type {
-  InitAnswer,
-  LastTransaction,
-  OpenTransaction,
-  ProducerEpoch,
-  TopicPartition,
-  TransactionView,
+import {
+  IMPOSSIBLE_EPOCH,
+  type InitAnswer,
+  type LastTransaction,
+  type OpenTransaction,
+  type ProducerEpoch,
+  type TopicPartition,
+  type TransactionView,
 } from './transaction-view.ts'
 import { OFFSETS_TOPIC, offsetsPartitionOf, type WrittenPlaces } from './written-places.ts'
 
@@ -74,6 +75,16 @@ export class BrokerView implements TransactionView {
         if (kafkaErrorType(error) === 'CONCURRENT_TRANSACTIONS') return { outcome: 'busy' }
         throw error
       }
+    })
+  }
+
+  async abortOngoing(producerId: string): Promise<void> {
+    const { transactionalId, transactionTimeoutMs: timeoutMs } = this.#options
+    await this.#coordinated(async (coordinator) => {
+      const request = { transactionalId, timeoutMs, producerId, epoch: IMPOSSIBLE_EPOCH }
+      const error = typeOf(await api.initExpecting(coordinator, request))
+      if (error === 'CONCURRENT_TRANSACTIONS' || (error !== undefined && FENCED.has(error))) return
+      throw protocolError(error ?? 'no error for an impossible epoch')
     })
   }
 

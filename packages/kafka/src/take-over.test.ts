@@ -44,6 +44,7 @@ const viewOf = (script: Script) => {
     describe: next('describe', script.describe),
     open: next('open', script.open),
     init: (timeoutMs) => (timeoutMs === undefined ? init() : shutOut()),
+    abortOngoing: async () => void asked.push('abortOngoing'),
     mark: async (one, own, outcome) => {
       asked.push(`${outcome} ${one.epoch} with ${own.epoch}`)
       return script.mark ?? 'ended'
@@ -120,9 +121,18 @@ describe('takeOver', () => {
   it('makes the coordinator abort what is ongoing, and waits for what is being decided', async () => {
     const { asked } = await run({
       describe: [last('Ongoing', 4), last('PrepareAbort', 5), last('CompleteAbort', 5)],
-      ...{ shutOut: [{ outcome: 'busy' }], open: [[]], init: [given(6)] },
+      ...{ open: [[]], init: [given(6)] },
     })
-    expect(asked).toEqual(['describe', 'shutOut', 'wait', 'describe', 'wait', 'describe', 'open', 'init'])
+    expect(asked).toEqual([
+      'describe',
+      'abortOngoing',
+      'wait',
+      'describe',
+      'wait',
+      'describe',
+      'open',
+      'init',
+    ])
   })
 
   it.each<[string, Script]>([

@@ -24,8 +24,8 @@ import type {
  * meaning:
  * - `CompleteAbort` of epoch n: what is open of n-1 was aborted.
  * - Shut out from n-1 (`CompleteCommit` or `Empty`) to n: what is open of n-1 was committed, since an abort would have
- *   raised the epoch. What is open of n-2 was committed as well if n-1 was seen `Empty`; if it was `Ongoing`, it may have
- *   been an abort of n-2 that was being noted (with `transaction.version` 0 or 1 the new epoch shows first).
+ *   raised the epoch. What is open of n-2 was committed as well: n-1 was `Empty` at first. (Nobody shuts out from
+ *   `Ongoing`: while an abort is being noted, a coordinator may show the new epoch and still that state.)
  * Anything else is unknown, and an operator decides. It needs two sleepers at once: see decision 30.
  *
  * Whoever shuts out notes with the new epoch, as the time-out of a transaction, which epoch it came from. So the next one
@@ -72,7 +72,8 @@ export const reachQuietEpoch = async (view: TransactionView): Promise<QuietEpoch
     if (last === undefined) return undefined
     const quiet = quietEpochOf(last)
     if (quiet !== undefined) return quiet
-    if (isBeingDecided(last)) {
+    if (last.state === 'Ongoing') await view.abortOngoing(last.producerId)
+    if (last.state === 'Ongoing' || isBeingDecided(last)) {
       await view.wait(LOOK_MS)
       continue
     }
@@ -82,7 +83,7 @@ export const reachQuietEpoch = async (view: TransactionView): Promise<QuietEpoch
       continue
     }
     if (!follows(answer, last)) throw anotherOwner()
-    return shutOut(answer, last.state)
+    return shutOut(answer)
   }
 }
 
@@ -92,10 +93,9 @@ const shutOutMark = (fromEpoch: number): number => 1 + (fromEpoch % MARKS)
 const isBeingDecided = ({ state }: LastTransaction): boolean =>
   state.startsWith('Prepare') || state === 'Dead'
 
-/** `from`: the state before, for who has seen it. */
-const shutOut = ({ producerId, epoch }: ProducerEpoch, from?: LastTransaction['state']): QuietEpoch => ({
+const shutOut = ({ producerId, epoch }: ProducerEpoch): QuietEpoch => ({
   ...{ producerId, epoch },
-  outcomeOf: (of) => (of === epoch - 1 || (of === epoch - 2 && from === 'Empty') ? 'commit' : undefined),
+  outcomeOf: (of) => (of === epoch - 1 || of === epoch - 2 ? 'commit' : undefined),
 })
 
 const quietEpochOf = (last: LastTransaction): QuietEpoch | undefined => {

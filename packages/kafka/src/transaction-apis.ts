@@ -2,7 +2,7 @@ import { DecoderClass, EncoderClass, type Broker, type Decoder, type Encoder } f
 import type { LastTransaction, OpenTransaction, Outcome, ProducerEpoch } from './transaction-view.ts'
 
 /**
- * Requests about transactions that kafkajs does not have (KIP-664), in the encoding with compact lengths and
+ * Requests about transactions that kafkajs does not have (KIP-664, KIP-360), in the encoding with compact lengths and
  * tagged fields: https://kafka.apache.org/protocol#The_Messages_DescribeProducers and the like.
  */
 
@@ -19,10 +19,11 @@ export interface Answer<T> {
   readonly value: T
 }
 
+const INIT_PRODUCER_ID = { name: 'InitProducerId', key: 22, version: 4 } as const
 const WRITE_TXN_MARKERS = { name: 'WriteTxnMarkers', key: 27, version: 1 } as const
 const DESCRIBE_PRODUCERS = { name: 'DescribeProducers', key: 61, version: 0 } as const
 const DESCRIBE_TRANSACTIONS = { name: 'DescribeTransactions', key: 65, version: 0 } as const
-const APIS = [WRITE_TXN_MARKERS, DESCRIBE_PRODUCERS, DESCRIBE_TRANSACTIONS] as const
+const APIS = [INIT_PRODUCER_ID, WRITE_TXN_MARKERS, DESCRIBE_PRODUCERS, DESCRIBE_TRANSACTIONS] as const
 
 /** False: an older broker (before 3.0), which has not all of these requests. */
 export const hasTransactionApis = ({ versions }: Broker): boolean =>
@@ -99,6 +100,26 @@ export const describeTransaction = async (
   )
   return found!
 }
+
+/** InitProducerId that expects an epoch. Resolves to the error code. */
+export const initExpecting = (
+  coordinator: Broker,
+  request: { readonly transactionalId: string; readonly timeoutMs: number } & ProducerEpoch,
+): Promise<number> =>
+  ask(
+    coordinator,
+    INIT_PRODUCER_ID,
+    (start) =>
+      start
+        .writeUVarIntString(request.transactionalId)
+        .writeInt32(request.timeoutMs)
+        .writeInt64(request.producerId)
+        .writeInt16(request.epoch),
+    (decoder) => {
+      decoder.readInt32()
+      return decoder.readInt16()
+    },
+  )
 
 /** Where transactions of one producer id are open, of these partitions, as their leader has it. */
 export const describeProducers = (

@@ -18,10 +18,18 @@ export interface TransactionView {
    * of a transaction.
    */
   init(timeoutMs?: number): Promise<InitAnswer>
+  /**
+   * Makes the coordinator abort an ongoing transaction, which raises the epoch, and has no effect on any other state: an
+   * InitProducerId that expects an epoch which cannot be. For an ongoing transaction that is not looked at.
+   */
+  abortOngoing(producerId: string): Promise<void>
   /** WriteTxnMarkers with our own producer id and epoch. refused: the partition has seen a newer epoch. */
   mark(open: OpenTransaction, own: ProducerEpoch, outcome: Outcome): Promise<'ended' | 'refused'>
   wait(ms: number): Promise<void>
 }
+
+/** No transaction is ever begun in it: InitProducerId changes the producer id before. */
+export const IMPOSSIBLE_EPOCH = 32_767
 
 export type Outcome = 'commit' | 'abort'
 

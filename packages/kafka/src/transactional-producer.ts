@@ -293,6 +293,7 @@ const telling = (
     },
     open: (...of) => told('open-listed', view.open(...of)),
     init: (timeoutMs) => told(timeoutMs === undefined ? 'fenced' : 'shut-out', view.init(timeoutMs)),
+    abortOngoing: (producerId) => view.abortOngoing(producerId),
     mark: (...of) => told('marked', view.mark(...of)),
     wait: (ms) => view.wait(ms),
   }

@@ -1,3 +1,4 @@
+import { IMPOSSIBLE_EPOCH } from '../transaction-view.ts'
 import type { Outcome } from './model-log.ts'
 
 /** Which of the producer's epochs a request carries: the one it was given last, or one before or after that. */
@@ -47,7 +48,6 @@ export const PARTITIONS = 2
 const SHORT_MS = 1_500
 const LONG_MS = 60_000
 /** Kafka compares it with the current epoch and the last one: it is neither. */
-const IMPOSSIBLE_EPOCH = 32_765
 
 /** Carries out a script and notes each answer and all that can be seen after it. */
 export const runScript = async (broker: BrokerUnderTest, script: readonly Step[]): Promise<string[]> => {

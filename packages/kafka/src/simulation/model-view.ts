@@ -1,10 +1,11 @@
 import { RetriableError } from '../errors.ts'
-import type {
-  OpenTransaction,
-  Outcome,
-  ProducerEpoch,
-  TopicPartition,
-  TransactionView,
+import {
+  IMPOSSIBLE_EPOCH,
+  type OpenTransaction,
+  type Outcome,
+  type ProducerEpoch,
+  type TopicPartition,
+  type TransactionView,
 } from '../transaction-view.ts'
 import type { ModelBroker } from './model-broker.ts'
 import { AnsweredError } from './model-log.ts'
@@ -84,6 +85,10 @@ export class ModelView implements TransactionView {
         throw error
       }
     })
+  }
+
+  async abortOngoing(producerId: string): Promise<void> {
+    await this.swap({ producerId, epoch: IMPOSSIBLE_EPOCH }, this.#options.transactionTimeoutMs)
   }
 
   init(timeoutMs = this.#options.transactionTimeoutMs): Promise<Initialised> {
