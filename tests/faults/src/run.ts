@@ -6,7 +6,6 @@ import { isPortFree, stopLeftovers, tryLock, type Folders } from '@weir/local-st
 import { Closers } from '@weir/service-kit'
 import { readTruth, TruthLedger } from '@weir/truth'
 import { runAftermath } from './aftermath/aftermath.ts'
-import type { Defect } from './defects/defects.ts'
 import { alarmsIn, canLeaveOpen } from './judge/alarms.ts'
 import { askOracle } from './judge/ask-oracle.ts'
 import { GrowthWatch } from './judge/growth.ts'
@@ -18,9 +17,7 @@ import { Load, type LoadOptions } from './load/load.ts'
 import { shareOf } from './load/pace.ts'
 import { isAftermath } from './plan/phases.ts'
 import { crashPointsOf, INSTANCES, makePlan } from './plan/plan.ts'
-import type { RunSpec } from './plan/runs.ts'
 import { describeFault, type Lane } from './plan/step.ts'
-import type { Tier } from './plan/tiers.ts'
 import { allInSync, openEnds } from './rig/cluster-state.ts'
 import { unmountSmall } from './rig/breakable-brokers.ts'
 import { findFaketime } from './rig/clock.ts'
@@ -30,21 +27,9 @@ import { Nemesis } from './rig/nemesis.ts'
 import { startServers } from './rig/servers.ts'
 import { runWeir } from './rig/weir.ts'
 import { CLOCK_SERVICE, notReady, READY_MS_MAX, startServices } from './rig/services.ts'
+import type { RunOptions } from './run-options.ts'
 import { exitsOf, notDoneOf, phasesOf, secs, stallOf, summarise } from './summarise.ts'
 import { reportOf, type Summary } from './summary.ts'
-
-export interface RunOptions {
-  readonly tierName: string
-  readonly tier: Tier
-  readonly run: RunSpec
-  readonly seed: number
-  readonly defect?: Defect | undefined
-  readonly folders: Folders
-  readonly portBase: number
-  readonly progress: (text: string) => void
-  /** Rejects when the run is to end before its time. */
-  readonly stopped: Promise<never>
-}
 
 export interface RunResult {
   readonly summary: Summary

@@ -11,7 +11,7 @@ import type { Instance } from './rig/instance.ts'
 import { SERVICE_KINDS } from './rig/layout.ts'
 import type { Nemesis, Outcome } from './rig/nemesis.ts'
 import type { Servers } from './rig/servers.ts'
-import type { RunOptions } from './run.ts'
+import type { RunOptions } from './run-options.ts'
 import { checksOf, type MetPoint, type PhaseResult, type Summary } from './summary.ts'
 
 /** Of each phase, whether all its faults were done. */

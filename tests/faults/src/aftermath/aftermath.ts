@@ -1,23 +1,8 @@
 import { endOf, type Aftermath } from '../plan/phases.ts'
-import type { Instance } from '../rig/instance.ts'
-import type { Servers } from '../rig/servers.ts'
 import type { PhaseResult } from '../summary.ts'
+import type { AftermathRig } from './aftermath-rig.ts'
 import { deletedGroup } from './deleted-group.ts'
 import { olderState } from './older-state.ts'
-
-export interface AftermathRig {
-  readonly servers: Servers
-  readonly instances: readonly Instance[]
-  /** Sends so many new events, and resolves when they have been answered well. */
-  send(events: number): Promise<void>
-  /** Waits until nothing is under way; returns what still is after its time. */
-  untilQuiet(ms: number): Promise<readonly string[]>
-  /** Of all events so far. */
-  judge(): Promise<{ readonly lost: number; readonly duplicated: number }>
-  /** The `weir` command, with the settings of the services; resolves to what it prints, rejects when it fails. */
-  weir(args: readonly string[]): Promise<string>
-  progress(text: string): void
-}
 
 /** Each resolves to what is wrong with how it ended. */
 const SCENARIOS: Readonly<Record<Aftermath, (rig: AftermathRig) => Promise<readonly string[]>>> = {

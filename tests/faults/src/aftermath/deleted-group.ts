@@ -1,6 +1,6 @@
 import { GROUPS } from '../judge/quiet.ts'
 import { deleteGroupOf } from '../rig/cluster-state.ts'
-import type { AftermathRig } from './aftermath.ts'
+import type { AftermathRig } from './aftermath-rig.ts'
 import { startAndRepair } from './parked.ts'
 
 const EVENTS = 200

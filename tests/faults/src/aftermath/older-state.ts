@@ -3,7 +3,7 @@ import { ensureTopics, openLanes, openTopicReader, type InputRecord } from '@wei
 import { createLogger } from '@weir/service-kit'
 import { deleteTopicOf } from '../rig/cluster-state.ts'
 import { kafkaSettings, type ServerUrls } from '../rig/layout.ts'
-import type { AftermathRig } from './aftermath.ts'
+import type { AftermathRig } from './aftermath-rig.ts'
 import { startAndRepair } from './parked.ts'
 
 const EVENTS = 400

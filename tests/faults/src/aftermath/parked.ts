@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Instance } from '../rig/instance.ts'
-import type { AftermathRig } from './aftermath.ts'
+import type { AftermathRig } from './aftermath-rig.ts'
 
 const LOOK_MS = 500
 const UP_MS_MAX = 120_000
