@@ -3,10 +3,11 @@ import { canonicalJson, isContainer, type JsonObject, type JsonValue } from '@we
 /**
  * What stays the same when a provider sends an event again: the raw body, or, for a source that declares volatile fields
  * (dotted paths), the canonical JSON of the body without them. The body's hash is taken over it, so that a retry is no
- * conflict, whether it has the volatile fields or not and however it is spaced, ordered or escaped.
+ * conflict, whether it has the volatile fields or not and however it is spaced, ordered or escaped. What has no fields,
+ * an opaque body above all, is its raw bytes.
  */
 export const stableBody = (raw: Buffer, payload: JsonValue, volatileFields: readonly string[]): Buffer =>
-  volatileFields.length === 0
+  volatileFields.length === 0 || !isContainer(payload)
     ? raw
     : Buffer.from(
         canonicalJson(volatileFields.reduce((value, path) => without(value, path.split('.')), payload)),
