@@ -23,7 +23,14 @@ export const canonicalNumber = (text: string): string => {
   const [, sign = '', whole = '', fraction = '', exponent = '0'] = NUMBER.exec(text)!
   const digits = (whole + fraction).replace(/^0+/, '')
   if (digits === '') return '0'
-  const significant = digits.replace(/0+$/, '')
+  const significant = withoutLastZeros(digits)
   const power = BigInt(exponent) - BigInt(fraction.length) + BigInt(digits.length - significant.length)
   return power === 0n ? sign + significant : `${sign}${significant}e${power}`
+}
+
+/** `/0+$/` would look at each run of zeros inside again from each of its zeros: seconds for a number of a whole body. */
+const withoutLastZeros = (digits: string): string => {
+  let end = digits.length
+  while (digits[end - 1] === '0') end -= 1
+  return digits.slice(0, end)
 }

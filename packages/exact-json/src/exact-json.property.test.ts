@@ -1,7 +1,13 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { canonicalJson, canonicalNumber } from './canonical.ts'
-import { isExactNumber, numberText, parseExactJson, type JsonValue } from './exact-json.ts'
+import {
+  isExactNumber,
+  numberText,
+  parseExactJson,
+  replaceExactNumbers,
+  type JsonValue,
+} from './exact-json.ts'
 
 const digits = (min: number, max: number) =>
   fc
@@ -109,5 +115,27 @@ it('gives one canonical text for one value, however it is written, and another f
       if (canonicalJson(a) === canonicalJson(b)) expect(asDoubles(one)).toEqual(asDoubles(other))
     }),
     { numRuns: 2_000 },
+  )
+})
+
+it('takes no longer for a number of a whole body than for many small ones', () => {
+  const number = `1${'0'.repeat(800_000)}1`
+  const start = performance.now()
+  expect(canonicalNumber(number)).toBe(number)
+  expect(canonicalNumber(`${number}000`)).toBe(`${number}e3`)
+  // It took minutes when each zero inside began a search of its own.
+  expect(performance.now() - start).toBeLessThan(5_000)
+})
+
+it('puts doubles in the place of exact numbers, and leaves all else as it is', () => {
+  fc.assert(
+    fc.property(jsonText, (source) => {
+      const value = parseExactJson(source)
+      const doubles = replaceExactNumbers(value, (number) => Number(numberText(number)))
+      expect(doubles).toEqual(JSON.parse(source))
+      if (JSON.stringify(JSON.parse(source)) === JSON.stringify(value) && !source.includes('-0')) {
+        expect(doubles).toBe(value)
+      }
+    }),
   )
 })

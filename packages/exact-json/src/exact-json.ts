@@ -61,3 +61,22 @@ export const isJsonObject = (value: unknown): value is JsonObject =>
 /** An object or an array. */
 export const isContainer = (value: unknown): value is JsonObject | readonly JsonValue[] =>
   typeof value === 'object' && value !== null && !isExactNumber(value)
+
+/** With something else in the place of each exact number, for code that knows doubles alone. The same value where there is none. */
+export const replaceExactNumbers = (
+  value: JsonValue,
+  replacement: (number: ExactNumber) => JsonValue,
+): JsonValue => {
+  if (isExactNumber(value)) return replacement(value)
+  if (!isContainer(value)) return value
+  let isChanged = false
+  const replaced = (one: JsonValue): JsonValue => {
+    const made = replaceExactNumbers(one, replacement)
+    isChanged ||= made !== one
+    return made
+  }
+  const copy = Array.isArray(value)
+    ? (value as readonly JsonValue[]).map(replaced)
+    : Object.fromEntries(Object.entries(value).map(([name, one]) => [name, replaced(one)]))
+  return isChanged ? copy : value
+}

@@ -17,7 +17,7 @@ const UNTIL_MS = Date.UTC(9999, 11, 30)
 
 const ISO =
   /^(\d{4})-(\d\d)-(\d\d)(?:[Tt ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,30}))?)?[ ]?([Zz]|[+-]\d\d(?::?\d\d)?)?)?$/
-const EPOCH = /^(-?\d{1,30})(?:\.(\d{1,30}))?$/
+const EPOCH = /^(-?)(\d{1,30})(?:\.(\d{1,30}))?(?:[eE]([+-]?\d{1,2}))?$/
 
 /**
  * The moment of an ISO 8601 text, or of seconds, milliseconds, microseconds or nanoseconds since 1970, told apart by
@@ -60,13 +60,21 @@ const NANOS_PER_MS = 1_000_000n
 
 const ofEpoch = (match: RegExpExecArray | null): Moment | undefined => {
   if (match === null) return undefined
-  const [, whole = '', fraction = ''] = match
-  const sign = whole.startsWith('-') ? -1n : 1n
-  const digits = whole.replace(/^-?0*/, '')
+  const [, minus, given = '', below = '', exponent = '0'] = match
+  const sign = minus === '-' ? -1n : 1n
+  const [whole, fraction] = withoutExponent(given, below, Number(exponent))
+  const digits = whole.replace(/^0+/, '')
   const places = 9 - unitOf(digits.length)
   const nanos = sign * BigInt(`0${digits}${fraction.slice(0, places).padEnd(places, '0')}`)
   const nanosOfMs = ((nanos % NANOS_PER_MS) + NANOS_PER_MS) % NANOS_PER_MS
   return { epochMs: Number((nanos - nanosOfMs) / NANOS_PER_MS), nanosOfMs: Number(nanosOfMs) }
+}
+
+/** The digits before and after the point: encoders write large doubles as `1.5248311832e+18`. */
+const withoutExponent = (whole: string, fraction: string, exponent: number): readonly [string, string] => {
+  const point = whole.length + exponent
+  const digits = (whole + fraction).padEnd(point, '0')
+  return point > 0 ? [digits.slice(0, point), digits.slice(point)] : ['0', '0'.repeat(-point) + digits]
 }
 
 const FIXED = /^[+-]\d\d:\d\d$/

@@ -1,5 +1,12 @@
 import { createRequire } from 'node:module'
-import { canonicalNumber, isContainer, isExactNumber, type JsonValue } from '@weir/exact-json'
+import {
+  canonicalNumber,
+  isContainer,
+  numberText,
+  replaceExactNumbers,
+  type ExactNumber,
+  type JsonValue,
+} from '@weir/exact-json'
 import { JSONPath } from 'jsonpath-plus'
 import type { PartSource } from './mapping.ts'
 
@@ -65,7 +72,9 @@ const compileSearch = (path: string): Extract => {
   }
   const parsed = JSONPath.toPathArray(path) as unknown as string
   const search = (payload: unknown): unknown => {
-    const found: unknown = JSONPath({ path: parsed, json: payload as object, eval: false, wrap: true })
+    // As their texts: the library would look for fields in them.
+    const json = replaceExactNumbers(payload as JsonValue, numberText) as object
+    const found: unknown = JSONPath({ path: parsed, json, eval: false, wrap: true })
     return Array.isArray(found) ? (found[0] as unknown) : undefined
   }
   return guarded(search)
@@ -84,20 +93,17 @@ const compileExpression = (expression: string): Extract => {
   } catch (error) {
     throw new InvalidPartError((error as Error).message)
   }
-  return guarded((payload) => jmespath.search(forExpressions(payload as JsonValue), expression))
+  return guarded((payload) =>
+    jmespath.search(replaceExactNumbers(payload as JsonValue, forExpressions), expression),
+  )
 }
 
 /** Expressions count with doubles. A number that no double holds is its text there, so that no digit is lost. */
-const forExpressions = (value: JsonValue): unknown => {
-  if (isExactNumber(value)) {
-    const number = Number(value.rawJSON)
-    const isHeld =
-      Number.isFinite(number) && canonicalNumber(String(number)) === canonicalNumber(value.rawJSON)
-    return isHeld ? number : value.rawJSON
-  }
-  if (Array.isArray(value)) return (value as readonly JsonValue[]).map(forExpressions)
-  if (!isContainer(value)) return value
-  return Object.fromEntries(Object.entries(value).map(([name, one]) => [name, forExpressions(one)]))
+const forExpressions = (number: ExactNumber): number | string => {
+  const text = numberText(number)
+  const double = Number(text)
+  const isHeld = Number.isFinite(double) && canonicalNumber(String(double)) === canonicalNumber(text)
+  return isHeld ? double : text
 }
 
 /** What the libraries throw on odd values (types an expression does not expect, very deep nesting) means: no such part. */

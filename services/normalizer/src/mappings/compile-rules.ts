@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module'
+import { numberText, replaceExactNumbers, type JsonValue } from '@weir/exact-json'
 import { UTC, zoneOffset, type ZoneOffset } from '../occurred-at.ts'
 import type { SourceRules, UnknownFields } from './mapping.ts'
 
@@ -64,7 +65,14 @@ const compileSchema = (source: string, schema: object): CompiledRules['brokenRul
     return fail((error as Error).message)
   }
   return (payload) => {
-    if (validate(payload)) return undefined
+    try {
+      // Rules about numbers are those of doubles: an exact number would be an object to them.
+      const doubles = replaceExactNumbers(payload as JsonValue, (number) => Number(numberText(number)))
+      if (validate(doubles)) return undefined
+    } catch (error) {
+      if (error instanceof RangeError) return 'schema: the body is nested too deeply for it'
+      throw error
+    }
     const [first] = validate.errors ?? []
     return `${first?.schemaPath ?? 'schema'}: ${first?.message ?? 'does not fit'}`.slice(0, 300)
   }

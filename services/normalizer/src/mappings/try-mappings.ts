@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import { eventKeyOf, entityKeyOf, encodeReceivedWebhook } from '@weir/contracts'
+import { isContainer, parseExactJson } from '@weir/exact-json'
 import { normalizerPipeline, type NormalizerPipeline } from '../pipeline.ts'
 import type { MappedEvent } from '../steps/map-event.ts'
 import { compileMapping, describePart, textOf } from './compile-mapping.ts'
@@ -75,8 +76,8 @@ const matchesOf = (
 
 const objectOf = (raw: Buffer): object | undefined => {
   try {
-    const payload: unknown = JSON.parse(raw.toString())
-    return typeof payload === 'object' && payload !== null ? payload : undefined
+    const payload = parseExactJson(raw.toString())
+    return isContainer(payload) ? payload : undefined
   } catch {
     return undefined
   }
