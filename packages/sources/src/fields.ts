@@ -36,6 +36,7 @@ export const idOf = (value: JsonValue | undefined): string | undefined => {
 
 /** So many digits, and a double that is a whole number is exactly what they say. */
 const DOUBLE_DIGITS = 15
+const EXPONENT = /e.*$/i
 
 /** A whole number of up to 64 bits, also as text: templates quote every value. `1.0` and `1e3` are whole, too. */
 export const sequenceOf = (value: JsonValue | undefined): bigint | undefined => {
@@ -45,7 +46,9 @@ export const sequenceOf = (value: JsonValue | undefined): bigint | undefined => 
   const exact = parseSequence(text)
   if (exact !== undefined || text.replace(/\D/g, '').length > DOUBLE_DIGITS) return exact
   const number = Number(text)
-  return Number.isSafeInteger(number) && number >= 0 ? BigInt(number) : undefined
+  // `1e-400` is no double but zero, and no whole number either.
+  const isUnderflow = number === 0 && /[1-9]/.test(text.replace(EXPONENT, ''))
+  return Number.isSafeInteger(number) && number >= 0 && !isUnderflow ? BigInt(number) : undefined
 }
 
 /** A moment: ISO text or epoch ms. Only its text enters a key, so nothing is parsed. */

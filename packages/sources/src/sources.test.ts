@@ -179,3 +179,13 @@ it('takes a sequence number of up to 64 bits exactly, however it is written', ()
     expect(sequenceIn(none)?.sequence).toBeUndefined()
   }
 })
+
+it('takes no number for a sequence that is zero as a double alone', () => {
+  const sequence = (text: string) => {
+    const body = parseExactJson(`{"interactionId":"i","eventType":"E","sequenceNumber":${text}}`)
+    const result = identify('cxone', body)
+    return result.kind === 'identified' ? result.identity.sequence : undefined
+  }
+  for (const zero of ['0', '-0', '0.0', '0e5', '-0E-9']) expect(sequence(zero)).toBe(0n)
+  for (const none of ['1e-400', '0.1e-999', '-1e-400']) expect(sequence(none)).toBeUndefined()
+})

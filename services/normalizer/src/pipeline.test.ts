@@ -242,6 +242,11 @@ it('keeps a field with a dot beside the nested field of that name', () => {
     'data.region': '"nested"',
     'a.b': '1',
   })
+  const both = { ...body, '["data.region"]': 'named so' }
+  expect(normalize('cxone', both).attributes).toMatchObject({
+    '["data.region"]': '"flat"',
+    [String.raw`["[\"data.region\"]"]`]: '"named so"',
+  })
 })
 
 it('keeps the time as exact as it was sent', () => {

@@ -96,7 +96,7 @@ const attributeRoots = (mapping: Mapping): AttributeRoot[] => {
       ...root,
       nameOf: (field) => {
         const name = root.nameOf(field)
-        return deeper.some((prefix) => name.startsWith(prefix))
+        return field.startsWith('["') || deeper.some((prefix) => name.startsWith(prefix))
           ? `${root.prefix}[${JSON.stringify(field.toWellFormed())}]`
           : name
       },
