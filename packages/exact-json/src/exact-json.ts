@@ -69,14 +69,13 @@ export const replaceExactNumbers = (
 ): JsonValue => {
   if (isExactNumber(value)) return replacement(value)
   if (!isContainer(value)) return value
-  let isChanged = false
-  const replaced = (one: JsonValue): JsonValue => {
-    const made = replaceExactNumbers(one, replacement)
-    isChanged ||= made !== one
-    return made
+  const replaced = (one: JsonValue): JsonValue => replaceExactNumbers(one, replacement)
+  if (Array.isArray(value)) {
+    const given = value as readonly JsonValue[]
+    const made = given.map(replaced)
+    return made.every((one, at) => one === given[at]) ? value : made
   }
-  const copy = Array.isArray(value)
-    ? (value as readonly JsonValue[]).map(replaced)
-    : Object.fromEntries(Object.entries(value).map(([name, one]) => [name, replaced(one)]))
-  return isChanged ? copy : value
+  const given = value as JsonObject
+  const made = Object.entries(given).map(([name, one]) => [name, replaced(one)] as const)
+  return made.every(([name, one]) => one === given[name]) ? value : Object.fromEntries(made)
 }

@@ -10,7 +10,9 @@ export const stableBody = (raw: Buffer, payload: JsonValue, volatileFields: read
   volatileFields.length === 0 || !isContainer(payload)
     ? raw
     : Buffer.from(
-        canonicalJson(volatileFields.reduce((value, path) => without(value, path.split('.')), payload)),
+        canonicalJson(
+          volatileFields.reduce<JsonValue>((value, path) => without(value, path.split('.')), payload),
+        ),
       )
 
 /** The same value when the path leads nowhere. */

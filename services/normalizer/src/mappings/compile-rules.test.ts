@@ -4,7 +4,8 @@ import { compilePart } from './compile-part.ts'
 import { textOf } from './compile-mapping.ts'
 import { compileRules } from './compile-rules.ts'
 
-const brokenRule = (jsonSchema: object) => compileRules({ custom: { jsonSchema } }).get('custom')!.brokenRule
+const brokenRule = (jsonSchema: Record<string, unknown>) =>
+  compileRules({ custom: { jsonSchema } }).get('custom')!.brokenRule
 
 const amounts = brokenRule({
   type: 'object',
