@@ -73,7 +73,7 @@ export const replaceExactNumbers = (
   if (Array.isArray(value)) {
     const given = value as readonly JsonValue[]
     const made = given.map(replaced)
-    return made.every((one, at) => one === given[at]) ? value : made
+    return made.every((one, at) => one === given[at]) ? given : made
   }
   const given = value as JsonObject
   const made = Object.entries(given).map(([name, one]) => [name, replaced(one)] as const)
