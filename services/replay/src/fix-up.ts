@@ -18,11 +18,12 @@ export const applyFixUp = (fixUp: FixUp, body: Buffer): FixUpResult => {
   const payload = parseObject(text)
   if (payload === undefined) return failed('the body is not a JSON object after the fix-up')
   const fields = new Map<string, unknown>(Object.entries(payload))
-  for (const [from, to] of Object.entries(fixUp.rename)) {
-    if (!fields.has(from)) continue
-    fields.set(to, fields.get(from))
-    fields.delete(from)
-  }
+  // All at once: in turn, of two names that change places one value would be lost, and a name for itself removed.
+  const renamed = Object.entries(fixUp.rename)
+    .filter(([from]) => fields.has(from))
+    .map(([from, to]) => ({ from, to, value: fields.get(from) }))
+  for (const { from } of renamed) fields.delete(from)
+  for (const { to, value } of renamed) fields.set(to, value)
   for (const [name, value] of Object.entries(fixUp.set)) fields.set(name, value)
   for (const name of fixUp.remove) fields.delete(name)
   // Also makes one of a key that came twice.

@@ -60,6 +60,16 @@ it('edits a body as text, then as JSON: rename, set, remove', () => {
   for (const body of ['{"cut', '[]', '3', 'null', '']) expect(edit({}, body)).toBe('failed')
 })
 
+it('renames all fields at once, so that names may change places', () => {
+  const rename = (names: object, body: string) => {
+    const result = applyFixUp(fixUp.parse({ name: 'n', rename: names }), Buffer.from(body))
+    return result.kind === 'edited' ? (JSON.parse(result.body.toString()) as unknown) : result.kind
+  }
+  expect(rename({ a: 'b', b: 'a' }, '{"a":1,"b":2,"c":3}')).toEqual({ a: 2, b: 1, c: 3 })
+  expect(rename({ a: 'b', b: 'c' }, '{"a":1,"b":2}')).toEqual({ b: 1, c: 2 })
+  expect(rename({ a: 'a' }, '{"a":1}')).toEqual({ a: 1 })
+})
+
 it('changes no digit of what a fix-up does not name', () => {
   const result = applyFixUp(
     fixUp.parse({ name: 'n', replaceText: [{ find: 'NaN', with: 'null' }] }),
