@@ -90,3 +90,12 @@ describe('S3 schema evolution', () => {
     expect(hexPreview(body)).toMatch(/^00000000 {2}ff 00 7b 22 +\.\.\{"$/)
   })
 })
+
+it('writes a letter of a parked source as it would have been without the others', () => {
+  const parked = { ...letter('source_parked', Buffer.from('{"a":10.00}')), error: 'schema_violation: why' }
+  const of = (format: ExportFormat) => exportLetter(parked, format, undefined)
+  expect(of('s1')).toEqual({ error: 'why' })
+  expect(of('s4')).toEqual({ detail: 'Payload validation failed: why' })
+  expect(of('s2')).toMatchObject({ error: 'Validation error: why', timestamp })
+  expect(of('weir')).toMatchObject({ reason: 'source_parked', error: 'schema_violation: why' })
+})

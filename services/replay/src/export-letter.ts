@@ -37,6 +37,14 @@ const leanDocument = (payload: unknown): object => {
   )
 }
 
+/** Of a parked source's letter: what it would have said of itself. */
+const OWN_REASON = /^([a-z_]+): (.*)$/s
+
+const asItWouldBe = (letter: Letter): Letter => {
+  const parts = letter.reason === 'source_parked' ? OWN_REASON.exec(letter.error) : null
+  return parts === null ? letter : { ...letter, reason: parts[1]!, error: parts[2]! }
+}
+
 const isMalformed = ({ reason }: Letter): boolean =>
   PREFIXES[reason as DeadLetterReason] === 'JSONDecodeError: '
 const isInvalid = ({ reason }: Letter): boolean =>
@@ -74,10 +82,11 @@ export const letterBody = (letter: Letter, keys: DeadLetterKeys | undefined): Bu
 
 /** One letter for another tool. `weir` keeps every byte; the others are the literal shapes of earlier systems. */
 export const exportLetter = (
-  letter: Letter,
+  stored: Letter,
   format: ExportFormat,
   keys: DeadLetterKeys | undefined,
 ): object => {
+  const letter = format === 'weir' ? stored : asItWouldBe(stored)
   const body = letterBody(letter, keys)
   const timestamp = new Date(letter.firstFailedAt).toISOString()
   const error = `${PREFIXES[letter.reason as DeadLetterReason] ?? ''}${letter.error}`
