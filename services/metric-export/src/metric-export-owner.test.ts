@@ -176,6 +176,25 @@ it('stops when the log has other records than were counted', async () => {
   )
 })
 
+it.each([
+  'set by an operator',
+  'null',
+  '5',
+  '"x"',
+  '{}',
+  '[]',
+  '[1,2]',
+  '[0,[5]]',
+  '{"from":1.5,"open":0}',
+  '{"from":0}',
+])('stops, with the remedy, at metadata that something else has committed: %s', async (metadata) => {
+  log.append([stats(1)])
+  await expect(open({ offset: 1n, metadata })).rejects.toThrow(
+    /not those of metric-export.*weir offsets set .*--partition 0 --to 1 --move/,
+  )
+  await expect(open({ offset: 1n, metadata })).rejects.toThrow(StateError)
+})
+
 it('goes on with a new window when retention has deleted the last one, and never with its rest', async () => {
   log.append([stats(1), stats(2), stats(4), stats(8, 20_000)])
   log.start = 1n

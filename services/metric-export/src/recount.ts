@@ -36,7 +36,7 @@ export const recount = async (
   if (end < offset) {
     throw new RetriableError(`${topic}/${partition} ends at ${end}, before the committed ${offset}`)
   }
-  const origin = decodeOrigin(committed.metadata, offset)
+  const origin = originOf(options, committed)
   if (origin === undefined) return lastWindow(options, reader, { start, end: offset })
   const { from, openStart, base } = origin
   if (from < start && from < offset) {
@@ -48,6 +48,25 @@ export const recount = async (
   if (sums.openStart !== openStart) throw otherRecords(options, origin, sums, offset)
   return { ...NOTHING, base, sums }
 }
+
+const originOf = (
+  options: RecountOptions,
+  { offset, metadata }: { readonly offset: bigint; readonly metadata: string },
+): SumsOrigin | undefined => {
+  try {
+    return decodeOrigin(metadata, offset)
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error
+    throw new StateError(
+      `${options.topic}/${options.partition}: the metadata of the committed offset ${offset} are not those of ` +
+        `metric-export: something else has committed it. ${remedyOf(options, offset)}`,
+    )
+  }
+}
+
+const remedyOf = ({ topic, partition }: RecountOptions, offset: bigint): string =>
+  'To count the last window from what is there: weir offsets set --service metric-export ' +
+  `--topic ${topic} --partition ${partition} --to ${offset} --move`
 
 /** Where an offset was set by hand, it says nothing of the window that was open. */
 const lastWindow = async (
@@ -85,16 +104,15 @@ const sumsOf = async (
 }
 
 const otherRecords = (
-  { topic, partition }: RecountOptions,
+  options: RecountOptions,
   { from, openStart }: SumsOrigin,
   sums: WindowSums,
   offset: bigint,
 ): StateError =>
   new StateError(
-    `${topic}/${partition}: the records from ${from} to ${offset} end with the window ${sums.openStart}, and ` +
-      `${openStart} was committed with them: the topic holds other records than were counted. To count the last ` +
-      `window from what is there: weir offsets set --service metric-export --topic ${topic} ` +
-      `--partition ${partition} --to ${offset} --move`,
+    `${options.topic}/${options.partition}: the records from ${from} to ${offset} end with the window ` +
+      `${sums.openStart}, and ${openStart} was committed with them: the topic holds other records than were counted. ` +
+      remedyOf(options, offset),
   )
 
 /** None where the record is not one of dedup's counts. */

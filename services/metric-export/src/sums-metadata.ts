@@ -29,17 +29,28 @@ const FIELDS = 5
 /** Undefined where nothing was summed yet. Throws a `SyntaxError` when the metadata are something else. */
 export const decodeOrigin = (metadata: string, committedOffset: bigint): SumsOrigin | undefined => {
   if (metadata === '') return undefined
-  const value = JSON.parse(metadata) as SumsValue | OriginValue
-  if ('from' in value) {
+  const value: unknown = JSON.parse(metadata)
+  if (isOrigin(value)) {
     const { from, open, base } = value
     return { from: BigInt(from), openStart: open, base: baseOf(BigInt(from), base) }
   }
+  if (!isSums(value)) throw new SyntaxError('the offset metadata are not those of metric-export')
   const [openStart, list] = value
-  if (!Array.isArray(list)) throw new SyntaxError('the offset metadata are not those of metric-export')
   if (list.length === 0) return undefined
   const flat = list.flat() as readonly (string | number)[]
   return { from: committedOffset, openStart, base: baseOf(committedOffset, [openStart, ...flat]) }
 }
+
+const isOrigin = (value: unknown): value is OriginValue => {
+  const { from, open, base = [] } = (value ?? {}) as Partial<OriginValue>
+  return Number.isSafeInteger(from) && Number.isSafeInteger(open) && Array.isArray(base)
+}
+
+const isSums = (value: unknown): value is SumsValue =>
+  Array.isArray(value) &&
+  Number.isSafeInteger(value[0]) &&
+  Array.isArray(value[1]) &&
+  value[1].every(Array.isArray)
 
 /** `base`: as the metadata had it from which `sums` go on. */
 export const encodeOrigin = (sums: WindowSums, base: WindowSums): string => {
