@@ -21,6 +21,7 @@ export interface PartitionOwner {
    * is readable. Nothing it returns is visible to anyone until the transaction commits.
    * May do idempotent effects outside Kafka (rows, points) first. A thrown `RetriableError` makes the stage
    * back off and call `stage` again with the same records; any other error discards the owner.
+   * An owner that keeps positions gets a batch without records where only control markers came, to note the position.
    */
   stage(batch: InputBatch): Promise<StagedBatch>
   /** Releases files and timers. Called exactly once, also after errors; must not write anything to Kafka. */

@@ -166,11 +166,12 @@ export class PartitionRun {
       await producer.fence(this.#released.signal)
       this.#enter('restoring')
       owner = await stage.openOwner(partition)
-      inputs = await this.#restore(owner, producer)
+      const restored = await this.#restore(owner, producer)
+      inputs = restored.inputs
       this.#step('positioned')
       this.#enter('running')
       if (this.#parked?.wasRunning === false) this.#goesOn()
-      await this.#work(owner, producer, inputs)
+      await this.#work(owner, producer, restored)
     } catch (error) {
       inputs?.close()
       await producer.close()
@@ -186,7 +187,7 @@ export class PartitionRun {
   }
 
   /** Brings the owner to where its predecessor has committed, and opens the inputs there. */
-  async #restore(owner: PartitionOwner, producer: TransactionalProducer): Promise<PartitionInputs> {
+  async #restore(owner: PartitionOwner, producer: TransactionalProducer): Promise<Restored> {
     const { stage, partition, groupId, cluster, fetcher } = this.#options
     const signal = this.#released.signal
     const stateTopic = stage.stateTopic
@@ -236,13 +237,13 @@ export class PartitionRun {
       })
       inputs.add(queue, committed.get(topic)?.metadata ?? '')
     }
-    return inputs
+    return { inputs, positions }
   }
 
   async #work(
     owner: PartitionOwner,
     producer: TransactionalProducer,
-    inputs: PartitionInputs,
+    { inputs, positions }: Restored,
   ): Promise<void> {
     const { stage, partition } = this.#options
     for (;;) {
@@ -250,9 +251,10 @@ export class PartitionRun {
       if (batch === undefined) return
       const { input, records, nextOffset } = batch
       const startedAt = performance.now()
-      const staged = records.length === 0 ? NOTHING : await this.#stage(owner, batch)
-      if (staged === undefined) return
       const { topic } = input.queue
+      const isForOwner = records.length > 0 || positions.has(topic)
+      const staged = isForOwner ? await this.#stage(owner, batch) : NOTHING
+      if (staged === undefined) return
       const metadata = staged.offsetMetadata ?? input.metadata
       const written = await producer.commit(staged.outputs, [
         { topic, partition, offset: nextOffset, metadata },
@@ -330,6 +332,12 @@ export class PartitionRun {
     const delayMs = limitMs * (0.5 + Math.random() / 2)
     await sleep(delayMs, undefined, { signal: this.#released.signal }).catch(() => undefined)
   }
+}
+
+interface Restored {
+  readonly inputs: PartitionInputs
+  /** That the owner keeps, by input topic: they commit with the group's offset, also where nothing was read. */
+  readonly positions: ReadonlyMap<string, bigint | undefined>
 }
 
 /** Topics of which partition p is written by its owner. */

@@ -1,9 +1,10 @@
 import { StateError } from './errors.ts'
 import type { Cluster } from './internals.ts'
 import { logRange, requireInRange, type CommittedOffset, type LogRange } from './offsets.ts'
+import { readPartition } from './partition-reader.ts'
 import type { OutputRecord } from './record.ts'
 import type { StageOptions } from './stage-options.ts'
-import { beginningOf, encodeStart, readStarts, type Start } from './starts.ts'
+import { beginningOf, encodeStart, readStarts, type Known, type Start } from './starts.ts'
 import type { OffsetToCommit, TransactionalProducer } from './transactional-producer.ts'
 
 export interface InputStart {
@@ -41,7 +42,8 @@ export const whereToBegin = async (options: Options): Promise<readonly InputStar
   for (const topic of stage.inputs) {
     const range = await logRange(cluster, topic, partition)
     const start = noted.get(topic)
-    const { offset, isNew } = decide(options, topic, start, range)
+    const position = await positionOf(options, topic, start, range)
+    const { offset, isNew } = decide(options, topic, start, range, position)
     requireInRange(topic, partition, offset, range, remedyOf(options, topic, positions.has(topic)))
     if (isNew) offsets.push({ topic, partition, offset, metadata: '' })
     if (start === undefined) {
@@ -53,15 +55,40 @@ export const whereToBegin = async (options: Options): Promise<readonly InputStar
   return starts
 }
 
+/**
+ * Of the owner's state; behind what cannot be read, up to the group's offset. Earlier versions committed that offset
+ * alone where only control markers came, and nothing was decided there.
+ */
+const positionOf = async (
+  { cluster, partition, signal, committed, positions }: Options,
+  topic: string,
+  start: Start | undefined,
+  range: LogRange,
+): Promise<Known['position']> => {
+  if (!positions.has(topic)) return 'not kept'
+  const own = positions.get(topic)
+  const position = own ?? 'nothing read'
+  const offset = committed.get(topic)?.offset
+  const from = own ?? start?.from ?? 0n
+  if (offset === undefined || from >= offset || from < range.start || offset > range.end) return position
+  let isReadable = false
+  const take = (records: readonly { readonly offset: bigint }[]) => {
+    isReadable = records.some((record) => record.offset < offset)
+    return true
+  }
+  await readPartition(cluster, { topic, partition, from, end: offset }, take, signal)
+  return isReadable ? position : offset
+}
+
 const decide = (
   options: Options,
   topic: string,
   start: Start | undefined,
   range: LogRange,
+  position: Known['position'],
 ): { readonly offset: bigint; readonly isNew: boolean } => {
-  const { partition, groupId, committed, positions } = options
-  const keepsPositions = positions.has(topic)
-  const position = keepsPositions ? (positions.get(topic) ?? 'nothing read') : 'not kept'
+  const { partition, groupId, committed } = options
+  const keepsPositions = position !== 'not kept'
   const known = committed.get(topic)?.offset
   const beginning = beginningOf({ committed: known, start, position })
   const where = `${topic}/${partition}`

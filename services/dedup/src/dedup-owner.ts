@@ -76,7 +76,7 @@ export class DedupOwner implements PartitionOwner {
       else if (outcome.kind === 'drop') tally.addFinding(outcome.reason)
       tally.add(record, staged.effectiveTime, this.#act(record, outcome, outputs, now))
     }
-    const change = staged.seal(batch.topic, batch.records[0]!.offset, batch.nextOffset)
+    const change = staged.seal(batch.topic, batch.records[0]?.offset ?? batch.nextOffset, batch.nextOffset)
     const { rotations } = change.position
     const keysHeld = seen.keysHeld + staged.addedCount
     for (const record of tally.records({ partition, rotations, keysHeld })) {

@@ -1,9 +1,10 @@
 import { rmSync } from 'node:fs'
 import { ensureTopics, openMaintenance, type InputRecord } from '@weir/kafka'
-import { withAdmin } from '@weir/kafka/testing'
+import { withAdmin, writeAborted } from '@weir/kafka/testing'
 import { TOPIC_SPECS } from '@weir/contracts'
 import { isolatedKafka } from '@weir/testkit'
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
+import { positionOf } from './layout.ts'
 import { rebuildState } from './maintenance/rebuild-state.ts'
 import { Deployment, parkedWith, silent, webhook } from './testing/deployment.ts'
 
@@ -61,13 +62,13 @@ const deleteGroup = async (): Promise<void> => {
   await vi.waitFor(() => withAdmin(deployment.settings, (admin) => admin.deleteGroups([group])), WAIT)
 }
 
-const setOffset = async (offset: bigint): Promise<void> => {
+const setOffset = async (offset: bigint, topic = deployment.topics.received): Promise<void> => {
   const { settings, topics } = deployment
   const maintenance = await openMaintenance({
     ...{ settings, service: 'dedup', stateTopic: topics.seen, outputs: [] },
   })
   const claim = await maintenance.claim(0)
-  await claim.commit([], { [topics.received]: offset })
+  await claim.commit([], { [topic]: offset })
   await claim.close()
   await maintenance.close()
 }
@@ -190,6 +191,52 @@ it('an offset that was moved by hand loses nothing: what nobody decided is read'
   expect(lines.find((line) => line.includes('30 records before'))).toContain('it was moved')
   await vi.waitFor(() => expectExactAfterBacklog(100), WAIT)
 }, 120_000)
+
+const committed = async (topic: string): Promise<bigint | undefined> => {
+  const { settings, topics } = deployment
+  const maintenance = await openMaintenance({
+    ...{ settings, service: 'dedup', stateTopic: topics.seen, outputs: [] },
+  })
+  try {
+    return (await maintenance.committed([topic], 0)).get(topic)
+  } finally {
+    await maintenance.close()
+  }
+}
+
+it.each(['received', 'dedupReplay'] as const)(
+  'position and offset are equal after nothing but the marker of an aborted transaction: %s',
+  async (input) => {
+    const topic = deployment.topics[input]
+    await work(0, 10)
+    const before = (await committed(topic))!
+    const service = await deployment.start()
+    await vi.waitFor(() => expect(service.readiness()).toEqual([]), WAIT)
+    await writeAborted(deployment.settings, topic, 0)
+    await vi.waitFor(async () => expect(await committed(topic)).toBe(before + 2n), WAIT)
+    await deployment.stop()
+    await expectExact(10)
+    // The position is behind the marker, too, so that nothing depends on whether the log still has it.
+    const positions = await positionsOf(topic)
+    expect(positions).toContain(before + 2n)
+  },
+  120_000,
+)
+
+it('an offset that an earlier version committed behind control markers alone is no difference', async () => {
+  const { topics, settings } = deployment
+  await work(0, 10)
+  const ends: Record<string, bigint> = {}
+  for (const topic of [topics.received, topics.dedupReplay]) {
+    await writeAborted(settings, topic, 0)
+    ends[topic] = (await committed(topic))! + 2n
+  }
+  for (const [topic, end] of Object.entries(ends)) await setOffset(end, topic)
+  await expectExact(10)
+}, 120_000)
+
+const positionsOf = async (topic: string): Promise<(bigint | undefined)[]> =>
+  (await deployment.read(deployment.topics.seen)).map((record) => positionOf(record)?.next[topic])
 
 const expectExactAfterBacklog = async (events: number): Promise<void> => {
   const service = await deployment.start()

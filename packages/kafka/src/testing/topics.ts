@@ -58,3 +58,23 @@ export const readAll = async (settings: KafkaSettings, topic: string): Promise<I
     await reader.close()
   }
 }
+
+/** Leaves an aborted record in a partition, and the marker behind it. */
+export const writeAborted = async (
+  settings: KafkaSettings,
+  topic: string,
+  partition: number,
+): Promise<void> => {
+  const producer = kafkaClient({ settings, logger: silentLogger, clientId: 'weir-test' }).producer({
+    transactionalId: `${settings.topicPrefix}aborts`,
+    maxInFlightRequests: 1,
+  })
+  await producer.connect()
+  try {
+    const transaction = await producer.transaction()
+    await transaction.send({ topic, acks: -1, messages: [{ key: 'k', value: 'aborted', partition }] })
+    await transaction.abort()
+  } finally {
+    await producer.disconnect()
+  }
+}
