@@ -71,7 +71,20 @@ const afterLetters = async (
   return after
 }
 
-/** After the last record of the input whose event was written. */
+/** An input that may have been decided, and the next one with the same key. */
+interface Input {
+  readonly offset: bigint
+  readonly timestamp: number
+  next?: Input
+}
+
+/** How far the clocks of two brokers may differ; shorter than any time after which an event passes dedup again. */
+const CLOCK_SLACK_MS = 600_000
+
+/**
+ * After the last record of the input whose event was written. A key comes again once dedup has forgotten it: each event
+ * stands for the first of its key that was there before it and has no event yet.
+ */
 const afterEvents = async (
   maintenance: Maintenance,
   events: string,
@@ -83,18 +96,48 @@ const afterEvents = async (
   // The earlier parts only when the later ones have none of them.
   for (let to = end; to > start && after === undefined; to -= INPUTS_MAX) {
     const from = to - INPUTS_MAX > start ? to - INPUTS_MAX : start
-    const offsetOf = new Map<string, bigint>()
-    const take = (records: readonly InputRecord[]): void => {
-      for (const record of records) offsetOf.set(eventKeyOf(record), record.offset)
-    }
-    await maintenance.read(topic, partition, from, take, to)
-    offsetOf.delete('')
+    const inputs = await inputsOf(maintenance, topic, partition, { from, to })
     await readAll(maintenance, events, partition, (record) => {
-      const offset = offsetOf.get(eventKeyOf(record))
-      if (offset !== undefined && (after === undefined || offset >= after)) after = offset + 1n
+      const key = eventKeyOf(record)
+      const input = inputs.get(key)
+      if (input === undefined || input.timestamp > record.timestamp + CLOCK_SLACK_MS) return
+      if (input.next === undefined) inputs.delete(key)
+      else inputs.set(key, input.next)
+      if (after === undefined || input.offset >= after) after = input.offset + 1n
     })
   }
   return after
+}
+
+/** The first one of each key. */
+const inputsOf = async (
+  maintenance: Maintenance,
+  topic: string,
+  partition: number,
+  { from, to }: { readonly from: bigint; readonly to: bigint },
+): Promise<Map<string, Input>> => {
+  const first = new Map<string, Input>()
+  const last = new Map<string, Input>()
+  await maintenance.read(
+    topic,
+    partition,
+    from,
+    (records) => {
+      for (const record of records) {
+        const input: Input = { offset: record.offset, timestamp: record.timestamp }
+        const key = eventKeyOf(record)
+        const before = last.get(key) ?? first.get(key)
+        if (before === undefined) first.set(key, input)
+        else {
+          before.next = input
+          last.set(key, input)
+        }
+      }
+    },
+    to,
+  )
+  first.delete('')
+  return first
 }
 
 const eventKeyOf = ({ headers }: InputRecord): string => headers[HEADER.eventKey]?.toString('latin1') ?? ''

@@ -11,9 +11,13 @@ const topics = topicNames(settings.topicPrefix)
 const logger = createLogger('offsets-test', 'silent')
 const WAIT = { timeout: 30_000, interval: 50 }
 
-const write = async (topic: string, headers: readonly Record<string, string | Buffer>[]): Promise<void> => {
+const write = async (
+  topic: string,
+  headers: readonly Record<string, string | Buffer>[],
+  of = settings,
+): Promise<void> => {
   const lanes = await openLanes({
-    ...{ settings, logger, topic, lingerMs: 1, deadlineMs: 20_000 },
+    ...{ settings: of, logger, topic, lingerMs: 1, deadlineMs: 20_000 },
     ...{ batchRecordsMax: 500, batchBytesMax: 1_000_000, queueBytesMax: 20_000_000 },
   })
   for (const one of headers) {
@@ -79,6 +83,30 @@ it('finds where a stage goes on by what it has written, and sets what is gone al
     await expect(set({ to: 'end' })).rejects.toThrow('has offset 5')
     await set({ to: 'end', move: true })
     expect((await maintenance.committed([topics.unique], 0)).get(topics.unique)).toBe(10n)
+  } finally {
+    await maintenance.close()
+  }
+}, 60_000)
+
+it('takes an event that came again after the window for undecided until it was decided', async () => {
+  const own = isolatedKafka('again', 1)
+  const of = topicNames(own.topicPrefix)
+  await ensureTopics({
+    ...{ settings: own, logger, specs: TOPIC_SPECS, replicationFactor: 1, minInsyncReplicas: 1 },
+  })
+  const maintenance = await openMaintenance({
+    ...{ settings: own, service: 'normalizer' },
+    outputs: STAGE_TOPICS.normalizer.outputs.map((role) => of[role]),
+  })
+  try {
+    await vi.waitFor(() => write(of.unique, [event(0), event(1), event(2)], own), WAIT)
+    await write(of.normalized, [event(0), event(1)], own)
+    // 1 comes once more, long after it was decided; 2, 3 and 1 wait.
+    await write(of.unique, [event(3), event(1)], own)
+    const at = async () => (await decidedBefore(maintenance, of, 'normalizer', of.unique, 0))?.offset
+    expect(await at()).toBe(2n)
+    await write(of.normalized, [event(2), event(3), event(1)], own)
+    expect(await at()).toBe(5n)
   } finally {
     await maintenance.close()
   }
