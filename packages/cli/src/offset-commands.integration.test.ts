@@ -4,7 +4,7 @@ import { createLogger } from '@weir/service-kit'
 import { isolatedKafka } from '@weir/testkit'
 import { expect, it, vi } from 'vitest'
 import { decidedBefore } from './decided-before.ts'
-import { setOffset, type SetOptions } from './offset-commands.ts'
+import { setOffset, setWith, type SetOptions } from './offset-commands.ts'
 
 const settings = isolatedKafka('offsets', 1)
 const topics = topicNames(settings.topicPrefix)
@@ -107,6 +107,38 @@ it('takes an event that came again after the window for undecided until it was d
     expect(await at()).toBe(2n)
     await write(of.normalized, [event(2), event(3), event(1)], own)
     expect(await at()).toBe(5n)
+  } finally {
+    await maintenance.close()
+  }
+}, 60_000)
+
+it('sets no offset that somebody else has set while the command slept', async () => {
+  const own = isolatedKafka('slept', 1)
+  const of = topicNames(own.topicPrefix)
+  await ensureTopics({
+    ...{ settings: own, logger, specs: TOPIC_SPECS, replicationFactor: 1, minInsyncReplicas: 1 },
+  })
+  const maintenance = await openMaintenance({
+    ...{ settings: own, service: 'normalizer' },
+    outputs: STAGE_TOPICS.normalizer.outputs.map((role) => of[role]),
+  })
+  try {
+    await vi.waitFor(() => write(of.unique, [event(0), event(1), event(2)], own), WAIT)
+    const options = { service: 'normalizer', topic: of.unique, partition: 0, to: 1n, move: false } as const
+    const set = (through: typeof maintenance) => setWith(through, of, options, () => undefined)
+    const sleeper = {
+      ...maintenance,
+      claim: async (partition: number) => {
+        // Another call, and a stage that goes on from there.
+        await set(maintenance)
+        const stage = await maintenance.claim(partition)
+        await stage.commit([], { [of.unique]: 3n })
+        await stage.close()
+        return maintenance.claim(partition)
+      },
+    }
+    await vi.waitFor(() => expect(set(sleeper)).rejects.toThrow('has offset 3'), WAIT)
+    expect((await maintenance.committed([of.unique], 0)).get(of.unique)).toBe(3n)
   } finally {
     await maintenance.close()
   }

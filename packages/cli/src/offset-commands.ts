@@ -1,4 +1,4 @@
-import { CONSUMING_STAGES, STAGE_TOPICS, topicNames, type ConsumingStage } from '@weir/contracts'
+import { CONSUMING_STAGES, STAGE_TOPICS, topicNames, type ConsumingStage, type TopicNames } from '@weir/contracts'
 import {
   openMaintenance,
   RetriableError,
@@ -86,42 +86,57 @@ export interface SetOptions {
 }
 
 /** Sets where a stage goes on in one partition. Rejects with a `StateError` when that would not do. */
-export const setOffset = (
-  settings: KafkaSettings,
-  { service, topic, partition, to, move }: SetOptions,
+export const setOffset = (settings: KafkaSettings, options: SetOptions, progress: Progress): Promise<void> =>
+  withMaintenance(settings, options.service, (maintenance) =>
+    setWith(maintenance, topicNames(settings.topicPrefix), options, progress),
+  )
+
+export const setWith = async (
+  maintenance: Maintenance,
+  topics: TopicNames,
+  options: SetOptions,
   progress: Progress,
-): Promise<void> =>
-  withMaintenance(settings, service, async (maintenance) => {
-    if (service === 'dedup') {
-      throw new StateError(
-        `dedup goes on where its state is: run \`weir dedup rebuild-state --partition ${partition}\`.`,
-      )
-    }
-    const topics = topicNames(settings.topicPrefix)
-    const inputs: readonly string[] = STAGE_TOPICS[service].inputs.map((role) => topics[role])
-    if (!inputs.includes(topic)) throw new StateError(`${service} reads ${inputs.join(' and ')}.`)
-    const count = await maintenance.partitionCount(topic)
-    if (partition >= count) throw new StateError(`${topic} has ${count} partitions, from 0 on.`)
-    const { start, end } = await maintenance.range(topic, partition)
-    const offset = typeof to === 'bigint' ? to : { start, end }[to]
-    if (offset < start || offset > end) {
-      throw new StateError(`${topic}/${partition} has the offsets ${start} to ${end}.`)
-    }
-    const before = (await maintenance.committed([topic], partition)).get(topic)
-    if (before !== undefined && before >= start && before <= end && !move) {
-      throw new StateError(
-        `${topic}/${partition} has offset ${before}: another one leaves records out or reads some once more. ` +
-          'If that is what you want, say --move.',
-      )
-    }
-    const claim = await maintenance.claim(partition)
-    try {
-      await claim.commit([], { [topic]: offset })
-    } finally {
-      await claim.close()
-    }
+): Promise<void> => {
+  const { service, topic, partition } = options
+  if (service === 'dedup') {
+    throw new StateError(
+      `dedup goes on where its state is: run \`weir dedup rebuild-state --partition ${partition}\`.`,
+    )
+  }
+  const inputs: readonly string[] = STAGE_TOPICS[service].inputs.map((role) => topics[role])
+  if (!inputs.includes(topic)) throw new StateError(`${service} reads ${inputs.join(' and ')}.`)
+  const count = await maintenance.partitionCount(topic)
+  if (partition >= count) throw new StateError(`${topic} has ${count} partitions, from 0 on.`)
+  await requireSettable(maintenance, options)
+  const claim = await maintenance.claim(partition)
+  try {
+    // Until here the stage may have gone on; from here on it cannot, or the claim's commit is refused.
+    const { before, offset } = await requireSettable(maintenance, options)
+    await claim.commit([], { [topic]: offset })
     progress(`${topic}/${partition}: offset ${before ?? 'none'} is ${offset} now`)
-  })
+  } finally {
+    await claim.close()
+  }
+}
+
+const requireSettable = async (
+  maintenance: Maintenance,
+  { topic, partition, to, move }: SetOptions,
+): Promise<{ readonly before: bigint | undefined; readonly offset: bigint }> => {
+  const { start, end } = await maintenance.range(topic, partition)
+  const offset = typeof to === 'bigint' ? to : { start, end }[to]
+  if (offset < start || offset > end) {
+    throw new StateError(`${topic}/${partition} has the offsets ${start} to ${end}.`)
+  }
+  const before = (await maintenance.committed([topic], partition)).get(topic)
+  if (before !== undefined && before >= start && before <= end && !move) {
+    throw new StateError(
+      `${topic}/${partition} has offset ${before}: another one leaves records out or reads some once more. ` +
+        'If that is what you want, say --move.',
+    )
+  }
+  return { before, offset }
+}
 
 const EXPECTED = [RetriableError, StateError, TransactionError]
 
