@@ -56,8 +56,8 @@ export const whereToBegin = async (options: Options): Promise<readonly InputStar
 }
 
 /**
- * Of the owner's state; behind what cannot be read, up to the group's offset. Earlier versions committed that offset
- * alone where only control markers came, and nothing was decided there.
+ * Of the owner's state; the group's offset where nothing readable lies between both, so that nothing was decided there.
+ * Earlier versions committed the offset alone where only control markers came.
  */
 const positionOf = async (
   { cluster, partition, signal, committed, positions }: Options,
@@ -70,7 +70,7 @@ const positionOf = async (
   const position = own ?? 'nothing read'
   const offset = committed.get(topic)?.offset
   const from = own ?? start?.from ?? 0n
-  if (offset === undefined || from >= offset || from < range.start || offset > range.end) return position
+  if (offset === undefined || from > offset || from < range.start || offset > range.end) return position
   let isReadable = false
   const take = (records: readonly { readonly offset: bigint }[]) => {
     isReadable = records.some((record) => record.offset < offset)

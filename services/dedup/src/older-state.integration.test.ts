@@ -37,12 +37,11 @@ const work = async (from: number, to: number, conflict = false): Promise<void> =
   await deployment.stop()
 }
 
-/** The state topic is deleted and has these records afterwards. */
-const restore = async (records: readonly InputRecord[]): Promise<void> => {
-  const { settings, topics } = deployment
+const emptyTopic = async (topic: string): Promise<void> => {
+  const { settings } = deployment
   await withAdmin(settings, async (admin) => {
-    await admin.deleteTopics({ topics: [topics.seen] })
-    await vi.waitFor(async () => expect(await admin.listTopics()).not.toContain(topics.seen), WAIT)
+    await admin.deleteTopics({ topics: [topic] })
+    await vi.waitFor(async () => expect(await admin.listTopics()).not.toContain(topic), WAIT)
   })
   await vi.waitFor(
     () =>
@@ -52,8 +51,14 @@ const restore = async (records: readonly InputRecord[]): Promise<void> => {
     WAIT,
   )
   await deployment.reopenLanes()
+}
+
+/** The state topic is deleted and has these records afterwards. */
+const restore = async (records: readonly InputRecord[]): Promise<void> => {
+  const { seen } = deployment.topics
+  await emptyTopic(seen)
   for (const { key, value, headers } of records) {
-    await deployment.send({ key: key!, value, headers }, topics.seen, 0)
+    await deployment.send({ key: key!, value, headers }, seen, 0)
   }
 }
 
@@ -233,6 +238,18 @@ it('an offset that an earlier version committed behind control markers alone is 
   }
   for (const [topic, end] of Object.entries(ends)) await setOffset(end, topic)
   await expectExact(10)
+}, 120_000)
+
+it('a deleted topic of starts stops nobody, and its notes are made again', async () => {
+  const { topics } = deployment
+  await work(0, 10)
+  await emptyTopic(topics.starts)
+  await expectExact(10)
+  await deleteGroup()
+  await parkedWith(await deployment.start(), 'is gone')
+  await deployment.stop()
+  await rebuild()
+  await expectExact(11)
 }, 120_000)
 
 const positionsOf = async (topic: string): Promise<(bigint | undefined)[]> =>
