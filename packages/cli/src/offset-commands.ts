@@ -1,4 +1,10 @@
-import { CONSUMING_STAGES, STAGE_TOPICS, topicNames, type ConsumingStage, type TopicNames } from '@weir/contracts'
+import {
+  CONSUMING_STAGES,
+  STAGE_TOPICS,
+  topicNames,
+  type ConsumingStage,
+  type TopicNames,
+} from '@weir/contracts'
 import {
   openMaintenance,
   RetriableError,

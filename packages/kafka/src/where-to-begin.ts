@@ -47,7 +47,8 @@ export const whereToBegin = async (options: Options): Promise<readonly InputStar
     requireInRange(topic, partition, offset, range, remedyOf(options, topic, positions.has(topic)))
     if (isNew) offsets.push({ topic, partition, offset, metadata: '' })
     if (start === undefined) {
-      notes.push(encodeStart(place, groupId, topic, { from: isNew ? offset : undefined }))
+      const isUnread = isNew || (positions.has(topic) && positions.get(topic) === undefined)
+      notes.push(encodeStart(place, groupId, topic, { from: isUnread ? offset : undefined }))
     }
     starts.push({ topic, offset, end: range.end })
   }

@@ -245,6 +245,7 @@ it('a deleted topic of starts stops nobody, and its notes are made again', async
   await work(0, 10)
   await emptyTopic(topics.starts)
   await expectExact(10)
+  expect(await rebuild()).toContain('there is nothing to repair')
   await deleteGroup()
   await parkedWith(await deployment.start(), 'is gone')
   await deployment.stop()
