@@ -25,6 +25,26 @@ afterAll(async () => {
   await server.end()
 })
 
+it('needs no right but that to make tables in its schema', async () => {
+  const strict = `${database}_strict`
+  await server.query(`CREATE ROLE ${strict} LOGIN PASSWORD '${strict}'`)
+  await server.query(`CREATE DATABASE ${strict}`)
+  try {
+    await server.query(`REVOKE ALL ON DATABASE ${strict} FROM PUBLIC`)
+    await server.query(`GRANT CONNECT ON DATABASE ${strict} TO ${strict}`)
+    const strictUrl = new URL(serverUrl.replace(/[^/]*$/, strict))
+    const owner = new pg.Client({ connectionString: strictUrl.href })
+    await owner.connect()
+    await owner.query(`GRANT USAGE, CREATE ON SCHEMA public TO ${strict}`)
+    await owner.end()
+    strictUrl.username = strictUrl.password = strict
+    expect(await migrate(strictUrl.href)).toHaveLength(3)
+  } finally {
+    await server.query(`DROP DATABASE ${strict}`)
+    await server.query(`DROP ROLE ${strict}`)
+  }
+})
+
 it('makes JSON of the attributes of older rows, and leaves what jsonb does not take', async () => {
   await client.query('CREATE TABLE weir_migrations (name text PRIMARY KEY, at timestamptz DEFAULT now())')
   for (const name of ['0001-events.sql', '0002-fix-up.sql']) {

@@ -3,7 +3,7 @@ ALTER TABLE events ADD COLUMN occurred_at_nanos integer;
 ALTER TABLE interactions ADD COLUMN occurred_at_nanos integer;
 
 -- An attribute was a string that held JSON; it is that JSON now. What jsonb does not take stays a string.
-CREATE FUNCTION pg_temp.attribute_of(given jsonb) RETURNS jsonb LANGUAGE plpgsql AS $$
+CREATE FUNCTION weir_attribute_of(given jsonb) RETURNS jsonb LANGUAGE plpgsql AS $$
 BEGIN
   IF jsonb_typeof(given) <> 'string' THEN RETURN given; END IF;
   RETURN (given #>> '{}')::jsonb;
@@ -12,6 +12,9 @@ EXCEPTION WHEN others THEN
 END $$;
 
 UPDATE events SET attributes = (
-  SELECT jsonb_object_agg(name, pg_temp.attribute_of(value))
+  SELECT jsonb_object_agg(name, weir_attribute_of(value))
   FROM jsonb_each(attributes) AS attribute (name, value)
 ) WHERE attributes <> '{}';
+
+-- Not a temporary function: that takes a right of its own, which strict databases do not give.
+DROP FUNCTION weir_attribute_of(jsonb);
