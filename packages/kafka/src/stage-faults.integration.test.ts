@@ -251,6 +251,8 @@ describe('INVALID_PRODUCER_EPOCH', () => {
   it('after its own transaction timed out: the owner fences again and goes on', async () => {
     const held = Promise.withResolvers<undefined>()
     let isHeld = false
+    const stage = await start('proxy')
+    await running(stage)
     // No request of it waits as long as the transaction may take, but both together do: the broker ends it first.
     proxy.decide = async ({ api }): Promise<Verdict> => {
       if (isHeld) return 'pass'
@@ -261,7 +263,6 @@ describe('INVALID_PRODUCER_EPOCH', () => {
       return 'pass'
     }
     await writer.write(2)
-    const stage = await start('proxy')
     // A record and a marker in each partition: one is committed, and the broker has aborted the other.
     const reader = await openTopicReader(settings, output)
     await vi.waitFor(async () => {
@@ -342,6 +343,11 @@ describe('stop', () => {
   it('lets the running transaction end', async () => {
     const held = Promise.withResolvers<undefined>()
     let commits = 0
+    // Long enough for the slower of the two partitions to get there before the other is given up.
+    const stage = await start('proxy', {
+      settings: { ...settings, kafkaBrokers: proxy.brokers, transactionTimeoutMs: 30_000 },
+    })
+    await running(stage)
     proxy.decide = async ({ api, isCommit }): Promise<Verdict> => {
       if (api !== 'endTxn' || isCommit !== true) return 'pass'
       commits += 1
@@ -349,10 +355,6 @@ describe('stop', () => {
       return 'pass'
     }
     await writer.write(10)
-    // Long enough for the slower of the two partitions to get there before the other is given up.
-    const stage = await start('proxy', {
-      settings: { ...settings, kafkaBrokers: proxy.brokers, transactionTimeoutMs: 30_000 },
-    })
     await vi.waitFor(() => expect(commits).toBe(2), PATIENCE)
     let isStopped = false
     const stopped = stage.stop().then(() => (isStopped = true))

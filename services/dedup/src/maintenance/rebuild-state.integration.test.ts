@@ -151,7 +151,7 @@ it('fills an empty state topic, as after its deletion', async () => {
   await whole.close()
   const { settings, topics } = deployment
   const maintenance = await openMaintenance({
-    ...{ settings, service: 'dedup', stateTopic: topics.seen, outputs: [] },
+    ...{ settings, service: 'dedup', stateTopic: topics.seen, outputs: [topics.duplicates] },
   })
   const claim = await maintenance.claim(0)
   const any = { topic: topics.duplicates, partition: 0, ...webhook('any') }
