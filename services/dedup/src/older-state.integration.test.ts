@@ -1,7 +1,7 @@
 import { rmSync } from 'node:fs'
 import { ensureTopics, openMaintenance, type InputRecord } from '@weir/kafka'
 import { withAdmin, writeAborted } from '@weir/kafka/testing'
-import { TOPIC_SPECS } from '@weir/contracts'
+import { HEADER, TOPIC_SPECS } from '@weir/contracts'
 import { isolatedKafka } from '@weir/testkit'
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import { positionOf } from './layout.ts'
@@ -255,6 +255,34 @@ it('a deleted topic of starts stops nobody, and its notes are made again', async
 
 const positionsOf = async (topic: string): Promise<(bigint | undefined)[]> =>
   (await deployment.read(deployment.topics.seen)).map((record) => positionOf(record)?.next[topic])
+
+it('an offset that was moved by hand over a conflict alone does not lose it', async () => {
+  await work(0, 10)
+  await deployment.send(webhook('call-0', '{"another":"body"}'))
+  await setOffset(11n)
+  await parkedWith(await deployment.start(), 'the state is at offset 10')
+  await deployment.stop()
+  expect(await rebuild()).toContain(`${deployment.topics.received}/0: dedup goes on at 10`)
+  await expectExact(10)
+  expect((await deployment.totals()).conflicts).toBe(1)
+}, 120_000)
+
+it('the letter of a record that dedup cannot read is not written twice', async () => {
+  await work(0, 10)
+  const copy = await deployment.read(deployment.topics.seen)
+  const { headers, ...rest } = webhook('call-invalid')
+  const kept = Object.entries(headers).filter(([name]) => name !== HEADER.eventType)
+  await deployment.start()
+  await deployment.send({ ...rest, headers: Object.fromEntries(kept) })
+  await vi.waitFor(async () => expect((await deployment.totals()).deadLettered).toBe(1), WAIT)
+  await deployment.stop()
+  await restore(copy)
+  await parkedWith(await deployment.start(), 'the state is at offset 10')
+  await deployment.stop()
+  expect(await rebuild()).toContain(`${deployment.topics.received}/0: dedup goes on at 11`)
+  await expectExact(10)
+  expect(await deployment.read(deployment.topics.dedupDlq)).toHaveLength(1)
+}, 120_000)
 
 const expectExactAfterBacklog = async (events: number): Promise<void> => {
   const service = await deployment.start()

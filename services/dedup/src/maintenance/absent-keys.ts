@@ -13,7 +13,9 @@ import {
 } from '@weir/seen-keys'
 import { FRESH_KEYS_MAX } from '../config.ts'
 import { StateReading } from '../state-reading.ts'
-import { inputKeyOf, type DurableKey } from './durable-keys.ts'
+import { dedupPipeline } from '../pipeline.ts'
+import { readKeys } from '../steps/read-keys.ts'
+import type { DurableKey } from './durable-keys.ts'
 import type { InputPlan } from './repair-plan.ts'
 
 const FILTER_BYTES_MAX = 268_435_456
@@ -112,9 +114,9 @@ const add = async (
   return added
 }
 
-/** What was decided has a key or, where its key could not be read, none. */
+/** As dedup would decide now: what it has decided is a repeat, or its keys could not be read and it has none. */
 const undecidedOf = async (
-  { maintenance, partition }: Target,
+  { maintenance, partition, position }: Target,
   seen: SeenKeys,
   plans: readonly Pick<InputPlan, 'topic' | 'skipped'>[],
 ): Promise<readonly Undecided[]> => {
@@ -124,10 +126,11 @@ const undecidedOf = async (
     const { from, to } = skipped
     let undecided = 0
     const take = (records: readonly InputRecord[]): void => {
-      const staged = seen.stage()
-      for (const { headers } of records) {
-        const key = inputKeyOf(headers)
-        if (key !== undefined && staged.check(key.eventKey, key.bodyHash).kind === 'new') undecided += 1
+      const pipeline = dedupPipeline(seen.stage(), partition, position.partitions ?? 1)
+      for (const record of records) {
+        const outcome = pipeline.run(record)
+        const hasKeys = outcome.kind !== 'deadLetter' || outcome.step !== readKeys.name
+        if (hasKeys && outcome.kind !== 'drop') undecided += 1
       }
     }
     await maintenance.read(topic, partition, from, take, to)

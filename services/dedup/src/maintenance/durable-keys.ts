@@ -60,7 +60,7 @@ export const durableSince = async (
 }
 
 /** Of an event as it came in; undefined when its headers cannot be read. */
-export const inputKeyOf = (headers: WireHeaders): DurableKey | undefined => {
+const inputKeyOf = (headers: WireHeaders): DurableKey | undefined => {
   const eventKey = headers[HEADER.eventKey]
   const bodyHash = headers[HEADER.bodyHash]
   if (eventKey?.length !== EVENT_KEY_BYTES || bodyHash?.length !== BODY_HASH_BYTES) return undefined
