@@ -134,6 +134,8 @@ export const instanceEnvironment = (
     // With 200 ms five transactions a second and partition are enough to be hit, and leave two cores time for the rest: brokers
     // work for each of them, whatever is in it.
     ...{ INGRESS_LINGER_MS: '10', DEDUP_LINGER_MS: linger, NORMALIZER_LINGER_MS: linger },
+    // So that the filters of 48 partitions fit.
+    DEDUP_FILTER_CAPACITY: '100000',
     PERSISTENCE_LINGER_MS: linger,
     STATE_DIR: join(folders.state, `${kind}-${index}`),
     INGRESS_HOST: '127.0.0.1',
