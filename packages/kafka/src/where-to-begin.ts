@@ -72,13 +72,13 @@ const positionOf = async (
   const offset = committed.get(topic)?.offset
   const from = own ?? start?.from ?? 0n
   if (offset === undefined || from > offset || from < range.start || offset > range.end) return position
-  let isReadable = false
+  const between: bigint[] = []
   const take = (records: readonly { readonly offset: bigint }[]) => {
-    isReadable = records.some((record) => record.offset < offset)
+    between.push(...records.map((record) => record.offset).filter((one) => one < offset))
     return true
   }
   await readPartition(cluster, { topic, partition, from, end: offset }, take, signal)
-  return isReadable ? position : offset
+  return between.length > 0 ? position : offset
 }
 
 const decide = (
