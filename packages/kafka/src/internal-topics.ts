@@ -77,7 +77,9 @@ const durabilities = async (admin: Admin): Promise<readonly Durability[]> => {
   const existing = await existingTopics(admin)
   const present = INTERNAL.filter(({ topic }) => existing.has(topic))
   const absent = INTERNAL.filter(({ topic }) => !existing.has(topic))
-  return [...(await ofTopics(admin, present)), ...(await ofBrokers(admin, absent))]
+  const found = [...(await ofTopics(admin, present)), ...(await ofBrokers(admin, absent))]
+  // In one order, whichever of them exist and however the brokers answer.
+  return INTERNAL.flatMap(({ topic }) => found.filter((one) => one.topic === topic))
 }
 
 type Internal = (typeof INTERNAL)[number]
