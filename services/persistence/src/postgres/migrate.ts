@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs'
+import { StageError } from '@weir/kafka'
 import pg from 'pg'
 import { sinkErrorOf } from './sql-faults.ts'
 
@@ -6,12 +7,7 @@ const FOLDER = new URL('./migrations/', import.meta.url)
 /** Any number; the same for every instance. */
 const LOCK = 7_305_011
 
-/** The database has steps that this version does not know. */
-class NewerDatabaseError extends Error {
-  override readonly name = 'NewerDatabaseError'
-}
-
-/** Brings the database to the newest schema, each step once, one instance at a time. Rejects with a `SinkUnavailableError` while it is away, and for good when a newer version has been there. */
+/** Brings the database to the newest schema, each step once, one instance at a time. Rejects with a `SinkUnavailableError` while it is away, with a `StageError` when a newer version has been there. */
 export const migrate = async (databaseUrl: string): Promise<readonly string[]> => {
   const client = new pg.Client({ connectionString: databaseUrl, connectionTimeoutMillis: 5_000 })
   client.on('error', () => undefined)
@@ -28,7 +24,7 @@ export const migrate = async (databaseUrl: string): Promise<readonly string[]> =
       .sort()
     const unknown = [...done].filter((name) => !known.includes(name))
     if (unknown.length > 0) {
-      throw new NewerDatabaseError(
+      throw new StageError(
         `the database is of a newer version of Weir (it has ${unknown.join(', ')}): start that version, or restore ` +
           `the database as it was before`,
       )
