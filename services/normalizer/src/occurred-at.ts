@@ -34,8 +34,13 @@ const ofIso = (match: RegExpExecArray | null, zone: ZoneOffset): Moment | undefi
   const [, year, month, day, hour = '00', minute = '00', second = '00', fraction = '', offset] = match
   if (Number(hour) > 23 || Number(minute) > 59 || Number(second) > 59) return undefined
   const midnight = Date.UTC(Number(year), Number(month) - 1, Number(day))
-  // `Date.UTC` makes the 31st of April the 1st of May.
-  if (new Date(midnight).toISOString().slice(0, 10) !== `${year}-${month}-${day}`) return undefined
+  // `Date.UTC` makes the 31st of April the 1st of May, and the year 50 the year 1950.
+  const date = new Date(midnight)
+  const exists =
+    date.getUTCDate() === Number(day) &&
+    date.getUTCMonth() === Number(month) - 1 &&
+    date.getUTCFullYear() === Number(year)
+  if (!exists) return undefined
   const nanos = Number(fraction.slice(0, 9).padEnd(9, '0'))
   const localMs =
     midnight +
