@@ -41,12 +41,7 @@ const value = fc.letrec<{ value: string }>((tie) => ({
 })).value
 const fields = fc.uniqueArray(
   fc.tuple(
-    fc
-      .string()
-      // JSON.parse of Node 24.21.0 now and then reads a name that is a single escape as a backslash.
-      .filter(
-        (name) => name.length !== 1 && ![VOLATILE, 'id', 'type', '__proto__', 'constructor'].includes(name),
-      ),
+    fc.string().filter((name) => ![VOLATILE, 'id', 'type', '__proto__', 'constructor'].includes(name)),
     value,
   ),
   { maxLength: 4, selector: ([name]) => name },
