@@ -1,15 +1,17 @@
 import { loadSettings, setting, type ConfigOf, type Environment, type Settings } from '@weir/service-kit'
 
+const DEFAULT_HOST = 'api-us-1.cxone.com'
+
 export const REGISTRATION_SETTINGS = {
   instance: {
     env: 'CXONE_INSTANCE',
     schema: setting.optionalText(),
-    help: "Host of the provider's API, such as api-us-1.cxone.com.",
+    help: "Host of the provider's API, such as api-us-1.cxone.com. It wins over CXONE_REGION.",
   },
   region: {
     env: 'CXONE_REGION',
-    schema: setting.optionalText(),
-    help: 'Instead of CXONE_INSTANCE: us-1 stands for api-us-1.cxone.com.',
+    schema: setting.text(DEFAULT_HOST),
+    help: 'The same, as a host or as the short name of a region: us-1 stands for api-us-1.cxone.com.',
   },
   clientId: { env: 'CXONE_CLIENT_ID', schema: setting.text(), help: 'OAuth client.' },
   clientSecret: {
@@ -33,14 +35,30 @@ export const REGISTRATION_SETTINGS = {
 
 export type RegistrationConfig = ConfigOf<typeof REGISTRATION_SETTINGS> & { readonly hostUrl: string }
 
-const needsOne = ({ instance, region }: ConfigOf<typeof REGISTRATION_SETTINGS>): readonly string[] =>
-  instance === undefined && region === undefined
-    ? ["CXONE_INSTANCE and CXONE_REGION are not set: give the host of the provider's API."]
+/** A host, a URL without a path, or a region: `us-1` and `api-us-1` stand for `api-us-1.cxone.com`. */
+const urlOf = (given: string): string | undefined => {
+  const isRegion = /^[\w-]+$/.test(given) && given.toLowerCase() !== 'localhost'
+  const host = isRegion ? `api-${given.replace(/^api-/i, '')}.cxone.com` : given
+  try {
+    const { protocol, pathname, search, hash, username, password, origin } = new URL(
+      /^https?:\/\//i.test(host) ? host : `https://${host}`,
+    )
+    const isHost = /^https?:$/.test(protocol) && /^\/*$/.test(pathname)
+    return isHost && `${search}${hash}${username}${password}` === '' ? origin : undefined
+  } catch {
+    return undefined
+  }
+}
+
+const needsHost = ({ instance, region }: ConfigOf<typeof REGISTRATION_SETTINGS>): readonly string[] =>
+  urlOf(instance ?? region) === undefined
+    ? [
+        `${instance === undefined ? 'CXONE_REGION' : 'CXONE_INSTANCE'} is not a host: give one such as ${DEFAULT_HOST}.`,
+      ]
     : []
 
 /** Throws a `ConfigError`. */
 export const loadRegistrationConfig = (env: Environment = process.env): RegistrationConfig => {
-  const config = loadSettings(REGISTRATION_SETTINGS, env, needsOne)
-  const host = config.instance ?? `api-${config.region!}.cxone.com`
-  return { ...config, hostUrl: /^https?:\/\//.test(host) ? host.replace(/\/+$/, '') : `https://${host}` }
+  const config = loadSettings(REGISTRATION_SETTINGS, env, needsHost)
+  return { ...config, hostUrl: urlOf(config.instance ?? config.region)! }
 }

@@ -8,6 +8,7 @@ export interface OAuthOptions {
   readonly hostUrl: string
   readonly clientId: string
   readonly clientSecret: string
+  /** Empty: those that the client has. */
   readonly scopes: readonly string[]
   /** Epoch ms; for tests. */
   readonly now?: () => number
@@ -46,13 +47,15 @@ export class OAuthToken {
       // fetch gives this body its content type, application/x-www-form-urlencoded.
       body: new URLSearchParams({
         ...{ grant_type: 'client_credentials', client_id: clientId, client_secret: clientSecret },
-        scope: scopes.join(' '),
+        ...(scopes.length > 0 && { scope: scopes.join(' ') }),
       }),
     })
     const { access_token: text, expires_in: seconds } = (response.json ?? {}) as Record<string, unknown>
     if (response.status !== 200 || typeof text !== 'string') {
       throw new RegistrationError(
-        `/oauth/token answers ${response.status}: check CXONE_CLIENT_ID, CXONE_CLIENT_SECRET and the scopes ${scopes.join(' ')}`,
+        `/oauth/token answers ${response.status}: check CXONE_CLIENT_ID and CXONE_CLIENT_SECRET${
+          scopes.length === 0 ? '' : `, and that the client may have the scopes ${scopes.join(' ')}`
+        }`,
       )
     }
     return { text, until: askedAt + 1_000 * (Number(seconds) || 0) - EARLY_MS }

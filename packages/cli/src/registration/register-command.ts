@@ -6,13 +6,15 @@ import { registerWebhook } from './register-webhook.ts'
 import {
   REGISTRATION_FORMS,
   REGISTRATION_FORM_NAMES,
+  rightsOf,
   type RegistrationForm,
   type RegistrationFormName,
 } from './registration-forms.ts'
 
 interface RegisterCommandOptions {
   readonly path: string
-  readonly name: string
+  readonly name?: string
+  readonly enriching?: boolean
   readonly dryRun?: boolean
 }
 
@@ -21,19 +23,27 @@ const print = (text: string): void => {
 }
 
 const register = async (
-  form: RegistrationFormName,
-  { path, name, dryRun }: RegisterCommandOptions,
+  formName: RegistrationFormName,
+  { path, name, enriching, dryRun }: RegisterCommandOptions,
 ): Promise<void> => {
   const { hostUrl, clientId, clientSecret, webhookUrl, webhookSecret } = loadRegistrationConfig()
-  const { scopes, bodyOf }: RegistrationForm = REGISTRATION_FORMS[form]
-  const body = (secret: string | undefined) => bodyOf({ name, url: webhookUrl, secret })
+  const form: RegistrationForm = REGISTRATION_FORMS[formName]
+  if (form.needsSecret && (webhookSecret === undefined || webhookSecret === '')) {
+    throw new RegistrationError(
+      `CXONE_WEBHOOK_SECRET is not set: ${formName} is signed with it. Give the secret that ingress has.`,
+    )
+  }
+  const scopes = enriching ? [...form.scopes, ...form.enrichingScopes] : form.scopes
+  const body = (secret: string | undefined) =>
+    form.bodyOf({ name: name ?? form.name, url: webhookUrl, secret })
   if (dryRun) {
-    print(`POST ${hostUrl}${path}\nscopes ${scopes.join(' ')}`)
+    print(`POST ${hostUrl}${path}\nscopes ${scopes.length > 0 ? scopes.join(' ') : "(the client's own)"}`)
     print(JSON.stringify(body(webhookSecret && 'set'), undefined, 2))
     return
   }
   const token = new OAuthToken({ hostUrl, clientId, clientSecret, scopes })
-  const registration = await registerWebhook({ hostUrl, path, scopes, token, body: body(webhookSecret) })
+  const rights = rightsOf(form, scopes)
+  const registration = await registerWebhook({ hostUrl, path, rights, token, body: body(webhookSecret) })
   print(
     registration.kind === 'exists'
       ? 'it is registered already'
@@ -47,6 +57,7 @@ export const registerCommand = (): Command =>
     .description('Registers a webhook with the provider, by OAuth client credentials (CXONE_* variables).')
     .addArgument(new Argument('<form>', 'what to register').choices(REGISTRATION_FORM_NAMES))
     .option('--path <path>', "of the provider's API", '/api/v2/webhooks')
-    .option('--name <name>', 'of the webhook', 'Interaction Router')
+    .option('--name <name>', "of the webhook, instead of the form's own")
+    .option('--enriching', 'also ask for the scopes that the receiver needs to read interactions (cxone)')
     .option('--dry-run', 'only print the request, without secrets')
     .action(guarded([RegistrationError], register))

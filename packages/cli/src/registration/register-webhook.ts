@@ -5,7 +5,8 @@ export interface RegisterOptions {
   readonly hostUrl: string
   /** Of the request, such as `/api/v2/webhooks`. */
   readonly path: string
-  readonly scopes: readonly string[]
+  /** What the client lacks when the provider answers 403. */
+  readonly rights: string
   readonly body: object
   readonly token: OAuthToken
   /** Waits before the second and the third try after 429, where the answer names none, ms. */
@@ -23,7 +24,7 @@ const RETRY_AFTER_MS_MAX = 60_000
  * is waited out, three tries in all. Rejects with a `RegistrationError`.
  */
 export const registerWebhook = async (options: RegisterOptions): Promise<Registration> => {
-  const { path, scopes, token, backoffMs = BACKOFF_MS } = options
+  const { path, rights, token, backoffMs = BACKOFF_MS } = options
   let hasNewToken = false
   for (let throttled = 0; ;) {
     const answer = await post(options)
@@ -41,7 +42,7 @@ export const registerWebhook = async (options: RegisterOptions): Promise<Registr
       await sleep(waitOf(answer, backoffMs[throttled]!))
       throttled += 1
     } else {
-      const why = status === 403 ? `: give the client the scopes ${scopes.join(' ')}` : ''
+      const why = status === 403 ? `: give the client ${rights}` : ''
       throw new RegistrationError(`${path} answers ${status}${why}`)
     }
   }

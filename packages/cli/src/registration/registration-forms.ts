@@ -1,6 +1,14 @@
 /** How one kind of webhook is registered; unconfirmed, see docs/sources. */
 export interface RegistrationForm {
+  /** The webhook's name at the provider, where none is given. */
+  readonly name: string
   readonly scopes: readonly string[]
+  /** Wanted besides when the receiver also asks the provider's API about interactions. */
+  readonly enrichingScopes: readonly string[]
+  /** What the client must be permitted to do: told when the provider answers 403. */
+  readonly permissions: readonly string[]
+  /** The provider signs with what is registered here: without it every delivery would be refused. */
+  readonly needsSecret: boolean
   readonly bodyOf: (webhook: WebhookToRegister) => object
 }
 
@@ -11,6 +19,13 @@ export interface WebhookToRegister {
   /** With which it is to sign; undefined where none was given. */
   readonly secret: string | undefined
 }
+
+/** For a person who has to grant it. */
+export const rightsOf = ({ permissions }: RegistrationForm, scopes: readonly string[]): string =>
+  [
+    ...(scopes.length > 0 ? [`the scopes ${scopes.join(' ')}`] : []),
+    ...(permissions.length > 0 ? [`the permissions ${permissions.join(', ')}`] : []),
+  ].join(' and ')
 
 const LEAN_TEMPLATE = {
   interactionId: '{{interaction.id}}',
@@ -24,7 +39,11 @@ const LEAN_TEMPLATE = {
 
 export const REGISTRATION_FORMS = {
   cxone: {
-    scopes: ['interactions:read', 'events:read'],
+    name: 'CXone Event Receiver',
+    scopes: [],
+    enrichingScopes: ['interactions:read', 'events:read'],
+    permissions: ['Webhooks Create', 'Webhooks Edit', 'Events Subscribe', 'Interactions Read'],
+    needsSecret: true,
     bodyOf: ({ name, url, secret }) => ({
       ...{ name, url },
       eventTypes: ['CALL_CONNECTED', 'CALL_TRANSFERRED', 'CALL_DISCONNECTED', 'CALL_WRAP_UP'],
@@ -34,14 +53,22 @@ export const REGISTRATION_FORMS = {
     }),
   },
   'cxone-router': {
+    name: 'Interaction Router',
     scopes: ['webhooks:write', 'interactions:read'],
+    enrichingScopes: [],
+    permissions: [],
+    needsSecret: false,
     bodyOf: ({ name, url }) => ({
       ...{ name, url, scope: 'interactions:read' },
       events: ['interaction.created', 'interaction.updated', 'interaction.completed'],
     }),
   },
   nice: {
+    name: 'Data Action Updates',
     scopes: ['webhook:write', 'webhook:read'],
+    enrichingScopes: [],
+    permissions: [],
+    needsSecret: true,
     bodyOf: ({ url, secret }) => ({ url, events: ['data.action.updated'], secret }),
   },
 } as const satisfies Record<string, RegistrationForm>

@@ -1,8 +1,15 @@
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { OAuthToken, RegistrationError } from './oauth-token.ts'
-import { REGISTRATION_FORMS, type RegistrationFormName } from './registration-forms.ts'
+import { loadRegistrationConfig } from './config.ts'
+import { registerCommand } from './register-command.ts'
+import {
+  REGISTRATION_FORMS,
+  rightsOf,
+  type RegistrationForm,
+  type RegistrationFormName,
+} from './registration-forms.ts'
 import { registerWebhook } from './register-webhook.ts'
 
 interface Came {
@@ -47,10 +54,11 @@ afterEach(() => void server.close())
 const tokenOf = (scopes: readonly string[]) =>
   new OAuthToken({ hostUrl, clientId: 'id', clientSecret: 'a secret', scopes, now: () => now })
 const register = (name: RegistrationFormName = 'cxone-router', token?: OAuthToken) => {
-  const { scopes, bodyOf } = REGISTRATION_FORMS[name]
+  const form: RegistrationForm = REGISTRATION_FORMS[name]
   return registerWebhook({
-    ...{ hostUrl, path: '/api/v2/webhooks', scopes, body: bodyOf(WEBHOOK), backoffMs: [1, 1] },
-    token: token ?? tokenOf(scopes),
+    ...{ hostUrl, path: '/api/v2/webhooks', body: form.bodyOf(WEBHOOK), backoffMs: [1, 1] },
+    rights: rightsOf(form, form.scopes),
+    token: token ?? tokenOf(form.scopes),
   })
 }
 const registrations = () => came.filter(({ path }) => path === '/api/v2/webhooks')
@@ -114,20 +122,108 @@ describe('S2 Node router', () => {
   })
 })
 
-it('S0 registers the four events of a call with its payload template and retries', async () => {
-  await register('cxone')
-  expect(JSON.parse(registrations()[0]!.body)).toMatchObject({
-    eventTypes: ['CALL_CONNECTED', 'CALL_TRANSFERRED', 'CALL_DISCONNECTED', 'CALL_WRAP_UP'],
-    payloadTemplate: { interactionId: '{{interaction.id}}', sequenceNumber: '{{event.sequenceNumber}}' },
-    authentication: { type: 'sharedSecret', secretKey: 'shared' },
-    retryPolicy: { maxRetries: 4, initialDelaySeconds: 60 },
+/** Runs `weir sources register` as a user does; gives what it printed and its exit code. */
+const runCommand = async (args: readonly string[], env: Record<string, string> = {}) => {
+  const printed: string[] = []
+  const take = (text: string | Uint8Array): boolean => printed.push(text.toString()) > 0
+  const spies = [process.stdout, process.stderr].map((stream) =>
+    vi.spyOn(stream, 'write').mockImplementation(take),
+  )
+  const all = {
+    ...{ CXONE_INSTANCE: hostUrl, CXONE_CLIENT_ID: 'id', CXONE_CLIENT_SECRET: 'a secret' },
+    ...{ CXONE_WEBHOOK_URL: WEBHOOK.url, CXONE_WEBHOOK_SECRET: 'shared', ...env },
+  }
+  for (const [name, value] of Object.entries(all)) vi.stubEnv(name, value)
+  try {
+    await registerCommand().parseAsync([...args], { from: 'user' })
+    return { text: printed.join(''), code: process.exitCode ?? 0 }
+  } finally {
+    process.exitCode = 0
+    vi.unstubAllEnvs()
+    for (const spy of spies) spy.mockRestore()
+  }
+}
+const scopeAsked = () => new URLSearchParams(tokens().at(-1)!.body).get('scope')
+
+describe('S0 Azure Function', () => {
+  it('S0-02 registers the four events of a call with its payload template and retries, under its own name', async () => {
+    expect(await runCommand(['cxone'])).toMatchObject({ text: 'registered as wh-1\n', code: 0 })
+    expect(JSON.parse(registrations()[0]!.body)).toEqual({
+      ...{ name: 'CXone Event Receiver', url: WEBHOOK.url },
+      eventTypes: ['CALL_CONNECTED', 'CALL_TRANSFERRED', 'CALL_DISCONNECTED', 'CALL_WRAP_UP'],
+      payloadTemplate: {
+        interactionId: '{{interaction.id}}',
+        eventType: '{{event.type}}',
+        timestamp: '{{event.timestamp}}',
+        agentId: '{{interaction.agent.id}}',
+        skill: '{{interaction.skill.name}}',
+        direction: '{{interaction.direction}}',
+        sequenceNumber: '{{event.sequenceNumber}}',
+      },
+      authentication: { type: 'sharedSecret', secretKey: 'shared' },
+      retryPolicy: { maxRetries: 4, initialDelaySeconds: 60 },
+    })
+  })
+
+  it('S0-03 asks for its scopes only when it enriches, and names the permissions when they are missing', async () => {
+    await runCommand(['cxone'])
+    expect(scopeAsked()).toBeNull()
+    await runCommand(['cxone', '--enriching'])
+    expect(scopeAsked()).toBe('interactions:read events:read')
+    statuses = [403]
+    const { text, code } = await runCommand(['cxone'])
+    expect([code, text]).toEqual([
+      1,
+      expect.stringContaining('Webhooks Create, Webhooks Edit, Events Subscribe, Interactions Read'),
+    ])
   })
 })
 
-it('S4 registers data.action.updated with its secret and its own scopes', async () => {
-  await register('nice')
-  expect(JSON.parse(registrations()[0]!.body)).toEqual({
-    ...{ url: WEBHOOK.url, events: ['data.action.updated'], secret: 'shared' },
+it.each(['cxone', 'nice'])('S0-02 S4-02 refuses to register %s without a secret', async (form) => {
+  for (const args of [[form], [form, '--dry-run']]) {
+    const { text, code } = await runCommand(args, { CXONE_WEBHOOK_SECRET: '' })
+    expect([code, text]).toEqual([1, expect.stringContaining('CXONE_WEBHOOK_SECRET is not set')])
+  }
+  expect(came).toEqual([])
+})
+
+it('S2-02 registers the router without a secret, because its system signs nothing', async () => {
+  expect(await runCommand(['cxone-router'], { CXONE_WEBHOOK_SECRET: '' })).toMatchObject({ code: 0 })
+  expect(JSON.parse(registrations()[0]!.body)).toMatchObject({ name: 'Interaction Router' })
+})
+
+describe('S4 Bloom dedup', () => {
+  it('S4-02 registers data.action.updated with its secret and its own scopes', async () => {
+    await register('nice')
+    expect(JSON.parse(registrations()[0]!.body)).toEqual({
+      ...{ url: WEBHOOK.url, events: ['data.action.updated'], secret: 'shared' },
+    })
+    expect(new URLSearchParams(tokens()[0]!.body).get('scope')).toBe('webhook:write webhook:read')
   })
-  expect(new URLSearchParams(tokens()[0]!.body).get('scope')).toBe('webhook:write webhook:read')
+
+  const BASE = { CXONE_CLIENT_ID: 'id', CXONE_CLIENT_SECRET: 's', CXONE_WEBHOOK_URL: 'https://weir.example' }
+  const hostOf = (env: Record<string, string>) => loadRegistrationConfig({ ...BASE, ...env }).hostUrl
+
+  it.each([
+    [{}, 'https://api-us-1.cxone.com'],
+    [{ CXONE_REGION: '' }, 'https://api-us-1.cxone.com'],
+    [{ CXONE_REGION: 'api-us-1.cxone.com' }, 'https://api-us-1.cxone.com'],
+    [{ CXONE_REGION: 'api-eu-1.cxone.com/' }, 'https://api-eu-1.cxone.com'],
+    [{ CXONE_REGION: 'https://api-eu-1.cxone.com' }, 'https://api-eu-1.cxone.com'],
+    [{ CXONE_REGION: 'eu-1' }, 'https://api-eu-1.cxone.com'],
+    [{ CXONE_REGION: 'api-eu-1' }, 'https://api-eu-1.cxone.com'],
+    [{ CXONE_REGION: 'EU-1' }, 'https://api-eu-1.cxone.com'],
+    [{ CXONE_INSTANCE: 'us-2' }, 'https://api-us-2.cxone.com'],
+    [{ CXONE_INSTANCE: 'mine.example:8443', CXONE_REGION: 'eu-1' }, 'https://mine.example:8443'],
+    [{ CXONE_INSTANCE: 'http://localhost:8080' }, 'http://localhost:8080'],
+  ])('S4-03 takes %j for the host %s', (env, host) => {
+    expect(hostOf(env)).toBe(host)
+  })
+
+  it.each(['https://api.example/path', 'user:word@api.example', 'a b', 'api.example?x=1', 'ftp://x.example'])(
+    'S4-03 refuses %j as a host',
+    (given) => {
+      expect(() => hostOf({ CXONE_REGION: given })).toThrow(/CXONE_REGION is not a host/)
+    },
+  )
 })
