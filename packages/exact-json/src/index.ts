@@ -1,2 +1,3 @@
+export * from './array-slices.ts'
 export * from './canonical.ts'
 export * from './exact-json.ts'

@@ -24,16 +24,23 @@ const open = (limits: { batchRecordsMax?: number; batchBytesMax?: number } = {})
   })
 }
 
-const add = (key: string, bytes = 1, deadlineAt = Number.POSITIVE_INFINITY): Entry => {
-  const entry: Entry = {
-    record: { key: Buffer.from(key), value: null, headers: {} },
-    ...{ bytes, deadlineAt },
-    resolve: () => (outcomes[key] ??= 'acknowledged'),
-    reject: ({ kind }) => (outcomes[key] ??= kind),
-    release: () => released.push(key),
-  }
+const entryOf = (key: string, bytes = 1, deadlineAt = Number.POSITIVE_INFINITY): Entry => ({
+  record: { key: Buffer.from(key), value: null, headers: {} },
+  ...{ bytes, deadlineAt },
+  resolve: () => (outcomes[key] ??= 'acknowledged'),
+  reject: ({ kind }) => (outcomes[key] ??= kind),
+  release: () => released.push(key),
+})
+
+const add = (...parts: Parameters<typeof entryOf>): Entry => {
+  const entry = entryOf(...parts)
   lane.add(entry)
   return entry
+}
+
+const addGroup = (...keys: string[]): void => {
+  const group = {}
+  lane.add(...keys.map((key) => ({ ...entryOf(key), group })))
 }
 
 const pass = (ms: number) => vi.advanceTimersByTimeAsync(ms)
@@ -143,6 +150,37 @@ describe('a lane', () => {
     await flights[0]!.answer(new LaneError('broker', 'no'))
     expect(outcomes).toEqual({ a: 'broker' })
     expect(released).toEqual(['a'])
+  })
+})
+
+describe('records that were handed over together', () => {
+  it('fly together, behind what fills the send before them', async () => {
+    open({ batchRecordsMax: 3 })
+    add('first')
+    addGroup('a', 'b')
+    expect(flights.map(({ keys }) => keys)).toEqual([['first', 'a', 'b']])
+    add('c')
+    addGroup('d', 'e', 'f')
+    add('g')
+    for (let i = 0; i < 4; i++) await flights[i]!.answer()
+    expect(flights.map(({ keys }) => keys)).toEqual([['first', 'a', 'b'], ['c'], ['d', 'e', 'f'], ['g']])
+  })
+
+  it('are cut at the bounds of a send where they are more', async () => {
+    open({ batchRecordsMax: 2 })
+    addGroup('a', 'b', 'c', 'd', 'e')
+    for (let i = 0; i < 3; i++) await flights[i]!.answer()
+    expect(flights.map(({ keys }) => keys)).toEqual([['a', 'b'], ['c', 'd'], ['e']])
+  })
+
+  it('are not one group with the next', async () => {
+    open({ batchRecordsMax: 3 })
+    add('first')
+    await pass(LINGER_MS)
+    addGroup('a', 'b')
+    addGroup('c', 'd')
+    for (let i = 0; i < 3; i++) await flights[i]!.answer()
+    expect(flights.map(({ keys }) => keys)).toEqual([['first'], ['a', 'b'], ['c', 'd']])
   })
 })
 

@@ -18,6 +18,8 @@ export interface Entry {
   readonly bytes: number
   /** Of `performance.now()`. */
   readonly deadlineAt: number
+  /** Records that were handed over together and follow one another: as far as the bounds of a send allow, they fly together. */
+  readonly group?: object
   readonly resolve: () => void
   readonly reject: (error: LaneError) => void
   /** Gives the queue's room back; called once, when no send holds the record any more. */
@@ -55,9 +57,11 @@ export class Lane {
     this.#options = options
   }
 
-  add(entry: Entry): void {
-    this.#waiting.push(entry)
-    this.#waitingBytes += entry.bytes
+  add(...entries: readonly Entry[]): void {
+    for (const entry of entries) {
+      this.#waiting.push(entry)
+      this.#waitingBytes += entry.bytes
+    }
     if (this.#flying.length > 0) return
     const { batchRecordsMax, batchBytesMax, lingerMs } = this.#options
     if (
@@ -99,17 +103,24 @@ export class Lane {
     clearTimeout(this.#timer)
     this.#timer = undefined
     if (this.#flying.length > 0 || this.#waiting.length === 0) return
-    const { batchRecordsMax, batchBytesMax } = this.#options
-    let bytes = 0
-    let count = 0
-    for (const entry of this.#waiting) {
-      bytes += entry.bytes
-      if (count === batchRecordsMax || (count > 0 && bytes > batchBytesMax)) break
-      count += 1
-    }
-    this.#flying = this.#waiting.splice(0, count)
+    this.#flying = this.#waiting.splice(0, this.#nextCount())
     for (const entry of this.#flying) this.#waitingBytes -= entry.bytes
     void this.#send()
+  }
+
+  /** How many of those that wait fly next: as many as the bounds allow, and no part of a group that fits whole into the next send. */
+  #nextCount(): number {
+    const { batchRecordsMax, batchBytesMax } = this.#options
+    const waiting = this.#waiting
+    let bytes = 0
+    let groupStart = 0
+    for (let at = 0; at < waiting.length; at++) {
+      const { bytes: own, group } = waiting[at]!
+      bytes += own
+      if (group === undefined || group !== waiting[at - 1]?.group) groupStart = at
+      if (at === batchRecordsMax || (at > 0 && bytes > batchBytesMax)) return groupStart > 0 ? groupStart : at
+    }
+    return waiting.length
   }
 
   async #send(): Promise<void> {

@@ -132,6 +132,55 @@ describe('what is acknowledged is on the topic', () => {
   })
 })
 
+describe('records of one request', () => {
+  const group = (count: number) =>
+    Array.from({ length: count }, () => {
+      sent += 1
+      const record = { key: Buffer.from('key'), value: Buffer.from(String(sent)), headers: {} }
+      return { partition: sent % settings.topicPartitions, record, number: sent }
+    })
+
+  it('go in one produce for each partition', async () => {
+    const produced: number[] = []
+    proxy.decide = ({ api, targets }) => {
+      if (api === 'produce') produced.push(...targets.map(({ partition }) => partition))
+      return 'pass'
+    }
+    const records = group(200)
+    await lanes.sendAll(records)
+    expect(produced.sort()).toEqual([0, 1])
+    expect((await stored()).sort((a, b) => a - b)).toEqual(records.map(({ number }) => number))
+  })
+
+  it('are not acknowledged when one partition does not get its own, and all are there after the repeat', async () => {
+    await lanes.close()
+    lanes = await open({ deadlineMs: 1_500 })
+    proxy.leader = ({ partition }) => (partition === 0 ? 0 : -1)
+    const records = group(20)
+    expect(await failure(lanes.sendAll(records))).toBe('deadline')
+    const half = await stored()
+    expect(half).toEqual(records.filter(({ partition }) => partition === 0).map(({ number }) => number))
+    proxy.leader = ({ partition }) => partition
+    await vi.waitFor(async () => expect(await failure(lanes.sendAll(records))).toBe('acknowledged'), {
+      timeout: 10_000,
+    })
+    expect(new Set(await stored())).toEqual(new Set(records.map(({ number }) => number)))
+  })
+
+  it('are taken whole or not at all by a queue that is nearly full', async () => {
+    await lanes.close()
+    lanes = await open({ queueBytesMax: 10_000 })
+    const value = Buffer.alloc(3_000)
+    const records = [0, 1, 0, 1].map((partition) => ({
+      ...{ partition, record: { key: Buffer.from('k'), value, headers: {} } },
+    }))
+    expect(await failure(lanes.sendAll(records))).toBe('full')
+    expect(lanes.queued).toEqual({ records: 0, bytes: 0 })
+    expect(await stored()).toEqual([])
+    expect(await failure(lanes.sendAll([]))).toBe('acknowledged')
+  })
+})
+
 describe('a broker that is away', () => {
   it('lets records wait and expire at their deadline, and recovers without a restart', async () => {
     await lanes.close()

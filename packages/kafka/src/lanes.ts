@@ -25,6 +25,12 @@ export interface LanesOptions {
   readonly deadlineMs: number
 }
 
+/** A record, and the partition that it belongs into. */
+export interface PlacedRecord {
+  readonly partition: number
+  readonly record: WireRecord
+}
+
 /**
  * One lane per partition of one topic, each with one outstanding acks=all send; those of one broker share requests.
  * Not idempotent on purpose: a retry may write twice and dedup removes it, so no send can be lost to
@@ -34,6 +40,11 @@ export interface Lanes {
   readonly partitions: number
   /** Resolves only when the broker's result for this topic and partition has error code 0; else rejects with a `LaneError`. */
   send(partition: number, record: WireRecord): Promise<void>
+  /**
+   * All or none is acknowledged, though of those that were not some may be on the topic: resolves when the brokers have
+   * every record. Those of one partition go in one produce as far as `batchRecordsMax` and `batchBytesMax` allow.
+   */
+  sendAll(records: readonly PlacedRecord[]): Promise<void>
   /** Records and bytes that wait or fly. */
   readonly queued: { readonly records: number; readonly bytes: number }
   /** False while the last sends failed or no broker is connected; for readiness. */
@@ -121,26 +132,59 @@ class BrokerLanes implements Lanes {
   }
 
   send(partition: number, record: WireRecord): Promise<void> {
+    const lane = this.#laneOf(partition)
+    const bytes = wireBytesOf(record)
+    const refusal = this.#refusal(bytes)
+    if (refusal !== undefined) return Promise.reject(refusal)
+    return new Promise((resolve, reject) => lane.add(this.#entry({ record, bytes, resolve, reject })))
+  }
+
+  sendAll(records: readonly PlacedRecord[]): Promise<void> {
+    const sized = records.map(({ partition, record }) => ({
+      ...{ lane: this.#laneOf(partition), record, bytes: wireBytesOf(record) },
+    }))
+    const refusal = this.#refusal(sized.reduce((sum, { bytes }) => sum + bytes, 0))
+    if (refusal !== undefined) return Promise.reject(refusal)
+    const group = {}
+    const acknowledged: Promise<void>[] = []
+    for (const [lane, own] of Map.groupBy(sized, (one) => one.lane)) {
+      const entries = own.map(({ record, bytes }) => {
+        const { promise, resolve, reject } = Promise.withResolvers<undefined>()
+        acknowledged.push(promise)
+        return this.#entry({ record, bytes, group, resolve: () => resolve(undefined), reject })
+      })
+      lane.add(...entries)
+    }
+    return Promise.all(acknowledged).then(() => undefined)
+  }
+
+  #laneOf(partition: number): Lane {
     const lane = this.#lanes[partition]
     if (lane === undefined) throw new RangeError(`there is no partition ${partition} of ${this.partitions}`)
-    const bytes = wireBytesOf(record)
-    if (this.#closed) return Promise.reject(new LaneError('closed', 'the lanes are closed'))
-    if (this.#fault !== undefined) return Promise.reject(new LaneError('partitions', this.#fault))
-    if (this.#bytes + bytes > this.#options.queueBytesMax) {
-      return Promise.reject(new LaneError('full', `more than ${this.#options.queueBytesMax} bytes wait`))
-    }
+    return lane
+  }
+
+  /** Why so many bytes are not taken now. */
+  #refusal(bytes: number): LaneError | undefined {
+    if (this.#closed) return new LaneError('closed', 'the lanes are closed')
+    if (this.#fault !== undefined) return new LaneError('partitions', this.#fault)
+    return this.#bytes + bytes > this.#options.queueBytesMax
+      ? new LaneError('full', `more than ${this.#options.queueBytesMax} bytes wait`)
+      : undefined
+  }
+
+  #entry(parts: Omit<Entry, 'deadlineAt' | 'release'>): Entry {
+    const { bytes } = parts
     this.#bytes += bytes
     this.#records += 1
-    return new Promise<void>((resolve, reject) => {
-      const deadlineAt = performance.now() + this.#options.deadlineMs
-      lane.add({
-        ...{ record, bytes, deadlineAt, resolve, reject },
-        release: () => {
-          this.#bytes -= bytes
-          this.#records -= 1
-        },
-      })
-    })
+    return {
+      ...parts,
+      deadlineAt: performance.now() + this.#options.deadlineMs,
+      release: () => {
+        this.#bytes -= bytes
+        this.#records -= 1
+      },
+    }
   }
 
   async close(): Promise<void> {

@@ -127,6 +127,11 @@ export class TestIngress {
       await this.held
       this.written.push(record)
     },
+    sendAll: async (records) => {
+      if (this.failing !== undefined) throw new LaneError(this.failing, 'planted')
+      await this.held
+      this.written.push(...records.map(({ record }) => record))
+    },
     close: () => Promise.resolve(),
   }
 }
