@@ -1,3 +1,5 @@
+import { hasEscapedName, respellNames } from './escaped-names.ts'
+
 /**
  * JSON whose numbers keep their digits. A number that a double holds exactly, and that JavaScript would write as it was
  * sent, is a `number`; any other is an `ExactNumber` with the source text. `JSON.stringify` writes both as they were
@@ -19,11 +21,10 @@ export interface ExactNumber {
   readonly rawJSON: string
 }
 
+type Reviver = (name: string, value: unknown, context: { readonly source?: string }) => unknown
+
 interface SourceTextAccess {
-  parse(
-    text: string,
-    reviver: (key: string, value: unknown, context: { readonly source?: string }) => unknown,
-  ): unknown
+  parse(text: string, reviver: Reviver): unknown
   rawJSON(text: string): ExactNumber
   isRawJSON(value: unknown): boolean
 }
@@ -35,14 +36,26 @@ const json = JSON as unknown as SourceTextAccess
  * Finds every number that JavaScript would write in another way: 16 digits or more, a fraction, an exponent, minus zero.
  * It may also match inside a string, which costs time and changes nothing.
  */
-const MAYBE_INEXACT = /(?:^|"\s*:|[[,])\s*-?(?:\d{16}|\d{1,15}[.eE]|(?<=-)0)/
+const MAYBE_INEXACT = /(?:^|(?<="\s*):|[[,])\s*-?(?:\d{16}|\d{1,15}[.eE]|(?<=-)0)/
 
 /** Throws what `JSON.parse` throws. */
-export const parseExactJson = (text: string): JsonValue =>
-  (MAYBE_INEXACT.test(text) ? json.parse(text, keepDigits) : JSON.parse(text)) as JsonValue
+export const parseExactJson = (text: string): JsonValue => {
+  if (text.includes('\\') && hasEscapedName(text)) return parseRespelled(text)
+  return (MAYBE_INEXACT.test(text) ? json.parse(text, keepDigits) : JSON.parse(text)) as JsonValue
+}
 
-const keepDigits = (_: string, value: unknown, { source }: { readonly source?: string }): unknown =>
+const keepDigits: Reviver = (_, value, { source }) =>
   typeof value === 'number' && source !== String(value) ? json.rawJSON(source!) : value
+
+const parseRespelled = (text: string): JsonValue => {
+  // Only JSON can be respelled.
+  JSON.parse(text)
+  const { text: respelled, rename } = respellNames(text)
+  return json.parse(respelled, (name, value, context) => {
+    const exact = keepDigits(name, value, context)
+    return isJsonObject(exact) ? rename(exact) : exact
+  }) as JsonValue
+}
 
 export const isExactNumber = (value: unknown): value is ExactNumber => json.isRawJSON(value)
 

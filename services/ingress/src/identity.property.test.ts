@@ -39,9 +39,10 @@ const value = fc.letrec<{ value: string }>((tie) => ({
     fc.array(tie('value'), { maxLength: 3 }).map((list) => `[${list.join(',')}]`),
   ),
 })).value
+const name = fc.oneof(fc.string(), fc.string({ unit: 'binary' }))
 const fields = fc.uniqueArray(
   fc.tuple(
-    fc.string().filter((name) => ![VOLATILE, 'id', 'type', '__proto__', 'constructor'].includes(name)),
+    name.filter((name) => ![VOLATILE, 'id', 'type', '__proto__', 'constructor'].includes(name)),
     value,
   ),
   { maxLength: 4, selector: ([name]) => name },

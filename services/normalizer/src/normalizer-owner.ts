@@ -16,6 +16,7 @@ import {
   type MassFailureGuard,
 } from '@weir/consumer'
 import type { EventWriter } from '@weir/event-codec'
+import { parseExactJson } from '@weir/exact-json'
 import type { InputBatch, InputRecord, OutputRecord, PartitionOwner, StagedBatch } from '@weir/kafka'
 import { assertNever, type PipelineOutcome } from '@weir/pipeline'
 import type { EventLines } from './event-log.ts'
@@ -167,7 +168,7 @@ export class NormalizerOwner implements PartitionOwner {
 
   #shapeOf({ value }: InputRecord): string | undefined {
     try {
-      return this.#options.shapes.shapeOf(JSON.parse(value?.toString() ?? '')).fingerprint
+      return this.#options.shapes.shapeOf(parseExactJson(value?.toString() ?? '')).fingerprint
     } catch {
       return undefined
     }

@@ -2,7 +2,13 @@ import { createHash, randomUUID, timingSafeEqual } from 'node:crypto'
 import { Readable } from 'node:stream'
 import type { DeadLetterKeys } from '@weir/contracts'
 import type { PartitionList } from '@weir/consumer'
-import { isJsonObject, parseExactJson, type JsonObject } from '@weir/exact-json'
+import {
+  isJsonObject,
+  numberText,
+  parseExactJson,
+  replaceExactNumbers,
+  type JsonObject,
+} from '@weir/exact-json'
 import { isLocal, readinessAnswer, type Metrics, type Readiness } from '@weir/service-kit'
 import fastify, { type FastifyInstance, type FastifyRequest } from 'fastify'
 import { z } from 'zod'
@@ -91,8 +97,8 @@ const parsed = <T>(schema: z.ZodType<T>, value: unknown): T => {
 
 /** Numbers that a fix-up sets keep their digits; all others are of this program. */
 const parseBody = (text: string): unknown => {
-  const body: unknown = JSON.parse(text)
   const exact = parseExactJson(text)
+  const body: unknown = replaceExactNumbers(exact, (number) => Number(numberText(number)))
   if (!isJsonObject(body) || !isJsonObject(body.fixUp) || !isJsonObject(body.fixUp.set)) return body
   const { set } = (exact as { readonly fixUp: JsonObject }).fixUp
   return { ...body, fixUp: { ...body.fixUp, set } }

@@ -1,3 +1,4 @@
+import { parseExactJson } from '@weir/exact-json'
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { jsonbOf, sanitiseText } from './jsonb.ts'
@@ -29,8 +30,6 @@ const unit = fc.oneof(
   fc.string({ unit: 'binary', maxLength: 3 }),
 )
 const text = fc.array(unit, { maxLength: 6 }).map((units) => units.join(''))
-/** JSON.parse of Node 24.21.0 now and then misreads names with escapes: the judge needs others. */
-const name = text.map((one) => one.replaceAll(/[^ !#-[\]-~]/g, '_'))
 const json = fc.letrec<{ value: unknown }>((tie) => ({
   value: fc.oneof(
     { depthSize: 'small' },
@@ -38,7 +37,7 @@ const json = fc.letrec<{ value: unknown }>((tie) => ({
     fc.integer(),
     fc.constant(null),
     fc.array(tie('value'), { maxLength: 4 }),
-    fc.dictionary(name, tie('value'), { maxKeys: 4 }),
+    fc.dictionary(text, tie('value'), { maxKeys: 4 }),
   ),
 })).value
 
@@ -54,7 +53,7 @@ it('says what parsing, sanitising and writing again would say', () => {
     fc.property(json, fc.boolean(), fc.boolean(), (value, all, upper) => {
       const body = all ? escaped(value, upper) : JSON.stringify(value)
       const { json: stored, sanitised } = jsonbOf(Buffer.from(body))
-      expect(JSON.parse(stored)).toEqual(parsedAndSanitised(JSON.parse(body)))
+      expect(parseExactJson(stored)).toEqual(parsedAndSanitised(parseExactJson(body)))
       expect(sanitised).toBe(stored !== body)
       // What PostgreSQL refuses is not there any more.
       expect(stored.isWellFormed()).toBe(true)
