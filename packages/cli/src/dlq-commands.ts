@@ -111,7 +111,7 @@ export const addDlqCommands = (program: Command): void => {
   withFilter(dlq.command('export').description('Writes letters as JSON lines.'))
     .option(
       '--format <format>',
-      'weir (every byte), or as an earlier system: s0, s1, s2, s3, s3-full, s4',
+      'weir (every byte), or as an earlier system: cxone (s0), cognigy (s1), cxone-router (s2), cxone-dataaction (s3), cxone-dataaction-full (s3-full), nice (s4)',
       'weir',
     )
     .action(

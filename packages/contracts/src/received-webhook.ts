@@ -30,6 +30,8 @@ export interface ReceivedWebhook {
   readonly contentType?: string
   readonly traceparent?: string
   readonly intakeError?: IntakeError
+  /** What the provider is answered, where that is not Weir's own 2xx; see `ANSWER_BYTES_MAX`. */
+  readonly answer?: string
   /** The exact bytes that came in. */
   readonly raw: Buffer
 }
@@ -38,6 +40,9 @@ export interface ReceivedWebhook {
 export class InvalidRecordError extends Error {
   override readonly name = 'InvalidRecordError'
 }
+
+/** A longer answer repeats the payload, and is not kept beside it. */
+export const ANSWER_BYTES_MAX = 512
 
 export const encodeReceivedWebhook = (webhook: ReceivedWebhook): WireRecord => {
   const headers: Record<string, Buffer> = {
@@ -60,6 +65,7 @@ export const encodeReceivedWebhook = (webhook: ReceivedWebhook): WireRecord => {
   optional(HEADER.intakeError, webhook.intakeError?.reason)
   optional(HEADER.intakeErrorDetail, webhook.intakeError?.detail)
   optional(HEADER.answered, webhook.intakeError?.answered)
+  optional(HEADER.answer, webhook.answer)
   return { key: Buffer.from(webhook.entityKey), value: webhook.raw, headers }
 }
 
@@ -92,6 +98,7 @@ export const decodeReceivedWebhook = (record: {
     throw new InvalidRecordError(`header ${HEADER.providerSequence} is not a sequence number`)
   }
   const contentType = text(HEADER.contentType)
+  const answer = text(HEADER.answer)
   const traceparent = text(HEADER.traceparent)
   return {
     source: required(HEADER.source).toString(),
@@ -107,6 +114,7 @@ export const decodeReceivedWebhook = (record: {
     ...(sequence !== undefined && { providerSequence: sequence }),
     ...(contentType !== undefined && { contentType }),
     ...(traceparent !== undefined && { traceparent }),
+    ...(answer !== undefined && { answer }),
     ...(reason !== undefined && {
       intakeError: {
         reason,

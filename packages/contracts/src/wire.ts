@@ -28,6 +28,8 @@ export const HEADER = {
   intakeErrorDetail: 'intake-error-detail',
   /** With `intake-error`: `accepted` (2xx) or `rejected` (400). */
   answered: 'answered',
+  /** The body of the answer that the provider got, unless it is Weir's own 2xx, which follows from the record. */
+  answer: 'answer',
   dlqReason: 'dlq-reason',
   dlqStep: 'dlq-step',
   dlqError: 'dlq-error',

@@ -1,5 +1,12 @@
 import { hash } from 'node:crypto'
-import { bodyHashOf, entityKeyOf, eventKeyOf, type HmacKey, type ReceivedWebhook } from '@weir/contracts'
+import {
+  ANSWER_BYTES_MAX,
+  bodyHashOf,
+  entityKeyOf,
+  eventKeyOf,
+  type HmacKey,
+  type ReceivedWebhook,
+} from '@weir/contracts'
 import { isJsonObject } from '@weir/exact-json'
 import {
   acceptedBody,
@@ -130,7 +137,20 @@ const judge = (
     ...(dedupKeyFallback !== undefined && { dedupKeyFallback }),
     ...(sequence !== undefined && { providerSequence: sequence }),
   }
-  return { kind: 'accept', webhook, verdict, status: 200, answer: accepted(source, webhook, parsed.value) }
+  return answered(source, webhook, verdict, 200, accepted(source, webhook, parsed.value))
+}
+
+/** The answer goes with the record, so that an export can say what the provider was told. */
+const answered = (
+  source: SourceDefinition,
+  webhook: ReceivedWebhook,
+  verdict: AccessVerdict,
+  status: number,
+  answer: string,
+): Intake => {
+  const isOwn = status === 200 && source.accepted === 'weir'
+  const isKept = !isOwn && Buffer.byteLength(answer) <= ANSWER_BYTES_MAX
+  return { kind: 'accept', webhook: isKept ? { ...webhook, answer } : webhook, verdict, status, answer }
 }
 
 const unknownField = (source: SourceDefinition, payload: JsonValue) => {
@@ -184,7 +204,7 @@ const malformed = (
   const answer = isRejected
     ? answerOf(source, problem.answer ?? problem.detail)
     : accepted(source, webhook, null)
-  return { kind: 'accept', webhook, verdict, status: isRejected ? 400 : 200, answer }
+  return answered(source, webhook, verdict, isRejected ? 400 : 200, answer)
 }
 
 /** The body of a refusal in the source's own form. */

@@ -12,6 +12,8 @@ writeFileSync(
   `version: 1
 sources:
   router: { preset: cxone, unsigned: true, responseProfile: cxone-router, paths: [/webhooks/router] }
+  bot: { preset: cognigy, cidrs: [127.0.0.1/32], responseProfile: cognigy, onInvalid: reject-400 }
+  plain: { preset: cognigy, cidrs: [127.0.0.1/32] }
 `,
 )
 const ingress = new TestIngress({ SOURCES_FILE: file })
@@ -40,5 +42,25 @@ describe('S2 Node router', () => {
     const first = await deliver()
     expect(first).toMatchObject({ status: 200, answer: { status: 'processed', interactionId: 'sim-1' } })
     expect(await deliver()).toEqual(first)
+  })
+})
+
+describe('S1 Cognigy idempotency', () => {
+  const message = { conversationId: 'c', sessionId: 's', intent: 'i', timestamp: 1, userId: 'u' }
+  const deliver = async (path: string, body: object) => {
+    const answer = await ingress.call({ path, headers, body: JSON.stringify(body) })
+    return { ...answer, kept: ingress.last.answer }
+  }
+
+  it('S1-04 keeps the answer that it gave with the record', async () => {
+    const taken = await deliver('/webhooks/bot', message)
+    expect([taken.status, JSON.parse(taken.body)]).toMatchObject([200, { success: true }])
+    expect(taken.kept).toBe(taken.body)
+    const refused = await deliver('/webhooks/bot', { ...message, intent: undefined })
+    expect([refused.status, refused.kept]).toEqual([400, '{"error":"Missing required field: intent"}'])
+  })
+
+  it("S1-04 does not keep Weir's own answer, which follows from the record", async () => {
+    expect(await deliver('/webhooks/plain', message)).toMatchObject({ status: 200, kept: undefined })
   })
 })

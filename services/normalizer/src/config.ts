@@ -41,7 +41,7 @@ export const SETTINGS = {
   eventLog: {
     env: 'NORMALIZER_EVENT_LOG',
     schema: setting.oneOf(EVENT_LOGS, 'off'),
-    help: 'A log line for each event, with its interaction id: processed names it webhook.processed or webhook.failed, success webhook.success or webhook.error.',
+    help: 'A log line for each event, with its interaction id; the field event has its name: processed says webhook.processed or webhook.failed, success says webhook.success or webhook.error.',
   },
   datadogApiKey: {
     env: 'DATADOG_API_KEY',

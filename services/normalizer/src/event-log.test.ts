@@ -25,10 +25,11 @@ const linesOf = (style: EventLogStyle) => {
   const outcome = normalizerPipeline(readMappings([], undefined), () => false).run(record)
   if (outcome.kind !== 'ok') throw new TypeError('it fits')
   const lines = new EventLines(logger, style)
-  lines.processed(outcome.value.event, 12)
-  lines.failed(record, 'unmappable', 14)
+  lines.processed(outcome.value.event)
+  lines.failed(record, 'unmappable', 'no part is there')
+  lines.failed({ ...record, headers: {} }, 'record_invalid', 'header source is missing')
   expect(written).toEqual([])
-  lines.write()
+  lines.write(14)
   return written
 }
 
@@ -37,21 +38,16 @@ it.each([
   ['success', 'webhook.success', 'webhook.error'],
 ] as const)(
   'S2-08 logs each event under the names of %s, with its fields and nothing of its body',
-  (style, ok, failed) => {
+  (style, ok, bad) => {
     const interactionId = 'sim-1'
+    const failed = { level: 'warn', message: bad, event: bad, channelType: null, status: 'failure' }
     expect(linesOf(style)).toEqual([
-      { level: 'info', message: ok, interactionId, channelType: 'chat', latencyMs: 7, status: 'processed' },
       {
-        ...{
-          level: 'warn',
-          message: failed,
-          interactionId,
-          channelType: null,
-          latencyMs: 4,
-          status: 'failed',
-        },
-        reason: 'unmappable',
+        ...{ level: 'info', message: ok, event: ok, interactionId, channelType: 'chat' },
+        ...{ latencyMs: 9, status: 'success' },
       },
+      { ...failed, interactionId, latencyMs: 9, reason: 'unmappable', error: 'no part is there' },
+      { ...failed, latencyMs: 4, reason: 'record_invalid', error: 'header source is missing' },
     ])
   },
 )

@@ -15,10 +15,9 @@ export type EventLogStyle = (typeof EVENT_LOGS)[number]
 interface Line {
   readonly interactionId: string | undefined
   readonly channelType: string | null
-  /** From intake to here. */
-  readonly latencyMs: number
-  readonly status: 'processed' | 'failed'
-  readonly reason?: DeadLetterReason
+  /** When the webhook came in, epoch ms: on the clock of ingress, or of the broker where that is not known. */
+  readonly since: number
+  readonly failure?: { readonly error: string; readonly reason: DeadLetterReason }
 }
 
 /** The lines of one transaction: written once it is committed, so none is there for what did not happen. */
@@ -32,26 +31,32 @@ export class EventLines {
     this.#style = style
   }
 
-  processed({ interactionId, channel, receivedAt }: MappedEvent, now: number): void {
+  processed({ interactionId, channel, receivedAt }: MappedEvent): void {
     if (this.#style === 'off') return
+    this.#lines.push({ interactionId, channelType: channel, since: receivedAt })
+  }
+
+  /** `error` is the dead letter's: it quotes no body. */
+  failed({ headers, timestamp }: InputRecord, reason: DeadLetterReason, error: string): void {
+    if (this.#style === 'off') return
+    const receivedAt = Number(headers[HEADER.receivedAt]?.toString() ?? NaN)
     this.#lines.push({
-      ...{ interactionId, channelType: channel, latencyMs: now - receivedAt, status: 'processed' },
+      interactionId: headers[HEADER.interactionId]?.toString(),
+      channelType: null,
+      since: Number.isSafeInteger(receivedAt) ? receivedAt : timestamp,
+      failure: { error, reason },
     })
   }
 
-  failed({ headers, timestamp }: InputRecord, reason: DeadLetterReason, now: number): void {
-    if (this.#style === 'off') return
-    const interactionId = headers[HEADER.interactionId]?.toString()
-    this.#lines.push({
-      ...{ interactionId, channelType: null, latencyMs: now - timestamp, status: 'failed', reason },
-    })
-  }
-
-  write(): void {
+  /** At `now` the transaction is committed: latencies are those of the whole way from ingress to here. */
+  write(now: number): void {
     if (this.#style === 'off') return
     const names = NAMES[this.#style]
-    for (const line of this.#lines) {
-      this.#logger[line.status === 'failed' ? 'warn' : 'info'](line, names[line.status])
+    for (const { since, failure, ...facts } of this.#lines) {
+      const event = names[failure ? 'failed' : 'processed']
+      const status = failure ? 'failure' : 'success'
+      const line = { event, ...facts, latencyMs: Math.max(0, now - since), status, ...failure }
+      this.#logger[failure ? 'warn' : 'info'](line, event)
     }
   }
 }

@@ -52,6 +52,7 @@ const KEPT_HEADERS = [
   HEADER.bodyHash,
   HEADER.bodyCrc32,
   HEADER.receivedAt,
+  HEADER.answer,
   HEADER.traceparent,
   HEADER.fixUp,
 ] as const
@@ -107,7 +108,7 @@ export class NormalizerOwner implements PartitionOwner {
         metrics.events.inc({ outcome: 'normalized' }, staging.normalized)
         metrics.events.inc({ outcome: 'dead_lettered' }, failures.length)
         metrics.leftOut.inc({ reason: 'attributes_limit' }, staging.leftOut)
-        staging.lines.write()
+        staging.lines.write(Date.now())
       },
     }
   }
@@ -138,7 +139,7 @@ export class NormalizerOwner implements PartitionOwner {
         }
         staging.outputs.push({ topic: topics.normalized, partition, ...output })
         staging.tally.add(event.source, event.eventType, shape, record.timestamp)
-        staging.lines.processed(event, staging.now)
+        staging.lines.processed(event)
         staging.sources.add(event.source, false)
         staging.normalized += 1
         staging.leftOut += leftOut
@@ -162,7 +163,7 @@ export class NormalizerOwner implements PartitionOwner {
       const headers = shape === undefined ? {} : { [HEADER.dlqShape]: Buffer.from(shape) }
       const letter = encodeDeadLetter({ origin, reason, step, error, failedAt: now, headers }, keys)
       outputs.push({ topic: topics.normalizerDlq, partition, ...letter })
-      lines.failed(origin, reason, now)
+      lines.failed(origin, reason, error)
     }
   }
 

@@ -12,7 +12,14 @@ import {
 import { isLocal, readinessAnswer, type Metrics, type Readiness } from '@weir/service-kit'
 import fastify, { type FastifyInstance, type FastifyRequest } from 'fastify'
 import { z } from 'zod'
-import { describeLetter, EXPORT_FORMATS, exportLetter, hexPreview, letterBody } from './export-letter.ts'
+import {
+  describeLetter,
+  EXPORT_FORMAT_NAMES,
+  exportFormatOf,
+  exportLetter,
+  hexPreview,
+  letterBody,
+} from './export-letter.ts'
 import {
   jobRequest,
   letterFilter,
@@ -46,7 +53,15 @@ const JSON_LINES = 'application/x-ndjson'
 
 const listQuery = letterFilter.extend({
   limit: z.coerce.number().int().min(1).max(LIST_MAX).default(100),
-  format: z.enum(EXPORT_FORMATS).default('weir'),
+  format: z
+    .string()
+    .default('weir')
+    .transform((name, context) => {
+      const format = exportFormatOf(name)
+      if (format !== undefined) return format
+      context.addIssue({ code: 'custom', message: `give one of ${EXPORT_FORMAT_NAMES.join(', ')}` })
+      return z.NEVER
+    }),
   from: z.iso
     .datetime({ offset: true })
     .transform((iso) => Date.parse(iso))

@@ -1,5 +1,6 @@
 import {
   deadLetterBody,
+  HEADER,
   SealedLetterError,
   type DeadLetterKeys,
   type DeadLetterReason,
@@ -7,10 +8,25 @@ import {
 import { parseExactJson } from '@weir/exact-json'
 import type { Letter } from './letter.ts'
 
-export const EXPORT_FORMATS = ['weir', 's0', 's1', 's2', 's3', 's3-full', 's4'] as const
-export type ExportFormat = (typeof EXPORT_FORMATS)[number]
+export const EXPORT_FORMATS = [
+  ...['weir', 'cxone', 'cognigy', 'cxone-router', 'cxone-dataaction', 'cxone-dataaction-full', 'nice'],
+] as const
+export type ExportFormat =
+  'weir' | 'cxone' | 'cognigy' | 'cxone-router' | 'cxone-dataaction' | 'cxone-dataaction-full' | 'nice'
 
-/** Error texts as the systems that Weir takes the place of wrote them. */
+/** Names that were there first. */
+const FORMAT_ALIASES: Readonly<Record<string, ExportFormat>> = {
+  ...{ s0: 'cxone', s1: 'cognigy', s2: 'cxone-router' },
+  ...{ s3: 'cxone-dataaction', 's3-full': 'cxone-dataaction-full', s4: 'nice' },
+}
+export const EXPORT_FORMAT_NAMES: readonly string[] = [...EXPORT_FORMATS, ...Object.keys(FORMAT_ALIASES)]
+
+/** Undefined: there is no such format. */
+export const exportFormatOf = (name: string): ExportFormat | undefined =>
+  EXPORT_FORMATS.find((format) => format === name) ??
+  (Object.hasOwn(FORMAT_ALIASES, name) ? FORMAT_ALIASES[name] : undefined)
+
+/** What kind of fault a reason was to S3's program, which began its error text with it. */
 const PREFIXES: Readonly<Partial<Record<DeadLetterReason, string>>> = {
   invalid_encoding: 'JSONDecodeError: ',
   invalid_json: 'JSONDecodeError: ',
@@ -29,12 +45,13 @@ const LEAN_FIELDS = [
   ...['interactionId', 'eventType', 'timestamp', 'agentId', 'skill', 'direction', 'sequenceNumber'],
 ] as const
 
-/** What S0 would have stored: its fields alone, null where the payload has none. */
-const leanDocument = (payload: unknown): object => {
+/** What S0 would have stored, null where the payload has no such field, and why it was not. */
+const leanDocument = (payload: unknown, { reason, error }: Letter): object => {
   const given = typeof payload === 'object' && payload !== null ? (payload as Record<string, unknown>) : {}
-  return Object.fromEntries(
-    LEAN_FIELDS.map((name) => [name, Object.hasOwn(given, name) ? given[name] : null]),
-  )
+  return {
+    ...Object.fromEntries(LEAN_FIELDS.map((name) => [name, Object.hasOwn(given, name) ? given[name] : null])),
+    ...{ reason, error },
+  }
 }
 
 /** Of a parked source's letter: what it would have said of itself. */
@@ -50,16 +67,31 @@ const isMalformed = ({ reason }: Letter): boolean =>
 const isInvalid = ({ reason }: Letter): boolean =>
   PREFIXES[reason as DeadLetterReason] === 'Validation error: '
 
-/** S1 kept no dead letters: it answered with an error, which its logs have. */
-const errorAnswer = (letter: Letter): object => {
+/** The answer that the provider really got; undefined: the record is of a version that did not keep it. */
+const givenAnswer = ({ record: { headers }, source, key, eventKey }: Letter): unknown => {
+  const kept = headers[HEADER.answer]
+  if (kept !== undefined) return kept.length === 0 ? {} : payloadOf(kept)
+  const isOurs = key.startsWith(`${source}|`) && eventKey !== ''
+  if (headers[HEADER.intakeError] !== undefined || !isOurs) return undefined
+  return { status: 'accepted', eventKey, interactionId: key.slice(source.length + 1) }
+}
+
+/** S1 kept no dead letters: what it has is the answer that it gave. */
+const cognigyAnswer = (letter: Letter): object => {
   if (isMalformed(letter)) return { error: 'Invalid JSON syntax in Cognigy webhook payload' }
   return isInvalid(letter) ? { error: letter.error } : { error: 'Processing failed', details: letter.error }
 }
 
 /** S4 kept none either. */
-const detailAnswer = (letter: Letter): object => {
+const niceAnswer = (letter: Letter): object => {
   if (isMalformed(letter)) return { detail: 'Malformed JSON payload' }
   return { detail: isInvalid(letter) ? `Payload validation failed: ${letter.error}` : letter.error }
+}
+
+/** What S3 wrote of a body that it refused, less the kind of fault; of other faults the letter's own text. */
+const dataActionError = (letter: Letter): string => {
+  const isRefusal = letter.record.headers[HEADER.intakeError] !== undefined
+  return isRefusal && isInvalid(letter) ? 'Missing required CXone fields: id, type' : letter.error
 }
 
 /** A body as its JSON value, or as text where it is none. */
@@ -89,26 +121,27 @@ export const exportLetter = (
   const letter = format === 'weir' ? stored : asItWouldBe(stored)
   const body = letterBody(letter, keys)
   const timestamp = new Date(letter.firstFailedAt).toISOString()
-  const error = `${PREFIXES[letter.reason as DeadLetterReason] ?? ''}${letter.error}`
+  const text = body === undefined ? null : body.toString()
   const payload = body === undefined ? null : payloadOf(body)
   switch (format) {
     case 'weir':
       return { ...describeLetter(letter), body: body?.toString('base64') ?? null, sealed: body === undefined }
-    case 's0':
-      return leanDocument(payload)
-    case 's1':
-      return errorAnswer(letter)
-    case 's2':
-      return { payload, error, timestamp }
-    case 's3':
+    case 'cxone':
+      return leanDocument(payload, letter)
+    case 'cognigy':
+      return givenAnswer(letter) ?? cognigyAnswer(letter)
+    case 'cxone-router':
+      return { payload, error: letter.error, timestamp }
+    case 'cxone-dataaction':
       return {
-        ...{ timestamp, original_payload: payload, error_message: error },
+        ...{ timestamp, original_payload: text },
+        error_message: `${PREFIXES[letter.reason as DeadLetterReason] ?? ''}${dataActionError(letter)}`,
         ...{ retry_count: letter.replayCount, status: letter.status },
       }
-    case 's3-full':
-      return { timestamp, payload, error }
-    case 's4':
-      return detailAnswer(letter)
+    case 'cxone-dataaction-full':
+      return { timestamp, payload: text, error: dataActionError(letter) }
+    case 'nice':
+      return givenAnswer(letter) ?? niceAnswer(letter)
   }
 }
 

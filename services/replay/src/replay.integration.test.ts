@@ -361,8 +361,9 @@ it('cancels, shows, exports in the shapes of earlier systems, and asks everyone 
     ...{ timestamp, original_payload: '{"broken', error_message: error, retry_count: 0 },
     status: 'pending_inspection',
   })
-  expect(await exported('s3-full')).toEqual({ timestamp, payload: '{"broken', error })
-  expect(await exported('s2')).toEqual({ payload: '{"broken', error, timestamp })
+  expect(await exported('s3-full')).toEqual({ timestamp, payload: '{"broken', error: 'planted' })
+  expect(await exported('cxone-router')).toEqual({ payload: '{"broken', error: 'planted', timestamp })
+  expect((await call('GET', '/v1/letters/export?stage=dedup&format=s5')).status).toBe(400)
   expect(await exported('weir')).toMatchObject({ body: Buffer.from('{"broken').toString('base64') })
 
   const { json } = await call('POST', '/v1/jobs', {
