@@ -8,7 +8,10 @@ import { offsetsPartitionOf, requireWritten } from './written-places.ts'
 const DESCRIBE_PRODUCERS = 61
 
 /** Partitions 0 to 2 of each topic, of which `leaderless` have no leader. */
-const viewWith = (leaderless: (topic: string, partition: number) => boolean) => {
+const viewWith = (
+  leaderless: (topic: string, partition: number) => boolean,
+  transactionTimeoutMs = 10_000,
+) => {
   let asked = 0
   const broker = {
     nodeId: 1,
@@ -27,7 +30,7 @@ const viewWith = (leaderless: (topic: string, partition: number) => boolean) => 
       [0, 1, 2].map((partitionId) => ({ partitionId, leader: leaderless(topic, partitionId) ? -1 : 1 })),
   } as unknown as Cluster
   const view = new BrokerView({
-    ...{ cluster, transactionalId: 'x-1', transactionTimeoutMs: 10_000, logger: silentLogger },
+    ...{ cluster, transactionalId: 'x-1', transactionTimeoutMs, logger: silentLogger },
     places: { partition: 1, own: ['out', 'seen'], shared: ['shapes'], groupId: 'x' },
   })
   return { view, asked: () => asked }
@@ -69,4 +72,8 @@ it.each([
   ['polygenelubricants', 50, 0],
 ])('finds the partition of the offsets of group %s', (groupId, count, partition) => {
   expect(offsetsPartitionOf(groupId, count)).toBe(partition)
+})
+
+it('works with whole seconds, since the rest of a second says that an id is shut out', () => {
+  expect(() => viewWith(() => false, 10_001)).toThrow('10001 ms is not whole seconds')
 })

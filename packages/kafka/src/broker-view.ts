@@ -19,6 +19,7 @@ import { OFFSETS_TOPIC, offsetsPartitionOf, type WrittenPlaces } from './written
 export interface BrokerViewOptions {
   readonly cluster: Cluster
   readonly transactionalId: string
+  /** Whole seconds: the rest of a second marks a transactional id as shut out. */
   readonly transactionTimeoutMs: number
   readonly places: WrittenPlaces
   readonly logger: KafkaLogger
@@ -30,7 +31,7 @@ const PRODUCER_FENCED = 90
 const FENCED = new Set(['INVALID_PRODUCER_EPOCH', 'INVALID_PRODUCER_ID_MAPPING'])
 /** Asking again gives the same. */
 const FORBIDDEN = new Set(['TOPIC_AUTHORIZATION_FAILED', 'CLUSTER_AUTHORIZATION_FAILED'])
-/** The broker has refused since another is to be asked, or it itself a little later: the request had no effect. */
+/** Another broker is to be asked, or this one a little later. The coordinator goes on as if it had not been asked. */
 const MOVED = new Set([
   ...['GROUP_LOAD_IN_PROGRESS', 'NOT_COORDINATOR_FOR_GROUP', 'GROUP_COORDINATOR_NOT_AVAILABLE'],
   ...['NOT_LEADER_FOR_PARTITION', 'LEADER_NOT_AVAILABLE', 'UNKNOWN_TOPIC_OR_PARTITION'],
@@ -46,6 +47,9 @@ export class BrokerView implements TransactionView {
   #coordinatorId: number | undefined
 
   constructor(options: BrokerViewOptions) {
+    if (options.transactionTimeoutMs % 1_000 !== 0) {
+      throw new RangeError(`a transaction timeout of ${options.transactionTimeoutMs} ms is not whole seconds`)
+    }
     this.#options = options
   }
 

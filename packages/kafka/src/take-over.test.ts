@@ -8,7 +8,7 @@ const last = (state: LastTransaction['state'], epoch: number, shutOutFrom?: numb
     producerId: '7',
     epoch,
     state,
-    timeoutMs: shutOutFrom === undefined ? 10_000 : 1 + (shutOutFrom % 500),
+    timeoutMs: shutOutFrom === undefined ? 10_000 : 9_001 + (shutOutFrom % 500),
   },
 })
 const open = (epoch: number): OpenTransaction => ({
@@ -29,6 +29,7 @@ interface Script {
 /** Answers one after another; asking once more than the script has is an error. */
 const viewOf = (script: Script) => {
   const asked: string[] = []
+  const timeouts: number[] = []
   const next = <T>(name: string, answers: readonly T[] = []): (() => Promise<T>) => {
     const waiting = [...answers]
     return async () => {
@@ -43,7 +44,11 @@ const viewOf = (script: Script) => {
     canLook: async () => script.canLook ?? true,
     describe: next('describe', script.describe),
     open: next('open', script.open),
-    init: (timeoutMs) => (timeoutMs === undefined ? init() : shutOut()),
+    init: (timeoutMs) => {
+      if (timeoutMs === undefined) return init()
+      timeouts.push(timeoutMs)
+      return shutOut()
+    },
     abortOngoing: async () => void asked.push('abortOngoing'),
     mark: async (one, own, outcome) => {
       asked.push(`${outcome} ${one.epoch} with ${own.epoch}`)
@@ -51,7 +56,7 @@ const viewOf = (script: Script) => {
     },
     wait: async () => void asked.push('wait'),
   }
-  return { view, asked }
+  return { view, asked, timeouts }
 }
 
 const OPTIONS: TakeOverOptions = {
@@ -59,8 +64,8 @@ const OPTIONS: TakeOverOptions = {
 }
 
 const run = async (script: Script, options: Partial<TakeOverOptions> = {}) => {
-  const { view, asked } = viewOf(script)
-  return { own: await takeOver(view, { ...OPTIONS, ...options }), asked }
+  const { view, asked, timeouts } = viewOf(script)
+  return { own: await takeOver(view, { ...OPTIONS, ...options }), asked, timeouts }
 }
 
 describe('takeOver', () => {
@@ -192,6 +197,25 @@ describe('takeOver', () => {
     await expect(
       run({ describe: [last('Empty', 32_766)], open: [[]], init: [given(1, '8')] }),
     ).rejects.toThrow(TransactionError)
+  })
+
+  it('gives the coordinator seconds to replicate what shuts others out, and never whole ones', async () => {
+    for (const epoch of [0, 1, 498, 499, 500, 32_764]) {
+      const shuts = { shutOut: [given(epoch + 1)], open: [[]], init: [given(epoch + 2)] }
+      const { timeouts } = await run({ describe: [last('CompleteCommit', epoch)], ...shuts })
+      expect(timeouts).toHaveLength(1)
+      expect(timeouts[0]).toBeGreaterThan(9_000)
+      expect(timeouts[0]! % 1_000).not.toBe(0)
+      const next = { open: [[]], init: [given(epoch + 2)] }
+      const { asked } = await run({ describe: [last('Empty', epoch + 1, epoch)], ...next })
+      expect(asked).not.toContain('shutOut')
+    }
+  })
+
+  it('takes the first epoch of an owner for one that may be worked in', async () => {
+    const shuts = { shutOut: [given(1)], open: [[]], init: [given(2)] }
+    const { asked } = await run({ describe: [last('Empty', 0)], ...shuts })
+    expect(asked).toContain('shutOut')
   })
 
   it('fences without looking where the brokers are too old, and says so', async () => {

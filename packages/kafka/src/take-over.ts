@@ -57,6 +57,7 @@ export interface TakeOverOptions {
 const EXHAUSTED_EPOCH = 32_766
 const LOOK_MS = 100
 const MARKS = 500
+const SHUT_OUT_MS_MIN = 9_000
 
 /** An epoch that no transaction was or will be begun in, and what it says about transactions of earlier ones. */
 export interface QuietEpoch extends ProducerEpoch {
@@ -77,7 +78,7 @@ export const reachQuietEpoch = async (view: TransactionView): Promise<QuietEpoch
       await view.wait(LOOK_MS)
       continue
     }
-    const answer = await view.init(shutOutMark(last.epoch))
+    const answer = await view.init(shutOutTimeoutMs(last.epoch))
     if (answer.outcome === 'busy') {
       await view.wait(LOOK_MS)
       continue
@@ -87,8 +88,15 @@ export const reachQuietEpoch = async (view: TransactionView): Promise<QuietEpoch
   }
 }
 
-/** A time-out shorter than any that one works with, which tells from which epoch others were shut out. */
-const shutOutMark = (fromEpoch: number): number => 1 + (fromEpoch % MARKS)
+/**
+ * Names the epoch from which others were shut out in the part of the time-out below a second; the time-outs of owners
+ * are whole seconds. The coordinator waits for its replicas no longer than this time-out, so a few milliseconds would
+ * make it refuse the request for as long as replication takes longer.
+ */
+const shutOutTimeoutMs = (fromEpoch: number): number => SHUT_OUT_MS_MIN + 1 + (fromEpoch % MARKS)
+
+const isShutOutFrom = (fromEpoch: number, timeoutMs: number): boolean =>
+  fromEpoch >= 0 && timeoutMs % 1_000 === 1 + (fromEpoch % MARKS)
 
 const isBeingDecided = ({ state }: LastTransaction): boolean =>
   state.startsWith('Prepare') || state === 'Dead'
@@ -103,7 +111,7 @@ const quietEpochOf = (last: LastTransaction): QuietEpoch | undefined => {
   if (state === 'CompleteAbort') {
     return { ...{ producerId, epoch }, outcomeOf: (of) => (of === epoch - 1 ? 'abort' : undefined) }
   }
-  if (state === 'Empty' && (epoch < 0 || last.timeoutMs === shutOutMark(epoch - 1))) return shutOut(last)
+  if (state === 'Empty' && (epoch < 0 || isShutOutFrom(epoch - 1, last.timeoutMs))) return shutOut(last)
   if (epoch < EXHAUSTED_EPOCH || isBeingDecided(last) || state === 'Ongoing') return undefined
   // Not worked in; and from here on InitProducerId changes the producer id.
   return {

@@ -14,8 +14,8 @@ export interface TransactionView {
   open(producerId: string, on?: readonly TopicPartition[]): Promise<readonly OpenTransaction[]>
   /**
    * InitProducerId that expects nothing: gives each caller an epoch of its own. On an ongoing transaction it makes the
-   * coordinator abort it, and answers `busy`. `timeoutMs`: which the coordinator notes with the epoch; else the time-out
-   * of a transaction.
+   * coordinator abort it, and answers `busy`. `timeoutMs`: which the coordinator notes with the epoch, and how long it
+   * waits for its replicas; else the time-out of a transaction.
    */
   init(timeoutMs?: number): Promise<InitAnswer>
   /**

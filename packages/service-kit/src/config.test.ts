@@ -37,6 +37,14 @@ test('every problem is named at once, with value and fix, without secrets', () =
   )
 })
 
+test('a number can be held to multiples', () => {
+  const ms = { env: 'X_MS', schema: setting.integer(10_000, 2_000, 90_000, 1_000), help: 'Milliseconds.' }
+  expect(loadSettings({ ms }, { X_MS: '9000' })).toEqual({ ms: 9_000 })
+  expect(() => loadSettings({ ms }, { X_MS: '9001' })).toThrow(
+    'X_MS is "9001": must be a multiple of 1000 from 2000 to 90000. Milliseconds.',
+  )
+})
+
 test('a list without a default must be set', () => {
   const settings = { hosts: { env: 'X_HOSTS', schema: setting.list(), help: 'Hosts.' } } satisfies Settings
   expect(() => loadSettings(settings, {})).toThrow('X_HOSTS is not set: must be set. Hosts.')

@@ -81,20 +81,19 @@ export const describeSettings = (settings: Settings, config: object): Record<str
 }
 
 // Schemas for settings: each takes the environment's text.
-const numeric = (min: number, max: number, whole: boolean) =>
+const numeric = (min: number, max: number, multipleOf?: number) =>
   z.string().transform((text, ctx) => {
     const value = Number(text)
     if (
       text.trim() === '' ||
       Number.isNaN(value) ||
-      (whole && !Number.isInteger(value)) ||
+      (multipleOf !== undefined && value % multipleOf !== 0) ||
       value < min ||
       value > max
     ) {
-      ctx.addIssue({
-        code: 'custom',
-        message: `must be a ${whole ? 'whole ' : ''}number from ${min} to ${max}`,
-      })
+      const what =
+        multipleOf === undefined ? 'number' : multipleOf === 1 ? 'whole number' : `multiple of ${multipleOf}`
+      ctx.addIssue({ code: 'custom', message: `must be a ${what} from ${min} to ${max}` })
       return z.NEVER
     }
     return value
@@ -107,10 +106,10 @@ export const setting = {
       string | undefined
     >,
   optionalText: () => z.string().optional() as z.ZodType<string | undefined, string | undefined>,
-  integer: (fallback: number, min: number, max: number) =>
-    numeric(min, max, true).default(fallback) as unknown as z.ZodType<number, string | undefined>,
+  integer: (fallback: number, min: number, max: number, multipleOf = 1) =>
+    numeric(min, max, multipleOf).default(fallback) as unknown as z.ZodType<number, string | undefined>,
   number: (fallback: number, min: number, max: number) =>
-    numeric(min, max, false).default(fallback) as unknown as z.ZodType<number, string | undefined>,
+    numeric(min, max).default(fallback) as unknown as z.ZodType<number, string | undefined>,
   flag: (fallback: boolean) =>
     z
       .enum(['true', 'false'], 'must be true or false')

@@ -42,8 +42,8 @@ export const KAFKA_SETTINGS = {
   },
   transactionTimeoutMs: {
     env: 'KAFKA_TRANSACTION_TIMEOUT_MS',
-    schema: setting.integer(10_000, 2_000, 900_000),
-    help: 'A transaction that is open for so long is aborted by the broker.',
+    schema: setting.integer(10_000, 2_000, 900_000, 1_000),
+    help: 'The broker aborts a transaction that is open for so long.',
   },
 } satisfies Settings
 
