@@ -27,7 +27,7 @@ interface Sample extends LoadResult {
  * Requests per second of a bare node:http receiver without Kafka, of Weir's ingress, of a naive receiver, and of
  * Redpanda Connect when RPCONNECT_BIN names it; each in turn, several times, in one run. Keys without a number are of
  * the first number of connections.
- * Options: --connections LIST (128,512), --rounds N (3), --seconds N (5), --workers N (1), --only LIST of targets,
+ * Options: --against FOLDER, another checkout of Weir to compare with, --connections LIST (128,512), --rounds N (3), --seconds N (5), --workers N (1), --only LIST of targets,
  * --cpu-prof FOLDER.
  */
 export const run: Bench = async (args, rig) => {
@@ -38,8 +38,9 @@ export const run: Bench = async (args, rig) => {
       rounds: { type: 'string', default: '3' },
       seconds: { type: 'string', default: '5' },
       workers: { type: 'string', default: '1' },
-      only: { type: 'string', default: 'bare,weir,naive,peer' },
+      only: { type: 'string', default: 'bare,weir,before,naive,peer' },
       'cpu-prof': { type: 'string' },
+      against: { type: 'string' },
     },
   })
   const plan: Plan = {
@@ -55,6 +56,7 @@ export const run: Bench = async (args, rig) => {
   const all = await startTargets({
     ...{ settings, topic: topicNames(settings.topicPrefix).received, folder: rig.folder },
     ...{ workers: Number(values.workers), peer: process.env.RPCONNECT_BIN },
+    before: values.against,
     nodeArgs: profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`],
   })
   const targets = all.filter(({ name }) => only.includes(name))
@@ -106,6 +108,8 @@ const refuseErrors = (what: string, { errors, firstError = '' }: LoadResult): vo
   throw new Error(`${errors} requests ${what} were refused or broke: the figures say nothing. ${firstError}`)
 }
 
+const cpuSPer10k = ({ cpuS, perSec }: Sample): number => (cpuS / perSec) * 10_000
+
 const merge = (results: readonly BenchResult[]): BenchResult =>
   Object.fromEntries(results.flatMap((result) => Object.entries(result)))
 
@@ -117,6 +121,7 @@ const summary = (samples: readonly Sample[], connections: number, isFirst: boole
   }
   const rps = (name: TargetName) => middle(name)?.perSec ?? null
   const weir = middle('weir')
+  const before = middle('before')
   const ratio = (name: TargetName) => {
     const other = middle(name)
     return weir && other ? weir.perSec / other.perSec : null
@@ -125,7 +130,11 @@ const summary = (samples: readonly Sample[], connections: number, isFirst: boole
     ...{ bare_rps: rps('bare'), weir_rps: rps('weir'), naive_rps: rps('naive'), peer_rps: rps('peer') },
     ...{ ratio_bare: ratio('bare'), ratio_naive: ratio('naive'), ratio_peer: ratio('peer') },
     ...{ p50_ms: weir?.p50Ms ?? null, p99_ms: weir?.p99Ms ?? null, p999_ms: weir?.p999Ms ?? null },
-    cpu_s_per_10k: weir ? (weir.cpuS / weir.perSec) * 10_000 : null,
+    cpu_s_per_10k: weir ? cpuSPer10k(weir) : null,
+    ...(before && {
+      ...{ before_rps: before.perSec, ratio_before: ratio('before') },
+      before_cpu_s_per_10k: cpuSPer10k(before),
+    }),
   }
   if (isFirst) return result
   return Object.fromEntries(Object.entries(result).map(([key, value]) => [`${key}_${connections}`, value]))

@@ -6,7 +6,7 @@ import { usageOf, type Usage } from '../rig/usage.ts'
 import { writePeerConfig } from './peer.ts'
 import { PATH, SECRET } from './requests.ts'
 
-export type TargetName = 'bare' | 'weir' | 'naive' | 'peer'
+export type TargetName = 'bare' | 'weir' | 'before' | 'naive' | 'peer'
 
 /** A receiver under load, as a process of its own. */
 export interface Target {
@@ -23,6 +23,8 @@ export interface TargetOptions {
   readonly workers: number
   /** Of Redpanda Connect. */
   readonly peer: string | undefined
+  /** Another checkout, whose ingress is measured beside this one's. */
+  readonly before: string | undefined
   /** For the node of Weir's ingress. */
   readonly nodeArgs: readonly string[]
 }
@@ -38,6 +40,7 @@ export const startTargets = async (options: TargetOptions): Promise<readonly Tar
   const names: TargetName[] = [
     'bare',
     'weir',
+    ...(options.before === undefined ? [] : ['before' as const]),
     'naive',
     ...(options.peer === undefined ? [] : ['peer' as const]),
   ]
@@ -60,7 +63,7 @@ const startTarget = async (name: TargetName, port: number, options: TargetOption
 }
 
 const programOf = (name: TargetName, port: number, options: TargetOptions): Program => {
-  const { settings, topic, folder, workers, peer, nodeArgs } = options
+  const { settings, topic, folder, workers, peer, before, nodeArgs } = options
   const brokers = settings.kafkaBrokers.join(',')
   const own = (file: string): Program => ({
     command: process.execPath,
@@ -78,9 +81,10 @@ const programOf = (name: TargetName, port: number, options: TargetOptions): Prog
       return { command: peer!, args: ['run', file], env: {} }
     }
     case 'weir':
+    case 'before':
       return {
         command: process.execPath,
-        args: [...nodeArgs, join(ROOT, 'services/ingress/src/main.ts')],
+        args: [...nodeArgs, join(name === 'before' ? before! : ROOT, 'services/ingress/src/main.ts')],
         env: {
           ...{ WEIR_PROFILE: 'dev', LOG_LEVEL: 'info', NODE_ENV: 'production' },
           ...{ KAFKA_BROKERS: brokers, TOPIC_PREFIX: settings.topicPrefix },
@@ -93,6 +97,7 @@ const programOf = (name: TargetName, port: number, options: TargetOptions): Prog
 }
 
 const isReady = async (name: TargetName, port: number): Promise<boolean> => {
-  const { status } = await fetch(`http://127.0.0.1:${port}${name === 'weir' ? '/readyz' : PATH}`)
-  return name === 'weir' ? status === 200 : true
+  const isWeir = name === 'weir' || name === 'before'
+  const { status } = await fetch(`http://127.0.0.1:${port}${isWeir ? '/readyz' : PATH}`)
+  return isWeir ? status === 200 : true
 }

@@ -1,4 +1,4 @@
-import type { IncomingMessage } from 'node:http'
+import type { Readable } from 'node:stream'
 
 /** Bytes of all bodies that have not wholly arrived, and their bound. */
 export class ArrivingBytes {
@@ -25,42 +25,56 @@ export class ArrivingBytes {
   }
 }
 
-/** `full`: too many bytes are arriving at once. `gone`: the client went away. */
-export type BodyFailure = 'too_large' | 'full' | 'gone'
+export class BodyError extends Error {
+  /** `full`: too many bytes are arriving at once. */
+  readonly kind: 'too_large' | 'full'
+
+  constructor(kind: 'too_large' | 'full') {
+    super(kind)
+    this.kind = kind
+  }
+}
 
 const EMPTY = Buffer.alloc(0)
 
-/** Reads the whole body; calls back once. Bounded for one body and for all that arrive together; time is the server's to bound. */
+/**
+ * Reads the whole body and calls back once, with a `BodyError` or the body; never when the client goes away. Bounded for
+ * one body and for all that arrive together; time is the server's to bound.
+ */
 export const readBody = (
-  request: IncomingMessage,
+  request: Readable,
   bytesMax: number,
   arriving: ArrivingBytes,
-  done: (body: Buffer | BodyFailure) => void,
+  done: (error: BodyError | null, body?: Buffer) => void,
 ): void => {
   const chunks: Buffer[] = []
   let bytes = 0
   let isDone = false
-  const finish = (result: Buffer | BodyFailure): void => {
-    if (isDone) return
+  const finish = (): boolean => {
+    if (isDone) return false
     isDone = true
     arriving.release(bytes)
-    done(result)
+    return true
+  }
+  const fail = (kind: BodyError['kind']): void => {
+    if (finish()) done(new BodyError(kind))
   }
   request.on('data', (chunk: Buffer) => {
     if (isDone) return
     if (bytes + chunk.length > bytesMax) {
-      finish('too_large')
+      fail('too_large')
     } else if (arriving.take(chunk.length)) {
       bytes += chunk.length
       chunks.push(chunk)
     } else {
-      finish('full')
+      fail('full')
     }
   })
-  request.on('end', () =>
-    finish(chunks.length === 1 ? chunks[0]! : chunks.length === 0 ? EMPTY : Buffer.concat(chunks)),
-  )
-  request.on('close', () => finish('gone'))
+  request.on('end', () => {
+    if (!finish()) return
+    done(null, chunks.length === 1 ? chunks[0]! : chunks.length === 0 ? EMPTY : Buffer.concat(chunks))
+  })
+  request.on('close', finish)
   // Its `close` follows, and says the same.
   request.on('error', () => undefined)
 }

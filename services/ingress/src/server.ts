@@ -1,11 +1,11 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import { METHODS, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { readinessAnswer } from '@weir/service-kit'
 import { RequestHeaders } from '@weir/sources'
-import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
+import fastify, { type FastifyInstance, type FastifyReply } from 'fastify'
+import { errorAnswer, isAnsweredEarly, send, sendEarly, type Answer } from './answer.ts'
 import type { IngressConfig } from './config.ts'
-import { answer, errorBody, isAnsweredEarly } from './http-answer.ts'
-import type { Receiver } from './receiver.ts'
+import { BAD_REQUEST, type Receiver } from './receiver.ts'
 
 /** What the probes tell. */
 export interface Probes {
@@ -48,39 +48,41 @@ export const buildServer = ({ config, probes, receiver, isClosing }: ServerOptio
       connectionsCheckingInterval: CHECK_MS,
     },
     clientErrorHandler: (error, socket) => answerBadRequest(error, socket),
-    frameworkErrors: (_error, _request, reply) => {
-      void (reply as FastifyReply).code(400).type('application/json').send(errorBody('Bad request'))
-    },
+    frameworkErrors: (_error, _request, reply) => sendEarly(reply as FastifyReply, BAD_REQUEST),
   })
   app.server.maxConnections = config.connectionsMax
   app.server.maxHeadersCount = HEADERS_MAX
   app.addHook('onRequest', ({ raw }, reply, next) => {
-    if (isClosing()) reply.raw.shouldKeepAlive = false
     const refusal = refusalOf(raw)
-    if (refusal === undefined) {
-      next()
-      return
-    }
-    reply.hijack()
-    answer(reply.raw, refusal.status, errorBody(refusal.text), CLOSE)
+    if (refusal === undefined) next()
+    else send(reply, refusal)
+  })
+  app.addHook('onSend', (_request, reply, _payload, next) => {
+    if (isClosing()) reply.raw.shouldKeepAlive = false
+    next()
   })
   addProbes(app, probes)
-  const toReceiver = (request: FastifyRequest, reply: FastifyReply): void => {
-    reply.hijack()
-    receiver.receive(request.raw, reply.raw, () => request.ip)
+  addWebhooks(app, receiver)
+  return app
+}
+
+/** One route for all sources: their paths change while it runs, so that the receiver and not the router knows them. */
+const addWebhooks = (app: FastifyInstance, receiver: Receiver): void => {
+  for (const method of METHODS) {
+    if (!app.supportedMethods.includes(method)) app.addHttpMethod(method, { hasBody: true })
   }
-  // The paths change while it runs, so that the receiver and not the router knows them.
+  app.decorateRequest('exchange', undefined)
+  app.removeAllContentTypeParsers()
+  // Which types a source takes is its own to say.
+  app.addContentTypeParser(/^/, (request, payload, done) => receiver.parse(request, payload, done))
+  app.setErrorHandler<Error>((error, request, reply) => receiver.fail(error, request, reply))
   app.route({
     method: app.supportedMethods,
     url: '*',
     exposeHeadRoute: false,
-    // Before Fastify reads the body: its limits and its answers are the source's.
-    onRequest: toReceiver,
-    handler: () => undefined,
+    onRequest: (request, reply, next) => receiver.arrive(request, reply, next),
+    handler: (request) => receiver.receive(request),
   })
-  // Methods that Fastify does not know end here.
-  app.setNotFoundHandler(toReceiver)
-  return app
 }
 
 const addProbes = (app: FastifyInstance, { readiness, metrics }: Probes): void => {
@@ -98,24 +100,20 @@ const addProbes = (app: FastifyInstance, { readiness, metrics }: Probes): void =
   })
 }
 
-const CLOSE = ['connection', 'close']
+const CLOSE = { connection: 'close' }
+const TOO_MANY_HEADERS = errorAnswer(431, 'Too many headers', CLOSE)
+const AMBIGUOUS = errorAnswer(400, 'Bad request', CLOSE)
 
 /** What is refused whatever its path is: what Node reads as a request and a proxy before it may read otherwise. */
-const refusalOf = ({
-  rawHeaders,
-  headers,
-  httpVersionMajor,
-}: IncomingMessage): { readonly status: number; readonly text: string } | undefined => {
-  if (rawHeaders.length >= 2 * HEADERS_MAX) return { status: 431, text: 'Too many headers' }
+const refusalOf = ({ rawHeaders, headers, httpVersionMajor }: IncomingMessage): Answer | undefined => {
+  if (rawHeaders.length >= 2 * HEADERS_MAX) return TOO_MANY_HEADERS
   const coding = headers['transfer-encoding']
   const isAmbiguous =
     httpVersionMajor < 1 ||
     new RequestHeaders(rawHeaders).count('host') > 1 ||
     (coding !== undefined && coding.toLowerCase() !== 'chunked')
-  return isAmbiguous ? BAD_REQUEST : undefined
+  return isAmbiguous ? AMBIGUOUS : undefined
 }
-
-const BAD_REQUEST = { status: 400, text: 'Bad request' }
 
 const STATUSES: Readonly<Record<string, readonly [status: string, text: string]>> = {
   ERR_HTTP_REQUEST_TIMEOUT: ['408 Request Timeout', 'Request timeout'],
@@ -134,7 +132,7 @@ const answerBadRequest = (error: NodeJS.ErrnoException, socket: Socket): void =>
     return
   }
   const [status, text] = STATUSES[error.code ?? ''] ?? ['400 Bad Request', 'Bad request']
-  const body = errorBody(text)
+  const { body } = errorAnswer(0, text)
   socket.end(
     `HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
   )

@@ -69,7 +69,6 @@ export const start = async (
   const receiver = new Receiver({
     ...{ config, logger, table, arriving, shadow: new Shadow(logger, metrics) },
     lanes: () => lanes,
-    isClosing: () => stopping.isClosing,
   })
   const app = buildServer({
     ...{ config, receiver, isClosing: () => stopping.isClosing },

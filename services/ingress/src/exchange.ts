@@ -1,0 +1,78 @@
+import { isInRanges, RequestHeaders, type SourceDefinition } from '@weir/sources'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { errorAnswer, send, sendAndClose, sendEarly, type Answer } from './answer.ts'
+import { answerOf } from './intake.ts'
+import type { Route } from './source-table.ts'
+
+/** One request to a source on its way: what is needed to judge and to answer it. */
+export class Exchange {
+  readonly route: Route
+  readonly headers: RequestHeaders
+  readonly startedAt: number
+  readonly #reply: FastifyReply
+
+  constructor(reply: FastifyReply, route: Route) {
+    this.route = route
+    this.startedAt = performance.now()
+    this.headers = new RequestHeaders(reply.request.raw.rawHeaders)
+    this.#reply = reply
+  }
+
+  answer(answer: Answer): void {
+    send(this.#reply, answer)
+    this.#count(answer)
+  }
+
+  /** Before the body was read. */
+  answerEarly(answer: Answer): void {
+    sendEarly(this.#reply, answer)
+    this.#count(answer)
+  }
+
+  /** The body is not read to its end. */
+  answerUnread(answer: Answer): void {
+    sendAndClose(this.#reply, answer)
+    this.#count(answer)
+  }
+
+  #count({ status }: Answer): void {
+    this.route.metrics.answered(status, this.startedAt)
+  }
+}
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Undefined: the request is not one to a source. */
+    exchange: Exchange | undefined
+  }
+}
+
+export const TOO_LARGE = errorAnswer(413, 'Body too large')
+const METHOD = errorAnswer(405, 'Method not allowed', { allow: 'POST' })
+const ENCODED = errorAnswer(415, 'Encoded bodies are not accepted')
+const JSON_TYPE = /^application\/(?:[\w.-]+\+)?json\s*(?:;|$)/i
+
+/** What can be refused before a byte of the body is read. */
+export const refuseBeforeBody = (
+  { route, headers }: Exchange,
+  request: FastifyRequest,
+): Answer | undefined => {
+  if (request.raw.method !== 'POST') return METHOD
+  const { source, ranges } = route.access
+  if (ranges !== undefined && !isInRanges(request.ip, ranges)) {
+    return { status: 403, body: answerOf(source, 'Address not allowed') }
+  }
+  // Node has checked that it is one number.
+  if (Number(request.headers['content-length'] ?? 0) > route.bodyBytesMax) return TOO_LARGE
+  if (!isTaken(source, headers.get('content-type'))) {
+    return errorAnswer(415, `Send ${source.mediaTypes[0] ?? 'application/json'}`)
+  }
+  const isEncoded = headers.count('content-encoding') > 0 && headers.get('content-encoding') !== 'identity'
+  return isEncoded ? ENCODED : undefined
+}
+
+const isTaken = ({ mediaTypes }: SourceDefinition, type: string | undefined): boolean => {
+  if (type === undefined) return false
+  if (mediaTypes.length === 0) return JSON_TYPE.test(type)
+  return mediaTypes.includes(type.split(';', 1)[0]!.trim().toLowerCase())
+}
