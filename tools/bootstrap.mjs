@@ -14,8 +14,9 @@ const NODE_VERSION = '24.21.0'
 const PNPM_VERSION = '12.21.0'
 
 const COMMANDS = {
-  start: (args) => [['packages/cli/src/main.ts', 'start', ...args]],
-  weir: (args) => [['packages/cli/src/main.ts', ...args]],
+  // Behind -- no option is Node's own, such as --env-file.
+  start: (args) => [['--', 'packages/cli/src/main.ts', 'start', ...args]],
+  weir: (args) => [['--', 'packages/cli/src/main.ts', ...args]],
   containers: (args) => [['tools/containers/main.ts', ...args]],
   bench: (args) => [['bench/src/main.ts', ...args]],
   faults: (args) => [['--max-old-space-size=6144', 'tests/faults/src/main.ts', ...args]],

@@ -25,6 +25,12 @@ const weir = (pipeline: Pipeline, ...args: string[]) =>
     env: { PATH: process.env.PATH, HOME: process.env.HOME, ...pipeline.env },
   })
 
+interface Shape {
+  readonly source: string
+  readonly version: number
+  readonly fingerprint: string
+}
+
 /** Rows in an order of their own, as one text. */
 const rowsOf = async (databaseUrl: string): Promise<string> => {
   const client = new pg.Client({ connectionString: databaseUrl })
@@ -58,26 +64,34 @@ it('S3-04 keeps every event of a drifting day, as a row or a dead letter, and af
   for (const reason of DECIDED) expect(await replay.count({ ...letters, reason })).toBeGreaterThan(5)
 
   // Every shape gets its number, behind what makes the rows, and two of them have their difference.
-  let shapes: string[][] = []
+  let shapes: Shape[] = []
   await pipeline.until(async () => {
-    const { stdout } = await weir(pipeline, 'schema', 'ls')
-    shapes = stdout
-      .split('\n')
-      .map((line) => line.split('  '))
+    const { stdout } = await weir(pipeline, 'schema', 'ls', '--json')
+    shapes = (JSON.parse(stdout) as Shape[])
       // 0 is no number: storms of keys, all together.
-      .filter(([source, , version]) => source === 'cxone-dataaction' && version !== '0')
+      .filter(({ source, version }) => source === 'cxone-dataaction' && version !== 0)
     return shapes.length >= 2
   })
   // A shape that brings nothing new has the number of what it knows.
-  const numbers = [...new Set(shapes.map(([, , version]) => Number(version)))].sort((a, b) => a - b)
+  const numbers = [...new Set(shapes.map(({ version }) => version))].sort((a, b) => a - b)
   expect(numbers).toEqual(numbers.map((_, index) => index + 2))
-  const [first, second] = shapes.map(([, , , shape]) => shape!) as [string, string]
+  const [first, second] = shapes.map(({ fingerprint }) => fingerprint) as [string, string]
   expect((await weir(pipeline, 'schema', 'diff', first, second)).stdout).toMatch(/^[+-] /m)
 
   // One shape is approved, and exactly its letters come back.
   const waiting = await replay.letters({ ...letters, reason: 'unknown_field' })
   const fingerprints = [...Map.groupBy(waiting, ({ fingerprint }) => fingerprint as string)]
   const [fingerprint, ofShape] = fingerprints.sort(([, a], [, b]) => b.length - a.length)[0]!
+  const { stdout: heldShapes } = await weir(pipeline, 'schema', 'ls', '--held', '--json')
+  expect(JSON.parse(heldShapes)).toContainEqual(
+    expect.objectContaining({ source: 'cxone-dataaction', fingerprint, letters: ofShape.length }),
+  )
+  expect((await weir(pipeline, 'schema', 'diff', first, fingerprint)).stdout).toMatch(/^[+-] /m)
+  const other = weir(pipeline, 'schema', 'approve', 'cxone', fingerprint)
+  await expect(other).rejects.toMatchObject({
+    code: 2,
+    stderr: expect.stringMatching(/has no shape/) as string,
+  })
   await weir(pipeline, 'schema', 'approve', 'cxone-dataaction', fingerprint)
   await pipeline.untilTotals(({ rows }) => rows === drifted.totals.rows + ofShape.length)
   expect(await replay.count({ ...letters, status: 'replayed' })).toBe(ofShape.length)

@@ -1,6 +1,9 @@
-import { existsSync, readFileSync, rmSync } from 'node:fs'
+import { execFile } from 'node:child_process'
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { ROOT } from '@weir/local-stack'
 import { isolatedDatabase, testServers } from '@weir/testkit'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import {
@@ -86,6 +89,42 @@ describe.runIf(hasProc)('npm start with servers of its own', () => {
     expect(fresh.unique).toBeLessThan(200)
     // Four starts one after another, which take a while where other tests run.
   }, 480_000)
+
+  it('is found by the weir command, and says goodbye with its numbers', async () => {
+    const run = npmStart(home, ['--rate', '20'], ports)
+    await run.until(/rows [1-9]\d+ /)
+    const weir = (...args: string[]) =>
+      promisify(execFile)('npm', ['run', '-s', 'weir', '--', ...args], {
+        cwd: ROOT,
+        env: { PATH: process.env.PATH, HOME: process.env.HOME, WEIR_HOME: home },
+      })
+    expect((await weir('partitions', 'ls')).stdout).toMatch(/^dedup +0 +running/m)
+    expect((await weir('schema', 'ls')).stdout).toMatch(/^cxone /m)
+    expect(JSON.parse((await weir('dlq', 'ls', 'dedup', '--json')).stdout)).toBeInstanceOf(Array)
+    expect((await weir('shared-settings')).stdout).toMatch(/BODY_HASH_KEY/)
+    await weir('topics')
+    const refused = weir('schema', 'approve', 'cxone', '0123456789abcdef')
+    await expect(refused).rejects.toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(/has no shape/) as string,
+    })
+    signal(-run.pid, 'SIGINT')
+    await run.until(/Until now: accepted [1-9]\d*.* rows [1-9]/)
+    await run.exited
+    expect(existsSync(join(home, 'run', 'environment.json'))).toBe(false)
+    expect(await untilNoneOf(home)).toEqual([])
+  })
+
+  it('is not right when ingress refuses what the simulator sends', async () => {
+    const sources = join(home, 'github-only.yaml')
+    writeFileSync(sources, 'version: 1\nbuiltIn: false\nsources:\n  github: { preset: github }\n')
+    const secrets = { SOURCES_FILE: sources, SOURCE_GITHUB_SECRETS: 'a secret of the tests' }
+    const run = npmStart(home, ['--fresh', '--for', '3', '--rate', '20'], { ...ports, ...secrets })
+    expect([await run.exited, run.output()]).toEqual([
+      1,
+      expect.stringMatching(/answered 404[^]*nothing was accepted[^]*NOT RIGHT/),
+    ])
+  })
 
   it('leaves nothing behind when Ctrl-C comes while its servers start', async () => {
     const run = npmStart(home, [], ports)

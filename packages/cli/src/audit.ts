@@ -3,11 +3,8 @@ import { parseDeadLetterKeys } from '@weir/contracts'
 import { readTotals } from '@weir/metric-export'
 import { examine, Observer } from '@weir/observer'
 import { loadAuditConfig } from './config.ts'
+import { progress } from './output.ts'
 import { describeSummary, summarise } from './summary.ts'
-
-const progress = (text: string): void => {
-  process.stderr.write(`${text}\n`)
-}
 
 /**
  * Audits a deployment that runs elsewhere. Exit code 0: every event is where it must be; 1: not, or not within the
@@ -25,6 +22,7 @@ export const runAudit = async (options: { readonly summary?: string }): Promise<
     })
     const summary = summarise(examination, {
       ...{ accepted: examination.report.acked, start_secs: 0, rss_mb: {} },
+      ...{ isSent: true, turnedAway: [] },
       latency: await observer.latency(new Date(0)),
       independent: { kind: 'not-run', reason: 'only `npm start -- --for` and `npm run faults` do' },
     })

@@ -1,6 +1,9 @@
+import { readFileSync } from 'node:fs'
+import { parseEnv } from 'node:util'
 import { deadLetterKeyProblems } from '@weir/consumer'
 import { parseDeadLetterKeys, type DeadLetterKeys } from '@weir/contracts'
 import {
+  ConfigError,
   DEAD_LETTER_SETTINGS,
   KAFKA_SETTINGS,
   loadSettings,
@@ -58,7 +61,30 @@ export type PortName = Extract<keyof StartConfig, `${string}Port`>
 /** The environment variable of a port. */
 export const envOf = (name: PortName): string => START_SETTINGS[name].env
 
-export const loadStartConfig = (env: Environment = process.env): StartConfig =>
+/** An empty setting is one that is not given. */
+const given = (env: Environment): Environment =>
+  Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined && value !== ''))
+
+let used: Environment = process.env
+
+/** What the commands of this process read: the caller's environment, above `useEnvironment`'s. */
+export const environment = (): Environment => used
+
+/** Settings for all that this process loads from now on; what the caller's environment sets is taken instead. */
+export const useEnvironment = (defaults: Environment): void => {
+  used = { ...defaults, ...given(process.env) }
+}
+
+/** Reads a file of `NAME=value` lines. Throws a `ConfigError`. */
+export const readEnvFile = (file: string): Environment => {
+  try {
+    return parseEnv(readFileSync(file, 'utf8'))
+  } catch (error) {
+    throw new ConfigError(`--env-file ${file}: cannot be read (${(error as NodeJS.ErrnoException).code}).`)
+  }
+}
+
+export const loadStartConfig = (env: Environment = environment()): StartConfig =>
   loadSettings(START_SETTINGS, env)
 
 export const TOPICS_SETTINGS = {
@@ -78,7 +104,7 @@ export const TOPICS_SETTINGS = {
 
 export type TopicsConfig = ConfigOf<typeof TOPICS_SETTINGS>
 
-export const loadTopicsConfig = (env: Environment = process.env): TopicsConfig =>
+export const loadTopicsConfig = (env: Environment = environment()): TopicsConfig =>
   loadSettings(TOPICS_SETTINGS, env, (config) =>
     config.minInsyncReplicas > config.replicationFactor
       ? [
@@ -88,7 +114,7 @@ export const loadTopicsConfig = (env: Environment = process.env): TopicsConfig =
       : [],
   )
 
-export const loadOffsetsConfig = (env: Environment = process.env): ConfigOf<typeof KAFKA_SETTINGS> =>
+export const loadOffsetsConfig = (env: Environment = environment()): ConfigOf<typeof KAFKA_SETTINGS> =>
   loadSettings(KAFKA_SETTINGS, env)
 
 const asItsServiceHasIt = <T>(env: string, schema: Setting<T>['schema'], secret = false) => ({
@@ -114,7 +140,7 @@ export const AUDIT_SETTINGS = {
 
 export type AuditConfig = ConfigOf<typeof AUDIT_SETTINGS>
 
-export const loadAuditConfig = (env: Environment = process.env): AuditConfig =>
+export const loadAuditConfig = (env: Environment = environment()): AuditConfig =>
   loadSettings(AUDIT_SETTINGS, env, deadLetterKeyProblems)
 
 /** Of letters that are sealed; undefined without any. */
@@ -127,7 +153,7 @@ const FILE_SETTINGS = {
   mappingPaths: asItsServiceHasIt('MAPPINGS_FILE', setting.list([])),
 } satisfies Settings
 
-export const loadFileConfig = (env: Environment = process.env): ConfigOf<typeof FILE_SETTINGS> =>
+export const loadFileConfig = (env: Environment = environment()): ConfigOf<typeof FILE_SETTINGS> =>
   loadSettings(FILE_SETTINGS, env)
 
 /** What `weir schema ls|diff|approve` read. */
@@ -140,7 +166,7 @@ const SCHEMA_SETTINGS = {
   },
 } satisfies Settings
 
-export const loadSchemaConfig = (env: Environment = process.env): ConfigOf<typeof SCHEMA_SETTINGS> =>
+export const loadSchemaConfig = (env: Environment = environment()): ConfigOf<typeof SCHEMA_SETTINGS> =>
   loadSettings(SCHEMA_SETTINGS, env)
 
 const REGISTRY_SETTINGS = {
@@ -148,11 +174,11 @@ const REGISTRY_SETTINGS = {
   topicPrefix: KAFKA_SETTINGS.topicPrefix,
 } satisfies Settings
 
-export const loadRegistryConfig = (env: Environment = process.env): ConfigOf<typeof REGISTRY_SETTINGS> =>
+export const loadRegistryConfig = (env: Environment = environment()): ConfigOf<typeof REGISTRY_SETTINGS> =>
   loadSettings(REGISTRY_SETTINGS, env)
 
-/** Where the replay service answers, by default that of a local run. */
-const REPLAY_CLIENT_SETTINGS = {
+/** Where the replay service answers. */
+export const REPLAY_CLIENT_SETTINGS = {
   url: { env: 'REPLAY_URL', schema: setting.optionalText(), help: 'Base URL of the replay service.' },
   port: START_SETTINGS.replayPort,
   token: {
@@ -164,11 +190,11 @@ const REPLAY_CLIENT_SETTINGS = {
 } satisfies Settings
 
 export const loadReplayClientConfig = (
-  env: Environment = process.env,
+  env: Environment = environment(),
 ): ConfigOf<typeof REPLAY_CLIENT_SETTINGS> => loadSettings(REPLAY_CLIENT_SETTINGS, env)
 
 /** The environment that the services of this process see: the caller's, with the defaults of a local run. */
-export const serviceEnvironment = (defaults: Environment, env: Environment = process.env): Environment => ({
+export const serviceEnvironment = (defaults: Environment, env: Environment = environment()): Environment => ({
   ...defaults,
-  ...Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined && value !== '')),
+  ...given(env),
 })

@@ -1,29 +1,23 @@
 import { InvalidArgumentError, type Command } from 'commander'
 import { dedup, rebuildState, repartition } from '@weir/dedup'
-import { RetriableError, StateError, TransactionError } from '@weir/kafka'
-
-const progress = (text: string): void => {
-  process.stderr.write(`${text}\n`)
-}
+import { RetriableError, TransactionError } from '@weir/kafka'
+import { environment } from './config.ts'
+import { progress } from './output.ts'
 
 const count = (text: string): number => {
   if (!/^\d{1,4}$/.test(text)) throw new InvalidArgumentError('must be a whole number.')
   return Number(text)
 }
 
-/** Exit code 1: it cannot be done, and why is on stderr. */
-const guarded =
+/** Adds to a failure that passes what to do about it. */
+const repeatable =
   <O>(act: (options: O) => Promise<void>) =>
   async (options: O): Promise<void> => {
     try {
       await act(options)
     } catch (error) {
-      if (error instanceof RetriableError || error instanceof TransactionError) {
-        progress(`${error.message}. Make the call again: it goes on.`)
-      } else if (error instanceof StateError) {
-        progress(error.message)
-      } else throw error
-      process.exitCode = 1
+      if (!(error instanceof RetriableError || error instanceof TransactionError)) throw error
+      throw new Error(`${error.message}. Make the call again: it goes on.`, { cause: error })
     }
   }
 
@@ -44,8 +38,8 @@ export const addDedupCommands = (program: Command): void => {
       '\nCalled again after it was cut off, it goes on. Afterwards set TOPIC_PARTITIONS to the new count.\nSee docs/operations/dedup-state.md.',
     )
     .action(
-      guarded(async ({ to, dryRun = false }: { to: number; dryRun?: boolean }) => {
-        await repartition({ settings: dedup.loadConfig(), to, dryRun, progress })
+      repeatable(async ({ to, dryRun = false }: { to: number; dryRun?: boolean }) => {
+        await repartition({ settings: dedup.loadConfig(environment()), to, dryRun, progress })
       }),
     )
   commands
@@ -59,9 +53,9 @@ export const addDedupCommands = (program: Command): void => {
       '\nStop dedup first. Called again after it was cut off, it goes on. Needs room for 60 bytes a key in the folder\nfor temporary files (TMPDIR). See docs/operations/dedup-state.md.',
     )
     .action(
-      guarded(async (options: { partition: number; partial?: boolean; dryRun?: boolean }) => {
+      repeatable(async (options: { partition: number; partial?: boolean; dryRun?: boolean }) => {
         const { partition, partial = false, dryRun = false } = options
-        const settings = dedup.loadConfig()
+        const settings = dedup.loadConfig(environment())
         const windowMs = settings.windowSecs * 1_000
         await rebuildState({ settings, partition, windowMs, partial, dryRun, progress })
       }),

@@ -23,7 +23,7 @@ let stays: object[] = []
 
 /** Stands for the replay service: three letters fit, and a job is done when it is first looked at. */
 const answerTo = ({ method, path, body }: Asked): object => {
-  if (method === 'POST' && body?.dryRun === true) return { dryRun: true, count: 3 }
+  if (method === 'POST' && body?.dryRun === true) return { dryRun: true, count: 3, counts, stays }
   if (method === 'POST') return { id: 'job-1' }
   if (path.startsWith('/v1/letters/export')) return { payload: {} }
   return { state: 'done', counts, stays }
@@ -33,6 +33,7 @@ beforeEach(async () => {
   asked = []
   written = ''
   counts = { matched: 3, done: 3 }
+  stays = []
   server = createServer((request, response) => {
     let text = ''
     request.on('data', (chunk: Buffer) => (text += chunk.toString()))
@@ -70,15 +71,13 @@ it('counts what fits, begins the job with its filter, rate and fix-up, and says 
   writeFileSync(fixUp, 'name: four\nset: { schemaVersion: "4" }\n')
   await dlq('replay', 'normalizer', '--reason', 'unmappable', '--rate', '20', '--fix-up', fixUp)
   const filter = { stage: 'normalizer', reason: 'unmappable' }
+  const job = {
+    ...{ kind: 'replay', filter, ratePerSec: 20, replaysMax: 3 },
+    fixUp: { name: 'four', set: { schemaVersion: '4' } },
+  }
   expect(asked.map(({ method, path, body }) => ({ method, path, body }))).toEqual([
-    { method: 'POST', path: '/v1/jobs', body: { kind: 'replay', filter, dryRun: true } },
-    {
-      ...{ method: 'POST', path: '/v1/jobs' },
-      body: {
-        ...{ kind: 'replay', filter, ratePerSec: 20, replaysMax: 3 },
-        fixUp: { name: 'four', set: { schemaVersion: '4' } },
-      },
-    },
+    { method: 'POST', path: '/v1/jobs', body: { ...job, dryRun: true } },
+    { method: 'POST', path: '/v1/jobs', body: job },
     { method: 'GET', path: '/v1/jobs/job-1', body: undefined },
   ])
   expect(new Set(asked.map(({ token }) => token))).toEqual(new Set(['Bearer a token']))
@@ -104,6 +103,26 @@ it('changes nothing in a dry run', async () => {
     { kind: 'discard', filter: { stage: 'dedup', source: 'nice' }, dryRun: true },
   ])
   expect(written).toBe('3 letters match\n')
+})
+
+it('says in a dry run what a fix-up does not cure', async () => {
+  counts = { matched: 3, done: 1, guarded: 0, unusable: 2 }
+  stays = [{ letter: 'dedup/1/7', why: 'the body is not a JSON object after the fix-up' }]
+  await dlq('replay', 'dedup', '--dry-run')
+  expect(written.split('\n')).toEqual([
+    '3 letters match',
+    '2 stay: they cannot be returned as they are (weir dlq show, --fix-up)',
+    '  dedup/1/7: the body is not a JSON object after the fix-up',
+    '  and 1 more',
+    '',
+  ])
+})
+
+it('discards a whole stage only when it is told to', async () => {
+  await expect(dlq('discard', 'dedup')).rejects.toThrow(/every pending letter of dedup.*--yes/)
+  expect(asked).toEqual([])
+  await dlq('discard', 'dedup', '--yes')
+  expect(asked.at(1)?.body).toEqual({ kind: 'discard', filter: { stage: 'dedup' } })
 })
 
 it('exports in the shape that is asked for', async () => {

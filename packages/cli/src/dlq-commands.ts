@@ -1,8 +1,10 @@
 import type { Command } from 'commander'
-import { followJob } from './follow-job.ts'
-import { guarded } from './guarded.ts'
+import { createInterface } from 'node:readline/promises'
+import { ConfigError } from '@weir/service-kit'
+import { describeOutcome, followJob, type JobOutcome } from './follow-job.ts'
+import { plainText, print, printRows, withJson, type OutputOptions, type Row } from './output.ts'
 import { readFixUp } from './read-fix-up.ts'
-import { replayClient, ReplayClientError } from './replay-client.ts'
+import { replayClient } from './replay-client.ts'
 
 interface FilterOptions {
   readonly reason?: string
@@ -19,12 +21,16 @@ interface JobOptions extends FilterOptions {
   readonly rate?: string
   readonly replaysMax?: string
   readonly fixUp?: string
+  readonly yes?: boolean
 }
 
-const EXPECTED = [ReplayClientError]
-
-const print = (text: string): void => {
-  process.stdout.write(`${text}\n`)
+const LETTER_COLUMNS = {
+  ...{ place: 'PLACE', failedAt: 'LAST FAILED', status: 'STATUS', reason: 'REASON', source: 'SOURCE' },
+  ...{ key: 'KEY', fingerprint: 'SHAPE', error: 'ERROR' },
+}
+const JOB_COLUMNS = {
+  ...{ id: 'JOB', kind: 'KIND', state: 'STATE', requestedBy: 'REQUESTED BY' },
+  ...{ filter: 'LETTERS', counts: 'COUNTS' },
 }
 
 const withFilter = (command: Command): Command =>
@@ -49,20 +55,83 @@ const filterOf = (stage: string, options: FilterOptions): Record<string, string>
 
 const startJob = async (kind: 'replay' | 'discard', stage: string, options: JobOptions): Promise<void> => {
   const client = replayClient()
-  const fixUp = options.fixUp && readFixUp(options.fixUp)
   const filter = filterOf(stage, options)
-  const { count } = await client.post('/v1/jobs', { kind, filter, dryRun: true })
-  if (options.dryRun) {
-    print(`${String(count)} letters match`)
-    return
-  }
-  const { id } = await client.post('/v1/jobs', {
+  const job = {
     ...{ kind, filter },
     ...(options.rate !== undefined && { ratePerSec: Number(options.rate) }),
     ...(options.replaysMax !== undefined && { replaysMax: Number(options.replaysMax) }),
-    ...(fixUp && { fixUp }),
-  })
-  await followJob(client, String(id), Number(count))
+    ...(options.fixUp !== undefined && { fixUp: readFixUp(options.fixUp) }),
+  }
+  const isAsked = kind === 'discard' && Object.keys(filter).length === 1 && !options.yes && !options.dryRun
+  if (isAsked && !process.stdin.isTTY) throw new ConfigError(allLetters(stage))
+  const rehearsal = (await client.post('/v1/jobs', { ...job, dryRun: true })) as unknown as JobOutcome & {
+    readonly count: number
+  }
+  if (options.dryRun) {
+    print(`${rehearsal.count} letters match`)
+    process.stdout.write(describeOutcome(rehearsal))
+    return
+  }
+  if (isAsked && !(await isConfirmed(`Discard all ${rehearsal.count} letters of ${stage}? [y/N] `))) {
+    throw new Error('Nothing was discarded.')
+  }
+  const { id } = await client.post('/v1/jobs', job)
+  await followJob(client, String(id), rehearsal.count)
+}
+
+const allLetters = (stage: string): string =>
+  `This would discard every pending letter of ${stage}. Give a filter such as --reason, or --yes.`
+
+const isConfirmed = async (question: string): Promise<boolean> => {
+  const terminal = createInterface({ input: process.stdin, output: process.stderr })
+  try {
+    return /^y(es)?$/i.test((await terminal.question(question)).trim())
+  } finally {
+    terminal.close()
+  }
+}
+
+const list = async (
+  stage: string,
+  { limit, json = false, ...filter }: FilterOptions & OutputOptions & { readonly limit: string },
+): Promise<void> => {
+  const query = new URLSearchParams({ ...filterOf(stage, filter), limit })
+  const letters = (await replayClient().get(`/v1/letters?${query.toString()}`)).letters as readonly Row[]
+  const rows = letters.map((letter) => ({
+    ...letter,
+    place: `${String(letter.partition)}/${String(letter.offset)}`,
+    failedAt: new Date(Number(letter.lastFailedAt)).toISOString(),
+  }))
+  printRows(LETTER_COLUMNS, json ? letters : rows, { json })
+}
+
+const addJobCommands = (dlq: Command): void => {
+  withFilter(dlq.command('replay').description('Returns letters to the stage that gave them up.'))
+    .option('--dry-run', 'change nothing: say how many return with this fix-up, and why others stay')
+    .option('--rate <n>', 'letters per second', '1000')
+    .option('--replays-max <n>', 'leave alone what was replayed so often', '3')
+    .option('--fix-up <file>', 'edit the bodies first (YAML: name, replaceText, rename, set, remove)')
+    .action((stage: string, options: JobOptions) => startJob('replay', stage, options))
+  withFilter(
+    dlq.command('discard').description('Marks letters as discarded; their bytes stay until they expire.'),
+  )
+    .option('--dry-run', 'only say how many')
+    .option('--yes', 'discard every pending letter of the stage without a filter, and do not ask')
+    .action((stage: string, options: JobOptions) => startJob('discard', stage, options))
+  withJson(dlq.command('jobs').description('Lists replays and discards: who, what, how far.')).action(
+    async ({ json = false }: OutputOptions) => {
+      const { jobs } = await replayClient().get('/v1/jobs')
+      printRows(JOB_COLUMNS, jobs as readonly Row[], { json })
+    },
+  )
+  dlq
+    .command('cancel <job>')
+    .description('Ends a job; what it has returned stays returned.')
+    .action(async (id: string) => {
+      const client = replayClient()
+      await client.post(`/v1/jobs/${encodeURIComponent(id)}/cancel`)
+      await followJob(client, id)
+    })
 }
 
 /** `weir dlq ...`: the same as the replay service's HTTP API, through it. */
@@ -72,73 +141,33 @@ export const addDlqCommands = (program: Command): void => {
     .description(
       'Dead letters: list, show, replay, discard, export. REPLAY_URL and REPLAY_TOKEN name the service.',
     )
-  withFilter(dlq.command('ls').description('Lists letters, one line each.'))
+  withJson(withFilter(dlq.command('ls').description('Lists letters, one line each.')))
     .option('--limit <n>', 'at most so many', '100')
-    .action(
-      guarded(EXPECTED, async (stage: string, options: FilterOptions & { limit: string }) => {
-        const query = new URLSearchParams({ ...filterOf(stage, options), limit: options.limit })
-        const { letters } = await replayClient().get(`/v1/letters?${query.toString()}`)
-        for (const letter of letters as Record<string, string | number>[]) {
-          const { partition, offset, status, reason, source, key, fingerprint, lastFailedAt, error } = letter
-          const at = new Date(Number(lastFailedAt)).toISOString()
-          print(
-            [`${partition}/${offset}`, at, status, reason, source, key, fingerprint ?? '-', error].join('  '),
-          )
-        }
-      }),
-    )
+    .action(list)
   dlq
     .command('show <stage> <place>')
     .description('Shows one letter (place: partition/offset) with the first bytes of its body.')
-    .action(
-      guarded(EXPECTED, async (stage: string, place: string) => {
-        const { preview, ...letter } = await replayClient().get(`/v1/letters/${stage}/${place}`)
-        print(JSON.stringify(letter, null, 2))
-        print(String(preview))
-      }),
-    )
-  withFilter(dlq.command('replay').description('Returns letters to the stage that gave them up.'))
-    .option('--dry-run', 'only say how many')
-    .option('--rate <n>', 'letters per second', '1000')
-    .option('--replays-max <n>', 'leave alone what was replayed so often', '3')
-    .option('--fix-up <file>', 'edit the bodies first (YAML: name, replaceText, rename, set, remove)')
-    .action(guarded(EXPECTED, (stage: string, options: JobOptions) => startJob('replay', stage, options)))
-  withFilter(
-    dlq.command('discard').description('Marks letters as discarded; their bytes stay until they expire.'),
-  )
-    .option('--dry-run', 'only say how many')
-    .action(guarded(EXPECTED, (stage: string, options: JobOptions) => startJob('discard', stage, options)))
+    .action(async (stage: string, place: string) => {
+      if (!/^\d+\/\d+$/.test(place)) {
+        throw new ConfigError(`${place} is not a place: give partition/offset, such as 3/1041.`)
+      }
+      const { preview, ...letter } = await replayClient().get(
+        `/v1/letters/${encodeURIComponent(stage)}/${place}`,
+      )
+      print(plainLines(JSON.stringify(letter, null, 2)))
+      print(plainLines(String(preview)))
+    })
   withFilter(dlq.command('export').description('Writes letters as JSON lines.'))
     .option(
       '--format <format>',
       'weir (every byte), or as an earlier system: cxone (s0), cognigy (s1), cxone-router (s2), cxone-dataaction (s3), cxone-dataaction-full (s3-full), nice (s4)',
       'weir',
     )
-    .action(
-      guarded(EXPECTED, async (stage: string, options: FilterOptions & { format: string }) => {
-        const query = new URLSearchParams({ ...filterOf(stage, options), format: options.format })
-        process.stdout.write(await replayClient().text(`/v1/letters/export?${query.toString()}`))
-      }),
-    )
-  dlq
-    .command('jobs')
-    .description('Lists replays and discards: who, what, how far.')
-    .action(
-      guarded(EXPECTED, async () => {
-        const { jobs } = await replayClient().get('/v1/jobs')
-        for (const { id, kind, state, requestedBy, filter, counts } of jobs as Record<string, unknown>[]) {
-          print([id, kind, state, requestedBy, JSON.stringify(filter), JSON.stringify(counts)].join('  '))
-        }
-      }),
-    )
-  dlq
-    .command('cancel <job>')
-    .description('Ends a job; what it has returned stays returned.')
-    .action(
-      guarded(EXPECTED, async (id: string) => {
-        const client = replayClient()
-        await client.post(`/v1/jobs/${id}/cancel`)
-        await followJob(client, id)
-      }),
-    )
+    .action(async (stage: string, options: FilterOptions & { format: string }) => {
+      const query = new URLSearchParams({ ...filterOf(stage, options), format: options.format })
+      process.stdout.write(await replayClient().text(`/v1/letters/export?${query.toString()}`))
+    })
+  addJobCommands(dlq)
 }
+
+const plainLines = (text: string): string => text.split('\n').map(plainText).join('\n')

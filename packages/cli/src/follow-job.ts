@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { plainText } from './output.ts'
 import { ReplayClientError, type ReplayClient } from './replay-client.ts'
 
 interface StayingLetter {
@@ -12,6 +13,12 @@ interface JobCounts {
   readonly unusable?: number
 }
 
+/** What a job has done, or would do. */
+export interface JobOutcome {
+  readonly counts?: JobCounts
+  readonly stays?: readonly StayingLetter[]
+}
+
 const LOOK_MS = 500
 const BAR_WIDTH = 30
 
@@ -23,17 +30,19 @@ export const progressBar = (matched: number, total: number | undefined): string 
 }
 
 /** A line for each kind of letter that fits and was not returned: how many, why, and what helps. */
-const leftBehind = ({ guarded = 0, unusable = 0 }: JobCounts, stays: readonly StayingLetter[]): string =>
-  [
+export const describeOutcome = ({ counts, stays = [] }: JobOutcome): string => {
+  const { guarded = 0, unusable = 0 } = counts ?? {}
+  return [
     ...(guarded > 0 ? [`${guarded} stay: they came back too often (--replays-max)\n`] : []),
     ...(unusable > 0
       ? [
           `${unusable} stay: they cannot be returned as they are (weir dlq show, --fix-up)\n`,
-          ...stays.map(({ letter, why }) => `  ${letter}: ${why}\n`),
+          ...stays.map(({ letter, why }) => `  ${letter}: ${plainText(why)}\n`),
           ...(unusable > stays.length && stays.length > 0 ? [`  and ${unusable - stays.length} more\n`] : []),
         ]
       : []),
   ].join('')
+}
 
 /** Waits for a job's end and shows how far it is: on a terminal in one line, else in one for each step. */
 export const followJob = async (client: ReplayClient, id: string, total?: number): Promise<void> => {
@@ -52,8 +61,7 @@ export const followJob = async (client: ReplayClient, id: string, total?: number
     if (job.state === 'done' || job.state === 'cancelled') {
       if (isTTY) process.stderr.write('\n')
       process.stdout.write(`job ${id} is ${job.state}: ${JSON.stringify(counts)}\n`)
-      const stays = 'stays' in job ? (job.stays as readonly StayingLetter[]) : []
-      if (counts !== undefined) process.stdout.write(leftBehind(counts, stays))
+      process.stdout.write(describeOutcome(job as JobOutcome))
       return
     }
     await sleep(LOOK_MS)

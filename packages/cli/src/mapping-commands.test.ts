@@ -1,9 +1,8 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { Command } from 'commander'
 import { afterAll, expect, it, vi } from 'vitest'
-import { addMappingCommands } from './mapping-commands.ts'
+import { runProgram } from './program.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'weir-mapping-'))
 afterAll(() => rmSync(folder, { recursive: true }))
@@ -26,10 +25,8 @@ const weir = async (...args: string[]): Promise<{ readonly code: number; readonl
   const before = process.exitCode
   process.exitCode = 0
   try {
-    const program = new Command()
-    addMappingCommands(program)
-    await program.parseAsync(['mapping', ...args], { from: 'user' })
-    return { code: process.exitCode, text }
+    const code = await runProgram(['mapping', ...args])
+    return { code, text }
   } finally {
     process.exitCode = before
     for (const spy of spies) spy.mockRestore()

@@ -3,19 +3,23 @@ import { checkMappings, readMappings, tryMapping } from '@weir/normalizer'
 import { ConfigError } from '@weir/service-kit'
 import type { Command } from 'commander'
 import { loadFileConfig } from './config.ts'
+import { print } from './output.ts'
 
-const print = (text: string): void => {
-  process.stdout.write(`${text}\n`)
-}
-
-/** Exit code 2 for mappings that cannot be used. */
-const guarded = (act: () => void): void => {
+/** Mappings that cannot be used are unusable settings. */
+const usable = (act: () => void): void => {
   try {
     act()
   } catch (error) {
-    if (!(error instanceof ConfigError || (error as Error).name.startsWith('Invalid'))) throw error
-    process.stderr.write(`${(error as Error).message}\n`)
-    process.exitCode = 2
+    if (!(error as Error).name.startsWith('Invalid')) throw error
+    throw new ConfigError((error as Error).message, { cause: error })
+  }
+}
+
+const readPayload = (file: string): Buffer => {
+  try {
+    return readFileSync(file)
+  } catch (error) {
+    throw new ConfigError(`${file}: cannot be read (${(error as NodeJS.ErrnoException).code}).`)
   }
 }
 
@@ -29,11 +33,11 @@ export const addMappingCommands = (program: Command): void => {
     .requiredOption('--source <source>', 'whose payloads the files hold')
     .description('Shows what the mappings make of payloads, and which path gave each field.')
     .action((files: string[], { source }: { source: string }) =>
-      guarded(() => {
+      usable(() => {
         const { mappingPaths, sourcesFile } = loadFileConfig()
         const set = readMappings(mappingPaths, sourcesFile)
         for (const file of files) {
-          const { mapping: name, matched, event, deadLetter } = tryMapping(set, source, readFileSync(file))
+          const { mapping: name, matched, event, deadLetter } = tryMapping(set, source, readPayload(file))
           const { raw: _, bodyHash: __, eventKey: ___, ...shown } = event ?? {}
           print(
             `${file}: ${deadLetter ? `dead letter ${deadLetter.reason} (${deadLetter.error})` : `mapping ${name ?? ''}`}`,
@@ -49,7 +53,7 @@ export const addMappingCommands = (program: Command): void => {
     .command('check [paths...]')
     .description('Reads mappings and runs the tests that they hold; without paths those of MAPPINGS_FILE.')
     .action((paths: string[]) =>
-      guarded(() => {
+      usable(() => {
         const { mappingPaths, sourcesFile } = loadFileConfig()
         const verdicts = checkMappings(readMappings(paths.length > 0 ? paths : mappingPaths, sourcesFile))
         const failed = verdicts.filter(({ problems }) => problems.length > 0)

@@ -5,18 +5,11 @@ import {
   type ConsumingStage,
   type TopicNames,
 } from '@weir/contracts'
-import {
-  openMaintenance,
-  RetriableError,
-  StateError,
-  TransactionError,
-  type KafkaSettings,
-  type Maintenance,
-} from '@weir/kafka'
+import { openMaintenance, StateError, type KafkaSettings, type Maintenance } from '@weir/kafka'
 import { InvalidArgumentError, type Command } from 'commander'
 import { decidedBefore } from './decided-before.ts'
 import { loadOffsetsConfig } from './config.ts'
-import { guarded } from './guarded.ts'
+import { print } from './output.ts'
 
 const stageName = (text: string): ConsumingStage => {
   const found = CONSUMING_STAGES.find((name) => name === text)
@@ -144,12 +137,6 @@ const requireSettable = async (
   return { before, offset }
 }
 
-const EXPECTED = [RetriableError, StateError, TransactionError]
-
-const print = (text: string): void => {
-  process.stdout.write(`${text}\n`)
-}
-
 /** `weir offsets ...`: for partitions that are parked because their offset is gone. */
 export const addOffsetCommands = (program: Command): void => {
   const commands = program
@@ -160,10 +147,8 @@ export const addOffsetCommands = (program: Command): void => {
     .description('The offsets of a stage; where one is gone, the one at which it loses and repeats nothing.')
     .requiredOption('--service <name>', CONSUMING_STAGES.join(', '), stageName)
     .option('--partition <number>', 'only this one', number)
-    .action(
-      guarded(EXPECTED, (options: { readonly service: ConsumingStage; readonly partition?: number }) =>
-        showOffsets(loadOffsetsConfig(), options, print),
-      ),
+    .action((options: { readonly service: ConsumingStage; readonly partition?: number }) =>
+      showOffsets(loadOffsetsConfig(), options, print),
     )
   commands
     .command('set')
@@ -173,9 +158,7 @@ export const addOffsetCommands = (program: Command): void => {
     .requiredOption('--partition <number>', 'the partition', number)
     .requiredOption('--to <offset>', 'an offset of the log, start or end', target)
     .option('--move', 'also where there is an offset')
-    .action(
-      guarded(EXPECTED, ({ move = false, ...options }: Omit<SetOptions, 'move'> & { move?: boolean }) =>
-        setOffset(loadOffsetsConfig(), { ...options, move }, print),
-      ),
+    .action(({ move = false, ...options }: Omit<SetOptions, 'move'> & { move?: boolean }) =>
+      setOffset(loadOffsetsConfig(), { ...options, move }, print),
     )
 }

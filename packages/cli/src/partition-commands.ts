@@ -1,7 +1,7 @@
 import type { ListedPartition } from '@weir/consumer'
 import { InvalidArgumentError, type Command } from 'commander'
 import { envOf, loadStartConfig, type PortName } from './config.ts'
-import { guarded } from './guarded.ts'
+import { print, printRows, withJson, type OutputOptions, type Row } from './output.ts'
 
 const PORTS = {
   dedup: 'dedupProbePort',
@@ -43,22 +43,28 @@ const ask = async <T>(name: ServiceName, method: 'GET' | 'POST', path: string): 
   }
 }
 
-const print = (text: string): void => {
-  process.stdout.write(`${text}\n`)
-}
+const COLUMNS = { stage: 'STAGE', partition: 'PARTITION', state: 'STATE', why: 'WHY' }
 
-const list = async ({ service: wanted }: { readonly service?: ServiceName }): Promise<void> => {
+const list = async ({
+  service: wanted,
+  json = false,
+}: OutputOptions & { readonly service?: ServiceName }): Promise<void> => {
+  const rows: Row[] = []
   for (const name of wanted === undefined ? SERVICES : [wanted]) {
     try {
-      const partitions = await ask<readonly ListedPartition[]>(name, 'GET', '/partitions')
-      for (const { stage, partition: number, state, why } of partitions) {
-        print(`${stage} ${number} ${state}${why === undefined ? '' : `: ${why}`}`)
-      }
+      rows.push(
+        ...((await ask<readonly ListedPartition[]>(
+          name,
+          'GET',
+          '/partitions',
+        )) as readonly object[] as Row[]),
+      )
     } catch (error) {
       if (wanted !== undefined || !(error instanceof NotAnsweredError)) throw error
-      print(error.message)
+      rows.push({ stage: name, state: 'unknown', why: error.message })
     }
   }
+  printRows(COLUMNS, rows, { json })
 }
 
 const resume = async (options: {
@@ -79,15 +85,14 @@ export const addPartitionCommands = (program: Command): void => {
   const commands = program
     .command('partitions')
     .description('Shows the partitions that the services of this machine own, and tries parked ones again.')
-  commands
-    .command('ls')
+  withJson(commands.command('ls'))
     .description('Each partition with its state; why it is parked, and what to do.')
     .option('--service <name>', SERVICES.join(', '), service)
-    .action(guarded([NotAnsweredError], list))
+    .action(list)
   commands
     .command('resume')
     .description('Tries parked partitions again now; by itself each is tried every minute.')
     .requiredOption('--service <name>', SERVICES.join(', '), service)
     .option('--partition <number>', 'only this one', partition)
-    .action(guarded([NotAnsweredError], resume))
+    .action(resume)
 }

@@ -1,14 +1,21 @@
 import { readFileSync } from 'node:fs'
+import { ConfigError } from '@weir/service-kit'
 import { parseExactJson } from '@weir/exact-json'
 import { parseDocument, visit } from 'yaml'
 
 const JSON_NUMBER = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/
 
-/** A YAML or JSON file whose numbers keep their digits. Throws for what cannot be read. */
+/** A YAML or JSON file whose numbers keep their digits. Throws a `ConfigError` for what cannot be read. */
 export const readFixUp = (file: string): object => {
-  const document = parseDocument(readFileSync(file, 'utf8'))
+  let text: string
+  try {
+    text = readFileSync(file, 'utf8')
+  } catch (error) {
+    throw new ConfigError(`--fix-up ${file}: cannot be read (${(error as NodeJS.ErrnoException).code}).`)
+  }
+  const document = parseDocument(text)
   const [error] = document.errors
-  if (error !== undefined) throw new Error(`${file}: ${error.message}`)
+  if (error !== undefined) throw new ConfigError(`${file}: ${error.message}`)
   visit(document, {
     Scalar: (_, node) => {
       if (typeof node.value === 'number' && JSON_NUMBER.test(node.source ?? '')) {

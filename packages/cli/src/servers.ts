@@ -27,6 +27,8 @@ export class CannotStartError extends Error {
 export interface InfluxServer {
   readonly url: string
   readonly bucket?: string
+  /** False: it has to be built first. */
+  readonly isThere: boolean
   /** Resolves once it answers, or to why it never will: it may have to be built first. Never rejects. */
   readonly settled: Promise<string | undefined>
 }
@@ -149,7 +151,7 @@ const influxServer = async (
   launch: (what: string, start: () => Promise<LocalServer>) => Promise<string>,
 ): Promise<Pick<Servers, 'influx' | 'influxMissing'>> => {
   if (config.influxUrl !== undefined) {
-    return { influx: { url: config.influxUrl, settled: Promise.resolve(undefined) } }
+    return { influx: { url: config.influxUrl, isThere: true, settled: Promise.resolve(undefined) } }
   }
   const isBuilt = isInfluxBuilt(folders)
   if (!isBuilt && !(await hasGo())) {
@@ -171,5 +173,5 @@ const influxServer = async (
     sleep(BUILD_MS_MAX, `it was not there after ${BUILD_MS_MAX / 60_000} minutes`, { ref: false }),
   ])
   const bucket = `${INFLUX_DATABASE}/autogen`
-  return { influx: { url: `http://127.0.0.1:${port}`, bucket, settled } }
+  return { influx: { url: `http://127.0.0.1:${port}`, bucket, isThere: isBuilt, settled } }
 }

@@ -7,7 +7,7 @@ import { normalizer } from '@weir/normalizer'
 import { persistence } from '@weir/persistence'
 import { KAFKA_SETTINGS, SERVICE_SETTINGS, type Setting, type Settings } from '@weir/service-kit'
 import { simulator } from '@weir/simulator'
-import { AUDIT_SETTINGS, START_SETTINGS, TOPICS_SETTINGS } from './config.ts'
+import { AUDIT_SETTINGS, REPLAY_CLIENT_SETTINGS, START_SETTINGS, TOPICS_SETTINGS } from './config.ts'
 import { REGISTRATION_SETTINGS } from './registration/config.ts'
 
 interface Section {
@@ -41,6 +41,11 @@ const sections = (): readonly Section[] => [
     settings: Object.values(REGISTRATION_SETTINGS),
   },
   {
+    title: 'weir dlq',
+    intro: '`weir dlq` and `weir schema` talk to the replay service. Besides the shared ones they read:',
+    settings: own(REPLAY_CLIENT_SETTINGS),
+  },
+  {
     title: 'weir topics',
     intro: '`weir topics` creates and checks the topics. Besides the shared ones it reads:',
     settings: own(TOPICS_SETTINGS),
@@ -59,6 +64,15 @@ const sections = (): readonly Section[] => [
     settings: own(START_SETTINGS),
   },
 ]
+
+/** Every variable that something of Weir reads. */
+export const settingNames = (): ReadonlySet<string> =>
+  new Set(
+    sections()
+      .flatMap(({ settings }) => settings)
+      .flatMap(({ env, aliases = [] }) => [env, ...aliases])
+      .flatMap((name) => [name, `${name}_FILE`]),
+  )
 
 const complaint = ({ schema }: Setting, text: string | undefined): string | undefined =>
   schema.safeParse(text).error?.issues[0]?.message
@@ -163,7 +177,7 @@ const ENV_INTRO = `# Settings of docker-compose.yml: copy to .env and uncomment 
 # INFLUX_TOKEN_FILE=/run/weir/influx/token`
 
 /** Sections of commands that no container runs. */
-const NOT_OF_COMPOSE = ['npm start', 'weir sources register']
+const NOT_OF_COMPOSE = ['npm start', 'weir dlq', 'weir sources register']
 
 /** The image or the file above decides about these. */
 const NOT_IN_ENV =

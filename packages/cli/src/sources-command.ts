@@ -1,7 +1,8 @@
 import { describeSourcesFile, readSourcesFile, sourcesFileJsonSchema } from '@weir/sources'
-import { Command, InvalidArgumentError } from 'commander'
-import { loadFileConfig } from './config.ts'
-import { registerCommand } from './registration/register-command.ts'
+import { InvalidArgumentError, type Command } from 'commander'
+import { environment, loadFileConfig } from './config.ts'
+import { print, printRows, withJson, type OutputOptions } from './output.ts'
+import { addRegisterCommand } from './registration/register-command.ts'
 import { verifySource, type VerifyOptions } from './sources-verify.ts'
 
 const epochSeconds = (text: string): number => {
@@ -9,15 +10,13 @@ const epochSeconds = (text: string): number => {
   return Number(text)
 }
 
-const print = (lines: readonly string[]): void => {
-  process.stdout.write(`${lines.join('\n')}\n`)
-}
+const COLUMNS = { name: 'SOURCE', preset: 'PRESET', paths: 'PATHS' }
 
 /** `weir sources`: what helps to set sources up. Secrets come from the environment, as ingress has them. */
-export const sourcesCommand = (): Command => {
-  const command = new Command('sources').description(
-    'Explains signatures, checks the sources file, registers webhooks.',
-  )
+export const addSourcesCommands = (program: Command): void => {
+  const command = program
+    .command('sources')
+    .description('Explains signatures, checks the sources file, registers webhooks.')
   command
     .command('verify')
     .description('Explains step by step why a request’s signature holds or not. Prints no secret.')
@@ -36,32 +35,35 @@ export const sourcesCommand = (): Command => {
       epochSeconds,
     )
     .action((options: VerifyOptions) => {
-      const { lines, exitCode } = verifySource(options, process.env)
-      print(lines)
+      const { lines, exitCode } = verifySource(options, environment())
+      print(lines.join('\n'))
       process.exitCode = exitCode
     })
-  command
-    .command('check')
+  withJson(command.command('check'))
     .description('Checks a sources file and lists its sources; reports everything that is wrong at once.')
     .argument('[file]', 'the file (default: SOURCES_FILE, else the sources that need none)')
-    .action((file?: string) => {
+    .action((file: string | undefined, { json = false }: OutputOptions) => {
       const { sources, problems } = readSourcesFile(file ?? loadFileConfig().sourcesFile)
       if (problems.length > 0) {
-        print(problems)
+        print(json ? JSON.stringify({ problems }, undefined, 2) : problems.join('\n'))
         process.exitCode = 1
-      } else {
-        print(sources.map(({ name, preset, paths }) => `${name}  preset ${preset}  ${paths.join(' ')}`))
+        return
       }
+      const rows = sources.map(({ name, preset, paths }) => ({
+        name,
+        preset,
+        paths: json ? paths : paths.join(' '),
+      }))
+      printRows(COLUMNS, rows, { json })
     })
   command
     .command('settings')
     .description('Prints every setting of a source in the file, as docs/sources/sources-file.md has them.')
     .option('--json-schema', 'as JSON Schema, for editors')
     .action(({ jsonSchema }: { readonly jsonSchema?: boolean }) => {
-      print([
+      print(
         jsonSchema ? JSON.stringify(sourcesFileJsonSchema(), undefined, 2) : describeSourcesFile().trimEnd(),
-      ])
+      )
     })
-  command.addCommand(registerCommand())
-  return command
+  addRegisterCommand(command)
 }

@@ -22,7 +22,7 @@ import { Closers, ConfigError, type Environment } from '@weir/service-kit'
 import type { SimulatorService } from '@weir/simulator'
 import { loadDeadLetterKeys, loadStartConfig, loadTopicsConfig, type StartConfig } from './config.ts'
 import { checkIndependently } from './independent-check.ts'
-import { startLiveView } from './live-view.ts'
+import { startLiveView, type LiveView } from './live-view.ts'
 import { deleteState, foldersFor, strangeRows } from './local-state.ts'
 import {
   CannotStartError,
@@ -32,7 +32,9 @@ import {
   type InfluxServer,
   type Servers,
 } from './servers.ts'
+import { announceStart } from './running-start.ts'
 import { createTopics, localEnvironment, startServices, type RunningServices } from './services.ts'
+import { settingNames } from './settings-reference.ts'
 import { describeSummary, summarise, type Summary } from './summary.ts'
 
 export interface StartOptions {
@@ -46,9 +48,12 @@ export interface StartOptions {
 }
 
 const READY_MS_MAX = 120_000
+const EXPORTER_MS_MAX = 10_000
 const LATE_AFTER_SECS_MAX = 60
+let view: LiveView | undefined
 const progress = (text: string): void => {
-  process.stderr.write(`${text}\n`)
+  if (view === undefined) process.stderr.write(`${text}\n`)
+  else view.say(text)
 }
 
 /** Runs everything until it is told to stop, or for a time and then checks it. Returns the exit code. */
@@ -82,7 +87,7 @@ export const runStart = async (options: StartOptions): Promise<number> => {
     return await Promise.race([runAll(options, config, { folders, java }, closers), stop.requested])
   } catch (error) {
     if (error instanceof StoppedError) {
-      progress(`Stopping (${error.message})`)
+      await sayGoodbye(error, options)
       return options.for === undefined ? 0 : 130
     }
     const isForPerson = error instanceof CannotStartError || error instanceof ConfigError
@@ -93,6 +98,21 @@ export const runStart = async (options: StartOptions): Promise<number> => {
   } finally {
     await closers.close().catch((error: unknown) => progress(`While stopping: ${(error as Error).message}`))
   }
+}
+
+/** What there was when a person stopped it; nothing of it was checked. */
+const sayGoodbye = async ({ message }: StoppedError, options: StartOptions): Promise<void> => {
+  const counts = await view?.last()
+  await view?.stop()
+  view = undefined
+  progress(`Stopping (${message})`)
+  if (counts === undefined) return
+  process.stdout.write(`Until now: ${counts}\n`)
+  progress(
+    `The state is kept, and the next start goes on with it. ${
+      options.for === undefined ? '`npm start -- --for <seconds>`' : 'Only a run to its end'
+    } checks every event.`,
+  )
 }
 
 interface Machine {
@@ -122,25 +142,32 @@ const runAll = async (
   const services = await startServices(env, folders)
   closers.add(() => services.stop())
   const failed = Promise.race([services.failed, servers.failed])
-  await Promise.race([untilReady(services), failed])
+  await Promise.race([untilReady(services, servers), failed])
   const readyAt = Date.now()
   const start_secs = Math.round((readyAt - startedAt) / 100) / 10
-  progress(`Ready after ${start_secs} s`)
+  progress(`Ready after ${start_secs} s${waitingText(services)}`)
+  const withdraw = announceStart(folders, commandEnvironment(env))
+  closers.add(() => {
+    withdraw()
+    return Promise.resolve()
+  })
   const simulator = options.simulator
     ? await services.startSimulator(simulatorEnvironment(options, env))
     : undefined
   const urls = urlsOf(config, servers)
-  const view = startLiveView({
+  const live = startLiveView({
     observer,
     simulator,
     urls,
     readiness: services.readiness,
     out: process.stdout,
   })
-  closers.add(() => view.stop())
+  view = live
+  closers.add(() => live.stop())
 
   await Promise.race([endOf(options, simulator), failed])
-  await view.stop()
+  await live.stop()
+  view = undefined
   progress('Draining')
   const examination = await Promise.race([
     examineRun(observer, { influx: servers.influx, truthDir: env.TRUTH_DIR!, env }),
@@ -161,6 +188,8 @@ const runAll = async (
       rss_mb: residentMegabytes(servers),
     },
     accepted: simulator?.counts().accepted ?? 0,
+    isSent: simulator !== undefined,
+    turnedAway: simulator?.turnedAway() ?? [],
   })
   return conclude(summary, servers, options)
 }
@@ -192,19 +221,28 @@ const conclude = (summary: Summary, servers: Servers, options: StartOptions): nu
 const reasonOf = ({ influxMissing }: Servers): string =>
   influxMissing === undefined ? '.' : `: ${influxMissing}`
 
-/** Until webhooks are taken and rows come of them. The exporter may go on waiting for an InfluxDB that is being built. */
-const untilReady = async ({ readiness }: RunningServices): Promise<void> => {
+/** What keeps services from being ready, without the exporter where its InfluxDB may come later or never. */
+const waitingFor = ({ readiness }: RunningServices, isExporterAsked: boolean): string[] =>
+  [...readiness()]
+    .filter(([service]) => isExporterAsked || service !== metricExport.name)
+    .map(([service, reasons]) => `${service}: ${reasons.join(', ')}`)
+
+/** Until webhooks are taken and rows come of them. The exporter gets some seconds more: it may wait for an InfluxDB that is away. */
+const untilReady = async (services: RunningServices, { influx }: Servers): Promise<void> => {
   const deadline = performance.now() + READY_MS_MAX
-  const waitingFor = (): string[] =>
-    [...readiness()]
-      .filter(([service]) => service !== metricExport.name)
-      .map(([service, reasons]) => `${service}: ${reasons.join(', ')}`)
-  while (waitingFor().length > 0) {
+  while (waitingFor(services, false).length > 0) {
     if (performance.now() > deadline) {
-      throw new Error(`not ready after ${READY_MS_MAX / 1_000} s: ${waitingFor().join('; ')}`)
+      throw new Error(`not ready after ${READY_MS_MAX / 1_000} s: ${waitingFor(services, true).join('; ')}`)
     }
     await sleep(20)
   }
+  const patience = Math.min(deadline, performance.now() + (influx?.isThere ? EXPORTER_MS_MAX : 0))
+  while (waitingFor(services, true).length > 0 && performance.now() < patience) await sleep(20)
+}
+
+const waitingText = (services: RunningServices): string => {
+  const waiting = waitingFor(services, true)
+  return waiting.length === 0 ? '' : `, but not all of it: ${waiting.join('; ')}`
 }
 
 /** Resolves when the time is over; never without `--for`. */
@@ -214,6 +252,14 @@ const endOf = async (
 ): Promise<void> => {
   if (seconds === undefined) return new Promise(() => undefined)
   await (simulator?.finished ?? sleep(seconds * 1_000))
+}
+
+/** What the `weir` command needs to work on this run, and no other variable of this environment. */
+const commandEnvironment = (env: Environment): Environment => {
+  const names = settingNames()
+  const known = Object.entries(env).filter(([name]) => names.has(name) || name.startsWith('SOURCE_'))
+  const [entry = ''] = (env.REPLAY_TOKENS ?? '').split(',')
+  return { REPLAY_TOKEN: entry.slice(entry.indexOf(':') + 1), ...Object.fromEntries(known) }
 }
 
 const simulatorEnvironment = (options: StartOptions, env: Environment): Environment => {

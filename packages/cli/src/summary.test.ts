@@ -28,6 +28,7 @@ const ORACLE: OracleReport = {
   unchecked: [],
 }
 const RUN = {
+  ...{ isSent: true, turnedAway: [] },
   ...{ accepted: 9, start_secs: 4.2, rss_mb: { weir: 100 }, latency: { p50: 20, p99: 90 } },
   independent: { kind: 'asked', report: ORACLE } as const,
 }
@@ -61,6 +62,19 @@ it('is right only when the independent check agrees, and says when that was not 
   const alone = summarise(EXAMINATION, { ...RUN, independent })
   expect(alone).toMatchObject({ ok: true, independent: null, independent_not_run: 'there is no JDK' })
   expect(describeSummary(alone)).toMatch(/NOT RUN: there is no JDK\nEvery event/)
+})
+
+it('is wrong when nothing was accepted, or what should be taken was refused', () => {
+  const nothing = summarise(EXAMINATION, { ...RUN, accepted: 0 })
+  expect(nothing.ok).toBe(false)
+  expect(describeSummary(nothing)).toMatch(/nothing was accepted[^]*NOT RIGHT/)
+  // Without a simulator nothing is expected.
+  expect(summarise(EXAMINATION, { ...RUN, accepted: 0, isSent: false }).ok).toBe(true)
+  const refused = summarise(EXAMINATION, { ...RUN, turnedAway: ['7 requests of cxone were answered 404'] })
+  expect(refused.ok).toBe(false)
+  expect(describeSummary(refused)).toMatch(
+    /refused: 7 requests of cxone were answered 404: .*\n[^]*NOT RIGHT/,
+  )
 })
 
 it('leaves out what was not there to be measured', () => {

@@ -41,10 +41,20 @@ export const summarise = (
   run: Pick<Summary, 'accepted' | 'start_secs' | 'rss_mb'> & {
     readonly latency: Latency | undefined
     readonly independent: IndependentCheck
+    /** Whether something should have been accepted. */
+    readonly isSent: boolean
+    /** Requests that should have been taken and were not, in words. */
+    readonly turnedAway: readonly string[]
   },
 ): Summary => {
   const { lost, extra, ledgerResidue, unknown, foreign } = report
   const { accepted, latency, independent, start_secs, rss_mb } = run
+  const traffic = [
+    ...run.turnedAway.map((text) => `refused: ${text}: compare SOURCES_FILE and the secrets of ingress`),
+    ...(run.isSent && accepted === 0
+      ? ['nothing was accepted: no event was sent that could be checked']
+      : []),
+  ]
   const oracle = independent.kind === 'asked' ? independent.report : null
   return {
     accepted,
@@ -60,19 +70,30 @@ export const summarise = (
         }
       : null,
     e2e_ms: latency ?? null,
-    ...{ start_secs, rss_mb, findings },
+    ...{ start_secs, rss_mb },
+    findings: [...traffic, ...findings],
     independent: oracle,
     independent_not_run: independent.kind === 'not-run' ? independent.reason : null,
-    ok: ok && oracle?.ok !== false,
+    ok: ok && oracle?.ok !== false && traffic.length === 0,
   }
 }
+
+/** `lost 0         what that means`, one line each. */
+const explained = (counts: readonly (readonly [string, number, string])[]): readonly string[] =>
+  counts.map(([name, count, meaning]) => `${`${name} ${count}`.padEnd(16)} ${meaning}`)
 
 export const describeSummary = (summary: Summary): string => {
   const { accepted, unique, duplicates, conflicts, dead_lettered, rows, lost, extra, ledger_residue } =
     summary
   const lines = [
     `accepted ${accepted}   unique ${unique}   duplicates ${duplicates}   conflicts ${conflicts}   dead-lettered ${dead_lettered}   rows ${rows}`,
-    `lost ${lost}   extra ${extra}   residue ${ledger_residue}   unknown ${summary.unknown}   of others ${summary.foreign}`,
+    ...explained([
+      ['lost', lost, 'accepted events without a row or a dead letter'],
+      ['extra', extra, 'rows and dead letters beyond one for each event'],
+      ['unexplained', ledger_residue, 'differences between the counts of the stages (residue of the ledger)'],
+      ['unanswered', summary.unknown, 'requests that were cut off: each may have a row or not'],
+      ['not ours', summary.foreign, 'rows of events that no simulator has sent'],
+    ]),
   ]
   if (summary.influx) {
     const { events_received, events_deduplicated, events_rejected } = summary.influx

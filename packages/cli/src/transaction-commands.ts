@@ -1,8 +1,7 @@
 import { topicNames } from '@weir/contracts'
-import { endTransactions, RetriableError, StateError, TransactionError } from '@weir/kafka'
+import { endTransactions } from '@weir/kafka'
 import { InvalidArgumentError, type Command } from 'commander'
 import { loadOffsetsConfig } from './config.ts'
-import { guarded } from './guarded.ts'
 
 type Outcome = 'commit' | 'abort'
 
@@ -33,5 +32,5 @@ export const addTransactionCommands = (program: Command): void => {
     )
     .argument('<transactional-id>', 'as in the message of the parked partition')
     .requiredOption('--as <outcome>', 'commit or abort', outcome)
-    .action(guarded([RetriableError, StateError, TransactionError], end))
+    .action(end)
 }

@@ -1,6 +1,6 @@
 export { cacheFolder, weirHome } from './config.ts'
 export * from './folders.ts'
-export { isRunning } from './identity.ts'
+export { identify, isAlive, isRunning, type ProcessIdentity } from './identity.ts'
 export * from './influx.ts'
 export * from './influx2.ts'
 export * from './kafka.ts'

@@ -29,6 +29,7 @@ import {
   type Job,
   type LetterFilter,
 } from './job.ts'
+import { rehearse, type ChunkOptions } from './job-chunk.ts'
 import { matches, readLetter, type Letter } from './letter.ts'
 import type { CommandLog } from './command-log.ts'
 import type { LetterReader } from './letters.ts'
@@ -38,6 +39,8 @@ export interface ApiOptions {
   /** `name:token`, one for each person or tool. */
   readonly tokens: readonly string[]
   readonly letters: LetterReader
+  /** With which a dry run is made. */
+  readonly returning: ChunkOptions
   readonly state: StateView
   readonly commands: CommandLog
   readonly keys: DeadLetterKeys | undefined
@@ -220,7 +223,11 @@ const addJobRoutes = (v1: FastifyInstance, options: ApiOptions): void => {
     (await state.jobs()).find((job) => job.id === id)
   v1.post('/v1/jobs', async (request, reply) => {
     const { dryRun, id = randomUUID(), ...wanted } = parsed(createBody, request.body)
-    if (dryRun) return { dryRun: true, count: await countMatches(options, wanted.filter) }
+    if (dryRun) {
+      await state.refresh()
+      const { counts, stays } = await rehearse(wanted, state.marks, options.returning)
+      return { dryRun: true, count: counts.matched, counts, stays }
+    }
     const job: Job = {
       ...{ ...wanted, id, state: 'waiting', cursor: {}, end: {}, counts: NO_COUNTS, finishedAt: null },
       ...{ requestedBy: request.getDecorator<string>('holder'), requestedAt: Date.now() },

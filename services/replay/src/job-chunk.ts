@@ -1,6 +1,15 @@
 import type { OutputRecord } from '@weir/kafka'
 import { letterPlace } from '@weir/contracts'
-import { STAYING_MAX, type Job, type JobCounts, type StayingLetter } from './job.ts'
+import {
+  NO_COUNTS,
+  RATE_MAX,
+  STAYING_MAX,
+  type Job,
+  type JobCounts,
+  type JobRequest,
+  type StageName,
+  type StayingLetter,
+} from './job.ts'
 import { matches, readLetter, type Letter } from './letter.ts'
 import type { LetterReader } from './letters.ts'
 import type { Marks } from './marks.ts'
@@ -54,6 +63,35 @@ export const nextChunk = async (job: Job, marks: Marks, options: ChunkOptions): 
     outputs: [...outputs, ...marked],
     handled: handled.length,
   }
+}
+
+/**
+ * What a job would do with the letters that are decided now, fix-up included: its counts, and why letters would stay.
+ * Changes nothing. Rejects with a `RetriableError` while the registry does not answer.
+ */
+export const rehearse = async (
+  request: JobRequest,
+  marks: Marks,
+  options: ChunkOptions,
+): Promise<Pick<Job, 'counts' | 'stays'>> => {
+  const entries = await jobRange(options.letters, request.filter.stage)
+  let job: Job = {
+    ...{ ...request, ...entries, ratePerSec: RATE_MAX, id: 'rehearsal', state: 'running', counts: NO_COUNTS },
+    ...{ requestedBy: '', requestedAt: 0, finishedAt: null },
+  }
+  while (job.state === 'running') ({ job } = await nextChunk(job, marks, options))
+  return { counts: job.counts, stays: job.stays ?? [] }
+}
+
+/** What is decided now is a job's whole work: what comes later is another's. */
+export const jobRange = async (
+  letters: LetterReader,
+  stage: StageName,
+): Promise<Pick<Job, 'cursor' | 'end'>> => {
+  const offsets = [...(await letters.offsets(stage))]
+  const entries = (which: 'start' | 'end') =>
+    Object.fromEntries(offsets.map(([partition, range]) => [String(partition), String(range[which])]))
+  return { cursor: entries('start'), end: entries('end') }
 }
 
 class ChunkDraft {

@@ -50,10 +50,12 @@ export const fixUp = z.strictObject({
 })
 export type FixUp = z.infer<typeof fixUp>
 
+export const RATE_MAX = 100_000
+
 export const jobRequest = z.strictObject({
   kind: z.enum(['replay', 'discard']),
   filter: letterFilter,
-  ratePerSec: z.number().positive().max(100_000).default(1_000),
+  ratePerSec: z.number().positive().max(RATE_MAX).default(1_000),
   /** A letter that was replayed so often already is left alone. */
   replaysMax: z.number().int().min(1).max(100).default(3),
   fixUp: fixUp.optional(),

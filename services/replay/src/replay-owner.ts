@@ -11,7 +11,7 @@ import {
 import type { Logger } from '@weir/service-kit'
 import type { CommandLog } from './command-log.ts'
 import { decodeCommand, decodeJob, encodeJson, type Command, type Job } from './job.ts'
-import { nextChunk, type Chunk, type ChunkOptions } from './job-chunk.ts'
+import { jobRange, nextChunk, type Chunk, type ChunkOptions } from './job-chunk.ts'
 import { Marks } from './marks.ts'
 
 export interface ReplayOwnerOptions extends ChunkOptions {
@@ -109,13 +109,9 @@ export class ReplayOwner implements PartitionOwner {
     return chunk
   }
 
-  /** What is decided now is the job's whole work: what comes later is another's. */
   async #begin(job: Job): Promise<Chunk> {
-    const offsets = await this.#options.letters.offsets(job.filter.stage)
-    const entries = (which: 'start' | 'end') =>
-      Object.fromEntries([...offsets].map(([partition, range]) => [String(partition), String(range[which])]))
-    const begun: Job = { ...job, state: 'running', cursor: entries('start'), end: entries('end') }
-    return { job: begun, outputs: [], handled: 0 }
+    const range = await jobRange(this.#options.letters, job.filter.stage)
+    return { job: { ...job, ...range, state: 'running' }, outputs: [], handled: 0 }
   }
 
   async #waitForTurn({ id }: Job, signal: AbortSignal): Promise<void> {

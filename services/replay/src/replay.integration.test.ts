@@ -159,8 +159,18 @@ it('returns exactly the letters of a filter to their stage, as many as it counte
   await putLetters(topics.normalizerDlq, ['again'], 'unmappable', { replayCount: 3 })
   const filter = { stage: 'normalizer', reason: 'unmappable' }
   expect((await call('POST', '/v1/jobs', { kind: 'replay', filter, dryRun: true })).json).toEqual({
-    dryRun: true,
-    count: 31,
+    ...{ dryRun: true, count: 31, stays: [] },
+    counts: { scanned: 32, matched: 31, done: 30, guarded: 1, unusable: 0 },
+  })
+  // Nothing is changed by a rehearsal, and it says what a fix-up does not cure.
+  const fixUp = { name: 'none', replaceText: [{ find: '{', with: '[' }] }
+  expect(
+    (await call('POST', '/v1/jobs', { kind: 'replay', filter, fixUp, dryRun: true })).json,
+  ).toMatchObject({
+    ...{ count: 31, counts: { done: 0, unusable: 30, guarded: 1 } },
+    stays: expect.arrayContaining([
+      { letter: expect.any(String) as string, why: 'the body is not a JSON object after the fix-up' },
+    ]) as object,
   })
 
   const job = await run({ kind: 'replay', filter })

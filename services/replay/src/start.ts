@@ -65,7 +65,7 @@ export const start = async (config: ReplayConfig, { logger, metrics }: ServiceDe
     const commands = CommandLog.of(config, topics)
     closers.add(() => Promise.all([jobLetters.close(), letters.close(), state.close(), commands.close()]))
     const { bodyHashKey, topicPartitions: partitions } = config
-    const owner = { topics, partitions, keys, bodyHashKey, sources, logger, letters: jobLetters }
+    const returning = { topics, partitions, keys, bodyHashKey, sources, chunkLettersMax: CHUNK_LETTERS_MAX }
     const inputs = [topics.replayCommands]
     const stage = await startStage({
       // Its topics have one partition each, whatever the others have.
@@ -81,8 +81,7 @@ export const start = async (config: ReplayConfig, { logger, metrics }: ServiceDe
       openOwner: () =>
         Promise.resolve(
           new ReplayOwner({
-            ...owner,
-            chunkLettersMax: CHUNK_LETTERS_MAX,
+            ...{ ...returning, logger, letters: jobLetters },
             events: new EventReader(config),
             commands: CommandLog.of(config, topics),
           }),
@@ -99,6 +98,7 @@ export const start = async (config: ReplayConfig, { logger, metrics }: ServiceDe
     closers.add(() => lanes.close())
     const app = buildApi({
       ...{ tokens: config.tokens, letters, state, commands, keys, metrics },
+      returning: { ...returning, letters, events: new EventReader(config) },
       send: (command, id) => lanes.send(0, { key: Buffer.from(id), value: encodeJson(command), headers: {} }),
       readiness: () => stage.readiness(),
       partitions: list,

@@ -12,6 +12,8 @@ export interface SenderCounts {
   rejected: number
   /** Forged ones turned away. */
   refused: number
+  /** Well signed ones answered 4xx: the simulator and ingress disagree about sources or secrets. */
+  turnedAway: number
   failed: number
   unknown: number
 }
@@ -24,16 +26,22 @@ const RETRY_MS_MAX = 8_000
 const ATTEMPTS_MAX = 6
 const NOT_SENT = new Set(['ECONNREFUSED', 'UND_ERR_CONNECT_TIMEOUT'])
 
+const NO_COUNTS = { sent: 0, accepted: 0, rejected: 0, refused: 0, turnedAway: 0, failed: 0, unknown: 0 }
+/** Ingress asks to come again. */
+const COME_AGAIN = new Set([408, 425, 429])
+const TURNED_AWAY_KINDS_MAX = 20
+
 /** Sends requests and notes each in the ledger before it goes out; what is not answered well is tried again. */
 export class Sender {
-  readonly counts: SenderCounts = { sent: 0, accepted: 0, rejected: 0, refused: 0, failed: 0, unknown: 0 }
+  readonly counts: SenderCounts = { ...NO_COUNTS }
   readonly #pool: Pool
   readonly #ledger: TruthLedger
   readonly #logger: Logger
   readonly #retries = new Map<NodeJS.Timeout, () => void>()
   #isClosed = false
   #inFlight = 0
-  #surprises = 0
+  /** By answer and source: how often a request that should be taken was not. */
+  readonly #turnedAway = new Map<string, number>()
   #idle: (() => void) | undefined
 
   constructor(targetUrl: string, ledger: TruthLedger, logger: Logger) {
@@ -49,6 +57,11 @@ export class Sender {
 
   get inFlight(): number {
     return this.#inFlight
+  }
+
+  /** One text for each source and status, with the number of requests. */
+  turnedAway(): readonly string[] {
+    return [...this.#turnedAway].map(([what, count]) => `${count} requests of ${what}`)
   }
 
   send(shipments: readonly Shipment[], attempt = 1): void {
@@ -117,13 +130,28 @@ export class Sender {
     if (status >= 200 && status < 300) return 'acked'
     if (operation.kind === 'malformed' && status === 400) return 'acked'
     if (operation.kind === 'forged' && status >= 400 && status < 500) return 'refused'
-    if (status < 500 && this.#surprises++ < 10) {
-      this.#logger.warn({ status, source: operation.source, kind: operation.kind }, 'an unexpected answer')
+    if (status >= 500 || COME_AGAIN.has(status)) return 'unknown'
+    this.#turnAway(operation.source, status)
+    return 'refused'
+  }
+
+  #turnAway(source: string, status: number): void {
+    this.counts.turnedAway += 1
+    const what = `${source} were answered ${status}`
+    const count = this.#turnedAway.get(what)
+    if (count === undefined && this.#turnedAway.size >= TURNED_AWAY_KINDS_MAX) return
+    this.#turnedAway.set(what, (count ?? 0) + 1)
+    if (count === undefined) {
+      this.#logger.error(
+        { source, status },
+        'ingress refuses what it should take: compare its SOURCES_FILE and secrets with those of the simulator',
+      )
     }
-    return status < 500 ? 'refused' : 'unknown'
   }
 
   #count({ operation }: Shipment, result: OperationResult): void {
+    // What was turned away is counted already.
+    if (result === 'refused' && operation.kind !== 'forged') return
     if (result !== 'acked') this.counts[result] += 1
     else if (operation.kind === 'malformed' && operation.source !== 'cxone') this.counts.rejected += 1
     else this.counts.accepted += 1

@@ -208,3 +208,28 @@ it('sends nothing again once it is closed: what was in flight has no known resul
   await sender.drain(60_000)
   expect(sender.counts).toMatchObject({ sent: 1, unknown: 1 })
 })
+
+it('says what ingress refuses though it should take it, and comes again where it is asked to', async () => {
+  let status = 404
+  const ingress = createServer((request, response) => {
+    request.resume().on('end', () => response.writeHead(status).end())
+  })
+  await new Promise<void>((resolve) => ingress.listen(0, '127.0.0.1', resolve))
+  const url = `http://127.0.0.1:${(ingress.address() as AddressInfo).port}`
+  const ledger = TruthLedger.open(truthDir, 'run')
+  const sender = new Sender(url, ledger, createLogger('test', 'silent'))
+  onTestFinished(async () => {
+    await sender.close()
+    ledger.close()
+    ingress.close()
+  })
+  const good = shipments(60).filter(({ operation }) => !['forged', 'malformed'].includes(operation.kind))
+  const forged = shipments(2_000).filter(({ operation }) => operation.kind === 'forged')
+  for (const one of forged.slice(0, 3)) expect(await sender.deliver(one)).toBe('refused')
+  expect([sender.counts.turnedAway, sender.turnedAway()]).toEqual([0, []])
+  for (const one of good.slice(0, 5)) expect(await sender.deliver(one)).toBe('refused')
+  expect(sender.counts).toMatchObject({ accepted: 0, refused: 3, turnedAway: 5 })
+  expect(sender.turnedAway().join()).toMatch(/\d requests of \S+ were answered 404/)
+  for (status of [408, 425, 429, 500, 503]) expect(await sender.deliver(good[5]!)).toBe('unknown')
+  expect(sender.counts.turnedAway).toBe(5)
+})

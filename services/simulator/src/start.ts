@@ -15,6 +15,8 @@ import { Sender, type SenderCounts } from './sender.ts'
 
 export interface SimulatorService extends Service {
   counts(): Readonly<SenderCounts>
+  /** What ingress refuses though it should take it: empty when all is well. */
+  turnedAway(): readonly string[]
   /** Resolves when `SIMULATOR_FOR_SECS` have passed and every request has its answer. */
   readonly finished: Promise<void>
 }
@@ -44,7 +46,12 @@ export const startSimulator = async (
     'POST /simulator/generate': (query) => (ending ? Promise.resolve(STOPPING) : generate(query)),
   }
   try {
-    const probes = await startProbeServer({ port: config.probePort, metrics, readiness: () => [], routes })
+    const probes = await startProbeServer({
+      port: config.probePort,
+      metrics,
+      readiness: () => sender.turnedAway(),
+      routes,
+    })
     closers.add(() => probes.close())
   } catch (error) {
     await closers.close()
@@ -83,7 +90,8 @@ export const startSimulator = async (
   return {
     stop: () => closers.close(),
     failed: new Promise<never>(() => undefined),
-    readiness: () => [],
+    readiness: () => sender.turnedAway(),
+    turnedAway: () => sender.turnedAway(),
     counts: () => ({ ...sender.counts }),
     finished: finish.promise,
   }

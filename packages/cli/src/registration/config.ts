@@ -1,3 +1,4 @@
+import { environment } from '../config.ts'
 import { loadSettings, setting, type ConfigOf, type Environment, type Settings } from '@weir/service-kit'
 
 const DEFAULT_HOST = 'api-us-1.cxone.com'
@@ -58,7 +59,7 @@ const needsHost = ({ instance, region }: ConfigOf<typeof REGISTRATION_SETTINGS>)
     : []
 
 /** Throws a `ConfigError`. */
-export const loadRegistrationConfig = (env: Environment = process.env): RegistrationConfig => {
+export const loadRegistrationConfig = (env: Environment = environment()): RegistrationConfig => {
   const config = loadSettings(REGISTRATION_SETTINGS, env, needsHost)
   return { ...config, hostUrl: urlOf(config.instance ?? config.region)! }
 }

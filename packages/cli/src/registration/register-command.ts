@@ -1,7 +1,7 @@
-import { Argument, Command } from 'commander'
-import { guarded } from '../guarded.ts'
+import { Argument, type Command } from 'commander'
+import { print } from '../output.ts'
 import { loadRegistrationConfig } from './config.ts'
-import { OAuthToken, RegistrationError } from './oauth-token.ts'
+import { OAuthToken } from './oauth-token.ts'
 import { registerWebhook } from './register-webhook.ts'
 import {
   REGISTRATION_FORMS,
@@ -16,10 +16,6 @@ interface RegisterCommandOptions {
   readonly name?: string
   readonly enriching?: boolean
   readonly dryRun?: boolean
-}
-
-const print = (text: string): void => {
-  process.stdout.write(`${text}\n`)
 }
 
 const register = async (
@@ -52,12 +48,14 @@ const register = async (
 }
 
 /** `weir sources register`: a step of a deployment, not of the start. */
-export const registerCommand = (): Command =>
-  new Command('register')
+export const addRegisterCommand = (sources: Command): void => {
+  sources
+    .command('register')
     .description('Registers a webhook with the provider, by OAuth client credentials (CXONE_* variables).')
     .addArgument(new Argument('<form>', 'what to register').choices(REGISTRATION_FORM_NAMES))
     .option('--path <path>', "of the provider's API", '/api/v2/webhooks')
     .option('--name <name>', "of the webhook, instead of the form's own")
     .option('--enriching', 'also ask for the scopes that the receiver needs to read interactions (cxone)')
     .option('--dry-run', 'only print the request, without secrets')
-    .action(guarded([RegistrationError], register))
+    .action(register)
+}

@@ -1,0 +1,152 @@
+import { readFileSync } from 'node:fs'
+import { ROOT } from '@weir/local-stack'
+import { ConfigError } from '@weir/service-kit'
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
+import { runAudit } from './audit.ts'
+import { addCompletionCommand } from './completion.ts'
+import { environment, readEnvFile, useEnvironment } from './config.ts'
+import { addDedupCommands } from './dedup-commands.ts'
+import { addDlqCommands } from './dlq-commands.ts'
+import { addMappingCommands } from './mapping-commands.ts'
+import { addOffsetCommands } from './offset-commands.ts'
+import { print, progress } from './output.ts'
+import { addPartitionCommands } from './partition-commands.ts'
+import { runningStart } from './running-start.ts'
+import { addSchemaCommands } from './schema-commands.ts'
+import { envExample, settingsReference } from './settings-reference.ts'
+import { addSharedSettingsCommand } from './shared-settings-command.ts'
+import { addSourcesCommands } from './sources-command.ts'
+import { runStart, type StartOptions } from './start.ts'
+import { runTopics } from './topics.ts'
+import { addTransactionCommands } from './transaction-commands.ts'
+
+const USAGE = 2
+
+const number =
+  (min: number, max: number) =>
+  (text: string): number => {
+    const value = Number(text)
+    if (text.trim() === '' || Number.isNaN(value) || value < min || value > max) {
+      throw new InvalidArgumentError(`must be a number from ${min} to ${max}.`)
+    }
+    return value
+  }
+
+const version = (): string =>
+  (JSON.parse(readFileSync(`${ROOT}/package.json`, 'utf8')) as { readonly version: string }).version
+
+const addStartCommand = (program: Command): void => {
+  program
+    .command('start')
+    .description('Runs everything on this machine: servers, services, simulated traffic, and a live summary.')
+    .addOption(
+      new Option(
+        '--for <seconds>',
+        'then drain, check every event and exit; the exit code says whether all is right',
+      ).argParser(number(1, 2_592_000)),
+    )
+    .addOption(
+      new Option('--rate <n>', 'HTTP requests per second, duplicates included')
+        .argParser(number(0.1, 100_000))
+        .default(50),
+    )
+    .addOption(
+      new Option(
+        '--late-after <seconds>',
+        'late duplicates come so long after the event (default: the smaller of 60 and a third of --for)',
+      ).argParser(number(0, 86_400)),
+    )
+    .addOption(
+      new Option('--duplicates <fraction>', 'fraction of the requests that repeat an event')
+        .argParser(number(0, 0.9))
+        .default(0.2),
+    )
+    .option('--no-simulator', 'send nothing; what an earlier run has sent is still checked')
+    .option('--fresh', 'delete the state of earlier runs first')
+    .option('--summary <file>', 'write the result as JSON')
+    .addHelpText(
+      'after',
+      `
+Used instead of being started, when set: KAFKA_BROKERS, SCHEMA_REGISTRY_URL, DATABASE_URL, INFLUX_URL.
+Ports: INGRESS_PORT 3000, CONSOLE_PORT 3001, KAFKA_PORT 19092, KAFKA_CONTROLLER_PORT 19093,
+REGISTRY_PORT 18081, POSTGRES_PORT 15432, INFLUX_PORT 18086, INFLUX_BACKUP_PORT 18088, DEDUP_PROBE_PORT 3010, NORMALIZER_PROBE_PORT 3011,
+PERSISTENCE_PROBE_PORT 3012, METRIC_EXPORT_PROBE_PORT 3013, SIMULATOR_PROBE_PORT 3014, REPLAY_PORT 3015.
+Downloads, state and logs are in .weir (WEIR_HOME), which may be deleted while nothing runs.`,
+    )
+    .action(async (options: StartOptions) => {
+      process.exitCode = await runStart(options)
+    })
+}
+
+const addDeploymentCommands = (program: Command): void => {
+  program
+    .command('topics')
+    .description(
+      'Creates the topics that are missing and checks all of them. Settings come from the environment.',
+    )
+    .action(async () => {
+      process.exitCode = await runTopics()
+    })
+  program
+    .command('audit')
+    .description(
+      'Waits until all is processed and checks it against what a simulator has sent; stop that first.',
+    )
+    .option('--summary <file>', 'write the result as JSON')
+    .action(async (options: { readonly summary?: string }) => {
+      process.exitCode = await runAudit(options)
+    })
+  program
+    .command('settings')
+    .description('Prints every setting of every service, as docs/operations/configuration.md.')
+    .option('--env', 'as .env.example instead')
+    .action(({ env }: { env?: boolean }) => print((env ? envExample() : settingsReference()).trimEnd()))
+}
+
+/** Every command of `weir`. Parsing one throws: see `runProgram`. */
+export const createProgram = (): Command => {
+  const program = new Command('weir')
+    .description('Exactly-once webhook intake on Kafka.')
+    .version(version())
+    .option('--env-file <file>', 'settings as NAME=value lines; what the environment sets is taken instead')
+    .showHelpAfterError()
+    .exitOverride()
+    .addHelpText(
+      'after',
+      `
+Settings come from the environment, then from --env-file. Without that file, and unless the environment names other
+servers, they are those of the \`npm start\` that runs in WEIR_HOME.
+Exit codes: 0 done, 1 not done or not right, 2 a wrong call or an unusable setting; the message says which.`,
+    )
+    .hook('preAction', (_, action) => {
+      const { envFile } = program.opts<{ readonly envFile?: string }>()
+      if (envFile !== undefined) useEnvironment(readEnvFile(envFile))
+      else if (action.name() !== 'start') useEnvironment(runningStart(environment()) ?? {})
+    })
+  addStartCommand(program)
+  addDeploymentCommands(program)
+  addDedupCommands(program)
+  addDlqCommands(program)
+  addMappingCommands(program)
+  addOffsetCommands(program)
+  addTransactionCommands(program)
+  addPartitionCommands(program)
+  addSchemaCommands(program)
+  addSharedSettingsCommand(program)
+  addSourcesCommands(program)
+  addCompletionCommand(program)
+  return program
+}
+
+/** Runs one command. Whatever it rejects with is said in one message, without a stack. Returns the exit code. */
+export const runProgram = async (args: readonly string[]): Promise<number> => {
+  try {
+    await createProgram().parseAsync([...args], { from: 'user' })
+  } catch (error) {
+    // What is wrong with the call, commander has said.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : USAGE
+    progress((error as Error).message)
+    return error instanceof ConfigError ? USAGE : 1
+  }
+  return Number(process.exitCode ?? 0)
+}
