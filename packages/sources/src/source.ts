@@ -108,8 +108,10 @@ export interface SourceDefinition extends Refusals {
   readonly volatileFields: readonly string[]
   readonly accepted: AcceptedProfile
   readonly limits: SourceLimits
-  /** How long after the event the provider may still retry; the dedup window must not be shorter. */
+  /** How long after the event the provider may still retry, as it documents it. */
   readonly retrySpanSecs?: number
+  /** Dedup does not start with a shorter window. */
+  readonly windowSecsMin?: number
   /** Find out which way of signing a refused request would have matched. */
   readonly shadow: boolean
   /** What the sources file says of the keys, where it does: with it two processes can tell whether they identify alike. */

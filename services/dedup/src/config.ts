@@ -33,6 +33,11 @@ export const SETTINGS = {
     schema: setting.integer(3_060, 0, 2_592_000),
     help: 'How long a provider may retry: 51 minutes for CXone (after 1, 5, 15 and 30 minutes).',
   },
+  sourcesFile: {
+    env: 'SOURCES_FILE',
+    schema: setting.optionalText(),
+    help: 'As ingress has it: the window is compared with the dedupWindowSecs of its sources.',
+  },
   filterCapacity: {
     env: 'DEDUP_FILTER_CAPACITY',
     schema: setting.integer(1_000_000, 16_384, 100_000_000),

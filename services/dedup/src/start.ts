@@ -6,10 +6,14 @@ import { FRESH_KEYS_MAX, filterErrorRateEach, SETTINGS, type DedupConfig } from 
 import { dedupMetrics } from './dedup-metrics.ts'
 import { DedupOwner } from './dedup-owner.ts'
 import { requireSameLayout } from './layout.ts'
+import { checkSourceWindows } from './source-windows.ts'
 import { repairSentence } from './restore-state.ts'
 
-export const start = (config: DedupConfig, deps: ServiceDeps): Promise<Service> =>
-  startConsumer(
+export const start = async (config: DedupConfig, deps: ServiceDeps): Promise<Service> => {
+  const { problems, warnings } = checkSourceWindows(config)
+  if (problems.length > 0) throw new ConfigError(problems.join('\n'))
+  for (const warning of warnings) deps.logger.warn(warning)
+  return startConsumer(
     {
       service: 'dedup',
       config,
@@ -43,6 +47,7 @@ export const start = (config: DedupConfig, deps: ServiceDeps): Promise<Service> 
     },
     deps,
   )
+}
 
 /** Asks until it was answered, then not again: the count of a running stage's topics does not change. */
 const once = (ask: () => Promise<void>): (() => Promise<void>) => {

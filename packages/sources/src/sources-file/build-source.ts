@@ -45,7 +45,7 @@ export const buildSource = (
       knownFields: entry.knownFields ?? preset.knownFields,
       volatileFields: entry.volatileFields ?? preset.volatileFields,
       accepted: accepted ?? preset.accepted,
-      ...(entry.dedupWindowSecs !== undefined && { retrySpanSecs: entry.dedupWindowSecs }),
+      ...(entry.dedupWindowSecs !== undefined && { windowSecsMin: entry.dedupWindowSecs }),
       shadow: entry.shadow ?? false,
       limits: {
         ...preset.limits,

@@ -149,7 +149,9 @@ export const sourceSchema = z.strictObject({
     ),
   dedupWindowSecs: whole(1, 2_592_000)
     .optional()
-    .describe('How long the provider may still repeat an event. The dedup window must not be shorter.'),
+    .describe(
+      'How long the provider may still repeat an event. Dedup does not start with a shorter `DEDUP_WINDOW_SECS`: give it the same `SOURCES_FILE`.',
+    ),
   bodyBytesMax: whole(1_024, 900_000).optional().describe('Largest body. Default `INGRESS_BODY_BYTES_MAX`.'),
   requestBudgetMs: whole(100, 60_000)
     .optional()

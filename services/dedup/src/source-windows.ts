@@ -1,0 +1,37 @@
+import { readSourcesFile } from '@weir/sources'
+import type { DedupConfig } from './config.ts'
+
+export interface SourceWindows {
+  /** Sources that were given a longer window than dedup has, or a file that cannot be used. */
+  readonly problems: readonly string[]
+  /** Providers that may repeat for longer, as they say: only the row's key stops such a repeat. */
+  readonly warnings: readonly string[]
+}
+
+/** Compares the window with what the sources of SOURCES_FILE need. */
+export const checkSourceWindows = ({
+  sourcesFile,
+  windowSecs,
+}: Pick<DedupConfig, 'sourcesFile' | 'windowSecs'>): SourceWindows => {
+  const { sources, named, problems } = readSourcesFile(sourcesFile)
+  if (problems.length > 0) return { problems, warnings: [] }
+  const inFile = sources.filter(({ name }) => named.has(name))
+  return {
+    problems: inFile
+      .filter(({ windowSecsMin = 0 }) => windowSecsMin > windowSecs)
+      .map(
+        ({ name, windowSecsMin }) =>
+          `DEDUP_WINDOW_SECS is ${windowSecs}, and source ${name} has dedupWindowSecs ${windowSecsMin}: ` +
+          'its last repeats would count as new events. Raise DEDUP_WINDOW_SECS or lower dedupWindowSecs.',
+      ),
+    warnings: inFile
+      .filter(
+        ({ windowSecsMin, retrySpanSecs = 0 }) => windowSecsMin === undefined && retrySpanSecs > windowSecs,
+      )
+      .map(
+        ({ name, retrySpanSecs }) =>
+          `The provider of source ${name} may repeat an event for ${retrySpanSecs} s, and DEDUP_WINDOW_SECS is ` +
+          `${windowSecs}: later repeats are stopped by the key of the row only.`,
+      ),
+  }
+}
