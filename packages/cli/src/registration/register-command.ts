@@ -1,7 +1,7 @@
 import { Argument, type Command } from 'commander'
 import { print } from '../output.ts'
 import { loadRegistrationConfig } from './config.ts'
-import { OAuthToken } from './oauth-token.ts'
+import { OAuthToken, RegistrationError } from './oauth-token.ts'
 import { registerWebhook } from './register-webhook.ts'
 import {
   REGISTRATION_FORMS,

@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { OAuthToken, RegistrationError } from './oauth-token.ts'
 import { loadRegistrationConfig } from './config.ts'
-import { registerCommand } from './register-command.ts'
+import { runProgram } from '../program.ts'
 import {
   REGISTRATION_FORMS,
   rightsOf,
@@ -135,8 +135,8 @@ const runCommand = async (args: readonly string[], env: Record<string, string> =
   }
   for (const [name, value] of Object.entries(all)) vi.stubEnv(name, value)
   try {
-    await registerCommand().parseAsync([...args], { from: 'user' })
-    return { text: printed.join(''), code: process.exitCode ?? 0 }
+    const code = await runProgram(['sources', 'register', ...args])
+    return { text: printed.join(''), code }
   } finally {
     process.exitCode = 0
     vi.unstubAllEnvs()
