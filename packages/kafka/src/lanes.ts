@@ -7,7 +7,7 @@ import { messageOf } from './message.ts'
 import { PartitionLeaders } from './partition-leaders.ts'
 import { SendGroups } from './send-groups.ts'
 import type { KafkaLogger, KafkaSettings } from './settings.ts'
-import { acknowledgement, explicitPartition } from './transaction-client.ts'
+import { acknowledgement, explicitPartition } from './transactional-producer.ts'
 
 export interface LanesOptions {
   readonly settings: KafkaSettings
@@ -140,6 +140,8 @@ class BrokerLanes implements Lanes {
   }
 
   sendAll(records: readonly PlacedRecord[]): Promise<void> {
+    const [first] = records
+    if (first !== undefined && records.length === 1) return this.send(first.partition, first.record)
     const sized = records.map(({ partition, record }) => ({
       ...{ lane: this.#laneOf(partition), record, bytes: wireBytesOf(record) },
     }))

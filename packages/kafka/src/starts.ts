@@ -1,5 +1,6 @@
-import type { ClusterReads } from './cluster-reads.ts'
 import { StateError } from './errors.ts'
+import type { Cluster } from './internals.ts'
+import { logRange } from './offsets.ts'
 import { readPartition } from './partition-reader.ts'
 import type { OutputRecord } from './record.ts'
 
@@ -26,7 +27,7 @@ export const encodeStart = (
 
 /** What a group has noted for one partition number, by input topic. To be called after the fence. */
 export const readStarts = async (
-  reads: ClusterReads,
+  cluster: Cluster,
   { topic, partition }: { readonly topic: string; readonly partition: number },
   groupId: string,
   inputs: readonly string[],
@@ -34,9 +35,9 @@ export const readStarts = async (
 ): Promise<ReadonlyMap<string, Start>> => {
   const inputOf = new Map(inputs.map((input) => [keyOf(groupId, input), input]))
   const found = new Map<string, Start>()
-  const { start, end } = await reads.logRange(topic, partition)
+  const { start, end } = await logRange(cluster, topic, partition)
   await readPartition(
-    reads,
+    cluster,
     { topic, partition, from: start, end },
     (records) => {
       for (const { key, value, offset } of records) {

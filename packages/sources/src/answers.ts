@@ -81,6 +81,24 @@ export const acceptedBody = (profile: AcceptedProfile, facts: AcceptedFacts): st
   }
 }
 
+export interface BatchFacts {
+  /** Hex, in the order of the elements. */
+  readonly eventKeys: readonly string[]
+  readonly malformed: number
+}
+
+/** So many elements are named in an answer. */
+const NAMED_MAX = 100
+
+/** The body of a 2xx to a batch: Weir's own, but for those whose senders get none. */
+export const acceptedBatchBody = (profile: AcceptedProfile, { eventKeys, malformed }: BatchFacts): string =>
+  profile === 'cxone' || profile === 'slack'
+    ? ''
+    : JSON.stringify({
+        ...{ status: 'accepted', elements: eventKeys.length, malformed },
+        eventKeys: eventKeys.slice(0, NAMED_MAX),
+      })
+
 /** Slack asks for its challenge back before it sends events to an address. */
 const challengeOf = (payload: JsonValue): string => {
   if (typeof payload !== 'object' || payload === null || Array.isArray(payload)) return ''

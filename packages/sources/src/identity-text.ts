@@ -1,8 +1,15 @@
 import type { SourceDefinition } from './source.ts'
 
 /** All of a source that decides about an event's key and its body's hash: equal texts identify alike. */
-export const identityText = ({ preset, body, volatileFields, keyTexts = {} }: SourceDefinition): string =>
+export const identityText = ({
+  preset,
+  body,
+  split,
+  volatileFields,
+  keyTexts = {},
+}: SourceDefinition): string =>
   JSON.stringify({
     ...{ preset, body, volatileFields: volatileFields.toSorted() },
+    ...(split !== undefined && { split: [split.path, split.mediaType] }),
     keys: Object.fromEntries(Object.entries(keyTexts).sort(([a], [b]) => (a < b ? -1 : 1))),
   })

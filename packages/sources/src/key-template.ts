@@ -10,6 +10,7 @@ export class TemplateError extends Error {
 type Alternative =
   | { readonly kind: 'path'; readonly name: string; readonly path: readonly string[] }
   | { readonly kind: 'header'; readonly name: string }
+  | { readonly kind: 'batch'; readonly name: string; readonly path: readonly string[] }
   | { readonly kind: 'body-hash'; readonly name: string }
   | { readonly kind: 'text'; readonly name: string }
 
@@ -19,7 +20,8 @@ type Part =
 
 /**
  * A text with fields in braces: `{data.id}` of the body (places in arrays are numbers), `{header:webhook-id}`,
- * `{body-hash}`; `{a|b|'text'}` takes the first that is there.
+ * `{body-hash}`; of an element of a batch, `{batch:object}` is what the body has outside of its elements.
+ * `{a|b|'text'}` takes the first that is there.
  */
 export type KeyTemplate = readonly Part[]
 
@@ -31,6 +33,7 @@ export interface Filled {
 
 const FIELD = /\{([^{}]*)\}/g
 const HEADER = /^header:([a-z0-9-]+)$/
+const BATCH = /^batch:/
 const PATH = /^(?:\$\.)?[^.|'{}\s:]+(?:\.[^.|'{}\s:]+)*$/
 
 /** Throws a `TemplateError`. */
@@ -70,12 +73,14 @@ const parseAlternative = (text: string): Alternative => {
   if (header !== undefined) return { kind: 'header', name: header }
   if (text === 'body-hash') return { kind: 'body-hash', name: text }
   if (/^'[^']+'$/.test(text)) return { kind: 'text', name: text.slice(1, -1) }
-  if (!PATH.test(text)) {
+  const path = text.replace(BATCH, '')
+  if (!PATH.test(path)) {
     throw new TemplateError(
       `{${text}} is no field: write a path such as {data.id}, {header:webhook-id}, {body-hash} or a text as {'text'}`,
     )
   }
-  return { kind: 'path', name: text, path: text.replace(/^\$\./, '').split('.') }
+  const names = path.replace(/^\$\./, '').split('.')
+  return { kind: path === text ? 'path' : 'batch', name: text, path: names }
 }
 
 const read = (alternative: Alternative, payload: JsonValue, facts: RequestFacts): string | undefined => {
@@ -84,6 +89,8 @@ const read = (alternative: Alternative, payload: JsonValue, facts: RequestFacts)
       return idOf(valueAt(payload, alternative.path))
     case 'header':
       return idOf(facts.header(alternative.name))
+    case 'batch':
+      return idOf(facts.around?.(alternative.path))
     case 'body-hash':
       return facts.bodyHash()
     case 'text':
@@ -132,6 +139,12 @@ export const fillKeyTemplate = (template: KeyTemplate, payload: JsonValue, facts
   })
   return { text: joinDedupKey(parts), fallback }
 }
+
+/** Whether a template asks for what is outside of the elements of a batch. */
+export const usesBatch = (template: KeyTemplate): boolean =>
+  template.some(
+    (part) => part.kind === 'field' && part.alternatives.some((alternative) => alternative.kind === 'batch'),
+  )
 
 /** The first name of the first field: how a template is called in messages. */
 export const nameOfTemplate = (template: KeyTemplate): string => {

@@ -38,6 +38,18 @@ export interface RequestFacts {
   bodyHash(): string
   /** A header that came once and is not empty, by its lower-case name. */
   header(name: string): string | undefined
+  /** Of an element of a batch: what the body has at a path outside of its elements. */
+  around?(path: readonly string[]): JsonValue | undefined
+}
+
+/** Which bodies are batches: each element of an array is an event, as if it were a body of its own. */
+export interface SplitRule {
+  /** Names that lead to the array; none: the body is the array. */
+  readonly path: readonly string[]
+  /** Most elements of one body. */
+  readonly itemsMax: number
+  /** In lower case; undefined: bodies of all media types are batches. */
+  readonly mediaType?: string
 }
 
 /** How an event is identified, as texts; see `KeyTemplate`. */
@@ -98,6 +110,8 @@ export interface SourceDefinition extends Refusals {
   readonly body: 'json' | 'opaque'
   /** Media types that are taken, without parameters; empty: any JSON type. */
   readonly mediaTypes: readonly string[]
+  /** Undefined: each body is one event. */
+  readonly split?: SplitRule
   /** Default for authentic but malformed bodies: dead-lettered in both cases, then 200 or 400. */
   readonly onInvalid: 'accept-dlq' | 'reject-400'
   /** What becomes of top-level fields that are not known: new shape versions, nothing, or a dead letter. */

@@ -24,7 +24,7 @@ const eventOf = (body: string): string => {
     headers: { get: () => undefined } as never,
   })
   if (result.kind !== 'accept') throw new Error(result.kind)
-  const { eventKey, bodyHash, intakeError } = result.webhook
+  const { eventKey, bodyHash, intakeError } = result.webhooks[0]!
   return `${eventKey.toString('hex')} ${bodyHash.toString('hex')} ${intakeError?.reason ?? ''}`
 }
 

@@ -1,28 +1,17 @@
-import { hash } from 'node:crypto'
+import { ANSWER_BYTES_MAX, type HmacKey, type ReceivedWebhook } from '@weir/contracts'
 import {
-  ANSWER_BYTES_MAX,
-  bodyHashOf,
-  entityKeyOf,
-  eventKeyOf,
-  type HmacKey,
-  type ReceivedWebhook,
-} from '@weir/contracts'
-import { isJsonObject } from '@weir/exact-json'
-import {
+  acceptedBatchBody,
   acceptedBody,
   isBasic,
   isBearer,
-  stableBody,
-  type Identified,
-  type IntakeProblem,
   type JsonValue,
-  type RequestFacts,
   type RequestHeaders,
   type SourceAccess,
   type SourceDefinition,
   type Verdict,
 } from '@weir/sources'
-import { parseStrictJson } from './strict-json.ts'
+import { judgeBody, letterOf, type BodyContext, type JudgedBody } from './judge-body.ts'
+import { readBatch, splitOf, type Elements } from './read-batch.ts'
 
 /** What a request turns out to be. Only `accept` reaches Kafka. */
 export type Intake =
@@ -34,10 +23,17 @@ export type Intake =
     }
   /** Nobody can say now whether it is authentic. */
   | { readonly kind: 'unavailable' }
-  /** `status` and `answer` once the brokers have the webhook. */
+  /** Authentic, and there is nothing to keep. */
+  | {
+      readonly kind: 'answer'
+      readonly status: number
+      readonly answer: string
+      readonly verdict: AccessVerdict
+    }
+  /** `status` and `answer` once the brokers have every webhook: one, or one for each element of a batch. */
   | {
       readonly kind: 'accept'
-      readonly webhook: ReceivedWebhook
+      readonly webhooks: readonly ReceivedWebhook[]
       readonly status: number
       readonly answer: string
       readonly verdict: AccessVerdict
@@ -94,8 +90,6 @@ const authenticate = (access: SourceAccess, { headers, raw, receivedAt }: Intake
   return verdict.kind === 'missing' && source.unsigned ? { kind: 'unsigned' } : verdict
 }
 
-type Common = Pick<ReceivedWebhook, 'source' | 'receivedAt' | 'raw' | 'contentType' | 'traceparent'>
-
 const judge = (
   source: SourceDefinition,
   bodyHashKey: HmacKey,
@@ -104,72 +98,88 @@ const judge = (
 ): Intake => {
   const contentType = headers.get('content-type')?.slice(0, CONTENT_TYPE_MAX)
   const traceparent = headers.get('traceparent')
-  const common: Common = {
-    ...{ source: source.name, receivedAt, raw },
-    ...(contentType !== undefined && { contentType }),
-    ...(traceparent !== undefined && TRACEPARENT.test(traceparent) && { traceparent }),
+  const context: BodyContext = {
+    ...{ source, bodyHashKey, headers },
+    common: {
+      ...{ source: source.name, receivedAt },
+      ...(contentType !== undefined && { contentType }),
+      ...(traceparent !== undefined && TRACEPARENT.test(traceparent) && { traceparent }),
+    },
   }
-  const parsed = source.body === 'opaque' ? ({ kind: 'parsed', value: null } as const) : parseStrictJson(raw)
-  if (parsed.kind === 'problem') {
-    const { answerMalformed: answer } = source
-    return malformed(source, common, bodyHashOf(bodyHashKey, raw), verdict, {
-      ...{ reason: parsed.reason, detail: parsed.detail },
-      ...(answer !== undefined && { answer }),
-    })
+  const split = splitOf(source, contentType)
+  const batch = split && readBatch(split, raw)
+  if (split === undefined || batch === undefined) return single(context, judgeBody(context, raw), verdict)
+  switch (batch.kind) {
+    case 'problem':
+      return single(context, judgeBody(context, raw, batch.problem), verdict)
+    case 'too_many':
+      return { kind: 'answer', verdict, status: 413, answer: tooMany(split.itemsMax) }
+    case 'elements':
+      return elements(context, batch, verdict)
   }
-  const stable = stableBody(raw, parsed.value, source.volatileFields)
-  const bodyHash = bodyHashOf(bodyHashKey, stable)
-  const facts: RequestFacts = {
-    bodyHash: () => hash('sha256', stable, 'hex'),
-    header: (name) => headers.get(name),
-  }
-  const result =
-    unknownField(source, parsed.value) ??
-    notAnObject(source, parsed.value, source.identify(parsed.value, facts))
-  if (result.kind === 'problem') return malformed(source, common, bodyHash, verdict, result.problem)
+}
 
-  const { interactionId, eventType, dedupKey, dedupKeyFallback, sequence } = result.identity
-  const eventKey = eventKeyOf(source.name, dedupKey)
-  const webhook: ReceivedWebhook = {
-    ...common,
-    ...{ bodyHash, interactionId, eventType, dedupKey, eventKey },
-    entityKey: entityKeyOf(source.name, interactionId),
-    ...(dedupKeyFallback !== undefined && { dedupKeyFallback }),
-    ...(sequence !== undefined && { providerSequence: sequence }),
+const tooMany = (max: number): string =>
+  JSON.stringify({ error: `More than ${max} elements: send them in several requests` })
+
+const single = (context: BodyContext, judged: JudgedBody, verdict: AccessVerdict): Intake => {
+  const { source } = context
+  if (judged.kind === 'event') {
+    const { webhook, payload } = judged
+    const answer = accepted(source, webhook, payload)
+    return {
+      kind: 'accept',
+      webhooks: [answered(source, webhook, 200, answer)],
+      verdict,
+      status: 200,
+      answer,
+    }
   }
-  return answered(source, webhook, verdict, 200, accepted(source, webhook, parsed.value))
+  const isRejected = source.onInvalid === 'reject-400'
+  const webhook = letterOf(context, judged, isRejected)
+  const { answer: own, detail } = judged.problem
+  const status = isRejected ? 400 : 200
+  const answer = isRejected ? answerOf(source, own ?? detail) : accepted(source, webhook, null)
+  return { kind: 'accept', webhooks: [answered(source, webhook, status, answer)], verdict, status, answer }
 }
 
 /** The answer goes with the record, so that an export can say what the provider was told. */
 const answered = (
   source: SourceDefinition,
   webhook: ReceivedWebhook,
-  verdict: AccessVerdict,
   status: number,
   answer: string,
-): Intake => {
+): ReceivedWebhook => {
   const isOwn = status === 200 && source.accepted === 'weir'
   const isKept = !isOwn && Buffer.byteLength(answer) <= ANSWER_BYTES_MAX
-  return { kind: 'accept', webhook: isKept ? { ...webhook, answer } : webhook, verdict, status, answer }
+  return isKept ? { ...webhook, answer } : webhook
 }
 
-const unknownField = (source: SourceDefinition, payload: JsonValue) => {
-  if (source.unknownFields !== 'reject' || typeof payload !== 'object' || payload === null) return undefined
-  const count = Object.keys(payload).filter((name) => !source.knownFields.includes(name)).length
-  if (count === 0) return undefined
-  // The names are the sender's: they are not repeated.
-  const problem: IntakeProblem = {
-    reason: 'unknown_field',
-    detail: `${count} top-level fields are not known`,
+/**
+ * Each element becomes an event or a letter, as a body of its own would. A 2xx says that all of them are in; with
+ * `reject-400` a batch without a single event is a 400. The 2xx to a batch is not kept with its records: it is about all of them.
+ */
+const elements = (context: BodyContext, batch: Elements, verdict: AccessVerdict): Intake => {
+  const { source } = context
+  const judged = batch.elements.map(({ raw, parsed }) => judgeBody(context, raw, parsed, batch.around))
+  const bad = judged.filter((one) => one.kind === 'malformed')
+  const isRejected = source.onInvalid === 'reject-400' && bad.length > 0 && bad.length === judged.length
+  const webhooks = judged.map((one) =>
+    one.kind === 'event' ? one.webhook : letterOf(context, one, isRejected),
+  )
+  if (isRejected) {
+    const { answer: own, detail } = bad[0]!.problem
+    const answer = answerOf(source, own ?? `no element is an event; the first: ${detail}`)
+    const told = webhooks.map((webhook) => answered(source, webhook, 400, answer))
+    return { kind: 'accept', webhooks: told, verdict, status: 400, answer }
   }
-  return { kind: 'problem', problem } as const
+  const answer = acceptedBatchBody(source.accepted, {
+    eventKeys: webhooks.map(({ eventKey }) => eventKey.toString('hex')),
+    malformed: bad.length,
+  })
+  if (webhooks.length === 0) return { kind: 'answer', verdict, status: 200, answer }
+  return { kind: 'accept', webhooks, verdict, status: 200, answer }
 }
-
-/** Events are objects; a preset may have its own words for what is none. */
-const notAnObject = (source: SourceDefinition, payload: JsonValue, identified: Identified): Identified =>
-  source.body === 'opaque' || isJsonObject(payload) || identified.kind === 'problem'
-    ? identified
-    : { kind: 'problem', problem: { reason: 'wrong_type', detail: 'the body is not an object' } }
 
 const accepted = (source: SourceDefinition, webhook: ReceivedWebhook, payload: JsonValue): string =>
   acceptedBody(source.accepted, {
@@ -179,33 +189,6 @@ const accepted = (source: SourceDefinition, webhook: ReceivedWebhook, payload: J
     payload,
     receivedAt: webhook.receivedAt,
   })
-
-/** Authentic all the same: it goes through the pipeline and becomes a dead letter there, once for each body. */
-const malformed = (
-  source: SourceDefinition,
-  common: Common,
-  bodyHash: Buffer,
-  verdict: AccessVerdict,
-  problem: IntakeProblem,
-): Intake => {
-  const dedupKey = `malformed:${bodyHash.toString('hex')}`
-  const isRejected = source.onInvalid === 'reject-400'
-  const webhook: ReceivedWebhook = {
-    ...common,
-    ...{ bodyHash, dedupKey, interactionId: '', eventType: 'malformed' },
-    eventKey: eventKeyOf(source.name, dedupKey),
-    entityKey: entityKeyOf(source.name, dedupKey),
-    intakeError: {
-      reason: problem.reason,
-      detail: problem.detail,
-      answered: isRejected ? 'rejected' : 'accepted',
-    },
-  }
-  const answer = isRejected
-    ? answerOf(source, problem.answer ?? problem.detail)
-    : accepted(source, webhook, null)
-  return answered(source, webhook, verdict, isRejected ? 400 : 200, answer)
-}
 
 /** The body of a refusal in the source's own form. */
 export const answerOf = ({ answerField }: SourceDefinition, text: string): string =>

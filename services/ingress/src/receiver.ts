@@ -95,6 +95,7 @@ export class Receiver {
     const waitSecs = bucket?.take(exchange.startedAt) ?? 0
     if (waitSecs > 0) exchange.answer(tooMany(waitSecs))
     else if (outcome.kind === 'accept') this.#accept(exchange, outcome)
+    else if (outcome.kind === 'answer') exchange.answer({ status: outcome.status, body: outcome.answer })
     else this.#refuse(exchange, raw, outcome)
   }
 
@@ -105,14 +106,16 @@ export class Receiver {
     this.#options.shadow.consider(exchange.route.access, exchange.headers, raw, exchange.startedAt)
   }
 
-  #accept(exchange: Exchange, { webhook, status, answer: body }: Accepted): void {
-    if (webhook.dedupKeyFallback !== undefined) exchange.route.metrics.fellBack()
+  #accept(exchange: Exchange, { webhooks, status, answer: body }: Accepted): void {
+    for (const { dedupKeyFallback } of webhooks) {
+      if (dedupKeyFallback !== undefined) exchange.route.metrics.fellBack()
+    }
     const lanes = this.#options.lanes()
     if (lanes === undefined) {
       exchange.answer(UNAVAILABLE)
       return
     }
-    this.#write(exchange, webhook, lanes).then(
+    this.#write(exchange, webhooks, lanes).then(
       () => {
         failpoint('ingress.appended')
         exchange.answer({ status, body })
@@ -125,11 +128,14 @@ export class Receiver {
     )
   }
 
-  /** Resolves when every in-sync replica has it; else rejects with a `LaneError`. */
-  #write({ route, startedAt }: Exchange, webhook: ReceivedWebhook, lanes: Lanes): Promise<void> {
-    const record = encodeReceivedWebhook(webhook)
+  /** Resolves when every in-sync replica has all of them; else rejects with a `LaneError`. */
+  #write({ route, startedAt }: Exchange, webhooks: readonly ReceivedWebhook[], lanes: Lanes): Promise<void> {
+    const records = webhooks.map((webhook) => {
+      const record = encodeReceivedWebhook(webhook)
+      return { partition: partitionOf(record.key, lanes.partitions), record }
+    })
     failpoint('ingress.before-produce')
-    const sent = lanes.send(partitionOf(record.key, lanes.partitions), record)
+    const sent = lanes.sendAll(records)
     const { requestBudgetMs } = route
     return requestBudgetMs === undefined
       ? sent

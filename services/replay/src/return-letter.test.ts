@@ -8,6 +8,7 @@ import {
   topicNames,
 } from '@weir/contracts'
 import { partitionOf } from '@weir/kafka'
+import { parseSourcesFile } from '@weir/sources'
 import { expect, it } from 'vitest'
 import { fixUp } from './job.ts'
 import { readLetter } from './letter.ts'
@@ -71,4 +72,48 @@ it('a letter of a wrong partition returns to the right one as it came, without a
   expect([returned.topic, returned.partition]).toEqual(['dedup.replay.v1', partitionOf(Buffer.from(key), 7)])
   expect(returned.value).toEqual(raw)
   expect(returned.headers).toMatchObject(webhook.headers)
+})
+
+it('a malformed element of a batch returns as an event of its own, and a whole batch stays', async () => {
+  const { sources } = parseSourcesFile(
+    'version: 1\nsources:\n  feed: { preset: custom, split: $.events, eventType: "{type}" }\n',
+  )
+  const give = (body: string) => {
+    const place = { partition: 0, offset: 0n, timestamp: 0 }
+    const webhook = encodeReceivedWebhook({
+      ...{
+        source: 'feed',
+        interactionId: '',
+        dedupKey: 'malformed:1',
+        eventType: 'malformed',
+        receivedAt: 0,
+      },
+      ...{ entityKey: entityKeyOf('feed', 'malformed:1'), eventKey: eventKeyOf('feed', 'malformed:1') },
+      ...{ bodyHash: Buffer.alloc(8), raw: Buffer.from(body) },
+      intakeError: { reason: 'missing_field', detail: 'd', answered: 'accepted' },
+    })
+    const encoded = encodeDeadLetter({
+      origin: { topic: 'webhooks.received.v1', ...place, ...webhook },
+      ...{ reason: 'missing_field', step: 'intake', error: 'e', failedAt: 0 },
+    })
+    const malformed = readLetter(
+      'dedup',
+      { topic: 'dedup.dlq.v1', ...place, ...encoded },
+      'pending_inspection',
+    )
+    const edit = fixUp.parse({ name: 'typed', set: { type: 't' } })
+    const job = { id: 'job', fixUp: edit } as Parameters<typeof returnLetter>[1]
+    return returnLetter(malformed, job, { ...options, sources })
+  }
+  const element = await give('{"id":"a","n":1524831183200260097}')
+  const returned = element.kind === 'returns' ? element.output : expect.unreachable(element.why)
+  expect(returned.value!.toString()).toBe('{"id":"a","n":1524831183200260097,"type":"t"}')
+  expect(returned.headers['event-key']).toEqual(eventKeyOf('feed', 'a'))
+  // It became one event with the whole batch in it.
+  for (const body of ['{"events":[{"id":"a"}]}', '{"events":[]}', '{"events":[1,2]}']) {
+    expect(await give(body)).toMatchObject({
+      kind: 'stays',
+      why: expect.stringContaining('is a batch') as string,
+    })
+  }
 })

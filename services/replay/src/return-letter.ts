@@ -17,7 +17,7 @@ import {
   type WireHeaders,
 } from '@weir/contracts'
 import { InvalidEventError, RegistryError, UnknownSchemaError, type EventReader } from '@weir/event-codec'
-import { parseExactJson } from '@weir/exact-json'
+import { parseExactJson, sliceArray } from '@weir/exact-json'
 import { partitionOf, RetriableError, type OutputRecord } from '@weir/kafka'
 import { stableBody, type SourceDefinition } from '@weir/sources'
 import { applyFixUp } from './fix-up.ts'
@@ -185,6 +185,9 @@ const returnMalformed = (
   if (edited.kind === 'failed') return stays(edited.why)
   const raw = edited.body
   const payload = parseExactJson(raw.toString())
+  if (source.split !== undefined && sliceArray(raw, source.split.path, 0).kind !== 'no_array') {
+    return stays('the body is a batch, and a letter returns as one event: send the corrected body to ingress')
+  }
   const stable = stableBody(raw, payload, source.volatileFields)
   const identified = source.identify(payload, {
     bodyHash: () => createHash('sha256').update(stable).digest('hex'),

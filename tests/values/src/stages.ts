@@ -117,7 +117,7 @@ const received = (source: SourceDefinition, { headers, body }: Delivery): InputR
     ...{ raw: Buffer.from(body), receivedAt: 1_700_000_000_000, headers: RequestHeaders.of(headers) },
   })
   if (result.kind !== 'accept') throw new Error(`intake: ${result.kind}`)
-  return inputOf(topics.received, encodeReceivedWebhook(result.webhook), 0n)
+  return inputOf(topics.received, encodeReceivedWebhook(result.webhooks[0]!), 0n)
 }
 
 /** Every key is new; which are not is tested where they are kept. */

@@ -6,6 +6,7 @@ import { PRESETS, SOURCES } from '../presets/index.ts'
 import type { SourceDefinition } from '../source.ts'
 import { specProblems } from '../verifier/spec-problems.ts'
 import { hmacOverBody, isSignature, type SignatureSpec, type VerifierSpec } from '../verifier/spec.ts'
+import { splitOf, splitProblems } from './build-split.ts'
 import type { SourceEntry } from './schema.ts'
 
 /** What is wrong with an entry beyond the form of its parts: where, below the entry, and what. */
@@ -23,14 +24,18 @@ export const buildSource = (
 ): { readonly source?: SourceDefinition; readonly problems: readonly EntryProblem[] } => {
   const preset = PRESETS[entry.preset]
   const verifier = verifierOf(preset.verifier, entry)
+  const templates = templateProblems(entry)
   const problems = [
     ...verifierProblems(verifier, entry),
-    ...templateProblems(entry),
+    ...templates,
+    // They fill the templates.
+    ...(templates.length > 0 ? [] : splitProblems(entry, preset)),
     ...cidrProblems(entry.cidrs ?? []),
     ...fieldProblems(entry, preset),
   ]
   if (problems.length > 0) return { problems }
   const { refused, accepted } = profilesOf(entry)
+  const split = splitOf(entry, preset)
   const { rate } = entry
   return {
     problems: [],
@@ -40,6 +45,7 @@ export const buildSource = (
       ...{ name, verifier, paths: entry.paths ?? pathsOf(name, preset) },
       unsigned: entry.unsigned ?? preset.unsigned,
       ...(entry.cidrs && { cidrs: entry.cidrs }),
+      ...(split && { split }),
       onInvalid: entry.onInvalid ?? preset.onInvalid,
       unknownFields: entry.unknownFields ?? preset.unknownFields,
       knownFields: entry.knownFields ?? preset.knownFields,

@@ -202,3 +202,35 @@ it.each([
   expect(first).toMatch(message)
   expect(parseSourcesFile(text).sources).toEqual([])
 })
+
+it('takes a path to the elements of a batch, however it is written', () => {
+  const split = (text: string) => only(`version: 1\nsources:\n  a: { preset: custom, ${text} }\n`).split
+  expect(split("split: '$'")).toEqual({ path: [], itemsMax: 1_000 })
+  expect(split('split: $.events')).toEqual({ path: ['events'], itemsMax: 1_000 })
+  expect(split('split: data.items, splitItemsMax: 5')).toEqual({ path: ['data', 'items'], itemsMax: 5 })
+  expect(split('onInvalid: reject-400')).toBeUndefined()
+})
+
+it.each([
+  ['preset: custom, split: "$.a[*]"', /split: "\$\.a\[\*\]" must be \$ for a body/],
+  ['preset: custom, split: "$..a"', /must be \$ for a body/],
+  ['preset: custom, split: ""', /must be/],
+  ['preset: custom, split: "$", splitItemsMax: 0', /must be a whole number from 1 to 10000/],
+  ['preset: custom, splitItemsMax: 5', /splitItemsMax: 5 needs `split`/],
+  ['preset: custom, eventType: "{batch:object}"', /\{batch:\.\.\.\} needs `split`/],
+  ['preset: nice-expert, split: "$"', /bodies of the preset nice-expert are not read/],
+  // The same key for every element: one event, and conflicts.
+  ['preset: custom, split: "$", dedupKey: "{header:x-id}"', /the same for every element/],
+  ['preset: custom, split: "$", dedupKey: "{header:x-id}:{batch:id}"', /the same for every element/],
+  ['preset: custom, split: "$", dedupKey: "{id|header:x-id}"', /the same for every element/],
+  ['preset: standard-webhooks, split: "$"', /split: "\$" the dedup key can come from headers/],
+])('refuses batches that cannot be told apart: %s', (entry, message) => {
+  expect(problemsOf(`version: 1\nsources:\n  a: { ${entry} }\n`).join('\n')).toMatch(message)
+})
+
+it.each(['{id}', '{header:x-id}:{id}', '{body-hash}', '{header:x-id}:{body-hash}', '{batch:id}:{id}:{n}'])(
+  'takes a key of a batch with a part of the element: %s',
+  (dedupKey) => {
+    only(`version: 1\nsources:\n  a: { preset: github, split: $, dedupKey: '${dedupKey}' }\n`)
+  },
+)

@@ -8,6 +8,8 @@ const HEADER = /^[a-z0-9-]{1,64}$/
 const PATH = /^\/[A-Za-z0-9_~.-]+(?:\/[A-Za-z0-9_~.-]+)*$/
 /** What ingress serves itself. */
 const OWN_PATHS = new Set(['/livez', '/readyz', '/metrics'])
+/** No wildcards, filters or places in arrays: there is one array. */
+const SPLIT = /^(?:\$|(?:\$\.)?[^.$[\]*\s]+(?:\.[^.$[\]*\s]+)*)$/
 const FIELDS_MAX = 200
 const CIDRS_MAX = 1_000
 
@@ -122,6 +124,15 @@ export const sourceSchema = z.strictObject({
       'Requests must come from one of these addresses or CIDR ranges, or from those of the environment.',
     ),
   ...keys,
+  split: text('$ or a path such as $.events')
+    .regex(SPLIT, 'must be $ for a body that is an array, or a path of names to one, such as $.events')
+    .optional()
+    .describe(
+      'The body is a batch: `$`, or a path such as `$.events` or `data.items` to an array of which each element is an event of its own. Default: the preset’s, else a body is one event.',
+    ),
+  splitItemsMax: whole(1, 10_000)
+    .optional()
+    .describe('Most elements of one batch; more get 413. Default 1000.'),
   unknownFields: oneOf(['evolve', 'ignore', 'reject'])
     .optional()
     .describe(

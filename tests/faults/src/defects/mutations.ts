@@ -14,10 +14,8 @@ export const MUTATIONS = {
   ack_before_produce: [
     {
       file: 'services/ingress/src/receiver.ts',
-      find: 'const sent = lanes.send(partitionOf(record.key, lanes.partitions), record)',
-      replace:
-        'lanes.send(partitionOf(record.key, lanes.partitions), record).catch(() => undefined)\n' +
-        '    const sent = Promise.resolve()',
+      find: 'const sent = lanes.sendAll(records)',
+      replace: 'lanes.sendAll(records).catch(() => undefined)\n' + '    const sent = Promise.resolve()',
     },
   ],
   /** A filter's perhaps is taken for a yes. */
@@ -164,8 +162,8 @@ export const MUTATIONS = {
   no_partition_check: [
     {
       file: 'services/ingress/src/receiver.ts',
-      find: 'lanes.send(partitionOf(record.key, lanes.partitions), record)',
-      replace: 'lanes.send(partitionOf(record.key, Math.random() < 0.5 ? lanes.partitions : 2), record)',
+      find: 'partition: partitionOf(record.key, lanes.partitions)',
+      replace: 'partition: partitionOf(record.key, Math.random() < 0.5 ? lanes.partitions : 2)',
     },
     {
       file: 'services/dedup/src/pipeline.ts',

@@ -1,0 +1,59 @@
+import { fillKeyTemplate, parseKeyTemplate, parseTemplate, usesBatch } from '../key-template.ts'
+import type { RequestFacts, SourceDefinition, SplitRule } from '../source.ts'
+import type { EntryProblem } from './build-source.ts'
+import type { SourceEntry } from './schema.ts'
+
+const ITEMS_MAX = 1_000
+
+export const splitOf = (
+  { split, splitItemsMax: itemsMax }: SourceEntry,
+  preset: SourceDefinition,
+): SplitRule | undefined => {
+  if (split === undefined) return preset.split && { ...preset.split, ...(itemsMax && { itemsMax }) }
+  const path = split === '$' ? [] : split.replace(/^\$\./, '').split('.')
+  return { path, itemsMax: itemsMax ?? ITEMS_MAX }
+}
+
+/** What keeps elements of a batch from being events of their own. The templates have been read before. */
+export const splitProblems = (entry: SourceEntry, preset: SourceDefinition): EntryProblem[] => {
+  const split = splitOf(entry, preset)
+  if (split === undefined) {
+    const outside = (['entityKey', 'eventType', 'dedupKey'] as const).filter((field) => {
+      const text = entry[field]
+      return text !== undefined && usesBatch(parseTemplate(text))
+    })
+    return [
+      ...outside.map((field) => ({ path: [field], message: '{batch:...} needs `split`' })),
+      ...(entry.splitItemsMax === undefined ? [] : [{ path: ['splitItemsMax'], message: 'needs `split`' }]),
+    ]
+  }
+  if (preset.body === 'opaque') {
+    return [{ path: ['split'], message: `bodies of the preset ${preset.name} are not read` }]
+  }
+  // A preset that splits bodies of one media type alone takes its keys from headers for the others.
+  if (split.mediaType !== undefined || isKeyOfElement(entry, preset)) return []
+  return [
+    {
+      path: [entry.dedupKey === undefined ? 'split' : 'dedupKey'],
+      message:
+        'the dedup key can come from headers, {batch:...} or texts alone, which are the same for every element of a batch: ' +
+        'give a `dedupKey` with a field of the element or {body-hash}, and no other alternative to it',
+    },
+  ]
+}
+
+/** An element that has nothing of its own, in a request that has all else. */
+const bareElement = (bodyHash: string): RequestFacts => ({
+  ...{ bodyHash: () => bodyHash, header: () => 'h', around: () => 'a' },
+})
+
+/** Whether the dedup keys of two elements differ in any case: one that has none of the fields gets the hash of its body. */
+const isKeyOfElement = ({ dedupKey }: SourceEntry, preset: SourceDefinition): boolean => {
+  const [one, other] = ['1', '2'].map((hash) => {
+    const facts = bareElement(hash)
+    if (dedupKey !== undefined) return fillKeyTemplate(parseKeyTemplate(dedupKey), {}, facts).text
+    const result = preset.identify({}, facts)
+    return result.kind === 'identified' ? result.identity.dedupKey : hash
+  })
+  return one !== other
+}

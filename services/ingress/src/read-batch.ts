@@ -1,0 +1,93 @@
+import { isUtf8 } from 'node:buffer'
+import { sliceArray } from '@weir/exact-json'
+import { valueAt, type RequestFacts, type SourceDefinition, type SplitRule } from '@weir/sources'
+import { parseStrictJson, type Parsed } from './strict-json.ts'
+
+export interface Element {
+  /** Its exact bytes, without the white space around it. */
+  readonly raw: Buffer
+  readonly parsed: Parsed
+}
+
+export interface Elements {
+  readonly kind: 'elements'
+  readonly elements: readonly Element[]
+  readonly around: RequestFacts['around']
+}
+
+type Problem = Extract<Parsed, { kind: 'problem' }>
+
+export type Batch =
+  | Elements
+  /** The body as a whole is malformed: none of it is an event. */
+  | { readonly kind: 'problem'; readonly problem: Problem }
+  | { readonly kind: 'too_many' }
+
+const OBJECT_OPEN = 0x7b
+const EMPTY_ARRAY = Buffer.from('[]')
+
+/** Undefined: a body of this type is one event. */
+export const splitOf = (
+  { split }: SourceDefinition,
+  contentType: string | undefined,
+): SplitRule | undefined => {
+  const isOfType =
+    split?.mediaType === undefined || contentType?.split(';', 1)[0]!.trim().toLowerCase() === split.mediaType
+  return isOfType ? split : undefined
+}
+
+/**
+ * The elements of a batch, each read by the rules for bodies; what is around them is read by the same rules. Undefined:
+ * the body is one event, where a batch would be an array itself. A text that is not JSON has no elements, whatever
+ * its parts look like.
+ */
+export const readBatch = ({ path, itemsMax }: SplitRule, raw: Buffer): Batch | undefined => {
+  if (!isUtf8(raw)) return whole(raw, NOT_JSON)
+  const found = sliceArray(raw, path, itemsMax)
+  switch (found.kind) {
+    case 'too_many':
+      return found
+    case 'not_json':
+      return whole(raw, NOT_JSON)
+    case 'no_array':
+      if (path.length === 0 && raw[firstByte(raw)] === OBJECT_OPEN) return undefined
+      return whole(raw, noArray(path, found.isMissing))
+    case 'sliced':
+      break
+  }
+  const [start, end] = found.array
+  const envelope = parseStrictJson(Buffer.concat([raw.subarray(0, start), EMPTY_ARRAY, raw.subarray(end)]))
+  if (envelope.kind === 'problem') return { kind: 'problem', problem: envelope }
+  const elements = found.elements.map(([from, to]) => {
+    const element = raw.subarray(from, to)
+    return { raw: element, parsed: parseStrictJson(element) }
+  })
+  const isJson = elements.every(({ parsed }) => parsed.kind === 'parsed' || parsed.reason !== 'invalid_json')
+  if (!isJson) return { kind: 'problem', problem: NOT_JSON }
+  return { kind: 'elements', elements, around: (at) => valueAt(envelope.value, at) }
+}
+
+const NOT_JSON: Problem = { kind: 'problem', reason: 'invalid_json', detail: 'not JSON' }
+
+/** What is wrong with the text itself comes first. */
+const whole = (raw: Buffer, problem: Problem): Batch => {
+  const parsed = parseStrictJson(raw)
+  return { kind: 'problem', problem: parsed.kind === 'problem' ? parsed : problem }
+}
+
+const noArray = (path: readonly string[], isMissing: boolean): Problem => {
+  const name = path.length === 0 ? 'the body' : path.join('.')
+  return isMissing
+    ? {
+        kind: 'problem',
+        reason: 'missing_field',
+        detail: `${name} is missing, which has the elements of a batch`,
+      }
+    : { kind: 'problem', reason: 'wrong_type', detail: `${name} is not an array, as \`split\` says` }
+}
+
+const firstByte = (raw: Buffer): number => {
+  let at = 0
+  while (raw[at] === 0x20 || raw[at] === 0x0a || raw[at] === 0x0d || raw[at] === 0x09) at += 1
+  return at
+}
