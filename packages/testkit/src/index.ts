@@ -1,5 +1,6 @@
 export * from './deployment.ts'
 export * from './environment.ts'
 export * from './own-servers.ts'
+export * from './pgbouncer.ts'
 export * from './services.ts'
 export type { TestService } from './test-service.ts'

@@ -22,7 +22,6 @@ export class StoredEvents {
     this.#pool = new pg.Pool({
       connectionString: databaseUrl,
       max: POOL_MAX,
-      statement_timeout: timeoutMs,
       query_timeout: timeoutMs,
       connectionTimeoutMillis: timeoutMs,
       application_name: 'weir-console',
@@ -39,11 +38,7 @@ export class StoredEvents {
         event_type: string
         received_at: Date
         stored_at: Date
-      }>({
-        name: 'find-event',
-        text: 'SELECT source, event_type, received_at, stored_at FROM events WHERE event_key = $1',
-        values: [eventKey],
-      })
+      }>('SELECT source, event_type, received_at, stored_at FROM events WHERE event_key = $1', [eventKey])
       const [row] = rows
       return (
         row && {

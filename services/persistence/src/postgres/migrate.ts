@@ -7,13 +7,15 @@ const FOLDER = new URL('./migrations/', import.meta.url)
 /** Any number; the same for every instance. */
 const LOCK = 7_305_011
 
-/** Brings the database to the newest schema, each step once, one instance at a time. Rejects with a `SinkUnavailableError` while it is away, with a `StageError` when a newer version has been there. */
+/** Brings the database to the newest schema in one transaction, one instance at a time. Rejects with a `SinkUnavailableError` while it is away, with a `StageError` when a newer version has been there. */
 export const migrate = async (databaseUrl: string): Promise<readonly string[]> => {
   const client = new pg.Client({ connectionString: databaseUrl, connectionTimeoutMillis: 5_000 })
   client.on('error', () => undefined)
   try {
     await client.connect()
-    await client.query('SELECT pg_advisory_lock($1)', [LOCK])
+    await client.query('BEGIN')
+    // For the transaction: a lock of the session would stay with the session of a pooler.
+    await client.query('SELECT pg_advisory_xact_lock($1)', [LOCK])
     await client.query(
       'CREATE TABLE IF NOT EXISTS weir_migrations (name text PRIMARY KEY, at timestamptz DEFAULT now())',
     )
@@ -31,13 +33,13 @@ export const migrate = async (databaseUrl: string): Promise<readonly string[]> =
     }
     const wanted = known.filter((name) => !done.has(name))
     for (const name of wanted) {
-      await client.query('BEGIN')
       await client.query(readFileSync(new URL(name, FOLDER), 'utf8'))
       await client.query('INSERT INTO weir_migrations (name) VALUES ($1)', [name])
-      await client.query('COMMIT')
     }
+    await client.query('COMMIT')
     return wanted
   } catch (error) {
+    await client.query('ROLLBACK').catch(() => undefined)
     throw sinkErrorOf(error)
   } finally {
     await client.end().catch(() => undefined)

@@ -113,6 +113,8 @@ const SLOW_ROWS_MAX = 1_000
 
 export class PostgresSink implements RowSink {
   readonly #pool: pg.Pool
+  /** Of each transaction: poolers refuse the time-out as a parameter of the connection, and forget one of the session. */
+  readonly #begin: string
   /** How often a row has timed out alone, by its event key. */
   readonly #slow = new Map<string, number>()
 
@@ -120,11 +122,11 @@ export class PostgresSink implements RowSink {
     this.#pool = new pg.Pool({
       connectionString: databaseUrl,
       max: poolMax,
-      statement_timeout: statementTimeoutMs,
       query_timeout: statementTimeoutMs + 5_000,
       connectionTimeoutMillis: 5_000,
       application_name: 'weir-persistence',
     })
+    this.#begin = `BEGIN; SET LOCAL statement_timeout = ${statementTimeoutMs}`
     // A connection that breaks while idle: the next query opens another.
     this.#pool.on('error', () => undefined)
   }
@@ -196,12 +198,24 @@ export class PostgresSink implements RowSink {
 
   async #insert(events: readonly InteractionEvent[]): Promise<Set<string>> {
     const values = columnsOf(events)
-    const { rows } = await this.#pool.query<{ event_key: Buffer }>({
-      name: 'insert-events',
-      text: INSERT,
-      values,
-    })
-    return new Set(rows.map(({ event_key: key }) => key.toString('hex')))
+    const client = await this.#pool.connect()
+    client.on('error', ignored)
+    let isUsable = false
+    try {
+      await client.query(this.#begin)
+      // Without a name: a pooler may give each transaction another session.
+      const { rows } = await client.query<{ event_key: Buffer }>(INSERT, values)
+      await client.query('COMMIT')
+      isUsable = true
+      return new Set(rows.map(({ event_key: key }) => key.toString('hex')))
+    } catch (error) {
+      // One that has not answered would not answer now.
+      isUsable = error instanceof pg.DatabaseError && (await rolledBack(client))
+      throw error
+    } finally {
+      client.off('error', ignored)
+      client.release(!isUsable)
+    }
   }
 
   /** What was not inserted was there before, or came twice in this batch: with the same body or with another. */
@@ -231,5 +245,14 @@ export class PostgresSink implements RowSink {
     return new Map(rows.map((row) => [row.event_key.toString('hex'), row.body_hash.toString('hex')]))
   }
 }
+
+/** A connection that breaks fails its query, too. */
+const ignored = (): void => undefined
+
+const rolledBack = (client: pg.PoolClient): Promise<boolean> =>
+  client.query('ROLLBACK').then(
+    () => true,
+    () => false,
+  )
 
 const refused = (error: unknown): RowResult => ({ kind: 'rejected', detail: stateOf(error) })

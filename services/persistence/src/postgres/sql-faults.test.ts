@@ -49,10 +49,64 @@ it.each([
   new RangeError('Maximum call stack size exceeded'),
   new TypeError('x is not a function'),
   new Error('Cannot use a pool after calling end on the pool'),
-  Object.assign(new Error('certificate'), { code: 'CERT_HAS_EXPIRED' }),
 ])('does not take %s for the database being away', (error) => {
   expect(sqlFaultOf(error)).toBeUndefined()
   expect(sinkErrorOf(error)).toBe(error)
+})
+
+it.each([
+  ['08P01', 'unsupported startup parameter: statement_timeout', /take the parameter out of DATABASE_URL/],
+  ['08P01', 'no such database: weird', /correct the database of DATABASE_URL/],
+  ['3D000', 'database "weird" does not exist', /correct the database of DATABASE_URL/],
+  ['08P01', 'no such user: weird', /correct the user or the password of DATABASE_URL/],
+  ['08P01', 'password authentication failed', /correct the user or the password of DATABASE_URL/],
+  ['08P01', 'SASL authentication failed', /correct the user or the password of DATABASE_URL/],
+  [
+    '28000',
+    'no pg_hba.conf entry for host "::1", user "a", no encryption',
+    /correct sslmode of DATABASE_URL/,
+  ],
+  [
+    undefined,
+    'SASL: SCRAM-SERVER-FIRST-MESSAGE: client password must be a string',
+    /the password of DATABASE_URL/,
+  ],
+  [undefined, 'The server does not support SSL connections', /correct sslmode of DATABASE_URL/],
+])(
+  'a connection that is refused (%s, %s) names the setting, and is not waited for as an outage',
+  (code, message, remedy) => {
+    const error = code === undefined ? new Error(message) : databaseError(code, message)
+    const refusal = sinkErrorOf(error) as Error
+    expect(refusal).toBeInstanceOf(SinkFaultError)
+    expect(refusal.message).toContain(message)
+    expect(refusal.message).toMatch(remedy)
+  },
+)
+
+it.each([
+  'CERT_HAS_EXPIRED',
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'ERR_TLS_CERT_ALTNAME_INVALID',
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+])('a certificate that is not trusted (%s) names the setting', (code) => {
+  const refusal = sinkErrorOf(Object.assign(new Error('certificate'), { code })) as Error
+  expect(refusal).toBeInstanceOf(SinkFaultError)
+  expect(refusal.message).toMatch(/certificate.*sslrootcert in DATABASE_URL/)
+})
+
+it('a pooler that is full or has lost its server is waited for', () => {
+  for (const message of [
+    'query_wait_timeout',
+    'server conn crashed?',
+    'no more connections allowed (max_client_conn)',
+  ]) {
+    expect(sqlFaultOf(databaseError('08P01', message))).toBe('away')
+  }
+})
+
+it('a row that speaks of connections is still a row', () => {
+  const error = sinkErrorOf(databaseError('XX000', 'authentication failed: secret')) as Error
+  expect(error.message).not.toContain('secret')
 })
 
 it('says which setting is wrong, and never quotes a row', () => {

@@ -61,6 +61,33 @@ const CONNECTION_MESSAGES = new Set([
   ...['Client has encountered a connection error and is not queryable'],
   ...['Client was closed and is not queryable'],
 ])
+/** What a server or a pooler before it says of the settings of the connection, whatever the code; poolers have one for all. */
+const REFUSED_CONNECTIONS: readonly (readonly [message: RegExp, remedy: string])[] = [
+  [
+    /startup parameter/i,
+    'take the parameter out of DATABASE_URL, or let the pooler pass it over (ignore_startup_parameters)',
+  ],
+  [/no such database|database .* does not exist/i, 'correct the database of DATABASE_URL'],
+  [
+    /no such user|auth(?:entication)? failed|^SASL[:_ ]|password must be a string/i,
+    'correct the user or the password of DATABASE_URL',
+  ],
+  [/does not support SSL|no encryption/i, 'correct sslmode of DATABASE_URL'],
+]
+
+const refusedConnection = ({ message }: Error): string | undefined =>
+  REFUSED_CONNECTIONS.find(([pattern]) => pattern.test(message))?.[1]
+
+/** Of TLS: the certificate of the server is not one that this machine trusts. */
+const TLS_CODE = /CERT|ERR_TLS|ERR_SSL|UNABLE_TO_/
+
+/** Whether the error is about how to connect, and no row can be quoted in it. */
+const isOfConnection = (error: Error): boolean => {
+  if (error instanceof pg.DatabaseError) return /^(?:08|28|3D)/.test(error.code ?? '')
+  const { code } = error as { code?: string }
+  return code === undefined || TLS_CODE.test(code)
+}
+
 /** No answer within `query_timeout`, which is longer than the server's own time-out. */
 const READ_TIMEOUT = 'Query read timeout'
 
@@ -73,10 +100,12 @@ export const faultOfState = (state: string): SqlFault => {
 
 /** undefined: not an error of the database or the connection to it. */
 export const sqlFaultOf = (error: unknown): SqlFault | undefined => {
-  if (error instanceof pg.DatabaseError) return faultOfState(error.code ?? '')
   if (!(error instanceof Error)) return undefined
+  if (isOfConnection(error) && refusedConnection(error) !== undefined) return 'stop'
+  if (error instanceof pg.DatabaseError) return faultOfState(error.code ?? '')
   if (error.message === READ_TIMEOUT) return 'too_much'
   const { code } = error as { code?: string }
+  if (code !== undefined && TLS_CODE.test(code)) return 'stop'
   const isAway = code === undefined ? CONNECTION_MESSAGES.has(error.message) : CONNECTION_CODES.has(code)
   return isAway ? 'away' : undefined
 }
@@ -98,6 +127,9 @@ const REMEDIES: Readonly<Record<string, string>> = {
   XX: "look into the server's log",
 }
 
+const TLS_REMEDY =
+  'give sslrootcert in DATABASE_URL the certificate that signs for the server, and the host name that it is for'
+
 /** What a caller that cannot write fewer rows rejects with. Errors that are not the database's stay what they are. */
 export const sinkErrorOf = (error: unknown): unknown => {
   const fault = sqlFaultOf(error)
@@ -108,9 +140,13 @@ export const sinkErrorOf = (error: unknown): unknown => {
   }
   const code = codeOf(error)
   const sqlClass = code.slice(0, 2)
-  const told = TOLD_CLASSES.has(sqlClass) ? `, ${(error as Error).message}` : ''
+  const refused = isOfConnection(error as Error)
+    ? (refusedConnection(error as Error) ?? (TLS_CODE.test(code) ? TLS_REMEDY : undefined))
+    : undefined
+  const isTold = refused !== undefined || TOLD_CLASSES.has(sqlClass)
+  const told = isTold ? `, ${(error as Error).message}` : ''
   const remedy =
-    REMEDIES[code] ?? REMEDIES[sqlClass] ?? 'see the table of SQLSTATE in the manual of PostgreSQL'
+    refused ?? REMEDIES[code] ?? REMEDIES[sqlClass] ?? 'see the table of SQLSTATE in the manual of PostgreSQL'
   // Without the cause: it may quote a row, and errors are logged.
   return new SinkFaultError(
     `the database refuses what Weir asks of it (${state}${told}): ${remedy}, then start again`,

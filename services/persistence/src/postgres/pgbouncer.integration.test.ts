@@ -1,0 +1,97 @@
+import { eventKeyOf, type InteractionEvent } from '@weir/contracts'
+import { findPgBouncer, isolatedDatabase, startPgBouncer, type PgBouncer } from '@weir/testkit'
+import pg from 'pg'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { SinkFaultError } from '../row-sink.ts'
+import { migrate } from './migrate.ts'
+import { PostgresSink } from './postgres-sink.ts'
+
+const program = await findPgBouncer()
+if (typeof program === 'string') process.stderr.write(`Weir behind PgBouncer is not tested: ${program}\n`)
+
+const event = (id: string, changes: Partial<InteractionEvent> = {}): InteractionEvent => ({
+  ...{
+    eventKey: eventKeyOf('cxone', id).toString('hex'),
+    source: 'cxone',
+    eventType: 't',
+    interactionId: id,
+  },
+  ...{ channel: null, direction: null, customerIdentifier: null, customerType: null, queue: null },
+  ...{ skill: null, agentId: null, message: null, intent: null, sequence: null, occurredAt: null },
+  ...{ occurredAtNanos: null, occurredAtOriginal: null, receivedAt: 1, processedAt: 2, schemaVersion: 'v' },
+  ...{ declaredSchemaVersion: null, dataActionId: null, sessionId: null, userId: null, attributes: {} },
+  ...{ partsMissing: [], bodyHash: Buffer.alloc(8), raw: Buffer.from('{}'), fixUp: null },
+  ...changes,
+})
+
+describe.skipIf(typeof program === 'string')('behind PgBouncer in transaction mode', () => {
+  let pooler: PgBouncer
+  let direct: string
+  beforeAll(async () => {
+    direct = await isolatedDatabase('pooled')
+    pooler = await startPgBouncer(direct, program as Exclude<typeof program, string>)
+  })
+  afterAll(() => pooler.stop())
+
+  const sinkOf = (statementTimeoutMs = 10_000) =>
+    new PostgresSink({ databaseUrl: pooler.databaseUrl, poolMax: 4, statementTimeoutMs })
+
+  it('migrates, also when several begin at once, and leaves no lock behind', async () => {
+    const done = await Promise.all([1, 2, 3].map(() => migrate(pooler.databaseUrl)))
+    expect(done.flat().sort()).toEqual([...new Set(done.flat())].sort())
+    expect(done.flat().length).toBeGreaterThan(0)
+    expect(await migrate(pooler.databaseUrl)).toEqual([])
+    const client = new pg.Client({ connectionString: direct })
+    await client.connect()
+    const { rows } = await client.query("SELECT 1 FROM pg_locks WHERE locktype = 'advisory'")
+    await client.end()
+    expect(rows).toEqual([])
+  })
+
+  it('writes rows from many connections over one session, finds repeats and conflicts', async () => {
+    const sink = sinkOf()
+    const batches = Array.from({ length: 20 }, (_, batch) => [event(`a-${batch}`), event(`b-${batch % 5}`)])
+    const results = await Promise.all(batches.map((batch) => sink.write(batch)))
+    expect(new Set(results.flat().map(({ kind }) => kind))).toEqual(new Set(['stored']))
+    const other = event('a-1', { bodyHash: Buffer.alloc(8, 1) })
+    expect(await sink.write([other, event('c')])).toMatchObject([{ kind: 'conflict' }, { kind: 'stored' }])
+    // What is refused for its content does not spoil the session for the next.
+    const refused = event('d', { receivedAt: Number.NaN })
+    expect(await sink.write([refused, event('e')])).toMatchObject([{ kind: 'rejected' }, { kind: 'stored' }])
+    await sink.close()
+  })
+
+  it('gives up what takes too long, and keeps nothing of it for others', async () => {
+    const blocker = new pg.Client({ connectionString: direct })
+    await blocker.connect()
+    await blocker.query('BEGIN; LOCK TABLE events IN ACCESS EXCLUSIVE MODE')
+    const sink = sinkOf(300)
+    await expect(sink.write([event('late')])).rejects.toThrow(/does not answer/)
+    await blocker.query('ROLLBACK')
+    expect(await sink.write([event('late')])).toEqual([{ kind: 'stored' }])
+    await sink.close()
+    const after = new pg.Client({ connectionString: pooler.databaseUrl })
+    await after.connect()
+    expect((await after.query('SHOW statement_timeout')).rows).toEqual([{ statement_timeout: '0' }])
+    await after.end()
+    await blocker.end()
+  })
+
+  it.each([
+    ['a wrong password', (url: URL) => (url.password = 'wrong'), /the password of DATABASE_URL/],
+    ['an unknown user', (url: URL) => (url.username = 'nobody'), /the user or the password of DATABASE_URL/],
+    ['an unknown database', (url: URL) => (url.pathname = '/no_such'), /the database of DATABASE_URL/],
+    [
+      'a start-up parameter that it does not take',
+      (url: URL) => (url.search = '?options=-c%20search_path%3Dweir'),
+      /take the parameter out of DATABASE_URL/,
+    ],
+  ])('%s is one message that names the setting', async (_, change, remedy) => {
+    const url = new URL(pooler.databaseUrl)
+    change(url)
+    const refused = migrate(url.href)
+    await expect(refused).rejects.toThrow(SinkFaultError)
+    await expect(refused).rejects.toThrow(remedy)
+    await expect(refused).rejects.not.toThrow(/wrong\b.*@|does not answer/)
+  })
+})
