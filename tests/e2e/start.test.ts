@@ -27,7 +27,7 @@ interface Result {
   readonly [name: string]: unknown
   readonly unique: number
   readonly duplicates: number
-  readonly influx: { readonly events_received: number; readonly events_deduplicated: number } | null
+  readonly influx: { readonly events_deduplicated: number } | null
 }
 
 const homes: string[] = []

@@ -7,9 +7,9 @@ const EXAMINATION: Examination = {
   totals: {
     ...{ onTopic: 10, toDedup: 0, received: 10, returned: 0 },
     ...{ unique: 6, duplicates: 2, conflicts: 1, deadLettered: 1 },
-    ...{ downstreamLetters: 1, rows: 5 },
+    ...{ malformed: 1, malformedRepeats: 0, downstreamLetters: 1, rows: 5 },
   },
-  influx: { eventsReceived: 10, eventsDeduplicated: 2 },
+  influx: { eventsReceived: 9, eventsDeduplicated: 2, eventsRejected: 1 },
   waitingFor: [],
   report: {
     ...{ acked: 10, unknown: 1, lost: 0, extra: 0, foreign: 2, ledgerResidue: 0, findings: [] },
@@ -37,7 +37,8 @@ it('has the names that the documentation gives', () => {
   expect(summarise(EXAMINATION, RUN)).toEqual({
     ...{ accepted: 9, unique: 6, duplicates: 2, conflicts: 1, dead_lettered: 2, rows: 5 },
     ...{ lost: 0, extra: 0, ledger_residue: 0, unknown: 1, foreign: 2 },
-    ...{ influx: { events_received: 10, events_deduplicated: 2 }, e2e_ms: { p50: 20, p99: 90 } },
+    influx: { events_received: 9, events_deduplicated: 2, events_rejected: 1 },
+    e2e_ms: { p50: 20, p99: 90 },
     ...{ start_secs: 4.2, rss_mb: { weir: 100 }, findings: [], ok: true },
     ...{ independent: ORACLE, independent_not_run: null },
   })

@@ -18,7 +18,11 @@ export interface Summary {
   readonly unknown: number
   /** Rows that no simulator has sent. */
   readonly foreign: number
-  readonly influx: { readonly events_received: number; readonly events_deduplicated: number } | null
+  readonly influx: {
+    readonly events_received: number
+    readonly events_deduplicated: number
+    readonly events_rejected: number
+  } | null
   readonly e2e_ms: Latency | null
   /** From the command to a ready ingress. */
   readonly start_secs: number
@@ -59,7 +63,11 @@ export const summarise = (
     rows: totals.rows,
     ...{ lost, extra, ledger_residue: ledgerResidue, unknown, foreign },
     influx: influx
-      ? { events_received: influx.eventsReceived, events_deduplicated: influx.eventsDeduplicated }
+      ? {
+          events_received: influx.eventsReceived,
+          events_deduplicated: influx.eventsDeduplicated,
+          events_rejected: influx.eventsRejected,
+        }
       : null,
     e2e_ms: latency ?? null,
     ...{ start_secs, rss_mb },
@@ -88,8 +96,10 @@ export const describeSummary = (summary: Summary): string => {
     ]),
   ]
   if (summary.influx) {
-    const { events_received, events_deduplicated } = summary.influx
-    lines.push(`InfluxDB: received ${events_received}   deduplicated ${events_deduplicated}`)
+    const { events_received, events_deduplicated, events_rejected } = summary.influx
+    lines.push(
+      `InfluxDB: received ${events_received}   deduplicated ${events_deduplicated}   rejected ${events_rejected}`,
+    )
   }
   if (summary.e2e_ms) lines.push(`end to end: p50 ${summary.e2e_ms.p50} ms   p99 ${summary.e2e_ms.p99} ms`)
   lines.push(...summary.findings)

@@ -19,8 +19,10 @@ export interface DedupStats {
   readonly conflicts: number
   /** Authentic but malformed, each body once. */
   readonly deadLettered: number
-  /** Of `received`, those that ingress answered with 400. */
-  readonly rejected: number
+  /** Of `received`, the authentic but malformed ones, repeats included. */
+  readonly malformed: number
+  /** Of `duplicates`, repeats of malformed ones. */
+  readonly malformedRepeats: number
   /** Cumulative for the partition: expired generations since its first record. */
   readonly rotations: number
   /** Keys that the partition holds, of all sources. */
@@ -40,5 +42,7 @@ export const decodeDedupStats = (value: Buffer): DedupStats => {
   if (typeof stats?.source !== 'string' || NUMBERS.some((name) => !Number.isSafeInteger(stats[name]))) {
     throw new TypeError('not a dedup.stats.v1 record')
   }
-  return { ...(stats as DedupStats), returned: stats.returned ?? 0 }
+  // Older versions did not count these apart.
+  const { returned = 0, malformed = 0, malformedRepeats = 0 } = stats
+  return { ...(stats as DedupStats), returned, malformed, malformedRepeats }
 }

@@ -7,7 +7,7 @@ import { adoptEpoch, clusterOf } from './internals.ts'
 import { silentLogger } from './silent-logger.ts'
 import { createTopics } from './testing/topics.ts'
 import type { InitAnswer, ProducerEpoch } from './transaction-view.ts'
-import { explicitPartition } from './transactional-producer.ts'
+import { explicitPartition } from './transaction-client.ts'
 
 /** What `takeOver` takes for granted about real brokers. */
 const settings = isolatedKafka('view')

@@ -1,6 +1,8 @@
 import { isolatedKafka } from '@weir/testkit'
 import { afterAll, beforeAll, expect, it, vi } from 'vitest'
 import { kafkaClient, kafkaCluster } from './client.ts'
+import { systemClock } from './clock.ts'
+import { brokerReads } from './cluster-reads.ts'
 import { fetchRecords } from './fetch.ts'
 import type { Cluster } from './internals.ts'
 import { committedOffsets, leaderOf, logRange } from './offsets.ts'
@@ -8,6 +10,7 @@ import { openTopicReader } from './reader.ts'
 import { silentLogger } from './silent-logger.ts'
 import { openStatePartition } from './state-partition.ts'
 import { createTopics, readAll } from './testing/topics.ts'
+import { kafkaTransactions } from './transaction-client.ts'
 import { TransactionalProducer } from './transactional-producer.ts'
 
 /**
@@ -23,7 +26,8 @@ let topic = ''
 
 const openProducer = async (name: string): Promise<TransactionalProducer> => {
   const producer = new TransactionalProducer({
-    kafka: kafkaClient(client),
+    openClient: kafkaTransactions(kafkaClient(client)),
+    clock: systemClock,
     transactionalId: `${settings.topicPrefix}${name}`,
     transactionTimeoutMs: settings.transactionTimeoutMs,
     ...{ logger: silentLogger, places: { groupId, partition: 0, own: [topic], shared: [] } },
@@ -112,7 +116,13 @@ it('is restored from as state, from each offset that a checkpoint may have', asy
   const producer = await openProducer('one')
   const barrierOffset = await producer.barrier(topic, 0, Buffer.from('nonce'))
   const signal = AbortSignal.timeout(20_000)
-  const state = await openStatePartition({ cluster, topic, partition: 0, barrierOffset, signal })
+  const state = await openStatePartition({
+    reads: brokerReads(cluster),
+    topic,
+    partition: 0,
+    barrierOffset,
+    signal,
+  })
   const keysFrom = async (from: bigint) => {
     const keys: string[] = []
     await state.read(from, (records) => void keys.push(...records.map(({ key }) => key!.toString())))

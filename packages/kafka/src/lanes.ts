@@ -7,7 +7,7 @@ import { messageOf } from './message.ts'
 import { PartitionLeaders } from './partition-leaders.ts'
 import { SendGroups } from './send-groups.ts'
 import type { KafkaLogger, KafkaSettings } from './settings.ts'
-import { acknowledgement, explicitPartition } from './transactional-producer.ts'
+import { acknowledgement, explicitPartition } from './transaction-client.ts'
 
 export interface LanesOptions {
   readonly settings: KafkaSettings

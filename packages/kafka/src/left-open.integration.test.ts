@@ -4,7 +4,7 @@ import { kafkaClient } from './client.ts'
 import { silentLogger } from './silent-logger.ts'
 import { numbersOn, numbersUpTo, NumberWriter, startCopyStage } from './testing/copy-stage.ts'
 import { createTopics, readAll } from './testing/topics.ts'
-import { explicitPartition } from './transactional-producer.ts'
+import { explicitPartition } from './transaction-client.ts'
 
 const PATIENCE = { timeout: 40_000, interval: 100 }
 const shared = isolatedKafka('unended')

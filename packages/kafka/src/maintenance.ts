@@ -1,8 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import type { Admin } from 'kafkajs'
 import { kafkaClient, kafkaCluster } from './client.ts'
+import { systemClock } from './clock.ts'
+import { brokerReads } from './cluster-reads.ts'
 import { StateError } from './errors.ts'
-import { committedOffsets, logRange, partitionsOf, type LogRange } from './offsets.ts'
+import { partitionsOf, type LogRange } from './offsets.ts'
 import type { WrittenOffsets } from './owner.ts'
 import { readPartition } from './partition-reader.ts'
 import type { InputRecord, OutputRecord } from './record.ts'
@@ -11,6 +13,7 @@ import { silentLogger } from './silent-logger.ts'
 import { readStarts, type Start } from './starts.ts'
 import { BARRIER_KEY } from './state-partition.ts'
 import { untilLed } from './topic-leaders.ts'
+import { kafkaTransactions } from './transaction-client.ts'
 import { TransactionalProducer } from './transactional-producer.ts'
 
 /** Access to a stopped stage's partitions, for tools that repair or move its state. */
@@ -63,7 +66,9 @@ export const openMaintenance = async (options: {
   const client = { settings, logger: silentLogger, clientId: `weir-${service}-maintenance` }
   const groupId = `${settings.topicPrefix}${service}`
   const cluster = kafkaCluster(client)
+  const reads = brokerReads(cluster)
   const kafka = kafkaClient({ ...client, requestTimeoutMs: settings.transactionTimeoutMs })
+  const openClient = kafkaTransactions(kafka)
   const known = new Set<string>()
   const know = async (topics: readonly string[]): Promise<void> => {
     await cluster.addMultipleTargetTopics(topics)
@@ -72,7 +77,7 @@ export const openMaintenance = async (options: {
   }
   const range = async (topic: string, partition: number): Promise<LogRange> => {
     if (!known.has(topic)) await know([topic])
-    return logRange(cluster, topic, partition)
+    return reads.logRange(topic, partition)
   }
   const withAdmin = async <T>(use: (admin: Admin) => Promise<T>): Promise<T> => {
     const admin = kafka.admin()
@@ -108,13 +113,13 @@ export const openMaintenance = async (options: {
     },
     range,
     committed: async (topics, partition) => {
-      const found = await committedOffsets(cluster, groupId, topics, partition)
+      const found = await reads.committedOffsets(groupId, topics, partition)
       return new Map([...found].map(([topic, { offset }]) => [topic, offset]))
     },
     first: async (topic, partition) => {
       const { start, end } = await range(topic, partition)
       let found: InputRecord | undefined
-      await readPartition(cluster, { topic, partition, from: start, end }, ([first]) => {
+      await readPartition(reads, { topic, partition, from: start, end }, ([first]) => {
         found = first
         return true
       })
@@ -122,12 +127,12 @@ export const openMaintenance = async (options: {
     },
     starts: async (topic, inputs, partition) => {
       if (!known.has(topic)) await know([topic])
-      return readStarts(cluster, { topic, partition }, groupId, inputs)
+      return readStarts(reads, { topic, partition }, groupId, inputs)
     },
     read: async (topic, partition, from, onRecords, until) => {
       const end = until ?? (await range(topic, partition)).end
       if (!known.has(topic)) await know([topic])
-      return readPartition(cluster, { topic, partition, from, end }, async (records, nextOffset) => {
+      return readPartition(reads, { topic, partition, from, end }, async (records, nextOffset) => {
         const isWanted = ({ key, offset }: InputRecord): boolean =>
           offset < end && !(topic === stateTopic && key?.equals(BARRIER_KEY))
         const wanted = records.filter(isWanted)
@@ -139,7 +144,7 @@ export const openMaintenance = async (options: {
       const transactionalId = `${groupId}-${partition}`
       const { transactionTimeoutMs } = settings
       const producer = new TransactionalProducer({
-        ...{ kafka, transactionTimeoutMs, transactionalId, logger: silentLogger },
+        ...{ openClient, clock: systemClock, transactionTimeoutMs, transactionalId, logger: silentLogger },
         places: {
           groupId,
           partition,

@@ -1,4 +1,5 @@
 import { kafkaErrorType } from './client.ts'
+import { systemClock, type Clock } from './clock.ts'
 import { StateError } from './errors.ts'
 import { disconnectNow, type Broker, type Cluster } from './internals.ts'
 import { decodeAssignment, encodeAssignment, encodeClaim, PROTOCOL_NAME } from './membership-protocol.ts'
@@ -7,6 +8,7 @@ import type { KafkaLogger } from './settings.ts'
 export interface MembershipOptions {
   /** Its own connections: a waiting join blocks everything else on a connection. */
   readonly cluster: Cluster
+  readonly clock?: Clock
   readonly logger: KafkaLogger
   readonly groupId: string
   /** Co-partitioned. */
@@ -46,6 +48,7 @@ const LEAVE_MS_MAX = 2_000
 export class Membership {
   readonly #options: MembershipOptions
   readonly #heartbeatMs: number
+  readonly #clock: Clock
   #memberId = ''
   #generation = -1
   #owned: ReadonlySet<number> = new Set()
@@ -63,6 +66,7 @@ export class Membership {
 
   constructor(options: MembershipOptions) {
     this.#options = options
+    this.#clock = options.clock ?? systemClock
     this.#heartbeatMs = Math.min(3_000, Math.max(100, options.sessionMs / 10))
   }
 
@@ -76,7 +80,7 @@ export class Membership {
 
   /** A heartbeat succeeded in this generation within half the session, and no rebalance has begun since. */
   get isFresh(): boolean {
-    return this.#state === 'member' && performance.now() - this.#leaseAt < this.#options.sessionMs / 2
+    return this.#state === 'member' && this.#clock.now() - this.#leaseAt < this.#options.sessionMs / 2
   }
 
   /**
@@ -114,9 +118,9 @@ export class Membership {
     }
     // Without it the group waits for the session to end; no more is lost.
     const tooLong = Promise.withResolvers<undefined>()
-    const timer = setTimeout(() => tooLong.resolve(undefined), LEAVE_MS_MAX)
+    const cancel = this.#clock.timer(LEAVE_MS_MAX, () => tooLong.resolve(undefined))
     await Promise.race([leave().catch(() => undefined), tooLong.promise])
-    clearTimeout(timer)
+    cancel()
     await disconnectNow(cluster).catch(() => undefined)
     await this.#running
   }
@@ -180,7 +184,7 @@ export class Membership {
 
   /** Called when a request is sent; what it returns, when the coordinator has answered as to a living member. */
   #lease(): () => void {
-    const sentAt = performance.now()
+    const sentAt = this.#clock.now()
     this.#sent += 1
     this.#isAsked = false
     const number = this.#sent
@@ -216,7 +220,7 @@ export class Membership {
 
   async #retryLater(error: unknown, failures: number): Promise<void> {
     const { cluster, groupId, logger } = this.#options
-    const delayMs = Math.random() * Math.min(RETRY_MS_MAX, 50 * 2 ** Math.min(failures, 10))
+    const delayMs = this.#clock.random() * Math.min(RETRY_MS_MAX, 50 * 2 ** Math.min(failures, 10))
     const fields = { groupId, error: kafkaErrorType(error), delayMs: Math.round(delayMs) }
     logger[failures > 3 ? 'warn' : 'debug'](fields, 'the group coordinator does not answer, trying again')
     await this.#pause(delayMs)
@@ -248,11 +252,11 @@ export class Membership {
   #pause(ms: number): Promise<void> {
     return new Promise((resolve) => {
       const done = () => {
-        clearTimeout(timer)
+        cancel()
         this.#wake = undefined
         resolve()
       }
-      const timer = setTimeout(done, ms)
+      const cancel = this.#clock.timer(ms, done)
       this.#wake = done
     })
   }

@@ -1,3 +1,4 @@
+import { systemClock, type Clock } from './clock.ts'
 import type { Fetcher } from './fetcher.ts'
 import type { PartitionQueue, Take } from './partition-queue.ts'
 
@@ -14,13 +15,17 @@ export interface TakenBatch extends Take {
   readonly input: Input
 }
 
+/** Fills queues as long as it has them. */
+export type Feed = Pick<Fetcher, 'add' | 'remove'>
+
 /** Control markers alone move a position too; this long without records, and it is committed. */
 const IDLE_COMMIT_MS = 500
 
 /** Gathers batches from the input topics of one partition number, in turn. */
 export class PartitionInputs {
   readonly #batch: { readonly recordsMax: number; readonly bytesMax: number; readonly lingerMs: number }
-  readonly #fetcher: Fetcher
+  readonly #fetcher: Feed
+  readonly #clock: Clock
   readonly #signal: AbortSignal
   readonly #onLag: (topic: string, records: number) => void
   readonly #inputs: { queue: PartitionQueue; position: bigint; metadata: string }[] = []
@@ -29,12 +34,14 @@ export class PartitionInputs {
 
   constructor(options: {
     batch: { readonly recordsMax: number; readonly bytesMax: number; readonly lingerMs: number }
-    fetcher: Fetcher
+    fetcher: Feed
+    clock?: Clock
     signal: AbortSignal
     onLag: (topic: string, records: number) => void
   }) {
     this.#batch = options.batch
     this.#fetcher = options.fetcher
+    this.#clock = options.clock ?? systemClock
     this.#signal = options.signal
     this.#onLag = options.onLag
     options.signal.addEventListener('abort', this.#notify)
@@ -65,10 +72,10 @@ export class PartitionInputs {
    */
   async next(): Promise<TakenBatch | undefined> {
     const { recordsMax, bytesMax, lingerMs } = this.#batch
-    const startedAt = performance.now()
+    const startedAt = this.#clock.now()
     let lingerUntil: number | undefined
     while (!this.#signal.aborted) {
-      const now = performance.now()
+      const now = this.#clock.now()
       const input = this.#pick()
       if (input !== undefined) {
         lingerUntil ??= now + lingerMs
@@ -118,16 +125,13 @@ export class PartitionInputs {
 
   #waitForChange(ms: number | undefined): Promise<void> {
     return new Promise((resolve) => {
-      const timer = ms === undefined ? undefined : setTimeout(done, ms)
-      const self = () => {
+      const done = (): void => {
         this.#wake = undefined
-        clearTimeout(timer)
+        cancel?.()
         resolve()
       }
-      function done() {
-        self()
-      }
-      this.#wake = self
+      const cancel = ms === undefined ? undefined : this.#clock.timer(ms, done)
+      this.#wake = done
     })
   }
 }

@@ -1,11 +1,8 @@
 import { OffsetOutOfRangeError, RetriableError } from './errors.ts'
-import { fetchPartition } from './fetch.ts'
-import { protocolErrorType, type Cluster } from './internals.ts'
-import { leaderOf, whileClusterAnswers } from './offsets.ts'
+import type { ClusterReads } from './cluster-reads.ts'
+import { protocolErrorType } from './internals.ts'
 import type { InputRecord } from './record.ts'
 
-const FETCH_BYTES = 4_194_304
-const WAIT_MS = 100
 /** Longer than any transaction stays open: markers that do not come are a fault of the cluster. */
 const STALL_MS_MAX = 90_000
 const OFFSET_OUT_OF_RANGE = 1
@@ -16,7 +13,7 @@ const OFFSET_OUT_OF_RANGE = 1
  * what is there cannot be read.
  */
 export const readPartition = async (
-  cluster: Cluster,
+  reads: ClusterReads,
   range: { readonly topic: string; readonly partition: number; readonly from: bigint; readonly end: bigint },
   onRecords: (
     records: readonly InputRecord[],
@@ -26,23 +23,19 @@ export const readPartition = async (
 ): Promise<bigint> => {
   const { topic, partition, end } = range
   let offset = range.from
-  let progressAt = performance.now()
+  let progressAt = reads.clock.now()
   while (offset < end) {
     signal?.throwIfAborted()
-    const fetched = await whileClusterAnswers(`reading ${topic}/${partition}`, async () => {
-      const broker = await leaderOf(cluster, topic, partition)
-      const limits = { waitMsMax: WAIT_MS, bytesMax: FETCH_BYTES }
-      return fetchPartition(broker, { topic, partition, offset, maxBytes: FETCH_BYTES }, limits)
-    })
+    const fetched = await reads.fetch(topic, partition, offset)
     if (fetched.errorCode === OFFSET_OUT_OF_RANGE) {
       throw new OffsetOutOfRangeError(`${topic}/${partition}: the log does not have offset ${offset}`)
     }
     if (fetched.errorCode !== 0) {
-      await whileClusterAnswers('metadata', () => cluster.refreshMetadata())
+      await reads.refresh()
       throw new RetriableError(`reading ${topic}/${partition}: ${protocolErrorType(fetched.errorCode)}`)
     }
-    if (fetched.nextOffset > offset) progressAt = performance.now()
-    else if (performance.now() - progressAt > STALL_MS_MAX) {
+    if (fetched.nextOffset > offset) progressAt = reads.clock.now()
+    else if (reads.clock.now() - progressAt > STALL_MS_MAX) {
       throw new RetriableError(`${topic}/${partition}: no progress at ${offset}, a transaction hangs`)
     }
     offset = fetched.nextOffset

@@ -1,13 +1,14 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import type { Kafka } from 'kafkajs'
 import { expect, it } from 'vitest'
+import { brokerReads } from './cluster-reads.ts'
 import { Fetcher } from './fetcher.ts'
 import type { Cluster } from './internals.ts'
-import type { Membership } from './membership.ts'
 import type { PartitionOwner } from './owner.ts'
 import { PartitionQueue } from './partition-queue.ts'
 import { PartitionRun } from './partition-run.ts'
 import { silentLogger } from './silent-logger.ts'
+import { kafkaTransactions } from './transaction-client.ts'
 
 const TOPICS = ['events', 'replay']
 
@@ -73,9 +74,10 @@ it('leaves no queue with the fetcher when a restore fails halfway', async () => 
   const fetcher = new QueueList(cluster, silentLogger)
   const running = Promise.withResolvers<undefined>()
   const run = new PartitionRun({
-    ...{ partition: 0, groupId: 'group', cluster, fetcher, after: Promise.resolve() },
-    kafka: { producer: () => producer } as unknown as Kafka,
-    membership: { confirm: async () => true, isFresh: true } as unknown as Membership,
+    ...{ partition: 0, groupId: 'group', fetcher, after: Promise.resolve() },
+    reads: brokerReads(cluster),
+    openClient: kafkaTransactions({ producer: () => producer } as unknown as Kafka),
+    membership: { confirm: async () => true, isFresh: true },
     onFatal: (error) => running.reject(error),
     stage: {
       settings: {

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
-import { setTimeout as sleep } from 'node:timers/promises'
-import type { Kafka } from 'kafkajs'
 import { kafkaErrorType } from './client.ts'
+import { pause } from './clock.ts'
+import type { ClusterReads } from './cluster-reads.ts'
 import {
   OffsetOutOfRangeError,
   RestartError,
@@ -10,16 +10,14 @@ import {
   StateError,
   TransactionError,
 } from './errors.ts'
-import type { Fetcher } from './fetcher.ts'
-import type { Cluster } from './internals.ts'
 import type { Membership } from './membership.ts'
-import { committedOffsets, whileClusterAnswers } from './offsets.ts'
 import type { PartitionOwner, RestoreContext, StagedBatch } from './owner.ts'
 import { PartitionQueue } from './partition-queue.ts'
-import { PartitionInputs, type Input, type TakenBatch } from './partition-inputs.ts'
+import { PartitionInputs, type Feed, type Input, type TakenBatch } from './partition-inputs.ts'
 import type { PartitionState, StageOptions, StartStep } from './stage-options.ts'
 import { ParkedLines } from './parked-lines.ts'
 import { openStatePartition } from './state-partition.ts'
+import type { OpenTransactionClient } from './transaction-client.ts'
 import { TransactionalProducer } from './transactional-producer.ts'
 import { whereToBegin } from './where-to-begin.ts'
 
@@ -32,11 +30,11 @@ export interface PartitionRunOptions {
   readonly stage: StageOptions
   readonly partition: number
   readonly groupId: string
-  /** For offsets and the state topic; the fetcher has connections of its own. */
-  readonly cluster: Cluster
-  readonly kafka: Kafka
-  readonly fetcher: Fetcher
-  readonly membership: Membership
+  /** Of the state topic and offsets; the fetcher has connections of its own. */
+  readonly reads: ClusterReads
+  readonly openClient: OpenTransactionClient
+  readonly fetcher: Feed
+  readonly membership: Pick<Membership, 'confirm' | 'isFresh'>
   /** A predecessor of this partition in this process: it has to end first. */
   readonly after: Promise<void>
   /** It concerns every partition, and neither time nor another member will cure it. */
@@ -97,12 +95,12 @@ export class PartitionRun {
   }
 
   async #run(): Promise<void> {
-    const { after, partition, membership, stage } = this.#options
+    const { after, partition, membership, stage, reads } = this.#options
     await after
     for (let failures = 0; !this.#isReleased();) {
       // Fencing without being the owner would shut out the rightful one.
       if (!(await membership.confirm(partition, this.#released.signal))) break
-      const startedAt = performance.now()
+      const startedAt = reads.clock.now()
       try {
         await this.#own()
       } catch (error) {
@@ -117,7 +115,7 @@ export class PartitionRun {
           failures = 0
           continue
         }
-        failures = this.#hasCommitted || performance.now() - startedAt > BACKOFF_MS_MAX ? 1 : failures + 1
+        failures = this.#hasCommitted || reads.clock.now() - startedAt > BACKOFF_MS_MAX ? 1 : failures + 1
         this.#enter('backing_off', error)
         const fields = { partition, failures, error: kafkaErrorType(error.cause ?? error) }
         stage.logger.warn(fields, `${error.message}: starting the partition again`)
@@ -130,7 +128,7 @@ export class PartitionRun {
 
   /** What it waits for is repaired outside, and may take long: it is tried again now and then, or when it is told to. */
   async #park(error: Error): Promise<void> {
-    const { stage, partition } = this.#options
+    const { stage, partition, reads } = this.#options
     const wasRunning = this.#state === 'running'
     this.#parked = { error, wasRunning, attempts: (this.#parked?.attempts ?? 0) + 1 }
     this.#lines.write(stage.logger, partition, error)
@@ -138,9 +136,9 @@ export class PartitionRun {
     stage.observer?.parked?.({ partition, error })
     this.#options.onParked?.()
     this.#retryNow = new AbortController()
-    const ms = (stage.parkedRetryMs ?? PARKED_RETRY_MS) * (0.9 + Math.random() / 5)
+    const ms = (stage.parkedRetryMs ?? PARKED_RETRY_MS) * (0.9 + reads.clock.random() / 5)
     const signal = AbortSignal.any([this.#released.signal, this.#retryNow.signal])
-    await sleep(ms, undefined, { signal }).catch(() => undefined)
+    await pause(reads.clock, ms, signal)
   }
 
   #goesOn(): void {
@@ -150,12 +148,12 @@ export class PartitionRun {
   }
 
   async #own(): Promise<void> {
-    const { stage, partition, groupId, kafka } = this.#options
+    const { stage, partition, groupId, openClient, reads } = this.#options
     this.#hasCommitted = false
     this.#enter('fencing')
     const transactionalId = `${stage.settings.topicPrefix}${stage.service}-${partition}`
     const producer = new TransactionalProducer({
-      ...{ kafka, transactionalId, logger: stage.logger, onStep: stage.onStep },
+      ...{ openClient, transactionalId, clock: reads.clock, logger: stage.logger, onStep: stage.onStep },
       transactionTimeoutMs: stage.settings.transactionTimeoutMs,
       places: { groupId, partition, own: writtenBy(stage), shared: stage.sharedOutputs ?? [] },
     })
@@ -188,25 +186,25 @@ export class PartitionRun {
 
   /** Brings the owner to where its predecessor has committed, and opens the inputs there. */
   async #restore(owner: PartitionOwner, producer: TransactionalProducer): Promise<Restored> {
-    const { stage, partition, groupId, cluster, fetcher } = this.#options
+    const { stage, partition, groupId, reads, fetcher } = this.#options
     const signal = this.#released.signal
     const stateTopic = stage.stateTopic
     const state =
       stateTopic === undefined
         ? undefined
         : await openStatePartition({
-            cluster,
+            reads,
             topic: stateTopic,
             partition,
             barrierOffset: await producer.barrier(stateTopic, partition, randomBytes(16)),
             signal,
           })
     if (state !== undefined) this.#step('barrier')
-    const committed = await committedOffsets(cluster, groupId, stage.inputs, partition)
+    const committed = await reads.committedOffsets(groupId, stage.inputs, partition)
     this.#step('offsets-read')
     const context: RestoreContext = {
       partition,
-      clusterId: await this.#clusterId(),
+      clusterId: await reads.clusterId(),
       signal,
       committed: (topic) => committed.get(topic),
       ownershipIsFresh: this.#ownershipIsFresh,
@@ -216,12 +214,13 @@ export class PartitionRun {
     this.#step('restored')
     signal.throwIfAborted()
     const starts = await whereToBegin({
-      ...{ stage, partition, groupId, cluster, producer, signal, committed, positions },
+      ...{ stage, partition, groupId, reads, producer, signal, committed, positions },
     })
     signal.throwIfAborted()
     // From here nothing can fail, so no queue stays with the fetcher that nobody reads.
     const inputs = new PartitionInputs({
       batch: stage.batch,
+      clock: reads.clock,
       fetcher,
       signal,
       onLag: (topic, records) => stage.observer?.lag?.({ partition, topic, records }),
@@ -245,12 +244,12 @@ export class PartitionRun {
     producer: TransactionalProducer,
     { inputs, positions }: Restored,
   ): Promise<void> {
-    const { stage, partition } = this.#options
+    const { stage, partition, reads } = this.#options
     for (;;) {
       const batch = await inputs.next()
       if (batch === undefined) return
       const { input, records, nextOffset } = batch
-      const startedAt = performance.now()
+      const startedAt = reads.clock.now()
       const { topic } = input.queue
       const isForOwner = records.length > 0 || positions.has(topic)
       const staged = isForOwner ? await this.#stage(owner, batch) : NOTHING
@@ -268,7 +267,7 @@ export class PartitionRun {
         topic,
         records: records.length,
         outputs: staged.outputs.length,
-        durationMs: performance.now() - startedAt,
+        durationMs: reads.clock.now() - startedAt,
       })
     }
   }
@@ -302,14 +301,6 @@ export class PartitionRun {
     }
   }
 
-  async #clusterId(): Promise<string> {
-    const { cluster } = this.#options
-    if (cluster.brokerPool.metadata === null) {
-      await whileClusterAnswers('metadata', () => cluster.refreshMetadata())
-    }
-    return cluster.brokerPool.metadata?.clusterId ?? ''
-  }
-
   #enter(state: PartitionState, error?: Error): void {
     const { stage, partition } = this.#options
     this.#state = state
@@ -328,9 +319,9 @@ export class PartitionRun {
   }
 
   async #pause(failures: number): Promise<void> {
+    const { clock } = this.#options.reads
     const limitMs = Math.min(BACKOFF_MS_MAX, BACKOFF_MS * 2 ** Math.min(failures - 1, 10))
-    const delayMs = limitMs * (0.5 + Math.random() / 2)
-    await sleep(delayMs, undefined, { signal: this.#released.signal }).catch(() => undefined)
+    await pause(clock, limitMs * (0.5 + clock.random() / 2), this.#released.signal)
   }
 }
 

@@ -1,4 +1,5 @@
 import { kafkaCluster } from './client.ts'
+import { brokerReads } from './cluster-reads.ts'
 import { logRange, partitionsOf, stableRange, whileClusterAnswers, type LogRange } from './offsets.ts'
 import { readPartition } from './partition-reader.ts'
 import type { InputRecord } from './record.ts'
@@ -49,6 +50,7 @@ export const openTopicReader = async (settings: KafkaSettings, topic: string): P
         partitions.map(async (partition) => [partition, await ask(cluster, topic, partition)] as const),
       ),
     )
+  const reads = brokerReads(cluster)
   const offsets = () => rangesBy(logRange)
   return {
     topic,
@@ -60,7 +62,7 @@ export const openTopicReader = async (settings: KafkaSettings, topic: string): P
       // Retention may have deleted what came first.
       const walk = { next: from < log.start ? log.start : from, goesOn: true }
       const range = { topic, partition, from: walk.next, end: last }
-      await readPartition(cluster, range, async (records) => {
+      await readPartition(reads, range, async (records) => {
         for (const record of records) {
           if (record.offset >= last) return true
           walk.next = record.offset + 1n
@@ -75,7 +77,7 @@ export const openTopicReader = async (settings: KafkaSettings, topic: string): P
       const next = new Map<number, bigint>()
       for (const [partition, { start, end }] of await offsets()) {
         const range = { topic, partition, from: from?.get(partition) ?? start, end }
-        const position = await readPartition(cluster, range, async (records) => {
+        const position = await readPartition(reads, range, async (records) => {
           await onRecords(records)
           return undefined
         })

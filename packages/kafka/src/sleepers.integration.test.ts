@@ -1,10 +1,12 @@
 import { isolatedKafka } from '@weir/testkit'
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { kafkaClient } from './client.ts'
+import { systemClock } from './clock.ts'
 import { TransactionError } from './errors.ts'
 import { silentLogger } from './silent-logger.ts'
 import { KafkaProxy, type Verdict } from './testing/kafka-proxy.ts'
 import { createTopics, readAll } from './testing/topics.ts'
+import { kafkaTransactions } from './transaction-client.ts'
 import { TransactionalProducer } from './transactional-producer.ts'
 
 /**
@@ -26,10 +28,13 @@ beforeAll(async () => {
 const open = async (transactionalId: string) => {
   const proxy = await KafkaProxy.start(settings.kafkaBrokers[0]!)
   const producer = new TransactionalProducer({
-    kafka: kafkaClient({
-      settings: { ...settings, kafkaBrokers: proxy.brokers },
-      ...{ logger: silentLogger, clientId: 'weir-test' },
-    }),
+    openClient: kafkaTransactions(
+      kafkaClient({
+        settings: { ...settings, kafkaBrokers: proxy.brokers },
+        ...{ logger: silentLogger, clientId: 'weir-test' },
+      }),
+    ),
+    clock: systemClock,
     ...{ transactionalId, transactionTimeoutMs: settings.transactionTimeoutMs, logger: silentLogger },
     places: { groupId: `${transactionalId}-group`, partition: 0, own: [topic], shared: [] },
   })

@@ -1,12 +1,13 @@
 import { kafkaClient, kafkaCluster } from './client.ts'
+import { brokerReads } from './cluster-reads.ts'
 import { connectTo } from './connect-to.ts'
-import { isExplained } from './errors.ts'
 import { Fetcher } from './fetcher.ts'
 import { disconnectNow } from './internals.ts'
 import { Membership } from './membership.ts'
 import { partitionsOf } from './offsets.ts'
-import { PartitionRun, type Parked } from './partition-run.ts'
+import { PartitionRuns } from './partition-runs.ts'
 import type { PartitionState, StageOptions } from './stage-options.ts'
+import { kafkaTransactions } from './transaction-client.ts'
 import { requirePartitions, TopicWatch } from './topic-watch.ts'
 
 /**
@@ -60,40 +61,22 @@ export const startStage = async (options: StageOptions): Promise<Stage> => {
   // Whoever waits for it gets the rejection; without anyone it must not end the process by itself.
   failure.promise.catch(() => undefined)
   const fetcher = new Fetcher(clusters.fetches, logger)
-  const runs = new Map<number, PartitionRun>()
   // A transaction that waits longer for an answer has been aborted meanwhile.
   const kafka = kafkaClient({ ...client, requestTimeoutMs: settings.transactionTimeoutMs })
   const onFatal = (error: Error): void => {
     failure.reject(error)
   }
-  const owned = () => [...runs].filter(([, run]) => !run.isOver)
-  const onParked = (): void => {
-    const error = hopelessness(owned().map(([, { parked }]) => parked))
-    if (error !== undefined) failure.reject(error)
-  }
-  const onAssigned = (assigned: ReadonlySet<number>): void => {
-    for (const [partition, run] of runs) {
-      if (!assigned.has(partition)) void run.release()
-    }
-    for (const partition of assigned) {
-      const before = runs.get(partition)
-      if (before !== undefined && !before.isOver) continue
-      const run = new PartitionRun({
-        ...{ stage: options, partition, groupId, kafka, fetcher, membership, onFatal, onParked },
-        cluster: clusters.queries,
-        after: before?.done ?? Promise.resolve(),
-      })
-      runs.set(partition, run)
-      void run.done.then(() => {
-        if (runs.get(partition) === run && run.state === 'released') runs.delete(partition)
-      })
-    }
-  }
-  const membership = new Membership({
-    ...{ logger, groupId, topics: inputs, onAssigned, onFailed: onFatal },
+  const membership: Membership = new Membership({
+    ...{ logger, groupId, topics: inputs, onFailed: onFatal },
+    onAssigned: (assigned) => runs.assign(assigned),
     cluster: clusters.membership,
     partitions: partitionsOf(clusters.queries, inputs[0]!),
     sessionMs: settings.groupSessionMs,
+  })
+  const runs = new PartitionRuns({
+    ...{ stage: options, groupId, fetcher, membership, onFatal },
+    reads: brokerReads(clusters.queries),
+    openClient: kafkaTransactions(kafka),
   })
   const watch = new TopicWatch({
     ...{ logger, topics, onFault: onFatal, everyMs: options.topicCheckMs ?? TOPIC_CHECK_MS },
@@ -105,49 +88,21 @@ export const startStage = async (options: StageOptions): Promise<Stage> => {
   return {
     failed: failure.promise,
     get partitions() {
-      return new Map([...runs].map(([partition, run]) => [partition, run.state]))
+      return runs.states
     },
     get parked() {
-      const parked = owned().flatMap(([partition, run]) =>
-        run.parked === undefined ? [] : [[partition, run.parked.error] as const],
-      )
-      return new Map(parked)
+      return runs.parked
     },
-    resume: (partition) => {
-      const found = owned().filter(([number, run]) => run.parked && number === (partition ?? number))
-      for (const [, run] of found) run.resume()
-      return found.map(([number]) => number)
-    },
-    readiness: () => {
-      if (!membership.joined) return ['has not joined its consumer group yet']
-      const all = owned()
-      const parked = all.filter(([, run]) => run.parked !== undefined)
-      if (all.length > 0 && parked.length === all.length) {
-        return parked.map(([partition]) => `partition ${partition} is parked`)
-      }
-      return [...runs]
-        .filter(([, { state, parked }]) => state !== 'running' && parked === undefined)
-        .map(([partition, { state }]) => `partition ${partition} is ${state}`)
-    },
+    resume: (partition) => runs.resume(partition),
+    readiness: () => (membership.joined ? runs.notReady : ['has not joined its consumer group yet']),
     stop: async () => {
       watch.stop()
-      await Promise.all([...runs.values()].map((run) => run.release()))
+      await runs.release()
       await membership.stop()
       await fetcher.stop()
       await disconnectAll()
     },
   }
-}
-
-/** Tries of each partition, a minute apart, until a new process is the better one. */
-const ATTEMPTS_MAX = 3
-
-/** Why a process with these partitions should be replaced: not one works, and no known cause is outside of it. */
-const hopelessness = (all: readonly (Parked | undefined)[]): Error | undefined => {
-  const isHopeless = (one: Parked | undefined): boolean =>
-    one !== undefined && one.attempts >= ATTEMPTS_MAX && !isExplained(one.error)
-  if (!all.every(isHopeless)) return undefined
-  return new Error('no partition of this process can work', { cause: all[0]?.error })
 }
 
 const QUERY_MS_MAX = 5_000

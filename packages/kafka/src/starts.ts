@@ -1,6 +1,5 @@
+import type { ClusterReads } from './cluster-reads.ts'
 import { StateError } from './errors.ts'
-import type { Cluster } from './internals.ts'
-import { logRange } from './offsets.ts'
 import { readPartition } from './partition-reader.ts'
 import type { OutputRecord } from './record.ts'
 
@@ -27,7 +26,7 @@ export const encodeStart = (
 
 /** What a group has noted for one partition number, by input topic. To be called after the fence. */
 export const readStarts = async (
-  cluster: Cluster,
+  reads: ClusterReads,
   { topic, partition }: { readonly topic: string; readonly partition: number },
   groupId: string,
   inputs: readonly string[],
@@ -35,9 +34,9 @@ export const readStarts = async (
 ): Promise<ReadonlyMap<string, Start>> => {
   const inputOf = new Map(inputs.map((input) => [keyOf(groupId, input), input]))
   const found = new Map<string, Start>()
-  const { start, end } = await logRange(cluster, topic, partition)
+  const { start, end } = await reads.logRange(topic, partition)
   await readPartition(
-    cluster,
+    reads,
     { topic, partition, from: start, end },
     (records) => {
       for (const { key, value, offset } of records) {

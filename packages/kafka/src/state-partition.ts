@@ -1,8 +1,6 @@
+import type { ClusterReads } from './cluster-reads.ts'
 import { OffsetOutOfRangeError } from './errors.ts'
-import type { Cluster } from './internals.ts'
 import type { StatePartition } from './owner.ts'
-import { logRange } from './offsets.ts'
-import { topicIdOf } from './topic-id.ts'
 import { readPartition } from './partition-reader.ts'
 import type { InputRecord } from './record.ts'
 
@@ -13,15 +11,15 @@ const isBarrier = ({ key }: InputRecord): boolean => key?.equals(BARRIER_KEY) ??
 
 /** `barrierOffset`: offset of a barrier whose transaction is committed. */
 export const openStatePartition = async (options: {
-  readonly cluster: Cluster
+  readonly reads: ClusterReads
   readonly topic: string
   readonly partition: number
   readonly barrierOffset: bigint
   readonly signal: AbortSignal
 }): Promise<StatePartition> => {
-  const { cluster, topic, partition, barrierOffset, signal } = options
-  const { start: logStartOffset } = await logRange(cluster, topic, partition)
-  const topicId = await topicIdOf(cluster, topic)
+  const { reads, topic, partition, barrierOffset, signal } = options
+  const { start: logStartOffset } = await reads.logRange(topic, partition)
+  const topicId = await reads.topicId(topic)
   const end = barrierOffset + 1n
   return {
     topic,
@@ -35,7 +33,7 @@ export const openStatePartition = async (options: {
         found = records.find((record) => record.offset < barrierOffset && !isBarrier(record))
         return found !== undefined
       }
-      await readPartition(cluster, range, take, signal)
+      await readPartition(reads, range, take, signal)
       return found
     },
     read: async (from, onRecords) => {
@@ -49,7 +47,7 @@ export const openStatePartition = async (options: {
         if (wanted.length > 0) await onRecords(wanted, nextOffset < end ? nextOffset : end)
         return undefined
       }
-      await readPartition(cluster, { topic, partition, from, end }, pass, signal)
+      await readPartition(reads, { topic, partition, from, end }, pass, signal)
     },
   }
 }

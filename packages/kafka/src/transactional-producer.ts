@@ -1,26 +1,21 @@
-import { setTimeout as sleep } from 'node:timers/promises'
-import type { Kafka, Producer, RecordMetadata, Transaction } from 'kafkajs'
-import { BrokerView } from './broker-view.ts'
 import { chunksOf } from './chunks.ts'
 import { kafkaErrorType } from './client.ts'
+import { pause, type Clock } from './clock.ts'
 import { RetriableError, StateError, TransactionError } from './errors.ts'
-import { addPartitions, adoptEpoch, clusterOf } from './internals.ts'
-import { messageOf } from './message.ts'
 import type { WrittenOffsets } from './owner.ts'
 import type { OutputRecord } from './record.ts'
-import type { KafkaLogger } from './settings.ts'
 import type { StartStep, StepHook } from './stage-options.ts'
 import { BARRIER_KEY } from './state-partition.ts'
 import { committedEverywhere, takeOver } from './take-over.ts'
+import type {
+  ClientTransaction,
+  OffsetToCommit,
+  OpenTransactionClient,
+  TransactionalId,
+  TransactionClient,
+} from './transaction-client.ts'
 import type { ProducerEpoch, TopicPartition, TransactionView } from './transaction-view.ts'
-import { requireWritten, type WrittenPlaces } from './written-places.ts'
-
-export interface OffsetToCommit {
-  readonly topic: string
-  readonly partition: number
-  readonly offset: bigint
-  readonly metadata: string
-}
+import { requireWritten } from './written-places.ts'
 
 /** Trying again gives the same answer: a person must look. */
 const HOPELESS = new Set([
@@ -54,8 +49,7 @@ const CLOSE_MS_MAX = 1_000
  */
 export class TransactionalProducer {
   readonly #options: TransactionalProducerOptions
-  readonly #producer: Producer
-  readonly #view: BrokerView
+  readonly #client: TransactionClient
   readonly #busyMsMax: number
   readonly #stepMsMax: number
   #own: ProducerEpoch | undefined
@@ -66,18 +60,12 @@ export class TransactionalProducer {
   #running: Promise<void> = Promise.resolve()
 
   constructor(options: TransactionalProducerOptions) {
-    const { kafka, transactionalId, transactionTimeoutMs } = options
+    const { openClient, transactionTimeoutMs } = options
     this.#options = options
     this.#busyMsMax = transactionTimeoutMs / 2
     // After its time-out the brokers have aborted it.
     this.#stepMsMax = 1.5 * transactionTimeoutMs
-    this.#producer = kafka.producer({
-      transactionalId,
-      transactionTimeout: transactionTimeoutMs,
-      allowAutoTopicCreation: false,
-      createPartitioner: () => explicitPartition,
-    })
-    this.#view = new BrokerView({ ...options, cluster: clusterOf(this.#producer) })
+    this.#client = openClient(options)
   }
 
   /**
@@ -87,10 +75,10 @@ export class TransactionalProducer {
   async fence(signal?: AbortSignal): Promise<void> {
     const { transactionalId, logger, onStep } = this.#options
     await this.#step('fencing', async () => {
-      await this.#producer.connect()
-      this.#canLook = await this.#view.canLook()
+      await this.#client.connect()
+      this.#canLook = await this.#client.view.canLook()
       this.#own = await takeOver(
-        telling(this.#view, (step) => onStep?.(step, []), signal),
+        telling(this.#client.view, (step) => onStep?.(step, []), signal),
         {
           transactionalId,
           onEnded: ({ topic, partition, from }, outcome) => {
@@ -105,7 +93,7 @@ export class TransactionalProducer {
           },
         },
       )
-      adoptEpoch(this.#producer, this.#own)
+      this.#client.adopt(this.#own)
     })
   }
 
@@ -114,8 +102,7 @@ export class TransactionalProducer {
     return this.#step('writing the barrier', () =>
       this.#transact([{ topic, partition }], async (transaction) => {
         const record = { topic, partition, key: BARRIER_KEY, value: nonce, headers: {} }
-        const { baseOffset } = await this.#whenEnded(() => sendChunk(transaction, topic, partition, [record]))
-        return BigInt(baseOffset!)
+        return this.#whenEnded(() => transaction.send({ topic, partition }, [record]))
       }),
     )
   }
@@ -135,19 +122,14 @@ export class TransactionalProducer {
     requireWritten(places, outputs)
     return this.#step('the transaction', async () => {
       onStep?.('begin', outputs)
-      const offsetsPlace = offsets.length > 0 && this.#canLook ? await this.#view.offsetsPlace() : undefined
+      const offsetsPlace = offsets.length > 0 && this.#canLook ? await this.#client.offsetsPlace() : undefined
       const written = await this.#transact(
         [...placesOf(outputs), ...(offsetsPlace ? [offsetsPlace] : [])],
         async (transaction) => {
           const ends = await this.#sendAll(transaction, outputs)
           onStep?.('outputs-sent', outputs)
           if (offsets.length > 0) {
-            const topics = offsets.map(({ topic, partition, offset, metadata }) => ({
-              topic,
-              partitions: [{ partition, offset: String(offset), metadata }],
-            }))
-            const request = { consumerGroupId: places.groupId, topics }
-            await this.#whenEnded(() => transaction.sendOffsets(request))
+            await this.#whenEnded(() => transaction.sendOffsets(places.groupId, offsets))
           }
           onStep?.('offsets-sent', outputs)
           return ends
@@ -166,29 +148,29 @@ export class TransactionalProducer {
   /** Does not wait long for answers that may never come: whoever fences this id shuts out what is still under way. */
   async close(): Promise<void> {
     // While a step runs it would connect again.
-    const disconnected = this.#running.then(() => this.#producer.disconnect()).catch(() => undefined)
-    await Promise.race([disconnected, sleep(CLOSE_MS_MAX)])
+    const disconnected = this.#running.then(() => this.#client.disconnect()).catch(() => undefined)
+    await Promise.race([disconnected, pause(this.#options.clock, CLOSE_MS_MAX)])
   }
 
   /** One transaction, once the one before it is ended everywhere: whatever is open is of the last one. */
   async #transact<T>(
     places: readonly TopicPartition[],
-    run: (transaction: Transaction) => Promise<T>,
+    run: (transaction: ClientTransaction) => Promise<T>,
   ): Promise<T> {
     await this.#ended
-    const transaction = await this.#producer.transaction()
+    const transaction = await this.#client.begin()
     const result = await run(transaction)
     await transaction.commit()
     if (places.length > 0 && this.#canLook) {
       // Meanwhile the next batch is decided about.
-      this.#ended = this.#whenEnded(() => committedEverywhere(this.#view, this.#own!, places))
+      this.#ended = this.#whenEnded(() => committedEverywhere(this.#client.view, this.#own!, places))
       this.#ended.catch(() => undefined)
     }
     return result
   }
 
   /** Partitions at the same time, the chunks of one partition one after another: a send never spans two leaders. */
-  async #sendAll(transaction: Transaction, outputs: readonly OutputRecord[]): Promise<WrittenOffsets> {
+  async #sendAll(transaction: ClientTransaction, outputs: readonly OutputRecord[]): Promise<WrittenOffsets> {
     const written = new Map<string, bigint>()
     const byTarget = new Map<string, OutputRecord[]>()
     for (const output of outputs) {
@@ -197,16 +179,13 @@ export class TransactionalProducer {
       if (list) list.push(output)
       else byTarget.set(target, [output])
     }
-    const topics = [...Map.groupBy(placesOf(outputs), ({ topic }) => topic)].map(([topic, partitions]) => ({
-      topic,
-      partitions,
-    }))
-    if (topics.length > 0) await this.#whenEnded(() => addPartitions(transaction, topics))
+    const places = placesOf(outputs)
+    if (places.length > 0) await this.#whenEnded(() => transaction.addPartitions(places))
     const sends = [...byTarget.values()].map(async (records) => {
       const { topic, partition } = records[0]!
       for (const chunk of chunksOf(records)) {
-        const { baseOffset } = await this.#whenEnded(() => sendChunk(transaction, topic, partition, chunk))
-        written.set(`${topic}/${partition}`, BigInt(baseOffset!) + BigInt(chunk.length))
+        const first = await this.#whenEnded(() => transaction.send({ topic, partition }, chunk))
+        written.set(`${topic}/${partition}`, first + BigInt(chunk.length))
         this.#options.onStep?.('part-sent', outputs)
       }
     })
@@ -222,15 +201,16 @@ export class TransactionalProducer {
    * that did not answer a question.
    */
   async #whenEnded<T>(ask: () => Promise<T>): Promise<T> {
-    const deadline = performance.now() + this.#busyMsMax
+    const { clock } = this.#options
+    const deadline = clock.now() + this.#busyMsMax
     for (let waitMs = BUSY_WAIT_MS; ; waitMs = Math.min(BUSY_WAIT_MS_MAX, 2 * waitMs)) {
       try {
         return await ask()
       } catch (error) {
         const canAskAgain = error instanceof RetriableError || BUSY.has(kafkaErrorType(error))
-        if (!canAskAgain || performance.now() > deadline) throw error
+        if (!canAskAgain || clock.now() > deadline) throw error
       }
-      await sleep(waitMs)
+      await pause(clock, waitMs)
     }
   }
 
@@ -243,7 +223,8 @@ export class TransactionalProducer {
     )
     const late = Promise.withResolvers<never>()
     const ms = this.#stepMsMax
-    const timer = setTimeout(() => late.reject(new TransactionError(`${what}: not done after ${ms} ms`)), ms)
+    const giveUp = () => late.reject(new TransactionError(`${what}: not done after ${ms} ms`))
+    const cancel = this.#options.clock.timer(ms, giveUp)
     try {
       return await Promise.race([running, late.promise])
     } catch (error) {
@@ -254,18 +235,14 @@ export class TransactionalProducer {
       if (HOPELESS.has(type)) throw new StateError(message, { cause: error })
       throw new TransactionError(message, { cause: error })
     } finally {
-      clearTimeout(timer)
+      cancel()
     }
   }
 }
 
-export interface TransactionalProducerOptions {
-  /** Not shared with consumers: kafkajs notes offsets as committed before they are. */
-  readonly kafka: Kafka
-  readonly transactionalId: string
-  readonly transactionTimeoutMs: number
-  readonly places: WrittenPlaces
-  readonly logger: KafkaLogger
+export interface TransactionalProducerOptions extends TransactionalId {
+  readonly openClient: OpenTransactionClient
+  readonly clock: Clock
   readonly onStep?: StepHook | undefined
 }
 
@@ -297,32 +274,4 @@ const telling = (
     mark: (...of) => told('marked', view.mark(...of)),
     wait: (ms) => view.wait(ms),
   }
-}
-
-/** kafkajs partitions anew on each retry what has no partition of its own. */
-export const explicitPartition = ({ message }: { message: { partition?: number } }): number => {
-  if (message.partition === undefined) throw new RangeError('a record without a partition')
-  return message.partition
-}
-
-const sendChunk = async (
-  transaction: Transaction,
-  topic: string,
-  partition: number,
-  records: readonly OutputRecord[],
-): Promise<RecordMetadata> => {
-  const messages = records.map((record) => messageOf(record, partition))
-  const result = await transaction.send({ topic, acks: -1, messages })
-  return acknowledgement(result, topic, partition)
-}
-
-/** kafkajs can resolve a send without a result for the partition, which then was not written. */
-export const acknowledgement = (
-  results: readonly RecordMetadata[],
-  topic: string,
-  partition: number,
-): RecordMetadata => {
-  const result = results.find((one) => one.topicName === topic && one.partition === partition)
-  if (result?.errorCode !== 0) throw new Error(`no acknowledgement for ${topic}/${partition}`)
-  return result
 }

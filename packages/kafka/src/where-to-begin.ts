@@ -1,11 +1,12 @@
+import type { ClusterReads } from './cluster-reads.ts'
 import { StateError } from './errors.ts'
-import type { Cluster } from './internals.ts'
-import { logRange, requireInRange, type CommittedOffset, type LogRange } from './offsets.ts'
+import { requireInRange, type CommittedOffset, type LogRange } from './offsets.ts'
 import { readPartition } from './partition-reader.ts'
 import type { OutputRecord } from './record.ts'
 import type { StageOptions } from './stage-options.ts'
 import { beginningOf, encodeStart, readStarts, type Known, type Start } from './starts.ts'
-import type { OffsetToCommit, TransactionalProducer } from './transactional-producer.ts'
+import type { OffsetToCommit } from './transaction-client.ts'
+import type { TransactionalProducer } from './transactional-producer.ts'
 
 export interface InputStart {
   readonly topic: string
@@ -18,7 +19,7 @@ interface Options {
   readonly stage: StageOptions
   readonly partition: number
   readonly groupId: string
-  readonly cluster: Cluster
+  readonly reads: ClusterReads
   readonly producer: TransactionalProducer
   readonly signal: AbortSignal
   /** Of the group, read after the fence. */
@@ -33,14 +34,14 @@ interface Options {
  * say different things, and with an `OffsetOutOfRangeError` when the log does not have the offset.
  */
 export const whereToBegin = async (options: Options): Promise<readonly InputStart[]> => {
-  const { stage, partition, groupId, cluster, producer, signal, positions } = options
+  const { stage, partition, groupId, reads, producer, signal, positions } = options
   const place = { topic: stage.startsTopic, partition }
-  const noted = await readStarts(cluster, place, groupId, stage.inputs, signal)
+  const noted = await readStarts(reads, place, groupId, stage.inputs, signal)
   const notes: OutputRecord[] = []
   const offsets: OffsetToCommit[] = []
   const starts: InputStart[] = []
   for (const topic of stage.inputs) {
-    const range = await logRange(cluster, topic, partition)
+    const range = await reads.logRange(topic, partition)
     const start = noted.get(topic)
     const position = await positionOf(options, topic, start, range)
     const { offset, isNew } = decide(options, topic, start, range, position)
@@ -61,7 +62,7 @@ export const whereToBegin = async (options: Options): Promise<readonly InputStar
  * Earlier versions committed the offset alone where only control markers came.
  */
 const positionOf = async (
-  { cluster, partition, signal, committed, positions }: Options,
+  { reads, partition, signal, committed, positions }: Options,
   topic: string,
   start: Start | undefined,
   range: LogRange,
@@ -77,7 +78,7 @@ const positionOf = async (
     between.push(...records.map((record) => record.offset).filter((one) => one < offset))
     return true
   }
-  await readPartition(cluster, { topic, partition, from, end: offset }, take, signal)
+  await readPartition(reads, { topic, partition, from, end: offset }, take, signal)
   return between.length > 0 ? position : offset
 }
 

@@ -5,9 +5,9 @@ import type { Totals } from './observer.ts'
 const DONE: Totals = {
   ...{ toDedup: 3, returned: 3 },
   ...{ onTopic: 10, received: 10, unique: 6, duplicates: 2, conflicts: 1, deadLettered: 1 },
-  ...{ downstreamLetters: 1, rows: 5 },
+  ...{ malformed: 3, malformedRepeats: 1, downstreamLetters: 1, rows: 5 },
 }
-const EXACT: InfluxTotals = { eventsReceived: 10, eventsDeduplicated: 2 }
+const EXACT: InfluxTotals = { eventsReceived: 7, eventsDeduplicated: 1, eventsRejected: 3 }
 
 const observing = (...looks: readonly (Totals | Error)[]) => {
   let count = 0
@@ -39,8 +39,11 @@ it('waits for the exact totals of InfluxDB, neither fewer nor more, and only whe
   const observer = observing(DONE)
   const waitingWith = async (influx: () => Promise<InfluxTotals>) =>
     (await drain({ observer, influx, msMax: 0 })).waitingFor
-  expect(await waitingWith(() => Promise.resolve({ ...EXACT, eventsReceived: 9 }))).toHaveLength(1)
-  expect(await waitingWith(() => Promise.resolve({ ...EXACT, eventsDeduplicated: 3 }))).toHaveLength(1)
+  for (const name of Object.keys(EXACT) as (keyof InfluxTotals)[]) {
+    for (const by of [-1, 1]) {
+      expect(await waitingWith(() => Promise.resolve({ ...EXACT, [name]: EXACT[name] + by }))).toHaveLength(1)
+    }
+  }
   expect(await waitingWith(() => Promise.reject(new Error('planted')))).toEqual(['InfluxDB: no answer'])
   expect(await drain({ observer, msMax: 0 })).toMatchObject({ influx: undefined, waitingFor: [] })
 })

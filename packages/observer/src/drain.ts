@@ -9,6 +9,7 @@ const LOOK_MS = 250
 export interface InfluxTotals {
   readonly eventsReceived: number
   readonly eventsDeduplicated: number
+  readonly eventsRejected: number
 }
 
 export interface DrainOptions {
@@ -37,12 +38,33 @@ const openEnds = (totals: Totals): string[] => {
   return open
 }
 
-const openPoints = ({ received, duplicates }: Totals, influx: InfluxTotals | undefined): string[] => {
+/** What the points must add up to: malformed bodies are no events, and are counted apart. */
+export const pointsOf = ({
+  received,
+  duplicates,
+  malformed,
+  malformedRepeats,
+}: Pick<Totals, 'received' | 'duplicates' | 'malformed' | 'malformedRepeats'>): InfluxTotals => ({
+  eventsReceived: received - malformed,
+  eventsDeduplicated: duplicates - malformedRepeats,
+  eventsRejected: malformed,
+})
+
+const openPoints = (totals: Totals, influx: InfluxTotals | undefined): string[] => {
   if (influx === undefined) return ['InfluxDB: no answer']
-  const { eventsReceived, eventsDeduplicated } = influx
-  if (eventsReceived === received && eventsDeduplicated === duplicates) return []
+  const wanted = pointsOf(totals)
+  const { eventsReceived, eventsDeduplicated, eventsRejected } = influx
+  if (
+    eventsReceived === wanted.eventsReceived &&
+    eventsDeduplicated === wanted.eventsDeduplicated &&
+    eventsRejected === wanted.eventsRejected
+  ) {
+    return []
+  }
   return [
-    `InfluxDB: ${eventsReceived} of ${received} received, ${eventsDeduplicated} of ${duplicates} duplicates`,
+    `InfluxDB: ${eventsReceived} of ${wanted.eventsReceived} received, ` +
+      `${eventsDeduplicated} of ${wanted.eventsDeduplicated} duplicates, ` +
+      `${eventsRejected} of ${wanted.eventsRejected} rejected`,
   ]
 }
 

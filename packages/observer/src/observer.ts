@@ -31,6 +31,9 @@ export interface Totals {
   readonly conflicts: number
   /** By dedup. */
   readonly deadLettered: number
+  /** Of `received` and of `duplicates`: not valid events. */
+  readonly malformed: number
+  readonly malformedRepeats: number
   /** Dead letters of normalizer and persistence that did not return to one of the two. */
   readonly downstreamLetters: number
   readonly rows: number
@@ -78,6 +81,7 @@ export class Observer {
   readonly #deadLetters: DeadLetterReader
   readonly #readers = new Map<TopicRole, TopicReader>()
   readonly #next = new Map<TopicRole, Map<number, bigint>>()
+  readonly #malformed = { malformed: 0, malformedRepeats: 0 }
   readonly #counts = new Map<string, SourceCounts>()
   #strangeRows: ReadonlyMap<string, number> = new Map()
   #downstreamLetters = 0
@@ -123,7 +127,7 @@ export class Observer {
         unique: sum('unique'),
         duplicates: sum('duplicates'),
       },
-      ...{ conflicts: sum('conflicts'), deadLettered: sum('deadLettered') },
+      ...{ conflicts: sum('conflicts'), deadLettered: sum('deadLettered'), ...this.#malformed },
       downstreamLetters: this.#downstreamLetters - this.#superseded.size,
       rows: sumOf((await this.rowCounts()).values()) - sumOf(this.#strangeRows.values()),
     }
@@ -189,6 +193,8 @@ export class Observer {
 
   #addStats({ value }: InputRecord): void {
     const { source, ...added } = decodeDedupStats(value!)
+    this.#malformed.malformed += added.malformed
+    this.#malformed.malformedRepeats += added.malformedRepeats
     const sums = this.#counts.get(source)
     this.#counts.set(source, {
       received: (sums?.received ?? 0) + added.received,

@@ -33,6 +33,9 @@ export interface Counted {
   rows: number
   /** Records of a body that had come before. */
   readonly repeats: BySource
+  /** Of `received` and of `repeats`: bodies that are no events. */
+  readonly malformed: BySource
+  readonly malformedRepeats: BySource
   /** Of those, some that came so late that they may pass again. */
   late: number
   /** On the topic of unique ones, after the window. */
@@ -165,9 +168,13 @@ const concludeSums = (counted: Counted, findings: Findings): string[] => {
   findings.equal('unique, and rows with later letters', passed, counted.rows + counted.downstream)
   const { influx } = counted
   if (influx !== undefined) {
-    findings.equal('received in InfluxDB, and on the topic', influx.received, sum(received))
-    if (counted.late === 0)
-      findings.equal('deduplicated in InfluxDB, and repeats on the topic', influx.deduplicated, sum(repeats))
+    const rejected = sum(counted.malformed)
+    findings.equal('received in InfluxDB, and events on the topic', influx.received, sum(received) - rejected)
+    findings.equal('rejected in InfluxDB, and malformed bodies on the topic', influx.rejected, rejected)
+    if (counted.late === 0) {
+      const wanted = sum(repeats) - sum(counted.malformedRepeats)
+      findings.equal('deduplicated in InfluxDB, and repeats of events', influx.deduplicated, wanted)
+    }
   }
   return counted.late === 0 ? [] : [`duplicates: ${counted.late} repeats came after the dedup window`]
 }

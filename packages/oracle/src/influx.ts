@@ -9,6 +9,7 @@ export interface OracleInflux {
 export interface InfluxSums {
   readonly received: number
   readonly deduplicated: number
+  readonly rejected: number
 }
 
 const ANSWER_MS_MAX = 30_000
@@ -28,7 +29,7 @@ export const readInfluxSums = async ({
   environment,
 }: OracleInflux): Promise<InfluxSums> => {
   const query =
-    'SELECT sum("events_received"), sum("events_deduplicated") FROM "cxone_deduplication_stats" ' +
+    'SELECT sum("events_received"), sum("events_deduplicated"), sum("events_rejected") FROM "cxone_deduplication_stats" ' +
     `WHERE "environment" = '${environment.replaceAll("'", String.raw`\'`)}'`
   const address = new URL('query', url.endsWith('/') ? url : `${url}/`)
   address.search = new URLSearchParams({ db: database, q: query }).toString()
@@ -39,6 +40,10 @@ export const readInfluxSums = async ({
   if (!response.ok) throw new Error(`InfluxDB answered ${response.status} to a query`)
   const [result] = ((await response.json()) as Answer).results
   if (result?.error !== undefined) throw new Error(`InfluxDB refused a query: ${result.error}`)
-  const [, received, deduplicated] = result?.series?.[0]?.values[0] ?? []
-  return { received: Number(received ?? 0), deduplicated: Number(deduplicated ?? 0) }
+  const [, received, deduplicated, rejected] = result?.series?.[0]?.values[0] ?? []
+  return {
+    received: Number(received ?? 0),
+    deduplicated: Number(deduplicated ?? 0),
+    rejected: Number(rejected ?? 0),
+  }
 }

@@ -36,6 +36,7 @@ export class Judge {
     ...{ sent: 0, received: new Map(), returned: new Map(), unique: new Map(), normalized: 0, rows: 0 },
     ...{
       repeats: new Map(),
+      ...{ malformed: new Map(), malformedRepeats: new Map() },
       late: 0,
       passedAgain: 0,
       conflictLetters: new Map(),
@@ -175,9 +176,13 @@ export class Judge {
     const { source } = received
     const body = this.#book.receive(received, Buffer.from(value ?? '', 'base64'))
     addTo(this.#counted.received, source)
-    if (body.isMalformed) this.#malformedByKey.set(body.key, body)
+    if (body.isMalformed) {
+      this.#malformedByKey.set(body.key, body)
+      addTo(this.#counted.malformed, source)
+    }
     if ((isMisplaced ? body.misplaced : body.records - body.misplaced) > 1) {
       addTo(this.#counted.repeats, source)
+      if (body.isMalformed) addTo(this.#counted.malformedRepeats, source)
       if (timestamp - (body.event?.uniqueAt ?? timestamp) > this.#options.windowMs) this.#counted.late += 1
     } else if (!isMisplaced && body.event?.body === body) {
       // Until the topic of unique ones is read.

@@ -50,7 +50,7 @@ it('lets each key pass once, over restarts with and without a checkpoint', async
       duplicates: 1202,
       conflicts: 1,
       deadLettered: 1,
-      rejected: 2,
+      ...{ malformed: 2, malformedRepeats: 1 },
     },
   })
   const letters = await deployment.read(deployment.topics.dedupDlq)

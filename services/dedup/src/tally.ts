@@ -4,7 +4,8 @@ import type { SequenceFinding } from './sequence-watch.ts'
 import type { DuplicateClass } from './steps/drop-seen.ts'
 
 type Counts = Record<
-  'received' | 'returned' | 'unique' | 'duplicates' | 'conflicts' | 'deadLettered' | 'rejected',
+  | ('received' | 'returned' | 'unique' | 'duplicates' | 'conflicts' | 'deadLettered')
+  | ('malformed' | 'malformedRepeats'),
   number
 >
 export type Decision = 'unique' | 'duplicates' | 'conflicts' | 'deadLettered'
@@ -39,7 +40,9 @@ export class Tally {
     counts[this.#origin] += 1
     counts[decision] += 1
     if (decision === 'conflicts') this.addFinding('conflict')
-    if (record.headers[HEADER.answered]?.toString() === 'rejected') counts.rejected += 1
+    if (record.headers[HEADER.intakeError] === undefined) return
+    if (this.#origin === 'received') counts.malformed += 1
+    if (decision === 'duplicates') counts.malformedRepeats += 1
   }
 
   addFinding(finding: Finding | undefined): void {
@@ -72,7 +75,7 @@ export class Tally {
     let entry = this.#entries.find(isIt)
     if (entry === undefined) {
       const decided = { unique: 0, duplicates: 0, conflicts: 0, deadLettered: 0 }
-      const counts = { received: 0, returned: 0, ...decided, rejected: 0 }
+      const counts = { received: 0, returned: 0, ...decided, malformed: 0, malformedRepeats: 0 }
       entry = { source: sourceBytes.toString(), sourceBytes, windowStart, counts }
       this.#entries.push(entry)
     }

@@ -2,18 +2,18 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { gunzipSync } from 'node:zlib'
-import { expect, it, onTestFinished } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import { InfluxUnavailableError, PointsRefusedError, writePoints } from './influx.ts'
-import type { WindowPoint } from './window-sums.ts'
+import type { SourcePoint } from './window-sums.ts'
 
-const points = (count: number): WindowPoint[] =>
+const points = (count: number): SourcePoint[] =>
   Array.from({ length: count }, (_, i) => ({
-    ...{ source: 'cxone', windowStart: i * 10_000, received: 1, deduplicated: 0, rotations: 0, keysHeld: 0 },
+    ...{ source: 'cxone', windowStart: i * 10_000, received: 1, deduplicated: 0, rejected: 0 },
   }))
 
 /** A database that takes its time and answers each write with `status`; counts what it has answered. */
 const openStub = async (status: number) => {
-  const seen = { requests: 0, lines: 0, bytesMax: 0 }
+  const seen = { requests: 0, lines: 0, bytesMax: 0, last: '' }
   const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const chunks: Buffer[] = []
     for await (const chunk of request) chunks.push(chunk as Buffer)
@@ -21,6 +21,7 @@ const openStub = async (status: number) => {
     const body = request.headers['content-encoding'] === 'gzip' ? gunzipSync(sent) : sent
     await sleep(20)
     seen.requests += 1
+    seen.last = body.toString()
     seen.bytesMax = Math.max(seen.bytesMax, body.length)
     if (status === 204) seen.lines += body.toString().split('\n').length
     response.writeHead(status, { 'content-type': 'application/json' }).end(status === 204 ? '' : '{}')
@@ -78,4 +79,21 @@ it('does not take a point of our own making that is none for a database that is 
   expect(error).toBeInstanceOf(Error)
   expect(error).not.toBeInstanceOf(InfluxUnavailableError)
   expect(seen.requests).toBe(0)
+})
+
+describe('S4 Bloom dedup', () => {
+  it('S4-06 writes the fields and tags of its measurement, what belongs to a partition once and under no source', async () => {
+    const { seen, settings } = await openStub(204)
+    const at = 1_700_000_000_000
+    await writePoints({ ...settings, environment: 'production' }, 3, [
+      { source: 'nice', windowStart: at, received: 7, deduplicated: 2, rejected: 1 },
+      { source: 'cxone', windowStart: at, received: 5, deduplicated: 0, rejected: 0 },
+      { source: undefined, windowStart: at, rotations: 4, keysHeld: 10 },
+    ])
+    expect(seen.last.split('\n')).toEqual([
+      `cxone_deduplication_stats,environment=production,partition=3,source=nice events_deduplicated=2i,events_received=7i,events_rejected=1i ${at}`,
+      `cxone_deduplication_stats,environment=production,partition=3,source=cxone events_deduplicated=0i,events_received=5i,events_rejected=0i ${at}`,
+      `cxone_deduplication_stats,environment=production,partition=3 compaction_count=4i,state_cache_size=10i ${at}`,
+    ])
+  })
 })

@@ -83,21 +83,28 @@ const writeRequest = async (
   throw new InfluxUnavailableError(`InfluxDB answers ${status}`)
 }
 
-const encode = (point: WindowPoint, partition: number, environment: string): string =>
-  new Point(MEASUREMENT)
+/** What belongs to the partition stands there once, without a source: sums over all points of a field are totals. */
+const encode = (point: WindowPoint, partition: number, environment: string): string => {
+  const line = new Point(MEASUREMENT)
     .tag('environment', environment)
-    .tag('source', point.source)
     .tag('partition', String(partition))
-    .intField('events_received', point.received)
-    .intField('events_deduplicated', point.deduplicated)
-    .intField('compaction_count', point.rotations)
-    .intField('state_cache_size', point.keysHeld)
     .timestamp(String(point.windowStart))
-    .toLineProtocol({ convertTime: String })!
+  if (point.source === undefined) {
+    line.intField('compaction_count', point.rotations).intField('state_cache_size', point.keysHeld)
+  } else {
+    line
+      .tag('source', point.source)
+      .intField('events_received', point.received)
+      .intField('events_deduplicated', point.deduplicated)
+      .intField('events_rejected', point.rejected)
+  }
+  return line.toLineProtocol({ convertTime: String })!
+}
 
 export interface InfluxTotals {
   readonly eventsReceived: number
   readonly eventsDeduplicated: number
+  readonly eventsRejected: number
 }
 
 /** Sums over all points of an environment, by Flux. Rejects when the server does not answer. */
@@ -105,12 +112,16 @@ export const readTotals = async (settings: InfluxSettings): Promise<InfluxTotals
   const query = `from(bucket: ${JSON.stringify(settings.influxBucket)})
     |> range(start: 0)
     |> filter(fn: (r) => r._measurement == "${MEASUREMENT}" and r.environment == ${JSON.stringify(settings.environment)})
-    |> filter(fn: (r) => r._field == "events_received" or r._field == "events_deduplicated")
+    |> filter(fn: (r) => r._field =~ /^events_(received|deduplicated|rejected)$/)
     |> group(columns: ["_field"])
     |> sum()`
   const rows = await clientOf(settings)
     .getQueryApi(settings.influxOrg)
     .collectRows<{ _field: string; _value: number }>(query)
   const valueOf = (field: string): number => rows.find((row) => row._field === field)?._value ?? 0
-  return { eventsReceived: valueOf('events_received'), eventsDeduplicated: valueOf('events_deduplicated') }
+  return {
+    eventsReceived: valueOf('events_received'),
+    eventsDeduplicated: valueOf('events_deduplicated'),
+    eventsRejected: valueOf('events_rejected'),
+  }
 }

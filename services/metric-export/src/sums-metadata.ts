@@ -1,4 +1,4 @@
-import { WindowSums, type WindowPoint } from './window-sums.ts'
+import { WindowSums, type SourcePoint } from './window-sums.ts'
 
 /**
  * What is committed with an offset: not the sums, which have no bound, but from where the records give them again. So it
@@ -56,28 +56,35 @@ const isSums = (value: unknown): value is SumsValue =>
 export const encodeOrigin = (sums: WindowSums, base: WindowSums): string => {
   const { firstOffset, openStart, starts } = sums
   if (firstOffset === undefined || openStart === undefined) return ''
-  const hasBase = base.openStart !== undefined && base.openStart === starts[0]
+  const held = base.openStart === starts[0] ? base.firstPoints : undefined
   return JSON.stringify({
     from: Number(firstOffset),
     open: openStart,
-    ...(hasBase && { base: [base.openStart, ...base.pointsOf(base.openStart).flatMap(valuesOf)] }),
+    ...(held && {
+      base: [
+        base.openStart,
+        ...held.points.flatMap(({ source, received, deduplicated }) => [
+          ...[source, received, deduplicated, held.state.rotations, held.state.keysHeld],
+        ]),
+      ],
+    }),
   })
 }
-
-const valuesOf = ({ source, received, deduplicated, rotations, keysHeld }: WindowPoint): Stored => [
-  ...([source, received, deduplicated, rotations, keysHeld] as const),
-]
 
 const baseOf = (from: bigint, base: OriginValue['base']): WindowSums => {
   if (base === undefined) return WindowSums.empty
   const [windowStart, ...values] = base
-  const points: WindowPoint[] = []
+  const points: SourcePoint[] = []
+  // Any source's: each record since then says them anew.
+  let state = { source: undefined, windowStart, rotations: 0, keysHeld: 0 }
   for (let at = 0; at < values.length; at += FIELDS) {
     const [source, received, deduplicated, rotations, keysHeld] = values.slice(
       at,
       at + FIELDS,
     ) as unknown as Stored
-    points.push({ source, windowStart, received, deduplicated, rotations, keysHeld })
+    // The versions that wrote these did not count malformed ones apart.
+    points.push({ source, windowStart, received, deduplicated, rejected: 0 })
+    state = { ...state, rotations, keysHeld }
   }
-  return WindowSums.openedAt(from, windowStart, points)
+  return WindowSums.openedAt(from, points, state)
 }

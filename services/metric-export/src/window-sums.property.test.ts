@@ -1,6 +1,6 @@
 import { createLogger } from '@weir/service-kit'
 import fc from 'fast-check'
-import { expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { InfluxUnavailableError } from './influx.ts'
 import { MetricExportOwner } from './metric-export-owner.ts'
 import { decodeOrigin, encodeOrigin } from './sums-metadata.ts'
@@ -50,8 +50,9 @@ class Database {
   }
 
   #apply(points: readonly WindowPoint[]): void {
-    for (const { source, windowStart, received } of points) {
-      this.values.set(`${windowStart}|${source}`, received)
+    for (const point of points) {
+      if (point.source === undefined) this.values.set(`${point.windowStart}`, point.keysHeld)
+      else this.values.set(`${point.windowStart}|${point.source}`, point.received)
     }
   }
 }
@@ -62,9 +63,9 @@ const records = fc
   })
   .map((list) => {
     let windowStart = 100
-    return list.map(({ source, step, received }) => {
+    return list.map(({ source, step, received }, keysHeld) => {
       windowStart += step === 4 ? 10 : 0
-      return statsOf({ source, received, windowStart, windowMs: 10 })
+      return statsOf({ source, received, windowStart, windowMs: 10, keysHeld })
     })
   })
 const fate = fc.oneof(
@@ -141,7 +142,8 @@ it('leaves exact totals, whatever is cut off, written twice, answered late or ki
         }
         await kill()
         const expected = new Map<string, number>()
-        for (const { source, windowStart, received } of all) {
+        for (const { source, windowStart, received, keysHeld } of all) {
+          expected.set(`${windowStart}`, keysHeld)
           const key = `${windowStart}|${source}`
           expected.set(key, (expected.get(key) ?? 0) + received)
         }
@@ -154,9 +156,11 @@ it('leaves exact totals, whatever is cut off, written twice, answered late or ki
 
 /** As metadata were written when they held the sums. */
 const encodedAsBefore = (sums: WindowSums): string => {
-  const points = sums.openStart === undefined ? [] : sums.pointsOf(sums.openStart)
-  const stored = points.map(({ source, received, deduplicated, rotations, keysHeld }) => [
-    ...[source, received, deduplicated, rotations, keysHeld],
+  const all = sums.openStart === undefined ? [] : sums.pointsOf(sums.openStart)
+  const state = all.find((point) => point.source === undefined)
+  const points = all.filter((point) => point.source !== undefined)
+  const stored = points.map(({ source, received, deduplicated }) => [
+    ...[source, received, deduplicated, state?.rotations, state?.keysHeld],
   ])
   return JSON.stringify([sums.openStart ?? 0, stored])
 }
@@ -210,7 +214,9 @@ it('counts into the open window what a longer window, set between two starts, da
   ]
   for (const [i, stats] of all.entries()) {
     const added = sums.add([{ offset: BigInt(i), stats }])
-    for (const { windowStart, received } of added.changed) database.set(windowStart, received)
+    for (const point of added.changed) {
+      if (point.source !== undefined) database.set(point.windowStart, point.received)
+    }
     sums = added.sums
   }
   expect([...database]).toEqual([
@@ -218,4 +224,26 @@ it('counts into the open window what a longer window, set between two starts, da
     [640_000, 6],
     [900_000, 8],
   ])
+})
+
+describe('S4 Bloom dedup', () => {
+  it('S4-06 counts valid events, their repeats among them, and malformed ones apart', () => {
+    const { changed } = WindowSums.empty.add([
+      {
+        offset: 0n,
+        stats: statsOf({ received: 10, duplicates: 5, malformed: 4, malformedRepeats: 3, keysHeld: 6 }),
+      },
+      { offset: 1n, stats: statsOf({ received: 2, malformed: 1, keysHeld: 8, rotations: 1 }) },
+      {
+        offset: 2n,
+        stats: statsOf({ source: 'nice', received: 1, duplicates: 1, keysHeld: 8, rotations: 1 }),
+      },
+    ])
+    const windowStart = 10_000
+    expect(changed).toEqual([
+      { source: 'cxone', windowStart, received: 7, deduplicated: 2, rejected: 5 },
+      { source: undefined, windowStart, rotations: 1, keysHeld: 8 },
+      { source: 'nice', windowStart, received: 1, deduplicated: 1, rejected: 0 },
+    ])
+  })
 })

@@ -1,15 +1,27 @@
 import type { DedupStats } from '@weir/contracts'
 
 /** Absolute values of one source in one window of one partition. */
-export interface WindowPoint {
+export interface SourcePoint {
   readonly source: string
   /** Epoch ms. */
   readonly windowStart: number
+  /** Valid events: the malformed ones are `rejected`. */
   readonly received: number
+  /** Of `received`. */
   readonly deduplicated: number
+  readonly rejected: number
+}
+
+/** What the partition as a whole had at the last record of a window. */
+export interface PartitionPoint {
+  readonly source: undefined
+  /** Epoch ms. */
+  readonly windowStart: number
   readonly rotations: number
   readonly keysHeld: number
 }
+
+export type WindowPoint = SourcePoint | PartitionPoint
 
 export interface StatsRecord {
   readonly offset: bigint
@@ -20,7 +32,8 @@ interface Window {
   readonly start: number
   /** Of the record that opened it: the sums follow from the records since then. */
   readonly firstOffset: bigint
-  readonly points: ReadonlyMap<string, WindowPoint>
+  readonly points: ReadonlyMap<string, SourcePoint>
+  readonly state: PartitionPoint
 }
 
 /**
@@ -37,10 +50,9 @@ export class WindowSums {
   static readonly empty = new WindowSums([])
 
   /** One window whose sums are known, and go on from an offset. */
-  static openedAt(firstOffset: bigint, start: number, points: readonly WindowPoint[]): WindowSums {
-    return new WindowSums([
-      { start, firstOffset, points: new Map(points.map((point) => [point.source, point])) },
-    ])
+  static openedAt(firstOffset: bigint, points: readonly SourcePoint[], state: PartitionPoint): WindowSums {
+    const bySource = new Map(points.map((point) => [point.source, point]))
+    return new WindowSums([{ start: state.windowStart, firstOffset, points: bySource, state }])
   }
 
   /** From where the records give these sums again; undefined when there are none. */
@@ -59,11 +71,18 @@ export class WindowSums {
   }
 
   get pointCount(): number {
-    return this.#windows.reduce((sum, { points }) => sum + points.size, 0)
+    return this.#windows.reduce((sum, { points }) => sum + points.size + 1, 0)
   }
 
   pointsOf(start: number): readonly WindowPoint[] {
-    return [...(this.#windows.find((window) => window.start === start)?.points.values() ?? [])]
+    const window = this.#windows.find((one) => one.start === start)
+    return window === undefined ? [] : [...window.points.values(), window.state]
+  }
+
+  /** Those of the oldest window. */
+  get firstPoints(): { readonly points: readonly SourcePoint[]; readonly state: PartitionPoint } | undefined {
+    const [window] = this.#windows
+    return window && { points: [...window.points.values()], state: window.state }
   }
 
   /** Without the closed windows that `isKept` refuses. */
@@ -82,24 +101,26 @@ export class WindowSums {
     let points = new Map(open?.points)
     const changed = new Map<string, WindowPoint>()
     for (const { offset, stats } of records) {
+      const { source, windowStart, rotations, keysHeld } = stats
       // After a start with longer windows a record may be dated before the open window, where there is a point
       // already: replacing that would lose its counts, so only a later window is opened.
-      if (open === undefined || stats.windowStart > open.start) {
-        if (open !== undefined) windows.push({ ...open, points })
-        points = new Map()
-        open = { start: stats.windowStart, firstOffset: offset, points }
+      const isLater = open === undefined || windowStart > open.start
+      if (open !== undefined && isLater) windows.push({ ...open, points })
+      if (isLater) points = new Map()
+      const start: number = isLater ? windowStart : open!.start
+      const state = { source: undefined, windowStart: start, rotations, keysHeld }
+      open = { start, firstOffset: isLater ? offset : open!.firstOffset, points, state }
+      const before = points.get(source)
+      const point: SourcePoint = {
+        source,
+        windowStart: start,
+        received: (before?.received ?? 0) + stats.received - stats.malformed,
+        deduplicated: (before?.deduplicated ?? 0) + stats.duplicates - stats.malformedRepeats,
+        rejected: (before?.rejected ?? 0) + stats.malformed,
       }
-      const before = points.get(stats.source)
-      const point: WindowPoint = {
-        source: stats.source,
-        windowStart: open.start,
-        received: (before?.received ?? 0) + stats.received,
-        deduplicated: (before?.deduplicated ?? 0) + stats.duplicates,
-        rotations: stats.rotations,
-        keysHeld: stats.keysHeld,
-      }
-      points.set(stats.source, point)
-      changed.set(`${open.start}|${stats.source}`, point)
+      points.set(source, point)
+      changed.set(`${start}|${source}`, point)
+      changed.set(`${start}`, state)
     }
     if (open !== undefined) windows.push({ ...open, points })
     return { sums: new WindowSums(windows), changed: [...changed.values()] }

@@ -121,7 +121,7 @@ export class Deployment {
   /** The sums of all stats records. */
   async totals() {
     const sum = {
-      ...{ received: 0, returned: 0, rejected: 0 },
+      ...{ received: 0, returned: 0, malformed: 0, malformedRepeats: 0 },
       ...{ unique: 0, duplicates: 0, conflicts: 0, deadLettered: 0 },
     }
     for (const { value } of await this.read(this.topics.stats)) {

@@ -24,10 +24,13 @@ const LETTER = { stage: 'dedup' as const, reason: 'invalid_json', ...row(99, 5) 
 const FINE: Observed = {
   rows: [row(1), row(2)],
   letters: [LETTER],
-  counts: { received: 4, unique: 2, duplicates: 1, conflicts: 0, deadLettered: 1 },
+  counts: {
+    ...{ received: 4, unique: 2, duplicates: 1, conflicts: 0, deadLettered: 1 },
+    ...{ malformed: 1, malformedRepeats: 0 },
+  },
   topics: { received: 4, unique: { records: 2, repeated: 0 }, normalized: { records: 2, repeated: 0 } },
   staleInteractions: 0,
-  influx: { eventsReceived: 4, eventsDeduplicated: 1 },
+  influx: { eventsReceived: 3, eventsDeduplicated: 1, eventsRejected: 1 },
   ...{ openEnds: [], grown: [], surprises: [], broken: [], alarms: [], exits: [], notDone: [] },
   oracle: { findings: [], counted: '4 records' },
 }
@@ -65,7 +68,9 @@ it.each([
   ['another body', { rows: [row(1), row(2), row(3, 8)] }, 4],
   ['a stale interaction', { staleInteractions: 1 }, 5],
   ['an open transaction', { openEnds: ['open transaction in a/0'] }, 7],
-  ['other totals in InfluxDB', { influx: { eventsReceived: 4, eventsDeduplicated: 2 } }, 8],
+  ['other repeats in InfluxDB', { influx: { ...FINE.influx!, eventsDeduplicated: 2 } }, 8],
+  ['malformed bodies among the events in InfluxDB', { influx: { ...FINE.influx!, eventsReceived: 4 } }, 8],
+  ['other malformed bodies in InfluxDB', { influx: { ...FINE.influx!, eventsRejected: 0 } }, 8],
   ['a leak', { grown: ['dedup-1'] }, 9],
   ['an unexpected answer', { surprises: ['1 answers 500'] }, 10],
   ['a service that is not ready', { broken: ['dedup-1'] }, 11],
@@ -93,12 +98,12 @@ it('finds fewer records than acknowledgements', () => {
 
 it('counts both bodies of a contradiction', () => {
   const truth = [...TRUTH, event(1, 'acked', 21)]
-  const counts = { received: 5, unique: 2, duplicates: 1, conflicts: 1, deadLettered: 1 }
+  const counts = { ...FINE.counts, received: 5, conflicts: 1 }
   const letter = { stage: 'dedup' as const, reason: 'key_conflict', ...row(1, 21) }
   const observed = {
     counts,
     topics: { ...FINE.topics, received: 5 },
-    influx: { eventsReceived: 5, eventsDeduplicated: 1 },
+    influx: { eventsReceived: 4, eventsDeduplicated: 1, eventsRejected: 1 },
   }
   expect(failed({ ...observed, letters: [LETTER, letter] }, truth)).toEqual([])
   expect(failed({ ...observed, letters: [LETTER] }, truth)).toEqual([1, 6])

@@ -21,6 +21,16 @@ export interface LedgerCounts {
   readonly duplicates: number
   readonly conflicts: number
   readonly deadLettered: number
+  /** Of `received` and of `duplicates`: not valid events. */
+  readonly malformed: number
+  readonly malformedRepeats: number
+}
+
+/** Sums over all points in InfluxDB. */
+export interface Points {
+  readonly eventsReceived: number
+  readonly eventsDeduplicated: number
+  readonly eventsRejected: number
 }
 
 /** What the pipeline has left once it is quiet. */
@@ -36,7 +46,7 @@ export interface Left {
   }
   /** Interactions whose row in `interactions` is not their highest event's. */
   readonly staleInteractions: number
-  readonly influx: { readonly eventsReceived: number; readonly eventsDeduplicated: number } | undefined
+  readonly influx: Points | undefined
 }
 
 /** All that is judged. */
@@ -232,12 +242,13 @@ const ledgerFaults = ({ counts, topics, letters }: Observed, acked: number): str
 }
 
 const influxFaults = (influx: NonNullable<Observed['influx']>, counts: LedgerCounts): string[] => {
-  const faults: string[] = []
-  if (influx.eventsReceived !== counts.received) {
-    faults.push(`received: ${influx.eventsReceived}, ledger ${counts.received}`)
-  }
-  if (influx.eventsDeduplicated !== counts.duplicates) {
-    faults.push(`deduplicated: ${influx.eventsDeduplicated}, ledger ${counts.duplicates}`)
-  }
-  return faults
+  const { received, duplicates, malformed, malformedRepeats } = counts
+  const compared = [
+    ['received', influx.eventsReceived, received - malformed],
+    ['deduplicated', influx.eventsDeduplicated, duplicates - malformedRepeats],
+    ['rejected', influx.eventsRejected, malformed],
+  ] as const
+  return compared
+    .filter(([, points, ledger]) => points !== ledger)
+    .map(([what, points, ledger]) => `${what}: ${points}, ledger ${ledger}`)
 }

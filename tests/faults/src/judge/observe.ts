@@ -22,7 +22,10 @@ const sha256 = (bytes: Buffer): string => createHash('sha256').update(bytes).dig
 export class Observer {
   readonly #urls: ServerUrls
   readonly #pool: pg.Pool
-  readonly #sums = { received: 0, unique: 0, duplicates: 0, conflicts: 0, deadLettered: 0 }
+  readonly #sums = {
+    ...{ received: 0, unique: 0, duplicates: 0, conflicts: 0, deadLettered: 0 },
+    ...{ malformed: 0, malformedRepeats: 0 },
+  }
   #statsNext: ReadonlyMap<number, bigint> | undefined
 
   constructor(urls: ServerUrls) {

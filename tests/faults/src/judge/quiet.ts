@@ -22,8 +22,9 @@ const lookOnce = async (urls: ServerUrls, observer: Observer): Promise<readonly 
   if (counts.received !== onTopic) open.push(`dedup has counted ${counts.received} of ${onTopic} records`)
   const ends = rows + downstreamLetters
   if (ends !== counts.unique) open.push(`${ends} rows and letters of ${counts.unique} unique events`)
-  if (influx !== undefined && influx.eventsReceived !== counts.received) {
-    open.push(`InfluxDB has ${influx.eventsReceived} of ${counts.received} received`)
+  const inInflux = (influx?.eventsReceived ?? 0) + (influx?.eventsRejected ?? 0)
+  if (influx !== undefined && inInflux !== counts.received) {
+    open.push(`InfluxDB has ${inInflux} of ${counts.received} received`)
   }
   const left = await openEnds(urls.kafkaBrokers, GROUPS)
   return [...open, ...left.open.map(({ what, behind }) => `${what}: ${behind}`)]

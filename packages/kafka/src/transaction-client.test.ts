@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { acknowledgement, explicitPartition } from './transactional-producer.ts'
+import { acknowledgement, explicitPartition } from './transaction-client.ts'
 
 describe('acknowledgement', () => {
   const result = { topicName: 'a', partition: 1, errorCode: 0, baseOffset: '7' }
