@@ -1,4 +1,4 @@
-import { describeSourcesFile, readSourcesFile, sourcesFileJsonSchema } from '@weir/sources'
+import { describeSourcesFile, readSourcesFile, sourcesFileJsonSchema, sourceWarnings } from '@weir/sources'
 import { InvalidArgumentError, type Command } from 'commander'
 import { environment, loadFileConfig } from './config.ts'
 import { print, printRows, withJson, type OutputOptions } from './output.ts'
@@ -34,6 +34,8 @@ export const addSourcesCommands = (program: Command): void => {
       'judge timestamps as if it were then, seconds since 1970 (default: now)',
       epochSeconds,
     )
+    .option('--method <method>', 'the method, where it is signed (default: POST)')
+    .option('--target <target>', 'path and query, where the address is signed')
     .action((options: VerifyOptions) => {
       const { lines, exitCode } = verifySource(options, environment())
       print(lines.join('\n'))
@@ -55,6 +57,7 @@ export const addSourcesCommands = (program: Command): void => {
         paths: json ? paths : paths.join(' '),
       }))
       printRows(COLUMNS, rows, { json })
+      for (const warning of sources.flatMap(sourceWarnings)) process.stderr.write(`${warning}\n`)
     })
   command
     .command('settings')

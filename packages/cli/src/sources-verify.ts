@@ -20,6 +20,9 @@ export interface VerifyOptions {
   readonly file?: string
   /** Epoch seconds to judge timestamps by; default now. */
   readonly at?: number
+  /** Of the request's first line, where they are signed. */
+  readonly method?: string
+  readonly target?: string
 }
 
 /** What is printed, and the exit code: 0 it holds, 1 it does not, 2 it could not be judged. */
@@ -67,7 +70,8 @@ export const verifySource = (options: VerifyOptions, env: Environment): VerifyRe
   }
   const headers = new RequestHeaders(options.header.flatMap((text) => HEADER.exec(text)!.slice(1, 3)))
   const now = options.at === undefined ? Date.now() : options.at * 1_000
-  const { verdict, steps, hints } = explainSignature(source.verifier, access.secrets, headers, raw, now)
+  const line = { method: options.method ?? 'POST', target: options.target ?? source.paths[0]! }
+  const { verdict, steps, hints } = explainSignature(source.verifier, access.secrets, headers, raw, now, line)
   return {
     lines: [
       `source ${source.name}, preset ${source.preset}, ${raw.length} bytes of body, ${access.secrets.length} secrets`,

@@ -7,7 +7,7 @@ const bytes = (maxLength: number) => fc.uint8Array({ maxLength }).map((array) =>
 
 it('is what Node gives, for keys and texts of any length', () => {
   const cases = [
-    fc.constantFrom('sha256', 'sha512'),
+    fc.constantFrom('sha256', 'sha512', 'sha1'),
     bytes(300),
     bytes(300),
     bytes(2_000),
@@ -23,7 +23,7 @@ it('is what Node gives, for keys and texts of any length', () => {
 
 it.each([0, 63, 64, 65, 127, 128, 129])('takes a key of %i bytes', (length) => {
   const key = Buffer.alloc(length, 7)
-  for (const algorithm of ['sha256', 'sha512'] as const) {
+  for (const algorithm of ['sha256', 'sha512', 'sha1'] as const) {
     const due = createHmac(algorithm, key).update('text').digest('binary')
     expect(new HmacKey(algorithm, key).digest(Buffer.from('text'))).toBe(due)
   }

@@ -1,9 +1,14 @@
 import { createHash, hash } from 'node:crypto'
 
-export type HmacAlgorithm = 'sha256' | 'sha512'
+/** `sha1` is for providers that have nothing else. */
+export type HmacAlgorithm = 'sha256' | 'sha512' | 'sha1'
 
 /** Of the hash's blocks and of its digests. */
-const BYTES = { sha256: { block: 64, digest: 32 }, sha512: { block: 128, digest: 64 } } as const
+const BYTES = {
+  sha256: { block: 64, digest: 32 },
+  sha512: { block: 128, digest: 64 },
+  sha1: { block: 64, digest: 20 },
+} as const
 const INNER_PAD = 0x36
 const OUTER_PAD = 0x5c
 /** What is longer gets a buffer of its own. */

@@ -18,6 +18,7 @@ export { readSourcesFile } from './sources-file/read-sources-file.ts'
 export { stableBody } from './stable-body.ts'
 export { describeMatch, explainSignature, type ExplainedStep, type Explanation } from './verifier/explain.ts'
 export { RequestHeaders } from './verifier/request-headers.ts'
+export type { RequestLine } from './verifier/request-line.ts'
 export { SecretError } from './verifier/secrets.ts'
 export { findShadowMatches, type ShadowMatch } from './verifier/shadow.ts'
 export { sign, signedHeaders, type SigningMoment } from './verifier/sign.ts'
@@ -35,3 +36,4 @@ export {
   type Verdict,
   type Verifier,
 } from './verifier/verifier.ts'
+export { sourceWarnings } from './verifier/warnings.ts'

@@ -8,7 +8,21 @@ export type { JsonObject, JsonValue }
 export type SourceName = 'cxone' | 'cognigy' | 'cxone-dataaction' | 'nice'
 
 export type PresetName =
-  SourceName | 'nice-expert' | 'standard-webhooks' | 'github' | 'stripe' | 'slack' | 'shopify' | 'custom'
+  | SourceName
+  | 'nice-expert'
+  | 'standard-webhooks'
+  | 'github'
+  | 'stripe'
+  | 'slack'
+  | 'shopify'
+  | 'zendesk'
+  | 'sendgrid'
+  | 'twilio'
+  | 'pagerduty'
+  | 'svix'
+  | 'hubspot'
+  | 'genesys-open-messaging'
+  | 'custom'
 
 /** What identifies one event of a source, taken from an authentic body. */
 export interface Identity {

@@ -1,4 +1,4 @@
-import { isInRanges, RequestHeaders, type SourceDefinition } from '@weir/sources'
+import { isInRanges, RequestHeaders, type RequestLine, type SourceDefinition } from '@weir/sources'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { errorAnswer, send, sendAndClose, sendEarly, type Answer } from './answer.ts'
 import { answerOf } from './intake.ts'
@@ -16,6 +16,12 @@ export class Exchange {
     this.startedAt = performance.now()
     this.headers = new RequestHeaders(reply.request.raw.rawHeaders)
     this.#reply = reply
+  }
+
+  /** Method and target, which some providers sign. */
+  get line(): RequestLine {
+    const { method, url } = this.#reply.request.raw
+    return { method: method!, target: url! }
   }
 
   answer(answer: Answer): void {

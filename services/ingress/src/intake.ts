@@ -6,6 +6,7 @@ import {
   isBearer,
   type JsonValue,
   type RequestHeaders,
+  type RequestLine,
   type SourceAccess,
   type SourceDefinition,
   type Verdict,
@@ -45,6 +46,7 @@ export type AccessVerdict = Verdict | { readonly kind: 'unsigned' } | { readonly
 export interface IntakeRequest {
   readonly headers: RequestHeaders
   readonly raw: Buffer
+  readonly line?: RequestLine
   /** Epoch ms. */
   readonly receivedAt: number
 }
@@ -76,7 +78,10 @@ export const intake = (access: SourceAccess, bodyHashKey: HmacKey, request: Inta
   return judge(source, bodyHashKey, request, verdict)
 }
 
-const authenticate = (access: SourceAccess, { headers, raw, receivedAt }: IntakeRequest): AccessVerdict => {
+const authenticate = (
+  access: SourceAccess,
+  { headers, raw, line, receivedAt }: IntakeRequest,
+): AccessVerdict => {
   const { source, verify, token, basic } = access
   if (token !== undefined || basic !== undefined) {
     const given = headers.get('authorization')
@@ -86,7 +91,7 @@ const authenticate = (access: SourceAccess, { headers, raw, receivedAt }: Intake
   }
   // The peer's address was checked before the body was read.
   if (verify === undefined) return { kind: 'unsigned' }
-  const verdict = verify(headers, raw, receivedAt)
+  const verdict = verify(headers, raw, receivedAt, line)
   return verdict.kind === 'missing' && source.unsigned ? { kind: 'unsigned' } : verdict
 }
 

@@ -85,7 +85,8 @@ export class Receiver {
   #judge(exchange: Exchange, raw: Buffer): void {
     const { route, headers } = exchange
     const { access, metrics } = route
-    const outcome = intake(access, this.#bodyHashKey, { headers, raw, receivedAt: Date.now() })
+    const request = { headers, raw, line: exchange.line, receivedAt: Date.now() }
+    const outcome = intake(access, this.#bodyHashKey, request)
     metrics.judged(outcome.kind === 'unavailable' ? outcome : outcome.verdict)
     if (outcome.kind === 'unavailable') {
       exchange.answer(UNAVAILABLE)

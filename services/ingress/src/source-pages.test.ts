@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process'
+import { createPrivateKey, generateKeyPairSync } from 'node:crypto'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -48,6 +49,16 @@ const linesOf = async (script: string, { port }: TestIngress): Promise<readonly 
 const statusOf = async (script: string, target: TestIngress): Promise<number> =>
   Number((await linesOf(script, target)).at(-1))
 
+/** A private key is replaced by another one of its kind. */
+const withOtherKey = (script: string): string =>
+  script.replace(/-----BEGIN PRIVATE KEY-----[^]*?-----END PRIVATE KEY-----/, (pem) => {
+    const { privateKey } =
+      createPrivateKey(pem).asymmetricKeyType === 'ec'
+        ? generateKeyPairSync('ec', { namedCurve: 'prime256v1' })
+        : generateKeyPairSync('rsa', { modulusLength: 2_048 })
+    return privateKey.export({ format: 'pem', type: 'pkcs8' }).toString().trim()
+  })
+
 /** The block of a page that sends something from a shell. */
 const scriptIn = (page: string): string =>
   /```sh\n(SECRET=[^]*?)```/.exec(readFileSync(join(ROOT, page), 'utf8'))?.[1] ?? ''
@@ -64,7 +75,7 @@ describe.each(Object.keys(PRESETS).filter((name) => name !== 'custom'))('the pag
   it('has one that another secret makes a refused one', async () => {
     const block = blocksOf(name)
     const started = await startAsIn(block)
-    const other = block('sh').replace(/^(SECRET=whsec_|SECRET=|TOKEN=)/, '$1b3RoZXI')
+    const other = withOtherKey(block('sh').replace(/^(SECRET=whsec_|SECRET=|TOKEN=)/, '$1b3RoZXI'))
     expect(other).not.toBe(block('sh'))
     expect(await statusOf(other, started)).toBe(401)
     expect(started.written).toEqual([])

@@ -3,7 +3,7 @@ import { compareSettings, ensureNewTopics, sharedSecret, sharedSources } from '@
 import { TOPIC_SPECS, topicNames } from '@weir/contracts'
 import { checkTopics, openLanes, waitForBrokers, type Lanes } from '@weir/kafka'
 import { Closers, ConfigError, describeSettings, type Service, type ServiceDeps } from '@weir/service-kit'
-import type { SourceAccess } from '@weir/sources'
+import { sourceWarnings, type SourceAccess } from '@weir/sources'
 import { announce } from './announce.ts'
 import { OWN_SETTINGS, readText, type IngressConfig } from './config.ts'
 import { drain, type Stopping } from './drain.ts'
@@ -42,12 +42,13 @@ export const start = async (
   const intakeMetrics = new IntakeMetrics(metrics)
   const table = new SourceTable(config, intakeMetrics)
   const loaded = loadSources(config, readText)
-  table.replace(loaded.accesses)
+  const use = (accesses: readonly SourceAccess[]): void => {
+    table.replace(accesses)
+    for (const { source } of accesses) for (const warning of sourceWarnings(source)) logger.warn(warning)
+  }
+  use(loaded.accesses)
   logger.info({ sources: loaded.accesses.map(describeAccess) }, 'sources')
-  const reloader = new SourceReloader(
-    { config, logger, metrics, onLoaded: (accesses) => table.replace(accesses) },
-    loaded,
-  )
+  const reloader = new SourceReloader({ config, logger, metrics, onLoaded: use }, loaded)
   const arriving = new ArrivingBytes(config.arrivingBytesMax)
   const readiness = (): readonly string[] => {
     if (stopping.isDraining) return ['stopping']

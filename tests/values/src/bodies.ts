@@ -155,10 +155,23 @@ const FIELDS: Readonly<Record<PresetName, Readonly<Record<string, fc.Arbitrary<s
   },
   slack: { event_id: usual('E'), type: usual('event_callback'), event: value },
   shopify: { id: numberText, admin_graphql_api_id: usual('gid'), created_at: when },
+  zendesk: { id: usual('z-1'), type: usual('zen:event-type:ticket.created'), time: when, detail: value },
+  sendgrid: { sg_event_id: usual('sg-1'), event: usual('open'), timestamp: when, sg_message_id: scalar },
+  twilio: { MessageSid: usual('SM1'), MessageStatus: usual('sent'), From: scalar },
+  pagerduty: {
+    event: scalar.map((id) => `{"id":${id},"event_type":"incident.triggered","data":{"id":"P1"}}`),
+  },
+  svix: { type: usual('t'), data: value },
+  hubspot: {
+    ...{ portalId: numberText, subscriptionId: numberText, eventId: numberText, occurredAt: when },
+    ...{ objectId: numberText, subscriptionType: usual('contact.creation'), attemptNumber: numberText },
+  },
+  'genesys-open-messaging': { id: usual('g-1'), type: usual('Text', 'Receipt'), status: scalar, text: value },
   custom: { id: fc.oneof(usual('m-1'), numberText), type: usual('t'), n: sequence },
 }
 const HEADERS = [
   ...['x-github-event', 'x-github-delivery', 'x-shopify-webhook-id', 'x-shopify-topic', 'webhook-id'],
+  ...['x-zendesk-webhook-invocation-id', 'i-twilio-idempotency-token', 'svix-id'],
   ...['x-nexus-delivery-id', 'x-nexus-event-type', 'content-type', 'traceparent'],
 ]
 

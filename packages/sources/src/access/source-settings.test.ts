@@ -1,4 +1,5 @@
-import { expect, it } from 'vitest'
+import { generateKeyPairSync } from 'node:crypto'
+import { describe, expect, it } from 'vitest'
 import { PRESETS } from '../presets/index.ts'
 import { openAccess } from './source-access.ts'
 import { secretsOf } from './source-settings.ts'
@@ -8,6 +9,27 @@ const OTHER = '0123456789abcdef'
 
 it('takes a secret with a comma whole from a file, one a line', () => {
   expect(secretsOf({ text: `${WITH_COMMA}\n${OTHER}\n`, file: 'secrets' })).toEqual([WITH_COMMA, OTHER])
+})
+
+describe('keys and certificates in PEM', () => {
+  const pairs = [1, 2].map(() => generateKeyPairSync('ec', { namedCurve: 'prime256v1' }))
+  const [one, two] = pairs.map(({ publicKey }) => publicKey.export({ format: 'pem', type: 'spki' }) as string)
+
+  it('are one secret each, in a file and in a variable', () => {
+    const bare = [one!.trim(), two!.trim()]
+    expect(secretsOf({ text: `${one}${two}`, file: 'keys' })).toEqual(bare)
+    expect(secretsOf({ text: `${one},${two}` })).toEqual(bare)
+    const escaped = one!.replaceAll('\n', '\\n')
+    expect(secretsOf({ text: escaped })[0]).toBe(bare[0])
+    expect(secretsOf({ text: one!.replaceAll('\n', '\r\n'), file: 'keys' })).toEqual([bare[0]])
+  })
+
+  it('turn a source on from a file with two of them', () => {
+    const env = { SOURCE_SENDGRID_SECRETS_FILE: 'keys' }
+    const { access, problems } = openAccess(PRESETS.sendgrid, env, () => `${one}${two}`)
+    expect(problems).toEqual([])
+    expect(access?.secrets).toHaveLength(2)
+  })
 })
 
 it('refuses a secret with a comma in a variable, and never shows it', () => {

@@ -52,11 +52,22 @@ export const readSetting = (
 /** Shorter than any secret that a provider gives: what a comma inside a secret leaves behind. */
 const LISTED_LENGTH_MIN = 16
 
+/** A key or certificate; a variable may have `\n` where its lines end. */
+const PEM_BLOCK = /-----BEGIN ([A-Z0-9 ]+)-----[^]*?-----END \1-----/g
+
 /**
- * One secret a line of a file, commas included; in a variable they are separated by commas too. Throws a `RangeError`,
- * without the text, when a comma in a variable seems to be a part of a secret.
+ * One secret a line of a file, commas included; in a variable they are separated by commas too. A block of PEM is one
+ * secret. Throws a `RangeError`, without the text, when a comma in a variable seems to be a part of a secret.
  */
 export const secretsOf = ({ text, file }: { readonly text: string; readonly file?: string }) => {
+  const blocks = (text.match(PEM_BLOCK) ?? []).map(withLines)
+  const rest = { text: text.replace(PEM_BLOCK, '\n'), ...(file !== undefined && { file }) }
+  return [...blocks, ...plainSecretsOf(rest)]
+}
+
+const withLines = (pem: string): string => pem.replaceAll('\\n', '\n').replaceAll(/[ \t\r]*\n[ \t]*/g, '\n')
+
+const plainSecretsOf = ({ text, file }: { readonly text: string; readonly file?: string }) => {
   if (file !== undefined) return linesOf(text)
   const secrets = listOf(text)
   const short = secrets.findIndex((secret) => secret.length < LISTED_LENGTH_MIN)

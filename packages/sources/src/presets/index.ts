@@ -3,13 +3,20 @@ import { cognigy } from './cognigy.ts'
 import { custom } from './custom.ts'
 import { cxoneDataAction } from './cxone-dataaction.ts'
 import { cxone } from './cxone.ts'
+import { genesysOpenMessaging } from './genesys-open-messaging.ts'
 import { github } from './github.ts'
+import { hubspot } from './hubspot.ts'
 import { niceExpert } from './nice-expert.ts'
 import { nice } from './nice.ts'
+import { pagerduty } from './pagerduty.ts'
+import { sendgrid } from './sendgrid.ts'
 import { shopify } from './shopify.ts'
 import { slack } from './slack.ts'
 import { standardWebhooks } from './standard-webhooks.ts'
 import { stripe } from './stripe.ts'
+import { svix } from './svix.ts'
+import { twilio } from './twilio.ts'
+import { zendesk } from './zendesk.ts'
 
 export type BuiltInSource = SourceDefinition & { readonly name: SourceName }
 
@@ -28,5 +35,12 @@ export const PRESETS: Readonly<Record<PresetName, SourceDefinition>> = {
   stripe,
   slack,
   shopify,
+  zendesk,
+  sendgrid,
+  twilio,
+  pagerduty,
+  svix,
+  hubspot,
+  'genesys-open-messaging': genesysOpenMessaging,
   custom,
 }

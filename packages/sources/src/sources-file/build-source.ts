@@ -5,7 +5,14 @@ import { parseKeyTemplate, parseTemplate } from '../key-template.ts'
 import { PRESETS, SOURCES } from '../presets/index.ts'
 import type { SourceDefinition } from '../source.ts'
 import { specProblems } from '../verifier/spec-problems.ts'
-import { hmacOverBody, isSignature, type SignatureSpec, type VerifierSpec } from '../verifier/spec.ts'
+import {
+  algorithmName,
+  hmacOverBody,
+  isSignature,
+  type AlgorithmName,
+  type SignatureSpec,
+  type VerifierSpec,
+} from '../verifier/spec.ts'
 import { splitOf, splitProblems } from './build-split.ts'
 import type { SourceEntry } from './schema.ts'
 
@@ -99,8 +106,26 @@ const verifierOf = (preset: VerifierSpec, { verifier, unsigned }: SourceEntry): 
       },
     }),
   }
-  const used = algorithm ?? (base.kind === 'hmac' ? base.algorithm : 'ed25519')
-  return used === 'ed25519' ? { ...common, kind: 'ed25519' } : { ...common, kind: 'hmac', algorithm: used }
+  return withAlgorithm(common, algorithm ?? algorithmName(base))
+}
+
+type Layout = Omit<SignatureSpec, 'kind' | 'algorithm'>
+
+const withAlgorithm = (layout: Layout, name: AlgorithmName): SignatureSpec => {
+  switch (name) {
+    case 'sha256':
+    case 'sha512':
+    case 'sha1':
+      return { ...layout, kind: 'hmac', algorithm: name }
+    case 'ed25519':
+      return { ...layout, kind: 'ed25519' }
+    case 'ecdsa-p256':
+      return { ...layout, kind: 'ecdsa' }
+    case 'rsa-sha256':
+      return { ...layout, kind: 'rsa', algorithm: 'sha256' }
+    case 'rsa-sha1':
+      return { ...layout, kind: 'rsa', algorithm: 'sha1' }
+  }
 }
 
 /** Without what is undefined. */

@@ -1,5 +1,7 @@
-import { expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
+import { PRESETS } from '../presets/index.ts'
 import type { RequestFacts } from '../source.ts'
+import { sourceWarnings } from '../verifier/warnings.ts'
 import { describeProblems, parseSourcesFile } from './parse-sources-file.ts'
 
 const facts: RequestFacts = { bodyHash: () => 'hash', header: () => undefined }
@@ -136,7 +138,7 @@ sources:
   expect(problemsOf(text)).toEqual([
     'sources.yaml:1:10: version: 2 must be 1',
     'sources.yaml:3:3: sources.Nice: must be a name of lower-case letters, digits and -, at most 40',
-    'sources.yaml:6:13: sources.other.preset: "nicer" must be one of cxone, cxone-dataaction, nice, cognigy, nice-expert, standard-webhooks, github, stripe, slack, shopify, custom',
+    'sources.yaml:6:13: sources.other.preset: "nicer" must be one of cxone, cxone-dataaction, nice, cognigy, nice-expert, standard-webhooks, github, stripe, slack, shopify, zendesk, sendgrid, twilio, pagerduty, svix, hubspot, genesys-open-messaging, custom',
     'sources.yaml:7:13: sources.other.paths.0: "webhooks/other" must be a path such as /webhooks/name, of letters, digits, and - _ . ~',
     'sources.yaml:9:15: sources.other.rate.perSec: 0 must be a whole number from 1 to 1000000',
     'sources.yaml:10:5: sources.other.pathss: is no setting here',
@@ -234,3 +236,60 @@ it.each(['{id}', '{header:x-id}:{id}', '{body-hash}', '{header:x-id}:{body-hash}
     only(`version: 1\nsources:\n  a: { preset: github, split: $, dedupKey: '${dedupKey}' }\n`)
   },
 )
+
+describe('ways of signing in the file', () => {
+  const parse = (verifier: string, preset = 'custom') =>
+    parseSourcesFile(`version: 1\nsources:\n  s:\n    preset: ${preset}\n    verifier: ${verifier}\n`)
+
+  it.each([
+    ['{ header: x-s, algorithm: ecdsa-p256, encoding: base64 }', { kind: 'ecdsa' }],
+    ['{ header: x-s, algorithm: rsa-sha256, encoding: base64 }', { kind: 'rsa', algorithm: 'sha256' }],
+    ['{ header: x-s, algorithm: sha1, allowSha1: true }', { kind: 'hmac', algorithm: 'sha1' }],
+    [
+      "{ form: pairs, separator: ';', label: h1, content: '{timestamp}:{body}', timestamp: { pair: ts } }",
+      { form: 'pairs', separator: ';', timestamp: { pair: 'ts', unit: 's', toleranceSecs: 300 } },
+    ],
+    [
+      "{ algorithm: rsa-sha256, content: '{header:x-id}|{timestamp}|{body-crc32}', timestamp: { header: x-t, unit: iso } }",
+      { kind: 'rsa', content: '{header:x-id}|{timestamp}|{body-crc32}' },
+    ],
+    [
+      "{ content: '{method}{url}{body}', publicUrl: 'https://a.example' }",
+      { publicUrl: 'https://a.example' },
+    ],
+  ])('%s is understood', (text, verifier) => {
+    const { sources, problems } = parse(text)
+    expect(problems).toEqual([])
+    expect(sources[0]!.verifier).toMatchObject(verifier)
+  })
+
+  it.each([
+    ['{ header: x-s, algorithm: sha1 }', 'custom', /SHA-1 is broken.*allowSha1: true/],
+    ['{ header: x-s, algorithm: rsa-sha1 }', 'custom', /SHA-1 is broken/],
+    ['{ publicUrl: https://a.example }', 'twilio', /SHA-1 is broken/],
+    ['{ allowSha1: true }', 'twilio', /the address is signed: say which one the provider calls/],
+    ['{ header: x-s }', 'hubspot', /the address is signed/],
+    ["{ content: '{url}{body}', publicUrl: nothing }", 'custom', /is no address/],
+    ["{ content: '{url}{body}', publicUrl: 'https://a.example/?q=1' }", 'custom', /query is the one of each/],
+    ["{ content: '{url}{body}', publicUrl: 'ftp://a.example' }", 'custom', /must begin with https/],
+    ["{ content: '{body}{body-crc32}' }", 'custom', /must be there once/],
+    ["{ content: '{header:X}{body}' }", 'custom', /is none of/],
+    [
+      "{ algorithm: ecdsa, content: '{body}' }",
+      'custom',
+      /must be one of sha256, sha512, ed25519, ecdsa-p256/,
+    ],
+  ])('%s for %s is refused', (text, preset, message) => {
+    const { problems } = parse(text, preset)
+    expect(problems.map(({ message: one }) => one).join('\n')).toMatch(message)
+  })
+
+  it('a source with SHA-1 is warned of, and no other', () => {
+    const [loud] = parse('{ header: x-s, algorithm: sha1, allowSha1: true }').sources
+    expect(sourceWarnings(loud!)).toEqual([
+      expect.stringMatching(/^The source s takes signatures with SHA-1/),
+    ])
+    for (const preset of ['github', 'cognigy', 'sendgrid'] as const)
+      expect(sourceWarnings(PRESETS[preset])).toEqual([])
+  })
+})

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { ACCEPTED_PROFILES, REFUSAL_PROFILES } from '../answers.ts'
 import { PRESETS } from '../presets/index.ts'
 import type { PresetName } from '../source.ts'
+import type { AlgorithmName } from '../verifier/spec.ts'
 
 const NAME = /^[a-z][a-z0-9-]{0,39}$/
 const HEADER = /^[a-z0-9-]{1,64}$/
@@ -30,11 +31,23 @@ const header = z
   .regex(HEADER, 'must be the name of a header')
 const dotted = text('a dotted path such as data.id')
 
+const ALGORITHMS = [
+  'sha256',
+  'sha512',
+  'ed25519',
+  'ecdsa-p256',
+  'rsa-sha256',
+  'sha1',
+  'rsa-sha1',
+] as const satisfies AlgorithmName[]
+
 const timestamp = z
   .strictObject({
     header: header.optional().describe('The header that has it.'),
     pair: text('a label').optional().describe('With `form: pairs`: the label that has it.'),
-    unit: oneOf(['s', 'ms']).optional().describe('Seconds or milliseconds since 1970. Default `s`.'),
+    unit: oneOf(['s', 'ms', 'iso'])
+      .optional()
+      .describe('Seconds or milliseconds since 1970, or an ISO 8601 time with its zone. Default `s`.'),
     toleranceSecs: whole(1, 86_400)
       .optional()
       .describe('The farthest that it may be from the own clock, either way. Default 300.'),
@@ -44,9 +57,15 @@ const timestamp = z
 const verifier = z
   .strictObject({
     header: header.optional().describe('The header with the signature.'),
-    algorithm: oneOf(['sha256', 'sha512', 'ed25519'])
+    algorithm: oneOf(ALGORITHMS)
       .optional()
-      .describe('HMAC with SHA-256 or SHA-512, or ed25519: then the secrets are public keys.'),
+      .describe(
+        'HMAC with SHA-256, SHA-512 or SHA-1, or a way with a key pair: then the secrets are public keys or certificates.',
+      ),
+    allowSha1: z
+      .boolean('must be true or false')
+      .optional()
+      .describe('`true`: takes SHA-1, which is broken, and warns at every start. Default false.'),
     encoding: oneOf(['hex', 'base64', 'base64url']).optional().describe('How its bytes are written.'),
     prefix: z
       .string('must be text')
@@ -56,12 +75,20 @@ const verifier = z
     form: oneOf(['single', 'list', 'pairs'])
       .optional()
       .describe(
-        '`single`: one signature. `list`: `label,signature` with spaces between. `pairs`: `label=signature` with commas between.',
+        '`single`: one signature. `list`: `label,signature` with spaces between. `pairs`: `label=signature` with the separator between. White space and other labels are passed over.',
       ),
+    separator: oneOf([',', ';']).optional().describe('What is between `pairs`. Default a comma.'),
     label: text('a label').optional().describe('Which entries of `list` and `pairs` are taken.'),
     content: text('what is signed')
       .optional()
-      .describe('What is signed: `{body}` once and, where they are signed, `{timestamp}` and `{id}`.'),
+      .describe(
+        'What is signed: `{body}` once (or `{body-sha256}`, `{body-crc32}`, or Twilio’s `{form}`) and, where they are signed, `{timestamp}`, `{id}`, `{method}`, `{url}`, `{url-decoded}` (HubSpot’s way), `{header:<name>}`.',
+      ),
+    publicUrl: text('an address such as https://hooks.example.com')
+      .optional()
+      .describe(
+        'For `{url}` and `{form}`: the address that the provider calls. Without a path, the path of each request is taken; the query always is.',
+      ),
     secretEncoding: oneOf(['utf8', 'hex', 'base64', 'whsec'])
       .optional()
       .describe("How a secret's text becomes the key; `whsec` is `whsec_<base64>`."),

@@ -7,20 +7,10 @@ const ALPHABETS = {
 } as const satisfies Record<SignatureEncoding, RegExp>
 
 /**
- * Exactly `length` bytes, or undefined. Strict: `Buffer.from` would skip what is not of the alphabet, and so take a
- * good signature with anything behind it. Base64 is canonical: with padding, base64url without, and no spare bits set.
+ * The bytes, or undefined. Strict: `Buffer.from` would skip what is not of the alphabet, and so take a good signature
+ * with anything behind it. Base64 is canonical: with padding, base64url without, and no spare bits set.
  */
-export const decodeStrict = (
-  text: string,
-  encoding: SignatureEncoding,
-  length: number,
-): Buffer | undefined => {
-  const bytes = decodeAny(text, encoding)
-  return bytes?.length === length ? bytes : undefined
-}
-
-/** As `decodeStrict`, of any length. */
-export const decodeAny = (text: string, encoding: SignatureEncoding): Buffer | undefined => {
+export const decodeStrict = (text: string, encoding: SignatureEncoding): Buffer | undefined => {
   if (!ALPHABETS[encoding].test(text)) return undefined
   const bytes = Buffer.from(text, encoding)
   if (encoding === 'hex') return text.length === 2 * bytes.length ? bytes : undefined

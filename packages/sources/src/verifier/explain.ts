@@ -1,8 +1,9 @@
 import type { RequestHeaders } from './request-headers.ts'
 import { findShadowMatches, type ShadowMatch } from './shadow.ts'
-import { readEntries, signatureLength } from './signature-entries.ts'
-import type { SignatureSpec } from './spec.ts'
-import { parseTimestamp } from './timestamp.ts'
+import { describeLength, readEntries } from './signature-entries.ts'
+import type { RequestLine } from './request-line.ts'
+import { algorithmName, type SignatureSpec } from './spec.ts'
+import { describeUnit, parseTimestamp } from './timestamp.ts'
 import { createVerifier, signatureHeaders, type Verdict } from './verifier.ts'
 
 /** One thing that was looked at, in the order in which a request is judged. */
@@ -25,16 +26,21 @@ export const explainSignature = (
   headers: RequestHeaders,
   raw: Buffer,
   now: number,
+  line?: RequestLine,
 ): Explanation => {
   const verify = createVerifier(spec, secrets)
-  const verdict = verify(headers, raw, now)
+  const verdict = verify(headers, raw, now, line)
   const steps = [
     ...headerSteps(spec, headers),
     ...formSteps(spec, headers),
     ...timestampSteps(spec, headers, now),
     matchStep(spec, secrets, verdict),
   ]
-  return { verdict, steps, hints: verdict.kind === 'valid' ? [] : hintsOf(spec, secrets, headers, raw, now) }
+  return {
+    verdict,
+    steps,
+    hints: verdict.kind === 'valid' ? [] : hintsOf(spec, secrets, headers, raw, now, line),
+  }
 }
 
 const headerSteps = (spec: SignatureSpec, headers: RequestHeaders): ExplainedStep[] =>
@@ -50,7 +56,7 @@ const headerSteps = (spec: SignatureSpec, headers: RequestHeaders): ExplainedSte
 const formSteps = (spec: SignatureSpec, headers: RequestHeaders): ExplainedStep[] => {
   const header = headers.get(spec.header)
   if (header === undefined) return []
-  const due = `${signatureLength(spec)} bytes in ${spec.encoding}${spec.prefix === '' ? '' : ` after ${spec.prefix}`}`
+  const due = `${describeLength(spec)} in ${spec.encoding}${spec.prefix === '' ? '' : ` after ${spec.prefix}`}`
   const entries = readEntries(spec, header)
   if (entries === undefined)
     return [bad(`${spec.header} is not of the form ${spec.form}: ${due} is due${formHint(spec, header)}`)]
@@ -73,26 +79,23 @@ const timestampSteps = (spec: SignatureSpec, headers: RequestHeaders, now: numbe
     timing.header === undefined ? header && readEntries(spec, header)?.timestamp : headers.get(timing.header)
   if (text === undefined) return [bad('there is no timestamp')]
   const sentAt = parseTimestamp(text, timing.unit)
-  if (sentAt === undefined) {
-    return [
-      bad(
-        `the timestamp is not a plain number of ${timing.unit === 's' ? 'seconds' : 'milliseconds'} since 1970`,
-      ),
-    ]
-  }
+  if (sentAt === undefined) return [bad(`the timestamp is not ${describeUnit(timing.unit)}`)]
   const away = Math.round((now - sentAt) / 1_000)
   const says = `the timestamp is ${Math.abs(away)} s ${away < 0 ? 'after' : 'before'} the clock, ${timing.toleranceSecs} s are allowed`
   return [Math.abs(away) <= timing.toleranceSecs ? good(says) : bad(says)]
 }
 
 const matchStep = (spec: SignatureSpec, secrets: readonly string[], verdict: Verdict): ExplainedStep => {
-  const way = `${spec.kind === 'hmac' ? `HMAC-${spec.algorithm.toUpperCase()}` : 'ed25519'} over ${spec.content}`
+  const name = algorithmName(spec)
+  const way = `${spec.kind === 'hmac' ? `HMAC-${name.toUpperCase()}` : name} over ${spec.content}`
   if (verdict.kind === 'valid')
     return good(`${way} matches with secret ${verdict.secret} of ${secrets.length}`)
-  if (verdict.kind === 'invalid' && verdict.reason === 'timestamp_outside_tolerance') {
-    return good(`${way} matches: only the timestamp is wrong`)
+  if (verdict.kind === 'missing' || verdict.reason !== 'no_match') {
+    const isLate = verdict.kind === 'invalid' && verdict.reason === 'timestamp_outside_tolerance'
+    // A public key is not tried on what is late.
+    if (isLate && spec.kind === 'hmac') return good(`${way} matches: only the timestamp is wrong`)
+    return bad(`${way} was not compared`)
   }
-  if (verdict.kind === 'missing' || verdict.reason !== 'no_match') return bad(`${way} was not compared`)
   return bad(`${way} matches with none of ${secrets.length} secrets`)
 }
 
@@ -110,18 +113,21 @@ const hintsOf = (
   headers: RequestHeaders,
   raw: Buffer,
   now: number,
+  line: RequestLine | undefined,
 ): string[] => {
   const ways = findShadowMatches(headers, raw, secrets).map(describeMatch)
   const verify = createVerifier(spec, secrets)
   const bodies = BODY_CHANGES.flatMap(([what, change]) => {
     const changed = attempt(() => Buffer.from(change(raw.toString())))
-    if (changed === undefined || changed.equals(raw) || verify(headers, changed, now).kind !== 'valid')
+    if (changed === undefined || changed.equals(raw) || verify(headers, changed, now, line).kind !== 'valid')
       return []
     return [`the body ${what} matches: the file or a proxy changed it`]
   })
   const trimmed = secrets.flatMap((secret, index) => {
     if (secret.trim() === secret || secret.trim() === '') return []
-    const isGood = attempt(() => createVerifier(spec, [secret.trim()])(headers, raw, now).kind === 'valid')
+    const isGood = attempt(
+      () => createVerifier(spec, [secret.trim()])(headers, raw, now, line).kind === 'valid',
+    )
     return isGood === true ? [`secret ${index} matches without the blanks around it`] : []
   })
   return [...ways, ...bodies, ...trimmed]

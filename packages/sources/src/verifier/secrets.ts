@@ -1,6 +1,7 @@
-import { createPublicKey, type KeyObject } from 'node:crypto'
+import type { KeyObject } from 'node:crypto'
 import { HmacKey } from '@weir/contracts'
-import { decodeAny } from './encodings.ts'
+import { decodeStrict } from './encodings.ts'
+import { publicKeyOf, type PublicKeyKind } from './public-keys.ts'
 import type { SecretEncoding, SignatureSpec } from './spec.ts'
 
 /** A secret cannot be used. The message names its place in the list and the rule, never the secret. */
@@ -11,11 +12,14 @@ export class SecretError extends Error {
 export type VerificationKey = {
   /** Place in the list of secrets: the only name of a secret in logs and metrics. */
   readonly index: number
-} & ({ readonly kind: 'hmac'; readonly key: HmacKey } | { readonly kind: 'ed25519'; readonly key: KeyObject })
+} & (
+  | { readonly kind: 'hmac'; readonly key: HmacKey }
+  /** `hash`: null where the algorithm has its own. */
+  | { readonly kind: PublicKeyKind; readonly key: KeyObject; readonly hash: 'sha256' | 'sha1' | null }
+)
 
-const ED25519_BYTES = 32
-/** What comes before the 32 bytes of an ed25519 public key in DER (RFC 8410). */
-const ED25519_DER = Buffer.from('302a300506032b6570032100', 'hex')
+/** More public keys than a rotation needs: each may have to be tried on each signature that a stranger sends. */
+const PUBLIC_KEYS_MAX = 4
 const SYMMETRIC_PREFIX = 'whsec_'
 const PUBLIC_PREFIX = 'whpk_'
 
@@ -32,9 +36,9 @@ const decodeSecret = (text: string, encoding: SecretEncoding): Buffer | undefine
       return Buffer.from(text)
     case 'hex':
     case 'base64':
-      return decodeAny(text, encoding)
+      return decodeStrict(text, encoding)
     case 'whsec':
-      return decodeAny(
+      return decodeStrict(
         text.startsWith(SYMMETRIC_PREFIX) ? text.slice(SYMMETRIC_PREFIX.length) : text,
         'base64',
       )
@@ -42,33 +46,33 @@ const decodeSecret = (text: string, encoding: SecretEncoding): Buffer | undefine
 }
 
 /** Throws a `SecretError` for a secret that is not of the spec's encoding, is empty or is not a key of the algorithm. */
-export const keysOf = (spec: SignatureSpec, secrets: readonly string[]): readonly VerificationKey[] =>
-  secrets.map((secret, index) => {
-    const isPublic =
-      spec.kind === 'ed25519' || (spec.secretEncoding === 'whsec' && secret.startsWith(PUBLIC_PREFIX))
-    if (!isPublic) {
-      const bytes = secretBytes(secret, spec.secretEncoding)
-      if (bytes === undefined)
-        throw unusable(index, `must be ${describeEncoding(spec.secretEncoding)} and not empty`)
-      return {
-        kind: 'hmac',
-        index,
-        key: new HmacKey(spec.algorithm, bytes),
-      }
-    }
-    const encoding = spec.secretEncoding === 'utf8' ? 'base64' : spec.secretEncoding
-    const bytes = secretBytes(
-      secret.startsWith(PUBLIC_PREFIX) ? secret.slice(PUBLIC_PREFIX.length) : secret,
-      encoding,
-    )
-    if (bytes?.length !== ED25519_BYTES)
-      throw unusable(index, `must be the ${ED25519_BYTES} bytes of an ed25519 public key`)
-    return {
-      kind: 'ed25519',
-      index,
-      key: createPublicKey({ key: Buffer.concat([ED25519_DER, bytes]), format: 'der', type: 'spki' }),
-    }
-  })
+export const keysOf = (spec: SignatureSpec, secrets: readonly string[]): readonly VerificationKey[] => {
+  const keys = secrets.map((secret, index) => keyOf(spec, secret, index))
+  if (keys.filter(({ kind }) => kind !== 'hmac').length > PUBLIC_KEYS_MAX)
+    throw new SecretError(`there are more than ${PUBLIC_KEYS_MAX} public keys`)
+  return keys
+}
+
+const keyOf = (spec: SignatureSpec, secret: string, index: number): VerificationKey => {
+  const isWhpk = spec.secretEncoding === 'whsec' && secret.startsWith(PUBLIC_PREFIX)
+  if (spec.kind === 'hmac' && !isWhpk) {
+    const bytes = secretBytes(secret, spec.secretEncoding)
+    if (bytes === undefined)
+      throw unusable(index, `must be ${describeEncoding(spec.secretEncoding)} and not empty`)
+    return { kind: 'hmac', index, key: new HmacKey(spec.algorithm, bytes) }
+  }
+  const kind = spec.kind === 'hmac' ? 'ed25519' : spec.kind
+  const text = secret.startsWith(PUBLIC_PREFIX) ? secret.slice(PUBLIC_PREFIX.length) : secret
+  try {
+    const key = publicKeyOf(text, kind, spec.secretEncoding === 'hex' ? 'hex' : 'base64')
+    return { kind, index, key, hash: hashOf(spec) }
+  } catch (error) {
+    throw unusable(index, (error as Error).message)
+  }
+}
+
+const hashOf = (spec: SignatureSpec) =>
+  spec.kind === 'rsa' ? spec.algorithm : spec.kind === 'ecdsa' ? 'sha256' : null
 
 const unusable = (index: number, rule: string) => new SecretError(`secret ${index} ${rule}`)
 

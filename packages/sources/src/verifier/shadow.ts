@@ -1,19 +1,26 @@
-import { createHmac, timingSafeEqual } from 'node:crypto'
-import type { HmacAlgorithm } from '@weir/contracts'
+import { createHmac, timingSafeEqual, verify, type KeyObject } from 'node:crypto'
 import { PRESETS } from '../presets/index.ts'
 import type { PresetName } from '../source.ts'
-import { decodeAny } from './encodings.ts'
-import type { RequestHeaders } from './request-headers.ts'
+import { decodeStrict } from './encodings.ts'
+import { publicKeyOf, type PublicKeyKind } from './public-keys.ts'
+import { RequestHeaders } from './request-headers.ts'
 import { secretBytes } from './secrets.ts'
-import { compileContent } from './signed-content.ts'
-import { isSignature, type SecretEncoding, type SignatureEncoding } from './spec.ts'
+import { compileContent, type SignedParts } from './signed-content.ts'
+import {
+  algorithmName,
+  isSignature,
+  type AlgorithmName,
+  type SecretEncoding,
+  type SignatureEncoding,
+} from './spec.ts'
+import { parseTimestamp } from './timestamp.ts'
 
 /** A way of signing that gives what a request brought. */
 export interface ShadowMatch {
   /** The preset that signs so; `none`: a way of its own. */
   readonly preset: PresetName | 'none'
   readonly header: string
-  readonly algorithm: HmacAlgorithm
+  readonly algorithm: AlgorithmName
   readonly encoding: SignatureEncoding
   readonly content: string
   readonly secretEncoding: SecretEncoding
@@ -27,22 +34,45 @@ interface Offer {
   readonly bytes: Buffer
 }
 
+/** One reading of one secret, and what it makes of a content. */
+interface Candidate {
+  readonly secret: number
+  readonly secretEncoding: SecretEncoding
+  readonly algorithm: AlgorithmName
+  /** How much more than an HMAC it costs. */
+  readonly weight: number
+  readonly isLength: (length: number) => boolean
+  readonly matcher: (content: Buffer) => (signature: Buffer) => boolean
+}
+
 const SECRET_ENCODINGS = ['utf8', 'hex', 'base64', 'whsec'] as const
 const SIGNATURE_ENCODINGS = ['hex', 'base64', 'base64url'] as const
-const ALGORITHMS = { 32: 'sha256', 64: 'sha512' } as const
+const HMAC_BYTES = { sha256: 32, sha512: 64, sha1: 20 } as const
+const P256_BYTES = 64
+const DER_BYTES_MAX = 72
+const RSA_BYTES_MIN = 256
+const RSA_BYTES_MAX = 1_024
+const DER_SEQUENCE = 0x30
 const OFFERS_MAX = 32
 const PARTS_MAX = 4
 /** More bytes than this are hashed for no request: 4 secrets over a small body take about 2 ms. */
 const HASHED_BYTES_MAX = 8_388_608
-const TIME = /^\d{10,13}$/
+/** A check by a public key takes as long as hashing this much. */
+const PUBLIC_CHECK_BYTES = 65_536
 const ID = /^[\x21-\x7e]{1,256}$/
+
+/** Those that need nothing but the headers and the body. */
+const isPlain = (content: string): boolean => {
+  const { usesUrl, headers } = compileContent(content)
+  return content.includes('{body}') && !usesUrl && headers.length === 0 && !content.includes('{method}')
+}
 
 const CONTENTS: readonly string[] = [
   ...new Set([
     ...Object.values(PRESETS).flatMap(({ verifier }) => (isSignature(verifier) ? [verifier.content] : [])),
-    ...['{timestamp}{body}', '{body}{timestamp}', '{id}.{body}'],
+    ...['{timestamp}{body}', '{body}{timestamp}', '{id}.{body}', '{timestamp}:{body}'],
   ]),
-]
+].filter(isPlain)
 
 /**
  * Every way, among presets, encodings and secrets, that would have matched a request; most likely none. Takes time: for
@@ -55,50 +85,109 @@ export const findShadowMatches = (
 ): readonly ShadowMatch[] => {
   const all = [...headers.entries()]
   const offers = all.flatMap(([header, value]) => offersOf(header, value)).slice(0, OFFERS_MAX)
-  const lengths = new Set(offers.map(({ bytes }) => bytes.length))
-  const parts = partsOf(all)
+  const candidates = secrets.flatMap(candidatesOf)
   const matches: ShadowMatch[] = []
   let hashed = 0
-  for (const [secret, text] of secrets.entries()) {
-    for (const secretEncoding of SECRET_ENCODINGS) {
-      const key = secretBytes(text, secretEncoding)
-      if (key === undefined) continue
-      for (const { content, before, after } of parts) {
-        for (const length of lengths) {
-          hashed += raw.length
-          if (hashed > HASHED_BYTES_MAX) return distinct(matches)
-          const algorithm = ALGORITHMS[length as keyof typeof ALGORITHMS]
-          const digest = createHmac(algorithm, key).update(before).update(raw).update(after).digest()
-          for (const { header, encoding, bytes } of offers) {
-            if (bytes.length !== length || !timingSafeEqual(bytes, digest)) continue
-            matches.push(named({ header, algorithm, encoding, content, secretEncoding, secret }))
-          }
-        }
+  for (const { content, before, after } of partsOf(all)) {
+    const whole = Buffer.concat([Buffer.from(before), raw, Buffer.from(after)])
+    for (const { isLength, matcher, weight, ...way } of candidates) {
+      const fitting = offers.filter(({ bytes }) => isLength(bytes.length))
+      if (fitting.length === 0) continue
+      hashed += weight === 0 ? whole.length : fitting.length * (whole.length + weight)
+      if (hashed > HASHED_BYTES_MAX) return distinct(matches)
+      const isMatch = matcher(whole)
+      for (const { header, encoding, bytes } of fitting) {
+        if (isMatch(bytes)) matches.push(named({ ...way, header, encoding, content }))
       }
     }
   }
   return distinct(matches)
 }
 
+/** Every key that a secret's text could be. */
+const candidatesOf = (text: string, secret: number): Candidate[] => [
+  ...SECRET_ENCODINGS.flatMap((secretEncoding) => {
+    const key = secretBytes(text, secretEncoding)
+    if (key === undefined) return []
+    return (['sha256', 'sha512', 'sha1'] as const).map((algorithm) => ({
+      ...{ secret, secretEncoding, algorithm, weight: 0 },
+      isLength: (length: number) => length === HMAC_BYTES[algorithm],
+      matcher: (content: Buffer) => {
+        const digest = createHmac(algorithm, key).update(content).digest()
+        return (signature: Buffer) => timingSafeEqual(digest, signature)
+      },
+    }))
+  }),
+  ...(['ed25519', 'ecdsa', 'rsa'] as const).flatMap((kind) =>
+    (['base64', 'hex'] as const).flatMap((secretEncoding): Candidate[] => {
+      const key = publicKeyIn(text, kind, secretEncoding)
+      if (key === undefined) return []
+      const hash = kind === 'ed25519' ? null : 'sha256'
+      return [
+        {
+          ...{ secret, secretEncoding, algorithm: PUBLIC_NAMES[kind], weight: PUBLIC_CHECK_BYTES },
+          isLength: PUBLIC_LENGTHS[kind],
+          matcher: (content) => (signature) => {
+            const dsaEncoding = signature.length === P256_BYTES ? 'ieee-p1363' : 'der'
+            return verify(hash, content, kind === 'ecdsa' ? { key, dsaEncoding } : key, signature)
+          },
+        },
+      ]
+    }),
+  ),
+]
+
+const PUBLIC_NAMES = { ed25519: 'ed25519', ecdsa: 'ecdsa-p256', rsa: 'rsa-sha256' } as const
+const PUBLIC_LENGTHS: Readonly<Record<PublicKeyKind, (length: number) => boolean>> = {
+  ed25519: (length) => length === P256_BYTES,
+  ecdsa: (length) => length >= P256_BYTES && length <= DER_BYTES_MAX,
+  rsa: (length) => length >= RSA_BYTES_MIN,
+}
+
+const publicKeyIn = (
+  text: string,
+  kind: PublicKeyKind,
+  encoding: 'base64' | 'hex',
+): KeyObject | undefined => {
+  try {
+    return publicKeyOf(text.replace(/^whpk_/, ''), kind, encoding)
+  } catch {
+    return undefined
+  }
+}
+
 /** Whatever in a header could be a signature: the value, or a part of it behind a label. */
 const offersOf = (header: string, value: string): Offer[] =>
   value
     .split(/[\s,;]+/)
-    .flatMap((piece) => [piece, piece.replace(/^\w{1,16}=/, '')])
+    .flatMap((piece) => [...new Set([piece, piece.replace(/^\w{1,16}=/, '')])])
     .flatMap((piece) =>
       SIGNATURE_ENCODINGS.flatMap((encoding) => {
         const bytes =
-          decodeAny(piece, encoding) ?? (encoding === 'base64' ? decodeAny(`${piece}=`, encoding) : undefined)
-        return bytes !== undefined && bytes.length in ALGORITHMS ? [{ header, encoding, bytes }] : []
+          decodeStrict(piece, encoding) ??
+          (encoding === 'base64' ? decodeStrict(`${piece}=`, encoding) : undefined)
+        return bytes !== undefined && couldSign(bytes) ? [{ header, encoding, bytes }] : []
       }),
     )
+
+const HMAC_LENGTHS: ReadonlySet<number> = new Set(Object.values(HMAC_BYTES))
+
+const couldSign = (bytes: Buffer): boolean =>
+  HMAC_LENGTHS.has(bytes.length) ||
+  (bytes[0] === DER_SEQUENCE && bytes.length > P256_BYTES && bytes.length <= DER_BYTES_MAX) ||
+  (bytes.length >= RSA_BYTES_MIN && bytes.length <= RSA_BYTES_MAX)
+
+const NO_PARTS: SignedParts = { timestamp: '', id: '', method: '', url: '', headers: new RequestHeaders([]) }
+
+const isTime = (text: string): boolean =>
+  (['s', 'ms', 'iso'] as const).some((unit) => parseTimestamp(text, unit) !== undefined)
 
 /** Each content with each time and id that the headers have. */
 const partsOf = (headers: readonly (readonly [name: string, value: string])[]) => {
   const pieces = headers.flatMap(([, value]) =>
     value.split(/[,;]\s*/).map((piece) => piece.replace(/^\w{1,4}=/, '')),
   )
-  const times = [...new Set(pieces.filter((piece) => TIME.test(piece)))].slice(0, PARTS_MAX)
+  const times = [...new Set(pieces.filter(isTime))].slice(0, PARTS_MAX)
   const ids = headers
     .flatMap(([name, value]) => (/(?:^|-)id$/.test(name) && ID.test(value) ? [value] : []))
     .slice(0, PARTS_MAX)
@@ -107,8 +196,8 @@ const partsOf = (headers: readonly (readonly [name: string, value: string])[]) =
     return (usesTimestamp ? times : ['']).flatMap((timestamp) =>
       (usesId ? ids : ['']).map((id) => ({
         content,
-        before: before({ timestamp, id }),
-        after: after({ timestamp, id }),
+        before: before({ ...NO_PARTS, timestamp, id }),
+        after: after({ ...NO_PARTS, timestamp, id }),
       })),
     )
   })
@@ -118,9 +207,9 @@ const named = (match: Omit<ShadowMatch, 'preset'>): ShadowMatch => {
   const preset = Object.values(PRESETS).find(
     ({ name, verifier }) =>
       name !== 'custom' &&
-      verifier.kind === 'hmac' &&
+      isSignature(verifier) &&
       verifier.header === match.header &&
-      verifier.algorithm === match.algorithm &&
+      algorithmName(verifier) === match.algorithm &&
       verifier.encoding === match.encoding &&
       verifier.content === match.content &&
       verifier.secretEncoding === match.secretEncoding,
@@ -128,7 +217,7 @@ const named = (match: Omit<ShadowMatch, 'preset'>): ShadowMatch => {
   return { preset: preset?.preset ?? 'none', ...match }
 }
 
-/** One secret may be read in two ways that give the same key. */
+/** A signature may be found in two pieces of a header. */
 const distinct = (matches: readonly ShadowMatch[]): ShadowMatch[] => [
   ...new Map(matches.map((match) => [JSON.stringify(match), match])).values(),
 ]

@@ -1,26 +1,36 @@
-import { createHmac } from 'node:crypto'
+import { createHmac, createPrivateKey, sign as signPrivately, type KeyObject } from 'node:crypto'
+import { calledUrls, POST_LINE, type RequestLine } from './request-line.ts'
+import { RequestHeaders } from './request-headers.ts'
 import { secretBytes, SecretError } from './secrets.ts'
 import { compileContent } from './signed-content.ts'
-import type { HmacSpec } from './spec.ts'
+import type { SignatureSpec } from './spec.ts'
 import { formatTimestamp } from './timestamp.ts'
 
 export interface SigningMoment {
   /** Epoch ms. */
   readonly now?: number
   readonly id?: string
+  readonly line?: RequestLine
+  /** Headers that the request has besides, of which some may be signed. */
+  readonly headers?: Readonly<Record<string, string>>
 }
 
-/** Every header with which the provider would sign these bytes; throws a `SecretError` when the secret is not of the spec's encoding. */
+/**
+ * Every header with which the provider would sign these bytes; throws a `SecretError` when the secret is not of the
+ * spec's encoding. `secret`: for kinds with a public key the private one, in PEM.
+ */
 export const signedHeaders = (
-  spec: HmacSpec,
+  spec: SignatureSpec,
   secret: string,
   raw: Buffer,
-  { now = Date.now(), id = 'msg_1' }: SigningMoment = {},
+  moment: SigningMoment = {},
 ): Readonly<Record<string, string>> => {
+  const { now = Date.now(), id = 'msg_1' } = moment
   const { timestamp: timing, idHeader } = spec
   const timestamp = timing === undefined ? '' : formatTimestamp(now, timing.unit)
-  const signature = spec.prefix + digest(spec, secret, raw, timestamp, id)
-  const pair = timing?.pair === undefined ? '' : `${timing.pair}=${timestamp},`
+  const text = contentOf(spec, raw, timestamp, { ...moment, id })
+  const signature = spec.prefix + signatureOf(spec, secret, text).toString(spec.encoding)
+  const pair = timing?.pair === undefined ? '' : `${timing.pair}=${timestamp}${spec.separator ?? ','}`
   const value = {
     single: signature,
     list: `${spec.label},${signature}`,
@@ -34,17 +44,37 @@ export const signedHeaders = (
 }
 
 /** The value of the signature's header alone: all that a scheme over the body needs. */
-export const sign = (spec: HmacSpec, secret: string, raw: Buffer, moment?: SigningMoment): string =>
+export const sign = (spec: SignatureSpec, secret: string, raw: Buffer, moment?: SigningMoment): string =>
   signedHeaders(spec, secret, raw, moment)[spec.header]!
 
-const digest = (spec: HmacSpec, secret: string, raw: Buffer, timestamp: string, id: string): string => {
+const contentOf = (
+  spec: SignatureSpec,
+  raw: Buffer,
+  timestamp: string,
+  { id = '', line = POST_LINE, headers = {} }: SigningMoment,
+): Buffer => {
+  const content = compileContent(spec.content)
+  const url = spec.publicUrl === undefined ? '' : calledUrls(spec.publicUrl)(line.target)[0]!
+  const parts = { timestamp, id, url, method: line.method, headers: RequestHeaders.of(headers) }
+  const body = content.body(raw, parts)
+  if (body === undefined) throw new RangeError(`this body cannot be signed as ${spec.content}`)
+  return Buffer.concat([Buffer.from(content.before(parts)), body, Buffer.from(content.after(parts))])
+}
+
+const signatureOf = (spec: SignatureSpec, secret: string, text: Buffer): Buffer => {
+  if (spec.kind !== 'hmac') {
+    const hash = spec.kind === 'rsa' ? spec.algorithm : spec.kind === 'ecdsa' ? 'sha256' : null
+    return signPrivately(hash, text, privateKeyOf(secret))
+  }
   const key = secretBytes(secret, spec.secretEncoding)
   if (key === undefined) throw new SecretError(`the secret is not ${spec.secretEncoding}`)
-  const content = compileContent(spec.content)
-  const parts = { timestamp, id }
-  return createHmac(spec.algorithm, key)
-    .update(content.before(parts))
-    .update(raw)
-    .update(content.after(parts))
-    .digest(spec.encoding)
+  return createHmac(spec.algorithm, key).update(text).digest()
+}
+
+const privateKeyOf = (pem: string): KeyObject => {
+  try {
+    return createPrivateKey(pem)
+  } catch {
+    throw new SecretError('the secret is not a private key in PEM')
+  }
 }

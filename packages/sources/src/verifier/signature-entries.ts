@@ -1,10 +1,9 @@
-import type { HmacAlgorithm } from '@weir/contracts'
 import { decodeStrict } from './encodings.ts'
-import type { SignatureSpec } from './spec.ts'
+import type { RsaSpec, SignatureSpec } from './spec.ts'
 
 /** One signature that a header offers. */
 export interface OfferedSignature {
-  readonly kind: 'hmac' | 'ed25519'
+  readonly kind: SignatureSpec['kind']
   readonly bytes: Buffer
 }
 
@@ -14,17 +13,41 @@ export interface SignatureEntries {
   readonly timestamp?: string | undefined
 }
 
+/** All entries of a header, and those of them that a public key checks: these take time, and anybody can send them. */
 const ENTRIES_MAX = 16
-const LABEL = /^\w{1,16}$/
+export const COSTLY_ENTRIES_MAX = 4
 const ED25519_BYTES = 64
-const DIGEST_BYTES = { sha256: 32, sha512: 64 } as const satisfies Record<HmacAlgorithm, number>
+const P256_BYTES = 64
+/** DER of two numbers of up to 33 bytes. */
+const P256_DER_BYTES = { min: 8, max: 72 }
+const RSA_BYTES = { min: 256, max: 1_024 }
+const DIGEST_BYTES = { sha1: 20, sha256: 32, sha512: 64 } as const
 
-export const signatureLength = (spec: SignatureSpec): number =>
-  spec.kind === 'hmac' ? DIGEST_BYTES[spec.algorithm] : ED25519_BYTES
+/** How many bytes a signature has, for people. */
+export const describeLength = (spec: SignatureSpec): string => {
+  switch (spec.kind) {
+    case 'hmac':
+      return `${DIGEST_BYTES[spec.algorithm]} bytes`
+    case 'ed25519':
+      return `${ED25519_BYTES} bytes`
+    case 'ecdsa':
+      return `${P256_BYTES} bytes, or up to ${P256_DER_BYTES.max} in DER,`
+    case 'rsa':
+      return `${RSA_BYTES.min} bytes or more`
+  }
+}
+
+const isLength = (spec: SignatureSpec, kind: OfferedSignature['kind'], length: number): boolean => {
+  if (kind === 'hmac') return length === DIGEST_BYTES[(spec as { algorithm: RsaSpec['algorithm'] }).algorithm]
+  if (kind === 'ed25519') return length === ED25519_BYTES
+  const { min, max } = kind === 'rsa' ? RSA_BYTES : P256_DER_BYTES
+  return length >= min && length <= max
+}
 
 /**
- * Everything in the header that could be the signature; undefined when the header is not of the form. Strict: what a
- * proxy has joined from two headers is not of the form, and neither is an entry of ours that cannot be decoded.
+ * Everything in the header that could be the signature; undefined when the header is not of the form. Strict: an entry
+ * of ours that cannot be decoded, or a second timestamp, as of two headers that a proxy has joined, is not of the form.
+ * White space around entries and entries of other labels do not matter.
  */
 export const readEntries = (spec: SignatureSpec, header: string): SignatureEntries | undefined => {
   switch (spec.form) {
@@ -35,23 +58,24 @@ export const readEntries = (spec: SignatureSpec, header: string): SignatureEntri
     case 'list':
       return readLabelled(spec, header.split(' '), ',')
     case 'pairs':
-      return readLabelled(spec, header.split(','), '=')
+      return readLabelled(spec, header.split(spec.separator ?? ','), '=')
   }
 }
 
 const readLabelled = (
   spec: SignatureSpec,
-  entries: readonly string[],
+  pieces: readonly string[],
   separator: string,
 ): SignatureEntries | undefined => {
+  const entries = pieces.filter((piece) => piece.trim() !== '')
   if (entries.length > ENTRIES_MAX) return undefined
   const signatures: OfferedSignature[] = []
   let timestamp: string | undefined
   for (const entry of entries) {
     const end = entry.indexOf(separator)
-    const label = entry.slice(0, end)
-    const value = entry.slice(end + 1)
-    if (end < 0 || !LABEL.test(label)) return undefined
+    if (end < 0) return undefined
+    const label = entry.slice(0, end).trim()
+    const value = entry.slice(end + 1).trim()
     if (label === spec.timestamp?.pair) {
       // Two times leave open which one was signed.
       if (timestamp !== undefined) return undefined
@@ -64,7 +88,8 @@ const readLabelled = (
     if (bytes === undefined) return undefined
     signatures.push({ kind, bytes })
   }
-  return { signatures, timestamp }
+  const costly = signatures.filter(({ kind }) => kind !== 'hmac').length
+  return costly > COSTLY_ENTRIES_MAX ? undefined : { signatures, timestamp }
 }
 
 const kindOf = (spec: SignatureSpec, label: string): OfferedSignature['kind'] | undefined => {
@@ -74,6 +99,6 @@ const kindOf = (spec: SignatureSpec, label: string): OfferedSignature['kind'] | 
 
 const decode = (spec: SignatureSpec, kind: OfferedSignature['kind'], text: string): Buffer | undefined => {
   if (!text.startsWith(spec.prefix)) return undefined
-  const length = kind === 'ed25519' ? ED25519_BYTES : signatureLength(spec)
-  return decodeStrict(text.slice(spec.prefix.length), spec.encoding, length)
+  const bytes = decodeStrict(text.slice(spec.prefix.length), spec.encoding)
+  return bytes !== undefined && isLength(spec, kind, bytes.length) ? bytes : undefined
 }

@@ -1,35 +1,95 @@
+import { createHash } from 'node:crypto'
+import { crc32 } from 'node:zlib'
+import type { RequestHeaders } from './request-headers.ts'
+import { signedForm } from './signed-form.ts'
+
 /** The parts of a request that a signature may cover besides its body. */
 export interface SignedParts {
   readonly timestamp: string
   readonly id: string
+  readonly method: string
+  /** The whole address that the provider called. */
+  readonly url: string
+  readonly headers: RequestHeaders
 }
 
-/** What is signed, ready to be fed to a hash: `before`, the raw body, `after`. */
+type Fill = (parts: SignedParts) => string
+
+/** What is signed, ready to be fed to a hash: `before`, the body as it is signed, `after`. */
 export interface SignedContent {
   readonly usesTimestamp: boolean
   readonly usesId: boolean
-  readonly before: (parts: SignedParts) => string
-  readonly after: (parts: SignedParts) => string
+  readonly usesUrl: boolean
+  /** Headers that are signed, in lower case. */
+  readonly headers: readonly string[]
+  readonly before: Fill
+  readonly after: Fill
+  /** What of the body is signed; undefined: the request says itself that it has another one. */
+  readonly body: (raw: Buffer, parts: SignedParts) => Buffer | undefined
 }
 
 const FIELD = /\{([^{}]*)\}/g
+const HEADER = /^header:([a-z0-9-]{1,64})$/
 
-/** Takes a text such as `{timestamp}.{body}`; throws a `RangeError` that says what is wrong with it. */
+/** What stands for the body; one of them is in every content, or a body could be exchanged. */
+const BODIES: Readonly<Record<string, SignedContent['body']>> = {
+  body: (raw) => raw,
+  'body-crc32': (raw) => Buffer.from(String(crc32(raw))),
+  'body-sha256': (raw) => Buffer.from(createHash('sha256').update(raw).digest('hex')),
+  form: (raw, { headers, url }) => signedForm(raw, headers.get('content-type'), url),
+}
+const FIELDS: Readonly<Record<string, Fill>> = {
+  timestamp: ({ timestamp }) => timestamp,
+  id: ({ id }) => id,
+  method: ({ method }) => method,
+  url: ({ url }) => url,
+  'url-decoded': ({ url }) => decodedUrl(url),
+}
+
+/**
+ * Takes a text such as `{timestamp}.{body}`; throws a `RangeError` that says what is wrong with it. Its fields are those
+ * above and `{header:<name>}`.
+ */
 export const compileContent = (text: string): SignedContent => {
   const names = [...text.matchAll(FIELD)].map(([, name]) => name!)
-  const unknown = names.find((name) => name !== 'body' && name !== 'timestamp' && name !== 'id')
-  if (unknown !== undefined) throw new RangeError(`{${unknown}} is none of {body}, {timestamp} and {id}`)
-  if (names.filter((name) => name === 'body').length !== 1) throw new RangeError('{body} must be there once')
-  const [before = '', after = ''] = text.split('{body}')
+  const isKnown = (name: string) =>
+    Object.hasOwn(BODIES, name) || Object.hasOwn(FIELDS, name) || HEADER.test(name)
+  const unknown = names.find((name) => !isKnown(name))
+  if (unknown !== undefined) {
+    const fields = [...Object.keys(BODIES), ...Object.keys(FIELDS), 'header:<name>']
+    throw new RangeError(`{${unknown}} is none of ${fields.map((name) => `{${name}}`).join(', ')}`)
+  }
+  const bodies = names.filter((name) => Object.hasOwn(BODIES, name))
+  const [body] = bodies
+  if (body === undefined || bodies.length > 1) {
+    throw new RangeError(`{body} must be there once, or in its place ${BODY_NAMES.join(' or ')}`)
+  }
+  const [before = '', after = ''] = text.split(`{${body}}`)
   return {
     usesTimestamp: names.includes('timestamp'),
     usesId: names.includes('id'),
+    usesUrl: names.some((name) => name.startsWith('url')) || body === 'form',
+    headers: names.flatMap((name) => HEADER.exec(name)?.[1] ?? []),
     before: filler(before),
     after: filler(after),
+    body: BODIES[body]!,
   }
 }
 
-const filler = (text: string): ((parts: SignedParts) => string) => {
+const BODY_NAMES = Object.keys(BODIES)
+  .filter((name) => name !== 'body')
+  .map((name) => `{${name}}`)
+
+const filler = (text: string): Fill => {
   if (!text.includes('{')) return () => text
-  return ({ timestamp, id }) => text.replace(FIELD, (_, name) => (name === 'id' ? id : timestamp))
+  return (parts) => text.replace(FIELD, (_, name: string) => fieldOf(name, parts))
 }
+
+const fieldOf = (name: string, parts: SignedParts): string => {
+  const header = HEADER.exec(name)?.[1]
+  return header === undefined ? FIELDS[name]!(parts) : (parts.headers.get(header) ?? '')
+}
+
+/** As HubSpot signs: these escapes are undone, and no others. */
+const DECODED = /%(?:3A|2F|3F|40|21|24|27|28|29|2A|2C|3B)/gi
+const decodedUrl = (url: string): string => url.replace(DECODED, (escape) => decodeURIComponent(escape))

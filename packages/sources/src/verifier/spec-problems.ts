@@ -1,3 +1,4 @@
+import { publicUrlProblem } from './request-line.ts'
 import { compileContent } from './signed-content.ts'
 import type { SignatureSpec } from './spec.ts'
 
@@ -18,6 +19,12 @@ export const specProblems = (spec: SignatureSpec): readonly SpecProblem[] => {
   } catch (error) {
     add('content', (error as Error).message)
   }
+  if ('algorithm' in spec && spec.algorithm === 'sha1' && spec.allowSha1 !== true) {
+    add(
+      'allowSha1',
+      'SHA-1 is broken and taken only where `allowSha1: true` says so: ask the provider for SHA-256 first',
+    )
+  }
   if (form !== 'single' && label === '') add('label', `form ${form} needs the label of the entries to take`)
   if (timestamp !== undefined && (timestamp.header === undefined) === (timestamp.pair === undefined)) {
     add('timestamp', 'name either its header or its pair')
@@ -29,6 +36,11 @@ export const specProblems = (spec: SignatureSpec): readonly SpecProblem[] => {
   }
   if (!content.usesTimestamp && timestamp !== undefined) {
     add('content', 'a timestamp that is not signed proves nothing: put {timestamp} into it')
+  }
+  const ofUrl = spec.publicUrl === undefined ? undefined : publicUrlProblem(spec.publicUrl)
+  if (ofUrl !== undefined) add('publicUrl', ofUrl)
+  if (content.usesUrl && spec.publicUrl === undefined) {
+    add('publicUrl', 'the address is signed: say which one the provider calls, as https://hooks.example.com')
   }
   if (content.usesId !== (idHeader !== undefined)) {
     add('idHeader', content.usesId ? 'content has {id}, so name its header' : 'content has no {id}')

@@ -1,15 +1,41 @@
 import type { TimestampSpec } from './spec.ts'
 
+type Unit = TimestampSpec['unit']
+
 /** Decimal digits only, and as many as the unit has now: ms where seconds are due are refused by their length. */
 const FORMS = { s: /^[1-9]\d{0,10}$/, ms: /^[1-9]\d{11,13}$/ } as const
+/** RFC 3339: without a zone it would be another moment on every machine. */
+const ISO = /^(\d{4}-\d{2}-\d{2})T\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?(?:Z|[+-]\d{2}:\d{2})$/
+const DAY_LENGTH = 10
 
-/** Epoch ms, or undefined for anything but a plain number of the unit. */
-export const parseTimestamp = (text: string, unit: TimestampSpec['unit']): number | undefined =>
-  FORMS[unit].test(text) ? Number(text) * (unit === 's' ? 1_000 : 1) : undefined
+/** Epoch ms, or undefined for anything but a moment of the unit. */
+export const parseTimestamp = (text: string, unit: Unit): number | undefined => {
+  if (unit === 'iso') return parseIso(text)
+  return FORMS[unit].test(text) ? Number(text) * (unit === 's' ? 1_000 : 1) : undefined
+}
+
+const parseIso = (text: string): number | undefined => {
+  const day = ISO.exec(text)?.[1]
+  if (day === undefined) return undefined
+  const moment = Date.parse(text)
+  // `Date` takes the 30th of February for a day in March.
+  const midnight = Date.parse(`${day}T00:00:00Z`)
+  if (Number.isNaN(moment) || Number.isNaN(midnight)) return undefined
+  return new Date(midnight).toISOString().slice(0, DAY_LENGTH) === day ? moment : undefined
+}
 
 /** Whether two moments, epoch ms, are within the tolerance of each other. */
 export const isFresh = (timestamp: number, now: number, toleranceSecs: number): boolean =>
   Math.abs(now - timestamp) <= toleranceSecs * 1_000
 
-export const formatTimestamp = (now: number, unit: TimestampSpec['unit']): string =>
-  String(unit === 's' ? Math.floor(now / 1_000) : Math.floor(now))
+export const formatTimestamp = (now: number, unit: Unit): string => {
+  if (unit === 'iso') return new Date(now).toISOString()
+  return String(unit === 's' ? Math.floor(now / 1_000) : Math.floor(now))
+}
+
+export const describeUnit = (unit: Unit): string =>
+  ({
+    s: 'a plain number of seconds since 1970',
+    ms: 'a plain number of milliseconds since 1970',
+    iso: 'a date and time with its zone, such as 2026-01-31T12:00:00Z',
+  })[unit]

@@ -1,8 +1,10 @@
-import { timingSafeEqual, verify } from 'node:crypto'
+import { timingSafeEqual, verify, type KeyObject } from 'node:crypto'
+import type { HmacKey } from '@weir/contracts'
 import type { RequestHeaders } from './request-headers.ts'
+import { calledUrls, POST_LINE, type RequestLine } from './request-line.ts'
 import { keysOf, type VerificationKey } from './secrets.ts'
 import { readEntries, type OfferedSignature } from './signature-entries.ts'
-import { compileContent, type SignedParts } from './signed-content.ts'
+import { compileContent, type SignedContent, type SignedParts } from './signed-content.ts'
 import { isSignature, type SignatureSpec, type VerifierSpec } from './spec.ts'
 import { specProblems } from './spec-problems.ts'
 import { isFresh, parseTimestamp } from './timestamp.ts'
@@ -13,6 +15,7 @@ export type InvalidReason =
   | 'malformed'
   | 'no_match'
   | 'id_missing'
+  | 'header_missing'
   | 'timestamp_missing'
   | 'timestamp_malformed'
   | 'timestamp_outside_tolerance'
@@ -23,8 +26,8 @@ export type Verdict =
   | { readonly kind: 'missing' }
   | { readonly kind: 'invalid'; readonly reason: InvalidReason }
 
-/** `now`: epoch ms. Never throws. */
-export type Verifier = (headers: RequestHeaders, raw: Buffer, now: number) => Verdict
+/** `now`: epoch ms; `line`: needed where the method or the address is signed. Never throws. */
+export type Verifier = (headers: RequestHeaders, raw: Buffer, now: number, line?: RequestLine) => Verdict
 
 const MISSING: Verdict = { kind: 'missing' }
 const invalid = (reason: InvalidReason): Verdict => ({ kind: 'invalid', reason })
@@ -34,7 +37,12 @@ const ID = /^[\x21-\x7e]{1,256}$/
 /** The headers that may come only once, in lower case. */
 export const signatureHeaders = (verifier: VerifierSpec): readonly string[] =>
   isSignature(verifier)
-    ? [verifier.header, verifier.idHeader, verifier.timestamp?.header].filter((name) => name !== undefined)
+    ? [
+        ...[verifier.header, verifier.idHeader, verifier.timestamp?.header].filter(
+          (name) => name !== undefined,
+        ),
+        ...compileContent(verifier.content).headers,
+      ]
     : []
 
 /**
@@ -49,21 +57,23 @@ export const createVerifier = (spec: SignatureSpec, secrets: readonly string[]):
   const keys = keysOf(spec, secrets)
   const content = compileContent(spec.content)
   const single = signatureHeaders(spec)
+  const urls = spec.publicUrl === undefined ? undefined : calledUrls(spec.publicUrl)
   const { timestamp: timing, idHeader } = spec
-  return (headers, raw, now) => {
+  return (headers, raw, now, line = POST_LINE) => {
     const header = headers.get(spec.header)
     if (header === undefined && headers.count(spec.header) <= 1) return MISSING
     if (header === undefined || single.some((name) => headers.count(name) > 1))
       return invalid('header_repeated')
     const entries = readEntries(spec, header)
     if (entries === undefined) return invalid('malformed')
-    const parts = { timestamp: '', id: '' }
-    let sentAt: number | undefined
+    const parts = { timestamp: '', id: '', method: line.method, url: '', headers }
+    let isLate = false
     if (timing !== undefined) {
       const text = timing.header === undefined ? entries.timestamp : headers.get(timing.header)
       if (text === undefined) return invalid('timestamp_missing')
-      sentAt = parseTimestamp(text, timing.unit)
+      const sentAt = parseTimestamp(text, timing.unit)
       if (sentAt === undefined) return invalid('timestamp_malformed')
+      isLate = !isFresh(sentAt, now, timing.toleranceSecs)
       parts.timestamp = text
     }
     if (idHeader !== undefined) {
@@ -71,60 +81,97 @@ export const createVerifier = (spec: SignatureSpec, secrets: readonly string[]):
       if (id === undefined || !ID.test(id)) return invalid('id_missing')
       parts.id = id
     }
+    if (content.headers.some((name) => headers.get(name) === undefined)) return invalid('header_missing')
     if (entries.signatures.length === 0) return invalid('malformed')
-    const secret = firstMatch(keys, entries.signatures, signedText(content, parts), raw)
+    // A public key takes so long that a late request is not worth it.
+    if (isLate && spec.kind !== 'hmac') return invalid('timestamp_outside_tolerance')
+    const match = (url: string) => matchOf(keys, entries.signatures, content, { ...parts, url }, raw)
+    const secret = urls === undefined ? match('') : urls(line.target).reduce(firstFound(match), -1)
     if (secret < 0) return invalid('no_match')
     // Last, so that only authentic requests count as late.
-    if (timing !== undefined && !isFresh(sentAt!, now, timing.toleranceSecs)) {
-      return invalid('timestamp_outside_tolerance')
-    }
-    return { kind: 'valid', secret }
+    return isLate ? invalid('timestamp_outside_tolerance') : { kind: 'valid', secret }
   }
+}
+
+/** Every address is tried, whatever matched before. */
+const firstFound = (match: (url: string) => number) => (found: number, url: string) => {
+  const one = match(url)
+  return found < 0 ? one : found
+}
+
+const matchOf = (
+  keys: readonly VerificationKey[],
+  signatures: readonly OfferedSignature[],
+  content: SignedContent,
+  parts: SignedParts,
+  raw: Buffer,
+): number => {
+  const body = content.body(raw, parts)
+  if (body === undefined) return -1
+  const text = { before: bytesOf(content.before(parts)), body, after: bytesOf(content.after(parts)) }
+  return firstMatch(keys, signatures, text)
 }
 
 interface SignedText {
   readonly before: Buffer
+  readonly body: Buffer
   readonly after: Buffer
 }
-
-const signedText = (content: ReturnType<typeof compileContent>, parts: SignedParts): SignedText => ({
-  before: bytesOf(content.before(parts)),
-  after: bytesOf(content.after(parts)),
-})
 
 const NOTHING = Buffer.alloc(0)
 const bytesOf = (text: string): Buffer => (text === '' ? NOTHING : Buffer.from(text))
 
-/** Every key meets every signature, whatever matched before: the time tells nothing. */
+/**
+ * The place of the first secret that matches, or -1. Every secret meets every signature, whatever matched before: the
+ * time tells nothing. Public keys, which are no secrets and take long, come after, and only until one matches.
+ */
 const firstMatch = (
   keys: readonly VerificationKey[],
   signatures: readonly OfferedSignature[],
   text: SignedText,
-  raw: Buffer,
 ): number => {
   let matched = -1
   for (const key of keys) {
-    if (!isMatch(key, signatures, text, raw)) continue
-    if (matched < 0) matched = key.index
+    if (key.kind === 'hmac' && isHmacMatch(key.key, signatures, text) && matched < 0) matched = key.index
   }
-  return matched
+  if (matched >= 0 || signatures.every(({ kind }) => kind === 'hmac')) return matched
+  const message = Buffer.concat([text.before, text.body, text.after])
+  let checks = 0
+  for (const verification of keys) {
+    if (verification.kind === 'hmac') continue
+    for (const { kind, bytes } of signatures) {
+      if (kind !== verification.kind) continue
+      if ((checks += 1) > PUBLIC_CHECKS_MAX) return -1
+      if (isPublicMatch(verification, message, bytes)) return verification.index
+    }
+  }
+  return -1
 }
 
-const isMatch = (
-  verification: VerificationKey,
+/** Of one request: each takes up to 2 ms for a body of 256 KB. */
+const PUBLIC_CHECKS_MAX = 8
+
+const isHmacMatch = (
+  key: HmacKey,
   signatures: readonly OfferedSignature[],
-  { before, after }: SignedText,
-  raw: Buffer,
+  { before, body, after }: SignedText,
 ): boolean => {
-  const offered = signatures.filter(({ kind }) => kind === verification.kind)
+  const offered = signatures.filter(({ kind }) => kind === 'hmac')
   if (offered.length === 0) return false
+  const expected = Buffer.from(key.digest(body, before, after), 'latin1')
   let isGood = false
-  if (verification.kind === 'ed25519') {
-    const message = Buffer.concat([before, raw, after])
-    for (const { bytes } of offered) if (verify(null, message, verification.key, bytes)) isGood = true
-    return isGood
-  }
-  const expected = Buffer.from(verification.key.digest(raw, before, after), 'latin1')
   for (const { bytes } of offered) if (timingSafeEqual(expected, bytes)) isGood = true
   return isGood
+}
+
+const P256_BYTES = 64
+
+const isPublicMatch = (
+  { kind, key, hash }: Extract<VerificationKey, { key: KeyObject }>,
+  message: Buffer,
+  signature: Buffer,
+): boolean => {
+  if (kind !== 'ecdsa') return verify(hash, message, key, signature)
+  const dsaEncoding = signature.length === P256_BYTES ? 'ieee-p1363' : 'der'
+  return verify(hash, message, { key, dsaEncoding }, signature)
 }

@@ -1,0 +1,278 @@
+import { createHmac, generateKeyPairSync, sign as signPrivately } from 'node:crypto'
+import { EventWebhook } from '@sendgrid/eventwebhook'
+import { sign as signAsGitHub, verify as verifyAsGitHub } from '@octokit/webhooks-methods'
+import { verifySlackRequest } from '@slack/bolt'
+import fc from 'fast-check'
+import { Webhook as StandardWebhook } from 'standardwebhooks'
+import Stripe from 'stripe'
+import { Webhook as SvixWebhook } from 'svix'
+import twilioLibrary from 'twilio'
+import { describe, expect, it } from 'vitest'
+import { PRESETS } from '../presets/index.ts'
+import type { PresetName } from '../source.ts'
+import { RequestHeaders } from './request-headers.ts'
+import type { RequestLine } from './request-line.ts'
+import { signedHeaders } from './sign.ts'
+import { isSignature, type SignatureSpec } from './spec.ts'
+import { createVerifier } from './verifier.ts'
+
+/** The providers' own packages sign, and judge what Weir's simulator signs. */
+const specOf = (name: PresetName): SignatureSpec => {
+  const { verifier } = PRESETS[name]
+  if (!isSignature(verifier)) throw new TypeError(`${name} does not sign`)
+  return verifier
+}
+
+const NOW = Date.now()
+const SECRET = 'a-secret-of-your-own-choice'
+const WHSEC = `whsec_${btoa(SECRET)}`
+const VALID = { kind: 'valid', secret: 0 }
+const bodies = fc.json().map((text) => Buffer.from(text))
+
+const judge = (
+  spec: SignatureSpec,
+  secret: string,
+  headers: Readonly<Record<string, string>>,
+  raw: Buffer,
+  line?: RequestLine,
+) => createVerifier(spec, [secret])(RequestHeaders.of(headers), raw, NOW, line)
+
+const forBodies = (check: (raw: Buffer) => void | Promise<void>) =>
+  fc.assert(
+    fc.asyncProperty(bodies, async (raw) => check(raw)),
+    { numRuns: 25 },
+  )
+
+it('standardwebhooks signs for standard-webhooks, and takes what Weir signs', async () => {
+  const library = new StandardWebhook(WHSEC)
+  await forBodies((raw) => {
+    const headers = {
+      'webhook-id': 'msg_1',
+      'webhook-timestamp': String(Math.floor(NOW / 1_000)),
+      'webhook-signature': library.sign('msg_1', new Date(NOW), raw.toString()),
+    }
+    expect(judge(specOf('standard-webhooks'), WHSEC, headers, raw)).toEqual(VALID)
+    const own = signedHeaders(specOf('standard-webhooks'), WHSEC, raw, { now: NOW })
+    expect(() => library.verify(raw.toString(), { ...own })).not.toThrow()
+  })
+})
+
+it('svix signs for svix, and takes what Weir signs', async () => {
+  const library = new SvixWebhook(WHSEC)
+  await forBodies((raw) => {
+    const headers = {
+      'svix-id': 'msg_1',
+      'svix-timestamp': String(Math.floor(NOW / 1_000)),
+      'svix-signature': library.sign('msg_1', new Date(NOW), raw.toString()),
+    }
+    expect(judge(specOf('svix'), WHSEC, headers, raw)).toEqual(VALID)
+    const own = signedHeaders(specOf('svix'), WHSEC, raw, { now: NOW })
+    expect(() => library.verify(raw.toString(), { ...own })).not.toThrow()
+  })
+})
+
+it('stripe signs for stripe, and takes what Weir signs', async () => {
+  const { webhooks } = new Stripe('sk_test_none')
+  await forBodies((raw) => {
+    const payload = raw.toString()
+    const header = webhooks.generateTestHeaderString({ payload, secret: SECRET })
+    expect(judge(specOf('stripe'), SECRET, { 'stripe-signature': header }, raw)).toEqual(VALID)
+    const spaced = header.replaceAll(',', ', ')
+    expect(judge(specOf('stripe'), SECRET, { 'stripe-signature': spaced }, raw)).toEqual(VALID)
+    const own = signedHeaders(specOf('stripe'), SECRET, raw, { now: NOW })
+    expect(() => webhooks.constructEvent(payload, own['stripe-signature']!, SECRET)).not.toThrow()
+  })
+})
+
+it('@octokit/webhooks-methods signs for github, and takes what Weir signs', async () => {
+  await forBodies(async (raw) => {
+    const signature = await signAsGitHub(SECRET, raw.toString())
+    expect(judge(specOf('github'), SECRET, { 'x-hub-signature-256': signature }, raw)).toEqual(VALID)
+    const own = signedHeaders(specOf('github'), SECRET, raw)
+    expect(await verifyAsGitHub(SECRET, raw.toString(), own['x-hub-signature-256']!)).toBe(true)
+  })
+})
+
+it('@slack/bolt takes what Weir signs for slack', async () => {
+  await forBodies((raw) => {
+    const headers = signedHeaders(specOf('slack'), SECRET, raw, { now: NOW })
+    const request = {
+      signingSecret: SECRET,
+      body: raw.toString(),
+      headers: {
+        'x-slack-signature': headers['x-slack-signature']!,
+        'x-slack-request-timestamp': Number(headers['x-slack-request-timestamp']),
+      },
+    }
+    expect(() => verifySlackRequest(request)).not.toThrow()
+    expect(judge(specOf('slack'), SECRET, headers, raw)).toEqual(VALID)
+  })
+})
+
+it('@sendgrid/eventwebhook takes what is signed for sendgrid, and nothing that Weir refuses', async () => {
+  const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'prime256v1' })
+  const key = publicKey.export({ format: 'der', type: 'spki' }).toString('base64')
+  const library = new EventWebhook()
+  const ecKey = library.convertPublicKeyToECDSA(key)
+  const time = String(Math.floor(NOW / 1_000))
+  await forBodies((raw) => {
+    const signature = signPrivately('sha256', Buffer.concat([Buffer.from(time), raw]), privateKey)
+    const text = signature.toString('base64')
+    const headers = {
+      'x-twilio-email-event-webhook-signature': text,
+      'x-twilio-email-event-webhook-timestamp': time,
+    }
+    expect(judge(specOf('sendgrid'), key, headers, raw)).toEqual(VALID)
+    expect(library.verifySignature(ecKey, raw, text, time)).toBe(true)
+    const longer = Buffer.concat([raw, Buffer.from(' ')])
+    expect(judge(specOf('sendgrid'), key, headers, longer)).toMatchObject({ reason: 'no_match' })
+    expect(library.verifySignature(ecKey, longer, text, time)).toBe(false)
+  })
+})
+
+// SendGrid publishes this request with its libraries.
+it("takes SendGrid's own example", () => {
+  const key =
+    'MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE83T4O/n84iotIvIW4mdBgQ/7dAfSmpqIM8kF9mN1flpVKS3GRqe62gw+2fNNRaINXvVpiglSI8eNEc6wEA3F+g=='
+  const body =
+    '[{"email":"hello@world.com","event":"dropped","reason":"Bounced Address","sg_event_id":"ZHJvcC0xMDk5NDkxOS1MUnpYbF9OSFN0T0doUTRrb2ZTbV9BLTA","sg_message_id":"LRzXl_NHStOGhQ4kofSm_A.filterdrecv-p3mdw1-756b745b58-kmzbl-18-5F5FC76C-9.0","smtp-id":"<LRzXl_NHStOGhQ4kofSm_A@ismtpd0039p1iad1.sendgrid.net>","timestamp":1600112492}]\r\n'
+  const headers = RequestHeaders.of({
+    'x-twilio-email-event-webhook-signature':
+      'MEUCIGHQVtGj+Y3LkG9fLcxf3qfI10QysgDWmMOVmxG0u6ZUAiEAyBiXDWzM+uOe5W0JuG+luQAbPIqHh89M15TluLtEZtM=',
+    'x-twilio-email-event-webhook-timestamp': '1600112502',
+  })
+  const verify = createVerifier(specOf('sendgrid'), [key])
+  expect(verify(headers, Buffer.from(body), 1_600_112_502_000)).toEqual(VALID)
+  expect(verify(headers, Buffer.from(body.trim()), 1_600_112_502_000)).toMatchObject({ reason: 'no_match' })
+})
+
+// None of these has a package that signs: this is how they describe it.
+it.each<[PresetName, (raw: Buffer) => Record<string, string>]>([
+  [
+    'zendesk',
+    (raw) => {
+      const time = new Date(NOW).toISOString()
+      const signature = createHmac('sha256', SECRET).update(time).update(raw).digest('base64')
+      return {
+        'x-zendesk-webhook-signature': signature,
+        'x-zendesk-webhook-signature-timestamp': time,
+      }
+    },
+  ],
+  [
+    'pagerduty',
+    (raw) => {
+      const signature = createHmac('sha256', SECRET).update(raw).digest('hex')
+      return { 'x-pagerduty-signature': `v1=${'0'.repeat(64)},v1=${signature}` }
+    },
+  ],
+  [
+    'genesys-open-messaging',
+    (raw) => ({
+      'x-hub-signature-256': `sha256=${createHmac('sha256', SECRET).update(raw).digest('base64')}`,
+    }),
+  ],
+])('takes what %s describes', async (name, headersOf) => {
+  await forBodies((raw) => {
+    expect(judge(specOf(name), SECRET, headersOf(raw), raw)).toEqual(VALID)
+    expect(judge(specOf(name), 'another', headersOf(raw), raw)).toMatchObject({ reason: 'no_match' })
+  })
+})
+
+describe('hubspot', () => {
+  const spec = { ...specOf('hubspot'), publicUrl: 'https://hooks.example.com' }
+  const headersFor = (url: string, raw: Buffer) => ({
+    'x-hubspot-signature-v3': createHmac('sha256', SECRET)
+      .update(`POST${url}${raw.toString()}${NOW}`)
+      .digest('base64'),
+    'x-hubspot-request-timestamp': String(NOW),
+  })
+
+  it('signs method, address, body and time, with some escapes of the address undone', () => {
+    const raw = Buffer.from('[{"eventId":1}]')
+    const line = { method: 'POST', target: '/webhooks/hubspot?next=https%3A%2F%2Fa.example%3Fq%3D1' }
+    const url = 'https://hooks.example.com/webhooks/hubspot?next=https://a.example?q%3D1'
+    expect(judge(spec, SECRET, headersFor(url, raw), raw, line)).toEqual(VALID)
+    for (const other of [
+      { ...line, target: '/webhooks/other' },
+      { ...line, method: 'PUT' },
+    ]) {
+      expect(judge(spec, SECRET, headersFor(url, raw), raw, other)).toMatchObject({ reason: 'no_match' })
+    }
+  })
+})
+
+describe('twilio', () => {
+  const spec: SignatureSpec = { ...specOf('twilio'), allowSha1: true, publicUrl: 'https://hooks.example.com' }
+  const FORM = 'application/x-www-form-urlencoded; charset=UTF-8'
+  const { getExpectedTwilioSignature, getExpectedBodyHash, validateRequestWithBody } = twilioLibrary
+  const formHeaders = (signature: string) => ({ 'content-type': FORM, 'x-twilio-signature': signature })
+  const sha1 = (url: string, params: object) =>
+    getExpectedTwilioSignature(SECRET, url, params as Record<string, unknown>)
+
+  it('signs a form: the address and its parameters, in the order of their names', () => {
+    const name = fc.stringMatching(/^[A-Za-z0-9_]{1,12}$/)
+    const text = fc.string({ unit: 'grapheme', maxLength: 12 }).filter((value) => value.isWellFormed())
+    const values = fc.oneof(text, fc.array(text, { minLength: 2, maxLength: 4 }))
+    fc.assert(
+      fc.property(fc.dictionary(name, values, { noNullPrototype: true }), (params) => {
+        const pairs = Object.entries(params).flatMap(([key, value]) =>
+          [value].flat().map((one): [string, string] => [key, one]),
+        )
+        const raw = Buffer.from(new URLSearchParams(pairs).toString())
+        const target = '/webhooks/twilio?account=1'
+        const line = { method: 'POST', target }
+        for (const origin of ['https://hooks.example.com', 'https://hooks.example.com:443']) {
+          const headers = formHeaders(sha1(origin + target, params))
+          expect(judge(spec, SECRET, headers, raw, line)).toEqual(VALID)
+        }
+        const headers = formHeaders(sha1(`https://hooks.example.com${target}`, { ...params, more: 'x' }))
+        expect(judge(spec, SECRET, headers, raw, line)).toMatchObject({ reason: 'no_match' })
+      }),
+    )
+  })
+
+  it('signs JSON by the hash in the address, and never without it', () => {
+    fc.assert(
+      fc.property(fc.json(), (body) => {
+        const raw = Buffer.from(body)
+        const target = `/webhooks/twilio?bodySHA256=${getExpectedBodyHash(body)}`
+        const url = `https://hooks.example.com${target}`
+        const headers = { 'content-type': 'application/json', 'x-twilio-signature': sha1(url, {}) }
+        expect(judge(spec, SECRET, headers, raw, { method: 'POST', target })).toEqual(VALID)
+        expect(validateRequestWithBody(SECRET, headers['x-twilio-signature'], url, body)).toBe(true)
+        const other = Buffer.from(`${body} `)
+        expect(judge(spec, SECRET, headers, other, { method: 'POST', target }).kind).toBe('invalid')
+        const bare = { ...headers, 'x-twilio-signature': sha1('https://hooks.example.com/w', {}) }
+        expect(judge(spec, SECRET, bare, raw, { method: 'POST', target: '/w' }).kind).toBe('invalid')
+      }),
+    )
+  })
+
+  it('takes the path that Twilio calls where a proxy has another one', () => {
+    const behind = { ...spec, publicUrl: 'https://hooks.example.com/in/twilio' }
+    const headers = formHeaders(sha1('https://hooks.example.com/in/twilio?a=1', { Body: 'hi' }))
+    const line = { method: 'POST', target: '/webhooks/twilio?a=1' }
+    expect(judge(behind, SECRET, headers, Buffer.from('Body=hi'), line)).toEqual(VALID)
+  })
+
+  it('signs with SHA-256 where a shared key is used', () => {
+    const own = { ...spec, allowSha1: false, algorithm: 'sha256' } as SignatureSpec
+    const signature = getExpectedTwilioSignature(
+      SECRET,
+      'https://hooks.example.com/w',
+      { Body: 'hi' },
+      'HMAC_SHA256',
+    )
+    const line = { method: 'POST', target: '/w' }
+    expect(judge(own, SECRET, formHeaders(signature), Buffer.from('Body=hi'), line)).toEqual(VALID)
+  })
+
+  it('has no body that other bytes would be signed like', () => {
+    const line = { method: 'POST', target: '/w' }
+    for (const raw of [Buffer.from([0x61, 0x3d, 0xff]), Buffer.from('a=%FF'), Buffer.from('a=%zz')]) {
+      const headers = formHeaders(sha1('https://hooks.example.com/w', { a: '\ufffd' }))
+      expect(judge(spec, SECRET, headers, raw, line).kind).toBe('invalid')
+    }
+  })
+})
