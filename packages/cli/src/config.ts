@@ -169,6 +169,20 @@ const SCHEMA_SETTINGS = {
 export const loadSchemaConfig = (env: Environment = environment()): ConfigOf<typeof SCHEMA_SETTINGS> =>
   loadSettings(SCHEMA_SETTINGS, env)
 
+/** What `weir backfill` reads. */
+const BACKFILL_SETTINGS = {
+  ...KAFKA_SETTINGS,
+  databaseUrl: asItsServiceHasIt('DATABASE_URL', setting.text(), true),
+  statementTimeoutMs: {
+    env: 'DATABASE_STATEMENT_TIMEOUT_MS',
+    schema: setting.integer(30_000, 100, 600_000),
+    help: 'As persistence has it: a chunk that takes so long is given up, and the command says so.',
+  },
+} satisfies Settings
+
+export const loadBackfillConfig = (env: Environment = environment()): ConfigOf<typeof BACKFILL_SETTINGS> =>
+  loadSettings(BACKFILL_SETTINGS, env)
+
 const REGISTRY_SETTINGS = {
   registryUrl: asItsServiceHasIt('SCHEMA_REGISTRY_URL', setting.text()),
   topicPrefix: KAFKA_SETTINGS.topicPrefix,

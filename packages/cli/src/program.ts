@@ -3,6 +3,7 @@ import { ROOT } from '@weir/local-stack'
 import { ConfigError } from '@weir/service-kit'
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { runAudit } from './audit.ts'
+import { addBackfillCommand } from './backfill-command.ts'
 import { addCompletionCommand } from './completion.ts'
 import { environment, readEnvFile, useEnvironment } from './config.ts'
 import { addDedupCommands } from './dedup-commands.ts'
@@ -132,6 +133,7 @@ Exit codes: 0 done, 1 not done or not right, 2 a wrong call or an unusable setti
   addTransactionCommands(program)
   addPartitionCommands(program)
   addSchemaCommands(program)
+  addBackfillCommand(program)
   addSharedSettingsCommand(program)
   addSourcesCommands(program)
   addCompletionCommand(program)

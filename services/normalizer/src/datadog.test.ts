@@ -1,13 +1,16 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { createLogger } from '@weir/service-kit'
-import { afterEach, expect, it } from 'vitest'
-import { DatadogGauges } from './datadog.ts'
+import { afterEach, expect, it, onTestFinished } from 'vitest'
+import { dataActionSources, DatadogGauges } from './datadog.ts'
 
 let server: Server | undefined
 afterEach(() => server?.close())
 
-const stub = async (statuses: number[], host = 'cxone-consumer-01') => {
+const stub = async (statuses: number[], host = 'cxone-consumer-01', sources = ['cxone-dataaction']) => {
   const bodies: unknown[] = []
   server = createServer((request, response) => {
     let text = ''
@@ -23,11 +26,12 @@ const stub = async (statuses: number[], host = 'cxone-consumer-01') => {
       url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
       apiKey: 'key',
       host,
+      sources: new Set(sources),
     },
     ...{ intervalMs: 3_600_000, logger: createLogger('test', 'silent'), backoffMs: [1, 1] },
   })
   const adoption = { adopted: 3, total: 4, rate: 75, versions: 2, oldestArriving: 2 }
-  gauges.set(new Map([['cxone-dataaction', adoption]]))
+  gauges.set(new Map(['cxone', 'cxone-dataaction', 'tenant-b'].map((source) => [source, adoption])))
   return { bodies, gauges }
 }
 
@@ -46,6 +50,7 @@ it.each(['cxone-consumer-01', 'consumer-01'])('S3-06 sends the three gauges of h
         metric: 'cxone.dataaction.schema_version.adoption_rate',
         points: [{ value: 75 }],
         resources: [{ type: 'host', name: host }],
+        tags: ['source:cxone-dataaction'],
       },
     ],
   })
@@ -67,4 +72,30 @@ it('S3-06 holds nothing up when nobody answers', async () => {
   await new Promise((resolve) => server!.close(resolve))
   await expect(gauges.send()).resolves.toBeUndefined()
   await gauges.close()
+})
+
+it('S3-06 sends the gauges of every source of the preset, each tagged with its source, and of no other', async () => {
+  const { bodies, gauges } = await stub([], 'h', ['cxone-dataaction', 'tenant-b', 'silent'])
+  await gauges.send()
+  await gauges.close()
+  const { series } = bodies[0] as { series: { metric: string; tags: string[] }[] }
+  expect(series.map(({ metric, tags }) => `${metric.split('.').at(-1)!} ${tags.join()}`)).toEqual(
+    ['cxone-dataaction', 'tenant-b'].flatMap((source) =>
+      ['adopted', 'total', 'adoption_rate'].map((name) => `${name} source:${source}`),
+    ),
+  )
+})
+
+it('S3-06 counts the built-in source and those of a sources file that have its preset', () => {
+  const dir = mkdtempSync(join(tmpdir(), 'weir-datadog-'))
+  const file = join(dir, 'sources.yaml')
+  onTestFinished(() => {
+    rmSync(dir, { recursive: true })
+  })
+  writeFileSync(
+    file,
+    'version: 1\nsources:\n  tenant-b: { preset: cxone-dataaction }\n  other: { preset: nice }\n',
+  )
+  expect(dataActionSources(undefined)).toEqual(new Set(['cxone-dataaction']))
+  expect(dataActionSources(file)).toEqual(new Set(['tenant-b', 'cxone-dataaction']))
 })

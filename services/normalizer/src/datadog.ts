@@ -1,33 +1,41 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from '@weir/service-kit'
+import { readSourcesFile } from '@weir/sources'
 import type { Adoption } from './schema-versions.ts'
 
 export interface DatadogOptions {
   readonly url: string
   readonly apiKey: string
   readonly host: string
+  /** Sources whose figures are sent. */
+  readonly sources: ReadonlySet<string>
   readonly intervalMs: number
   readonly logger: Logger
   /** Waits between tries, ms; for tests. */
   readonly backoffMs?: readonly number[]
 }
 
-const SOURCE = 'cxone-dataaction'
 const PREFIX = 'cxone.dataaction.schema_version'
 /** As the v2 API counts metric types. */
 const GAUGE = 3
 const TIMEOUT_MS = 5_000
 const BACKOFF_MS = [1_000, 2_000]
 
+/** Names of the sources whose schema versions S3's metrics are about; problems of the file were told before. */
+export const dataActionSources = (sourcesFile: string | undefined): ReadonlySet<string> => {
+  const { sources } = readSourcesFile(sourcesFile)
+  return new Set(sources.filter(({ preset }) => preset === 'cxone-dataaction').map(({ name }) => name))
+}
+
 /**
- * Sends the adoption of Data Actions' schema versions as gauges, aggregated here, at an interval. Tries again on 429
+ * Sends the adoption of schema versions as gauges, tagged with the source, aggregated here, at an interval. Tries again on 429
  * only, three times in all; a failure is logged and never holds anything up.
  */
 export class DatadogGauges {
   readonly #options: DatadogOptions
   readonly #timer: NodeJS.Timeout
   readonly #stopped = new AbortController()
-  #adoption: Adoption | undefined
+  #adoption: ReadonlyMap<string, Adoption> = new Map()
   #sending: Promise<void> | undefined
 
   constructor(options: DatadogOptions) {
@@ -40,7 +48,8 @@ export class DatadogGauges {
   }
 
   set(adoption: ReadonlyMap<string, Adoption> | undefined): void {
-    this.#adoption = adoption?.get(SOURCE)
+    const { sources } = this.#options
+    this.#adoption = new Map([...(adoption ?? [])].filter(([source]) => sources.has(source)))
   }
 
   async close(): Promise<void> {
@@ -52,9 +61,11 @@ export class DatadogGauges {
   /** Sends what is known now; never rejects. */
   async send(): Promise<void> {
     const adoption = this.#adoption
-    if (adoption === undefined) return
+    if (adoption.size === 0) return
     const { url, apiKey, host, logger, backoffMs = BACKOFF_MS } = this.#options
-    const body = JSON.stringify(seriesOf(adoption, host, Math.floor(Date.now() / 1_000)))
+    const timestamp = Math.floor(Date.now() / 1_000)
+    const series = [...adoption].flatMap(([source, one]) => seriesOf(source, one, host, timestamp))
+    const body = JSON.stringify({ series })
     const { signal } = this.#stopped
     try {
       for (let tries = 0; ; tries++) {
@@ -78,11 +89,11 @@ export class DatadogGauges {
   }
 }
 
-const seriesOf = ({ adopted, total, rate }: Adoption, host: string, timestamp: number) => ({
-  series: Object.entries({ adopted, total, adoption_rate: rate }).map(([name, value]) => ({
+const seriesOf = (source: string, { adopted, total, rate }: Adoption, host: string, timestamp: number) =>
+  Object.entries({ adopted, total, adoption_rate: rate }).map(([name, value]) => ({
     metric: `${PREFIX}.${name}`,
     type: GAUGE,
     points: [{ timestamp, value }],
     resources: [{ type: 'host', name: host }],
-  })),
-})
+    tags: [`source:${source}`],
+  }))

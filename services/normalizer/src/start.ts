@@ -11,7 +11,7 @@ import { RetriableError, startStage, StateError } from '@weir/kafka'
 import { Closers, ConfigError, type Service, type ServiceDeps } from '@weir/service-kit'
 import { Approvals } from './approvals.ts'
 import { SETTINGS, type NormalizerConfig } from './config.ts'
-import { DatadogGauges } from './datadog.ts'
+import { dataActionSources, DatadogGauges } from './datadog.ts'
 import { EventLines } from './event-log.ts'
 import { InvalidPartError } from './mappings/compile-part.ts'
 import { InvalidSchemaError } from './mappings/compile-rules.ts'
@@ -116,7 +116,10 @@ const startSchemaVersions = async (config: NormalizerConfig, deps: ServiceDeps, 
   const datadog =
     apiKey === undefined
       ? undefined
-      : new DatadogGauges({ apiKey, url, host, logger, intervalMs: datadogIntervalSecs * 1_000 })
+      : new DatadogGauges({
+          ...{ apiKey, url, host, logger, intervalMs: datadogIntervalSecs * 1_000 },
+          sources: dataActionSources(config.sourcesFile),
+        })
   if (datadog) closers.add(() => datadog.close())
   const metrics = schemaMetrics(deps.metrics)
   const inputs = [topics.shapes]

@@ -31,7 +31,7 @@ export const SETTINGS = {
   nullFill: {
     env: 'PERSISTENCE_NULL_FILL',
     schema: setting.flag(true),
-    help: 'Known fields of the event type that a payload lacks become null attributes of its row; false: they are left out.',
+    help: 'Known fields of the event type that a payload lacks become null attributes of its row, and the row has the number of its shape; false: both are left out.',
   },
   poolMax: {
     env: 'DATABASE_POOL_MAX',

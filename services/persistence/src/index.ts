@@ -1,8 +1,13 @@
 import type { ServiceDefinition } from '@weir/service-kit'
+import { backfill, type BackfillOptions, type Backfilled } from './backfill.ts'
 import { loadConfig, SETTINGS, type PersistenceConfig } from './config.ts'
+import { KnownFields } from './known-fields.ts'
+import { RowFiller } from './postgres/row-filler.ts'
 import { start } from './start.ts'
 
 export type { PersistenceConfig }
+export { backfill, KnownFields, RowFiller }
+export type { BackfillOptions, Backfilled }
 
 export const persistence: ServiceDefinition<PersistenceConfig> = {
   name: 'persistence',

@@ -12,7 +12,12 @@ const SETTINGS: KafkaSettings = {
 }
 
 const shape = (fingerprint: string, version: number, fields: readonly string[]): Buffer =>
-  Buffer.from(JSON.stringify({ ...TYPE, fingerprint, version, fields } satisfies Partial<ObservedShape>))
+  Buffer.from(
+    JSON.stringify({
+      ...{ ...TYPE, fingerprint, version, fields, firstSeenAt: 1 },
+      paths: fields.map((name) => `/${JSON.stringify(name)}:string`),
+    } satisfies Partial<ObservedShape>),
+  )
 const event = (schemaVersion: string, attributes: Record<string, string> = {}, eventType = TYPE.eventType) =>
   ({ ...TYPE, eventType, schemaVersion, attributes }) as unknown as InteractionEvent
 const open = (...shapes: Buffer[]): KnownFields => {
@@ -34,7 +39,24 @@ it('S3-04 fills with null what later shapes of the event type have, and replaces
     ...{ agent_skills: '["Sales"]', interaction_metadata: 'null' },
   })
   const newest = event('third', { agent_skills: '[]' })
-  expect(known.fill(newest)).toBe(newest)
+  expect(known.fill(newest)).toEqual({ ...newest, schemaVersionNumber: 4 })
+})
+
+it('S3-04 gives a row the number of its shape beside the fingerprint, once there is one', () => {
+  const known = open(shape('first', 2, ['id']), shape('second', 3, ['id', 'new']))
+  expect(known.fill(event('first'))).toMatchObject({ schemaVersion: 'first', schemaVersionNumber: 2 })
+  expect(known.fill(event('second'))).toMatchObject({ schemaVersionNumber: 3 })
+  expect(known.fill(event('not numbered yet'))).not.toHaveProperty('schemaVersionNumber')
+})
+
+it('does not fill a shape whose fields are not known', () => {
+  const known = open(shape('first', 2, ['id', 'new']))
+  known.add(
+    Buffer.from(
+      JSON.stringify({ ...TYPE, fingerprint: 'wide', version: 3, fields: [], paths: [], firstSeenAt: 1 }),
+    ),
+  )
+  expect(known.fill(event('wide'))).toMatchObject({ schemaVersionNumber: 3, attributes: {} })
 })
 
 it('S3-04 fills again when a shape appears, and nothing of another event type or an unnumbered shape', () => {

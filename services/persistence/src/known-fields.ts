@@ -1,13 +1,36 @@
 import { decodeObservedShape, type InteractionEvent } from '@weir/contracts'
 import { openTopicReader, type KafkaSettings, type TopicReader } from '@weir/kafka'
 import type { Logger } from '@weir/service-kit'
+import type { ShapeGaps } from './postgres/row-filler.ts'
+import type { RowEvent } from './row-sink.ts'
 
 /** The JSON text of null: how an attribute says that its field is known and was not there. */
 const NULL_ATTRIBUTE = 'null'
 
 const REFRESH_MS = 5_000
+/** How long after a shape has its number some instance may still fill rows without knowing it. */
+export const KNOWN_MS = 3 * REFRESH_MS
 /** Of one event type; a storm of random fields fills no row. */
 const FIELDS_MAX = 200
+
+interface KnownShape {
+  readonly type: string
+  readonly source: string
+  readonly eventType: string
+  readonly fingerprint: string
+  readonly number: number
+  readonly firstSeenAt: number
+  readonly fields: ReadonlySet<string>
+  /** False: the payload was too wide, or its paths are not told yet. */
+  readonly areFieldsKnown: boolean
+}
+
+/** Event types whose knowledge has grown, and since when rows may lack what is new. */
+export interface Growth {
+  readonly types: ReadonlySet<string>
+  /** Epoch ms on the brokers' clock. */
+  readonly since: number
+}
 
 /**
  * The top-level fields that payloads of each event type have had, from the topic of observed shapes, read again every
@@ -20,36 +43,65 @@ export class KnownFields {
   readonly #fields = new Map<string, Set<string>>()
   /** Of the shapes themselves: what each one has is not filled. */
   readonly #missing = new Map<string, readonly string[]>()
-  readonly #shapes = new Map<string, { readonly type: string; readonly fields: ReadonlySet<string> }>()
+  readonly #shapes = new Map<string, KnownShape>()
+  #grown = { types: new Set<string>(), since: Infinity }
   #reader: TopicReader | undefined
   #next: ReadonlyMap<number, bigint> | undefined
   #reading: Promise<void> | undefined
   #timer: NodeJS.Timeout | undefined
+  readonly #onGrowth: (growth: Growth) => void
 
-  constructor(settings: KafkaSettings, topic: string, logger: Logger) {
+  /** `onGrowth` is told after each look that found something new. */
+  constructor(
+    settings: KafkaSettings,
+    topic: string,
+    logger: Logger,
+    onGrowth: (growth: Growth) => void = () => undefined,
+  ) {
     this.#settings = settings
     this.#topic = topic
     this.#logger = logger
+    this.#onGrowth = onGrowth
   }
 
   /** Rejects with a `RetriableError` when the topic cannot be read. */
   async ready(): Promise<void> {
-    if (this.#next === undefined) await this.#refresh()
+    if (this.#next === undefined) await this.refresh()
     this.#timer ??= setInterval(() => {
-      this.#refresh().catch((error: unknown) => {
+      this.refresh().catch((error: unknown) => {
         this.#logger.warn({ error: (error as Error).message }, 'the observed shapes could not be read again')
       })
     }, REFRESH_MS)
   }
 
-  /** The event with a null attribute for each known field that its payload's shape lacks. */
-  fill(event: InteractionEvent): InteractionEvent {
-    const missing = this.#missingOf(`${event.source}\0${event.eventType}`, event.schemaVersion)
-    if (missing.length === 0) return event
+  /** The event with the number of its shape, and a null attribute for each known field that its shape lacks. */
+  fill(event: InteractionEvent): RowEvent {
+    const shape = this.#shapes.get(`${event.source}\0${event.eventType}\0${event.schemaVersion}`)
+    // No event waits for a number: a row without one is given it later.
+    if (shape === undefined) return event
+    const missing = this.#missingOf(shape)
+    const filled = { ...event, schemaVersionNumber: shape.number }
+    if (missing.length === 0) return filled
     const attributes: Record<string, string> = Object.fromEntries(
       missing.map((name) => [name, NULL_ATTRIBUTE]),
     )
-    return { ...event, attributes: { ...attributes, ...event.attributes } }
+    return { ...filled, attributes: { ...attributes, ...event.attributes } }
+  }
+
+  /** What rows of each shape must have. */
+  gaps(
+    isWanted: (shape: { readonly source: string; readonly type: string }) => boolean,
+  ): readonly ShapeGaps[] {
+    return [...this.#shapes.values()].filter(isWanted).map((shape) => {
+      const { source, eventType, fingerprint, number } = shape
+      return { source, eventType, fingerprint, number, missing: this.#missingOf(shape) }
+    })
+  }
+
+  /** When the newest shape of a source first came, epoch ms on the brokers' clock; 0: there is none. */
+  newestAt(source: string): number {
+    const own = [...this.#shapes.values()].filter((shape) => shape.source === source)
+    return own.reduce((newest, { firstSeenAt }) => Math.max(newest, firstSeenAt), 0)
   }
 
   async close(): Promise<void> {
@@ -62,30 +114,37 @@ export class KnownFields {
   add(value: Buffer | null): void {
     const shape = decodeObservedShape(value)
     if (shape === undefined || shape.version === 0) return
-    const type = `${shape.source}\0${shape.eventType}`
+    const { source, eventType, fingerprint, version: number, firstSeenAt } = shape
+    const type = `${source}\0${eventType}`
     const known = this.#fields.get(type) ?? new Set()
+    const size = known.size
     for (const name of shape.fields) {
       if (known.size < FIELDS_MAX) known.add(name)
     }
+    const key = `${type}\0${fingerprint}`
+    const fields = new Set(shape.fields)
+    const areFieldsKnown = shape.paths.length > 0
+    if (this.#shapes.get(key)?.areFieldsKnown === areFieldsKnown && known.size === size) return
     this.#fields.set(type, known)
-    this.#shapes.set(`${type}\0${shape.fingerprint}`, { type, fields: new Set(shape.fields) })
+    const facts = { type, source, eventType, fingerprint, number, firstSeenAt }
+    this.#shapes.set(key, { ...facts, fields, areFieldsKnown })
     this.#missing.clear()
+    this.#grown.types.add(type)
+    this.#grown.since = Math.min(this.#grown.since, firstSeenAt)
   }
 
-  /** A shape that is not numbered yet is not filled: no event waits for that. */
-  #missingOf(type: string, fingerprint: string): readonly string[] {
+  #missingOf({ type, fingerprint, fields, areFieldsKnown }: KnownShape): readonly string[] {
+    if (!areFieldsKnown) return []
     const key = `${type}\0${fingerprint}`
     const found = this.#missing.get(key)
     if (found !== undefined) return found
-    const shape = this.#shapes.get(key)
-    const known = this.#fields.get(type)
-    if (shape === undefined || known === undefined) return []
-    const missing = [...known].filter((name) => !shape.fields.has(name))
+    const missing = [...(this.#fields.get(type) ?? [])].filter((name) => !fields.has(name))
     this.#missing.set(key, missing)
     return missing
   }
 
-  async #refresh(): Promise<void> {
+  /** Reads what is new. Rejects with a `RetriableError` when the topic cannot be read. */
+  async refresh(): Promise<void> {
     this.#reading ??= this.#read().finally(() => {
       this.#reading = undefined
     })
@@ -97,5 +156,9 @@ export class KnownFields {
     this.#next = await this.#reader.readToEnd((records) => {
       for (const { value } of records) this.add(value)
     }, this.#next)
+    if (this.#grown.types.size === 0) return
+    const grown = this.#grown
+    this.#grown = { types: new Set(), since: Infinity }
+    this.#onGrowth(grown)
   }
 }

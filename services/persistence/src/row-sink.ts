@@ -1,5 +1,11 @@
 import type { InteractionEvent } from '@weir/contracts'
 
+/** An event as its row has it. */
+export interface RowEvent extends InteractionEvent {
+  /** The number of its shape; undefined: it has none yet. */
+  readonly schemaVersionNumber?: number
+}
+
 /** What became of one event. Writing the same events again gives the same, so a batch may be repeated at any time. */
 export type RowResult =
   /** The row is there, now or since an earlier attempt. */
@@ -25,6 +31,6 @@ export interface RowSink {
    * One result for each event, in order. All rows of an event change together. Rejects with a `SinkUnavailableError`,
    * or a `SinkFaultError`.
    */
-  write(events: readonly InteractionEvent[]): Promise<readonly RowResult[]>
+  write(events: readonly RowEvent[]): Promise<readonly RowResult[]>
   close(): Promise<void>
 }

@@ -1,13 +1,15 @@
 import { massFailureAlarm, MassFailureGuard, sharedLetterKeys, startConsumer } from '@weir/consumer'
-import { parseDeadLetterKeys, STAGE_TOPICS } from '@weir/contracts'
+import { parseDeadLetterKeys, STAGE_TOPICS, type TopicNames } from '@weir/contracts'
 import { EventReader } from '@weir/event-codec'
 import type { Service, ServiceDeps } from '@weir/service-kit'
 import { SETTINGS, type PersistenceConfig } from './config.ts'
+import { GapFilling } from './fill-gaps.ts'
 import { KnownFields } from './known-fields.ts'
 import { PersistenceOwner, retrying } from './persistence-owner.ts'
 import { requireDurability } from './postgres/durability.ts'
 import { migrate } from './postgres/migrate.ts'
 import { PostgresSink } from './postgres/postgres-sink.ts'
+import { RowFiller } from './postgres/row-filler.ts'
 
 export const start = (config: PersistenceConfig, deps: ServiceDeps): Promise<Service> =>
   startConsumer(
@@ -27,9 +29,8 @@ export const start = (config: PersistenceConfig, deps: ServiceDeps): Promise<Ser
         ])
         const alarm = massFailureAlarm('persistence', deps)
         const keys = parseDeadLetterKeys(config.deadLetterKeys)
-        const knownFields = config.nullFill
-          ? new KnownFields(config, topics.schemasObserved, deps.logger)
-          : undefined
+        const filling = config.nullFill ? openFilling(config, topics, deps) : undefined
+        const knownFields = filling?.knownFields
         const migrateOnce = once(async () => {
           await requireDurability(config.databaseUrl, config.profile, deps.logger)
           return migrate(config.databaseUrl)
@@ -37,7 +38,7 @@ export const start = (config: PersistenceConfig, deps: ServiceDeps): Promise<Ser
         return {
           parked: alarm.parked,
           close: async () => {
-            await knownFields?.close()
+            await filling?.close()
             await sink.close()
           },
           openOwner: async (partition) => {
@@ -54,6 +55,21 @@ export const start = (config: PersistenceConfig, deps: ServiceDeps): Promise<Ser
     },
     deps,
   )
+
+/** What rows lack of what is known, at their write and soon after it. */
+const openFilling = (config: PersistenceConfig, topics: TopicNames, { logger }: ServiceDeps) => {
+  const filler = new RowFiller(config)
+  const knownFields: KnownFields = new KnownFields(config, topics.schemasObserved, logger, (growth) => {
+    gaps.grown(growth)
+  })
+  const gaps = new GapFilling(knownFields, filler, logger)
+  const close = async (): Promise<void> => {
+    await knownFields.close()
+    await gaps.close()
+    await filler.close()
+  }
+  return { knownFields, close }
+}
 
 /** Shares one success; a failure is tried again by the next call. */
 const once = <T>(run: () => Promise<T>): (() => Promise<T>) => {

@@ -1,6 +1,6 @@
-import { isMoment, OPAQUE_SHAPE, type InteractionEvent } from '@weir/contracts'
+import { isMoment, OPAQUE_SHAPE } from '@weir/contracts'
 import pg from 'pg'
-import { SinkUnavailableError, type RowResult, type RowSink } from '../row-sink.ts'
+import { SinkUnavailableError, type RowEvent, type RowResult, type RowSink } from '../row-sink.ts'
 import { jsonbOf, sanitiseText, textJsonb } from './jsonb.ts'
 import { sinkErrorOf, sqlFaultOf, stateOf } from './sql-faults.ts'
 
@@ -19,20 +19,16 @@ const moment = (epochMs: number | null, nanos: number | null = null): string | n
 }
 
 /** Values are JSON texts already. */
-const attributesJson = (attributes: InteractionEvent['attributes']): string =>
+const attributesJson = (attributes: RowEvent['attributes']): string =>
   `{${Object.entries(attributes)
     .map(([name, json]) => `${JSON.stringify(name)}:${json}`)
     .join(',')}}`
 
-const payloadOf = ({ raw, schemaVersion }: InteractionEvent) =>
+const payloadOf = ({ raw, schemaVersion }: RowEvent) =>
   schemaVersion === OPAQUE_SHAPE ? textJsonb(raw) : jsonbOf(raw)
 
 /** Columns of `events`, their types, and where they come from; the order is that of the statement's arrays. */
-const COLUMNS: readonly (readonly [
-  column: string,
-  type: string,
-  value: (event: InteractionEvent) => unknown,
-])[] = [
+const COLUMNS: readonly (readonly [column: string, type: string, value: (event: RowEvent) => unknown])[] = [
   ['event_key', 'bytea', ({ eventKey }) => Buffer.from(eventKey, 'hex')],
   ['source', 'text', ({ source }) => text(source)],
   ['event_type', 'text', ({ eventType }) => text(eventType)],
@@ -53,6 +49,7 @@ const COLUMNS: readonly (readonly [
   ['received_at', 'timestamptz', ({ receivedAt }) => moment(receivedAt)],
   ['processed_at', 'timestamptz', ({ processedAt }) => moment(processedAt)],
   ['schema_version', 'text', ({ schemaVersion }) => text(schemaVersion)],
+  ['schema_version_number', 'integer', ({ schemaVersionNumber }) => schemaVersionNumber ?? null],
   ['declared_schema_version', 'text', ({ declaredSchemaVersion }) => text(declaredSchemaVersion)],
   ['data_action_id', 'text', ({ dataActionId }) => text(dataActionId)],
   ['session_id', 'text', ({ sessionId }) => text(sessionId)],
@@ -68,7 +65,7 @@ const COLUMNS: readonly (readonly [
 ]
 
 /** The statement's parameters: an array for each column. */
-export const columnsOf = (events: readonly InteractionEvent[]): unknown[][] =>
+export const columnsOf = (events: readonly RowEvent[]): unknown[][] =>
   COLUMNS.map(([, , value]) => events.map(value))
 
 const NAMES = COLUMNS.map(([column]) => column)
@@ -132,10 +129,10 @@ export class PostgresSink implements RowSink {
   }
 
   /** What has timed out alone goes alone again, so that the others need not be halved down to it each time. */
-  async write(events: readonly InteractionEvent[]): Promise<readonly RowResult[]> {
+  async write(events: readonly RowEvent[]): Promise<readonly RowResult[]> {
     if (!events.some(({ eventKey }) => this.#slow.has(eventKey))) return this.#writeRows(events)
     const groups = Map.groupBy(events, ({ eventKey }) => (this.#slow.has(eventKey) ? eventKey : ''))
-    const results = new Map<InteractionEvent, RowResult>()
+    const results = new Map<RowEvent, RowResult>()
     for (const key of ['', ...[...groups.keys()].filter((one) => one !== '')]) {
       const group = groups.get(key) ?? []
       const written = await this.#writeRows(group)
@@ -149,7 +146,7 @@ export class PostgresSink implements RowSink {
   }
 
   /** One row that is refused, or takes too long, spoils all: halves find it, and every attempt may be repeated. */
-  async #writeRows(events: readonly InteractionEvent[]): Promise<readonly RowResult[]> {
+  async #writeRows(events: readonly RowEvent[]): Promise<readonly RowResult[]> {
     if (events.length === 0) return []
     let inserted: Set<string> | undefined
     try {
@@ -182,7 +179,7 @@ export class PostgresSink implements RowSink {
   }
 
   /** Something may hold a lock on this row alone: so it is a fault of the row only when it happens again and again. */
-  #tooSlow({ eventKey }: InteractionEvent, error: unknown): RowResult {
+  #tooSlow({ eventKey }: RowEvent, error: unknown): RowResult {
     const times = (this.#slow.get(eventKey) ?? 0) + 1
     if (times >= ROW_TIMEOUTS_MAX) {
       this.#slow.delete(eventKey)
@@ -196,7 +193,7 @@ export class PostgresSink implements RowSink {
     )
   }
 
-  async #insert(events: readonly InteractionEvent[]): Promise<Set<string>> {
+  async #insert(events: readonly RowEvent[]): Promise<Set<string>> {
     const values = columnsOf(events)
     const client = await this.#pool.connect()
     client.on('error', ignored)
@@ -219,9 +216,9 @@ export class PostgresSink implements RowSink {
   }
 
   /** What was not inserted was there before, or came twice in this batch: with the same body or with another. */
-  async #judge(events: readonly InteractionEvent[], inserted: Set<string>): Promise<readonly RowResult[]> {
+  async #judge(events: readonly RowEvent[], inserted: Set<string>): Promise<readonly RowResult[]> {
     const claimed = new Set<string>()
-    const isFirst = ({ eventKey }: InteractionEvent): boolean => {
+    const isFirst = ({ eventKey }: RowEvent): boolean => {
       const first = inserted.has(eventKey) && !claimed.has(eventKey)
       claimed.add(eventKey)
       return first
@@ -237,7 +234,7 @@ export class PostgresSink implements RowSink {
     })
   }
 
-  async #hashes(events: readonly InteractionEvent[]): Promise<ReadonlyMap<string, string>> {
+  async #hashes(events: readonly RowEvent[]): Promise<ReadonlyMap<string, string>> {
     const { rows } = await this.#pool.query<{ event_key: Buffer; body_hash: Buffer }>(
       'SELECT event_key, body_hash FROM events WHERE event_key = ANY($1::bytea[])',
       [events.map(({ eventKey }) => Buffer.from(eventKey, 'hex'))],

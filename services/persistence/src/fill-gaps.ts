@@ -1,0 +1,63 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Logger } from '@weir/service-kit'
+import { KNOWN_MS, type Growth, type KnownFields } from './known-fields.ts'
+import type { RowFiller } from './postgres/row-filler.ts'
+
+/** After a start what is older than this is left to `weir backfill`. */
+const REACH_MS = 600_000
+const RETRY_MS = 5_000
+
+/**
+ * Fills the rows that were written between a new field and the moment when every instance knew it. Runs beside the
+ * writing, which waits for none of it; whatever it misses, `weir backfill` finds.
+ */
+export class GapFilling {
+  readonly #known: Pick<KnownFields, 'gaps'>
+  readonly #filler: Pick<RowFiller, 'fillRecent'>
+  readonly #logger: Logger
+  readonly #stopped = new AbortController()
+  #wanted: { readonly types: ReadonlySet<string>; readonly since: number } | undefined
+  #running: Promise<void> | undefined
+
+  constructor(known: Pick<KnownFields, 'gaps'>, filler: Pick<RowFiller, 'fillRecent'>, logger: Logger) {
+    this.#known = known
+    this.#filler = filler
+    this.#logger = logger
+  }
+
+  grown({ types, since }: Growth): void {
+    this.#wanted = {
+      types: new Set([...types, ...(this.#wanted?.types ?? [])]),
+      since: Math.min(since, this.#wanted?.since ?? Infinity),
+    }
+    this.#running ??= this.#run().finally(() => {
+      this.#running = undefined
+    })
+  }
+
+  async close(): Promise<void> {
+    this.#stopped.abort()
+    await this.#running
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#stopped
+    for (let wanted = this.#wanted; wanted !== undefined && !signal.aborted; wanted = this.#wanted) {
+      this.#wanted = undefined
+      const { types, since } = wanted
+      // A little more, as the brokers' clock is not the database's.
+      const ms = Math.min(REACH_MS, Math.max(0, Date.now() - since) + KNOWN_MS)
+      try {
+        const rows = await this.#filler.fillRecent(
+          this.#known.gaps(({ type }) => types.has(type)),
+          ms,
+        )
+        if (rows > 0) this.#logger.info({ rows }, 'rows were filled with what became known after them')
+      } catch (error) {
+        this.#wanted ??= wanted
+        this.#logger.warn({ error: (error as Error).message }, 'rows could not be filled: it is tried again')
+        await sleep(RETRY_MS, undefined, { signal }).catch(() => undefined)
+      }
+    }
+  }
+}

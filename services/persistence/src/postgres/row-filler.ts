@@ -1,0 +1,170 @@
+import { createHash } from 'node:crypto'
+import pg from 'pg'
+import { jsonbOf, sanitiseText } from './jsonb.ts'
+import { sinkErrorOf } from './sql-faults.ts'
+
+/** What rows of one shape must have: the number of the shape, and a null for each field of other shapes. */
+export interface ShapeGaps {
+  readonly source: string
+  readonly eventType: string
+  readonly fingerprint: string
+  readonly number: number
+  readonly missing: readonly string[]
+}
+
+/** What came of one chunk, and how far the walk is. */
+export interface Walked {
+  /** The last key that was looked at; undefined: there were no more. */
+  readonly lastKey: Buffer | undefined
+  readonly lookedAt: number
+  readonly filled: number
+}
+
+/** Where a walk that was cut off goes on. */
+export interface WalkPosition {
+  readonly afterKey: Buffer
+  readonly lookedAt: number
+  readonly filled: number
+}
+
+const GAPS = `unnest($1::text[], $2::text[], $3::text[], $4::integer[], $5::jsonb[])
+  AS gap (source, event_type, fingerprint, number, nulls)`
+/** What a row has stays: only what it lacks is added. */
+const LACKS = `events.source = gap.source AND events.event_type = gap.event_type
+  AND events.schema_version = gap.fingerprint
+  AND (events.schema_version_number IS NULL OR (gap.nulls || events.attributes) <> events.attributes)`
+const FILL = `UPDATE events SET attributes = gap.nulls || events.attributes,
+  schema_version_number = coalesce(events.schema_version_number, gap.number)`
+
+const FILL_RECENT = `${FILL} FROM ${GAPS} WHERE events.stored_at >= clock_timestamp() - $6 * interval '1 millisecond' AND ${LACKS}`
+
+const CHUNK = `chunk AS MATERIALIZED (
+  SELECT event_key FROM events WHERE event_key > $6 ORDER BY event_key LIMIT $7
+)`
+const WALKED = `SELECT
+  (SELECT event_key FROM chunk ORDER BY event_key DESC LIMIT 1) AS last_key,
+  (SELECT count(*)::integer FROM chunk) AS looked_at`
+const COUNT_CHUNK = `WITH ${CHUNK} ${WALKED},
+  (SELECT count(*)::integer FROM chunk JOIN events USING (event_key), ${GAPS} WHERE ${LACKS}) AS filled`
+/** The rows and how far the walk is change together, so a job that is killed goes on where it was. */
+const FILL_CHUNK = `WITH ${CHUNK}, filled AS (
+  ${FILL} FROM chunk, ${GAPS} WHERE events.event_key = chunk.event_key AND ${LACKS} RETURNING 1
+), walked AS (
+  ${WALKED}, (SELECT count(*)::integer FROM filled) AS filled
+), marked AS (
+  INSERT INTO weir_backfills (source, target, after_key, looked_at, filled)
+  SELECT $8, $9, last_key, looked_at, filled FROM walked WHERE last_key IS NOT NULL
+  ON CONFLICT (source) DO UPDATE SET target = excluded.target, after_key = excluded.after_key,
+    looked_at = excluded.looked_at + CASE WHEN weir_backfills.target = excluded.target THEN weir_backfills.looked_at ELSE 0 END,
+    filled = excluded.filled + CASE WHEN weir_backfills.target = excluded.target THEN weir_backfills.filled ELSE 0 END,
+    updated_at = clock_timestamp()
+)
+SELECT * FROM walked`
+
+const columnsOf = (gaps: readonly ShapeGaps[]): unknown[] => [
+  gaps.map(({ source }) => sanitiseText(source)),
+  gaps.map(({ eventType }) => sanitiseText(eventType)),
+  gaps.map(({ fingerprint }) => fingerprint),
+  gaps.map(({ number }) => number),
+  gaps.map(
+    ({ missing }) =>
+      jsonbOf(Buffer.from(JSON.stringify(Object.fromEntries(missing.map((name) => [name, null]))))).json,
+  ),
+]
+
+/** What a walk fills: another target begins anew. */
+const targetOf = (gaps: readonly ShapeGaps[]): Buffer => {
+  const texts = gaps.map((gap) => JSON.stringify([gap.eventType, gap.fingerprint, gap.number, gap.missing]))
+  return createHash('sha256').update(texts.sort().join('\n')).digest()
+}
+
+const LOCK = 7_305_012
+
+/** Gives rows what they lack of what is known by now. Every call may be repeated. Rejects with a `SinkUnavailableError` or a `SinkFaultError`. */
+export class RowFiller {
+  readonly #pool: pg.Pool
+
+  constructor({ databaseUrl, statementTimeoutMs }: { databaseUrl: string; statementTimeoutMs: number }) {
+    this.#pool = new pg.Pool({
+      ...{ connectionString: databaseUrl, max: 2, connectionTimeoutMillis: 5_000 },
+      ...{ statement_timeout: statementTimeoutMs, query_timeout: statementTimeoutMs + 5_000 },
+      application_name: 'weir-backfill',
+    })
+    // A connection that breaks while idle: the next query opens another.
+    this.#pool.on('error', () => undefined)
+  }
+
+  /** Rows that were stored in the last `ms`; returns how many lacked something. */
+  async fillRecent(gaps: readonly ShapeGaps[], ms: number): Promise<number> {
+    if (gaps.length === 0) return 0
+    const { rowCount } = await this.#ask(FILL_RECENT, [...columnsOf(gaps), Math.ceil(ms)])
+    return rowCount ?? 0
+  }
+
+  /** The next rows in the order of their keys, of whatever source. */
+  async fillChunk(
+    source: string,
+    gaps: readonly ShapeGaps[],
+    after: Buffer,
+    { rows: limit, isDryRun }: { readonly rows: number; readonly isDryRun: boolean },
+  ): Promise<Walked> {
+    const common = [...columnsOf(gaps), after, limit]
+    const { rows } = isDryRun
+      ? await this.#ask(COUNT_CHUNK, common)
+      : await this.#ask(FILL_CHUNK, [...common, source, targetOf(gaps)])
+    const { last_key, looked_at, filled } = rows[0] as {
+      last_key: Buffer | null
+      looked_at: number
+      filled: number
+    }
+    return { lastKey: last_key ?? undefined, lookedAt: looked_at, filled }
+  }
+
+  /** Undefined: nothing was cut off, or it filled something else. */
+  async position(source: string, gaps: readonly ShapeGaps[]): Promise<WalkPosition | undefined> {
+    const { rows } = await this.#ask(
+      'SELECT after_key, looked_at::integer, filled::integer FROM weir_backfills WHERE source = $1 AND target = $2',
+      [source, targetOf(gaps)],
+    )
+    const row = rows[0] as { after_key: Buffer; looked_at: number; filled: number } | undefined
+    return row && { afterKey: row.after_key, lookedAt: row.looked_at, filled: row.filled }
+  }
+
+  async forget(source: string): Promise<void> {
+    await this.#ask('DELETE FROM weir_backfills WHERE source = $1', [source])
+  }
+
+  /** Runs `act` unless another job of this source is under way, which gives undefined. */
+  async alone<T>(source: string, act: () => Promise<T>): Promise<T | undefined> {
+    const client = await this.#pool.connect().catch((error: unknown) => {
+      throw sinkErrorOf(error)
+    })
+    const key = [LOCK, source]
+    try {
+      const { rows } = await client.query<{ is_ours: boolean }>(
+        'SELECT pg_try_advisory_lock($1, hashtext($2)) AS is_ours',
+        key,
+      )
+      if (!rows[0]!.is_ours) return undefined
+      try {
+        return await act()
+      } finally {
+        await client.query('SELECT pg_advisory_unlock($1, hashtext($2))', key).catch(() => undefined)
+      }
+    } finally {
+      client.release(true)
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#pool.end()
+  }
+
+  async #ask(text: string, values: readonly unknown[]): Promise<pg.QueryResult> {
+    try {
+      return await this.#pool.query(text, [...values])
+    } catch (error) {
+      throw sinkErrorOf(error)
+    }
+  }
+}
