@@ -1,11 +1,6 @@
 import { INTERACTION_EVENT_SCHEMA, type InteractionEvent } from '@weir/contracts'
-import {
-  Registry,
-  RegistryError,
-  UnknownSchemaError,
-  type AvroType,
-  type RegistrySettings,
-} from './registry.ts'
+import { RegistryError, UnknownSchemaError } from './registry-errors.ts'
+import { Registry, type AvroType, type RegistrySettings } from './registry.ts'
 
 /** Bytes that are not an event in the registry's wire format. */
 export class InvalidEventError extends Error {

@@ -1,2 +1,3 @@
 export * from './event-codec.ts'
+export * from './registry-errors.ts'
 export * from './registry.ts'

@@ -1,0 +1,154 @@
+import { createServer as createTcpServer, type AddressInfo, type Server, type Socket } from 'node:net'
+import { createServer } from 'node:http'
+import { once } from 'node:events'
+import fc from 'fast-check'
+import { expect, it, onTestFinished } from 'vitest'
+import { Registry, RegistryError, SchemaRefusedError, UnknownSchemaError } from './index.ts'
+import { locate } from './registry-http.ts'
+
+const TIMEOUT_MS = 300
+
+const listening = async (server: Server): Promise<number> => {
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  return (server.address() as AddressInfo).port
+}
+
+/** A server that does with its connections what it is told. */
+const tcp = async (onConnection: (socket: Socket) => void): Promise<Registry> => {
+  const sockets = new Set<Socket>()
+  const server = createTcpServer((socket) => {
+    sockets.add(socket.on('error', () => undefined))
+    onConnection(socket)
+  })
+  const port = await listening(server)
+  onTestFinished(() => {
+    for (const socket of sockets) socket.destroy()
+    server.close()
+  })
+  return new Registry({ registryUrl: `http://127.0.0.1:${port}` }, TIMEOUT_MS)
+}
+
+const HEAD = 'HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n'
+
+it.each<[string, (socket: Socket) => void, RegExp]>([
+  ['accepts and never answers', () => undefined, /does not answer within 300 ms/],
+  ['answers half', (socket) => socket.write(`${HEAD}content-length: 100\r\n\r\n{"schema"`), /within 300 ms/],
+  [
+    'hangs up in an answer',
+    (socket) => socket.end(`${HEAD}content-length: 100\r\n\r\n{"schema"`),
+    /does not answer/,
+  ],
+  ['answers garbage', (socket) => socket.write('\u0000\u0001 no HTTP\r\n\r\n'), /does not answer/],
+  [
+    'drips',
+    (socket) =>
+      void setInterval(() => socket.write(socket.bytesWritten === 0 ? HEAD : 'x: y\r\n'), 20).unref(),
+    /within 300 ms/,
+  ],
+  ['never stops answering', flood, /does not answer|more than 4194304 bytes/],
+])('a registry that %s is away, for every call and in bounded time', async (_, onConnection, message) => {
+  const registry = await tcp(onConnection)
+  const calls: readonly (() => Promise<unknown>)[] = [
+    () => registry.type(1),
+    () => registry.find('s', {}),
+    () => registry.versions('s'),
+    () => registry.register('s', {}),
+  ]
+  for (const call of calls) {
+    const startedAt = performance.now()
+    const error = await call().catch((one: unknown) => one)
+    expect(error).toBeInstanceOf(RegistryError)
+    expect((error as Error).message).toMatch(message)
+    expect(performance.now() - startedAt).toBeLessThan(5_000)
+  }
+})
+
+function flood(socket: Socket): void {
+  socket.write(`${HEAD}content-length: 1000000000\r\n\r\n`)
+  const more = () => {
+    while (!socket.destroyed && socket.write(Buffer.alloc(262_144, 0x20)));
+  }
+  socket.on('drain', more)
+  more()
+}
+
+/** Answers every request with the same, and notes what it was sent. */
+const http = async (status: number, body: string, user = '') => {
+  const seen: { readonly url?: string | undefined; readonly authorization?: string | undefined }[] = []
+  const server = createServer(({ url, headers }, response) => {
+    seen.push({ url, authorization: headers.authorization })
+    response.writeHead(status, { location: 'http://127.0.0.1:1/' }).end(body)
+  })
+  const port = await listening(server)
+  onTestFinished(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  return { registry: new Registry({ registryUrl: `http://${user}127.0.0.1:${port}/api` }, TIMEOUT_MS), seen }
+}
+
+it.each([
+  '',
+  '<html>not found</html>',
+  '{}',
+  '{"error_code":404,"message":"no"}',
+  '{"error_code":"40403"}',
+  'null',
+  '[]',
+])('a 404 that is not of a registry (%s) means that it is not there yet', async (body) => {
+  const { registry } = await http(404, body)
+  await expect(registry.type(1)).rejects.toThrow(
+    /answers 404, but not as a registry does.*SCHEMA_REGISTRY_URL/,
+  )
+  await expect(registry.type(1)).rejects.toThrow(RegistryError)
+  await expect(registry.find('s', {})).rejects.toThrow(RegistryError)
+  await expect(registry.versions('s')).rejects.toThrow(RegistryError)
+})
+
+it.each([40_401, 40_402, 40_403])('a 404 of the registry (%i) means that there is none', async (code) => {
+  const { registry } = await http(404, JSON.stringify({ error_code: code, message: 'none' }))
+  await expect(registry.type(1)).rejects.toThrow(UnknownSchemaError)
+  expect(await registry.find('s', {})).toBeUndefined()
+  expect(await registry.versions('s')).toEqual([])
+})
+
+it.each(['[1]', '{"id":"1"}', '{"schema":1}', 'null', 'OK'])(
+  'a 200 that is not of a registry (%s) is waited for',
+  async (body) => {
+    const { registry } = await http(200, body)
+    await expect(registry.type(1)).rejects.toThrow(RegistryError)
+    await expect(registry.find('s', {})).rejects.toThrow(RegistryError)
+  },
+)
+
+it('user and password of the URL go into the header, whatever they hold, and into nothing else', async () => {
+  const text = fc
+    .string({ unit: 'grapheme', minLength: 1, maxLength: 12 })
+    .filter((one) => !one.includes(':'))
+  fc.assert(
+    fc.property(text, text, (user, password) => {
+      const place = locate(
+        `https://${encodeURIComponent(user)}:${encodeURIComponent(password)}@registry:8081/v7/`,
+      )
+      expect(place.url).toBe('https://registry:8081/v7')
+      const [, basic = ''] = place.authorization!.split(' ')
+      expect(Buffer.from(basic, 'base64').toString()).toBe(`${user}:${password}`)
+    }),
+  )
+  const { registry, seen } = await http(401, '{}', 'us%40er:pa%3Ass@')
+  const error = (await registry.type(1).catch((one: unknown) => one)) as Error
+  expect(error).toBeInstanceOf(RegistryError)
+  expect(error.message).toMatch(/401: correct the user or the password of SCHEMA_REGISTRY_URL/)
+  expect(seen).toEqual([{ url: '/api/schemas/ids/1', authorization: `Basic ${btoa('us@er:pa:ss')}` }])
+  expect(JSON.stringify([error, error.cause, error.stack])).not.toMatch(/pa:ss|pa%3Ass/)
+})
+
+it('credentials follow no redirect, and a setting that is no URL is not quoted', async () => {
+  const { registry, seen } = await http(307, '', 'user:canary@')
+  await expect(registry.type(1)).rejects.toThrow(SchemaRefusedError)
+  expect(seen).toHaveLength(1)
+  const refused = new Registry({ registryUrl: 'user:canary@registry:port' }).versions('s')
+  await expect(refused).rejects.toThrow('SCHEMA_REGISTRY_URL is not an http or https URL')
+  await expect(refused).rejects.not.toThrow(/canary/)
+})

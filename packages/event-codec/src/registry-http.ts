@@ -1,0 +1,96 @@
+import { RegistryError, SchemaRefusedError } from './registry-errors.ts'
+
+export interface RegistryAnswer {
+  readonly status: number
+  /** undefined: it is no JSON. */
+  readonly body: unknown
+}
+
+export interface RegistryPlace {
+  readonly url: string
+  /** Of the user and the password in the setting, which no URL of a request may have. */
+  readonly authorization: string | undefined
+}
+
+export interface RegistryQuestion {
+  readonly method: string
+  readonly path: string
+  readonly body: object | undefined
+  /** For the whole answer. */
+  readonly timeoutMs: number
+}
+
+const CONTENT_TYPE = 'application/vnd.schemaregistry.v1+json'
+/** Schemas are some kilobytes. */
+const ANSWER_BYTES_MAX = 4_194_304
+
+/** Throws a `SchemaRefusedError` that does not quote the setting. */
+export const locate = (registryUrl: string): RegistryPlace => {
+  // Its error would quote the password.
+  const url = URL.canParse(registryUrl) ? new URL(registryUrl) : undefined
+  if (url === undefined || !/^https?:$/.test(url.protocol)) {
+    throw new SchemaRefusedError('SCHEMA_REGISTRY_URL is not an http or https URL')
+  }
+  const [user, password] = [url.username, url.password].map(decoded)
+  url.username = url.password = ''
+  const basic = Buffer.from(`${user}:${password}`).toString('base64')
+  return {
+    url: url.href.replace(/\/+$/, ''),
+    authorization: user === '' && password === '' ? undefined : `Basic ${basic}`,
+  }
+}
+
+/** A percent sign that encodes nothing stands for itself. */
+const decoded = (text: string): string => {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text
+  }
+}
+
+/** Rejects with a `RegistryError` when there is no whole answer of a bearable size in time. */
+export const askRegistry = async (
+  { url, authorization }: RegistryPlace,
+  { method, path, body, timeoutMs }: RegistryQuestion,
+): Promise<RegistryAnswer> => {
+  try {
+    const response = await fetch(`${url}${path}`, {
+      ...{ method, redirect: 'manual', signal: AbortSignal.timeout(timeoutMs) },
+      headers: {
+        'content-type': CONTENT_TYPE,
+        accept: CONTENT_TYPE,
+        ...(authorization && { authorization }),
+      },
+      ...(body && { body: JSON.stringify(body) }),
+    })
+    return { status: response.status, body: parsed(await textOf(response)) }
+  } catch (error) {
+    if (error instanceof RegistryError) throw error
+    const isLate = (error as Error).name === 'TimeoutError'
+    const { code } = ((error as Error).cause ?? {}) as { readonly code?: string }
+    const why = isLate ? `within ${timeoutMs} ms` : `(${code ?? (error as Error).name})`
+    throw new RegistryError(`the schema registry does not answer ${why}`)
+  }
+}
+
+const textOf = async ({ body }: Response): Promise<string> => {
+  const chunks: Uint8Array[] = []
+  let bytes = 0
+  for await (const chunk of (body ?? []) as AsyncIterable<Uint8Array>) {
+    bytes += chunk.length
+    if (bytes > ANSWER_BYTES_MAX) {
+      throw new RegistryError(`the schema registry answers with more than ${ANSWER_BYTES_MAX} bytes`)
+    }
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks).toString()
+}
+
+const parsed = (text: string): unknown => {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
