@@ -31,6 +31,7 @@ export class PartitionInputs {
   readonly #inputs: { queue: PartitionQueue; position: bigint; metadata: string }[] = []
   #turn = 0
   #wake: (() => void) | undefined
+  #error: Error | undefined
 
   constructor(options: {
     batch: { readonly recordsMax: number; readonly bytesMax: number; readonly lingerMs: number }
@@ -66,15 +67,22 @@ export class PartitionInputs {
     this.#reportLag(own)
   }
 
+  /** No batch may be taken any more. */
+  fail(error: Error): void {
+    this.#error = error
+    this.#notify()
+  }
+
   /**
    * The next batch, as large as the backlog allows; without records when only control markers came. Undefined once
-   * the partition is released. Rejects when a queue has failed.
+   * the partition is released. Rejects when a queue has failed, or all has (`fail`).
    */
   async next(): Promise<TakenBatch | undefined> {
     const { recordsMax, bytesMax, lingerMs } = this.#batch
     const startedAt = this.#clock.now()
     let lingerUntil: number | undefined
     while (!this.#signal.aborted) {
+      if (this.#error !== undefined) throw this.#error
       const now = this.#clock.now()
       const input = this.#pick()
       if (input !== undefined) {

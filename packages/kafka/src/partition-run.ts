@@ -172,16 +172,26 @@ export class PartitionRun {
       await this.#work(owner, producer, restored)
     } catch (error) {
       inputs?.close()
+      const decided = await this.#ifOwner(producer, error)
       await producer.close()
       await owner?.close().catch((closing: unknown) => {
         const fields = { partition, error: kafkaErrorType(closing) }
         stage.logger.warn(fields, 'the owner could not be closed after an error')
       })
-      throw error
+      throw decided
     }
     inputs.close()
     await producer.close()
     await owner.close()
+  }
+
+  /** A contradiction that a person must look at is one only for the owner: a successor changes what was read. */
+  async #ifOwner(producer: TransactionalProducer, error: unknown): Promise<unknown> {
+    if (this.#isReleased() || isTemporary(error)) return error
+    return producer.requireOwner().then(
+      () => error,
+      (another: unknown) => another,
+    )
   }
 
   /** Brings the owner to where its predecessor has committed, and opens the inputs there. */
@@ -245,6 +255,11 @@ export class PartitionRun {
     { inputs, positions }: Restored,
   ): Promise<void> {
     const { stage, partition, reads } = this.#options
+    // What brokers have left open no reader passes, and only the next fence ends it: it must not wait for more input.
+    const watch = (): void => {
+      producer.ended().catch((error: unknown) => inputs.fail(error as Error))
+    }
+    watch()
     for (;;) {
       const batch = await inputs.next()
       if (batch === undefined) return
@@ -260,6 +275,7 @@ export class PartitionRun {
       ])
       this.#hasCommitted = true
       this.#goesOn()
+      watch()
       await staged.committed?.(written)
       inputs.committed(input, nextOffset, metadata)
       stage.observer?.committed?.({

@@ -97,14 +97,19 @@ export class TransactionalProducer {
     })
   }
 
-  /** Writes the barrier to a state partition in a transaction of its own and returns its offset. */
+  /**
+   * Writes the barrier to a state partition in a transaction of its own and returns its offset, once it can be read: where
+   * brokers have left its marker out, a reader would wait for it in vain.
+   */
   async barrier(topic: string, partition: number, nonce: Buffer): Promise<bigint> {
-    return this.#step('writing the barrier', () =>
-      this.#transact([{ topic, partition }], async (transaction) => {
+    return this.#step('writing the barrier', async () => {
+      const offset = await this.#transact([{ topic, partition }], async (transaction) => {
         const record = { topic, partition, key: BARRIER_KEY, value: nonce, headers: {} }
         return this.#whenEnded(() => transaction.send({ topic, partition }, [record]))
-      }),
-    )
+      })
+      await this.#ended
+      return offset
+    })
   }
 
   /**
@@ -143,6 +148,20 @@ export class TransactionalProducer {
   /** Resolves once the last transaction is ended on every partition that it wrote to; rejects with a `TransactionError`. */
   ended(): Promise<void> {
     return this.#ended
+  }
+
+  /**
+   * Rejects with a `TransactionError` when another owner has come: what this one has read since its fence is then of
+   * different times, and proves nothing.
+   */
+  async requireOwner(): Promise<void> {
+    const own = this.#own
+    if (own === undefined || !this.#canLook) return
+    await this.#step('asking who owns the partition', async () => {
+      const last = await this.#whenEnded(() => this.#client.view.describe())
+      if (last?.producerId === own.producerId && last.epoch === own.epoch) return
+      throw new TransactionError('another owner has come meanwhile')
+    })
   }
 
   /** Does not wait long for answers that may never come: whoever fences this id shuts out what is still under way. */
