@@ -1,14 +1,13 @@
 import { createHash } from 'node:crypto'
-import { judge } from './judge.ts'
 import type { AbortRule } from './model-coordinator.ts'
 import type { Protocol } from './owner-actor.ts'
-import { Schedule, type Faults } from './schedule.ts'
+import { OwnerSchedule, type OwnerFaults } from './owner-schedule.ts'
 
 export interface Search {
   readonly protocol: Protocol
   readonly rule: AbortRule
   readonly inputs: readonly string[]
-  readonly faults: Faults
+  readonly faults: OwnerFaults
   /** How often another actor may come in before the one that runs has to wait, at most. */
   readonly switchesMax: number
   /** The search begins once the first owner has sent this request. */
@@ -68,7 +67,7 @@ const follow = async (
   readonly trace: readonly string[]
 }> => {
   const { protocol, rule, inputs, faults, switchesMax } = search
-  const schedule = new Schedule({ protocol, rule, inputs, faults, isPrompt: true })
+  const schedule = new OwnerSchedule({ protocol, rule, inputs, faults, isPrompt: true })
   const taken: number[] = []
   let actor = ''
   let switches = 0
@@ -85,7 +84,7 @@ const follow = async (
     const required = events.filter((event) => event.actor !== 'faults' || event.key.endsWith('is back'))
     if (required.length === 0 && !isJudged) {
       isJudged = true
-      fault = judge(schedule)
+      fault = schedule.fault()
       if (fault !== undefined) return undefined
     }
     const isSwitch = (index: number): boolean => {

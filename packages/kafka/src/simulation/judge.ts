@@ -1,8 +1,8 @@
 import { GROUP, INPUT, SEEN, UNIQUE } from './owner-actor.ts'
-import type { Schedule } from './schedule.ts'
+import type { OwnerSchedule } from './owner-schedule.ts'
 
 /** What is wrong at the end of a schedule; undefined: nothing. By the logs alone, as a reader sees them. */
-export const judge = (schedule: Schedule): string | undefined => {
+export const judge = (schedule: OwnerSchedule): string | undefined => {
   const { broker, inputs } = schedule
   const unique = broker
     .log(UNIQUE)

@@ -116,6 +116,10 @@ export class ModelBroker {
     return this.#offsets.get(`${group} ${partition}`)
   }
 
+  deleteOffset(group: string, partition: string): void {
+    this.#offsets.delete(`${group} ${partition}`)
+  }
+
   endTransaction({ transactionalId, producerId, epoch }: Producer, outcome: Outcome): void {
     this.#transaction(transactionalId).end(producerId, epoch, outcome)
   }

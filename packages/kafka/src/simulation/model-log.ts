@@ -31,6 +31,9 @@ export interface Marker {
   readonly outcome: Outcome
 }
 
+/** Of records outside of any transaction. */
+const NO_PRODUCER = -1
+
 interface DataEntry {
   readonly kind: 'data'
   readonly producerId: number
@@ -121,6 +124,30 @@ export class ModelLog {
     return first
   }
 
+  /** Outside of any transaction: readable at once. */
+  appendPlain(value: string): void {
+    this.#entries.push({ kind: 'data', producerId: NO_PRODUCER, epoch: 0, value })
+  }
+
+  /** What is at `end` and after it is lost, and with it what the leader knows of those producers. */
+  truncate(end: number): void {
+    this.#entries.length = Math.max(0, Math.min(end, this.#entries.length))
+    this.#producers.clear()
+    this.#entries.forEach((entry, offset) => {
+      if (entry.producerId === NO_PRODUCER) return
+      const { producerId, epoch } = entry
+      const known = this.#producers.get(producerId)
+      const openFrom = entry.kind === 'marker' ? undefined : (known?.openFrom ?? offset)
+      const coordinatorEpoch = known?.coordinatorEpoch ?? -1
+      this.#producers.set(producerId, { producerId, epoch, coordinatorEpoch, openFrom })
+    })
+  }
+
+  /** Offsets after a marker: whole transactions lie before them. */
+  get cuts(): readonly number[] {
+    return this.#entries.flatMap(({ kind }, offset) => (kind === 'marker' ? [offset + 1] : []))
+  }
+
   /**
    * Returns what the transaction had written here. `isStrict`: a marker of transaction version 2, whose epoch must be
    * larger than that of the data.
@@ -173,14 +200,16 @@ export class ModelLog {
     const open = new Map<number, VisibleRecord[]>()
     this.#entries.forEach((entry, offset) => {
       const { producerId } = entry
-      if (entry.kind === 'data') {
+      if (producerId === NO_PRODUCER && entry.kind === 'data') {
+        found.push({ offset, value: entry.value })
+      } else if (entry.kind === 'data') {
         const list = open.get(producerId) ?? []
         list.push({ offset, value: entry.value })
         open.set(producerId, list)
-        return
+      } else {
+        if (entry.outcome === 'commit') found.push(...(open.get(producerId) ?? []))
+        open.delete(producerId)
       }
-      if (entry.outcome === 'commit') found.push(...(open.get(producerId) ?? []))
-      open.delete(producerId)
     })
     const stable = this.lastStableOffset
     return found.filter(({ offset }) => offset >= from && offset < stable).sort((a, b) => a.offset - b.offset)

@@ -3,7 +3,7 @@ import { committedEverywhere, takeOver } from '../take-over.ts'
 import type { OpenTransaction, Outcome, ProducerEpoch } from '../transaction-view.ts'
 import type { ModelView } from './model-view.ts'
 import type { Protocol } from './owner-actor.ts'
-import type { Faults } from './schedule.ts'
+import type { OwnerFaults } from './owner-schedule.ts'
 
 const LOOK_MS = 200
 const OPTIONS = {
@@ -48,7 +48,7 @@ const lastDecision = async (view: ModelView) => {
  * What the product did at first: before the fence it ended what was open as the coordinator said, after the fence as
  * aborted, each from what it had seen, with the epoch that it found.
  */
-const FORGED_MARKERS: Protocol = {
+export const FORGED_MARKERS: Protocol = {
   takeOver: async (view) => {
     const last = await lastDecision(view)
     if (last?.state === 'CompleteCommit') await endAs(view, last.producerId, 'commit')
@@ -121,7 +121,7 @@ export interface Planted {
   /** Random schedules that find it, at most. */
   readonly findsWithin: number
   /** Faults of a small scenario whose search over all orders finds it. */
-  readonly foundBySearch: Partial<Faults>
+  readonly foundBySearch: Partial<OwnerFaults>
 }
 
 /** Each must be found. */

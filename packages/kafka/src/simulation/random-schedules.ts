@@ -1,10 +1,15 @@
-import { judge } from './judge.ts'
-import type { AbortRule } from './model-coordinator.ts'
-import { OFFSETS } from './model-broker.ts'
-import { SEEN, UNIQUE, type Protocol } from './owner-actor.ts'
 import { Random } from './random.ts'
-import { Schedule, type Faults } from './schedule.ts'
+import type { Schedule } from './schedule.ts'
 import type { SimEvent } from './world.ts'
+
+/** Draws a deployment and what may befall it. */
+export type Start = (random: Random) => {
+  readonly schedule: Schedule
+  /** From then on nothing goes wrong any more. */
+  readonly faultSteps: number
+  /** Of actors that always have the same weight: how much time passes while something else could happen, for one. */
+  readonly weights: Readonly<Record<string, number>>
+}
 
 export interface Run {
   readonly seed: number
@@ -19,30 +24,7 @@ export interface Run {
 
 const STEPS_MAX = 3_000
 const WEIGHTS = [1, 1, 4, 20]
-const TIME_WEIGHT = 0.5
 const REDRAW_STEPS = 25
-
-const NO_FAULTS: Faults = {
-  ...{ successors: 0, kills: 0, cuts: 0, leaderless: [], omissions: 0, timeOuts: 0, reloads: 0 },
-}
-
-/** A third of the seeds has all kinds of faults; the others have few, so that those meet more often. */
-const drawFaults = (random: Random): Faults => {
-  const places = [UNIQUE, SEEN, OFFSETS]
-  const kind = random.next()
-  if (kind < 0.33) return { ...NO_FAULTS, successors: random.between(1, 2), omissions: 1, timeOuts: 1 }
-  if (kind < 0.66)
-    return { ...NO_FAULTS, successors: random.between(0, 1), kills: random.between(1, 2), omissions: 1 }
-  return {
-    successors: random.between(0, 2),
-    kills: random.pick([0, 0, 1, 2]),
-    cuts: random.pick([0, 0, 0, 1]),
-    leaderless: places.filter(() => random.chance(0.5)),
-    omissions: random.pick([0, 0, 1, 2]),
-    timeOuts: random.pick([0, 0, 1, 2]),
-    reloads: random.pick([0, 0, 0, 1]),
-  }
-}
 
 /**
  * Actors have weights that change now and then, so that one of them lags while another comes far; and now and then a
@@ -55,13 +37,15 @@ class WeightedChooser {
   readonly #faultChance: number
   readonly #aptChance: number
   readonly #sleepChance: number
+  readonly #fixed: Readonly<Record<string, number>>
   #weights = new Map<string, number>()
   #sleepers = new Map<string, number>()
   #steps = 0
 
-  constructor(random: Random, schedule: Schedule) {
+  constructor(random: Random, schedule: Schedule, fixed: Readonly<Record<string, number>>) {
     this.#random = random
     this.#schedule = schedule
+    this.#fixed = fixed
     this.#faultChance = random.pick([0.01, 0.03, 0.08])
     this.#aptChance = random.pick([0, 0.1, 0.3])
     this.#sleepChance = random.pick([0, 0.02, 0.1])
@@ -81,8 +65,14 @@ class WeightedChooser {
     return this.#pick(awake.length > 0 ? awake : others)
   }
 
+  /** Nobody sleeps, and time passes where nothing else can happen. */
+  chooseCalmly(events: readonly SimEvent[]): SimEvent | undefined {
+    const others = events.filter(({ actor }) => actor !== 'time')
+    return others.length > 0 ? this.#pick(others) : events[0]
+  }
+
   #sleeps({ actor, isTakingOver }: SimEvent): boolean {
-    if (!actor.startsWith('owner')) return false
+    if (!/-\d+$/.test(actor)) return false
     if ((this.#sleepers.get(actor) ?? 0) > this.#steps) return true
     if (!this.#random.chance(isTakingOver === true ? this.#sleepChance : this.#sleepChance / 10)) return false
     const steps = this.#random.between(10, 60)
@@ -103,44 +93,28 @@ class WeightedChooser {
   #weightOf({ actor }: SimEvent): number {
     const known = this.#weights.get(actor)
     if (known !== undefined) return known
-    const drawn = actor === 'time' ? TIME_WEIGHT : this.#random.pick(WEIGHTS)
+    const drawn = this.#fixed[actor] ?? this.#random.pick(WEIGHTS)
     this.#weights.set(actor, drawn)
     return drawn
   }
 }
 
-interface Setup {
-  readonly inputs: readonly string[]
-  readonly rule: AbortRule
-  readonly faults: Faults
-  /** From then on nothing goes wrong any more. */
-  readonly faultSteps: number
-}
-
-const setupOf = (random: Random): Setup => ({
-  faults: drawFaults(random),
-  inputs: ['a', 'b', 'a', 'c', 'b', 'd'].slice(0, random.between(3, 6)),
-  rule: random.pick(['remembers-epoch', 'forgets-epoch']),
-  faultSteps: random.pick([40, 80, 160]),
-})
-
 const HEAL = 'no more faults'
 
 /** One schedule: the same for the same seed, always. */
-export const runSeed = async (seed: number, protocol: Protocol): Promise<Run> => {
+export const runSeed = async (seed: number, start: Start): Promise<Run> => {
   const random = new Random(seed)
-  const setup = setupOf(random)
-  const schedule = new Schedule({ ...setup, protocol })
-  const chooser = new WeightedChooser(random, schedule)
+  const { schedule, faultSteps, weights } = start(random)
+  const chooser = new WeightedChooser(random, schedule, weights)
   const keys: string[] = []
   await schedule.run((events) => {
-    if (keys.length === setup.faultSteps) {
+    if (keys.length === faultSteps) {
       schedule.heal()
       keys.push(HEAL)
     }
-    const isHealed = keys.length > setup.faultSteps
+    const isHealed = keys.length > faultSteps
     if ((isHealed && schedule.isOver) || keys.length > STEPS_MAX) return undefined
-    const chosen = chooser.choose(isHealed ? withoutFaults(events) : events)
+    const chosen = isHealed ? chooser.chooseCalmly(withoutFaults(events)) : chooser.choose(events)
     keys.push(chosen?.key ?? '')
     return chosen
   })
@@ -153,13 +127,12 @@ const withoutFaults = (events: readonly SimEvent[]): SimEvent[] =>
 const runOf = (seed: number, schedule: Schedule, keys: readonly string[]): Run => {
   const { happened, world, parked } = schedule
   const messages = parked.map(({ message }) => message)
-  return { seed, fault: judge(schedule), happened, keys, trace: world.trace, parked: messages }
+  return { seed, fault: schedule.fault(), happened, keys, trace: world.trace, parked: messages }
 }
 
 /** The same start, with these events where they are possible, and the plainest ones after them. */
-const runKeys = async (seed: number, protocol: Protocol, keys: readonly string[]): Promise<Run> => {
-  const random = new Random(seed)
-  const schedule = new Schedule({ ...setupOf(random), protocol })
+const runKeys = async (seed: number, start: Start, keys: readonly string[]): Promise<Run> => {
+  const { schedule } = start(new Random(seed))
   let at = 0
   let steps = 0
   let isHealed = false
@@ -186,12 +159,12 @@ const runKeys = async (seed: number, protocol: Protocol, keys: readonly string[]
 const ROUNDS_MAX = 8
 
 /** Leaves out what is not needed for a schedule to go wrong: first long stretches of it, then single events. */
-export const shrink = async (run: Run, protocol: Protocol): Promise<Run> => {
+export const shrink = async (run: Run, start: Start): Promise<Run> => {
   let best = run
   for (let round = 0, size = Math.ceil(run.keys.length / 2); round < ROUNDS_MAX && size >= 1; round++) {
     for (let from = 0; from < best.keys.length; from += size) {
       const keys = [...best.keys.slice(0, from), ...best.keys.slice(from + size)]
-      const shorter = await runKeys(run.seed, protocol, keys)
+      const shorter = await runKeys(run.seed, start, keys)
       if (shorter.fault !== undefined && shorter.trace.length <= best.trace.length) best = shorter
     }
     size = Math.floor(size / 2)

@@ -1,15 +1,12 @@
-import { ModelBroker } from './model-broker.ts'
-import type { AbortRule } from './model-coordinator.ts'
-import { GROUP, ID, INPUT, OwnerActor, SEEN, UNIQUE, type Protocol } from './owner-actor.ts'
+import type { ModelBroker } from './model-broker.ts'
+import type { ModelTransaction } from './model-coordinator.ts'
 import { World, type SimEvent, type SimProcess } from './world.ts'
 
 /** Chooses what happens next; undefined: the schedule ends here. */
 export type Chooser = (events: readonly SimEvent[]) => SimEvent | undefined
 
-/** What may go wrong in one schedule, and how often. */
+/** What may go wrong with brokers and processes in one schedule, and how often. */
 export interface Faults {
-  /** Successors that the group makes the owner, one after another, whether or not the one before still runs. */
-  readonly successors: number
   /** Times that a process is killed. */
   readonly kills: number
   /** Times that the connections of a process break: what was under way may still be done. */
@@ -18,19 +15,8 @@ export interface Faults {
   readonly leaderless: readonly string[]
   /** Markers that are left out, as if a partition was away for that moment. */
   readonly omissions: number
-  /** Times that the coordinator aborts a transaction for its time-out. */
-  readonly timeOuts: number
   /** Times that another broker becomes the coordinator. */
   readonly reloads: number
-}
-
-export interface Scenario {
-  readonly protocol: Protocol
-  readonly rule: AbortRule
-  readonly inputs: readonly string[]
-  readonly faults: Faults
-  /** For a search over all orders. */
-  readonly isPrompt?: boolean
 }
 
 export interface Parked {
@@ -39,48 +25,50 @@ export interface Parked {
 }
 
 /** Everything that one schedule is about, at its present step. */
-export class Schedule {
+export abstract class Schedule<F extends Faults = Faults> {
   readonly world: World
   readonly broker: ModelBroker
-  readonly inputs: readonly string[]
   readonly parked: Parked[] = []
   /** Faults that happened, by name. */
   readonly happened: string[] = []
-  readonly #scenario: Scenario
-  readonly #actors: SimProcess[] = []
-  readonly #left: { -readonly [key in keyof Faults]: Faults[key] }
-  #owner: SimProcess | undefined
+  protected readonly left: { -readonly [key in keyof F]: F[key] }
+  protected readonly isPrompt: boolean
+  readonly #transactionalId: string
   #isHealing = false
 
-  constructor(scenario: Scenario) {
-    this.#scenario = scenario
-    this.#left = { ...scenario.faults }
-    this.inputs = scenario.inputs
-    const { rule, isPrompt = false } = scenario
-    this.world = new World({ isPrompt })
-    const { world } = this
-    this.broker = new ModelBroker({ rule, partitions: [UNIQUE, SEEN], now: () => world.now })
-    this.#assign()
+  constructor(options: {
+    readonly broker: (world: World) => ModelBroker
+    readonly faults: F
+    readonly transactionalId: string
+    readonly isPrompt?: boolean
+  }) {
+    this.isPrompt = options.isPrompt ?? false
+    this.world = new World({ isPrompt: this.isPrompt })
+    this.broker = options.broker(this.world)
+    this.left = { ...options.faults }
+    this.#transactionalId = options.transactionalId
   }
 
-  #assign(): void {
-    const { world, broker, inputs } = this
-    const { protocol } = this.#scenario
-    this.#owner = world.start(`owner-${this.#actors.length + 1}`, (process) => {
-      this.#owner = process
-      const actor = new OwnerActor(
-        {
-          ...{ world, broker, inputs, protocol, isOwner: (one) => one === this.#owner },
-          onParked: (one, { message }) => {
-            world.note(`${one.name} is parked: ${message}`)
-            this.parked.push({ process: one.name, message })
-          },
-        },
-        process,
-      )
-      void actor.run()
-    })
-    this.#actors.push(this.#owner)
+  /** What is wrong at the end; undefined: nothing. */
+  abstract fault(): string | undefined
+  /** Nothing more is to be waited for. */
+  abstract get isOver(): boolean
+  /** Processes that run. */
+  protected abstract get alive(): readonly SimProcess[]
+  /** In place of one that was killed, if that is what the deployment does. */
+  protected abstract replace(process: SimProcess): void
+  /** Somebody is the owner, or will be. */
+  protected abstract ensureOwner(): void
+
+  protected get transaction(): ModelTransaction | undefined {
+    return this.broker.transactions.get(this.#transactionalId)
+  }
+
+  /** The coordinator ends nothing, and nothing is open anywhere. */
+  get isAtRest(): boolean {
+    const state = this.transaction?.describe().state
+    const isEnded = state === 'CompleteCommit' || state === 'CompleteAbort' || state === 'Empty'
+    return isEnded && !this.broker.logs.some((log) => log.openOnes.length > 0)
   }
 
   /** Runs until the chooser ends it. */
@@ -96,24 +84,17 @@ export class Schedule {
   /** All that may happen next. */
   events(): SimEvent[] {
     const events = [...this.world.events(), ...this.#coordinator(), ...this.#time()]
-    return this.#isHealing ? events : [...events, ...this.#faults()]
-  }
-
-  fingerprint(): string {
-    const left = JSON.stringify([this.#left, this.#owner?.name, this.parked.length])
-    return [left, this.broker.fingerprint(), this.world.fingerprint()].join('\n')
+    return this.#isHealing ? events : [...events, ...this.faults()]
   }
 
   #coordinator(): SimEvent[] {
-    const transaction = this.broker.transactions.get(ID)
+    const { transaction, world, broker } = this
     if (transaction === undefined) return []
-    const { world, broker } = this
     // In a search over all orders, markers come in one order: which is first matters less than what comes between.
-    const unmarked =
-      this.#scenario.isPrompt === true ? transaction.unmarked.slice(0, 1) : transaction.unmarked
+    const unmarked = this.isPrompt ? transaction.unmarked.slice(0, 1) : transaction.unmarked
     const events: SimEvent[] = unmarked.map((name) => ({
       ...{ actor: 'coordinator', key: `marker ${name}` },
-      run: () => world.note(`coordinator: ${name}: ${broker.mark(ID, name)}`),
+      run: () => world.note(`coordinator: ${name}: ${broker.mark(this.#transactionalId, name)}`),
     }))
     if (transaction.isFencing) {
       const run = (): void => {
@@ -133,7 +114,7 @@ export class Schedule {
   }
 
   #time(): SimEvent[] {
-    const at = this.world.nextTime()
+    const at = this.world.nextTime(this.deadlines)
     if (at === undefined) return []
     const run = (): void => {
       this.world.now = at
@@ -141,73 +122,66 @@ export class Schedule {
     return [{ actor: 'time', key: 'time passes', run }]
   }
 
-  #faults(): SimEvent[] {
-    const left = this.#left
-    const { broker, world } = this
+  /** When brokers do something by themselves. */
+  protected get deadlines(): readonly number[] {
+    return []
+  }
+
+  protected faults(): SimEvent[] {
+    const { left, broker, world, transaction } = this
     const events: SimEvent[] = []
     const add = (key: string, run: () => void, isApt = false): void => {
       events.push({ actor: 'faults', key, run, isApt })
     }
-    const alive = this.#actors.filter(({ isDead }) => !isDead)
-    if (left.successors > 0) add('a successor', () => this.#succeed())
-    for (const process of alive) {
+    for (const process of this.alive) {
       const isTakingOver = world.hasTakenOver(process)
       if (left.kills > 0) add(`kill ${process.name}`, () => this.#kill(process), isTakingOver)
       if (left.cuts > 0) add(`cut ${process.name}`, () => this.#cut(process), isTakingOver)
     }
-    const transaction = broker.transactions.get(ID)
     for (const name of left.leaderless) {
       const isBetween = transaction?.unmarked.includes(name) === true
       add(`${name} loses all replicas`, () => this.#loseLeader(name), isBetween)
     }
     if (left.omissions > 0) {
-      const unmarked = (transaction?.unmarked ?? []).filter(
-        (name) => this.#scenario.isPrompt !== true || name === UNIQUE,
-      )
+      const unmarked = (transaction?.unmarked ?? []).filter((name) => this.isOmitted(name))
       for (const name of unmarked) add(`no marker on ${name}`, () => this.#omit(name), true)
     }
     for (const { isLeaderless, name, openOnes } of broker.logs) {
       if (isLeaderless) add(`${name} is back`, () => this.#giveLeader(name), openOnes.length > 0)
     }
-    if (left.timeOuts > 0 && transaction?.timesOutAt !== undefined) {
-      add('time-out', () => this.#timeOut(), world.isTakingOver)
-    }
     if (left.reloads > 0 && transaction !== undefined) add('another coordinator', () => this.#reload())
     return events
   }
 
-  #succeed(): void {
-    this.#left.successors -= 1
-    this.happen('a successor becomes the owner')
-    this.#assign()
+  protected isOmitted(_name: string): boolean {
+    return true
   }
 
-  /** A process that runs next takes the place of the owner. */
   #kill(process: SimProcess): void {
-    this.#left.kills -= 1
+    this.left.kills -= 1
     this.happen(`kill ${process.name}`)
     this.world.kill(process)
-    if (process === this.#owner) this.#assign()
+    this.replace(process)
   }
 
   #cut(process: SimProcess): void {
-    this.#left.cuts -= 1
+    this.left.cuts -= 1
     this.happen(`cut ${process.name}`)
     this.world.cut(process)
   }
 
   #loseLeader(name: string): void {
-    this.#left.leaderless = this.#left.leaderless.filter((one) => one !== name)
+    this.left.leaderless = this.left.leaderless.filter((one) => one !== name)
     this.happen(`${name} loses all replicas`)
     this.broker.log(name).isLeaderless = true
   }
 
   #omit(name: string): void {
-    this.#left.omissions -= 1
+    this.left.omissions -= 1
     const log = this.broker.log(name)
     const { isLeaderless } = log
     log.isLeaderless = true
-    this.happen(`${name}: ${this.broker.mark(ID, name)}`)
+    this.happen(`${name}: ${this.broker.mark(this.#transactionalId, name)}`)
     log.isLeaderless = isLeaderless
   }
 
@@ -216,18 +190,10 @@ export class Schedule {
     this.broker.log(name).isLeaderless = false
   }
 
-  #timeOut(): void {
-    this.#left.timeOuts -= 1
-    const transaction = this.broker.transactions.get(ID)!
-    this.world.now = Math.max(this.world.now, transaction.timesOutAt! + 1)
-    this.happen('the coordinator aborts a transaction for its time-out')
-    transaction.abortTimedOut()
-  }
-
   #reload(): void {
-    this.#left.reloads -= 1
+    this.left.reloads -= 1
     this.happen('another broker becomes the coordinator')
-    this.broker.transactions.get(ID)!.reload()
+    this.transaction!.reload()
   }
 
   /** Notes a fault. */
@@ -236,30 +202,17 @@ export class Schedule {
     this.world.note(`FAULT ${what}`)
   }
 
-  /** No more faults: leaders come back, and somebody owns the partition. */
+  park(process: SimProcess, { message }: Error): void {
+    this.world.note(`${process.name} is parked: ${message}`)
+    this.parked.push({ process: process.name, message })
+  }
+
+  /** No more faults: leaders come back, processes wake, and somebody owns the partition. */
   heal(): void {
     this.world.note('no more faults')
     this.#isHealing = true
     for (const log of this.broker.logs) log.isLeaderless = false
-    if (this.#owner?.isDead !== false) this.#assign()
-  }
-
-  /** The input is at its end and the coordinator at rest. */
-  get isDone(): boolean {
-    const state = this.broker.transactions.get(ID)?.describe().state
-    const committed = this.broker.committedOffset(GROUP, INPUT)?.offset ?? 0
-    const isAtRest = state === 'CompleteCommit' || state === 'CompleteAbort' || state === 'Empty'
-    return (
-      isAtRest && committed === this.inputs.length && !this.broker.logs.some((log) => log.openOnes.length > 0)
-    )
-  }
-
-  /** Nothing more is to be waited for. */
-  get isOver(): boolean {
-    return this.isDone || this.ownerIsParked
-  }
-
-  get ownerIsParked(): boolean {
-    return this.parked.some(({ process }) => process === this.#owner?.name)
+    for (const process of this.world.processes) process.frozenUntil = 0
+    this.ensureOwner()
   }
 }

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { searchAll, type Search } from './all-schedules.ts'
 import type { AbortRule } from './model-coordinator.ts'
 import type { Protocol } from './owner-actor.ts'
+import { owners } from './owner-schedules.ts'
 import { PLANTED, PRODUCT } from './protocols.ts'
 import { describeRun, runSeed, shrink } from './random-schedules.ts'
 
@@ -17,9 +18,9 @@ const { SIMULATION_SEED, SIMULATION_SCHEDULES } = process.env
 describe('random schedules', () => {
   it.each(PLANTED)('find: $name', { timeout: PATIENCE_MS }, async ({ protocol, findsWithin }) => {
     for (let seed = 0; seed < findsWithin; seed++) {
-      const run = await runSeed(seed, protocol)
+      const run = await runSeed(seed, owners(protocol))
       if (run.fault === undefined) continue
-      const shortest = await shrink(run, protocol)
+      const shortest = await shrink(run, owners(protocol))
       expect(shortest.fault).toBeDefined()
       expect(shortest.trace.length).toBeLessThanOrEqual(run.trace.length)
       return
@@ -33,9 +34,9 @@ describe('random schedules', () => {
     const [from, end] = only === undefined ? [0, count] : [only, only + 1]
     let parked = 0
     for (let seed = from; seed < end; seed++) {
-      const run = await runSeed(seed, PRODUCT)
+      const run = await runSeed(seed, owners(PRODUCT))
       if (only !== undefined) process.stdout.write(`${describeRun(run)}\n`)
-      if (run.fault !== undefined) expect.fail(describeRun(await shrink(run, PRODUCT)))
+      if (run.fault !== undefined) expect.fail(describeRun(await shrink(run, owners(PRODUCT))))
       if (run.parked.length === 0) continue
       parked += 1
       // One fault alone never stops a partition.
@@ -46,7 +47,7 @@ describe('random schedules', () => {
 
   it('are the same for the same seed', async () => {
     for (const seed of [1, 2, 3]) {
-      const [first, second] = [await runSeed(seed, PRODUCT), await runSeed(seed, PRODUCT)]
+      const [first, second] = [await runSeed(seed, owners(PRODUCT)), await runSeed(seed, owners(PRODUCT))]
       expect(second).toEqual(first)
     }
   })

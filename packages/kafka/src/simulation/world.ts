@@ -5,6 +5,8 @@ export interface SimProcess {
   readonly name: string
   /** Nothing of it runs any more. */
   isDead: boolean
+  /** Nothing of it runs until then; what it has sent is under way. */
+  frozenUntil: number
 }
 
 interface Flight {
@@ -69,7 +71,7 @@ export class World {
   }
 
   start(name: string, run: (process: SimProcess) => void): SimProcess {
-    const process: SimProcess = { name, isDead: false }
+    const process: SimProcess = { name, isDead: false, frozenUntil: 0 }
     this.processes.push(process)
     run(process)
     return process
@@ -89,8 +91,13 @@ export class World {
     })
   }
 
-  setTimer(process: SimProcess, ms: number, fire: () => void): void {
-    this.#timers.push({ process, due: this.now + ms, fire })
+  /** Returns what cancels it. */
+  setTimer(process: SimProcess, ms: number, fire: () => void): () => void {
+    const timer = { process, due: this.now + ms, fire }
+    if (!process.isDead) this.#timers.push(timer)
+    return () => {
+      this.#timers = this.#timers.filter((one) => one !== timer)
+    }
   }
 
   /** Its requests that are under way still reach the brokers. */
@@ -98,6 +105,7 @@ export class World {
     process.isDead = true
     this.note(`${process.name} is killed`)
     this.#timers = this.#timers.filter((timer) => timer.process !== process)
+    this.#flights = this.#flights.filter((one) => one.process !== process || one.state !== 'answered')
     for (const flight of this.#flights) {
       if (flight.process === process) flight.isOrphan = true
     }
@@ -109,9 +117,16 @@ export class World {
     for (const flight of this.#flights) {
       if (flight.process !== process || flight.isOrphan) continue
       flight.isOrphan = true
+      // An answer that has come, but was not read, is gone as well.
+      if (flight.state === 'answered') this.#remove(flight)
       const error = new ConnectionError(flight.label)
       this.#flights = [...this.#flights, { ...flight, isOrphan: false, state: 'answered', answer: { error } }]
     }
+  }
+
+  /** What dead processes have sent and no broker has carried out never arrives. */
+  dropLate(): void {
+    this.#flights = this.#flights.filter(({ process, state }) => !(process.isDead && state === 'sent'))
   }
 
   /** Somebody's request of a takeover has not reached its broker. */
@@ -166,7 +181,7 @@ export class World {
           ...{ actor: process.name, key: `${process.name} ${label}`, isTakingOver: TAKING_OVER.test(label) },
           run: () => this.#execute(flight),
         })
-      } else if (state === 'answered') {
+      } else if (state === 'answered' && !this.#isFrozen(process)) {
         events.push({
           actor: process.name,
           key: `${process.name} gets ${label}`,
@@ -175,7 +190,7 @@ export class World {
       }
     })
     for (const timer of this.#timers) {
-      if (timer.due > this.now) continue
+      if (timer.due > this.now || this.#isFrozen(timer.process)) continue
       const { name } = timer.process
       events.push({ actor: name, key: `${name} timer`, run: () => this.#fire(timer) })
     }
@@ -183,9 +198,16 @@ export class World {
   }
 
   /** When the next timer ends that has not; undefined: nothing waits for time. */
-  nextTime(): number | undefined {
-    const later = this.#timers.map(({ due }) => due).filter((due) => due > this.now)
+  nextTime(deadlines: readonly number[] = []): number | undefined {
+    const wakings = this.processes.map(({ frozenUntil }) => frozenUntil)
+    const later = [...this.#timers.map(({ due }) => due), ...wakings, ...deadlines].filter(
+      (at) => at > this.now,
+    )
     return later.length === 0 ? undefined : Math.min(...later)
+  }
+
+  #isFrozen({ frozenUntil }: SimProcess): boolean {
+    return frozenUntil > this.now
   }
 
   #execute(flight: Flight): void {

@@ -5,7 +5,9 @@ export const protocolError = (type: string): Error => Object.assign(new Error(ty
 export type GroupCall = 'findGroupCoordinator' | 'joinGroup' | 'syncGroup' | 'heartbeat' | 'leaveGroup'
 
 interface Member {
-  readonly metadata: Buffer
+  metadata: Buffer
+  /** When it last was heard of. */
+  seenAt: number
   /** Present while its join waits for the others. */
   join?: PromiseWithResolvers<Joined>
   /** Present while its sync waits for the leader's. */
@@ -20,7 +22,7 @@ interface Joined {
   members: { memberId: string; memberMetadata: Buffer }[]
 }
 
-interface GroupRequest {
+export interface GroupRequest {
   readonly memberId: string
   readonly generationId?: number
   readonly groupGenerationId?: number
@@ -28,7 +30,7 @@ interface GroupRequest {
   readonly groupAssignment?: readonly { readonly memberId: string; readonly memberAssignment: Buffer }[]
 }
 
-/** A group coordinator in memory, with the rules of the classic protocol; sessions end when the test says so. */
+/** A group coordinator in memory, with the rules of the classic protocol; a session ends when the test says so (`expire`). */
 export class FakeGroup {
   generation = 0
   /** Calls so far, in order. */
@@ -41,6 +43,13 @@ export class FakeGroup {
   #members = new Map<string, Member>()
   #assignments = new Map<string, Buffer>()
   #ids = 0
+  #leaderId = ''
+  #rebalanceAt = 0
+  readonly #now: () => number
+
+  constructor(now: () => number = () => 0) {
+    this.#now = now
+  }
 
   get memberIds(): string[] {
     return [...this.#members.keys()]
@@ -50,6 +59,15 @@ export class FakeGroup {
   expire(memberId: string): void {
     this.#members.delete(memberId)
     this.#rebalance()
+  }
+
+  /** When each member is to be expired, unless it is heard of: a session later, or when a rebalance has waited as long. */
+  deadlines(sessionMs: number): ReadonlyMap<string, number> {
+    // Who waits for the others is alive.
+    const silent = [...this.#members].filter(([, { join, sync }]) => join === undefined && sync === undefined)
+    const since = ({ seenAt }: Member): number =>
+      this.#state === 'joining' ? Math.min(seenAt, this.#rebalanceAt) : seenAt
+    return new Map(silent.map(([memberId, member]) => [memberId, since(member) + sessionMs]))
   }
 
   count(call: GroupCall): number {
@@ -65,9 +83,9 @@ export class FakeGroup {
       (request: GroupRequest): Promise<T> =>
         Promise.race([this.#call(name, request, () => run(request)), closed.promise])
     const coordinator = {
-      joinGroup: call('joinGroup', (request) => this.#join(request)),
-      syncGroup: call('syncGroup', (request) => this.#sync(request)),
-      heartbeat: call('heartbeat', (request) => this.#beat(request)),
+      joinGroup: call('joinGroup', (request) => this.join(request)),
+      syncGroup: call('syncGroup', (request) => this.sync(request)),
+      heartbeat: call('heartbeat', (request) => this.beat(request)),
       leaveGroup: call('leaveGroup', ({ memberId }) => this.expire(memberId)),
     } as unknown as Broker
     const find = call('findGroupCoordinator', () => coordinator)
@@ -90,16 +108,35 @@ export class FakeGroup {
     return result
   }
 
-  #join({ memberId, groupProtocols }: GroupRequest): Promise<Joined> {
+  join({ memberId, groupProtocols }: GroupRequest): Promise<Joined> {
     if (memberId !== '' && !this.#members.has(memberId)) throw protocolError('UNKNOWN_MEMBER_ID')
     const id = memberId === '' ? `member-${(this.#ids += 1)}` : memberId
+    const { metadata } = groupProtocols![0]!
+    const known = this.#members.get(id)
+    // A repeat: it has not learnt of its generation yet.
+    if (this.#state !== 'joining' && known?.metadata.equals(metadata) === true) {
+      const isAnswered = this.#state === 'syncing' || id !== this.#leaderId
+      if (isAnswered) return Promise.resolve(this.#joined(id))
+    }
     const join = Promise.withResolvers<Joined>()
-    this.#members.set(id, { metadata: groupProtocols![0]!.metadata, join })
+    this.#members.set(id, { metadata, join, seenAt: this.#now() })
     this.#rebalance()
     return join.promise
   }
 
+  #joined(memberId: string): Joined {
+    const members = [...this.#members].map(([id, { metadata }]) => ({
+      memberId: id,
+      memberMetadata: metadata,
+    }))
+    return {
+      ...{ generationId: this.generation, leaderId: this.#leaderId, memberId, groupProtocol: 'weir-sticky' },
+      members: memberId === this.#leaderId ? members : [],
+    }
+  }
+
   #rebalance(): void {
+    if (this.#state !== 'joining') this.#rebalanceAt = this.#now()
     this.#state = 'joining'
     for (const member of this.#members.values()) {
       member.sync?.reject(protocolError('REBALANCE_IN_PROGRESS'))
@@ -109,18 +146,15 @@ export class FakeGroup {
     if (all.length === 0 || all.some(([, { join }]) => join === undefined)) return
     this.generation += 1
     this.#state = 'syncing'
-    const leaderId = all[0]![0]
-    const members = all.map(([memberId, { metadata }]) => ({ memberId, memberMetadata: metadata }))
+    if (!this.#members.has(this.#leaderId)) this.#leaderId = all[0]![0]
     for (const [memberId, member] of all) {
-      member.join!.resolve({
-        ...{ generationId: this.generation, leaderId, memberId, groupProtocol: 'weir-sticky' },
-        members: memberId === leaderId ? members : [],
-      })
+      member.seenAt = this.#now()
+      member.join!.resolve(this.#joined(memberId))
       delete member.join
     }
   }
 
-  #sync({ memberId, generationId, groupAssignment }: GroupRequest): Promise<{ memberAssignment: Buffer }> {
+  sync({ memberId, generationId, groupAssignment }: GroupRequest): Promise<{ memberAssignment: Buffer }> {
     const member = this.#check(memberId, generationId!)
     if (this.#state === 'joining') throw protocolError('REBALANCE_IN_PROGRESS')
     member.sync = Promise.withResolvers()
@@ -140,7 +174,7 @@ export class FakeGroup {
     return promise
   }
 
-  #beat({ memberId, groupGenerationId }: GroupRequest): void {
+  beat({ memberId, groupGenerationId }: GroupRequest): void {
     this.#check(memberId, groupGenerationId!)
     if (this.#state === 'joining') throw protocolError('REBALANCE_IN_PROGRESS')
   }
@@ -149,6 +183,7 @@ export class FakeGroup {
     const member = this.#members.get(memberId)
     if (member === undefined) throw protocolError('UNKNOWN_MEMBER_ID')
     if (generation !== this.generation) throw protocolError('ILLEGAL_GENERATION')
+    member.seenAt = this.#now()
     return member
   }
 }

@@ -1,0 +1,71 @@
+import { decodeRecord, textOf } from './model-record.ts'
+import { GROUP } from './owner-actor.ts'
+import { INPUT, OUTPUT, STATE } from './stage-owners.ts'
+import type { Damage, StageSchedule } from './stage-schedule.ts'
+
+const STATE_FAULTS: readonly Damage[] = ['older state', 'end of state lost', 'older offset']
+
+/** What each message of a parked partition must have been caused by. */
+const REASONS: readonly { readonly message: RegExp; readonly isDue: (of: StageSchedule) => boolean }[] = [
+  { message: /is gone|has no offset any more/, isDue: ({ damage }) => damage === 'offset deleted' },
+  {
+    message: /the state is at/,
+    isDue: ({ damage }) => damage !== undefined && STATE_FAULTS.includes(damage),
+  },
+  {
+    message: /is not in the log|does not have offset/,
+    isDue: ({ damage }) => damage === 'end of input lost',
+  },
+  // Two sleepers at once: see decision 30.
+  {
+    message: /were never ended/,
+    isDue: ({ damage, happened }) => damage === 'end of state lost' || happened.length > 1,
+  },
+]
+
+const valuesOf = ({ broker }: StageSchedule, topic: string): string[] =>
+  broker
+    .log(`${topic}/0`)
+    .visible()
+    .map(({ value }) => textOf(decodeRecord(value).value))
+
+/** What the input holds, each once, and what of it is not readable on the output. */
+export const passedOn = (schedule: StageSchedule) => {
+  const outputs = valuesOf(schedule, OUTPUT)
+  const expected = [...new Set(valuesOf(schedule, INPUT))]
+  return { outputs, expected, lost: expected.find((key) => !outputs.includes(key)) }
+}
+
+/** What is wrong at the end of a schedule; undefined: nothing. By the logs, as a reader sees them. */
+export const judgeStage = (schedule: StageSchedule): string | undefined => {
+  const { broker, kind, parked } = schedule
+  const [violation] = schedule.violations
+  if (violation !== undefined) return violation
+  const { outputs, expected, lost } = passedOn(schedule)
+  const repeated = outputs.find((key, index) => outputs.indexOf(key) !== index)
+  if (repeated !== undefined) return `${repeated} is repeated`
+  const undue = parked.find(
+    ({ message }) => !REASONS.some((reason) => reason.message.test(message) && reason.isDue(schedule)),
+  )
+  if (undue !== undefined) return `${undue.process} is parked without a reason: ${undue.message}`
+  if (schedule.ownerIsParked) return undefined
+  if (!schedule.isDone) return 'it does not come to rest'
+  if (lost !== undefined) return `${lost} is lost`
+  // What was lost of the input was passed on before.
+  const isLost = schedule.damage === 'end of input lost'
+  const known = isLost ? outputs.filter((key) => expected.includes(key)) : outputs
+  if (known.join() !== expected.join()) return `outputs ${outputs.join()} of ${expected.join()}`
+  if (kind === 'copies') return undefined
+  const state = broker
+    .log(`${STATE}/0`)
+    .visible()
+    .map((record) => decodeRecord(record.value))
+    .map(({ key, value }) => [textOf(key), textOf(value)] as const)
+  const keys = state.filter(([, value]) => value === 'seen').map(([key]) => key)
+  if (keys.join() !== outputs.join()) return `keys ${keys.join()} of ${outputs.join()}`
+  const position = state.findLast(([key]) => key === 'position')?.[1] ?? '0'
+  const committed = broker.committedOffset(GROUP, `${INPUT}/0`)?.offset
+  // Deleted under an owner that had nothing more to commit.
+  if (committed === undefined) return undefined
+  return position === String(committed) ? undefined : `position ${position}, committed offset ${committed}`
+}

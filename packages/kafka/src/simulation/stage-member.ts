@@ -1,0 +1,119 @@
+import type { Clock } from '../clock.ts'
+import type { ClusterReads } from '../cluster-reads.ts'
+import type { Broker, Cluster } from '../internals.ts'
+import { Membership } from '../membership.ts'
+import type { PartitionOwner } from '../owner.ts'
+import type { Feed } from '../partition-inputs.ts'
+import { PartitionRuns } from '../partition-runs.ts'
+import { silentLogger } from '../silent-logger.ts'
+import type { StageOptions } from '../stage-options.ts'
+import type { FakeGroup, GroupRequest } from '../testing/fake-group.ts'
+import type { OpenTransactionClient } from '../transaction-client.ts'
+import { GROUP } from './owner-actor.ts'
+import { INPUT, OUTPUT, STARTS, STATE, type OwnerKind } from './stage-owners.ts'
+import type { SimProcess, World } from './world.ts'
+
+export const SESSION_MS = 6_000
+export const TRANSACTION_TIMEOUT_MS = 3_000
+
+/** All that a process has of its surroundings; a planted defect changes one of them. */
+export interface Surroundings {
+  readonly reads: ClusterReads
+  readonly openClient: OpenTransactionClient
+  readonly feed: Feed
+  readonly membership: Pick<Membership, 'confirm' | 'isFresh'>
+  readonly openOwner: () => PartitionOwner
+  readonly assign: (runs: PartitionRuns, partitions: ReadonlySet<number>) => void
+}
+
+export interface MemberOptions {
+  readonly world: World
+  readonly process: SimProcess
+  readonly group: FakeGroup
+  readonly kind: OwnerKind
+  readonly clock: Clock
+  readonly surround: (membership: Membership) => Surroundings
+  /** It has learnt that the partition is its own, in this generation. */
+  readonly onOwner: (generation: number) => void
+  readonly onParked: (error: Error) => void
+  readonly onFatal: (error: Error) => void
+}
+
+/** One process of a stage: the product's membership and runs. */
+export class StageMember {
+  readonly runs: PartitionRuns
+  readonly membership: Membership
+  /** Answers that the group has given it as to a living member. */
+  answers = 0
+  generation = -1
+
+  constructor(options: MemberOptions) {
+    const { clock, onFatal } = options
+    this.membership = new Membership({
+      ...{ clock, logger: silentLogger, groupId: GROUP, topics: [INPUT], partitions: [0] },
+      cluster: this.#groupCluster(options),
+      sessionMs: SESSION_MS,
+      onAssigned: (partitions) => {
+        if (partitions.has(0)) options.onOwner(this.generation)
+        around.assign(this.runs, partitions)
+      },
+      onFailed: onFatal,
+    })
+    const around = options.surround(this.membership)
+    const { reads, openClient, feed: fetcher, membership } = around
+    this.runs = new PartitionRuns({
+      ...{ groupId: GROUP, reads, openClient, fetcher, membership, onFatal },
+      stage: stageOf(options, around.openOwner),
+    })
+    this.membership.start()
+  }
+
+  async stop(): Promise<void> {
+    await this.runs.release()
+    await this.membership.stop()
+  }
+
+  /** What kafkajs is for the membership: each question is a request that may take any time. */
+  #groupCluster({ world, process, group }: MemberOptions): Cluster {
+    const call = <T>(label: string, execute: () => T | Promise<T>) => world.call(process, label, execute)
+    const answered = (): void => {
+      this.answers += 1
+    }
+    const coordinator = {
+      joinGroup: (request: GroupRequest) => call('JoinGroup', () => group.join(request)),
+      syncGroup: async (request: GroupRequest) => {
+        const answer = await call('SyncGroup', () => group.sync(request))
+        this.generation = request.generationId!
+        answered()
+        return answer
+      },
+      heartbeat: async (request: GroupRequest) => {
+        await call('Heartbeat', () => group.beat(request))
+        answered()
+      },
+      leaveGroup: ({ memberId }: GroupRequest) => call('LeaveGroup', () => group.expire(memberId)),
+    } as unknown as Broker
+    return {
+      brokerPool: { metadata: null, brokers: {} },
+      findGroupCoordinator: () => Promise.resolve(coordinator),
+      refreshMetadata: () => Promise.resolve(),
+      disconnect: () => Promise.resolve(),
+    } as unknown as Cluster
+  }
+}
+
+const stageOf = ({ kind, onParked }: MemberOptions, openOwner: () => PartitionOwner): StageOptions => ({
+  settings: {
+    ...{ kafkaBrokers: [], kafkaSsl: false, kafkaMechanism: 'plain', topicPrefix: '', topicPartitions: 1 },
+    ...{ groupSessionMs: SESSION_MS, transactionTimeoutMs: TRANSACTION_TIMEOUT_MS },
+  },
+  ...{ logger: silentLogger, service: GROUP, inputs: [INPUT], outputs: [OUTPUT], startsTopic: STARTS },
+  ...(kind === 'keys' && { stateTopic: STATE, repair: () => 'Repair it.' }),
+  openOwner: () => Promise.resolve(openOwner()),
+  batch: { recordsMax: 2, bytesMax: 1_000, lingerMs: 5 },
+  observer: {
+    parked: ({ error }) => {
+      if (error !== undefined) onParked(error)
+    },
+  },
+})

@@ -1,0 +1,103 @@
+import { describe, expect, it } from 'vitest'
+import { OFFSETS } from './model-broker.ts'
+import { describeRun, runSeed, shrink } from './random-schedules.ts'
+import { Random } from './random.ts'
+import { OUTPUT, STARTS, STATE } from './stage-owners.ts'
+import { STAGE_PLANTS } from './stage-plants.ts'
+import { StageSchedule, type StageFaults } from './stage-schedule.ts'
+import { stages } from './stage-schedules.ts'
+
+/** Those of a calm minute on two cores take a third of it; a machine that does eight things at once needs longer. */
+const PATIENCE_MS = 300_000
+const SCHEDULES = 1_000
+/** Of the product, by a fault that no process can undo. */
+const PARKED_SHARE_MAX = 0.2
+
+const { SIMULATION_SEED, SIMULATION_SCHEDULES } = process.env
+
+describe('random schedules of a stage', () => {
+  it.each(STAGE_PLANTS)('find: $name', { timeout: PATIENCE_MS }, async ({ plant, finds, findsWithin }) => {
+    for (let seed = 0; seed < findsWithin; seed++) {
+      const { fault } = await runSeed(seed, stages(plant))
+      if (fault !== undefined && finds.test(fault)) return
+    }
+    expect.fail(`not found in ${findsWithin} schedules`)
+  })
+
+  it('find nothing in the product', { timeout: PATIENCE_MS }, async () => {
+    const only = SIMULATION_SEED === undefined ? undefined : Number(SIMULATION_SEED)
+    const count = Number(SIMULATION_SCHEDULES ?? SCHEDULES)
+    const [from, end] = only === undefined ? [0, count] : [only, only + 1]
+    let parked = 0
+    for (let seed = from; seed < end; seed++) {
+      const run = await runSeed(seed, stages())
+      if (only !== undefined) process.stdout.write(`${describeRun(run)}\n`)
+      if (run.fault !== undefined) expect.fail(describeRun(await shrink(run, stages())))
+      if (run.parked.length > 0) parked += 1
+    }
+    expect(parked / (end - from)).toBeLessThan(only === undefined ? PARKED_SHARE_MAX : 2)
+  })
+
+  it('are the same for the same seed', async () => {
+    for (const seed of [1, 2, 3]) {
+      expect(await runSeed(seed, stages())).toEqual(await runSeed(seed, stages()))
+    }
+  })
+})
+
+const NO_FAULTS: StageFaults = {
+  ...{ joins: 0, leaves: 0, kills: 0, cuts: 0, freezesMs: [], leaderless: [], omissions: 0, reloads: 0 },
+  damage: undefined,
+}
+
+// A commit that was left open was noticed at the next one: what comes after it waited for more input, and a barrier for 90 s.
+it.each([`${OUTPUT}/0`, `${STATE}/0`, `${STARTS}/0`, OFFSETS])(
+  'a marker that was left out on %s stops nothing for long',
+  async (name) => {
+    for (let before = 0; before < 3; before++) {
+      const schedule = new StageSchedule({
+        ...{ kind: 'keys', rule: 'remembers-epoch', random: new Random(1) },
+        upstream: ['a', 'b', 'c', 'd'].map((value) => ({ kind: 'record', value })),
+        faults: { ...NO_FAULTS, omissions: 1 },
+      })
+      let left = before
+      await schedule.run((events) => {
+        const omission = events.find(({ key }) => key === `no marker on ${name}`)
+        const marker = events.find(({ key }) => key === `marker ${name}`)
+        if (omission !== undefined && left === 0) return omission
+        if (marker !== undefined) left -= 1
+        const calm = events.filter(({ actor }) => actor !== 'faults' && actor !== 'time')
+        if (schedule.isDone || schedule.world.now > 30_000) return undefined
+        return marker ?? calm[0] ?? events.find(({ actor }) => actor === 'time')
+      })
+      expect(schedule.fault()).toBeUndefined()
+    }
+  },
+)
+
+// It said that the offset was deleted: it had read the offsets before its successor's first note, and the notes after it.
+it('who sleeps between two questions, and is no owner any more, finds no contradiction', async () => {
+  const schedule = new StageSchedule({
+    ...{ kind: 'copies', rule: 'remembers-epoch', random: new Random(1) },
+    upstream: [{ kind: 'record', value: 'a' }],
+    faults: { ...NO_FAULTS, freezesMs: [24_000] },
+  })
+  const { world } = schedule
+  const questions: string[] = []
+  let sleeper: string | undefined
+  await schedule.run((events) => {
+    if (sleeper === undefined && world.lastLabel === 'OffsetFetch') {
+      sleeper = events.find(({ key }) => key.endsWith(' gets OffsetFetch'))!.actor
+      return events.find(({ key }) => key === `freeze ${sleeper}`)
+    }
+    if (world.now > 40_000) return undefined
+    const calm = events.filter(({ actor }) => actor !== 'faults' && actor !== 'time')
+    // Awake, it goes on before it hears of the group.
+    const waking = calm.find(({ actor, key }) => actor === sleeper && !/Heartbeat|timer/.test(key))
+    if (waking !== undefined) questions.push(waking.key.replace(`${sleeper} `, ''))
+    return waking ?? calm[0] ?? events.find(({ actor }) => actor === 'time')
+  })
+  expect(questions).toContain('gets ListOffsets received/0 last')
+  expect(schedule.parked).toEqual([])
+  expect(schedule.fault()).toBeUndefined()
+})
