@@ -43,6 +43,8 @@ export interface InteractionEvent {
   readonly bodyHash: Buffer
   /** The exact bytes that came in. */
   readonly raw: Buffer
+  /** How the JSON of the body is found in `raw`, see `jsonBody`; null for nearly all: it is JSON as it is. */
+  readonly bodyForm: string | null
   /** The name of the fix-up that made `raw` of what came in; null for nearly all: then `raw` is what came in. */
   readonly fixUp: string | null
 }
@@ -82,6 +84,7 @@ export const INTERACTION_EVENT_SCHEMA = {
     { name: 'partsMissing', type: { type: 'array', items: 'string' }, default: [] },
     { name: 'bodyHash', type: 'bytes' },
     { name: 'raw', type: 'bytes' },
+    optional('bodyForm', 'string'),
     optional('fixUp', 'string'),
   ],
 } as const

@@ -2,6 +2,7 @@ import { bodyChecksumOf } from './body-checksum.ts'
 import { asEventKey, type EntityKey, type EventKey } from './ids.ts'
 import { isDeadLetterReason, type DeadLetterReason } from './reasons.ts'
 import { parseSequence } from './sequence.ts'
+import { bodyFormText, parseBodyForm, type BodyForm } from './json-body.ts'
 import { HEADER, type WireHeaders, type WireRecord } from './wire.ts'
 
 export interface IntakeError {
@@ -28,6 +29,8 @@ export interface ReceivedWebhook {
   readonly receivedAt: number
   readonly providerSequence?: bigint
   readonly contentType?: string
+  /** Absent: the raw bytes are JSON as they are. */
+  readonly bodyForm?: BodyForm
   readonly traceparent?: string
   readonly intakeError?: IntakeError
   /** What the provider is answered, where that is not Weir's own 2xx; see `ANSWER_BYTES_MAX`. */
@@ -61,6 +64,7 @@ export const encodeReceivedWebhook = (webhook: ReceivedWebhook): WireRecord => {
   optional(HEADER.dedupKeyFallback, webhook.dedupKeyFallback)
   optional(HEADER.providerSequence, webhook.providerSequence)
   optional(HEADER.contentType, webhook.contentType)
+  optional(HEADER.bodyForm, webhook.bodyForm && bodyFormText(webhook.bodyForm))
   optional(HEADER.traceparent, webhook.traceparent)
   optional(HEADER.intakeError, webhook.intakeError?.reason)
   optional(HEADER.intakeErrorDetail, webhook.intakeError?.detail)
@@ -99,6 +103,7 @@ export const decodeReceivedWebhook = (record: {
   }
   const contentType = text(HEADER.contentType)
   const answer = text(HEADER.answer)
+  const bodyForm = parseBodyForm(text(HEADER.bodyForm))
   const traceparent = text(HEADER.traceparent)
   return {
     source: required(HEADER.source).toString(),
@@ -113,6 +118,7 @@ export const decodeReceivedWebhook = (record: {
     ...(fallback !== undefined && { dedupKeyFallback: fallback }),
     ...(sequence !== undefined && { providerSequence: sequence }),
     ...(contentType !== undefined && { contentType }),
+    ...(bodyForm !== undefined && { bodyForm }),
     ...(traceparent !== undefined && { traceparent }),
     ...(answer !== undefined && { answer }),
     ...(reason !== undefined && {

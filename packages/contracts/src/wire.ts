@@ -22,6 +22,8 @@ export const HEADER = {
   receivedAt: 'received-at',
   providerSequence: 'provider-sequence',
   contentType: 'content-type',
+  /** How the JSON of the body is found in its raw bytes, see `jsonBody`; absent for nearly all: they are JSON. */
+  bodyForm: 'body-form',
   traceparent: 'traceparent',
   /** Present when the body is authentic but malformed: the dead-letter reason. */
   intakeError: 'intake-error',

@@ -34,6 +34,7 @@ const event: InteractionEvent = {
     partsMissing: [],
     bodyHash: Buffer.alloc(8),
     raw: Buffer.alloc(200_000, 7),
+    bodyForm: null,
     fixUp: null,
   },
 }

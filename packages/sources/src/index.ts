@@ -2,6 +2,7 @@ export { openAccess, type OpenedAccess, type SourceAccess } from './access/sourc
 export { settingName, type ReadText, type SettingsEnvironment } from './access/source-settings.ts'
 export { isBasic, isBearer, isInRanges, parseCidr, type AddressRange } from './address.ts'
 export { acceptedBatchBody, acceptedBody, type AcceptedFacts, type BatchFacts } from './answers.ts'
+export { bodyFormOf, codingOf, isTaken, JSON_SUFFIX_TYPE } from './content.ts'
 export { valueAt } from './fields.ts'
 export { TemplateError } from './key-template.ts'
 export { PRESETS, SOURCES, type BuiltInSource } from './presets/index.ts'

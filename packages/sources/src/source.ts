@@ -1,5 +1,6 @@
 import type { DeadLetterReason } from '@weir/contracts'
 import type { JsonObject, JsonValue } from '@weir/exact-json'
+import type { ContentRules } from './content.ts'
 import type { VerifierSpec } from './verifier/spec.ts'
 
 export type { JsonObject, JsonValue }
@@ -109,7 +110,7 @@ export type RefusalProfile = 'weir' | 'cxone' | 'cxone-router' | 'cognigy' | 'cx
 export type AcceptedProfile = RefusalProfile | 'slack'
 
 /** Everything that Weir knows of one source. */
-export interface SourceDefinition extends Refusals {
+export interface SourceDefinition extends Refusals, ContentRules {
   /** Lower case letters, digits and `-`: label of metrics, part of every event key. */
   readonly name: string
   readonly preset: PresetName
@@ -122,8 +123,6 @@ export interface SourceDefinition extends Refusals {
   readonly cidrs?: readonly string[]
   /** `opaque` bodies are not parsed: keys come from headers and the body's hash alone. */
   readonly body: 'json' | 'opaque'
-  /** Media types that are taken, without parameters; empty: any JSON type. */
-  readonly mediaTypes: readonly string[]
   /** Undefined: each body is one event. */
   readonly split?: SplitRule
   /** Default for authentic but malformed bodies: dead-lettered in both cases, then 200 or 400. */

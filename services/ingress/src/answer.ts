@@ -20,6 +20,8 @@ export const errorAnswer = (
   headers?: Readonly<Record<string, string>>,
 ): Answer => ({ status, body: JSON.stringify({ error: text }), ...(headers && { headers }) })
 
+export const TOO_LARGE = errorAnswer(413, 'Body too large')
+
 /** False: there is nobody to answer, or somebody was answered already. */
 export const send = (reply: FastifyReply, { status, body, headers }: Answer): boolean => {
   if (reply.sent || reply.raw.destroyed) return false

@@ -1,6 +1,6 @@
-import { isInRanges, RequestHeaders, type RequestLine, type SourceDefinition } from '@weir/sources'
+import { codingOf, isInRanges, isTaken, RequestHeaders, type RequestLine } from '@weir/sources'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { errorAnswer, send, sendAndClose, sendEarly, type Answer } from './answer.ts'
+import { errorAnswer, send, sendAndClose, sendEarly, TOO_LARGE, type Answer } from './answer.ts'
 import { answerOf } from './intake.ts'
 import type { Route } from './source-table.ts'
 
@@ -53,10 +53,7 @@ declare module 'fastify' {
   }
 }
 
-export const TOO_LARGE = errorAnswer(413, 'Body too large')
 const METHOD = errorAnswer(405, 'Method not allowed', { allow: 'POST' })
-const ENCODED = errorAnswer(415, 'Encoded bodies are not accepted')
-const JSON_TYPE = /^application\/(?:[\w.-]+\+)?json\s*(?:;|$)/i
 
 /** What can be refused before a byte of the body is read. */
 export const refuseBeforeBody = (
@@ -73,12 +70,10 @@ export const refuseBeforeBody = (
   if (!isTaken(source, headers.get('content-type'))) {
     return errorAnswer(415, `Send ${source.mediaTypes[0] ?? 'application/json'}`)
   }
-  const isEncoded = headers.count('content-encoding') > 0 && headers.get('content-encoding') !== 'identity'
-  return isEncoded ? ENCODED : undefined
+  return codingOf(source, headers) === 'not_taken' ? wrongCoding(source.acceptEncodings) : undefined
 }
 
-const isTaken = ({ mediaTypes }: SourceDefinition, type: string | undefined): boolean => {
-  if (type === undefined) return false
-  if (mediaTypes.length === 0) return JSON_TYPE.test(type)
-  return mediaTypes.includes(type.split(';', 1)[0]!.trim().toLowerCase())
-}
+const wrongCoding = (taken: readonly string[]): Answer =>
+  taken.length === 0
+    ? errorAnswer(415, 'Encoded bodies are not accepted', { 'accept-encoding': 'identity' })
+    : errorAnswer(415, `Encode bodies with ${taken.join(' or ')}`, { 'accept-encoding': taken.join(', ') })

@@ -2,6 +2,7 @@ import { ANSWER_BYTES_MAX, type HmacKey, type ReceivedWebhook } from '@weir/cont
 import {
   acceptedBatchBody,
   acceptedBody,
+  bodyFormOf,
   isBasic,
   isBearer,
   type JsonValue,
@@ -11,7 +12,8 @@ import {
   type SourceDefinition,
   type Verdict,
 } from '@weir/sources'
-import { judgeBody, letterOf, type BodyContext, type JudgedBody } from './judge-body.ts'
+import { TOO_LARGE } from './answer.ts'
+import { holdBody, judgeBody, letterOf, type BodyContext, type JudgedBody } from './judge-body.ts'
 import { readBatch, splitOf, type Elements } from './read-batch.ts'
 
 /** What a request turns out to be. Only `accept` reaches Kafka. */
@@ -47,6 +49,8 @@ export interface IntakeRequest {
   readonly headers: RequestHeaders
   readonly raw: Buffer
   readonly line?: RequestLine
+  /** For what is compressed. */
+  readonly bodyBytesMax?: number
   /** Epoch ms. */
   readonly receivedAt: number
 }
@@ -98,7 +102,7 @@ const authenticate = (
 const judge = (
   source: SourceDefinition,
   bodyHashKey: HmacKey,
-  { headers, raw, receivedAt }: IntakeRequest,
+  { headers, raw, bodyBytesMax, receivedAt }: IntakeRequest,
   verdict: AccessVerdict,
 ): Intake => {
   const contentType = headers.get('content-type')?.slice(0, CONTENT_TYPE_MAX)
@@ -111,12 +115,16 @@ const judge = (
       ...(traceparent !== undefined && TRACEPARENT.test(traceparent) && { traceparent }),
     },
   }
-  const split = splitOf(source, contentType)
-  const batch = split && readBatch(split, raw)
-  if (split === undefined || batch === undefined) return single(context, judgeBody(context, raw), verdict)
+  const body = holdBody(source, { raw, bodyForm: bodyFormOf(source, headers) }, bodyBytesMax)
+  if (body === 'too_large') return { kind: 'answer', verdict, status: 413, answer: TOO_LARGE.body }
+  const split = body.problem === undefined ? splitOf(source, contentType) : undefined
+  const batch = split && readBatch(split, body.bytes)
+  if (split === undefined || batch === undefined) {
+    return single(context, judgeBody(context, body, body.problem), verdict)
+  }
   switch (batch.kind) {
     case 'problem':
-      return single(context, judgeBody(context, raw, batch.problem), verdict)
+      return single(context, judgeBody(context, body, batch.problem), verdict)
     case 'too_many':
       return { kind: 'answer', verdict, status: 413, answer: tooMany(split.itemsMax) }
     case 'elements':
@@ -166,7 +174,9 @@ const answered = (
  */
 const elements = (context: BodyContext, batch: Elements, verdict: AccessVerdict): Intake => {
   const { source } = context
-  const judged = batch.elements.map(({ raw, parsed }) => judgeBody(context, raw, parsed, batch.around))
+  const judged = batch.elements.map(({ raw, parsed }) =>
+    judgeBody(context, { raw, bytes: raw }, parsed, batch.around),
+  )
   const bad = judged.filter((one) => one.kind === 'malformed')
   const isRejected = source.onInvalid === 'reject-400' && bad.length > 0 && bad.length === judged.length
   const webhooks = judged.map((one) =>

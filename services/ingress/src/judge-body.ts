@@ -1,5 +1,15 @@
 import { hash } from 'node:crypto'
-import { bodyHashOf, entityKeyOf, eventKeyOf, type HmacKey, type ReceivedWebhook } from '@weir/contracts'
+import {
+  BodyFormError,
+  bodyHashOf,
+  entityKeyOf,
+  eventKeyOf,
+  jsonBody,
+  plainBody,
+  type FormedBody,
+  type HmacKey,
+  type ReceivedWebhook,
+} from '@weir/contracts'
 import { isJsonObject } from '@weir/exact-json'
 import {
   stableBody,
@@ -21,9 +31,8 @@ export interface BodyContext {
 }
 
 /** Authentic all the same: it goes through the pipeline and becomes a dead letter there, once for each body. */
-export interface MalformedBody {
+export interface MalformedBody extends FormedBody {
   readonly kind: 'malformed'
-  readonly raw: Buffer
   readonly bodyHash: Buffer
   readonly problem: IntakeProblem
 }
@@ -31,24 +40,48 @@ export interface MalformedBody {
 export type JudgedBody =
   { readonly kind: 'event'; readonly webhook: ReceivedWebhook; readonly payload: JsonValue } | MalformedBody
 
+/** A body with the bytes that are hashed, parsed and cut. */
+export interface HeldBody extends FormedBody {
+  readonly bytes: Buffer
+  /** Why they are but what came in. */
+  readonly problem?: Parsed
+}
+
+/** What a body holds: JSON, or whatever an opaque one does. */
+export const holdBody = (
+  { body }: SourceDefinition,
+  given: FormedBody,
+  bytesMax: number | undefined,
+): HeldBody | 'too_large' => {
+  try {
+    return { ...given, bytes: (body === 'opaque' ? plainBody : jsonBody)(given, bytesMax) }
+  } catch (error) {
+    if (!(error instanceof BodyFormError)) throw error
+    if (error.kind === 'too_large') return 'too_large'
+    const { message: detail } = error
+    return { ...given, bytes: given.raw, problem: { kind: 'problem', reason: 'invalid_encoding', detail } }
+  }
+}
+
 /** Judges a body, or an element of a batch as a body of its own: `around` is the batch without its elements. */
 export const judgeBody = (
   context: BodyContext,
-  raw: Buffer,
+  body: HeldBody,
   given?: Parsed,
   around?: RequestFacts['around'],
 ): JudgedBody => {
   const { source, bodyHashKey, headers, common } = context
-  const parsed = given ?? parseBody(source, raw)
+  const { raw, bodyForm, bytes } = body
+  const parsed = given ?? parseBody(source, bytes)
   if (parsed.kind === 'problem') {
     const { answerMalformed: answer } = source
     const problem: IntakeProblem = {
       ...{ reason: parsed.reason, detail: parsed.detail },
       ...(answer !== undefined && { answer }),
     }
-    return malformedBody(context, raw, problem)
+    return { kind: 'malformed', raw, bodyForm, bodyHash: bodyHashOf(bodyHashKey, bytes), problem }
   }
-  const stable = stableBody(raw, parsed.value, source.volatileFields)
+  const stable = stableBody(bytes, parsed.value, source.volatileFields)
   const bodyHash = bodyHashOf(bodyHashKey, stable)
   const facts: RequestFacts = {
     bodyHash: () => hash('sha256', stable, 'hex'),
@@ -58,13 +91,15 @@ export const judgeBody = (
   const result =
     unknownField(source, parsed.value) ??
     notAnObject(source, parsed.value, source.identify(parsed.value, facts))
-  if (result.kind === 'problem') return { kind: 'malformed', raw, bodyHash, problem: result.problem }
+  if (result.kind === 'problem')
+    return { kind: 'malformed', raw, bodyForm, bodyHash, problem: result.problem }
 
   const { interactionId, eventType, dedupKey, dedupKeyFallback, sequence } = result.identity
   const webhook: ReceivedWebhook = {
     ...common,
     ...{ raw, bodyHash, interactionId, eventType, dedupKey, eventKey: eventKeyOf(source.name, dedupKey) },
     entityKey: entityKeyOf(source.name, interactionId),
+    ...(bodyForm !== undefined && { bodyForm }),
     ...(dedupKeyFallback !== undefined && { dedupKeyFallback }),
     ...(sequence !== undefined && { providerSequence: sequence }),
   }
@@ -73,13 +108,6 @@ export const judgeBody = (
 
 const parseBody = (source: SourceDefinition, raw: Buffer): Parsed =>
   source.body === 'opaque' ? { kind: 'parsed', value: null } : parseStrictJson(raw)
-
-const malformedBody = ({ bodyHashKey }: BodyContext, raw: Buffer, problem: IntakeProblem): MalformedBody => ({
-  kind: 'malformed',
-  raw,
-  bodyHash: bodyHashOf(bodyHashKey, raw),
-  problem,
-})
 
 const unknownField = (source: SourceDefinition, payload: JsonValue) => {
   if (source.unknownFields !== 'reject' || typeof payload !== 'object' || payload === null) return undefined
@@ -107,13 +135,14 @@ const notAnObject = (source: SourceDefinition, payload: JsonValue, identified: I
 /** The record of a malformed body. `isRejected`: it was answered 400. */
 export const letterOf = (
   { source, common }: BodyContext,
-  { raw, bodyHash, problem }: MalformedBody,
+  { raw, bodyForm, bodyHash, problem }: MalformedBody,
   isRejected: boolean,
 ): ReceivedWebhook => {
   const dedupKey = `malformed:${bodyHash.toString('hex')}`
   return {
     ...common,
     ...{ raw, bodyHash, dedupKey, interactionId: '', eventType: 'malformed' },
+    ...(bodyForm !== undefined && { bodyForm }),
     eventKey: eventKeyOf(source.name, dedupKey),
     entityKey: entityKeyOf(source.name, dedupKey),
     intakeError: {

@@ -2,9 +2,9 @@ import { encodeReceivedWebhook, HmacKey, type ReceivedWebhook } from '@weir/cont
 import { LaneError, partitionOf, type Lanes } from '@weir/kafka'
 import { failpoint, type Logger } from '@weir/service-kit'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { errorAnswer, sendEarly, type Answer } from './answer.ts'
+import { errorAnswer, sendEarly, TOO_LARGE, type Answer } from './answer.ts'
 import type { IngressConfig } from './config.ts'
-import { Exchange, refuseBeforeBody, TOO_LARGE } from './exchange.ts'
+import { Exchange, refuseBeforeBody } from './exchange.ts'
 import { intake, type Intake } from './intake.ts'
 import { readBody, BodyError, type ArrivingBytes } from './read-body.ts'
 import type { Shadow } from './shadow.ts'
@@ -85,7 +85,9 @@ export class Receiver {
   #judge(exchange: Exchange, raw: Buffer): void {
     const { route, headers } = exchange
     const { access, metrics } = route
-    const request = { headers, raw, line: exchange.line, receivedAt: Date.now() }
+    const { bodyBytesMax } = route
+    const { line } = exchange
+    const request = { headers, raw, line, bodyBytesMax, receivedAt: Date.now() }
     const outcome = intake(access, this.#bodyHashKey, request)
     metrics.judged(outcome.kind === 'unavailable' ? outcome : outcome.verdict)
     if (outcome.kind === 'unavailable') {

@@ -83,6 +83,10 @@ export class TestIngress {
     this.isClosing = false
   }
 
+  get all(): readonly ReceivedWebhook[] {
+    return this.written.map(decodeReceivedWebhook)
+  }
+
   get last(): ReceivedWebhook {
     return decodeReceivedWebhook(this.written.at(-1)!)
   }

@@ -1,6 +1,8 @@
 import {
   encodeDeadLetter,
   HEADER,
+  jsonBody,
+  parseBodyForm,
   RECORD_BYTES_MAX,
   recordBytesOf,
   type DeadLetterKeys,
@@ -51,6 +53,7 @@ const KEPT_HEADERS = [
   HEADER.eventType,
   HEADER.bodyHash,
   HEADER.bodyCrc32,
+  HEADER.bodyForm,
   HEADER.receivedAt,
   HEADER.answer,
   HEADER.traceparent,
@@ -167,9 +170,11 @@ export class NormalizerOwner implements PartitionOwner {
     }
   }
 
-  #shapeOf({ value }: InputRecord): string | undefined {
+  #shapeOf({ value, headers }: InputRecord): string | undefined {
     try {
-      return this.#options.shapes.shapeOf(parseExactJson(value?.toString() ?? '')).fingerprint
+      const bodyForm = parseBodyForm(headers[HEADER.bodyForm]?.toString())
+      const json = jsonBody({ raw: value ?? Buffer.alloc(0), bodyForm })
+      return this.#options.shapes.shapeOf(parseExactJson(json.toString())).fingerprint
     } catch {
       return undefined
     }

@@ -1,7 +1,10 @@
 import {
+  BodyFormError,
   deadLetterBody,
   HEADER,
   SealedLetterError,
+  jsonBody,
+  parseBodyForm,
   type DeadLetterKeys,
   type DeadLetterReason,
 } from '@weir/contracts'
@@ -103,6 +106,19 @@ const payloadOf = (body: Buffer): unknown => {
   }
 }
 
+/** The JSON of a body, or what came in where it holds none. */
+export const readableBody = ({ stage, record: { headers } }: Letter, raw: Buffer): Buffer => {
+  // Those hold an event of the registry.
+  if (stage === 'persistence') return raw
+  try {
+    return jsonBody({ raw, bodyForm: parseBodyForm(headers[HEADER.bodyForm]?.toString()) })
+  } catch (error) {
+    if (error instanceof BodyFormError) return raw
+    throw error
+  }
+}
+
+/** The raw bytes of a letter; undefined when they are sealed. */
 export const letterBody = (letter: Letter, keys: DeadLetterKeys | undefined): Buffer | undefined => {
   try {
     return deadLetterBody(letter.record, keys)
@@ -121,8 +137,9 @@ export const exportLetter = (
   const letter = format === 'weir' ? stored : asItWouldBe(stored)
   const body = letterBody(letter, keys)
   const timestamp = new Date(letter.firstFailedAt).toISOString()
-  const text = body === undefined ? null : body.toString()
-  const payload = body === undefined ? null : payloadOf(body)
+  const json = body === undefined ? undefined : readableBody(letter, body)
+  const text = json?.toString() ?? null
+  const payload = json === undefined ? null : payloadOf(json)
   switch (format) {
     case 'weir':
       return { ...describeLetter(letter), body: body?.toString('base64') ?? null, sealed: body === undefined }

@@ -1,3 +1,4 @@
+import { gzipSync } from 'node:zlib'
 import {
   bodyChecksumOf,
   encodeDeadLetter,
@@ -6,10 +7,12 @@ import {
   eventKeyOf,
   isBodyWhole,
   topicNames,
+  type FormedBody,
 } from '@weir/contracts'
 import { partitionOf } from '@weir/kafka'
 import { parseSourcesFile } from '@weir/sources'
 import { expect, it } from 'vitest'
+import { exportLetter } from './export-letter.ts'
 import { fixUp } from './job.ts'
 import { readLetter } from './letter.ts'
 import { returnLetter, type ReturnOptions } from './return-letter.ts'
@@ -18,14 +21,15 @@ const options = {
   ...{ topics: topicNames(), partitions: 1, keys: undefined, bodyHashKey: '', sources: [] },
 } as unknown as ReturnOptions
 
-const letter = () => {
-  const raw = Buffer.from('{"id":"call-1"}')
+const letter = (body: FormedBody = { raw: Buffer.from('{"id":"call-1"}') }) => {
+  const { raw, bodyForm } = body
   const origin = {
     ...{ topic: 'webhooks.unique.v1', partition: 0, offset: 0n, timestamp: 0 },
     ...encodeReceivedWebhook({
       ...{ source: 'cxone', interactionId: 'call-1', dedupKey: 'call-1', eventType: 't', receivedAt: 0, raw },
       ...{ entityKey: entityKeyOf('cxone', 'call-1'), eventKey: eventKeyOf('cxone', 'call-1') },
       bodyHash: Buffer.alloc(8),
+      ...(bodyForm && { bodyForm }),
     }),
   }
   const encoded = encodeDeadLetter({ origin, reason: 'unmappable', step: 's', error: 'e', failedAt: 0 })
@@ -116,4 +120,25 @@ it('a malformed element of a batch returns as an event of its own, and a whole b
       why: expect.stringContaining('is a batch') as string,
     })
   }
+})
+
+it('a fix-up edits the JSON that a compressed form holds, and what returns is JSON as it is', async () => {
+  const raw = gzipSync('payload=%7B%22id%22%3A%22call-1%22%7D')
+  const body = { raw, bodyForm: { coding: 'gzip', layout: 'payload' } } as const
+  const edit = fixUp.parse({ name: 'region', set: { region: 'eu' } })
+  const job = { id: 'job', fixUp: edit } as Parameters<typeof returnLetter>[1]
+  const answer = await returnLetter(letter(body), job, options)
+  const returned = answer.kind === 'returns' ? answer.output : expect.unreachable(answer.why)
+  expect(returned.value!.toString()).toBe('{"id":"call-1","region":"eu"}')
+  expect(returned.headers['body-form']).toBeUndefined()
+
+  const asItWas = await returnLetter(
+    letter(body),
+    { id: 'job' } as Parameters<typeof returnLetter>[1],
+    options,
+  )
+  const unchanged = asItWas.kind === 'returns' ? asItWas.output : expect.unreachable(asItWas.why)
+  expect(unchanged.value).toEqual(raw)
+  expect(unchanged.headers['body-form']!.toString()).toBe('gzip payload')
+  expect(exportLetter(letter(body), 'cxone-router', undefined)).toMatchObject({ payload: { id: 'call-1' } })
 })

@@ -20,6 +20,7 @@ import { InvalidEventError, RegistryError, UnknownSchemaError, type EventReader 
 import { parseExactJson, sliceArray } from '@weir/exact-json'
 import { partitionOf, RetriableError, type OutputRecord } from '@weir/kafka'
 import { stableBody, type SourceDefinition } from '@weir/sources'
+import { readableBody } from './export-letter.ts'
 import { applyFixUp } from './fix-up.ts'
 import { STAGES, type Job } from './job.ts'
 import type { Letter } from './letter.ts'
@@ -89,10 +90,10 @@ const toStage = async (letter: Letter, job: Job, options: ReturnOptions): Promis
   if (fixUp === undefined || letter.stage !== 'normalizer') {
     return returns({ ...target, value: body, headers: returnedHeaders(letter, job) })
   }
-  const edited = applyFixUp(fixUp, body)
+  const edited = applyFixUp(fixUp, readableBody(letter, body))
   if (edited.kind === 'failed') return stays(edited.why)
   const marked = {
-    ...returnedHeaders(letter, job),
+    ...withoutForm(returnedHeaders(letter, job)),
     [HEADER.fixUp]: Buffer.from(fixUp.name),
     [HEADER.bodyCrc32]: bodyChecksumOf(edited.body),
   }
@@ -105,6 +106,10 @@ const returnedHeaders = (letter: Letter, job: Job): Record<string, Buffer> => ({
   [HEADER.replayId]: Buffer.from(job.id),
   [HEADER.replayOf]: Buffer.from(letterPlace(letter)),
 })
+
+/** What a fix-up has made is JSON as it is. */
+const withoutForm = ({ [HEADER.bodyForm]: _, ...headers }: Record<string, Buffer>): Record<string, Buffer> =>
+  headers
 
 /** To the partition of its key, with all that it came with: dedup judges it there as if it had come in there. */
 const returnMisplaced = (
@@ -148,13 +153,14 @@ const returnConflict = async (
   if (letter.stage !== 'persistence') return returns({ ...target, value: body, headers: marks })
   const event = await decodeEvent(events, body)
   if (event === undefined) return stays('its record is not an event of the registry')
-  const { raw, interactionId, sequence } = event
+  const { raw, bodyForm, interactionId, sequence } = event
   return returns({
     ...target,
     value: raw,
     headers: {
       ...marks,
       [HEADER.interactionId]: Buffer.from(interactionId),
+      ...(bodyForm !== null && { [HEADER.bodyForm]: Buffer.from(bodyForm) }),
       ...(sequence !== null && { [HEADER.providerSequence]: Buffer.from(String(sequence)) }),
     },
   })
@@ -181,7 +187,7 @@ const returnMalformed = (
   if (fixUp === undefined) return stays('the body is malformed: give a fix-up')
   const source = sources.find(({ name }) => name === letter.source)
   if (source === undefined) return stays(`there is no source ${letter.source}: check SOURCES_FILE`)
-  const edited = applyFixUp(fixUp, body)
+  const edited = applyFixUp(fixUp, readableBody(letter, body))
   if (edited.kind === 'failed') return stays(edited.why)
   const raw = edited.body
   const payload = parseExactJson(raw.toString())
@@ -205,6 +211,10 @@ const returnMalformed = (
   })
   return returns({
     ...{ topic: topics.dedupReplay, partition: partitionOf(key, partitions), key, value },
-    headers: { ...returnedHeaders(letter, job), ...headers, [HEADER.fixUp]: Buffer.from(fixUp.name) },
+    headers: {
+      ...withoutForm(returnedHeaders(letter, job)),
+      ...headers,
+      [HEADER.fixUp]: Buffer.from(fixUp.name),
+    },
   })
 }

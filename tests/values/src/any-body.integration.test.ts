@@ -53,7 +53,7 @@ it('ends every delivery that intake accepts as one row or one letter in PostgreS
         expect(ends.filter(Boolean)).toHaveLength(all.length)
         for (const [at, { body }] of all.entries()) {
           seen[ends[at]!.kind] += 1
-          if (ends[at]!.kind === 'row') expect(await rowOf(body)).toBeDefined()
+          if (ends[at]!.kind === 'row') expect(await rowOf(body.toString())).toBeDefined()
         }
       },
     ),

@@ -5,7 +5,7 @@ import fc from 'fast-check'
 export interface Delivery {
   readonly source: string
   readonly headers: Readonly<Record<string, string>>
-  readonly body: string
+  readonly body: string | Buffer
 }
 
 const ids = fc.constantFrom('i-1', 'i-2', 'conv-8f3a')

@@ -50,6 +50,8 @@ sources:
   volatile: { preset: cxone-dataaction, volatileFields: [a, data.a] }
   ignoring: { preset: custom, unknownFields: ignore }
   anything: { preset: nice-expert }
+  payloads: { preset: custom, form: payload, acceptEncodings: [gzip, deflate] }
+  fields: { preset: custom, form: fields, acceptEncodings: [gzip, deflate] }
 `
 const SCHEMA_ID = 7
 const topics = topicNames('')

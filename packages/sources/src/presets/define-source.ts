@@ -10,6 +10,7 @@ export const defineSource = <N extends PresetName>(
 ): SourceDefinition & { readonly name: N } => ({
   ...REFUSALS.weir,
   ...{ name, preset: name, paths: [`/webhooks/${name}`], unsigned: false, body: 'json', mediaTypes: [] },
+  acceptEncodings: [],
   ...{ onInvalid: 'reject-400', unknownFields: 'evolve', knownFields: [], volatileFields: [] },
   ...{ accepted: 'weir', limits: {}, shadow: false },
   ...parts,

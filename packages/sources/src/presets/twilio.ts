@@ -11,6 +11,7 @@ const REQUEST_BUDGET_MS = 10_000
  */
 export const twilio = defineSource('twilio', {
   verifier: hmacOverBody('x-twilio-signature', 'base64', { algorithm: 'sha1', content: '{url}{form}' }),
+  form: 'fields',
   limits: { requestBudgetMs: REQUEST_BUDGET_MS },
   identify: identifyBy({
     entityKey: '{CallSid|MessageSid|SmsSid|ConversationSid|body-hash}',

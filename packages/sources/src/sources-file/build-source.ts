@@ -1,5 +1,6 @@
 import { parseCidr } from '../address.ts'
 import { REFUSALS } from '../answers.ts'
+import { FORM_TYPE } from '../content.ts'
 import { overrideKeys } from '../identify.ts'
 import { parseKeyTemplate, parseTemplate } from '../key-template.ts'
 import { PRESETS, SOURCES } from '../presets/index.ts'
@@ -39,6 +40,7 @@ export const buildSource = (
     ...(templates.length > 0 ? [] : splitProblems(entry, preset)),
     ...cidrProblems(entry.cidrs ?? []),
     ...fieldProblems(entry, preset),
+    ...contentProblems(entry, preset),
   ]
   if (problems.length > 0) return { problems }
   const { refused, accepted } = profilesOf(entry)
@@ -56,6 +58,9 @@ export const buildSource = (
       onInvalid: entry.onInvalid ?? preset.onInvalid,
       unknownFields: entry.unknownFields ?? preset.unknownFields,
       knownFields: entry.knownFields ?? preset.knownFields,
+      mediaTypes: entry.contentTypes ?? preset.mediaTypes,
+      ...formOf(entry, preset),
+      acceptEncodings: entry.acceptEncodings ?? preset.acceptEncodings,
       volatileFields: entry.volatileFields ?? preset.volatileFields,
       accepted: accepted ?? preset.accepted,
       ...(entry.dedupWindowSecs !== undefined && { windowSecsMin: entry.dedupWindowSecs }),
@@ -84,6 +89,12 @@ const keysOf = ({ entityKey, eventType, dedupKey, sequence }: SourceEntry) => ({
   ...(dedupKey !== undefined && { dedupKey }),
   ...(sequence !== undefined && { sequence }),
 })
+
+/** A form is JSON under another name where nothing else is said of it: so some send it. */
+const formOf = ({ contentTypes, form }: SourceEntry, preset: SourceDefinition) => {
+  const layout = form ?? preset.form ?? (contentTypes?.includes(FORM_TYPE) ? 'json' : undefined)
+  return layout !== undefined && { form: layout }
+}
 
 const profilesOf = ({ responseProfile: profile }: SourceEntry) =>
   typeof profile === 'string' ? { refused: profile, accepted: profile } : { ...profile }
@@ -172,4 +183,12 @@ const fieldProblems = (entry: SourceEntry, preset: SourceDefinition): EntryProbl
   const known = entry.knownFields ?? preset.knownFields
   if (entry.unknownFields !== 'reject' || known.length > 0) return []
   return [{ path: ['unknownFields'], message: 'to reject what is not known, name what is: knownFields' }]
+}
+
+const contentProblems = ({ contentTypes, form }: SourceEntry, preset: SourceDefinition): EntryProblem[] => {
+  if (form !== undefined && preset.body === 'opaque') {
+    return [{ path: ['form'], message: 'the preset’s bodies are kept as they come: they are no forms' }]
+  }
+  if (form === undefined || contentTypes === undefined || contentTypes.includes(FORM_TYPE)) return []
+  return [{ path: ['contentTypes'], message: `to take forms, name ${FORM_TYPE} too` }]
 }

@@ -1,11 +1,13 @@
 import { z } from 'zod'
 import { ACCEPTED_PROFILES, REFUSAL_PROFILES } from '../answers.ts'
+import { JSON_SUFFIX_TYPE } from '../content.ts'
 import { PRESETS } from '../presets/index.ts'
 import type { PresetName } from '../source.ts'
 import type { AlgorithmName } from '../verifier/spec.ts'
 
 const NAME = /^[a-z][a-z0-9-]{0,39}$/
 const HEADER = /^[a-z0-9-]{1,64}$/
+const MEDIA_TYPE = /^(?:[\w.+-]+\/[\w.+-]+|application\/\*\+json)$/
 const PATH = /^\/[A-Za-z0-9_~.-]+(?:\/[A-Za-z0-9_~.-]+)*$/
 /** What ingress serves itself. */
 const OWN_PATHS = new Set(['/livez', '/readyz', '/metrics'])
@@ -189,6 +191,32 @@ export const sourceSchema = z.strictObject({
     .optional()
     .describe(
       'How long the provider may still repeat an event. Dedup does not start with a shorter `DEDUP_WINDOW_SECS`: give it the same `SOURCES_FILE`.',
+    ),
+  contentTypes: z
+    .array(
+      z
+        .string('must be a media type')
+        .toLowerCase()
+        .regex(MEDIA_TYPE, `must be a media type such as text/plain, or ${JSON_SUFFIX_TYPE}`),
+      'must be a list of media types',
+    )
+    .min(1, 'must have at least one media type')
+    .max(20, 'may have at most 20 media types')
+    .optional()
+    .describe(
+      `Media types that are taken, without parameters, instead of the preset’s; \`${JSON_SUFFIX_TYPE}\` stands for all of its kind. Whatever the type, the body must be JSON, or a form. Default \`application/json\`, \`${JSON_SUFFIX_TYPE}\` and, with \`form\`, \`application/x-www-form-urlencoded\`.`,
+    ),
+  form: oneOf(['json', 'payload', 'fields'])
+    .optional()
+    .describe(
+      'What a body of `application/x-www-form-urlencoded` is. `json`: JSON under a wrong name. `payload`: a form whose field `payload` is JSON. `fields`: a form that becomes an object of texts, and of lists of texts for fields that come more than once.',
+    ),
+  acceptEncodings: z
+    .array(oneOf(['gzip', 'deflate']), 'must be a list of gzip and deflate')
+    .max(2, 'may have two')
+    .optional()
+    .describe(
+      'Compressed bodies that are taken. The signature is over the bytes as they are sent; what they hold may be as large as a body, and at most 100 times as large as they are. Default none.',
     ),
   bodyBytesMax: whole(1_024, 900_000).optional().describe('Largest body. Default `INGRESS_BODY_BYTES_MAX`.'),
   requestBudgetMs: whole(100, 60_000)

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import { eventKeyOf, entityKeyOf, encodeReceivedWebhook } from '@weir/contracts'
+import { eventKeyOf, entityKeyOf, encodeReceivedWebhook, jsonBody } from '@weir/contracts'
 import { isContainer, parseExactJson } from '@weir/exact-json'
 import { normalizerPipeline, type NormalizerPipeline } from '../pipeline.ts'
 import type { MappedEvent } from '../steps/map-event.ts'
@@ -76,7 +76,7 @@ const matchesOf = (
 
 const objectOf = (raw: Buffer): object | undefined => {
   try {
-    const payload = parseExactJson(raw.toString())
+    const payload = parseExactJson(jsonBody({ raw }).toString())
     return isContainer(payload) ? payload : undefined
   } catch {
     return undefined

@@ -1,4 +1,4 @@
-import { isMoment, type InteractionEvent } from '@weir/contracts'
+import { bodyFormText, isMoment, type InteractionEvent } from '@weir/contracts'
 import { deadLetter, ok, type Outcome } from '@weir/pipeline'
 import { NO_RULES, type CompiledRules } from '../mappings/compile-rules.ts'
 import type { Mapper } from '../mappings/mapper.ts'
@@ -63,6 +63,7 @@ export const mapEventBy = (mapper: Mapper, rules: ReadonlyMap<string, CompiledRu
       partsMissing,
       bodyHash: webhook.bodyHash,
       raw: webhook.raw,
+      bodyForm: webhook.bodyForm === undefined ? null : bodyFormText(webhook.bodyForm),
     }
     return ok({ event, shape, leftOut })
   }

@@ -1,4 +1,4 @@
-import type { ReceivedWebhook } from '@weir/contracts'
+import { jsonBody, type ReceivedWebhook } from '@weir/contracts'
 import { isContainer, parseExactJson } from '@weir/exact-json'
 import { deadLetter, ok, type Outcome } from '@weir/pipeline'
 import { NO_RULES, type CompiledRules } from '../mappings/compile-rules.ts'
@@ -18,7 +18,7 @@ export const parsePayloadBy = (rules: ReadonlyMap<string, CompiledRules>) =>
     const { isOpaque } = rules.get(webhook.source) ?? NO_RULES
     let payload: unknown
     try {
-      payload = parseExactJson(webhook.raw.toString())
+      payload = parseExactJson(jsonBody(webhook).toString())
     } catch {
       if (!isOpaque) return deadLetter('invalid_json', 'not JSON')
     }

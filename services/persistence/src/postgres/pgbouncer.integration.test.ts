@@ -20,7 +20,8 @@ const event = (id: string, changes: Partial<InteractionEvent> = {}): Interaction
   ...{ skill: null, agentId: null, message: null, intent: null, sequence: null, occurredAt: null },
   ...{ occurredAtNanos: null, occurredAtOriginal: null, receivedAt: 1, processedAt: 2, schemaVersion: 'v' },
   ...{ declaredSchemaVersion: null, dataActionId: null, sessionId: null, userId: null, attributes: {} },
-  ...{ partsMissing: [], bodyHash: Buffer.alloc(8), raw: Buffer.from('{}'), fixUp: null },
+  ...{ partsMissing: [], bodyHash: Buffer.alloc(8), raw: Buffer.from('{}'), bodyForm: null },
+  fixUp: null,
   ...changes,
 })
 

@@ -50,7 +50,13 @@ const event = (id: string, changes: Partial<InteractionEvent> = {}): Interaction
   },
   ...{ occurredAtOriginal: null, receivedAt: 1_700_000_000_000, processedAt: 1_700_000_000_001 },
   ...{ schemaVersion: 'v', declaredSchemaVersion: null, dataActionId: null, sessionId: null, userId: null },
-  ...{ attributes: {}, partsMissing: ['queue', 'skill'], fixUp: null, bodyHash: Buffer.alloc(8, 1) },
+  ...{
+    attributes: {},
+    partsMissing: ['queue', 'skill'],
+    bodyForm: null,
+    fixUp: null,
+    bodyHash: Buffer.alloc(8, 1),
+  },
   ...{ raw: Buffer.from('{"a":1}') },
   ...changes,
 })

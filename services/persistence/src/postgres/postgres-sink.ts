@@ -1,4 +1,4 @@
-import { isMoment, OPAQUE_SHAPE } from '@weir/contracts'
+import { isMoment, jsonBody, OPAQUE_SHAPE, parseBodyForm } from '@weir/contracts'
 import pg from 'pg'
 import { SinkUnavailableError, type RowEvent, type RowResult, type RowSink } from '../row-sink.ts'
 import { jsonbOf, sanitiseText, textJsonb } from './jsonb.ts'
@@ -24,8 +24,10 @@ const attributesJson = (attributes: RowEvent['attributes']): string =>
     .map(([name, json]) => `${JSON.stringify(name)}:${json}`)
     .join(',')}}`
 
-const payloadOf = ({ raw, schemaVersion }: RowEvent) =>
-  schemaVersion === OPAQUE_SHAPE ? textJsonb(raw) : jsonbOf(raw)
+const payloadOf = ({ raw, bodyForm, schemaVersion }: RowEvent) => {
+  const body = jsonBody({ raw, bodyForm: parseBodyForm(bodyForm) })
+  return schemaVersion === OPAQUE_SHAPE ? textJsonb(body) : jsonbOf(body)
+}
 
 /** Columns of `events`, their types, and where they come from; the order is that of the statement's arrays. */
 const COLUMNS: readonly (readonly [column: string, type: string, value: (event: RowEvent) => unknown])[] = [

@@ -56,7 +56,14 @@ const event = (id: string, changes: Partial<RowEvent> = {}): RowEvent => ({
     sessionId: null,
     userId: null,
   },
-  ...{ attributes: {}, partsMissing: [], fixUp: null, bodyHash: Buffer.alloc(8, 1), raw: Buffer.from('{}') },
+  ...{
+    attributes: {},
+    partsMissing: [],
+    bodyForm: null,
+    fixUp: null,
+    bodyHash: Buffer.alloc(8, 1),
+    raw: Buffer.from('{}'),
+  },
   ...(changes satisfies Partial<InteractionEvent>),
 })
 const GAPS: readonly ShapeGaps[] = [

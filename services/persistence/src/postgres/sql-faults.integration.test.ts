@@ -55,7 +55,14 @@ const event = (id: string, changes: Partial<InteractionEvent> = {}): Interaction
   },
   ...{ occurredAtOriginal: null, receivedAt: 1_700_000_000_000, processedAt: 1_700_000_000_001 },
   ...{ schemaVersion: 'v', declaredSchemaVersion: null, dataActionId: null, sessionId: null, userId: null },
-  ...{ attributes: {}, partsMissing: [], fixUp: null, bodyHash: Buffer.alloc(8, 1), raw: Buffer.from('{}') },
+  ...{
+    attributes: {},
+    partsMissing: [],
+    bodyForm: null,
+    fixUp: null,
+    bodyHash: Buffer.alloc(8, 1),
+    raw: Buffer.from('{}'),
+  },
   ...changes,
 })
 

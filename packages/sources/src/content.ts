@@ -1,0 +1,60 @@
+import type { BodyForm, ContentCoding, FormLayout } from '@weir/contracts'
+import type { RequestHeaders } from './verifier/request-headers.ts'
+
+/** How a source's bodies may be sent. */
+export interface ContentRules {
+  /** Media types that are taken, without parameters; empty: any JSON type, and forms where `form` says what they are. */
+  readonly mediaTypes: readonly string[]
+  /** What lies in a form: JSON in spite of its name, JSON in the field `payload`, or fields. */
+  readonly form?: 'json' | FormLayout
+  /** Compressions that are taken. */
+  readonly acceptEncodings: readonly ContentCoding[]
+}
+
+export const FORM_TYPE = 'application/x-www-form-urlencoded'
+/** Stands for all types such as `application/cloudevents+json`. */
+export const JSON_SUFFIX_TYPE = 'application/*+json'
+const JSON_SUFFIX = /^application\/[\w.-]+\+json$/
+
+export const mediaTypeOf = (contentType: string): string => contentType.split(';', 1)[0]!.trim().toLowerCase()
+
+export const isTaken = ({ mediaTypes, form }: ContentRules, contentType: string | undefined): boolean => {
+  if (contentType === undefined) return false
+  const type = mediaTypeOf(contentType)
+  if (mediaTypes.includes(type)) return true
+  if (mediaTypes.length > 0) return mediaTypes.includes(JSON_SUFFIX_TYPE) && JSON_SUFFIX.test(type)
+  return type === 'application/json' || JSON_SUFFIX.test(type) || (form !== undefined && type === FORM_TYPE)
+}
+
+const CODINGS: ReadonlyMap<string, ContentCoding> = new Map([
+  ['gzip', 'gzip'],
+  ['x-gzip', 'gzip'],
+  ['deflate', 'deflate'],
+])
+
+/** Undefined: the body is as it is. `not_taken`: it is compressed in a way that the source does not take. */
+export const codingOf = (
+  { acceptEncodings }: ContentRules,
+  headers: RequestHeaders,
+): ContentCoding | 'not_taken' | undefined => {
+  if (headers.count('content-encoding') === 0) return undefined
+  const given = headers.get('content-encoding')?.toLowerCase()
+  if (given === 'identity') return undefined
+  const coding = given === undefined ? undefined : CODINGS.get(given)
+  return coding !== undefined && acceptEncodings.includes(coding) ? coding : 'not_taken'
+}
+
+/** How the JSON of an accepted request is found in its bytes; undefined: it is there as it is. */
+export const bodyFormOf = (rules: ContentRules, headers: RequestHeaders): BodyForm | undefined => {
+  const { form, acceptEncodings } = rules
+  if (form === undefined && acceptEncodings.length === 0) return undefined
+  const coding = codingOf(rules, headers)
+  const isForm =
+    form !== undefined && form !== 'json' && mediaTypeOf(headers.get('content-type') ?? '') === FORM_TYPE
+  const layout = isForm ? form : undefined
+  if ((coding === undefined || coding === 'not_taken') && layout === undefined) return undefined
+  return {
+    ...(coding !== undefined && coding !== 'not_taken' && { coding }),
+    ...(layout !== undefined && { layout }),
+  }
+}

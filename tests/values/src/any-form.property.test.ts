@@ -1,0 +1,96 @@
+import { deflateRawSync, deflateSync, gzipSync } from 'node:zlib'
+import { jsonBody, parseBodyForm, type InteractionEvent } from '@weir/contracts'
+import fc from 'fast-check'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { columnsOf } from '../../../services/persistence/src/postgres/postgres-sink.ts'
+import type { RowSink } from '../../../services/persistence/src/row-sink.ts'
+import type { Delivery } from './bodies.ts'
+import { openStages, type Stages } from './stages.ts'
+
+let stages: Stages
+const written: InteractionEvent[] = []
+const sink: RowSink = {
+  write: (events) => {
+    written.push(...events)
+    return Promise.resolve(events.map(() => ({ kind: 'stored' })))
+  },
+  close: () => Promise.resolve(),
+}
+beforeAll(async () => {
+  stages = await openStages(sink)
+})
+afterAll(() => stages.close())
+
+const FORM = { 'content-type': 'application/x-www-form-urlencoded' }
+const CODINGS = {
+  none: (bytes: Buffer) => ({ bytes, headers: {} }),
+  gzip: (bytes: Buffer) => ({ bytes: gzipSync(bytes), headers: { 'content-encoding': 'gzip' } }),
+  deflate: (bytes: Buffer) => ({ bytes: deflateSync(bytes), headers: { 'content-encoding': 'deflate' } }),
+  bare: (bytes: Buffer) => ({ bytes: deflateRawSync(bytes), headers: { 'content-encoding': 'deflate' } }),
+}
+const coding = fc.constantFrom(...(Object.keys(CODINGS) as (keyof typeof CODINGS)[]))
+const text = fc.string({ unit: 'grapheme', maxLength: 12 })
+const name = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 8 }).filter((one) => one !== '__proto__')
+
+const endOf = async (delivery: Delivery): Promise<InteractionEvent> => {
+  written.length = 0
+  expect(await stages.run([delivery])).toEqual([{ kind: 'row' }])
+  return written[0]!
+}
+
+const COLUMNS = { raw: -3, payload: -5 }
+const column = (event: InteractionEvent, at: keyof typeof COLUMNS): unknown =>
+  columnsOf([event]).at(COLUMNS[at])![0]
+
+/** What the stages make of a body that is JSON as it is. */
+const plain = (source: string, json: string) =>
+  endOf({ source, headers: { 'content-type': 'application/json' }, body: json })
+
+const expectSame = (event: InteractionEvent, as: InteractionEvent, sent: Buffer): void => {
+  expect(event.raw.equals(sent)).toBe(true)
+  expect(column(event, 'raw')).toEqual(sent)
+  expect(column(event, 'payload')).toEqual(column(as, 'payload'))
+  expect(event).toMatchObject({
+    attributes: as.attributes,
+    schemaVersion: as.schemaVersion,
+    eventKey: as.eventKey,
+  })
+  expect(jsonBody({ raw: event.raw, bodyForm: parseBodyForm(event.bodyForm) }).toString()).toBe(
+    as.raw.toString(),
+  )
+}
+
+it('reads JSON alike in every stage, however it is compressed, marked or put in a form; the sent bytes are kept', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.dictionary(name, fc.jsonValue({ depthSize: 'small' }), { noNullPrototype: true }),
+      coding,
+      fc.constantFrom('marked', 'form', 'plain'),
+      async (fields, how, as) => {
+        const json = JSON.stringify({ ...fields, id: 'i-1', type: 't' })
+        const body =
+          as === 'form' ? `payload=${encodeURIComponent(json)}` : as === 'marked' ? `\uFEFF${json}` : json
+        const { bytes, headers } = CODINGS[how](Buffer.from(body))
+        const type = as === 'form' ? FORM : { 'content-type': 'application/json' }
+        const event = await endOf({ source: 'payloads', headers: { ...headers, ...type }, body: bytes })
+        expectSame(event, await plain('payloads', json), bytes)
+      },
+    ),
+    { numRuns: 300 },
+  )
+}, 60_000)
+
+it('makes an object of texts of a form with fields', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.dictionary(name, text, { noNullPrototype: true }), coding, async (fields, how) => {
+      const all: Record<string, string> = { ...fields, id: 'i-1', type: 't' }
+      const { bytes, headers } = CODINGS[how](Buffer.from(new URLSearchParams(all).toString()))
+      const event = await endOf({ source: 'fields', headers: { ...headers, ...FORM }, body: bytes })
+      const json = JSON.stringify(Object.fromEntries(new URLSearchParams(all)))
+      expect(JSON.parse(String(column(event, 'payload')))).toEqual(
+        JSON.parse(String(column(await plain('fields', json), 'payload'))),
+      )
+    }),
+    { numRuns: 200 },
+  )
+}, 60_000)
