@@ -22,7 +22,13 @@ export const SETTINGS = {
     env: 'CONSOLE_TOKENS',
     schema: setting.list([]),
     secret: true,
-    help: 'Bearer tokens that may ask, separated by commas: give the old and the new one while they rotate. With WEIR_PROFILE=dev `dev` is taken when there is none.',
+    help: 'Bearer tokens that may ask what became of events, separated by commas: give the old and the new one while they rotate. With WEIR_PROFILE=dev `dev` is taken when there is none.',
+  },
+  readTokens: {
+    env: 'CONSOLE_READ_TOKENS',
+    schema: setting.list([]),
+    secret: true,
+    help: 'Bearer tokens that may also read the state of interactions, which has personal data. With WEIR_PROFILE=dev, and neither list given, `dev` may.',
   },
   badTokensMax: {
     env: 'CONSOLE_BAD_TOKENS_MAX',
@@ -38,7 +44,7 @@ export const SETTINGS = {
     env: 'DATABASE_URL',
     schema: setting.optionalText(),
     secret: true,
-    help: 'PostgreSQL that persistence writes to; a role that may only read `events` is enough. Without it stored events are not known.',
+    help: 'PostgreSQL that persistence writes to; a role that may only read `events` and `interactions` is enough. Without it stored events are not known.',
   },
   databaseTimeoutMs: {
     env: 'CONSOLE_DATABASE_TIMEOUT_MS',
@@ -61,13 +67,14 @@ export type ConsoleConfig = ConfigOf<typeof SETTINGS>
 
 const TOKEN_LENGTH_MIN = 16
 
-const check = ({ profile, tokens }: ConsoleConfig): readonly string[] => {
+const check = ({ profile, tokens, readTokens }: ConsoleConfig): readonly string[] => {
   if (profile === 'dev') return []
-  if (tokens.length === 0) return ['CONSOLE_TOKENS is not set: give at least one, 32 random bytes as text.']
-  return tokens.some((token) => token.length < TOKEN_LENGTH_MIN)
-    ? [
-        `A token of CONSOLE_TOKENS has fewer than ${TOKEN_LENGTH_MIN} characters: use 32 random bytes as text.`,
-      ]
+  if (tokens.length + readTokens.length === 0)
+    return ['CONSOLE_TOKENS is not set: give at least one, 32 random bytes as text.']
+  const settings = { CONSOLE_TOKENS: tokens, CONSOLE_READ_TOKENS: readTokens }
+  const short = Object.entries(settings).find(([, list]) => list.some((one) => one.length < TOKEN_LENGTH_MIN))
+  return short !== undefined
+    ? [`A token of ${short[0]} has fewer than ${TOKEN_LENGTH_MIN} characters: use 32 random bytes as text.`]
     : []
 }
 

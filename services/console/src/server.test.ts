@@ -1,16 +1,24 @@
+import { eventKeyOf } from '@weir/contracts'
+import type { JsonObject } from '@weir/exact-json'
 import { Metrics } from '@weir/service-kit'
+import { PRESETS } from '@weir/sources'
+import fc from 'fast-check'
 import { beforeEach, expect, it } from 'vitest'
 import { loadConfig } from './config.ts'
 import { consoleMetrics } from './console-metrics.ts'
 import { EventIndex } from './event-index.ts'
 import { findEventIn } from './find-event.ts'
+import { findInteractionIn } from './find-interaction.ts'
 import { buildServer } from './server.ts'
 import { DatabaseAwayError, type StoredEvents } from './stored-events.ts'
+import type { StoredInteraction } from './stored-interactions.ts'
 
 const TOKEN = 'a token of the tests'
 const KEY = '00112233445566778899aabbccddeeff'
 
+const READ_TOKEN = 'a token that may read'
 let stored: Pick<StoredEvents, 'find'> | undefined
+let interactions: Pick<StoredEvents, 'findInteraction'> | undefined
 let index: EventIndex
 let app: ReturnType<typeof buildServer>
 
@@ -22,7 +30,9 @@ beforeEach(() => {
     ...{ metrics, counters: consoleMetrics(metrics), readiness: () => [] },
     config: { badTokensMax: 10, badTokensSecs: 60, trustedProxies: ['10.0.0.1'] },
     tokens: ['an older token', TOKEN],
+    readTokens: [READ_TOKEN],
     findEvent: (key) => findEventIn(index, stored)(key),
+    findInteraction: (...asked) => findInteractionIn(interactions)(...asked),
   })
 })
 
@@ -138,6 +148,138 @@ it('lets probes and metrics in without a token, and counts by answer', async () 
   expect(body).not.toContain(KEY)
 })
 
+const INTERACTION: StoredInteraction = {
+  ...{ source: 'nice', interactionId: 'int-1', eventKey: Buffer.alloc(16), eventType: 'data.action.updated' },
+  ...{ channel: null, direction: null, customerIdentifier: null, customerType: null, queue: null },
+  ...{ skill: null, agentId: null, sequence: '9007199254740993', occurredAt: new Date(1), message: null },
+  ...{
+    receivedAt: new Date(2),
+    updatedAt: new Date(3),
+    payload: '{"n":1.00}',
+    occurredAtOriginal: 'T',
+    raw: null,
+  },
+}
+const holding = (row: StoredInteraction) => {
+  const asked: (readonly [string, string])[] = []
+  interactions = {
+    findInteraction: (source, id) => {
+      asked.push([source, id])
+      return Promise.resolve(source === row.source && id === row.interactionId ? row : undefined)
+    },
+  }
+  return asked
+}
+const read = (url: string, token = READ_TOKEN) => ask(url, { token })
+
+it('gives the latest state of an interaction with every digit, to whoever may read', async () => {
+  holding(INTERACTION)
+  const response = await read('/interactions/nice/int-1')
+  expect(response.statusCode).toBe(200)
+  expect(response.json()).toEqual({
+    ...{ source: 'nice', interactionId: 'int-1', eventType: 'data.action.updated', eventKey: '0'.repeat(32) },
+    ...{ sequence: '9007199254740993', occurredAt: new Date(1).toISOString() },
+    ...{ receivedAt: new Date(2).toISOString(), updatedAt: new Date(3).toISOString(), channel: null },
+    ...{ direction: null, customerIdentifier: null, customerType: null, queue: null, skill: null },
+    ...{ agentId: null, state: { n: 1 } },
+  })
+  expect(response.body).toContain('"n":1.00')
+  const status = await read('/interactions/nice/int-1', TOKEN)
+  expect([status.statusCode, status.body.includes('n":')]).toEqual([403, false])
+  expect((await read('/interactions/nice/int-1', 'another')).statusCode).toBe(401)
+  // A token that may read may also ask what became of events.
+  expect((await read(`/events/${KEY}`)).statusCode).toBe(404)
+})
+
+it('finds every id that an interaction can have, and bounds what is asked', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.string({ unit: 'binary', minLength: 1, maxLength: 128 }), async (id) => {
+      fc.pre(id.isWellFormed() && Buffer.byteLength(id) <= 512)
+      holding({ ...INTERACTION, interactionId: id })
+      const { statusCode } = await read(`/interactions/nice/${encodeURIComponent(id)}`)
+      expect(statusCode).toBe(200)
+    }),
+    { numRuns: 200 },
+  )
+  const asked = holding(INTERACTION)
+  const euros = encodeURIComponent('€'.repeat(171))
+  for (const path of [
+    `nice/${euros}`,
+    'nice/',
+    'NICE/int-1',
+    `${'a'.repeat(41)}/int-1`,
+    'nice/int-1?form=x',
+  ]) {
+    expect([path, (await read(`/interactions/${path}`)).statusCode]).toEqual([path, 400])
+  }
+  for (const path of ['nice/%zz', `nice/${'a'.repeat(2_000)}`, 'nice/a/b']) {
+    expect((await read(`/interactions/${path}`)).statusCode).toBeGreaterThanOrEqual(400)
+  }
+  expect(asked).toEqual([])
+  expect((await read('/interactions/nice/another')).statusCode).toBe(404)
+  expect((await app.inject({ method: 'POST', url: '/interactions/nice/int-1' })).statusCode).toBe(405)
+})
+
+it('says that no state is known without the database', async () => {
+  interactions = undefined
+  expect((await read('/interactions/nice/int-1')).statusCode).toBe(503)
+  interactions = { findInteraction: () => Promise.reject(new DatabaseAwayError('planted')) }
+  const response = await read('/interactions/nice/int-1')
+  expect([response.statusCode, response.headers['retry-after']]).toEqual([503, '5'])
+})
+
+/** As persistence stores an event of a built-in source. */
+const storedAs = (preset: 'nice' | 'cognigy', source: string, body: JsonObject): StoredInteraction => {
+  const found = PRESETS[preset].identify(body, { bodyHash: () => '', header: () => undefined })
+  if (found.kind !== 'identified') throw new TypeError('it is valid')
+  const { interactionId, dedupKey, eventType } = found.identity
+  const raw = Buffer.from(JSON.stringify(body))
+  const eventKey = eventKeyOf(source, dedupKey)
+  return { ...INTERACTION, source, interactionId, eventType, eventKey, raw, payload: raw.toString() }
+}
+
+it.each(['nice', 'tenant-b'])(
+  'S4-04 gives the latest state as S4 kept it, of the source %s',
+  async (source) => {
+    const body = { interactionId: 'int-1', dataActionId: 'da-1', updatedTimestamp: '2024-05-11T12:00:00Z' }
+    holding(storedAs('nice', source, { ...body, payload: { k: 'v' } }))
+    const { interactionId, ...state } = body
+    expect((await read(`/interactions/${source}/${interactionId}`)).json()).toMatchObject({
+      state: { ...state, payload: { k: 'v' } },
+    })
+    holding(storedAs('nice', source, body))
+    expect((await read(`/interactions/${source}/int-1`)).json()).toMatchObject({
+      state: { ...state, payload: {} },
+    })
+  },
+)
+
+it('S1-04 gives the stored response of a Cognigy message, the same for its duplicates', async () => {
+  const body = {
+    conversationId: 'conv-1',
+    sessionId: 's',
+    intent: 'i',
+    timestamp: 1_715_428_800_000,
+    userId: 'u',
+  }
+  const row = storedAs('cognigy', 'cognigy', body)
+  holding(row)
+  const { state, response } = (await read('/interactions/cognigy/conv-1')).json<Record<string, unknown>>()
+  expect(state).toEqual(body)
+  expect(response).toMatchObject({ success: true, processedAt: 2 })
+  const { messageId } = response as { messageId: string }
+  expect(eventKeyOf('cognigy', messageId).equals(row.eventKey)).toBe(true)
+})
+
+it('S2-05 gives the nested form of the router', async () => {
+  const customer = { channel: 'voice', direction: 'inbound', queue: 'Sales', customerIdentifier: '+1555' }
+  holding({ ...INTERACTION, source: 'cxone', ...customer, customerType: 'phone' })
+  expect((await read('/interactions/cxone/int-1?form=cxone-router')).json()).toEqual({
+    ...{ interactionId: 'int-1', timestamp: 'T', normalizedCustomer: { identifier: '+1555', type: 'phone' } },
+    normalizedContext: { queue: 'Sales', direction: 'inbound' },
+  })
+})
+
 it('starts without tokens only in the dev profile', () => {
   const load = (env: Record<string, string>) => () => loadConfig({ KAFKA_BROKERS: 'b:1', ...env })
   expect(load({})).toThrow(/CONSOLE_TOKENS is not set/)
@@ -145,4 +287,6 @@ it('starts without tokens only in the dev profile', () => {
   expect(load({ CONSOLE_TOKENS: `${TOKEN},short` })).toThrow(/fewer than 16 characters/)
   expect(load({ WEIR_PROFILE: 'dev' })().tokens).toEqual([])
   expect(load({ CONSOLE_TOKENS: TOKEN })().tokens).toEqual([TOKEN])
+  expect(load({ CONSOLE_READ_TOKENS: TOKEN })().readTokens).toEqual([TOKEN])
+  expect(load({ CONSOLE_READ_TOKENS: 'short' })).toThrow(/CONSOLE_READ_TOKENS has fewer than 16/)
 })

@@ -5,17 +5,31 @@ import { BearerTokens } from './bearer-tokens.ts'
 import type { ConsoleConfig } from './config.ts'
 import type { ConsoleMetrics } from './console-metrics.ts'
 import type { Answer } from './find-event.ts'
+import { INTERACTION_FORMS, type InteractionAnswer, type InteractionForm } from './find-interaction.ts'
 
 export interface ServerOptions {
   readonly config: Pick<ConsoleConfig, 'badTokensMax' | 'badTokensSecs' | 'trustedProxies'>
+  /** May ask what became of an event. */
   readonly tokens: readonly string[]
+  /** May also read the state of interactions. */
+  readonly readTokens: readonly string[]
   readonly metrics: Metrics
   readonly counters: ConsoleMetrics
   readonly readiness: Readiness
   /** What is known of a key of 16 bytes. */
   readonly findEvent: (eventKey: Buffer) => Promise<Answer>
+  /** The latest state of an interaction. */
+  readonly findInteraction: (
+    source: string,
+    interactionId: string,
+    form: InteractionForm,
+  ) => Promise<InteractionAnswer>
 }
 
+const SOURCE = /^[a-z][a-z\d-]{0,39}$/
+const ID_BYTES_MAX = 512
+/** Of an id with each byte as `%xx`. */
+const PARAM_LENGTH_MAX = 3 * ID_BYTES_MAX
 const EVENT_KEY = /^[\da-f]{32}$/i
 const HEADER_BYTES_MAX = 16_384
 const HEADERS_MS_MAX = 3_000
@@ -33,6 +47,7 @@ export const buildServer = (options: ServerOptions): FastifyInstance => {
     trustProxy: config.trustedProxies.length > 0 && [...config.trustedProxies],
     requestTimeout: REQUEST_MS_MAX,
     forceCloseConnections: true,
+    routerOptions: { maxParamLength: PARAM_LENGTH_MAX },
     exposeHeadRoutes: false,
     http: {
       maxHeaderSize: HEADER_BYTES_MAX,
@@ -67,15 +82,55 @@ export const buildServer = (options: ServerOptions): FastifyInstance => {
   app.get('/metrics', async (_request, reply) =>
     reply.type(metrics.registry.contentType).send(await metrics.registry.metrics()),
   )
-  routeEvents(app, options)
+  const guards = tokenGuards(options)
+  routeEvents(app, options, guards.anyToken)
+  routeInteractions(app, options, guards.readToken)
   return app
 }
 
 const OTHER_METHODS = ['DELETE', 'HEAD', 'PATCH', 'POST', 'PUT', 'OPTIONS'] as const
 
-const routeEvents = (app: FastifyInstance, options: ServerOptions): void => {
-  const { counters, findEvent } = options
-  const guard = tokenGuard(options)
+type Guard = (request: FastifyRequest, reply: FastifyReply) => Promise<void>
+
+const onlyGet = (app: FastifyInstance, url: string): void => {
+  app.route({
+    method: [...OTHER_METHODS],
+    url,
+    handler: (_request, reply) => send(reply.header('allow', 'GET'), 405, '{"error":"Method not allowed"}'),
+  })
+}
+
+const routeInteractions = (
+  app: FastifyInstance,
+  { counters, findInteraction }: ServerOptions,
+  guard: Guard,
+): void => {
+  const url = '/interactions/:source/:interactionId'
+  interface Asked {
+    readonly Params: { readonly source: string; readonly interactionId: string }
+    readonly Querystring: { readonly form?: unknown }
+  }
+  app.get<Asked>(url, { onRequest: guard }, async (request, reply) => {
+    const { source, interactionId } = request.params
+    const bytes = Buffer.byteLength(interactionId)
+    const form = INTERACTION_FORMS.find((one) => one === (request.query.form ?? 'weir'))
+    if (!SOURCE.test(source) || bytes === 0 || bytes > ID_BYTES_MAX || form === undefined) {
+      counters.questions.inc({ status: 'bad_key' })
+      return send(
+        reply,
+        400,
+        `{"error":"Ask for /interactions/<source>/<id>, the id of 1 to ${ID_BYTES_MAX} bytes, with ?form= ${INTERACTION_FORMS.join(' or ')}"}`,
+      )
+    }
+    const { code, status, body } = await findInteraction(source, interactionId, form)
+    counters.questions.inc({ status })
+    if (code === 503) reply.header('retry-after', RETRY_AFTER_SECS)
+    return send(reply, code, JSON.stringify(body))
+  })
+  onlyGet(app, url)
+}
+
+const routeEvents = (app: FastifyInstance, { counters, findEvent }: ServerOptions, guard: Guard): void => {
   const url = '/events/:eventKey'
   app.get<{ Params: { eventKey: string } }>(url, { onRequest: guard }, async (request, reply) => {
     const { eventKey } = request.params
@@ -88,18 +143,15 @@ const routeEvents = (app: FastifyInstance, options: ServerOptions): void => {
     if (code === 503) reply.header('retry-after', RETRY_AFTER_SECS)
     return send(reply, code, JSON.stringify(body))
   })
-  app.route({
-    method: [...OTHER_METHODS],
-    url,
-    handler: (_request, reply) => send(reply.header('allow', 'GET'), 405, '{"error":"Method not allowed"}'),
-  })
+  onlyGet(app, url)
 }
 
-/** Turns away whoever has no token, with the same answer for every reason. */
-const tokenGuard = ({ config, tokens, counters }: ServerOptions) => {
-  const known = new BearerTokens(tokens)
+/** Turn away whoever has no token, with the same answer for every reason, and whoever's token may not ask that. */
+const tokenGuards = ({ config, tokens, readTokens, counters }: ServerOptions) => {
+  const known = new BearerTokens([...tokens, ...readTokens])
+  const reading = new BearerTokens(readTokens)
   const limit = new BadTokenLimit({ max: config.badTokensMax, windowMs: config.badTokensSecs * 1_000 })
-  return async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
+  const anyToken: Guard = async (request, reply) => {
     const now = performance.now()
     const waitMs = limit.waitMs(request.ip, now)
     if (waitMs > 0) {
@@ -113,6 +165,13 @@ const tokenGuard = ({ config, tokens, counters }: ServerOptions) => {
     counters.questions.inc({ status: 'unknown_token' })
     await send(reply.header('www-authenticate', 'Bearer'), 401, UNKNOWN_TOKEN)
   }
+  const readToken: Guard = async (request, reply) => {
+    await anyToken(request, reply)
+    if (reply.sent || reading.includes(request.headers.authorization)) return
+    counters.questions.inc({ status: 'forbidden' })
+    await send(reply, 403, '{"error":"This token may not read interactions: use one of CONSOLE_READ_TOKENS"}')
+  }
+  return { anyToken, readToken }
 }
 
 const send = (reply: FastifyReply, status: number, body: string): FastifyReply =>

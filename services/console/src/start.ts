@@ -5,6 +5,7 @@ import { SETTINGS, type ConsoleConfig } from './config.ts'
 import { consoleMetrics } from './console-metrics.ts'
 import { EventIndex } from './event-index.ts'
 import { findEventIn } from './find-event.ts'
+import { findInteractionIn } from './find-interaction.ts'
 import { followTopics } from './follow-topics.ts'
 import { buildServer } from './server.ts'
 import { StoredEvents } from './stored-events.ts'
@@ -16,7 +17,8 @@ const SAMPLE_MS = 1_000
 export const start = async (config: ConsoleConfig, { logger, metrics }: ServiceDeps): Promise<Service> => {
   logger.info(describeSettings(SETTINGS, config), 'starting')
   const { eventsMax, lettersMax, databaseUrl, databaseTimeoutMs: timeoutMs } = config
-  const isOpen = config.tokens.length === 0
+  // Only with the dev profile.
+  const isOpen = config.tokens.length + config.readTokens.length === 0
   if (isOpen) logger.warn({}, `CONSOLE_TOKENS is not set: the token is ${DEV_TOKEN}`)
   const closers = new Closers()
   const closing = new AbortController()
@@ -30,8 +32,10 @@ export const start = async (config: ConsoleConfig, { logger, metrics }: ServiceD
   }
   const app = buildServer({
     ...{ config, metrics, counters, readiness },
-    tokens: isOpen ? [DEV_TOKEN] : config.tokens,
+    tokens: config.tokens,
+    readTokens: isOpen ? [DEV_TOKEN] : config.readTokens,
     findEvent: findEventIn(index, stored),
+    findInteraction: findInteractionIn(stored),
   })
   const open = async (): Promise<void> => {
     await waitForBrokers(config, logger, closing.signal)

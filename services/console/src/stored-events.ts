@@ -1,5 +1,6 @@
 import pg from 'pg'
 import type { StoredEvent } from './event-facts.ts'
+import { asStored, FIND_INTERACTION, type StoredInteraction } from './stored-interactions.ts'
 
 export interface StoredEventsOptions {
   readonly databaseUrl: string
@@ -32,31 +33,40 @@ export class StoredEvents {
 
   /** Undefined: there is no such row. Rejects with a `DatabaseAwayError`. */
   async find(eventKey: Buffer): Promise<StoredEvent | undefined> {
-    try {
-      const { rows } = await this.#pool.query<{
-        source: string
-        event_type: string
-        received_at: Date
-        stored_at: Date
-      }>('SELECT source, event_type, received_at, stored_at FROM events WHERE event_key = $1', [eventKey])
-      const [row] = rows
-      return (
-        row && {
-          source: row.source,
-          eventType: row.event_type,
-          receivedAt: row.received_at.getTime(),
-          storedAt: row.stored_at.getTime(),
-        }
-      )
-    } catch (error) {
-      const code = (error as { code?: string }).code ?? 'no connection'
-      // The table comes with the first start of persistence.
-      if (code === TABLE_MISSING) return undefined
-      throw new DatabaseAwayError(`the database does not answer (${code})`, { cause: error })
-    }
+    const row = await this.#ask<{ source: string; event_type: string; received_at: Date; stored_at: Date }>(
+      'SELECT source, event_type, received_at, stored_at FROM events WHERE event_key = $1',
+      [eventKey],
+    )
+    return (
+      row && {
+        source: row.source,
+        eventType: row.event_type,
+        receivedAt: row.received_at.getTime(),
+        storedAt: row.stored_at.getTime(),
+      }
+    )
+  }
+
+  /** The latest state. Undefined: there is no such interaction. Rejects with a `DatabaseAwayError`. */
+  findInteraction(source: string, interactionId: string): Promise<StoredInteraction | undefined> {
+    return this.#ask<StoredInteraction>(FIND_INTERACTION, [source, asStored(interactionId)])
   }
 
   async close(): Promise<void> {
     await this.#pool.end()
+  }
+
+  async #ask<Row extends pg.QueryResultRow>(
+    text: string,
+    values: readonly unknown[],
+  ): Promise<Row | undefined> {
+    try {
+      return (await this.#pool.query<Row>(text, [...values])).rows[0]
+    } catch (error) {
+      const code = (error as { code?: string }).code ?? 'no connection'
+      // The tables come with the first start of persistence.
+      if (code === TABLE_MISSING) return undefined
+      throw new DatabaseAwayError(`the database does not answer (${code})`, { cause: error })
+    }
   }
 }

@@ -1,0 +1,35 @@
+import type { InteractionEvent } from './interaction-event.ts'
+
+export type RoutedFacts = Pick<
+  InteractionEvent,
+  | 'interactionId'
+  | 'channel'
+  | 'direction'
+  | 'customerIdentifier'
+  | 'customerType'
+  | 'queue'
+  | 'skill'
+  | 'message'
+> & {
+  /** The provider's own text where there is one. */
+  readonly timestamp: string | null
+}
+
+/** What belongs to a channel, as S2's router nested it. */
+const CONTEXTS: Readonly<Record<string, (facts: RoutedFacts) => object>> = {
+  voice: ({ queue, direction }) => ({ queue, direction }),
+  chat: ({ skill, channel }) => ({ skill, channel }),
+  sms: ({ message, direction }) => ({ message, direction }),
+}
+
+/** An event in the nested form of S2's router; what is not there is null. Of another channel: the payload as it came. */
+export const routedForm = (facts: RoutedFacts, payload: unknown): object => {
+  const { interactionId, timestamp, channel, customerIdentifier: identifier, customerType: type } = facts
+  const context = Object.hasOwn(CONTEXTS, channel ?? '') ? CONTEXTS[channel!] : undefined
+  return {
+    ...{ interactionId, timestamp },
+    ...(context === undefined
+      ? { raw: payload }
+      : { normalizedCustomer: { identifier, type }, normalizedContext: context(facts) }),
+  }
+}
