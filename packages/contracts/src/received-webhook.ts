@@ -105,7 +105,7 @@ export const decodeReceivedWebhook = (record: {
   const answer = text(HEADER.answer)
   const bodyForm = parseBodyForm(text(HEADER.bodyForm))
   const traceparent = text(HEADER.traceparent)
-  return {
+  const webhook: { -readonly [K in keyof ReceivedWebhook]: ReceivedWebhook[K] } = {
     source: required(HEADER.source).toString(),
     entityKey: key.toString() as EntityKey,
     interactionId: required(HEADER.interactionId).toString(),
@@ -115,18 +115,20 @@ export const decodeReceivedWebhook = (record: {
     eventType: required(HEADER.eventType).toString(),
     receivedAt: Number(required(HEADER.receivedAt).toString()),
     raw: value,
-    ...(fallback !== undefined && { dedupKeyFallback: fallback }),
-    ...(sequence !== undefined && { providerSequence: sequence }),
-    ...(contentType !== undefined && { contentType }),
-    ...(bodyForm !== undefined && { bodyForm }),
-    ...(traceparent !== undefined && { traceparent }),
-    ...(answer !== undefined && { answer }),
-    ...(reason !== undefined && {
-      intakeError: {
-        reason,
-        detail: text(HEADER.intakeErrorDetail) ?? '',
-        answered: text(HEADER.answered) === 'rejected' ? 'rejected' : 'accepted',
-      },
-    }),
   }
+  // Each stage does this for each event, and spreading what may be there took a third of it.
+  if (fallback !== undefined) webhook.dedupKeyFallback = fallback
+  if (sequence !== undefined) webhook.providerSequence = sequence
+  if (contentType !== undefined) webhook.contentType = contentType
+  if (bodyForm !== undefined) webhook.bodyForm = bodyForm
+  if (traceparent !== undefined) webhook.traceparent = traceparent
+  if (answer !== undefined) webhook.answer = answer
+  if (reason !== undefined) {
+    webhook.intakeError = {
+      reason,
+      detail: text(HEADER.intakeErrorDetail) ?? '',
+      answered: text(HEADER.answered) === 'rejected' ? 'rejected' : 'accepted',
+    }
+  }
+  return webhook
 }

@@ -73,7 +73,8 @@ export const LONG_TYPE = Object.create(base, {
   _write: {
     value: (tap: Tap, value: unknown): void => {
       if (!isLong(value)) throw new TypeError('not a whole number of 64 bits')
-      if (typeof value === 'number' && value > -DOUBLE_MAX && value < DOUBLE_MAX) tap.writeLong(value)
+      const double = Number(value)
+      if (double > -DOUBLE_MAX && double < DOUBLE_MAX) tap.writeLong(double)
       else writeGroups(tap, BigInt(value))
     },
   },

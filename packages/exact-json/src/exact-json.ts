@@ -34,14 +34,21 @@ const json = JSON as unknown as SourceTextAccess
 
 /**
  * Finds every number that JavaScript would write in another way: 16 digits or more, a fraction, an exponent, minus zero.
- * It may also match inside a string, which costs time and changes nothing.
+ * It may also match inside a string, which costs time and changes nothing. It looks at every character of every body,
+ * so each alternative at its beginning counts: a number that is the whole text is found apart.
  */
-const MAYBE_INEXACT = /(?:^|(?<="\s*):|[[,])\s*-?(?:\d{16}|\d{1,15}[.eE]|(?<=-)0)/
+const MAYBE_INEXACT = /[:[,](?=[\d\s-])(?:(?<=[[,])|(?<="\s*:))\s*-?(?:\d{16}|\d{1,15}[.eE]|(?<=-)0)/
+const NUMBER_ALONE = /^\s*[-\d]/
+/** Nearly all texts begin with it or a later character. */
+const OPEN_BRACKET = 0x5b
+
+const isMaybeInexact = (text: string): boolean =>
+  (text.charCodeAt(0) < OPEN_BRACKET && NUMBER_ALONE.test(text)) || MAYBE_INEXACT.test(text)
 
 /** Throws what `JSON.parse` throws. */
 export const parseExactJson = (text: string): JsonValue => {
   if (text.includes('\\') && hasEscapedName(text)) return parseRespelled(text)
-  return (MAYBE_INEXACT.test(text) ? json.parse(text, keepDigits) : JSON.parse(text)) as JsonValue
+  return (isMaybeInexact(text) ? json.parse(text, keepDigits) : JSON.parse(text)) as JsonValue
 }
 
 const keepDigits: Reviver = (_, value, { source }) =>
@@ -57,7 +64,12 @@ const parseRespelled = (text: string): JsonValue => {
   }) as JsonValue
 }
 
-export const isExactNumber = (value: unknown): value is ExactNumber => json.isRawJSON(value)
+/** The engine's own test is slow, and what was parsed is asked often: all other objects have a prototype. */
+export const isExactNumber = (value: unknown): value is ExactNumber =>
+  typeof value === 'object' &&
+  value !== null &&
+  Object.getPrototypeOf(value) === null &&
+  json.isRawJSON(value)
 
 /** A number in either form. */
 export const isNumber = (value: unknown): value is number | ExactNumber =>

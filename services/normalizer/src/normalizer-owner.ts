@@ -130,8 +130,9 @@ export class NormalizerOwner implements PartitionOwner {
     switch (outcome.kind) {
       case 'ok': {
         const { event, shape, leftOut } = outcome.value
-        const fixUp = record.headers[HEADER.fixUp]?.toString() ?? null
-        const value = writer.encode({ ...event, processedAt: staging.now, fixUp })
+        event.processedAt = staging.now
+        event.fixUp = record.headers[HEADER.fixUp]?.toString() ?? null
+        const value = writer.encode(event)
         const { topics, partition } = this.#options
         const output = { key: record.key!, value, headers: keptHeaders(record) }
         const bytes = recordBytesOf(output)

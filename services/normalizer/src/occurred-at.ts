@@ -15,9 +15,10 @@ export const UTC: ZoneOffset = () => 0
 const FROM_MS = Date.UTC(1900, 0, 1)
 const UNTIL_MS = Date.UTC(9999, 11, 30)
 
-const ISO =
-  /^(\d{4})-(\d\d)-(\d\d)(?:[Tt ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,30}))?)?[ ]?([Zz]|[+-]\d\d(?::?\d\d)?)?)?$/
+const ISO = /^\d{4}-\d\d-\d\d(?:[Tt ]\d\d:\d\d(?::\d\d(?:[.,]\d{1,30})?)?[ ]?(?:[Zz]|[+-]\d\d(?::?\d\d)?)?)?$/
 const EPOCH = /^(-?)(\d{1,30})(?:\.(\d{1,30}))?(?:[eE]([+-]?\d{1,2}))?$/
+/** As nearly all are sent: whole seconds or milliseconds. */
+const SHORT_EPOCH = /^[1-9]\d{0,13}$/
 
 /**
  * The moment of an ISO 8601 text, or of seconds, milliseconds, microseconds or nanoseconds since 1970, told apart by
@@ -25,45 +26,71 @@ const EPOCH = /^(-?)(\d{1,30})(?:\.(\d{1,30}))?(?:[eE]([+-]?\d{1,2}))?$/
  * readers. A day that does not exist is no moment. `zone` counts for a time that names none.
  */
 export const momentOf = (text: string, zone: ZoneOffset): Moment | undefined => {
-  const moment = ofIso(ISO.exec(text), zone) ?? ofEpoch(EPOCH.exec(text))
+  const moment = ISO.test(text) ? ofIso(text, zone) : ofEpoch(text)
   return moment !== undefined && moment.epochMs >= FROM_MS && moment.epochMs < UNTIL_MS ? moment : undefined
 }
 
-const ofIso = (match: RegExpExecArray | null, zone: ZoneOffset): Moment | undefined => {
-  if (match === null) return undefined
-  const [, year, month, day, hour = '00', minute = '00', second = '00', fraction = '', offset] = match
-  if (Number(hour) > 23 || Number(minute) > 59 || Number(second) > 59) return undefined
-  const midnight = Date.UTC(Number(year), Number(month) - 1, Number(day))
-  // `Date.UTC` makes the 31st of April the 1st of May, and the year 50 the year 1950.
-  const date = new Date(midnight)
-  const exists =
-    date.getUTCDate() === Number(day) &&
-    date.getUTCMonth() === Number(month) - 1 &&
-    date.getUTCFullYear() === Number(year)
-  if (!exists) return undefined
-  const nanos = Number(fraction.slice(0, 9).padEnd(9, '0'))
-  const localMs =
-    midnight +
-    3_600_000 * Number(hour) +
-    60_000 * Number(minute) +
-    1_000 * Number(second) +
-    Math.floor(nanos / 1e6)
-  const aheadMs = offset === undefined ? zone(localMs) : offsetMs(offset)
+/** Each event has such a text, so it is read where it stands: `ISO` has said where its digits are. */
+const ofIso = (text: string, zone: ZoneOffset): Moment | undefined => {
+  const year = digitsAt(text, 0, 4)
+  const month = digitsAt(text, 5, 2)
+  const day = digitsAt(text, 8, 2)
+  const hour = text.length > 10 ? digitsAt(text, 11, 2) : 0
+  const minute = text.length > 10 ? digitsAt(text, 14, 2) : 0
+  const hasSecond = text[16] === ':'
+  const second = hasSecond ? digitsAt(text, 17, 2) : 0
+  if (hour > 23 || minute > 59 || second > 59) return undefined
+  if (day < 1 || day > daysOf(year, month)) return undefined
+  let end = hasSecond ? 19 : 16
+  let nanos = 0
+  if (text[end] === '.' || text[end] === ',') {
+    for (let unit = 1e8; isDigit(text, ++end); unit = Math.floor(unit / 10))
+      nanos += unit * digitsAt(text, end, 1)
+  }
+  if (text[end] === ' ') end += 1
+  const localMs = Date.UTC(year, month - 1, day, hour, minute, second) + Math.floor(nanos / 1e6)
+  const aheadMs = end < text.length ? offsetMs(text, end) : zone(localMs)
   return aheadMs === undefined ? undefined : { epochMs: localMs - aheadMs, nanosOfMs: nanos % 1_000_000 }
 }
 
-const offsetMs = (offset: string): number | undefined => {
-  if (/^z$/i.test(offset)) return 0
-  const [hours, minutes] = [Number(offset.slice(1, 3)), Number(offset.slice(3).replace(':', ''))]
-  if (hours > 23 || minutes > 59) return undefined
-  return (offset.startsWith('-') ? -1 : 1) * (60 * hours + minutes) * 60_000
+const THIRTY = [4, 6, 9, 11]
+
+/** None in a year below 100, which `Date.UTC` takes for one of the last century, and in a month that does not exist. */
+const daysOf = (year: number, month: number): number => {
+  if (year < 100 || month < 1 || month > 12) return 0
+  if (month !== 2) return THIRTY.includes(month) ? 30 : 31
+  return (year % 4 === 0 && year % 100 !== 0) || year % 400 === 0 ? 29 : 28
+}
+
+const ZERO = 0x30
+
+const digitsAt = (text: string, at: number, count: number): number => {
+  let number = 0
+  for (let i = at; i < at + count; i++) number = 10 * number + text.charCodeAt(i) - ZERO
+  return number
+}
+
+const isDigit = (text: string, at: number): boolean => {
+  const digit = text.charCodeAt(at) - ZERO
+  return digit >= 0 && digit <= 9
+}
+
+const offsetMs = (text: string, at: number): number | undefined => {
+  const sign = text[at] === '+' ? 1 : text[at] === '-' ? -1 : 0
+  if (sign === 0) return 0
+  const hours = digitsAt(text, at + 1, 2)
+  const minutesAt = at + (text[at + 3] === ':' ? 4 : 3)
+  const minutes = minutesAt < text.length ? digitsAt(text, minutesAt, 2) : 0
+  return hours > 23 || minutes > 59 ? undefined : sign * (60 * hours + minutes) * 60_000
 }
 
 /** The exponent of a second in the unit of a number of so many digits. */
 const unitOf = (digits: number): 0 | 3 | 6 | 9 => (digits < 12 ? 0 : digits < 15 ? 3 : digits < 18 ? 6 : 9)
 const NANOS_PER_MS = 1_000_000n
 
-const ofEpoch = (match: RegExpExecArray | null): Moment | undefined => {
+const ofEpoch = (text: string): Moment | undefined => {
+  if (SHORT_EPOCH.test(text)) return { epochMs: Number(text) * (text.length < 12 ? 1_000 : 1), nanosOfMs: 0 }
+  const match = EPOCH.exec(text)
   if (match === null) return undefined
   const [, minus, given = '', below = '', exponent = '0'] = match
   const sign = minus === '-' ? -1n : 1n
@@ -92,7 +119,7 @@ const FIXED = /^[+-]\d\d:\d\d$/
 export const zoneOffset = (zone: string): ZoneOffset => {
   if (zone === 'UTC') return UTC
   if (FIXED.test(zone)) {
-    const ms = offsetMs(zone)
+    const ms = offsetMs(zone, 0)
     if (ms === undefined) throw new RangeError(`${zone} is not an offset`)
     return () => ms
   }

@@ -119,11 +119,15 @@ const defineOwn = (object: object, name: string, value: string): void => {
 /** In what `JSON.stringify` writes, this escape is half a surrogate pair alone. The other escapes are passed over whole. */
 const ESCAPE = /\\(?:u(d[89a-f][\da-f]{2})|.)/g
 
+/** How the escape of a half begins. */
+const HALF = '\\ud'
+
 /** JSON that is nested some thousand levels deep can be parsed and not be written again. */
 const jsonOf = (value: unknown): string | undefined => {
+  if (typeof value === 'number' || typeof value === 'boolean') return String(value)
   try {
     const json = JSON.stringify(value)
-    if (!json.includes(String.raw`\ud`)) return json
+    if (!json.includes(HALF)) return json
     return json.replace(ESCAPE, (escape: string, half?: string) =>
       half === undefined ? escape : String.raw`\ufffd`,
     )

@@ -6,8 +6,11 @@ import { momentOf } from '../occurred-at.ts'
 import type { Shape } from '../shape.ts'
 import type { RecognisedWebhook } from './recognise-payload.ts'
 
-/** An event but for the moment at which it is written. */
-export type MappedEvent = Omit<InteractionEvent, 'processedAt' | 'fixUp'>
+/** An event before it is known when it is written, and after which fix-up: a copy of it with both would cost too much. */
+export type MappedEvent = Omit<InteractionEvent, 'processedAt' | 'fixUp'> & {
+  processedAt: number
+  fixUp: string | null
+}
 
 export interface NormalizedWebhook {
   readonly event: MappedEvent
@@ -54,6 +57,7 @@ export const mapEventBy = (mapper: Mapper, rules: ReadonlyMap<string, CompiledRu
       occurredAtNanos: occurred?.nanosOfMs ?? null,
       occurredAtOriginal,
       receivedAt,
+      processedAt: 0,
       schemaVersion: shape.fingerprint,
       declaredSchemaVersion: declared,
       dataActionId: parts.dataActionId,
@@ -62,6 +66,7 @@ export const mapEventBy = (mapper: Mapper, rules: ReadonlyMap<string, CompiledRu
       attributes,
       partsMissing,
       bodyHash: webhook.bodyHash,
+      fixUp: null,
       raw: webhook.raw,
       bodyForm: webhook.bodyForm === undefined ? null : bodyFormText(webhook.bodyForm),
     }
