@@ -29,13 +29,14 @@ export const isInRanges = (address: string, ranges: readonly AddressRange[]): bo
 
 /** `Bearer <token>` against the token, in constant time. */
 export const isBearer = (header: string | undefined, token: string): boolean =>
-  isSame(header ?? '', `Bearer ${token}`)
+  isSameText(header ?? '', `Bearer ${token}`)
 
 /** `Basic <base64>` against `user:password`, in constant time. */
 export const isBasic = (header: string | undefined, credentials: string): boolean =>
-  isSame(header ?? '', `Basic ${Buffer.from(credentials).toString('base64')}`)
+  isSameText(header ?? '', `Basic ${Buffer.from(credentials).toString('base64')}`)
 
-const isSame = (given: string, expected: string): boolean => {
+/** In constant time. */
+export const isSameText = (given: string, expected: string): boolean => {
   const digest = (text: string) => createHash('sha256').update(text).digest()
   return timingSafeEqual(digest(given), digest(expected))
 }

@@ -77,7 +77,7 @@ export const acceptedBody = (profile: AcceptedProfile, facts: AcceptedFacts): st
     case 'nice':
       return `{"status":"accepted","interactionId":${JSON.stringify(interactionId)}}`
     case 'slack':
-      return challengeOf(facts.payload)
+      return ''
   }
 }
 
@@ -98,10 +98,3 @@ export const acceptedBatchBody = (profile: AcceptedProfile, { eventKeys, malform
         ...{ status: 'accepted', elements: eventKeys.length, malformed },
         eventKeys: eventKeys.slice(0, NAMED_MAX),
       })
-
-/** Slack asks for its challenge back before it sends events to an address. */
-const challengeOf = (payload: JsonValue): string => {
-  if (typeof payload !== 'object' || payload === null || Array.isArray(payload)) return ''
-  const { type, challenge } = payload as Readonly<Record<string, JsonValue>>
-  return type === 'url_verification' && typeof challenge === 'string' ? JSON.stringify({ challenge }) : ''
-}

@@ -1,9 +1,17 @@
-export { openAccess, type OpenedAccess, type SourceAccess } from './access/source-access.ts'
+export { handshakeKeysOf, openAccess, type OpenedAccess, type SourceAccess } from './access/source-access.ts'
 export { settingName, type ReadText, type SettingsEnvironment } from './access/source-settings.ts'
 export { isBasic, isBearer, isInRanges, parseCidr, type AddressRange } from './address.ts'
 export { acceptedBatchBody, acceptedBody, type AcceptedFacts, type BatchFacts } from './answers.ts'
 export { bodyFormOf, codingOf, isTaken, JSON_SUFFIX_TYPE } from './content.ts'
 export { valueAt } from './fields.ts'
+export type { HandshakeName } from './handshakes/handshake.ts'
+export {
+  answerAuthentic,
+  answerOpen,
+  hasAuthentic,
+  type Named as HandshakeReply,
+} from './handshakes/index.ts'
+export { isCrcText } from './handshakes/open.ts'
 export { TemplateError } from './key-template.ts'
 export { PRESETS, SOURCES, type BuiltInSource } from './presets/index.ts'
 export { identityText } from './identity-text.ts'

@@ -1,6 +1,7 @@
 import type { DeadLetterReason } from '@weir/contracts'
 import type { JsonObject, JsonValue } from '@weir/exact-json'
 import type { ContentRules } from './content.ts'
+import type { HandshakeName } from './handshakes/handshake.ts'
 import type { VerifierSpec } from './verifier/spec.ts'
 
 export type { JsonObject, JsonValue }
@@ -23,6 +24,10 @@ export type PresetName =
   | 'svix'
   | 'hubspot'
   | 'genesys-open-messaging'
+  | 'zoom'
+  | 'meta'
+  | 'event-grid'
+  | 'cloudevents'
   | 'custom'
 
 /** What identifies one event of a source, taken from an authentic body. */
@@ -123,6 +128,10 @@ export interface SourceDefinition extends Refusals, ContentRules {
   readonly cidrs?: readonly string[]
   /** `opaque` bodies are not parsed: keys come from headers and the body's hash alone. */
   readonly body: 'json' | 'opaque'
+  /** How its provider asks whether it may send. */
+  readonly handshakes: readonly HandshakeName[]
+  /** Origins that CloudEvents' handshake grants, in lower case; `*`: all. */
+  readonly origins: readonly string[]
   /** Undefined: each body is one event. */
   readonly split?: SplitRule
   /** Default for authentic but malformed bodies: dead-lettered in both cases, then 200 or 400. */

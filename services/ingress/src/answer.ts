@@ -5,7 +5,7 @@ import type { FastifyReply } from 'fastify'
 
 export interface Answer {
   readonly status: number
-  /** JSON; empty: none. */
+  /** JSON, unless the headers say otherwise; empty: none. */
   readonly body: string
   readonly headers?: Readonly<Record<string, string>>
 }
@@ -28,7 +28,12 @@ export const send = (reply: FastifyReply, { status, body, headers }: Answer): bo
   reply.code(status)
   if (headers !== undefined) reply.headers(headers)
   if (body === '') reply.send()
-  else reply.header('content-type', 'application/json').serializer(asItIs).send(body)
+  else {
+    reply
+      .header('content-type', headers?.['content-type'] ?? 'application/json')
+      .serializer(asItIs)
+      .send(body)
+  }
   return true
 }
 

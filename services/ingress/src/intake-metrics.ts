@@ -1,4 +1,5 @@
 import type { Counter, Histogram, Metrics } from '@weir/service-kit'
+import type { HandshakeName } from '@weir/sources'
 import type { AccessVerdict } from './intake.ts'
 
 /**
@@ -9,6 +10,7 @@ export class IntakeMetrics {
   readonly #requests: Counter<'source' | 'status'>
   readonly #verdicts: Counter<'source' | 'result' | 'secret'>
   readonly #fallbacks: Counter<'source'>
+  readonly #handshakes: Counter<'source' | 'handshake' | 'outcome'>
   readonly #seconds: Histogram<'source'>
   readonly #sources = new Map<string, SourceMetrics>()
 
@@ -26,6 +28,11 @@ export class IntakeMetrics {
       'weir_ingress_key_fallbacks_total',
       'Events whose dedup key lacked a part, so that another one or the hash of the body took its place.',
       ['source'],
+    )
+    this.#handshakes = metrics.counter(
+      'weir_ingress_handshakes_total',
+      'Requests that asked whether events may be sent, by outcome: answered, refused, limited.',
+      ['source', 'handshake', 'outcome'],
     )
     this.#seconds = metrics.histogram(
       'weir_ingress_request_seconds',
@@ -45,11 +52,15 @@ export class IntakeMetrics {
   /** Before the registry is read. */
   flush(): void {
     for (const [source, metrics] of this.#sources) {
-      const { statuses, verdicts, fallbacks } = metrics.take()
+      const { statuses, verdicts, handshakes, fallbacks } = metrics.take()
       for (const [status, count] of statuses) this.#requests.inc({ source, status }, count)
       for (const [verdict, count] of verdicts) {
         const [result = '', secret = ''] = verdict.split('/')
         this.#verdicts.inc({ source, result, secret }, count)
+      }
+      for (const [kind, count] of handshakes) {
+        const [handshake = '', outcome = ''] = kind.split('/')
+        this.#handshakes.inc({ source, handshake, outcome }, count)
       }
       if (fallbacks > 0) this.#fallbacks.inc({ source }, fallbacks)
     }
@@ -64,6 +75,7 @@ export class SourceMetrics {
   readonly #seconds: Observer
   #statuses = new Map<number, number>()
   #verdicts = new Map<string, number>()
+  #handshakes = new Map<string, number>()
   #fallbacks = 0
 
   constructor(seconds: Observer) {
@@ -80,14 +92,23 @@ export class SourceMetrics {
     this.#verdicts.set(name, (this.#verdicts.get(name) ?? 0) + 1)
   }
 
+  shookHands(handshake: HandshakeName, outcome: 'answered' | 'refused' | 'limited'): void {
+    const kind = `${handshake}/${outcome}`
+    this.#handshakes.set(kind, (this.#handshakes.get(kind) ?? 0) + 1)
+  }
+
   fellBack(): void {
     this.#fallbacks += 1
   }
 
   take() {
-    const taken = { statuses: this.#statuses, verdicts: this.#verdicts, fallbacks: this.#fallbacks }
+    const taken = {
+      ...{ statuses: this.#statuses, verdicts: this.#verdicts },
+      ...{ handshakes: this.#handshakes, fallbacks: this.#fallbacks },
+    }
     this.#statuses = new Map()
     this.#verdicts = new Map()
+    this.#handshakes = new Map()
     this.#fallbacks = 0
     return taken
   }

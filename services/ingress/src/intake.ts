@@ -5,6 +5,8 @@ import {
   bodyFormOf,
   isBasic,
   isBearer,
+  isCrcText,
+  type HandshakeReply,
   type JsonValue,
   type RequestHeaders,
   type RequestLine,
@@ -13,6 +15,7 @@ import {
   type Verdict,
 } from '@weir/sources'
 import { TOO_LARGE } from './answer.ts'
+import { handshakeIn } from './handshake.ts'
 import { holdBody, judgeBody, letterOf, type BodyContext, type JudgedBody } from './judge-body.ts'
 import { readBatch, splitOf, type Elements } from './read-batch.ts'
 
@@ -33,6 +36,8 @@ export type Intake =
       readonly answer: string
       readonly verdict: AccessVerdict
     }
+  /** Authentic, and asks whether events may be sent. */
+  | { readonly kind: 'handshake'; readonly reply: HandshakeReply; readonly verdict: AccessVerdict }
   /** `status` and `answer` once the brokers have every webhook: one, or one for each element of a batch. */
   | {
       readonly kind: 'accept'
@@ -79,6 +84,8 @@ export const intake = (access: SourceAccess, bodyHashKey: HmacKey, request: Inta
       answer: answerOf(source, source.answerInvalid),
     }
   }
+  const reply = handshakeIn(access, request, verdict)
+  if (reply !== undefined) return { kind: 'handshake', reply, verdict }
   return judge(source, bodyHashKey, request, verdict)
 }
 
@@ -95,6 +102,9 @@ const authenticate = (
   }
   // The peer's address was checked before the body was read.
   if (verify === undefined) return { kind: 'unsigned' }
+  // Strangers can have these signed.
+  if (source.handshakes.includes('twitter-crc') && isCrcText(raw))
+    return { kind: 'invalid', reason: 'no_match' }
   const verdict = verify(headers, raw, receivedAt, line)
   return verdict.kind === 'missing' && source.unsigned ? { kind: 'unsigned' } : verdict
 }

@@ -64,10 +64,12 @@ export const loadSources = (
   }
 }
 
-const howToTurnOn = ({ name, verifier }: SourceDefinition): string =>
-  isSignature(verifier)
-    ? `it has no secrets: give ${settingName(name, 'SECRETS')}, or take it out`
-    : `anybody could send to it: give cidrs or ${settingName(name, 'CIDRS')}, or write \`unsigned: true\``
+const howToTurnOn = ({ name, verifier }: SourceDefinition): string => {
+  if (isSignature(verifier)) return `it has no secrets: give ${settingName(name, 'SECRETS')}, or take it out`
+  const token =
+    verifier.kind === 'address' && verifier.tokenSuffices ? ` or ${settingName(name, 'TOKEN')}` : ''
+  return `anybody could send to it: give cidrs or ${settingName(name, 'CIDRS')}${token}, or write \`unsigned: true\``
+}
 
 const howToTurnAnyOn = (): string => {
   const names = SOURCES.map(({ name, verifier }) =>

@@ -1,10 +1,12 @@
 import { encodeReceivedWebhook, HmacKey, type ReceivedWebhook } from '@weir/contracts'
 import { LaneError, partitionOf, type Lanes } from '@weir/kafka'
 import { failpoint, type Logger } from '@weir/service-kit'
+import type { HandshakeReply } from '@weir/sources'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { errorAnswer, sendEarly, TOO_LARGE, type Answer } from './answer.ts'
 import type { IngressConfig } from './config.ts'
 import { Exchange, refuseBeforeBody } from './exchange.ts'
+import { openHandshake } from './handshake.ts'
 import { intake, type Intake } from './intake.ts'
 import { readBody, BodyError, type ArrivingBytes } from './read-body.ts'
 import type { Shadow } from './shadow.ts'
@@ -50,6 +52,11 @@ export class Receiver {
       return
     }
     const exchange = new Exchange(reply, route)
+    const handshake = openHandshake(exchange, request)
+    if (handshake !== undefined) {
+      exchange.answerEarly(handshakeAnswer(exchange, handshake))
+      return
+    }
     const refusal = refuseBeforeBody(exchange, request)
     request.exchange = exchange
     if (refusal === undefined) next()
@@ -92,6 +99,10 @@ export class Receiver {
     metrics.judged(outcome.kind === 'unavailable' ? outcome : outcome.verdict)
     if (outcome.kind === 'unavailable') {
       exchange.answer(UNAVAILABLE)
+      return
+    }
+    if (outcome.kind === 'handshake') {
+      exchange.answer(handshakeAnswer(exchange, outcome.reply))
       return
     }
     const bucket = outcome.kind === 'refuse' ? route.refused : route.accepted
@@ -156,6 +167,13 @@ export class Receiver {
     this.#options.logger.error({ source: source.name, error: name, message }, 'a request failed')
     exchange.answer(INTERNAL)
   }
+}
+
+/** Counted and bounded, as strangers can ask. */
+const handshakeAnswer = ({ route, startedAt }: Exchange, reply: HandshakeReply): Answer => {
+  const waitSecs = route.handshakes.take(startedAt)
+  route.metrics.shookHands(reply.handshake, waitSecs > 0 ? 'limited' : reply.outcome)
+  return waitSecs > 0 ? tooMany(waitSecs) : reply
 }
 
 const tooMany = (waitSecs: number): Answer =>

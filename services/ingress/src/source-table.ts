@@ -14,9 +14,13 @@ export interface Route {
   readonly accepted: TokenBucket | undefined
   /** Of all others. */
   readonly refused: TokenBucket | undefined
+  readonly handshakes: TokenBucket
 }
 
 type Bounds = Pick<IngressConfig, 'bodyBytesMax' | 'requestBudgetMs' | 'ratePerSec' | 'rateBurst'>
+
+/** Providers ask when an address is registered, and then every few days. */
+const HANDSHAKE_RATE = { perSec: 2, burst: 20 }
 
 /** The paths of all sources. Replaced as a whole, so that a request meets the old sources or the new ones. */
 export class SourceTable {
@@ -65,6 +69,7 @@ export class SourceTable {
         (previous?.accepted?.isOf(rate) ? previous.accepted : new TokenBucket(rate, performance.now())),
       refused:
         rate && (previous?.refused?.isOf(rate) ? previous.refused : new TokenBucket(rate, performance.now())),
+      handshakes: previous?.handshakes ?? new TokenBucket(HANDSHAKE_RATE, performance.now()),
     }
   }
 

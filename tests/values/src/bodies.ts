@@ -167,9 +167,14 @@ const FIELDS: Readonly<Record<PresetName, Readonly<Record<string, fc.Arbitrary<s
     ...{ objectId: numberText, subscriptionType: usual('contact.creation'), attemptNumber: numberText },
   },
   'genesys-open-messaging': { id: usual('g-1'), type: usual('Text', 'Receipt'), status: scalar, text: value },
+  zoom: { event: usual('meeting.started'), event_ts: numberText, payload: value },
+  meta: { id: usual('page-1'), time: when, changes: value },
+  'event-grid': { id: usual('e'), topic: usual('/t'), subject: scalar, eventType: usual('t'), data: value },
+  cloudevents: { id: usual('e'), source: usual('/s'), type: usual('t'), subject: scalar, data: value },
   custom: { id: fc.oneof(usual('m-1'), numberText), type: usual('t'), n: sequence },
 }
 const HEADERS = [
+  ...['ce-id', 'ce-source', 'ce-type'],
   ...['x-github-event', 'x-github-delivery', 'x-shopify-webhook-id', 'x-shopify-topic', 'webhook-id'],
   ...['x-zendesk-webhook-invocation-id', 'i-twilio-idempotency-token', 'svix-id'],
   ...['x-nexus-delivery-id', 'x-nexus-event-type', 'content-type', 'traceparent'],

@@ -110,9 +110,13 @@ export const openStages = async (sink: RowSink): Promise<Stages> => {
   }
 }
 
+const withoutSplit = ({ split: _, ...source }: SourceDefinition): SourceDefinition => source
+
 const received = (source: SourceDefinition, { headers, body }: Delivery): InputRecord => {
   const access = {
-    ...{ source, verify: undefined, secrets: [], token: undefined, basic: undefined, ranges: undefined },
+    // An element of a batch goes through all stages as a body of its own.
+    ...{ source: withoutSplit(source) },
+    ...{ verify: undefined, secrets: [], token: undefined, basic: undefined, ranges: undefined },
     unavailable: undefined,
   }
   const result = intake(access, hashKey, {

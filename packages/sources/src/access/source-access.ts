@@ -1,5 +1,7 @@
 import { parseCidr, type AddressRange } from '../address.ts'
 import type { SourceDefinition } from '../source.ts'
+import type { HandshakeKeys } from '../handshakes/handshake.ts'
+import { secretBytes } from '../verifier/secrets.ts'
 import { isSignature } from '../verifier/spec.ts'
 import { createVerifier, type Verifier } from '../verifier/verifier.ts'
 import {
@@ -22,6 +24,8 @@ export interface SourceAccess {
   readonly token: string | undefined
   /** `user:password` that requests must have. */
   readonly basic: string | undefined
+  /** Text that Meta's handshake must have. */
+  readonly verifyToken?: string | undefined
   /** Where requests must come from; undefined: anywhere. */
   readonly ranges: readonly AddressRange[] | undefined
   /** Why its requests cannot be judged now, though it is set up: they get 503 and are sent again. */
@@ -55,6 +59,7 @@ export const openAccess = (
   }
   const given = find('SECRETS')
   const [token, basic, cidrs] = [find('TOKEN')?.text, find('BASIC')?.text, find('CIDRS')?.text]
+  const verifyToken = source.handshakes.includes('meta') ? find('VERIFY_TOKEN')?.text : undefined
   const attempt = <T>(kind: SettingKind, make: () => T): T | undefined => {
     try {
       return make()
@@ -74,11 +79,34 @@ export const openAccess = (
   if (basic !== undefined && !basic.includes(':')) {
     problems.push(`${settingName(source.name, 'BASIC')}: give user:password`)
   }
-  const access = { source, verify, secrets, token, basic, ranges, unavailable }
+  if (
+    source.handshakes.includes('meta') &&
+    verifyToken === undefined &&
+    unavailable === undefined &&
+    secrets.length > 0
+  ) {
+    problems.push(
+      `${settingName(source.name, 'VERIFY_TOKEN')}: give the text that Meta sends as hub.verify_token`,
+    )
+  }
+  const access = { source, verify, secrets, token, basic, verifyToken, ranges, unavailable }
   return { access: problems.length === 0 && isSetUp(access) ? access : undefined, problems, files }
 }
 
-const isSetUp = ({ source, verify, ranges, unavailable }: SourceAccess): boolean => {
+/** What a source answers handshakes with. */
+export const handshakeKeysOf = ({ source, secrets, verifyToken }: SourceAccess): HandshakeKeys => {
+  const { verifier, origins, limits } = source
+  return {
+    ...{ origins, verifyToken, ratePerMinute: limits.rate && 60 * limits.rate.perSec },
+    // They were all read when the verifier was made.
+    secrets:
+      verifier.kind === 'hmac' ? secrets.map((text) => secretBytes(text, verifier.secretEncoding)!) : [],
+  }
+}
+
+const isSetUp = ({ source, verify, token, basic, ranges, unavailable }: SourceAccess): boolean => {
   if (unavailable !== undefined || source.unsigned) return true
+  const { verifier } = source
+  if (verifier.kind === 'address' && verifier.tokenSuffices && (token ?? basic) !== undefined) return true
   return isSignature(source.verifier) ? verify !== undefined : ranges !== undefined
 }

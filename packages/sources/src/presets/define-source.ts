@@ -12,6 +12,6 @@ export const defineSource = <N extends PresetName>(
   ...{ name, preset: name, paths: [`/webhooks/${name}`], unsigned: false, body: 'json', mediaTypes: [] },
   acceptEncodings: [],
   ...{ onInvalid: 'reject-400', unknownFields: 'evolve', knownFields: [], volatileFields: [] },
-  ...{ accepted: 'weir', limits: {}, shadow: false },
+  ...{ accepted: 'weir', limits: {}, shadow: false, handshakes: [], origins: [] },
   ...parts,
 })

@@ -1,4 +1,5 @@
 import type { PresetName, SourceDefinition, SourceName } from '../source.ts'
+import { cloudevents } from './cloudevents.ts'
 import { cognigy } from './cognigy.ts'
 import { custom } from './custom.ts'
 import { cxoneDataAction } from './cxone-dataaction.ts'
@@ -6,6 +7,8 @@ import { cxone } from './cxone.ts'
 import { genesysOpenMessaging } from './genesys-open-messaging.ts'
 import { github } from './github.ts'
 import { hubspot } from './hubspot.ts'
+import { eventGrid } from './event-grid.ts'
+import { meta } from './meta.ts'
 import { niceExpert } from './nice-expert.ts'
 import { nice } from './nice.ts'
 import { pagerduty } from './pagerduty.ts'
@@ -17,6 +20,7 @@ import { stripe } from './stripe.ts'
 import { svix } from './svix.ts'
 import { twilio } from './twilio.ts'
 import { zendesk } from './zendesk.ts'
+import { zoom } from './zoom.ts'
 
 export type BuiltInSource = SourceDefinition & { readonly name: SourceName }
 
@@ -42,5 +46,9 @@ export const PRESETS: Readonly<Record<PresetName, SourceDefinition>> = {
   svix,
   hubspot,
   'genesys-open-messaging': genesysOpenMessaging,
+  zoom,
+  meta,
+  'event-grid': eventGrid,
+  cloudevents,
   custom,
 }

@@ -13,6 +13,7 @@ export const slack = defineSource('slack', {
   }),
   form: 'fields',
   accepted: 'slack',
+  handshakes: ['slack'],
   limits: { requestBudgetMs: REQUEST_BUDGET_MS },
   identify: identifyBy({
     entityKey: '{event.channel|event.item.channel|channel_id|team_id|event_id|body-hash}',

@@ -15,6 +15,7 @@ import {
   type VerifierSpec,
 } from '../verifier/spec.ts'
 import { splitOf, splitProblems } from './build-split.ts'
+import { handshakeProblems, handshakesOf } from './build-handshakes.ts'
 import type { SourceEntry } from './schema.ts'
 
 /** What is wrong with an entry beyond the form of its parts: where, below the entry, and what. */
@@ -38,6 +39,7 @@ export const buildSource = (
     ...templates,
     // They fill the templates.
     ...(templates.length > 0 ? [] : splitProblems(entry, preset)),
+    ...handshakeProblems(entry, preset, verifier),
     ...cidrProblems(entry.cidrs ?? []),
     ...fieldProblems(entry, preset),
     ...contentProblems(entry, preset),
@@ -55,6 +57,8 @@ export const buildSource = (
       unsigned: entry.unsigned ?? preset.unsigned,
       ...(entry.cidrs && { cidrs: entry.cidrs }),
       ...(split && { split }),
+      handshakes: handshakesOf(entry, preset),
+      origins: entry.handshakeOrigins ?? preset.origins,
       onInvalid: entry.onInvalid ?? preset.onInvalid,
       unknownFields: entry.unknownFields ?? preset.unknownFields,
       knownFields: entry.knownFields ?? preset.knownFields,

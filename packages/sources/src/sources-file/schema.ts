@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { ACCEPTED_PROFILES, REFUSAL_PROFILES } from '../answers.ts'
 import { JSON_SUFFIX_TYPE } from '../content.ts'
+import { HANDSHAKES } from '../handshakes/handshake.ts'
 import { PRESETS } from '../presets/index.ts'
 import type { PresetName } from '../source.ts'
 import type { AlgorithmName } from '../verifier/spec.ts'
@@ -13,6 +14,7 @@ const PATH = /^\/[A-Za-z0-9_~.-]+(?:\/[A-Za-z0-9_~.-]+)*$/
 const OWN_PATHS = new Set(['/livez', '/readyz', '/metrics'])
 /** No wildcards, filters or places in arrays: there is one array. */
 const SPLIT = /^(?:\$|(?:\$\.)?[^.$[\]*\s]+(?:\.[^.$[\]*\s]+)*)$/
+const ORIGIN = /^(?:\*|[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?)$/
 const FIELDS_MAX = 200
 const CIDRS_MAX = 1_000
 
@@ -162,6 +164,22 @@ export const sourceSchema = z.strictObject({
   splitItemsMax: whole(1, 10_000)
     .optional()
     .describe('Most elements of one batch; more get 413. Default 1000.'),
+  handshake: z
+    .union([oneOf(HANDSHAKES), z.array(oneOf(HANDSHAKES), 'must be a list').max(HANDSHAKES.length)], {
+      error: `must be one of ${HANDSHAKES.join(', ')}, or a list of these`,
+    })
+    .optional()
+    .describe(
+      'How the provider asks whether it may send; answered, and never an event. Default the preset’s.',
+    ),
+  handshakeOrigins: z
+    .array(
+      z.string('must be a DNS name').toLowerCase().regex(ORIGIN, 'must be a DNS name, or * for all'),
+      'must be a list of DNS names',
+    )
+    .max(100, 'may have at most 100 origins')
+    .optional()
+    .describe('With `handshake: cloudevents`: the senders that may ask, or `*`.'),
   unknownFields: oneOf(['evolve', 'ignore', 'reject'])
     .optional()
     .describe(

@@ -1,4 +1,5 @@
 import { generateKeyPairSync, type KeyObject } from 'node:crypto'
+import { isDeepStrictEqual } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import { PRESETS } from '../presets/index.ts'
 import { explainSignature } from './explain.ts'
@@ -19,8 +20,10 @@ describe('shadow matches', () => {
   it.each(hmacPresets)('find the preset %s, and which secret it was', (name, spec) => {
     const secret = spec.secretEncoding === 'whsec' ? `whsec_${btoa('a secret')}` : 'a secret!'
     const headers = RequestHeaders.of(signedHeaders(spec, secret, BODY, { now: NOW }))
+    // Of presets that sign alike the first is named: Meta signs as GitHub does.
+    const [first] = hmacPresets.find(([, other]) => isDeepStrictEqual(other, spec)) ?? [name]
     expect(findShadowMatches(headers, BODY, ['another', secret])).toContainEqual({
-      ...{ preset: name, header: spec.header, algorithm: spec.algorithm, encoding: spec.encoding },
+      ...{ preset: first, header: spec.header, algorithm: spec.algorithm, encoding: spec.encoding },
       ...{ content: spec.content, secretEncoding: spec.secretEncoding, secret: 1 },
     })
   })

@@ -73,7 +73,12 @@ export type SignatureSpec = HmacSpec | Ed25519Spec | EcdsaSpec | RsaSpec
 export type VerifierSpec =
   | SignatureSpec
   /** No signature: the peer's address must be in a CIDR list, and a token must match where one is set. */
-  | { readonly kind: 'address'; readonly tokenHeader: string }
+  | {
+      readonly kind: 'address'
+      readonly tokenHeader: string
+      /** A token is proof enough, from any address. */
+      readonly tokenSuffices?: boolean
+    }
   /** No signature at all, by explicit choice of whoever runs this. */
   | { readonly kind: 'none' }
 

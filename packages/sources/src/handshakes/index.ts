@@ -1,0 +1,46 @@
+import { eventGrid, slack, zoom } from './authentic.ts'
+import type {
+  AuthenticRequest,
+  Handshake,
+  HandshakeAnswer,
+  HandshakeKeys,
+  HandshakeName,
+  OpenRequest,
+} from './handshake.ts'
+import { cloudevents, meta, microsoftGraph, twitterCrc } from './open.ts'
+
+const TABLE: Readonly<Record<HandshakeName, Handshake>> = {
+  ...{ cloudevents, meta, zoom, slack },
+  'event-grid': eventGrid,
+  'twitter-crc': twitterCrc,
+  'microsoft-graph': microsoftGraph,
+}
+
+export type Named = HandshakeAnswer & { readonly handshake: HandshakeName }
+
+/** The answer to a handshake that nobody signs; undefined: the request is none. */
+export const answerOpen = (
+  names: readonly HandshakeName[],
+  request: OpenRequest,
+  keys: HandshakeKeys,
+): Named | undefined => firstOf(names, ({ open }) => open?.(request, keys))
+
+/** The answer to a handshake in an authentic body; undefined: the request is none. */
+export const answerAuthentic = (
+  names: readonly HandshakeName[],
+  request: AuthenticRequest,
+): Named | undefined => firstOf(names, ({ authentic }) => authentic?.(request))
+
+export const hasAuthentic = (names: readonly HandshakeName[]): boolean =>
+  names.some((name) => TABLE[name].authentic !== undefined)
+
+const firstOf = (
+  names: readonly HandshakeName[],
+  ask: (handshake: Handshake) => HandshakeAnswer | undefined,
+): Named | undefined => {
+  for (const handshake of names) {
+    const answer = ask(TABLE[handshake])
+    if (answer !== undefined) return { ...answer, handshake }
+  }
+  return undefined
+}

@@ -1,0 +1,43 @@
+import { joinDedupKey } from '@weir/contracts'
+import { asObject, identified, idOf, missing } from '../fields.ts'
+import type { Identified, JsonValue, RequestFacts } from '../source.ts'
+import { defineSource } from './define-source.ts'
+
+const ITEMS_MAX = 1_000
+const STRUCTURED = /^application\/cloudevents(?:-batch)?\+json\s*(?:;|$)/i
+
+/** Attributes are fields of the body in structured mode and in batches, and headers in binary mode, whose body is the data. */
+const identify = (payload: JsonValue, facts: RequestFacts): Identified => {
+  const isStructured = STRUCTURED.test(facts.header('content-type') ?? '')
+  const event = asObject(payload)
+  const attribute = (name: string): string | undefined =>
+    isStructured ? textOf(event?.[name]) : textOf(decoded(facts.header(`ce-${name}`)))
+  const nameOf = (name: string): string => (isStructured ? name : `header ce-${name}`)
+  const [id, source, type] = [attribute('id'), attribute('source'), attribute('type')]
+  if (id === undefined) return missing(nameOf('id'))
+  if (source === undefined) return missing(nameOf('source'))
+  if (type === undefined) return missing(nameOf('type'))
+  const interactionId = attribute('subject') ?? source
+  return identified({ interactionId, eventType: type, dedupKey: joinDedupKey([source, id]) })
+}
+
+const textOf = (value: JsonValue | undefined): string | undefined =>
+  typeof value === 'string' ? idOf(value) : undefined
+
+/** Header values are percent-encoded where a header cannot hold them (HTTP protocol binding, 3.1.3.2). */
+const decoded = (value: string | undefined): string | undefined => {
+  if (!value?.includes('%')) return value
+  try {
+    return decodeURIComponent(value)
+  } catch {
+    return value
+  }
+}
+
+/** CloudEvents 1.0 over HTTP: binary, structured and batched. The specification has no signature. */
+export const cloudevents = defineSource('cloudevents', {
+  verifier: { kind: 'address', tokenHeader: 'authorization', tokenSuffices: true },
+  handshakes: [],
+  split: { path: [], itemsMax: ITEMS_MAX, mediaType: 'application/cloudevents-batch+json' },
+  identify,
+})

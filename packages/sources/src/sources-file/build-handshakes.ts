@@ -1,0 +1,38 @@
+import type { HandshakeName } from '../handshakes/handshake.ts'
+import type { SourceDefinition } from '../source.ts'
+import type { VerifierSpec } from '../verifier/spec.ts'
+import type { EntryProblem } from './build-source.ts'
+import type { SourceEntry } from './schema.ts'
+
+/** These answer with an HMAC. */
+const SIGNING: readonly HandshakeName[] = ['zoom', 'twitter-crc']
+
+export const handshakesOf = (entry: SourceEntry, preset: SourceDefinition): readonly HandshakeName[] => {
+  const { handshake, responseProfile } = entry
+  if (handshake !== undefined) return typeof handshake === 'string' ? [handshake] : handshake
+  // The profile did both once.
+  const isSlack = typeof responseProfile === 'object' && responseProfile.accepted === 'slack'
+  return isSlack ? ['slack'] : preset.handshakes
+}
+
+export const handshakeProblems = (
+  entry: SourceEntry,
+  preset: SourceDefinition,
+  verifier: VerifierSpec,
+): EntryProblem[] => {
+  const names = handshakesOf(entry, preset)
+  const problem = (path: string, message: string): EntryProblem => ({ path: [path], message })
+  const origins = entry.handshakeOrigins ?? preset.origins
+  const unsigned = names.filter((name) => SIGNING.includes(name) && verifier.kind !== 'hmac')
+  return [
+    ...unsigned.map((name) =>
+      problem('handshake', `${name} answers with an HMAC: the source needs one, with its secret`),
+    ),
+    ...(names.includes('cloudevents') && origins.length === 0
+      ? [problem('handshake', 'cloudevents needs `handshakeOrigins`: the senders that may ask, or *')]
+      : []),
+    ...(entry.handshakeOrigins !== undefined && !names.includes('cloudevents')
+      ? [problem('handshakeOrigins', 'needs `handshake: cloudevents`')]
+      : []),
+  ]
+}
