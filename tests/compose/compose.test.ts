@@ -1,4 +1,6 @@
-import { readFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { webConsole } from '@weir/console'
 import { dedup } from '@weir/dedup'
@@ -7,9 +9,9 @@ import { metricExport } from '@weir/metric-export'
 import { normalizer } from '@weir/normalizer'
 import { persistence } from '@weir/persistence'
 import { replay } from '@weir/replay'
-import type { Settings } from '@weir/service-kit'
+import { isSecret, type Settings } from '@weir/service-kit'
 import { simulator } from '@weir/simulator'
-import { beforeAll, describe, expect, it, vi } from 'vitest'
+import { beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { findCompose, type Compose } from '../../tools/containers/compose.ts'
 import { run } from '../../tools/containers/run.ts'
 
@@ -90,7 +92,7 @@ describe.skipIf(typeof found === 'string')('docker-compose.yml', { timeout: 60_0
   it('holds no secret: each comes from the environment or from a file', () => {
     const secret = new Set(
       SERVICES.flatMap(({ settings }) => Object.values(settings))
-        .filter((one) => one.secret)
+        .filter((one) => isSecret(one) || one.env === 'DATABASE_URL')
         .flatMap(({ env, aliases = [] }) => [env, ...aliases]),
     )
     const set = Object.values(all).flatMap(({ environment = {} }) =>
@@ -104,6 +106,29 @@ describe.skipIf(typeof found === 'string')('docker-compose.yml', { timeout: 60_0
     expect(services.dedup!.environment!.DEDUP_WINDOW_SECS).toBe('604800')
     expect(services.ingress!.environment!.SOURCE_NICE_SECRETS).toBe('abc')
     expect(services.dedup!.environment!.SOURCE_NICE_SECRETS).toBeUndefined()
+  })
+
+  it('gives ingress, and nobody else, the secrets of a sources file’s own sources', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'weir-compose-'))
+    onTestFinished(() => rmSync(folder, { recursive: true }))
+    const lines = [
+      'SOURCE_ACME_SECRETS=a,b',
+      'SOURCE_SHOP_EU_SECRETS_FILE=/etc/weir/shop',
+      'SOURCE_NICE_SECRETS=file',
+    ]
+    writeFileSync(join(folder, 'sources.env'), lines.join('\n'))
+    const env = { WEIR_CONFIG_DIR: folder, SOURCES_FILE: '/etc/weir/sources.yaml' }
+    const services = await config(['--profile', 'simulator'], env)
+    expect(services.ingress!.environment).toMatchObject({
+      ...{ SOURCE_ACME_SECRETS: 'a,b', SOURCE_SHOP_EU_SECRETS_FILE: '/etc/weir/shop' },
+    })
+    for (const [name, { environment = {} }] of Object.entries(services)) {
+      if (name === 'ingress') continue
+      expect([name, Object.keys(environment).filter((key) => /ACME|SHOP/.test(key))]).toEqual([name, []])
+    }
+    for (const name of ['ingress', 'dedup', 'normalizer', 'replay']) {
+      expect(services[name]!.environment!.SOURCES_FILE, name).toBe('/etc/weir/sources.yaml')
+    }
   })
 
   it('bounds every container, and gives Weir’s neither root’s file system nor its rights', () => {

@@ -29,16 +29,19 @@ export const START_SETTINGS = {
   },
   registryUrl: {
     env: 'SCHEMA_REGISTRY_URL',
-    schema: setting.optionalText(),
+    schema: setting.optionalHttpUrl({ credentials: true }),
     help: 'Used instead of a local registry.',
   },
   databaseUrl: {
     env: 'DATABASE_URL',
-    schema: setting.optionalText(),
-    secret: true,
+    schema: setting.optionalPostgresUrl(),
     help: 'Used instead of a local PostgreSQL.',
   },
-  influxUrl: { env: 'INFLUX_URL', schema: setting.optionalText(), help: 'Used instead of a local InfluxDB.' },
+  influxUrl: {
+    env: 'INFLUX_URL',
+    schema: setting.optionalHttpUrl({ credentials: true }),
+    help: 'Used instead of a local InfluxDB.',
+  },
   kafkaPort: port('KAFKA_PORT', 19_092, 'Kafka'),
   kafkaControllerPort: port('KAFKA_CONTROLLER_PORT', 19_093, "Kafka's controller"),
   registryPort: port('REGISTRY_PORT', 18_081, 'the schema registry'),
@@ -117,8 +120,8 @@ export const loadTopicsConfig = (env: Environment = environment()): TopicsConfig
 export const loadOffsetsConfig = (env: Environment = environment()): ConfigOf<typeof KAFKA_SETTINGS> =>
   loadSettings(KAFKA_SETTINGS, env)
 
-const asItsServiceHasIt = <T>(env: string, schema: Setting<T>['schema'], secret = false) => ({
-  ...{ env, schema, secret },
+const asItsServiceHasIt = <T>(env: string, schema: Setting<T>['schema']) => ({
+  ...{ env, schema },
   help: 'As the service that uses it has it.',
 })
 
@@ -128,10 +131,10 @@ export const AUDIT_SETTINGS = {
   ...KAFKA_SETTINGS,
   ...DEAD_LETTER_SETTINGS,
   truthDir: asItsServiceHasIt('TRUTH_DIR', setting.text('.weir/state/truth')),
-  registryUrl: asItsServiceHasIt('SCHEMA_REGISTRY_URL', setting.text()),
-  databaseUrl: asItsServiceHasIt('DATABASE_URL', setting.text(), true),
-  influxUrl: asItsServiceHasIt('INFLUX_URL', setting.optionalText()),
-  influxToken: asItsServiceHasIt('INFLUX_TOKEN', setting.text(''), true),
+  registryUrl: asItsServiceHasIt('SCHEMA_REGISTRY_URL', setting.httpUrl({ credentials: true })),
+  databaseUrl: asItsServiceHasIt('DATABASE_URL', setting.postgresUrl()),
+  influxUrl: asItsServiceHasIt('INFLUX_URL', setting.optionalHttpUrl({ credentials: true })),
+  influxToken: asItsServiceHasIt('INFLUX_TOKEN', setting.secret('')),
   influxOrg: asItsServiceHasIt('INFLUX_ORG', setting.text('default')),
   influxBucket: asItsServiceHasIt('INFLUX_BUCKET', setting.text('cxone_metrics')),
   influxTimeoutMs: asItsServiceHasIt('INFLUX_TIMEOUT_MS', setting.integer(10_000, 100, 120_000)),
@@ -172,7 +175,7 @@ export const loadSchemaConfig = (env: Environment = environment()): ConfigOf<typ
 /** What `weir backfill` reads. */
 const BACKFILL_SETTINGS = {
   ...KAFKA_SETTINGS,
-  databaseUrl: asItsServiceHasIt('DATABASE_URL', setting.text(), true),
+  databaseUrl: asItsServiceHasIt('DATABASE_URL', setting.postgresUrl()),
   statementTimeoutMs: {
     env: 'DATABASE_STATEMENT_TIMEOUT_MS',
     schema: setting.integer(30_000, 100, 600_000),
@@ -184,7 +187,7 @@ export const loadBackfillConfig = (env: Environment = environment()): ConfigOf<t
   loadSettings(BACKFILL_SETTINGS, env)
 
 const REGISTRY_SETTINGS = {
-  registryUrl: asItsServiceHasIt('SCHEMA_REGISTRY_URL', setting.text()),
+  registryUrl: asItsServiceHasIt('SCHEMA_REGISTRY_URL', setting.httpUrl({ credentials: true })),
   topicPrefix: KAFKA_SETTINGS.topicPrefix,
 } satisfies Settings
 
@@ -193,12 +196,15 @@ export const loadRegistryConfig = (env: Environment = environment()): ConfigOf<t
 
 /** Where the replay service answers. */
 export const REPLAY_CLIENT_SETTINGS = {
-  url: { env: 'REPLAY_URL', schema: setting.optionalText(), help: 'Base URL of the replay service.' },
+  url: {
+    env: 'REPLAY_URL',
+    schema: setting.optionalHttpUrl({ credentials: false }),
+    help: 'Base URL of the replay service.',
+  },
   port: START_SETTINGS.replayPort,
   token: {
     env: 'REPLAY_TOKEN',
-    schema: setting.optionalText(),
-    secret: true,
+    schema: setting.optionalSecret(),
     help: 'Token of the replay service, without its name.',
   },
 } satisfies Settings

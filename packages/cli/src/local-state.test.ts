@@ -20,8 +20,8 @@ it('has a state for each set of given servers, so that none is compared with wha
     {},
     { KAFKA_BROKERS: 'a:1' },
     { KAFKA_BROKERS: 'b:1' },
-    { DATABASE_URL: 'a:1' },
-    { INFLUX_URL: 'a:1' },
+    { DATABASE_URL: 'postgres://a:1/weir' },
+    { INFLUX_URL: 'http://a:1' },
   ]
   expect(new Set(sets.map(stateFor)).size).toBe(sets.length)
   expect(stateFor({ KAFKA_BROKERS: 'a:1' })).toBe(stateFor({ KAFKA_BROKERS: 'a:1', INGRESS_PORT: '3001' }))

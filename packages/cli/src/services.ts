@@ -50,8 +50,8 @@ export const localEnvironment = (config: StartConfig, servers: Servers, folders:
   })
 }
 
-const depsOf = (name: string, folders: Folders): ServiceDeps => ({
-  logger: createLogger(name, 'info', join(folders.logs, `${name}.log`)),
+const depsOf = (name: string, folders: Folders, level: string): ServiceDeps => ({
+  logger: createLogger(name, level, join(folders.logs, `${name}.log`)),
   metrics: new Metrics(name),
 })
 
@@ -60,7 +60,7 @@ const LEDGER_ROLES = new Set<TopicRole>(['stats', 'dedupDlq', 'normalizerDlq', '
 
 export const createTopics = async (env: Environment, folders: Folders): Promise<void> => {
   const { replicationFactor, minInsyncReplicas, ...settings } = loadTopicsConfig(env)
-  const { logger } = depsOf('topics', folders)
+  const { logger } = depsOf('topics', folders, settings.logLevel)
   const specs = TOPIC_SPECS.map((spec) => (LEDGER_ROLES.has(spec.role) ? { ...spec, retentionMs: -1 } : spec))
   await ensureTopics({ settings, logger, specs, replicationFactor, minInsyncReplicas })
 }
@@ -85,7 +85,8 @@ export const startServices = async (env: Environment, folders: Folders): Promise
     loadConfig,
     start,
   }: ServiceDefinition<C>) => {
-    const service = await start(loadConfig(env), depsOf(name, folders))
+    const config = loadConfig(env)
+    const service = await start(config, depsOf(name, folders, config.logLevel))
     service.failed.catch((error: unknown) => {
       failure.reject(new Error(`${name} failed: ${(error as Error).message}`, { cause: error }))
     })
@@ -114,7 +115,8 @@ export const startServices = async (env: Environment, folders: Folders): Promise
           .filter(([, reasons]) => reasons.length > 0),
       ),
     startSimulator: async (simulatorEnv) => {
-      const service = await startSimulator(simulator.loadConfig(simulatorEnv), depsOf('simulator', folders))
+      const config = simulator.loadConfig(simulatorEnv)
+      const service = await startSimulator(config, depsOf('simulator', folders, config.logLevel))
       closers.add(() => service.stop())
       return service
     },

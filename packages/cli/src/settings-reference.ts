@@ -5,7 +5,7 @@ import { metricExport } from '@weir/metric-export'
 import { replay } from '@weir/replay'
 import { normalizer } from '@weir/normalizer'
 import { persistence } from '@weir/persistence'
-import { KAFKA_SETTINGS, SERVICE_SETTINGS, type Setting, type Settings } from '@weir/service-kit'
+import { isSecret, KAFKA_SETTINGS, SERVICE_SETTINGS, type Setting, type Settings } from '@weir/service-kit'
 import { simulator } from '@weir/simulator'
 import { AUDIT_SETTINGS, REPLAY_CLIENT_SETTINGS, START_SETTINGS, TOPICS_SETTINGS } from './config.ts'
 import { REGISTRATION_SETTINGS } from './registration/config.ts'
@@ -100,7 +100,7 @@ const rowOf = (one: Setting): readonly string[] => {
   const shown = value === '' ? '' : value === undefined ? '**must be set**' : code(value)
   const notes = [
     ...(one.aliases?.length ? [`Also as ${one.aliases.map(code).join(', ')}.`] : []),
-    ...(one.secret ? ['Secret.'] : []),
+    ...(isSecret(one) ? ['Secret.'] : []),
   ]
   return [code(one.env), shown, valuesOf(one), [one.help, ...notes].join(' ')]
 }
@@ -163,7 +163,7 @@ const ENV_INTRO = `# Settings of docker-compose.yml: copy to .env and uncomment 
 # KAFKA_CONTROLLER_QUORUM_VOTERS=1@kafka:9093
 # KAFKA_REPLICATION_FACTOR=1
 # KAFKA_MIN_INSYNC_REPLICAS=1
-# Folder of the sources file and mappings, which ingress and normalizer see as /etc/weir.
+# Folder of the sources file, its sources.env and mappings, which ingress, dedup, normalizer and replay see as /etc/weir.
 # WEIR_CONFIG_DIR=./deploy/config
 # Files inside of the containers from which secrets are read, each in the place of its variable.
 # SOURCE_CXONE_SECRETS_FILE=/run/weir/sources/cxone

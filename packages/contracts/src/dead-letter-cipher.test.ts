@@ -30,7 +30,13 @@ it('refuses changed bytes, another key and a key that is not there', () => {
 
 it('reads keys strictly and never shows one', () => {
   expect(parseDeadLetterKeys([])).toBeUndefined()
-  expect(() => parseDeadLetterKeys(['a:secret'])).toThrow(/key a is not 64 hex digits/)
+  expect(() => parseDeadLetterKeys(['a:secret'])).toThrow(/entry 1 is not id:key/)
   expect(() => parseDeadLetterKeys([A, A])).toThrow(/same id/)
-  expect(() => parseDeadLetterKeys([`bad id:${'11'.repeat(32)}`])).toThrow(/key id/)
+  // A key without an id, with its halves changed places, or with more than two.
+  const key = 'ab'.repeat(32)
+  for (const entry of [key, `${key}:`, `${key}:a`, `${key}:${key}`, `a:${key}:b`, `:${key}`]) {
+    expect(() => parseDeadLetterKeys([A, entry])).toThrow(/entry 2 is not id:key/)
+    expect(() => parseDeadLetterKeys([A, entry])).not.toThrow(key)
+  }
+  expect(() => parseDeadLetterKeys([`bad id:${'11'.repeat(32)}`])).toThrow(/entry 1 is not id:key/)
 })

@@ -15,18 +15,23 @@ const ALGORITHM = 'aes-256-gcm'
 const KEY_BYTES = 32
 const NONCE_BYTES = 12
 const TAG_BYTES = 16
+const HEX_KEY = /^[\da-f]{64}$/i
 const KEY_ID = /^[\w.-]{1,64}$/
 
 /**
  * Reads `id:key,id:key` with each key as 64 hex digits, newest first; undefined when there are none.
- * Throws a `RangeError` that names the id, never the key.
+ * Throws a `RangeError` that names the entry by its number.
  */
 export const parseDeadLetterKeys = (entries: readonly string[]): DeadLetterKeys | undefined => {
-  const keys = entries.map((entry) => {
-    const [id = '', hex = ''] = entry.split(':')
-    if (!KEY_ID.test(id))
-      throw new RangeError('a key id has 1 to 64 letters, digits, dots, dashes or underscores')
-    if (!/^[\da-f]{64}$/i.test(hex)) throw new RangeError(`the key ${id} is not ${2 * KEY_BYTES} hex digits`)
+  const keys = entries.map((entry, index) => {
+    const [id = '', hex = '', ...rest] = entry.split(':')
+    // Where the colon is missing or the halves have changed places, the key is what seems to be an id.
+    if (!KEY_ID.test(id) || HEX_KEY.test(id) || !HEX_KEY.test(hex) || rest.length > 0) {
+      throw new RangeError(
+        `entry ${index + 1} is not id:key, an id of 1 to 64 letters, digits, dots, dashes or underscores and a key of ` +
+          `${2 * KEY_BYTES} hex digits`,
+      )
+    }
     return { id, key: Buffer.from(hex, 'hex') }
   })
   const [current] = keys

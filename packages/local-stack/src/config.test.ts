@@ -1,7 +1,7 @@
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
-import { cacheFolder, weirHome } from './config.ts'
+import { cacheFolder, childEnvironment, weirHome } from './config.ts'
 import { ROOT } from './folders.ts'
 
 it.each([
@@ -11,4 +11,10 @@ it.each([
   [{ WEIR_HOME: '', XDG_CACHE_HOME: '' }, join(ROOT, '.weir'), join(homedir(), '.cache', 'weir')],
 ])('takes its folders from %j', (env, home, cache) => {
   expect([weirHome(env), cacheFolder(env)]).toEqual([home, cache])
+})
+
+it('keeps what is meant for Weir from the servers, unless a child is given it', () => {
+  const env = { LOG_LEVEL: 'debug', PATH: '/bin' }
+  expect(childEnvironment({}, env)).toEqual({ PATH: '/bin' })
+  expect(childEnvironment({ LOG_LEVEL: 'warn' }, env)).toEqual({ LOG_LEVEL: 'warn', PATH: '/bin' })
 })

@@ -22,5 +22,11 @@ export const programFolders = (env: Environment = process.env): readonly string[
 /** undefined: the Java of the path. */
 export const javaHome = (env: Environment = process.env): string | undefined => given(env.JAVA_HOME)
 
-/** What a child process gets: all that this one has, and more. */
-export const childEnvironment = (more: Environment = {}): Environment => ({ ...process.env, ...more })
+/** Variables that Weir reads and that mean something else to the servers: the registry takes LOG_LEVEL for its own. */
+const OURS = ['LOG_LEVEL']
+
+/** What a child process gets: what this one has but for what is meant for Weir alone, and more. */
+export const childEnvironment = (more: Environment = {}, env: Environment = process.env): Environment => ({
+  ...Object.fromEntries(Object.entries(env).filter(([name]) => !OURS.includes(name))),
+  ...more,
+})

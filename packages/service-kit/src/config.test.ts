@@ -9,8 +9,7 @@ const SETTINGS = {
   token: {
     env: 'X_TOKEN',
     aliases: ['OLD_TOKEN'],
-    schema: setting.text(),
-    secret: true,
+    schema: setting.secret(),
     help: 'Give a token.',
   },
   hosts: { env: 'X_HOSTS', schema: setting.list(['a', 'b']), help: 'Hosts.' },
@@ -61,4 +60,52 @@ test('a relation between settings is checked, a missing file is named', () => {
 test('a description shows no secret', () => {
   const config = loadSettings(SETTINGS, { X_TOKEN: 'hush' })
   expect(JSON.stringify(describeSettings(SETTINGS, config))).not.toContain('hush')
+})
+
+test('a URL is shown without user, password and query, and a refused one not at all', () => {
+  const settings = {
+    registry: { env: 'X_URL', schema: setting.httpUrl({ credentials: true }), help: 'Base URL.' },
+    database: { env: 'X_DATABASE', schema: setting.optionalPostgresUrl(), help: 'Database.' },
+    site: { env: 'X_SITE', schema: setting.httpUrl({ credentials: false }, 'https://site'), help: 'Site.' },
+  } satisfies Settings
+  const config = loadSettings(settings, {
+    X_URL: 'http://user:pass@host:81/api?key=k',
+    X_DATABASE: 'postgres://u:p@h/db',
+  })
+  expect(config.registry).toBe('http://user:pass@host:81/api?key=k')
+  expect(describeSettings(settings, config)).toEqual({
+    ...{ registry: 'http://***@host:81/api?***', database: 'postgres://***@h/db', site: 'https://site/' },
+  })
+  expect(() => loadSettings(settings, { X_URL: 'ftp://user:pass@host' })).toThrow(
+    'X_URL is set: must be a URL that begins with http://, special characters of its password percent-encoded. Base URL.',
+  )
+  expect(() => loadSettings(settings, {})).toThrow('X_URL is not set: must be set. Base URL.')
+  expect(() => loadSettings(settings, { X_URL: 'http://host', X_SITE: 'https://user:pass@site' })).toThrow(
+    'X_SITE is set: must be a URL without user and password. Site.',
+  )
+})
+
+test('a secret of a file is a line, commas included; a variable separates them by commas', () => {
+  const settings = {
+    tokens: { env: 'X_TOKENS', schema: setting.secretList([]), help: 'Tokens.' },
+    keys: { env: 'X_KEYS', schema: setting.secretEntries(), help: 'Keys.' },
+  } satisfies Settings
+  const file = join(mkdtempSync(join(tmpdir(), 'weir-')), 'tokens')
+  for (const [text, tokens] of [
+    ['a,b', ['a,b']],
+    ['a,b\r\n c \n\nd', ['a,b', 'c', 'd']],
+    ['', []],
+  ] as const) {
+    writeFileSync(file, text)
+    expect(loadSettings(settings, { X_TOKENS_FILE: file }).tokens).toEqual(tokens)
+  }
+  writeFileSync(file, 'a:1,b:2\nc:3\n')
+  expect(loadSettings(settings, { X_TOKENS: 'a,b', X_KEYS_FILE: file })).toEqual({
+    ...{ tokens: ['a', 'b'], keys: ['a:1', 'b:2', 'c:3'] },
+  })
+})
+
+test('what a check quotes of a secret is left out', () => {
+  const check = ({ token }: { readonly token: string }) => [`the token ${token} is bad`]
+  expect(() => loadSettings(SETTINGS, { X_TOKEN: 'a-long-token' }, check)).toThrow('the token *** is bad')
 })

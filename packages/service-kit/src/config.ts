@@ -16,21 +16,25 @@ export interface Setting<T = unknown> {
   readonly aliases?: readonly string[]
   /** Takes the text (undefined when unset) and gives the value. */
   readonly schema: z.ZodType<T, string | undefined>
-  readonly secret?: boolean
   readonly help: string
 }
 
 export type Settings = Readonly<Record<string, Setting>>
 export type ConfigOf<S extends Settings> = { readonly [K in keyof S]: z.output<S[K]['schema']> }
 
-const lookUp = (setting: Setting, env: Environment): string | undefined => {
+interface Found {
+  readonly text: string
+  readonly isFile: boolean
+}
+
+const lookUp = (setting: Setting, env: Environment): Found | undefined => {
   for (const name of [setting.env, ...(setting.aliases ?? [])]) {
     const text = env[name]
-    if (text !== undefined && text !== '') return text
+    if (text !== undefined && text !== '') return { text, isFile: false }
     const file = env[`${name}_FILE`]
     if (file === undefined || file === '') continue
     try {
-      return readFileSync(file, 'utf8').trimEnd()
+      return { text: readFileSync(file, 'utf8').trimEnd(), isFile: true }
     } catch (error) {
       throw new ConfigError(`${name}_FILE: cannot read ${file} (${(error as NodeJS.ErrnoException).code})`)
     }
@@ -48,14 +52,17 @@ export const loadSettings = <S extends Settings>(
   check: (config: ConfigOf<S>) => readonly string[] = () => [],
 ): ConfigOf<S> => {
   const problems: string[] = []
+  const secrets: string[] = []
   const config: Record<string, unknown> = {}
   for (const [name, setting] of Object.entries(settings)) {
     try {
-      const text = lookUp(setting, env)
-      const result = setting.schema.safeParse(text)
+      const found = lookUp(setting, env)
+      if (found && isSecret(setting)) secrets.push(found.text, ...found.text.split(/[\s,:]+/))
+      const result = setting.schema.safeParse(inputOf(setting, found))
       if (result.success) config[name] = result.data
       else {
-        const shown = text === undefined ? 'not set' : setting.secret ? 'set' : JSON.stringify(text)
+        const isHidden = secrecyOf(setting) !== undefined
+        const shown = found === undefined ? 'not set' : isHidden ? 'set' : JSON.stringify(found.text)
         const issues = result.error.issues.map((issue) => issue.message).join('; ')
         problems.push(`${setting.env} is ${shown}: ${issues}. ${setting.help}`)
       }
@@ -65,20 +72,76 @@ export const loadSettings = <S extends Settings>(
     }
   }
   if (problems.length === 0) problems.push(...check(config as ConfigOf<S>))
-  if (problems.length > 0) throw new ConfigError(problems.join('\n'))
+  if (problems.length > 0) throw new ConfigError(withoutSecrets(problems.join('\n'), secrets))
   return Object.freeze(config) as ConfigOf<S>
 }
 
-/** The configuration for a log line: secrets only as `set` or `unset`. */
+/** The configuration for a log line: secrets only as `set` or `unset`, URLs without user, password and query. */
 export const describeSettings = (settings: Settings, config: object): Record<string, unknown> => {
   const values = config as Record<string, unknown>
   return Object.fromEntries(
-    Object.entries(settings).map(([name, setting]) => [
-      name,
-      setting.secret ? (values[name] === undefined ? 'unset' : 'set') : values[name],
-    ]),
+    Object.entries(settings).map(([name, setting]) => [name, shownOf(setting, values[name])]),
   )
 }
+
+const shownOf = (setting: Setting, value: unknown): unknown => {
+  switch (secrecyOf(setting)) {
+    case 'secret':
+      return value === undefined || value === '' || (Array.isArray(value) && value.length === 0)
+        ? 'unset'
+        : 'set'
+    case 'url':
+      return typeof value === 'string' ? publicUrl(value) : value
+    case undefined:
+      if (Array.isArray(value)) return value.map((one: unknown) => shownOf(setting, one))
+      return typeof value === 'string' ? withoutUserInfo(value) : value
+  }
+}
+
+type Secrecy = 'secret' | 'url'
+
+/** Part of the type of a setting, so that none can be made of it that is shown. */
+const secrecies = new WeakMap<z.ZodType, Secrecy>()
+
+const hidden = <T extends z.ZodType>(secrecy: Secrecy, schema: T): T => {
+  secrecies.set(schema, secrecy)
+  return schema
+}
+
+const secrecyOf = ({ schema }: Setting): Secrecy | undefined => secrecies.get(schema)
+
+export const isSecret = (setting: Setting): boolean => secrecyOf(setting) === 'secret'
+
+/** A secret of a file is a line, whatever it holds. */
+const inputOf = (setting: Setting, found: Found | undefined): string | undefined => {
+  if (found === undefined || !found.isFile || !isSecret(setting)) return found?.text
+  return listedLines.has(setting.schema) ? LINE + found.text.replaceAll('\r', '') : found.text
+}
+
+/** Before each secret of a file. */
+const LINE = '\n'
+const listedLines = new WeakSet<z.ZodType>()
+
+/** `user:password@` before a host, in a URL or without one. */
+const USER_INFO = /(^|\/\/|[\s,"'=])[^\s/,"'@]*:[^\s,"']*@(?=[^\s@])/g
+
+const withoutUserInfo = (text: string): string => text.replace(USER_INFO, '$1***@')
+
+const publicUrl = (text: string): string => {
+  if (!URL.canParse(text)) return 'set'
+  const { protocol, host, pathname, username, password, search } = new URL(text)
+  const user = username === '' && password === '' ? '' : '***@'
+  return `${protocol}//${user}${host}${pathname}${search === '' ? '' : '?***'}`
+}
+
+const SECRET_LENGTH_MIN = 8
+
+/** What a check says of a setting may quote another. */
+const withoutSecrets = (message: string, secrets: readonly string[]): string =>
+  secrets
+    .filter(({ length }) => length >= SECRET_LENGTH_MIN)
+    .toSorted((a, b) => b.length - a.length)
+    .reduce((text, secret) => text.replaceAll(secret, '***'), withoutUserInfo(message))
 
 // Schemas for settings: each takes the environment's text.
 const numeric = (min: number, max: number, multipleOf?: number) =>
@@ -99,7 +162,73 @@ const numeric = (min: number, max: number, multipleOf?: number) =>
     return value
   })
 
+const URL_OF = (protocols: readonly string[], { credentials }: UrlOptions) =>
+  z.string('must be set').superRefine((text, ctx) => {
+    const url = URL.canParse(text) ? new URL(text) : undefined
+    const isOne = url !== undefined && protocols.some((one) => text.startsWith(`${one}://`))
+    if (!isOne) {
+      const encoded = credentials ? ', special characters of its password percent-encoded' : ''
+      ctx.addIssue({ code: 'custom', message: `must be a URL that begins with ${protocols[0]}://${encoded}` })
+    } else if (!credentials && (url.username !== '' || url.password !== '')) {
+      ctx.addIssue({ code: 'custom', message: 'must be a URL without user and password' })
+    }
+  })
+
+interface UrlOptions {
+  /** Whether a user and a password in it are used. */
+  readonly credentials: boolean
+}
+
+const HTTP = ['http', 'https'] as const
+const POSTGRES = ['postgres', 'postgresql'] as const
+
+const partsOf = (text: string, separator: string | RegExp): readonly string[] =>
+  text
+    .split(separator)
+    .map((part) => part.trim())
+    .filter((part) => part !== '')
+
+const splitSecrets = (text: string): readonly string[] => partsOf(text, text.includes(LINE) ? LINE : ',')
+
 export const setting = {
+  /** Shown as `set` only. Without a fallback it must be set. */
+  secret: (fallback?: string) => hidden('secret', setting.text(fallback)),
+  optionalSecret: () => hidden('secret', setting.optionalText()),
+  /** Separated by commas; in a file one a line, commas included. */
+  secretList: (fallback?: readonly []) => {
+    const schema = hidden(
+      'secret',
+      (fallback === undefined ? z.string('must be set') : z.string().default('')).transform(
+        splitSecrets,
+      ) as z.ZodType<readonly string[], string | undefined>,
+    )
+    listedLines.add(schema)
+    return schema
+  },
+  /** Separated by commas or lines, as no entry has one. */
+  secretEntries: () =>
+    hidden(
+      'secret',
+      z
+        .string()
+        .default('')
+        .transform((text) => partsOf(text, /[\n,]/)) as z.ZodType<readonly string[], string | undefined>,
+    ),
+  /** Shown without user, password and query. */
+  httpUrl: (options: UrlOptions, fallback?: string) => {
+    const url = URL_OF(HTTP, options)
+    const schema = fallback === undefined ? url : url.default(fallback)
+    return hidden('url', schema as z.ZodType<string, string | undefined>)
+  },
+  optionalHttpUrl: (options: UrlOptions) =>
+    hidden('url', URL_OF(HTTP, options).optional() as z.ZodType<string | undefined, string | undefined>),
+  postgresUrl: () =>
+    hidden('url', URL_OF(POSTGRES, { credentials: true }) as z.ZodType<string, string | undefined>),
+  optionalPostgresUrl: () =>
+    hidden(
+      'url',
+      URL_OF(POSTGRES, { credentials: true }).optional() as z.ZodType<string | undefined, string | undefined>,
+    ),
   text: (fallback?: string) =>
     (fallback === undefined ? z.string('must be set') : z.string().default(fallback)) as z.ZodType<
       string,
@@ -122,10 +251,6 @@ export const setting = {
     >,
   list: (fallback?: readonly string[]) =>
     (fallback === undefined ? z.string('must be set') : z.string().default(fallback.join(','))).transform(
-      (text) =>
-        text
-          .split(',')
-          .map((part) => part.trim())
-          .filter((part) => part !== ''),
+      (text) => partsOf(text, ','),
     ) as z.ZodType<readonly string[], string | undefined>,
 }

@@ -16,8 +16,7 @@ export const KAFKA_SETTINGS = {
   kafkaUser: { env: 'KAFKA_SASL_USERNAME', schema: setting.optionalText(), help: 'User for SASL.' },
   kafkaPassword: {
     env: 'KAFKA_SASL_PASSWORD',
-    schema: setting.optionalText(),
-    secret: true,
+    schema: setting.optionalSecret(),
     help: 'Password for SASL.',
   },
   kafkaMechanism: {
@@ -60,8 +59,7 @@ export const SERVICE_SETTINGS = {
 export const DEAD_LETTER_SETTINGS = {
   deadLetterKeys: {
     env: 'DLQ_KEYS',
-    schema: setting.list([]),
-    secret: true,
+    schema: setting.secretEntries(),
     help: 'Seals dead letters: id:key, separated by commas, each key 64 hex digits; the first seals, all open.',
   },
 } satisfies Settings

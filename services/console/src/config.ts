@@ -20,14 +20,12 @@ export const SETTINGS = {
   },
   tokens: {
     env: 'CONSOLE_TOKENS',
-    schema: setting.list([]),
-    secret: true,
+    schema: setting.secretList([]),
     help: 'Bearer tokens that may ask what became of events, separated by commas: give the old and the new one while they rotate. With WEIR_PROFILE=dev `dev` is taken when there is none.',
   },
   readTokens: {
     env: 'CONSOLE_READ_TOKENS',
-    schema: setting.list([]),
-    secret: true,
+    schema: setting.secretList([]),
     help: 'Bearer tokens that may also read the state of interactions, which has personal data. With WEIR_PROFILE=dev, and neither list given, `dev` may.',
   },
   badTokensMax: {
@@ -42,8 +40,7 @@ export const SETTINGS = {
   },
   databaseUrl: {
     env: 'DATABASE_URL',
-    schema: setting.optionalText(),
-    secret: true,
+    schema: setting.optionalPostgresUrl(),
     help: 'PostgreSQL that persistence writes to; a role that may only read `events` and `interactions` is enough. Without it stored events are not known.',
   },
   databaseTimeoutMs: {

@@ -14,8 +14,7 @@ import { loadSources } from './load-sources.ts'
 const secrets = (source: string, aliases: readonly string[] = []) => ({
   env: `SOURCE_${source}_SECRETS`,
   aliases,
-  schema: setting.list([]),
-  secret: true,
+  schema: setting.secretList([]),
   help: 'Signing secrets, separated by commas; in a file one a line, commas included. Give the old and the new one while they rotate.',
 })
 
@@ -31,8 +30,7 @@ const SOURCE_SETTINGS = {
   },
   cognigyToken: {
     env: 'SOURCE_COGNIGY_TOKEN',
-    schema: setting.optionalText(),
-    secret: true,
+    schema: setting.optionalSecret(),
     help: 'Bearer token that Cognigy must send as well.',
   },
 } satisfies Settings
@@ -105,8 +103,7 @@ export const OWN_SETTINGS = {
   },
   bodyHashKey: {
     env: 'BODY_HASH_KEY',
-    schema: setting.text(''),
-    secret: true,
+    schema: setting.secret(''),
     help: 'Key of the hash that tells a repeat from a conflict; 32 random bytes as text. Never change it while events are in the dedup window.',
   },
 } satisfies Settings

@@ -15,13 +15,12 @@ export const SETTINGS = {
   probePort: probePortSetting('METRIC_EXPORT', 3013),
   influxUrl: {
     env: 'INFLUX_URL',
-    schema: setting.optionalText(),
+    schema: setting.optionalHttpUrl({ credentials: true }),
     help: 'InfluxDB 2.x, or 1.8 with its version 2 interface. Without it only /metrics is served.',
   },
   influxToken: {
     env: 'INFLUX_TOKEN',
-    schema: setting.text(''),
-    secret: true,
+    schema: setting.secret(''),
     help: 'Token with the right to write the bucket.',
   },
   influxOrg: { env: 'INFLUX_ORG', schema: setting.text('default'), help: 'Organisation of the bucket.' },

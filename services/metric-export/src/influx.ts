@@ -24,8 +24,8 @@ const MEASUREMENT = 'cxone_deduplication_stats'
 /** Besides 5xx: it is busy, or somebody has yet to correct the token or to make the bucket. */
 const RETRIABLE_STATUS = new Set([401, 403, 404, 408, 425, 429])
 
-const clientOf = ({ influxUrl, influxToken, influxTimeoutMs }: InfluxSettings): InfluxDB =>
-  new InfluxDB({ url: influxUrl, token: influxToken, timeout: influxTimeoutMs })
+const clientOf = (settings: InfluxSettings): InfluxDB =>
+  new InfluxDB({ ...influxAccess(settings), timeout: settings.influxTimeoutMs })
 
 /** About a megabyte; the server bounds bodies only where its memory has long gone. */
 const REQUEST_POINTS_MAX = 5_000
@@ -48,6 +48,18 @@ export const writePoints = async (
 
 const ANSWER_LENGTH_MAX = 300
 
+/** User and password of the URL, which no request may have in its own, are the token that InfluxDB 1.8 takes. */
+export const influxAccess = ({
+  influxUrl,
+  influxToken,
+}: Pick<InfluxSettings, 'influxUrl' | 'influxToken'>): { readonly url: string; readonly token: string } => {
+  const url = new URL(influxUrl)
+  const [user, password] = [url.username, url.password].map(decodeURIComponent)
+  url.username = url.password = ''
+  const isGiven = influxToken === '' && user !== ''
+  return { url: url.href.replace(/\/+$/, ''), token: isGiven ? `${user}:${password}` : influxToken }
+}
+
 /** Not by the client's own `WriteApi`: its time-out starts anew with each byte, and it compresses before it connects. */
 const writeRequest = async (
   { influxUrl, influxToken, influxOrg, influxBucket, environment }: InfluxSettings,
@@ -61,11 +73,13 @@ const writeRequest = async (
   let status: number
   let text: string
   try {
-    const answer = await fetch(`${influxUrl.replace(/\/$/, '')}/api/v2/write?${query.toString()}`, {
-      method: 'POST',
+    const { url, token } = influxAccess({ influxUrl, influxToken })
+    const answer = await fetch(`${url}/api/v2/write?${query.toString()}`, {
+      // A redirect would take the token along.
+      ...{ method: 'POST', redirect: 'manual' },
       headers: {
         'content-type': 'text/plain; charset=utf-8',
-        ...(influxToken !== '' && { authorization: `Token ${influxToken}` }),
+        ...(token !== '' && { authorization: `Token ${token}` }),
       },
       ...{ body, signal },
     })

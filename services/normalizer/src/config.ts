@@ -20,7 +20,7 @@ export const SETTINGS = {
   probePort: probePortSetting('NORMALIZER', 3011),
   registryUrl: {
     env: 'SCHEMA_REGISTRY_URL',
-    schema: setting.text(),
+    schema: setting.httpUrl({ credentials: true }),
     help: 'Base URL of the Confluent-compatible schema registry.',
   },
   registerAtStart: {
@@ -45,13 +45,12 @@ export const SETTINGS = {
   },
   datadogApiKey: {
     env: 'DATADOG_API_KEY',
-    schema: setting.optionalText(),
-    secret: true,
+    schema: setting.optionalSecret(),
     help: 'With it the adoption of schema versions is sent to Datadog.',
   },
   datadogUrl: {
     env: 'DATADOG_URL',
-    schema: setting.text('https://api.datadoghq.com'),
+    schema: setting.httpUrl({ credentials: false }, 'https://api.datadoghq.com'),
     help: "Base URL of Datadog's API at your site.",
   },
   datadogHost: {

@@ -19,13 +19,12 @@ export const SETTINGS = {
   probePort: probePortSetting('PERSISTENCE', 3012),
   registryUrl: {
     env: 'SCHEMA_REGISTRY_URL',
-    schema: setting.text(),
+    schema: setting.httpUrl({ credentials: true }),
     help: 'Base URL of the Confluent-compatible schema registry.',
   },
   databaseUrl: {
     env: 'DATABASE_URL',
-    schema: setting.text(),
-    secret: true,
+    schema: setting.postgresUrl(),
     help: 'PostgreSQL, as postgres://user:password@host:port/database.',
   },
   nullFill: {

@@ -18,13 +18,12 @@ export const SETTINGS = {
   port: { env: 'REPLAY_PORT', schema: setting.integer(3015, 0, 65_535), help: 'Port to listen on.' },
   tokens: {
     env: 'REPLAY_TOKENS',
-    schema: setting.list(),
-    secret: true,
+    schema: setting.secretList(),
     help: 'Who may read and replay dead letters: name:token, separated by commas; the name is kept with each job.',
   },
   registryUrl: {
     env: 'SCHEMA_REGISTRY_URL',
-    schema: setting.text(),
+    schema: setting.httpUrl({ credentials: true }),
     help: 'Base URL of the Confluent-compatible schema registry.',
   },
   sourcesFile: {
@@ -34,8 +33,7 @@ export const SETTINGS = {
   },
   bodyHashKey: {
     env: 'BODY_HASH_KEY',
-    schema: setting.text(''),
-    secret: true,
+    schema: setting.secret(''),
     help: 'The same as for ingress: a malformed body that was fixed gets its hash here.',
   },
 } satisfies Settings

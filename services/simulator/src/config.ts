@@ -13,7 +13,7 @@ export const SETTINGS = {
   probePort: probePortSetting('SIMULATOR', 3014),
   targetUrl: {
     env: 'SIMULATOR_TARGET_URL',
-    schema: setting.text('http://127.0.0.1:3000'),
+    schema: setting.httpUrl({ credentials: false }, 'http://127.0.0.1:3000'),
     help: 'Base URL of ingress.',
   },
   rate: {
@@ -59,26 +59,22 @@ export const SETTINGS = {
   cxoneSecret: {
     env: 'SOURCE_CXONE_SECRETS',
     aliases: ['CXONE_WEBHOOK_SECRET'],
-    schema: setting.list(),
-    secret: true,
+    schema: setting.secretList(),
     help: 'As ingress has them; the first one signs.',
   },
   dataActionSecret: {
     env: 'SOURCE_CXONE_DATAACTION_SECRETS',
-    schema: setting.list(),
-    secret: true,
+    schema: setting.secretList(),
     help: 'As ingress has them; the first one signs.',
   },
   niceSecret: {
     env: 'SOURCE_NICE_SECRETS',
-    schema: setting.list(),
-    secret: true,
+    schema: setting.secretList(),
     help: 'As ingress has them; the first one signs.',
   },
   cognigyToken: {
     env: 'SOURCE_COGNIGY_TOKEN',
-    schema: setting.optionalText(),
-    secret: true,
+    schema: setting.optionalSecret(),
     help: 'As ingress has it.',
   },
 } satisfies Settings

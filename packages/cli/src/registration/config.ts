@@ -17,8 +17,7 @@ export const REGISTRATION_SETTINGS = {
   clientId: { env: 'CXONE_CLIENT_ID', schema: setting.text(), help: 'OAuth client.' },
   clientSecret: {
     env: 'CXONE_CLIENT_SECRET',
-    schema: setting.text(),
-    secret: true,
+    schema: setting.secret(),
     help: 'Its secret.',
   },
   webhookUrl: {
@@ -28,8 +27,7 @@ export const REGISTRATION_SETTINGS = {
   },
   webhookSecret: {
     env: 'CXONE_WEBHOOK_SECRET',
-    schema: setting.optionalText(),
-    secret: true,
+    schema: setting.optionalSecret(),
     help: 'With which the provider signs, as ingress has it.',
   },
 } satisfies Settings
