@@ -6,7 +6,7 @@ import { TOPIC_SPECS } from '@weir/contracts'
 import { ensureTopics } from '@weir/kafka'
 import { freePorts, type Folders } from '@weir/local-stack'
 import { readTotals, type InfluxSettings } from '@weir/metric-export'
-import { examine, Observer, type Examination, type Totals } from '@weir/observer'
+import { examine, Observer, type Examination, type InfluxTotals, type Totals } from '@weir/observer'
 import { createLogger, Metrics } from '@weir/service-kit'
 import {
   Plan,
@@ -80,7 +80,7 @@ export class Pipeline {
       [keyOf('replay', 0), replayPort!],
     ])
     this.#image = options.image
-    this.#files = env.MAPPINGS_FILE === undefined ? [] : [env.MAPPINGS_FILE]
+    this.#files = [env.MAPPINGS_FILE, env.SOURCES_FILE].filter((file) => file !== undefined)
     this.#folders = isolatedFolders(name)
     this.settings = { ...isolatedKafka(name, partitions), ...(kafkaBrokers && { kafkaBrokers }) }
     this.databaseUrl = databaseUrl
@@ -136,6 +136,17 @@ export class Pipeline {
   /** Of an instance of ingress that was started at least once. */
   ingressUrl(instance = 0): string {
     return `http://127.0.0.1:${this.#ports.get(keyOf('ingress', instance))!}`
+  }
+
+  /** Of the console, once it was started. */
+  consoleUrl(): string {
+    return `http://127.0.0.1:${this.#ports.get(keyOf('console', 0))!}`
+  }
+
+  /** Sums over this deployment's points; undefined where there is no InfluxDB. */
+  async influxTotals(): Promise<InfluxTotals | undefined> {
+    const { influx } = testServers()
+    return influx && readTotals(this.#influxSettings(influx))
   }
 
   /** Resolves once it is ready. An instance that was there before comes back to its port and its state. `env`: of this start alone. */

@@ -1,3 +1,4 @@
+import { createHmac } from 'node:crypto'
 import { joinDedupKey } from '@weir/contracts'
 import { describe, expect, it } from 'vitest'
 import { acceptedBody } from './answers.ts'
@@ -79,5 +80,137 @@ describe('S3 schema evolution', () => {
 
   it('S3-07 answers processed; the version of the shape is given later, on the event', () => {
     expect(JSON.parse(accepted('cxone-dataaction'))).toEqual({ status: 'processed' })
+  })
+})
+
+/** What a verifier of a preset says of a body with a signature made here. */
+const verdictOf = (name: 'cxone' | 'nice', signature: string | undefined, body: Buffer, secret: string) => {
+  const { verifier } = PRESETS[name]
+  if (verifier.kind !== 'hmac') throw new TypeError('it signs')
+  const headers = signature === undefined ? {} : { [verifier.header]: signature }
+  return createVerifier(verifier, [secret])(RequestHeaders.of(headers), body, Date.now()).kind
+}
+const hex = (secret: string | Buffer, body: Buffer): string =>
+  createHmac('sha256', secret).update(body).digest('hex')
+
+describe('S0 Azure Function', () => {
+  const lean = {
+    ...{ interactionId: 'i-1', eventType: 'CALL_CONNECTED', timestamp: '2024-05-11T12:00:00.000Z' },
+    ...{ agentId: 'agent-1001', skill: 'Sales', direction: 'inbound', sequenceNumber: 1 },
+  }
+
+  it('S0-01 takes the lean payload at its path, with the sequence number as a number or a text', () => {
+    expect(source('cxone').paths).toContain('/api/CXoneEventReceiver')
+    const identity = keyOf('cxone', lean)
+    expect(identity).toEqual({
+      ...{ interactionId: 'i-1', eventType: 'CALL_CONNECTED', sequence: 1n },
+      dedupKey: joinDedupKey(['i-1', 'CALL_CONNECTED', '1']),
+    })
+    expect(keyOf('cxone', { ...lean, sequenceNumber: '1' })).toEqual(identity)
+    expect(keyOf('cxone', { ...lean, sequenceNumber: 2 })).not.toMatchObject({
+      dedupKey: (identity as { dedupKey: string }).dedupKey,
+    })
+  })
+
+  it('S0-04 takes lower-case hex HMAC-SHA256 of the raw body, keyed with the text of the secret', () => {
+    const secret = 'a1b2c3d4'.repeat(8)
+    const body = Buffer.from(JSON.stringify(lean))
+    expect(verdictOf('cxone', hex(secret, body), body, secret)).toBe('valid')
+    expect(verdictOf('cxone', hex(Buffer.from(secret, 'hex'), body), body, secret)).toBe('invalid')
+    expect(verdictOf('cxone', hex(secret, Buffer.from(`${body.toString()} `)), body, secret)).toBe('invalid')
+    expect(verdictOf('cxone', undefined, body, secret)).toBe('missing')
+    expect(source('cxone')).toMatchObject({
+      ...{ statusMissing: 400, statusInvalid: 401, answerMissing: '', answerInvalid: '' },
+    })
+  })
+
+  it('S0-06 knows for how long the provider tries again: after 1, 5, 15 and 30 minutes', () => {
+    expect(source('cxone').retrySpanSecs).toBe((1 + 5 + 15 + 30) * 60)
+    expect(source('cxone').onInvalid).toBe('accept-dlq')
+  })
+
+  it('S0-07 keys by interaction, type and sequence number, as its unique key did', () => {
+    for (const other of [{ interactionId: 'i-2' }, { eventType: 'CALL_WRAP_UP' }, { sequenceNumber: 2 }]) {
+      const { dedupKey } = keyOf('cxone', lean) as { dedupKey: string }
+      expect(keyOf('cxone', { ...lean, ...other })).not.toMatchObject({ dedupKey })
+    }
+    expect(keyOf('cxone', { ...lean, agentId: 'agent-2' })).toEqual(keyOf('cxone', lean))
+  })
+})
+
+describe('S1 Cognigy idempotency', () => {
+  const message = {
+    ...{ conversationId: 'conv-8f3a9b2c', sessionId: 'sess-7g8h', intent: 'book_appointment' },
+    ...{ timestamp: 1_715_428_800_000, userId: 'usr-9x8y' },
+  }
+  const refusalOf = (body: JsonObject) => {
+    const identified = source('cognigy').identify(body, FACTS)
+    return identified.kind === 'problem' ? identified.problem.answer : undefined
+  }
+
+  it('S1-02 requires four texts and a number, and says exactly what is wrong', () => {
+    expect(refusalOf(message)).toBeUndefined()
+    for (const field of ['conversationId', 'sessionId', 'intent', 'userId'] as const) {
+      const { [field]: _, ...without } = message
+      expect(refusalOf(without)).toBe(`Missing required field: ${field}`)
+      expect(refusalOf({ ...message, [field]: 1 })).toBe(
+        `Type mismatch for ${field}. Expected string, got number`,
+      )
+    }
+    const { timestamp: _, ...without } = message
+    expect(refusalOf(without)).toBe('Missing required field: timestamp')
+    expect(refusalOf({ ...message, timestamp: '1' })).toBe(
+      'Type mismatch for timestamp. Expected number, got string',
+    )
+    // Its own check took 0 for a field that is missing.
+    expect(refusalOf({ ...message, timestamp: 0 })).toBeUndefined()
+  })
+
+  it('S1-03 keys by sha256 over conversation, timestamp and session', () => {
+    const { dedupKey } = keyOf('cognigy', message) as { dedupKey: string }
+    expect(dedupKey).toMatch(/^[\da-f]{64}$/)
+    expect(keyOf('cognigy', { ...message, intent: 'another' })).toMatchObject({ dedupKey })
+    for (const other of [{ conversationId: 'c' }, { timestamp: 1 }, { sessionId: 's' }]) {
+      expect(keyOf('cognigy', { ...message, ...other })).not.toMatchObject({ dedupKey })
+    }
+  })
+})
+
+describe('S4 Bloom dedup', () => {
+  const updated = { interactionId: 'int-1', dataActionId: 'da-1', updatedTimestamp: '2024-05-11T12:00:00Z' }
+
+  it('S4-01 takes hex HMAC-SHA256 at its path, and answers 403 without and 401 with a wrong signature', () => {
+    const body = Buffer.from(JSON.stringify(updated))
+    expect(source('nice').paths).toContain('/cxone/webhook/data-action')
+    expect(verdictOf('nice', hex('secret', body), body, 'secret')).toBe('valid')
+    expect(verdictOf('nice', hex('another', body), body, 'secret')).toBe('invalid')
+    expect(source('nice')).toMatchObject({
+      ...{ statusMissing: 403, answerMissing: 'Missing webhook signature header' },
+      ...{ statusInvalid: 401, answerInvalid: 'Invalid webhook signature', onInvalid: 'reject-400' },
+    })
+  })
+
+  it('S4-01 requires three texts and takes an object as payload', () => {
+    expect(keyOf('nice', updated)).toMatchObject({ interactionId: 'int-1', eventType: 'data.action.updated' })
+    expect(keyOf('nice', { ...updated, payload: { k: 'v' } })).toEqual(keyOf('nice', updated))
+    for (const wrong of [
+      { interactionId: 1 },
+      { dataActionId: null },
+      { updatedTimestamp: {} },
+      { payload: [] },
+    ]) {
+      const identified = source('nice').identify({ ...updated, ...wrong }, FACTS)
+      expect(identified).toMatchObject({
+        problem: { answer: expect.stringContaining('Payload validation failed') as string },
+      })
+    }
+  })
+
+  it('S4-04 keys by interaction, Data Action and time, so a real update is no duplicate', () => {
+    const { dedupKey } = keyOf('nice', updated) as { dedupKey: string }
+    expect(keyOf('nice', { ...updated, updatedTimestamp: '2024-05-11T12:01:00Z' })).not.toMatchObject({
+      dedupKey,
+    })
+    expect(keyOf('nice', { ...updated, dataActionId: 'da-2' })).not.toMatchObject({ dedupKey })
   })
 })

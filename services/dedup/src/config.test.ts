@@ -39,9 +39,13 @@ it('refuses to need more memory than the container has, with both values and wha
   )
 })
 
-it('refuses a window that is shorter than the time over which providers retry, and keys that are none', () => {
+it('S0-06 refuses a window that is shorter than the time over which providers retry, and keys that are none', () => {
   expect(messageOf(load({ DEDUP_WINDOW_SECS: '600' }))).toMatch(
     /DEDUP_WINDOW_SECS is 600 and DEDUP_RETRY_SPAN_SECS is 3060: .* Lengthen the window\./,
   )
   expect(messageOf(load({ DLQ_KEYS: '2026a:short' }))).toMatch(/DLQ_KEYS cannot be used: the key 2026a/)
+})
+
+it('S4-05 writes statistics each 300 s, as S4 compacted', () => {
+  expect(load({})()).toMatchObject({ statsWindowSecs: 300 })
 })

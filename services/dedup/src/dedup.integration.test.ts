@@ -12,7 +12,7 @@ beforeEach(async () => {
 })
 afterEach(() => deployment.close())
 
-it('lets each key pass once, over restarts with and without a checkpoint', async () => {
+it('S4-04 lets each key pass once, over restarts with and without a checkpoint', async () => {
   const keys = Array.from({ length: 600 }, (_, i) => `call-${i}`)
   const sendAll = () => Promise.all(keys.map((id) => deployment.send(webhook(id))))
   const decided = (received: number) =>

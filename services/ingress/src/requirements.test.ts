@@ -1,3 +1,4 @@
+import { createHmac } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -16,7 +17,8 @@ sources:
   plain: { preset: cognigy, cidrs: [127.0.0.1/32] }
 `,
 )
-const ingress = new TestIngress({ SOURCES_FILE: file })
+const SECRET = 'a secret of the requirements'
+const ingress = new TestIngress({ SOURCES_FILE: file, CXONE_WEBHOOK_SECRET: SECRET })
 const headers = { 'content-type': 'application/json' }
 beforeAll(() => ingress.listen())
 afterAll(async () => {
@@ -62,5 +64,67 @@ describe('S1 Cognigy idempotency', () => {
 
   it("S1-04 does not keep Weir's own answer, which follows from the record", async () => {
     expect(await deliver('/webhooks/plain', message)).toMatchObject({ status: 200, kept: undefined })
+  })
+})
+
+describe('S0 Azure Function', () => {
+  const path = '/api/CXoneEventReceiver'
+  const body = '{"interactionId":"i-1","eventType":"CALL_CONNECTED","sequenceNumber":1}'
+  const signed = (raw: string) => ({
+    ...headers,
+    'x-cxone-signature': createHmac('sha256', SECRET).update(raw).digest('hex'),
+  })
+
+  it('S0-04 answers 400 without a signature, 401 with a wrong one, 200 once it is stored, 503 while it cannot be', async () => {
+    expect((await ingress.call({ path, headers, body })).status).toBe(400)
+    expect((await ingress.call({ path, headers: signed('another'), body })).status).toBe(401)
+    expect((await ingress.call({ path, headers: signed(body), body })).status).toBe(200)
+    ingress.failing = 'broker'
+    try {
+      const { status } = await ingress.call({ path, headers: signed(body), body })
+      expect(status).toBe(503)
+    } finally {
+      ingress.failing = undefined
+    }
+  })
+
+  it('S0-05 does not look into a body before its signature is right, and keeps nothing of it', async () => {
+    const count = ingress.written.length
+    for (const broken of ['{"cut', '[1', '\0']) {
+      expect((await ingress.call({ path, headers: signed('another'), body: broken })).status).toBe(401)
+    }
+    expect(ingress.written).toHaveLength(count)
+  })
+
+  it('S0-09 counts signatures by what they were', async () => {
+    await ingress.call({ path, headers: signed(body), body })
+    await ingress.call({ path, headers: signed('another'), body })
+    const { body: text } = await ingress.call({ method: 'GET', path: '/metrics' })
+    expect(text).toMatch(/weir_ingress_signatures_total\{[^}]*source="cxone"[^}]*\} [1-9]/)
+  })
+})
+
+describe('S4 Bloom dedup', () => {
+  it('S4-03 starts with CXONE_WEBHOOK_SECRET alone', async () => {
+    const body = '{"interactionId":"i","dataActionId":"d","updatedTimestamp":"2024-05-11T12:00:00Z"}'
+    const signature = createHmac('sha256', SECRET).update(body).digest('hex')
+    const path = '/cxone/webhook/data-action'
+    const { status } = await ingress.call({
+      path,
+      headers: { ...headers, 'x-nice-signature': signature },
+      body,
+    })
+    expect(status).toBe(200)
+  })
+})
+
+describe('S1 Cognigy idempotency', () => {
+  it('S1-01 takes POST alone, and only from its addresses', async () => {
+    const refused = await ingress.call({ method: 'GET', path: '/webhooks/bot' })
+    expect([refused.status, refused.headers.allow]).toEqual([405, 'POST'])
+    const body = '{"conversationId":"c","sessionId":"s","intent":"i","timestamp":1,"userId":"u"}'
+    const from = (address: string) => ingress.call({ path: '/webhooks/bot', headers, body, from: address })
+    expect((await from('127.0.0.1')).status).toBe(200)
+    expect((await from('127.0.0.2')).status).toBe(403)
   })
 })

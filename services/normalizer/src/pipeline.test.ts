@@ -175,7 +175,7 @@ it('leaves unknown fields out where they are ignored', () => {
   expect(outcome).toMatchObject({ kind: 'ok', value: { event: { attributes: {} } } })
 })
 
-it('records a declared version, and gives a dead letter for one that the source does not list', () => {
+it('S0-08 records a declared version, and gives a dead letter for one that the source does not list', () => {
   const pipeline = withRules({ nice: { schemaVersions: ['1', '2'] } }, () => false)
   const body = { interactionId: 'i', dataActionId: 'd', updatedTimestamp: 't' }
   expect(pipeline.run(webhook('nice', { ...body, schemaVersion: 2 }))).toMatchObject({

@@ -70,7 +70,7 @@ const countOf = async (events: readonly InteractionEvent[]): Promise<number> => 
   return Number(rows[0]!.count)
 }
 
-it('writes each event once, however often the batch comes', async () => {
+it('S0-07 writes each event once, however often the batch comes', async () => {
   const events = Array.from({ length: 50 }, (_, i) => event(`once-${i}`))
   for (const batch of [events.slice(0, 30), events, [...events, ...events]]) {
     expect(await sink.write(batch)).toEqual(batch.map(() => ({ kind: 'stored' })))
@@ -88,7 +88,7 @@ it('tells a repeat from a conflict, also within a batch', async () => {
   ])
 })
 
-it('never lets an older sequence replace a newer one', async () => {
+it('S0-07 never lets an older sequence replace a newer one', async () => {
   const at = (sequence: number) =>
     event(`sequence-${sequence}`, {
       interactionId: 'ordered',
