@@ -1,4 +1,4 @@
-import { hash } from 'node:crypto'
+import { createHash, hash } from 'node:crypto'
 
 declare const brand: unique symbol
 type Brand<T, B extends string> = T & { readonly [brand]: B }
@@ -16,6 +16,13 @@ export const eventKeyOf = (source: string, dedupKey: string): EventKey =>
     hash('sha256', `${source}\0${dedupKey}`, 'binary').slice(0, EVENT_KEY_BYTES),
     'latin1',
   ) as EventKey
+
+/**
+ * The identity of what a source signed, 16 bytes: another event with the same one was sent again under another id by
+ * somebody who need not know the secret.
+ */
+export const contentKeyOf = (source: string, content: Buffer): Buffer =>
+  createHash('sha256').update(`content\0${source}\0`).update(content).digest().subarray(0, EVENT_KEY_BYTES)
 
 /** Takes 16 bytes as an event key; throws a `RangeError` on any other length. */
 export const asEventKey = (bytes: Buffer): EventKey => {

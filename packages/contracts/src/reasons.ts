@@ -12,6 +12,8 @@ export const DEAD_LETTER_REASONS = {
     'A required field has another type than the source states. Fix the mapping or the sender, then replay.',
   key_conflict:
     'The same dedup key came with another body. Compare the two, then replay (keeps both) or discard.',
+  content_repeated:
+    'The same signed content came again under another id, which is not signed: a captured request, or an event that really happened twice. Compare the two, then replay (keeps both) or discard.',
   unsupported_schema_version:
     'The event declares a schema version that the source does not list as supported.',
   unknown_field:

@@ -24,6 +24,8 @@ export interface ReceivedWebhook {
   readonly dedupKeyFallback?: string
   /** 8 bytes, see `bodyHashOf`. */
   readonly bodyHash: Buffer
+  /** 16 bytes, see `contentKeyOf`; only where the dedup key comes from what is not signed. */
+  readonly contentKey?: Buffer
   readonly eventType: string
   /** Epoch ms on the clock of ingress; information only, nothing is decided by it. */
   readonly receivedAt: number
@@ -58,6 +60,7 @@ export const encodeReceivedWebhook = (webhook: ReceivedWebhook): WireRecord => {
     [HEADER.interactionId]: Buffer.from(webhook.interactionId),
     [HEADER.receivedAt]: Buffer.from(String(webhook.receivedAt)),
   }
+  if (webhook.contentKey !== undefined) headers[HEADER.contentKey] = webhook.contentKey
   const optional = (name: string, value: string | bigint | undefined) => {
     if (value !== undefined) headers[name] = Buffer.from(String(value))
   }
@@ -91,6 +94,10 @@ export const decodeReceivedWebhook = (record: {
   const bodyHash = required(HEADER.bodyHash)
   if (eventKey.length !== 16) throw new InvalidRecordError(`header ${HEADER.eventKey} is not 16 bytes`)
   if (bodyHash.length !== 8) throw new InvalidRecordError(`header ${HEADER.bodyHash} is not 8 bytes`)
+  const contentKey = headers[HEADER.contentKey]
+  if (contentKey !== undefined && contentKey.length !== 16) {
+    throw new InvalidRecordError(`header ${HEADER.contentKey} is not 16 bytes`)
+  }
   const reason = text(HEADER.intakeError)
   if (reason !== undefined && !isDeadLetterReason(reason)) {
     throw new InvalidRecordError(`header ${HEADER.intakeError} is not a known reason`)
@@ -117,6 +124,7 @@ export const decodeReceivedWebhook = (record: {
     raw: value,
   }
   // Each stage does this for each event, and spreading what may be there took a third of it.
+  if (contentKey !== undefined) webhook.contentKey = contentKey
   if (fallback !== undefined) webhook.dedupKeyFallback = fallback
   if (sequence !== undefined) webhook.providerSequence = sequence
   if (contentType !== undefined) webhook.contentType = contentType

@@ -14,6 +14,8 @@ export const HEADER = {
   dedupKey: 'dedup-key',
   dedupKeyFallback: 'dedup-key-fallback',
   bodyHash: 'body-hash',
+  /** Present when the dedup key comes from what is not signed: see `contentKeyOf`. */
+  contentKey: 'content-key',
   /** CRC-32 of the raw body; see `bodyChecksumOf`. */
   bodyCrc32: 'body-crc32',
   source: 'source',

@@ -150,6 +150,8 @@ export interface SourceDefinition extends Refusals, ContentRules {
   readonly windowSecsMin?: number
   /** Find out which way of signing a refused request would have matched. */
   readonly shadow: boolean
+  /** Signed content that comes under another dedup key is a letter: the key can come from what is not signed. */
+  readonly guardsContent: boolean
   /** What the sources file says of the keys, where it does: with it two processes can tell whether they identify alike. */
   readonly keyTexts?: Partial<KeyTexts>
   readonly identify: Identify

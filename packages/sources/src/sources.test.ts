@@ -107,14 +107,20 @@ it.each<[PresetName, JsonValue, Record<string, string>, object]>([
   [
     'shopify',
     { admin_graphql_api_id: 'gid://shopify/Order/1' },
+    { 'x-shopify-topic': 'orders/create', 'x-shopify-webhook-id': 'w-1', 'x-shopify-event-id': 'e-1' },
+    { interactionId: 'gid://shopify/Order/1', eventType: 'orders/create', dedupKey: 'orders/create:e-1' },
+  ],
+  [
+    'shopify',
+    { id: 7 },
     { 'x-shopify-topic': 'orders/create', 'x-shopify-webhook-id': 'w-1' },
-    { interactionId: 'gid://shopify/Order/1', eventType: 'orders/create', dedupKey: 'w-1' },
+    { interactionId: '7', dedupKey: 'orders/create:w-1', dedupKeyFallback: 'x-shopify-event-id' },
   ],
   [
     'nice-expert',
     null,
     { 'x-nexus-delivery-id': 'd-1', 'x-nexus-event-type': 'Page_Create' },
-    { interactionId: 'd-1', eventType: 'Page_Create', dedupKey: 'hash' },
+    { interactionId: 'hash', eventType: 'Page_Create', dedupKey: 'hash' },
   ],
 ])('reads what identifies an event of %s', (name, payload, headers, identity) => {
   expect(identify(name, payload, headers)).toMatchObject({ identity })

@@ -31,7 +31,7 @@ export const dedupMetrics = (metrics: Metrics) => {
     ]),
     findings: metrics.counter(
       'weir_dedup_findings_total',
-      'Repeats within 30 s and later retries; conflicts; events that come after a gap in the sequence of their interaction, or out of order.',
+      'Repeats within 30 s and later retries; conflicts; signed content under another id; events that come after a gap in the sequence of their interaction, or out of order.',
       ['class'],
     ),
     restoredRecords: metrics.counter('weir_dedup_restored_records_total', 'State records read back.'),

@@ -126,6 +126,7 @@ export class DedupOwner implements PartitionOwner {
           this.#options.deadLetterKeys,
         )
         outputs.push({ topic: topics.dedupDlq, partition, ...letter })
+        if (reason === 'content_repeated') this.#options.metrics.findings.inc({ class: reason })
         return reason === 'key_conflict' ? 'conflicts' : 'deadLettered'
       }
       default:

@@ -1,5 +1,5 @@
 import { rmSync } from 'node:fs'
-import { HEADER } from '@weir/contracts'
+import { contentKeyOf, eventKeyOf, HEADER } from '@weir/contracts'
 import { isolatedKafka } from '@weir/testkit'
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import { Deployment, webhook } from './testing/deployment.ts'
@@ -57,6 +57,37 @@ it('S4-04 lets each key pass once, over restarts with and without a checkpoint',
   expect(letters.map(({ headers }) => headers[HEADER.dlqReason]?.toString()).sort()).toEqual([
     'invalid_json',
     'key_conflict',
+  ])
+}, 60_000)
+
+it('makes no event of signed content that comes under another id, over a restart as well', async () => {
+  const body = '{"captured":true}'
+  const contentKey = contentKeyOf('cxone', Buffer.from(body))
+  const deliver = (id: string) => {
+    const record = webhook('call-1', body)
+    const headers = {
+      ...record.headers,
+      [HEADER.dedupKey]: Buffer.from(id),
+      [HEADER.eventKey]: eventKeyOf('cxone', id),
+      [HEADER.contentKey]: contentKey,
+    }
+    return deployment.send({ ...record, headers })
+  }
+  const decided = (received: number) =>
+    vi.waitFor(async () => expect((await deployment.totals()).received).toBe(received), { timeout: 20_000 })
+  await deployment.start()
+  for (const id of ['d1', 'd1', 'd2', 'd2']) await deliver(id)
+  await decided(4)
+  await deployment.stop()
+  rmSync(deployment.stateDir, { recursive: true, force: true })
+  await deployment.start()
+  for (const id of ['d1', 'd2', 'd3']) await deliver(id)
+  await decided(7)
+  expect(await deployment.totals()).toMatchObject({ unique: 1, duplicates: 4, conflicts: 0, deadLettered: 2 })
+  const letters = await deployment.read(deployment.topics.dedupDlq)
+  expect(letters.map(({ headers }) => headers[HEADER.dlqReason]?.toString())).toEqual([
+    'content_repeated',
+    'content_repeated',
   ])
 }, 60_000)
 

@@ -3,6 +3,7 @@ import { startPipeline, type Pipeline } from '@weir/pipeline'
 import type { StagedKeys } from '@weir/seen-keys'
 import { divertMalformed } from './steps/divert-malformed.ts'
 import { dropSeenIn, type DuplicateClass } from './steps/drop-seen.ts'
+import { holdRepeatedContentIn } from './steps/hold-repeated-content.ts'
 import { ownPartitionIn } from './steps/own-partition.ts'
 import { readKeys, type KeyedWebhook } from './steps/read-keys.ts'
 
@@ -18,5 +19,6 @@ export const dedupPipeline = (
   startPipeline<InputRecord>()
     .step(readKeys)
     .step(ownPartitionIn(seen, partition, partitions))
+    .step(holdRepeatedContentIn(seen))
     .step(dropSeenIn(seen))
     .step(divertMalformed)

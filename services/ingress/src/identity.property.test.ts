@@ -14,6 +14,7 @@ const access: SourceAccess = {
   token: undefined,
   basic: undefined,
   ranges: undefined,
+  contentOf: undefined,
   unavailable: undefined,
 }
 

@@ -86,7 +86,7 @@ export const intake = (access: SourceAccess, bodyHashKey: HmacKey, request: Inta
   }
   const reply = handshakeIn(access, request, verdict)
   if (reply !== undefined) return { kind: 'handshake', reply, verdict }
-  return judge(source, bodyHashKey, request, verdict)
+  return judge(access, bodyHashKey, request, verdict)
 }
 
 const authenticate = (
@@ -110,15 +110,16 @@ const authenticate = (
 }
 
 const judge = (
-  source: SourceDefinition,
+  { source, contentOf }: SourceAccess,
   bodyHashKey: HmacKey,
-  { headers, raw, bodyBytesMax, receivedAt }: IntakeRequest,
+  { headers, raw, line, bodyBytesMax, receivedAt }: IntakeRequest,
   verdict: AccessVerdict,
 ): Intake => {
   const contentType = headers.get('content-type')?.slice(0, CONTENT_TYPE_MAX)
   const traceparent = headers.get('traceparent')
   const context: BodyContext = {
     ...{ source, bodyHashKey, headers },
+    signedContent: verdict.kind === 'valid' ? contentOf?.(headers, raw, line) : undefined,
     common: {
       ...{ source: source.name, receivedAt },
       ...(contentType !== undefined && { contentType }),

@@ -2,6 +2,7 @@ import { hash } from 'node:crypto'
 import {
   BodyFormError,
   bodyHashOf,
+  contentKeyOf,
   entityKeyOf,
   eventKeyOf,
   jsonBody,
@@ -27,6 +28,8 @@ export interface BodyContext {
   readonly source: SourceDefinition
   readonly bodyHashKey: HmacKey
   readonly headers: RequestHeaders
+  /** What was signed, where the dedup key can come from what was not. */
+  readonly signedContent: Buffer | undefined
   readonly common: Pick<ReceivedWebhook, 'source' | 'receivedAt' | 'contentType' | 'traceparent'>
 }
 
@@ -95,8 +98,13 @@ export const judgeBody = (
     return { kind: 'malformed', raw, bodyForm, bodyHash, problem: result.problem }
 
   const { interactionId, eventType, dedupKey, dedupKeyFallback, sequence } = result.identity
+  const { signedContent } = context
   const webhook: ReceivedWebhook = {
     ...common,
+    // An element of a batch is signed with all others.
+    ...(signedContent !== undefined && {
+      contentKey: contentKeyOf(source.name, around ? Buffer.concat([signedContent, raw]) : signedContent),
+    }),
     ...{ raw, bodyHash, interactionId, eventType, dedupKey, eventKey: eventKeyOf(source.name, dedupKey) },
     entityKey: entityKeyOf(source.name, interactionId),
     ...(bodyForm !== undefined && { bodyForm }),

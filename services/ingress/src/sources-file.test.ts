@@ -61,6 +61,8 @@ afterAll(async () => {
 })
 beforeEach(() => ingress.forget())
 
+const NICE_BODY = '{"interactionId":"i","dataActionId":"d","updatedTimestamp":"t"}'
+
 const post = (
   source: string,
   preset: PresetName,
@@ -252,4 +254,38 @@ it('refuses to start with a file that cannot be used, and says where', () => {
     /sources\.a: it has no secrets: give SOURCE_A_SECRETS[^]*sources\.b: anybody could send/,
   )
   expect(load({ SOURCES_FILE: join(dir, 'none.yaml') })).toThrow(/\(SOURCES_FILE\) cannot be read: ENOENT/)
+})
+
+describe('ids that are not signed', () => {
+  const deliver = async (
+    preset: PresetName,
+    source: string,
+    body: string,
+    headers: Record<string, string>,
+  ) => {
+    ingress.forget()
+    expect((await post(source, preset, body, { headers })).status).toBe(200)
+    return ingress.last
+  }
+
+  it('of Shopify: one event for all subscriptions, and one content for all ids', async () => {
+    const body = '{"id":7}'
+    const ids = (event: string, webhook: string, topic = 'orders/create') => ({
+      ...{ 'x-shopify-event-id': event, 'x-shopify-webhook-id': webhook, 'x-shopify-topic': topic },
+    })
+    const first = await deliver('shopify', 'shopify', body, ids('e-1', 'w-1'))
+    const other = await deliver('shopify', 'shopify', body, ids('e-1', 'w-2'))
+    expect(other.eventKey).toEqual(first.eventKey)
+    const captured = await deliver('shopify', 'shopify', body, ids('e-2', 'w-3'))
+    expect(captured.eventKey).not.toEqual(first.eventKey)
+    expect(captured.contentKey).toEqual(first.contentKey)
+    expect(captured.entityKey).toBe(first.entityKey)
+    const changed = await deliver('shopify', 'shopify', '{"id":7,"more":1}', ids('e-3', 'w-4'))
+    expect(changed.contentKey).not.toEqual(first.contentKey)
+  })
+
+  it('are no question where the id is signed, or the body is the key', async () => {
+    expect((await deliver('standard-webhooks', 'hooks', '{}', {})).contentKey).toBeUndefined()
+    expect((await deliver('nice', 'retried', NICE_BODY, {})).contentKey).toBeUndefined()
+  })
 })

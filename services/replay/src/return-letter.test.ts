@@ -1,6 +1,7 @@
 import { gzipSync } from 'node:zlib'
 import {
   bodyChecksumOf,
+  contentKeyOf,
   encodeDeadLetter,
   encodeReceivedWebhook,
   entityKeyOf,
@@ -76,6 +77,27 @@ it('a letter of a wrong partition returns to the right one as it came, without a
   expect([returned.topic, returned.partition]).toEqual(['dedup.replay.v1', partitionOf(Buffer.from(key), 7)])
   expect(returned.value).toEqual(raw)
   expect(returned.headers).toMatchObject(webhook.headers)
+})
+
+it('content that came again under another id returns under that id, and is not held again', async () => {
+  const raw = Buffer.from('{}')
+  const key = entityKeyOf('github', 'a/b')
+  const webhook = encodeReceivedWebhook({
+    ...{ source: 'github', interactionId: 'a/b', dedupKey: 'd-2', eventType: 'push', receivedAt: 0, raw },
+    ...{ entityKey: key, eventKey: eventKeyOf('github', 'd-2'), bodyHash: Buffer.alloc(8) },
+    contentKey: contentKeyOf('github', raw),
+  })
+  const place = { partition: 0, offset: 0n, timestamp: 0 }
+  const encoded = encodeDeadLetter({
+    origin: { topic: 'webhooks.received.v1', ...place, ...webhook },
+    ...{ reason: 'content_repeated', step: 'holdRepeatedContent', error: 'e', failedAt: 0 },
+  })
+  const held = readLetter('dedup', { topic: 'dedup.dlq.v1', ...place, ...encoded }, 'pending_inspection')
+  const answer = await returnLetter(held, { id: 'job' } as Parameters<typeof returnLetter>[1], options)
+  const returned = answer.kind === 'returns' ? answer.output : expect.unreachable(answer.why)
+  expect(returned.topic).toBe('dedup.replay.v1')
+  expect(returned.headers['event-key']).toEqual(webhook.headers['event-key'])
+  expect(returned.headers['content-key']).toBeUndefined()
 })
 
 it('a malformed element of a batch returns as an event of its own, and a whole batch stays', async () => {

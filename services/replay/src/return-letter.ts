@@ -82,6 +82,7 @@ const toStage = async (letter: Letter, job: Job, options: ReturnOptions): Promis
   }
   const body = deadLetterBody(letter.record, options.keys)
   if (letter.reason === 'key_conflict') return returnConflict(letter, job, body, options)
+  if (letter.reason === 'content_repeated') return returnContent(letter, job, body, options)
   if (letter.reason === 'wrong_partition') return returnMisplaced(letter, job, body, options)
   if (letter.stage === 'dedup') return returnMalformed(letter, job, body, options)
   if (key === null) return stays('the letter has no key')
@@ -127,6 +128,14 @@ const returnMisplaced = (
     ...{ topic: topics.dedupReplay, partition: partitionOf(key, partitions), key, value: body },
     headers: { ...returnedHeaders(letter, job), ...Object.fromEntries(intake) },
   })
+}
+
+/** Under its own id, and without what says that its content was there: somebody has looked at it. */
+const returnContent = (letter: Letter, job: Job, body: Buffer, options: ReturnOptions): Returned => {
+  const returned = returnMisplaced(letter, job, body, options)
+  if (returned.kind === 'stays') return returned
+  const { [HEADER.contentKey]: _, ...headers } = returned.output.headers
+  return returns({ ...returned.output, headers })
 }
 
 /** The same entity, under the key `<old>#<body hash>`: replaying it again gives the same key. */

@@ -117,7 +117,7 @@ const received = (source: SourceDefinition, { headers, body }: Delivery): InputR
     // An element of a batch goes through all stages as a body of its own.
     ...{ source: withoutSplit(source) },
     ...{ verify: undefined, secrets: [], token: undefined, basic: undefined, ranges: undefined },
-    unavailable: undefined,
+    ...{ contentOf: undefined, unavailable: undefined },
   }
   const result = intake(access, hashKey, {
     ...{ raw: Buffer.from(body), receivedAt: 1_700_000_000_000, headers: RequestHeaders.of(headers) },

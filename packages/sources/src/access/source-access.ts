@@ -3,6 +3,7 @@ import type { SourceDefinition } from '../source.ts'
 import type { HandshakeKeys } from '../handshakes/handshake.ts'
 import { secretBytes } from '../verifier/secrets.ts'
 import { isSignature } from '../verifier/spec.ts'
+import { createContentReader, type ContentReader } from '../verifier/content-reader.ts'
 import { createVerifier, type Verifier } from '../verifier/verifier.ts'
 import {
   listOf,
@@ -19,6 +20,8 @@ export interface SourceAccess {
   readonly source: SourceDefinition
   /** Undefined: it has no secrets. */
   readonly verify: Verifier | undefined
+  /** What of a request is signed; undefined: nobody asks. */
+  readonly contentOf: ContentReader | undefined
   readonly secrets: readonly string[]
   /** Bearer token that requests must have. */
   readonly token: string | undefined
@@ -89,7 +92,17 @@ export const openAccess = (
       `${settingName(source.name, 'VERIFY_TOKEN')}: give the text that Meta sends as hub.verify_token`,
     )
   }
-  const access = { source, verify, secrets, token, basic, verifyToken, ranges, unavailable }
+  const access = {
+    source,
+    verify,
+    contentOf: contentReaderOf(source, verify),
+    secrets,
+    token,
+    basic,
+    verifyToken,
+    ranges,
+    unavailable,
+  }
   return { access: problems.length === 0 && isSetUp(access) ? access : undefined, problems, files }
 }
 
@@ -103,6 +116,9 @@ export const handshakeKeysOf = ({ source, secrets, verifyToken }: SourceAccess):
       verifier.kind === 'hmac' ? secrets.map((text) => secretBytes(text, verifier.secretEncoding)!) : [],
   }
 }
+
+const contentReaderOf = ({ verifier, guardsContent }: SourceDefinition, verify: Verifier | undefined) =>
+  guardsContent && isSignature(verifier) && verify !== undefined ? createContentReader(verifier) : undefined
 
 const isSetUp = ({ source, verify, token, basic, ranges, unavailable }: SourceAccess): boolean => {
   if (unavailable !== undefined || source.unsigned) return true

@@ -1,4 +1,5 @@
 import { REFUSALS } from '../answers.ts'
+import { hasUnsignedKey } from '../unsigned-key.ts'
 import type { PresetName, SourceDefinition } from '../source.ts'
 
 type Needed = Pick<SourceDefinition, 'verifier' | 'identify'>
@@ -13,5 +14,12 @@ export const defineSource = <N extends PresetName>(
   acceptEncodings: [],
   ...{ onInvalid: 'reject-400', unknownFields: 'evolve', knownFields: [], volatileFields: [] },
   ...{ accepted: 'weir', limits: {}, shadow: false, handshakes: [], origins: [] },
+  /** Asked for late: a preset's functions may be written below it. */
+  get guardsContent() {
+    return hasUnsignedKey(parts.verifier, (facts) => {
+      const result = parts.identify({}, facts)
+      return result.kind === 'identified' ? result.identity.dedupKey : undefined
+    })
+  },
   ...parts,
 })

@@ -7,8 +7,9 @@ export const github = defineSource('github', {
   verifier: hmacOverBody('x-hub-signature-256', 'hex', { prefix: 'sha256=' }),
   form: 'payload',
   identify: identifyBy({
+    // Of the body alone: what is repeated under another id must come to the same partition.
     entityKey:
-      '{repository.full_name|organization.login|header:x-github-hook-id|header:x-github-delivery|body-hash}',
+      '{repository.full_name|organization.login|enterprise.slug|installation.account.login|hook_id|sender.login|body-hash}',
     eventType: "{header:x-github-event|'event'}",
     dedupKey: '{header:x-github-delivery}',
   }),

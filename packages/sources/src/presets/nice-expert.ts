@@ -6,8 +6,8 @@ import { defineSource } from './define-source.ts'
 const REQUEST_BUDGET_MS = 900
 
 /**
- * Page events of CXone Expert: XML, kept as it came. The key is the body's hash, as the delivery's id is not signed
- * and nothing says that it stays the same when a delivery is repeated.
+ * Page events of CXone Expert: XML, kept as it came. Key and entity are the body's hash, as the delivery's id is not
+ * signed and nothing says that it stays the same when a delivery is repeated.
  */
 export const niceExpert = defineSource('nice-expert', {
   verifier: hmacOverBody('x-nexus-signature-256', 'hex', {
@@ -18,7 +18,7 @@ export const niceExpert = defineSource('nice-expert', {
   mediaTypes: ['text/xml', 'application/xml'],
   limits: { requestBudgetMs: REQUEST_BUDGET_MS },
   identify: identifyBy({
-    entityKey: '{header:x-nexus-delivery-id|body-hash}',
+    entityKey: '{body-hash}',
     eventType: "{header:x-nexus-event-type|'event'}",
     dedupKey: '{body-hash}',
   }),

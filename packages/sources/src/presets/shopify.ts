@@ -12,8 +12,9 @@ export const shopify = defineSource('shopify', {
   limits: { requestBudgetMs: REQUEST_BUDGET_MS },
   retrySpanSecs: RETRY_SPAN_SECS,
   identify: identifyBy({
-    entityKey: '{admin_graphql_api_id|id|header:x-shopify-webhook-id|body-hash}',
+    entityKey: '{admin_graphql_api_id|id|body-hash}',
     eventType: "{header:x-shopify-topic|'event'}",
-    dedupKey: '{header:x-shopify-webhook-id}',
+    // One event has one id for every subscription, and one action of a merchant may have it under several topics.
+    dedupKey: "{header:x-shopify-topic|'event'}:{header:x-shopify-event-id|header:x-shopify-webhook-id}",
   }),
 })

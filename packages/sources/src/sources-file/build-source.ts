@@ -2,9 +2,10 @@ import { parseCidr } from '../address.ts'
 import { REFUSALS } from '../answers.ts'
 import { FORM_TYPE } from '../content.ts'
 import { overrideKeys } from '../identify.ts'
-import { parseKeyTemplate, parseTemplate } from '../key-template.ts'
+import { fillKeyTemplate, parseKeyTemplate, parseTemplate } from '../key-template.ts'
 import { PRESETS, SOURCES } from '../presets/index.ts'
 import type { SourceDefinition } from '../source.ts'
+import { hasUnsignedKey } from '../unsigned-key.ts'
 import { specProblems } from '../verifier/spec-problems.ts'
 import {
   algorithmName,
@@ -69,6 +70,7 @@ export const buildSource = (
       accepted: accepted ?? preset.accepted,
       ...(entry.dedupWindowSecs !== undefined && { windowSecsMin: entry.dedupWindowSecs }),
       shadow: entry.shadow ?? false,
+      guardsContent: entry.guardContent ?? guardsContent(entry, verifier, preset),
       limits: {
         ...preset.limits,
         ...(entry.bodyBytesMax !== undefined && { bodyBytesMax: entry.bodyBytesMax }),
@@ -141,6 +143,16 @@ const withAlgorithm = (layout: Layout, name: AlgorithmName): SignatureSpec => {
     case 'rsa-sha1':
       return { ...layout, kind: 'rsa', algorithm: 'sha1' }
   }
+}
+
+const guardsContent = (
+  { dedupKey }: SourceEntry,
+  verifier: VerifierSpec,
+  preset: SourceDefinition,
+): boolean => {
+  if (dedupKey === undefined) return preset.guardsContent && isSignature(verifier)
+  const template = parseKeyTemplate(dedupKey)
+  return hasUnsignedKey(verifier, (facts) => fillKeyTemplate(template, {}, facts).text)
 }
 
 /** Without what is undefined. */

@@ -251,6 +251,12 @@ export const sourceSchema = z.strictObject({
     })
     .optional()
     .describe('More requests get 429 with `Retry-After`. Default `INGRESS_RATE_PER_SEC`.'),
+  guardContent: z
+    .boolean('must be true or false')
+    .optional()
+    .describe(
+      '`true`: what was signed and comes again under another dedup key is a dead letter, `content_repeated`. Default true where the key can come from a header that is not signed.',
+    ),
   shadow: z
     .boolean('must be true or false')
     .optional()

@@ -10,6 +10,7 @@ import {
 import type { Maintenance } from '@weir/kafka'
 import { divertMalformed } from '../steps/divert-malformed.ts'
 import { derivedKeyOf, DROP_SEEN_STEP } from '../steps/drop-seen.ts'
+import { firstEventOf, HOLD_CONTENT_STEP } from '../steps/hold-repeated-content.ts'
 import { OWN_PARTITION_STEP } from '../steps/own-partition.ts'
 
 export interface DurableKey {
@@ -22,7 +23,7 @@ const ROLES = ['unique', 'dedupDlq'] as const
 /**
  * The keys that a partition has noted, since a time (epoch ms) by the broker's clock: they are in what was written in
  * the same transactions, the unique events and the dead letters of conflicts, of
- * malformed bodies and of records in a wrong partition.
+ * repeated content, of malformed bodies and of records in a wrong partition.
  */
 export const readDurableKeys = async (
   maintenance: Maintenance,
@@ -70,13 +71,19 @@ const inputKeyOf = (headers: WireHeaders): DurableKey | undefined => {
 const keyOf = (headers: WireHeaders, isLetter: boolean): readonly DurableKey[] => {
   const key = inputKeyOf(headers)
   if (key === undefined) return []
-  if (!isLetter) return [key]
   const { eventKey, bodyHash } = key
+  const contentKey = headers[HEADER.contentKey]
+  const content =
+    contentKey?.length === EVENT_KEY_BYTES
+      ? [{ eventKey: contentKey, bodyHash: firstEventOf(asEventKey(eventKey)) }]
+      : []
+  if (!isLetter) return [key, ...content]
   const step = headers[HEADER.dlqStep]?.toString()
-  const derived = (kind: 'conflict' | 'misplaced') => [
+  const derived = (kind: 'conflict' | 'misplaced' | 'content') => [
     { eventKey: derivedKeyOf(kind, asEventKey(eventKey), bodyHash), bodyHash },
   ]
-  if (step === DROP_SEEN_STEP) return derived('conflict')
+  if (step === DROP_SEEN_STEP) return [...derived('conflict'), ...content]
+  if (step === HOLD_CONTENT_STEP) return derived('content')
   if (step === OWN_PARTITION_STEP) return derived('misplaced')
   // A record that could not be read has no key.
   return step === divertMalformed.name ? [{ eventKey, bodyHash }] : []

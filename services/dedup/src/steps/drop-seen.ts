@@ -15,7 +15,7 @@ const IMMEDIATE_MS = 30_000
  * because the event has not passed.
  */
 export const derivedKeyOf = (
-  kind: 'conflict' | 'misplaced',
+  kind: 'conflict' | 'misplaced' | 'content',
   eventKey: EventKey,
   bodyHash: Buffer,
 ): EventKey =>

@@ -12,6 +12,7 @@ const headers = fc.record({
   [HEADER.source]: maybe(text('cxone', '')),
   [HEADER.eventKey]: maybe(fc.oneof({ weight: 6, arbitrary: bytes(16) }, bytes(15), bytes(0))),
   [HEADER.bodyHash]: maybe(fc.oneof({ weight: 6, arbitrary: bytes(8) }, bytes(9))),
+  [HEADER.contentKey]: fc.option(fc.oneof({ weight: 4, arbitrary: bytes(16) }, bytes(8)), { nil: undefined }),
   [HEADER.dedupKey]: maybe(fc.oneof(text('a:b:1'), bytes(3))),
   [HEADER.eventType]: maybe(text('CALL_CONNECTED')),
   [HEADER.interactionId]: maybe(text('i')),
@@ -43,6 +44,7 @@ it('takes and refuses what decodeReceivedWebhook takes and refuses', () => {
       } else {
         const { eventKey, bodyHash, intakeError } = decoded
         expect(outcome).toMatchObject({ kind: 'ok', value: { eventKey, bodyHash } })
+        if (outcome.kind === 'ok') expect(outcome.value.contentKey).toEqual(decoded.contentKey)
         if (outcome.kind === 'ok') expect(outcome.value.intakeError?.reason).toBe(intakeError?.reason)
       }
     }),

@@ -16,6 +16,8 @@ export interface KeyedWebhook {
   readonly entityKey: Buffer
   readonly eventKey: EventKey
   readonly bodyHash: Buffer
+  /** Where the event key comes from what is not signed. */
+  readonly contentKey: EventKey | undefined
   /** What ingress found wrong with the body. */
   readonly intakeError: { readonly reason: DeadLetterReason; readonly detail: string } | undefined
 }
@@ -50,13 +52,24 @@ export const readKeys = ({ key, value, headers }: InputRecord): Outcome<KeyedWeb
   if (bodyHash?.length !== BODY_HASH_BYTES) {
     return invalid(`header ${HEADER.bodyHash} is ${bodyHash ? `not ${BODY_HASH_BYTES} bytes` : 'missing'}`)
   }
+  const content = headers[HEADER.contentKey]
+  if (content !== undefined && content.length !== EVENT_KEY_BYTES)
+    return invalid(`header ${HEADER.contentKey} is not ${EVENT_KEY_BYTES} bytes`)
+  const contentKey = content && asEventKey(content)
   for (const name of REQUIRED) if (headers[name] === undefined) return invalid(`header ${name} is missing`)
   const reason = headers[HEADER.intakeError]?.toString()
   if (reason === undefined)
-    return ok({ entityKey: key, eventKey: asEventKey(eventKey), bodyHash, intakeError: undefined })
+    return ok({
+      entityKey: key,
+      eventKey: asEventKey(eventKey),
+      bodyHash,
+      contentKey,
+      intakeError: undefined,
+    })
   if (!isDeadLetterReason(reason)) return invalid(`header ${HEADER.intakeError} is not a known reason`)
   const detail = headers[HEADER.intakeErrorDetail]?.toString() ?? ''
-  return ok({ entityKey: key, eventKey: asEventKey(eventKey), bodyHash, intakeError: { reason, detail } })
+  const intakeError = { reason, detail }
+  return ok({ entityKey: key, eventKey: asEventKey(eventKey), bodyHash, contentKey, intakeError })
 }
 
 const isTooLarge = (key: Buffer, value: Buffer, headers: WireHeaders): boolean => {
