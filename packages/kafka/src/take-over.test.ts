@@ -199,8 +199,18 @@ describe('takeOver', () => {
     ).rejects.toThrow(TransactionError)
   })
 
+  // Two successors at the last epoch but one: the second changed the id, and what the first was about to end was forgotten.
+  it('leaves more than one epoch unused before the producer id changes', async () => {
+    const { own } = await run({
+      describe: [last('CompleteCommit', 32_700), last('Empty', 32_765, 32_764), last('Empty', 32_766)],
+      ...{ shutOut: [given(32_701)], open: [[], [], []] },
+      init: [given(32_702), given(32_766), given(0, '8')],
+    })
+    expect(own).toMatchObject({ producerId: '8', epoch: 0 })
+  })
+
   it('gives the coordinator seconds to replicate what shuts others out, and never whole ones', async () => {
-    for (const epoch of [0, 1, 498, 499, 500, 32_764]) {
+    for (const epoch of [0, 1, 498, 499, 500, 32_600]) {
       const shuts = { shutOut: [given(epoch + 1)], open: [[]], init: [given(epoch + 2)] }
       const { timeouts } = await run({ describe: [last('CompleteCommit', epoch)], ...shuts })
       expect(timeouts).toHaveLength(1)

@@ -42,7 +42,7 @@ export const takeOver = async (view: TransactionView, options: TakeOverOptions):
   if (quiet !== undefined) await endOpen(view, quiet, options)
   const own = await nextEpoch(view, quiet)
   // The last epochs of a producer id are not worked in, so that nothing is open when the id changes.
-  return own.epoch < EXHAUSTED_EPOCH ? own : takeOver(view, options)
+  return own.epoch < EXHAUSTED_EPOCH - UNUSED_EPOCHS ? own : takeOver(view, options)
 }
 
 export interface TakeOverOptions {
@@ -55,6 +55,11 @@ export interface TakeOverOptions {
 
 /** From this epoch on InitProducerId gives a new producer id, with epoch 0 (`isProducerEpochExhausted` in Kafka). */
 const EXHAUSTED_EPOCH = 32_766
+/**
+ * More than one: a successor that shuts out from the last epoch but one, while another has just done so, changes the id,
+ * and nobody finds any more what the other was about to end.
+ */
+const UNUSED_EPOCHS = 64
 const LOOK_MS = 100
 const MARKS = 500
 const SHUT_OUT_MS_MIN = 9_000
