@@ -1,10 +1,22 @@
+import { setImmediate as turn } from 'node:timers/promises'
 import { isolatedFolders, isolatedKafka, ownKafka, ownServersMissing, type OwnServer } from '@weir/testkit'
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest'
 import { kafkaCluster } from '../client.ts'
+import { disconnectNow } from '../internals.ts'
 import { silentLogger } from '../silent-logger.ts'
+import { FakeGroup } from '../testing/fake-group.ts'
 import { createTopics } from '../testing/topics.ts'
 import { PARTITIONS, runScript, type Step } from './conformance.ts'
 import { randomScript, SCRIPTS } from './conformance-scripts.ts'
+import {
+  groupUnderTest,
+  GROUP_SCRIPTS,
+  randomGroupScript,
+  runGroupScript,
+  settleReally,
+  type GroupStep,
+  type GroupUnderTest,
+} from './group-conformance.ts'
 import { modelUnderTest } from './model-under-test.ts'
 import { realBroker } from './real-broker.ts'
 
@@ -49,6 +61,51 @@ it.each(SCRIPTS)('the model answers as a real broker: $name', async ({ script, c
 it.each(Array.from({ length: 12 }, (_, seed) => seed))('... random script %i', async (seed) => {
   if (!isMissing()) await compare(randomScript(seed))
 })
+
+/** Longer than a script, so that no session ends in it. */
+const GROUP_MS = 60_000
+const MEMBERS = 2
+
+/** Each member on connections of its own: a waiting join blocks everything else on one. */
+const realGroup = async (): Promise<GroupUnderTest> => {
+  const settings = { ...shared, kafkaBrokers: [kafka!.url], topicPrefix: `${shared.topicPrefix}${tests++}.` }
+  const groupId = `${settings.topicPrefix}group`
+  const brokers = await Promise.all(
+    Array.from({ length: MEMBERS }, async () => {
+      const cluster = kafkaCluster({ settings, logger: silentLogger, clientId: 'weir-conformance' })
+      await cluster.connect()
+      onTestFinished(() => disconnectNow(cluster))
+      return cluster.findGroupCoordinator({ groupId })
+    }),
+  )
+  const protocol = 'weir-sticky'
+  return {
+    join: (member, memberId, metadata) =>
+      brokers[member]!.joinGroup({
+        ...{ groupId, memberId, sessionTimeout: GROUP_MS, rebalanceTimeout: GROUP_MS },
+        groupProtocols: [{ name: protocol, metadata }],
+      }),
+    sync: (member, own, groupAssignment) => brokers[member]!.syncGroup({ groupId, ...own, groupAssignment }),
+    beat: (member, { memberId, generationId }) =>
+      brokers[member]!.heartbeat({ groupId, memberId, groupGenerationId: generationId }),
+    leave: (member, memberId) => brokers[member]!.leaveGroup({ groupId, memberId }),
+  }
+}
+
+const compareGroup = async (script: readonly GroupStep[]): Promise<void> => {
+  if (isMissing()) return
+  const real = await runGroupScript(await realGroup(), script, settleReally)
+  const model = groupUnderTest(new FakeGroup())
+  expect(await runGroupScript(model, script, () => turn())).toEqual(real)
+}
+
+it.each(GROUP_SCRIPTS)('the model of the group answers as a real one: $name', ({ script }) =>
+  compareGroup(script),
+)
+
+it.each(Array.from({ length: 8 }, (_, seed) => seed))('... random script %i of a group', (seed) =>
+  compareGroup(randomGroupScript(seed)),
+)
 
 const isMissing = (): boolean => {
   if (kafka !== undefined) return false

@@ -1,4 +1,4 @@
-import { ModelTransaction, type AbortRule, type Described } from './model-coordinator.ts'
+import { ModelTransaction, NONE, type AbortRule, type Described } from './model-coordinator.ts'
 import { AnsweredError, ModelLog, type Marker, type Outcome, type ProducerEntry } from './model-log.ts'
 
 export interface ModelOffset {
@@ -20,6 +20,7 @@ export const OFFSETS = '__consumer_offsets/0'
  */
 export class ModelBroker {
   readonly #rule: AbortRule
+  readonly #epochBefore: number
   readonly #logs = new Map<string, ModelLog>()
   readonly #transactions = new Map<string, ModelTransaction>()
   readonly #offsets = new Map<string, ModelOffset>()
@@ -27,8 +28,15 @@ export class ModelBroker {
   now: () => number
 
   /** `partitions`: `topic/number`. */
-  constructor(options: { rule: AbortRule; partitions: readonly string[]; now: () => number }) {
+  constructor(options: {
+    rule: AbortRule
+    partitions: readonly string[]
+    now: () => number
+    /** For an id that has been used for long: its next epoch is the one after this. */
+    epochBefore?: number | undefined
+  }) {
     this.#rule = options.rule
+    this.#epochBefore = options.epochBefore ?? NONE
     this.now = options.now
     for (const name of [...options.partitions, OFFSETS]) {
       const [topic, partition] = name.split('/')
@@ -67,6 +75,7 @@ export class ModelBroker {
         rule: this.#rule,
         newProducerId: () => this.#producerIds++,
         log: (name) => this.log(name),
+        epoch: this.#epochBefore,
       })
       this.#transactions.set(transactionalId, transaction)
     }

@@ -22,7 +22,7 @@ export interface Described {
   readonly partitions: readonly string[]
 }
 
-const NONE = -1
+export const NONE = -1
 const EPOCH_MAX = 32_766
 
 /** One transactional id at its coordinator: rules of `TransactionCoordinator` and `TransactionMetadata`. */
@@ -32,7 +32,7 @@ export class ModelTransaction {
   readonly #log: (name: string) => ModelLog
   #state: CoordinatorState = 'Empty'
   #producerId: number
-  #epoch = NONE
+  #epoch: number
   #lastProducerId = NONE
   #lastEpoch = NONE
   #timeoutMs = 0
@@ -47,7 +47,14 @@ export class ModelTransaction {
   #hasGivenUp = false
   #isFencing = false
 
-  constructor(options: { rule: AbortRule; newProducerId: () => number; log: (name: string) => ModelLog }) {
+  constructor(options: {
+    rule: AbortRule
+    newProducerId: () => number
+    log: (name: string) => ModelLog
+    /** The epoch before the first that is given. */
+    epoch: number
+  }) {
+    this.#epoch = options.epoch
     this.#rule = options.rule
     this.#newProducerId = options.newProducerId
     this.#log = options.log

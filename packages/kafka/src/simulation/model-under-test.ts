@@ -46,6 +46,7 @@ export const modelUnderTest = (partitions: number): BrokerUnderTest => {
       transaction: transactionOf(model),
       partitions: names.map((name) => ({
         producers: producersOf(name),
+        ends: [model.log(name).end, model.log(name).lastStableOffset],
         readable: model
           .log(name)
           .visible()

@@ -114,6 +114,7 @@ export const realBroker = (options: RealBrokerOptions): BrokerUnderTest => {
       partitions: await Promise.all(
         Array.from({ length: options.partitions }, async (_, partition) => ({
           producers: await producersOf(broker, topic, partition, producerIds),
+          ends: await ends(broker, topic, partition),
           readable: await readable(broker, topic, partition),
         })),
       ),
@@ -263,6 +264,20 @@ const readable = async (broker: Broker, topic: string, partition: number): Promi
     if (found!.nextOffset === offset) return values
     offset = found!.nextOffset
   }
+}
+
+/** The end of the log, and of what is decided. */
+const ends = (broker: Broker, topic: string, partition: number): Promise<readonly unknown[]> => {
+  const topics = [{ topic, partitions: [{ partition, timestamp: '-1' }] }]
+  const asked = [0, 1].map(async (isolationLevel) => {
+    const answer = await whenAvailable(() =>
+      answerOf(broker.listOffsets({ isolationLevel, topics }), ({ responses }) =>
+        Number(responses[0]!.partitions[0]!.offset),
+      ),
+    )
+    return 'value' in answer ? answer.value : answer.error
+  })
+  return Promise.all(asked)
 }
 
 const committed = async (broker: Broker, groupId: string, topic: string): Promise<number> => {

@@ -39,6 +39,8 @@ export type Plant = (around: Surroundings, broker: ModelBroker) => Surroundings
 export interface StageScenario {
   readonly kind: OwnerKind
   readonly rule: AbortRule
+  /** See `ModelBroker`. */
+  readonly epochBefore?: number | undefined
   readonly upstream: readonly UpstreamStep[]
   readonly faults: StageFaults
   readonly random: Random
@@ -71,7 +73,7 @@ export class StageSchedule extends Schedule<StageFaults> {
   constructor(scenario: StageScenario) {
     const partitions = [INPUT, OUTPUT, STATE, STARTS].map(nameOf)
     super({
-      broker: (world) => new ModelBroker({ rule: scenario.rule, partitions, now: () => world.now }),
+      broker: (world) => new ModelBroker({ ...scenario, partitions, now: () => world.now }),
       ...{ faults: scenario.faults, transactionalId: ID },
     })
     this.#scenario = scenario

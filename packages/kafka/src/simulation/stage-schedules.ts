@@ -22,6 +22,8 @@ const DAMAGES: Readonly<Record<OwnerKind, readonly Damage[]>> = {
   ],
   copies: ['offset deleted', 'end of input lost', 'notes lost'],
 }
+/** The producer id changes within the schedule. */
+const LAST_EPOCHS = [32_692, 32_697, 32_700]
 const FREEZES_MS = [TRANSACTION_TIMEOUT_MS / 3, SESSION_MS * 0.6, SESSION_MS * 1.3, SESSION_MS * 4]
 
 const drawFaults = (random: Random, kind: OwnerKind): StageFaults => ({
@@ -63,12 +65,24 @@ export const stages =
   (plant?: Plant): Start =>
   (random) => {
     const kind: OwnerKind = random.chance(0.6) ? 'keys' : 'copies'
+    const faults = drawFaults(random, kind)
+    const epochBefore = random.pick([
+      undefined,
+      undefined,
+      undefined,
+      undefined,
+      undefined,
+      undefined,
+      ...LAST_EPOCHS,
+    ])
     return {
       schedule: new StageSchedule({
         kind,
         rule: random.pick(['remembers-epoch', 'forgets-epoch']),
+        // What is lost of an older producer id nobody can end.
+        epochBefore: faults.damage === 'end of state lost' ? undefined : epochBefore,
         upstream: drawUpstream(random, kind),
-        faults: drawFaults(random, kind),
+        faults,
         random,
         ...(plant && { plant }),
       }),

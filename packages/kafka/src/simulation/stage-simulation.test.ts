@@ -101,3 +101,53 @@ it('who sleeps between two questions, and is no owner any more, finds no contrad
   expect(schedule.parked).toEqual([])
   expect(schedule.fault()).toBeUndefined()
 })
+
+const TAKING_OVER = [
+  'DescribeTransactions',
+  'InitProducerId',
+  'DescribeProducers unique/0',
+  'WriteTxnMarkers',
+]
+
+describe.each([undefined, 32_697, 32_700])(
+  'a committed transaction that was left open, from epoch %s on',
+  (epochBefore) => {
+    it.each(TAKING_OVER)(
+      'is ended as committed, although its successor is killed after %s',
+      async (request) => {
+        const schedule = new StageSchedule({
+          ...{ kind: 'keys', rule: 'remembers-epoch', random: new Random(1), epochBefore },
+          upstream: ['a', 'b'].map((value) => ({ kind: 'record', value })),
+          faults: { ...NO_FAULTS, omissions: 1, kills: 2 },
+        })
+        const { world } = schedule
+        let omittedAt: number | undefined
+        let kills = 0
+        await schedule.run((events) => {
+          const omission = events.find(({ key }) => key === 'no marker on unique/0')
+          if (omission !== undefined) {
+            omittedAt = world.trace.length
+            return omission
+          }
+          const asked = world.trace.slice(omittedAt).findLast((line) => !/Heartbeat|Fetch|Group/.test(line))
+          if (omittedAt !== undefined && kills < 2 && world.lastLabel.startsWith(request)) {
+            const owner = /ms {2}(member-\d+):/.exec(asked ?? '')?.[1]
+            const kill = events.find(({ key }) => key === `kill ${owner}`)
+            // The first is the check of whoever has committed it.
+            if (kill !== undefined) {
+              kills += 1
+              return kill
+            }
+          }
+          if (schedule.isOver || world.now > 300_000) return undefined
+          const calm = events.filter(({ actor }) => actor !== 'faults' && actor !== 'time')
+          return calm[0] ?? events.find(({ actor }) => actor === 'time')
+        })
+        // With the marker it is ended.
+        expect(kills).toBe(request === 'WriteTxnMarkers' ? 1 : 2)
+        expect(schedule.parked).toEqual([])
+        expect(schedule.fault()).toBeUndefined()
+      },
+    )
+  },
+)

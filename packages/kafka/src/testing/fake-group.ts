@@ -143,6 +143,8 @@ export class FakeGroup {
       delete member.sync
     }
     const all = [...this.#members]
+    // Nobody is left: that is a generation as well.
+    if (all.length === 0) this.generation += 1
     if (all.length === 0 || all.some(([, { join }]) => join === undefined)) return
     this.generation += 1
     this.#state = 'syncing'

@@ -1,0 +1,91 @@
+import { isolatedFolders, isolatedKafka, ownKafka, ownServersMissing, type OwnServer } from '@weir/testkit'
+import kafkajs from 'kafkajs'
+import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest'
+import { kafkaClient, kafkaCluster } from './client.ts'
+import { systemClock } from './clock.ts'
+import { endTransactions } from './end-transactions.ts'
+import { disconnectNow } from './internals.ts'
+import { silentLogger } from './silent-logger.ts'
+import { realBroker } from './simulation/real-broker.ts'
+import { createTopics, readAll, withAdmin } from './testing/topics.ts'
+import { kafkaTransactions } from './transaction-client.ts'
+import { TransactionalProducer } from './transactional-producer.ts'
+
+const { BROKER } = kafkajs.ConfigResourceTypes
+const shared = isolatedKafka('end')
+let kafka: OwnServer | undefined
+let settings = shared
+
+beforeAll(async () => {
+  if ((await ownServersMissing()) !== undefined) return
+  kafka = await ownKafka(isolatedFolders('end'))
+  settings = { ...shared, kafkaBrokers: [kafka.url] }
+  // As brokers before 3.6: data that come late open a transaction that no coordinator knows of.
+  const configEntries = [{ name: 'transaction.partition.verification.enable', value: 'false' }]
+  await withAdmin(settings, async (admin) => {
+    const { brokers } = await admin.describeCluster()
+    const resources = brokers.map(({ nodeId }) => ({ type: BROKER, name: String(nodeId), configEntries }))
+    await admin.alterConfigs({ validateOnly: false, resources })
+  })
+})
+
+afterAll(() => kafka?.close())
+
+/** Opens a transaction that nobody ends, three epochs before the last: nobody can tell what became of it. */
+const hang = async (
+  transactionalId: string,
+  groupId: string,
+  topic: string,
+  value: string,
+): Promise<void> => {
+  const cluster = kafkaCluster({ settings, logger: silentLogger, clientId: 'weir-test' })
+  await cluster.connect()
+  onTestFinished(() => disconnectNow(cluster))
+  await cluster.addMultipleTargetTopics([topic])
+  await cluster.findGroupCoordinator({ groupId })
+  const coordinator = await cluster.findGroupCoordinator({ groupId: transactionalId, coordinatorType: 1 })
+  const broker = realBroker({
+    ...{ broker: coordinator, topic, groupId, transactionalId, partitions: 1, offsetsPartitions: 8 },
+  })
+  const given = await broker.init(10_000)
+  if (!('value' in given)) throw new Error(`no epoch: ${given.error}`)
+  expect(await broker.produce(given.value, 0, value)).toEqual({ value: 0 })
+  for (let i = 0; i < 3; i++) await broker.init(10_000)
+}
+
+it.each([
+  ['commit', ['hung']],
+  ['abort', []],
+] as const)(
+  'an operator ends as %s what nobody can tell, and the partition goes on',
+  async (decision, readable) => {
+    if (kafka === undefined) {
+      process.stderr.write('What an operator decides is not tested: there is no Java 17\n')
+      return
+    }
+    const [topic] = (await createTopics(settings, [`out-${decision}`], {}, 1)) as [string]
+    const groupId = `${settings.topicPrefix}${decision}`
+    const transactionalId = `${groupId}-0`
+    await hang(transactionalId, groupId, topic, 'hung')
+
+    const producer = new TransactionalProducer({
+      openClient: kafkaTransactions(kafkaClient({ settings, logger: silentLogger, clientId: 'weir-test' })),
+      ...{ transactionalId, clock: systemClock, logger: silentLogger },
+      transactionTimeoutMs: settings.transactionTimeoutMs,
+      places: { groupId, partition: 0, own: [topic], shared: [] },
+    })
+    onTestFinished(() => producer.close())
+    await expect(producer.fence()).rejects.toThrow(
+      `never ended on ${topic}/0 from offset 0 (epoch 0). Whether they were committed or aborted cannot be told`,
+    )
+
+    const end = () => endTransactions({ settings, transactionalId, decision, topics: [topic] })
+    expect(await end()).toMatchObject([{ open: { topic, partition: 0, from: 0n }, outcome: decision }])
+    expect(await end()).toEqual([])
+    await producer.fence()
+    const record = { topic, partition: 0, key: Buffer.from('k'), value: Buffer.from('next'), headers: {} }
+    await producer.commit([record], [])
+    const values = (await readAll(settings, topic)).map(({ value }) => value!.toString())
+    expect(values).toEqual([...readable, 'next'])
+  },
+)

@@ -1,0 +1,181 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { kafkaErrorType } from '../client.ts'
+import { protocolError, type FakeGroup } from '../testing/fake-group.ts'
+import { Random } from './random.ts'
+
+/** What one member sends. `isOld`: with the generation before its own. */
+export type GroupStep =
+  | { readonly kind: 'join'; readonly member: number; readonly isChanged?: boolean }
+  | { readonly kind: 'sync' | 'beat'; readonly member: number; readonly isOld?: boolean }
+  | { readonly kind: 'leave'; readonly member: number }
+
+export interface JoinAnswer {
+  readonly generationId: number
+  readonly leaderId: string
+  readonly memberId: string
+  readonly members: readonly { readonly memberId: string }[]
+}
+
+/** A real coordinator or the model's: each member asks on a connection of its own. */
+export interface GroupUnderTest {
+  join(member: number, memberId: string, metadata: Buffer): Promise<JoinAnswer>
+  sync(
+    member: number,
+    of: { readonly memberId: string; readonly generationId: number },
+    assignment: readonly { readonly memberId: string; readonly memberAssignment: Buffer }[],
+  ): Promise<{ readonly memberAssignment: Buffer }>
+  beat(member: number, of: { readonly memberId: string; readonly generationId: number }): Promise<unknown>
+  leave(member: number, memberId: string): Promise<unknown>
+}
+
+interface Member {
+  id: string
+  generation: number
+  metadata: number
+  /** Of the last join, if it made this member the leader. */
+  led: readonly { readonly memberId: string }[]
+  isWaiting: boolean
+}
+
+/** Carries out a script and notes each answer when it comes; `settle`: all that will be answered now has been. */
+export const runGroupScript = async (
+  group: GroupUnderTest,
+  script: readonly GroupStep[],
+  settle: () => Promise<void>,
+): Promise<string[]> => {
+  const lines: string[] = []
+  const names = new Map<string, string>()
+  const members = new Map<number, Member>()
+  let firstGeneration: number | undefined
+  const nameOf = (id: string): string => names.get(id) ?? 'unknown'
+  const isAnswered = async (member: Member, what: string, asked: Promise<unknown>): Promise<void> => {
+    member.isWaiting = true
+    try {
+      lines.push(`  ${what} -> ${JSON.stringify(await asked)}`)
+    } catch (error) {
+      const type = kafkaErrorType(error)
+      if (type === 'UNKNOWN_MEMBER_ID') member.id = ''
+      lines.push(`  ${what} -> ${type}`)
+    }
+    member.isWaiting = false
+  }
+  const join = async (number: number, member: Member): Promise<object> => {
+    const joined = await group.join(number, member.id, Buffer.from(String(member.metadata)))
+    firstGeneration ??= joined.generationId
+    member.id = joined.memberId
+    member.generation = joined.generationId
+    member.led = joined.members
+    names.set(joined.memberId, `m${number}`)
+    return {
+      generation: joined.generationId - firstGeneration,
+      isLeader: joined.leaderId === joined.memberId,
+    }
+  }
+  const ask = (step: GroupStep, member: Member): Promise<unknown> => {
+    const { member: number } = step
+    if (step.kind === 'join') {
+      if (step.isChanged === true) member.metadata += 1
+      return join(number, member)
+    }
+    if (step.kind === 'leave') return group.leave(number, member.id).then(() => 'left')
+    const own = { memberId: member.id, generationId: member.generation - (step.isOld === true ? 1 : 0) }
+    if (step.kind === 'beat') return group.beat(number, own).then(() => 'ok')
+    const assignment = member.led.map(({ memberId }) => ({
+      ...{ memberId, memberAssignment: Buffer.from(`of ${nameOf(memberId)}`) },
+    }))
+    return group.sync(number, own, assignment).then(({ memberAssignment }) => memberAssignment.toString())
+  }
+  for (const step of script) {
+    const known = members.get(step.member) ?? {
+      id: '',
+      generation: 0,
+      metadata: 0,
+      led: [],
+      isWaiting: false,
+    }
+    members.set(step.member, known)
+    if (known.isWaiting || (known.id === '' && step.kind !== 'join')) continue
+    const what = JSON.stringify(step)
+    lines.push(what)
+    const before = lines.length
+    void isAnswered(known, what, ask(step, known))
+    await settle()
+    // In which order answers come is chance.
+    lines.push(...lines.splice(before).sort())
+  }
+  return lines
+}
+
+const REAL_SETTLE_MS = 150
+export const settleReally = (): Promise<void> => sleep(REAL_SETTLE_MS)
+
+export const groupUnderTest = (group: FakeGroup): GroupUnderTest => ({
+  join: async (_, memberId, metadata) => group.join({ memberId, groupProtocols: [{ metadata }] }),
+  sync: async (_, { memberId, generationId }, groupAssignment) =>
+    group.sync({ memberId, generationId, groupAssignment }),
+  beat: async (_, { memberId, generationId }) => group.beat({ memberId, groupGenerationId: generationId }),
+  leave: async (_, memberId) => {
+    if (!group.memberIds.includes(memberId)) throw protocolError('UNKNOWN_MEMBER_ID')
+    group.expire(memberId)
+  },
+})
+
+/** What a membership meets, each once. */
+export const GROUP_SCRIPTS: readonly { readonly name: string; readonly script: readonly GroupStep[] }[] = [
+  {
+    name: 'two members, one after the other, and an old generation',
+    script: [
+      { kind: 'join', member: 0 },
+      { kind: 'sync', member: 0 },
+      { kind: 'beat', member: 0 },
+      { kind: 'join', member: 1 },
+      { kind: 'beat', member: 0 },
+      { kind: 'join', member: 0 },
+      { kind: 'beat', member: 1 },
+      { kind: 'sync', member: 1 },
+      { kind: 'beat', member: 0, isOld: true },
+      { kind: 'sync', member: 0 },
+      { kind: 'beat', member: 1 },
+      { kind: 'sync', member: 1, isOld: true },
+      { kind: 'leave', member: 0 },
+      { kind: 'beat', member: 1 },
+      { kind: 'join', member: 1 },
+      { kind: 'sync', member: 1 },
+    ],
+  },
+  {
+    name: 'a join that is repeated, by a follower and by the leader, as it was and with another claim',
+    script: [
+      { kind: 'join', member: 0 },
+      { kind: 'join', member: 0 },
+      { kind: 'sync', member: 0 },
+      { kind: 'join', member: 1 },
+      { kind: 'join', member: 0 },
+      { kind: 'sync', member: 0 },
+      { kind: 'sync', member: 1 },
+      { kind: 'join', member: 1 },
+      { kind: 'beat', member: 0 },
+      { kind: 'join', member: 1, isChanged: true },
+      { kind: 'beat', member: 0 },
+      { kind: 'join', member: 0 },
+      { kind: 'sync', member: 0 },
+      { kind: 'join', member: 0 },
+      { kind: 'beat', member: 1 },
+    ],
+  },
+]
+
+/** Where more are left without a leader, which of them is the next is chance. */
+const MEMBERS = 2
+const STEPS = 25
+
+export const randomGroupScript = (seed: number): readonly GroupStep[] => {
+  const random = new Random(seed)
+  return Array.from({ length: STEPS }, (): GroupStep => {
+    const member = random.between(0, MEMBERS - 1)
+    const kind = random.pick(['join', 'join', 'join', 'sync', 'sync', 'beat', 'beat', 'leave'] as const)
+    if (kind === 'join') return { kind, member, isChanged: random.chance(0.3) }
+    if (kind === 'leave') return { kind, member }
+    return { kind, member, isOld: random.chance(0.15) }
+  })
+}
