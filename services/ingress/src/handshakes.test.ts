@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { decodeReceivedWebhook } from '@weir/contracts'
 import { PRESETS, signedHeaders, type HmacSpec, type PresetName } from '@weir/sources'
+import { CloudEvent, HTTP } from 'cloudevents'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { loadConfig } from './config.ts'
 import { TestIngress, type Call } from './test-ingress.ts'
@@ -243,6 +244,33 @@ describe('presets of batches', () => {
     )
     expect((await tokenPost('cloudevents', '[{"id":"a"}]', binary)).status).toBe(400)
     expect(written().map(({ intakeError }) => intakeError?.reason)).toEqual(['missing_field', 'wrong_type'])
+  })
+
+  it('take what the SDK of CloudEvents sends', async () => {
+    const event = (id: string) =>
+      new CloudEvent({
+        id,
+        source: '/sdk/orders',
+        type: 'com.example.t',
+        subject: 'order-1',
+        data: { total: 10 },
+      })
+    for (const { headers, body } of [
+      HTTP.binary(event('a')),
+      HTTP.structured(event('b')),
+      {
+        headers: { 'content-type': 'application/cloudevents-batch+json' },
+        body: JSON.stringify([event('c')]),
+      },
+    ]) {
+      const { status } = await tokenPost('cloudevents', body as string, headers as Record<string, string>)
+      expect(status).toBe(200)
+    }
+    expect(written().map(({ dedupKey, interactionId }) => [dedupKey, interactionId])).toEqual([
+      ['/sdk/orders:a', 'order-1'],
+      ['/sdk/orders:b', 'order-1'],
+      ['/sdk/orders:c', 'order-1'],
+    ])
   })
 
   it('take the entries of Meta, with the object that they are about', async () => {

@@ -1,4 +1,5 @@
 import { aftermathCases } from './cases/aftermath.ts'
+import { batchCases } from './cases/batches.ts'
 import { consoleCases } from './cases/console.ts'
 import { deadLetterCases } from './cases/dead-letters.ts'
 import { duplicateCases } from './cases/duplicates.ts'
@@ -24,6 +25,7 @@ export const allCases = (rig: Rig): readonly SecurityCase[] => [
   ...httpRuleCases(),
   ...smugglingCases(),
   ...jsonCases(),
+  ...batchCases(),
   ...deadLetterCases(),
   ...presetCases(),
   ...duplicateCases(),

@@ -163,6 +163,14 @@ sources:
     verifier: { content: '{timestamp}.{body}', timestamp: { header: x-timestamp, unit: ms } }
   ed: { preset: custom, verifier: { algorithm: ed25519, secretEncoding: hex } }
   keyless: { preset: github }
+  batch: { preset: custom, unsigned: true, split: $, eventType: '{type}' }
+  meta: { preset: meta }
+  graph: { preset: custom, unsigned: true, handshake: microsoft-graph }
+  events: { preset: cloudevents, handshake: cloudevents, handshakeOrigins: [events.example.com] }
+  crc:
+    preset: custom
+    handshake: twitter-crc
+    verifier: { header: x-twitter-webhooks-signature, encoding: base64, prefix: sha256= }
 `
 
 interface SpecOptions {
@@ -250,6 +258,8 @@ const serviceSpecs = ({
         SOURCE_SLACK_SECRETS: secrets.slack,
         SOURCE_MILLIS_SECRETS: secrets.millis,
         SOURCE_ED_SECRETS: trusted.publicBytes.toString('hex'),
+        ...{ SOURCE_META_SECRETS: secrets.stripe, SOURCE_META_VERIFY_TOKEN: secrets.consoleToken },
+        ...{ SOURCE_CRC_SECRETS: secrets.slack, SOURCE_EVENTS_TOKEN: secrets.cognigyToken },
         SOURCE_KEYLESS_SECRETS_FILE: join(folders.state, 'no-such-file'),
       },
     },
