@@ -18,6 +18,18 @@ it('is the same whether a volatile field is there or not, and however the body i
   expect(of('[ 1 ]', '0', 'x.y')).toBe('[1]')
 })
 
+it('is the same whether the object around a volatile field is there, empty or not', () => {
+  const none = of('{"id":1}', 'a.b', 'a.c.d')
+  for (const a of ['{}', '{"b":1}', '{"c":{}}', '{"b":{},"c":{"d":2}}']) {
+    expect(of(`{"id":1,"a":${a}}`, 'a.b', 'a.c.d')).toBe(none)
+  }
+  for (const a of ['{"e":{}}', '[]', 'null', '{"c":{"f":1}}', '{"c":[]}']) {
+    expect(of(`{"id":1,"a":${a}}`, 'a.b', 'a.c.d')).not.toBe(none)
+  }
+  // What no volatile path leads through is kept as it is.
+  expect(of('{"id":1,"e":{}}', 'a.b')).not.toBe(none)
+})
+
 it('keeps numbers apart that are one double', () => {
   const [n, m] = ['1524831183200260097', '1524831183200260101'].map((contactId) =>
     of(`{"id":"e","type":"t","contactId":${contactId},"attempt":1}`, 'attempt'),

@@ -1,4 +1,4 @@
-import { canonicalJson, isContainer, type JsonObject, type JsonValue } from '@weir/exact-json'
+import { canonicalJson, isContainer, isJsonObject, type JsonObject, type JsonValue } from '@weir/exact-json'
 
 /**
  * What stays the same when a provider sends an event again: the raw body, or, for a source that declares volatile fields
@@ -15,7 +15,10 @@ export const stableBody = (raw: Buffer, payload: JsonValue, volatileFields: read
         ),
       )
 
-/** The same value when the path leads nowhere. */
+/**
+ * The same value when the path leads nowhere. An object that holds nothing else than what is taken out goes with it, and
+ * so does one that was sent empty: a delivery may leave out the field, or the object around it.
+ */
 const without = (value: JsonValue, [name, ...rest]: readonly string[]): JsonValue => {
   if (name === undefined || !isContainer(value) || !Object.hasOwn(value, name)) return value
   const isList: boolean = Array.isArray(value)
@@ -25,9 +28,8 @@ const without = (value: JsonValue, [name, ...rest]: readonly string[]): JsonValu
     // Places in a list are not taken out: what follows would move.
     return changed === undefined ? value : entries.map(([at, one]) => (at === name ? changed : one))
   }
+  const isGone = changed === undefined || (isJsonObject(changed) && Object.keys(changed).length === 0)
   return Object.fromEntries(
-    entries.flatMap(([key, one]) =>
-      key !== name ? [[key, one]] : changed === undefined ? [] : [[key, changed]],
-    ),
+    entries.flatMap(([key, one]) => (key !== name ? [[key, one]] : isGone ? [] : [[key, changed]])),
   )
 }

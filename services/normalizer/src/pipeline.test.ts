@@ -227,6 +227,18 @@ it('keeps every digit in parts and attributes', () => {
   })
 })
 
+it('keeps every field apart whose names a database would store as one', () => {
+  const names = ['x\\ufffd', 'x\\ud800', 'x\\udc00', 'x\\u0000', 'y\\u0000', 'y\\ud800', '[\\"z']
+  const body = `{"interactionId":"i","eventType":"E",${names.map((name, at) => `"${name}":${at}`).join(',')}}`
+  expect(normalizeText('cxone', body)).toMatchObject({
+    attributes: {
+      ...{ 'x\ufffd': '0', [String.raw`["x\ud800"]`]: '1', [String.raw`["x\udc00"]`]: '2' },
+      ...{ [String.raw`["x\u0000"]`]: '3', 'y\0': '4', [String.raw`["y\ud800"]`]: '5' },
+      [String.raw`["[\"z"]`]: '6',
+    },
+  })
+})
+
 it('writes half a surrogate pair as U+FFFD, in names too', () => {
   const body = String.raw`{"interactionId":"i","eventType":"E","agentId":"a\ud800","x\udc00":"\\ud800 \ud83d\ude00 \udbff"}`
   expect(normalizeText('cxone', body)).toMatchObject({

@@ -160,3 +160,10 @@ it('writes a letter of a parked source as it would have been without the others'
   expect(of('cxone-dataaction')).toMatchObject({ error_message: 'Validation error: why', timestamp })
   expect(of('weir')).toMatchObject({ reason: 'source_parked', error: 'schema_violation: why' })
 })
+
+it('exports what is nested too deep to be written again as text', () => {
+  const deep = `${'['.repeat(6_000)}1${']'.repeat(6_000)}`
+  expect(exported('s2', 'unsafe_json', deep)).toMatchObject({ payload: deep })
+  const whole = `${'['.repeat(64)}1.50${']'.repeat(64)}`
+  expect(JSON.stringify(exported('s2', 'unsafe_json', whole))).toContain(whole)
+})

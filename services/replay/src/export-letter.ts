@@ -8,7 +8,7 @@ import {
   type DeadLetterKeys,
   type DeadLetterReason,
 } from '@weir/contracts'
-import { parseExactJson } from '@weir/exact-json'
+import { isContainer, parseExactJson, type JsonValue } from '@weir/exact-json'
 import type { Letter } from './letter.ts'
 
 export const EXPORT_FORMATS = [
@@ -97,12 +97,20 @@ const dataActionError = (letter: Letter): string => {
   return isRefusal && isInvalid(letter) ? 'Missing required CXone fields: id, type' : letter.error
 }
 
-/** A body as its JSON value, or as text where it is none. */
+/** Deeper values can be parsed, and not be written again. */
+const DEPTH_MAX = 1_000
+
+const isDeeper = (value: JsonValue, levels: number): boolean =>
+  isContainer(value) && (levels === 0 || Object.values(value).some((one) => isDeeper(one, levels - 1)))
+
+/** A body as its JSON value, or as text where it is none or is nested too deep. */
 const payloadOf = (body: Buffer): unknown => {
+  const text = body.toString()
   try {
-    return parseExactJson(body.toString())
+    const value = parseExactJson(text)
+    return isDeeper(value, DEPTH_MAX) ? text : value
   } catch {
-    return body.toString()
+    return text
   }
 }
 

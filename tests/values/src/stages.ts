@@ -76,7 +76,8 @@ export const openStages = async (sink: RowSink): Promise<Stages> => {
   const sources = [...Object.values(PRESETS), ...own]
   const owners = await openOwners(sources, file, registry.url, sink)
   return {
-    sources: sources.map(({ name, preset }) => [name, preset]),
+    // What a batch becomes is tested where it is split: here one delivery is one event.
+    sources: sources.filter(({ split }) => split === undefined).map(({ name, preset }) => [name, preset]),
     run: async (deliveries) => {
       const ends: End[] = []
       const unique: InputRecord[] = []

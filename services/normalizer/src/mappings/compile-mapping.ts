@@ -80,11 +80,14 @@ const attributeRoot = (path: string, mapping: Mapping): AttributeRoot => {
   const prefix = segments.length === 0 ? '' : `${segments.join('.')}.`
   return {
     prefix,
-    nameOf: (field) => (prefix + field).toWellFormed(),
+    nameOf: (field) => (field.startsWith('["') ? bracketed(prefix, field) : (prefix + field).toWellFormed()),
     object: compilePart(path),
     named: new Set(below.map((one) => String(one[segments.length]))),
   }
 }
+
+/** The name with its escapes, such as `["a\u0000"]`: no two fields have one. */
+export const bracketed = (prefix: string, field: string): string => `${prefix}[${JSON.stringify(field)}]`
 
 /** A field `data.region` beside the field `region` of `data` is written `["data.region"]`, so that both are kept. */
 const attributeRoots = (mapping: Mapping): AttributeRoot[] => {
@@ -96,9 +99,7 @@ const attributeRoots = (mapping: Mapping): AttributeRoot[] => {
       ...root,
       nameOf: (field) => {
         const name = root.nameOf(field)
-        return field.startsWith('["') || deeper.some((prefix) => name.startsWith(prefix))
-          ? `${root.prefix}[${JSON.stringify(field.toWellFormed())}]`
-          : name
+        return deeper.some((prefix) => name.startsWith(prefix)) ? bracketed(root.prefix, field) : name
       },
     }
   })

@@ -1,5 +1,11 @@
 import { isJsonObject } from '@weir/exact-json'
-import { compileMapping, textOf, type AttributeRoot, type CompiledMapping } from './compile-mapping.ts'
+import {
+  bracketed,
+  compileMapping,
+  textOf,
+  type AttributeRoot,
+  type CompiledMapping,
+} from './compile-mapping.ts'
 import type { MappedField } from './mapping.ts'
 import type { Mapping } from './mapping.ts'
 
@@ -103,13 +109,26 @@ const attributesOf = (roots: readonly AttributeRoot[], payload: object) => {
       } else {
         // An assignment to this name would set the prototype.
         if (name === '__proto__' && prefix === '') defineOwn(attributes, name, json)
-        else attributes[nameOf(name)] = json
+        else
+          attributes[isStorable(name) || !isTaken(name, value) ? nameOf(name) : bracketed(prefix, name)] =
+            json
         count += 1
         chars += size
       }
     }
   }
   return { attributes, leftOut }
+}
+
+/** Whether a database's text can hold the name as it is. */
+const isStorable = (name: string): boolean => name.isWellFormed() && !name.includes('\0')
+const asStored = (name: string): string => name.toWellFormed().replaceAll('\0', '\ufffd')
+
+/** Whether another field, or one before it, would be stored under the same name. */
+const isTaken = (name: string, object: object): boolean => {
+  const stored = asStored(name)
+  if (Object.hasOwn(object, stored)) return true
+  return Object.keys(object).find((one) => asStored(one) === stored) !== name
 }
 
 const defineOwn = (object: object, name: string, value: string): void => {
