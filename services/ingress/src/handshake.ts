@@ -5,11 +5,10 @@ import {
   hasAuthentic,
   isInRanges,
   type HandshakeReply,
+  type RequestHeaders,
   type SourceAccess,
 } from '@weir/sources'
 import type { FastifyRequest } from 'fastify'
-import type { Exchange } from './exchange.ts'
-import type { AccessVerdict, IntakeRequest } from './intake.ts'
 import { parseStrictJson } from './strict-json.ts'
 
 /** They are small, so that no large event is read twice. */
@@ -17,10 +16,10 @@ const BODY_BYTES_MAX = 4_096
 
 /** The answer to a handshake without a signed body; undefined: the request is none, or comes from elsewhere. */
 export const openHandshake = (
-  { route, headers }: Exchange,
+  access: SourceAccess,
+  headers: RequestHeaders,
   request: FastifyRequest,
 ): HandshakeReply | undefined => {
-  const { access } = route
   const { handshakes } = access.source
   if (handshakes.length === 0 || access.unavailable !== undefined) return undefined
   if (access.ranges !== undefined && !isInRanges(request.ip, access.ranges)) return undefined
@@ -30,16 +29,17 @@ export const openHandshake = (
   return answerOpen(handshakes, { method: method!, query, headers }, handshakeKeysOf(access))
 }
 
-/** The answer to a handshake in an authentic body; undefined: it is none. */
+/** The answer to a handshake in an authentic body; undefined: it is none. `secretIndex`: of the secret that it was signed with. */
 export const handshakeIn = (
   access: SourceAccess,
-  { headers, raw }: Pick<IntakeRequest, 'headers' | 'raw'>,
-  verdict: AccessVerdict,
+  headers: RequestHeaders,
+  raw: Buffer,
+  secretIndex: number | undefined,
 ): HandshakeReply | undefined => {
   const { handshakes } = access.source
   if (raw.length > BODY_BYTES_MAX || !hasAuthentic(handshakes)) return undefined
   const parsed = parseStrictJson(raw)
   if (parsed.kind === 'problem') return undefined
-  const secret = verdict.kind === 'valid' ? handshakeKeysOf(access).secrets[verdict.secret] : undefined
+  const secret = secretIndex === undefined ? undefined : handshakeKeysOf(access).secrets[secretIndex]
   return answerAuthentic(handshakes, { headers, payload: parsed.value, secret })
 }

@@ -84,7 +84,8 @@ export const intake = (access: SourceAccess, bodyHashKey: HmacKey, request: Inta
       answer: answerOf(source, source.answerInvalid),
     }
   }
-  const reply = handshakeIn(access, request, verdict)
+  const secretIndex = verdict.kind === 'valid' ? verdict.secret : undefined
+  const reply = handshakeIn(access, request.headers, request.raw, secretIndex)
   if (reply !== undefined) return { kind: 'handshake', reply, verdict }
   return judge(access, bodyHashKey, request, verdict)
 }

@@ -52,7 +52,7 @@ export class Receiver {
       return
     }
     const exchange = new Exchange(reply, route)
-    const handshake = openHandshake(exchange, request)
+    const handshake = openHandshake(route.access, exchange.headers, request)
     if (handshake !== undefined) {
       exchange.answerEarly(handshakeAnswer(exchange, handshake))
       return

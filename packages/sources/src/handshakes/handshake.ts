@@ -1,4 +1,4 @@
-import type { JsonValue } from '../source.ts'
+import type { JsonValue } from '@weir/exact-json'
 import type { RequestHeaders } from '../verifier/request-headers.ts'
 
 export const HANDSHAKES = [

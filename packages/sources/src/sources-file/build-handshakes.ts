@@ -1,7 +1,7 @@
 import type { HandshakeName } from '../handshakes/handshake.ts'
 import type { SourceDefinition } from '../source.ts'
 import type { VerifierSpec } from '../verifier/spec.ts'
-import type { EntryProblem } from './build-source.ts'
+import type { EntryProblem } from './entry-problem.ts'
 import type { SourceEntry } from './schema.ts'
 
 /** These answer with an HMAC. */

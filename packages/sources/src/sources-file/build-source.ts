@@ -17,13 +17,8 @@ import {
 } from '../verifier/spec.ts'
 import { splitOf, splitProblems } from './build-split.ts'
 import { handshakeProblems, handshakesOf } from './build-handshakes.ts'
+import type { EntryProblem } from './entry-problem.ts'
 import type { SourceEntry } from './schema.ts'
-
-/** What is wrong with an entry beyond the form of its parts: where, below the entry, and what. */
-export interface EntryProblem {
-  readonly path: readonly (string | number)[]
-  readonly message: string
-}
 
 const TOLERANCE_SECS = 300
 

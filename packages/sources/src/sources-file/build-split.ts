@@ -1,6 +1,6 @@
 import { fillKeyTemplate, parseKeyTemplate, parseTemplate, usesBatch } from '../key-template.ts'
 import type { RequestFacts, SourceDefinition, SplitRule } from '../source.ts'
-import type { EntryProblem } from './build-source.ts'
+import type { EntryProblem } from './entry-problem.ts'
 import type { SourceEntry } from './schema.ts'
 
 const ITEMS_MAX = 1_000
