@@ -56,6 +56,16 @@ export const OWN_SETTINGS = {
     schema: setting.list([]),
     help: 'Addresses or CIDR ranges whose X-Forwarded-For is believed.',
   },
+  keepAliveSecs: {
+    env: 'INGRESS_KEEP_ALIVE_SECS',
+    schema: setting.integer(75, 1, 3_600),
+    help: 'How long an idle connection stays open, also one on which nothing has come yet. Longer than the balancer before it keeps idle ones, so that no request meets a closed one.',
+  },
+  trailingSlash: {
+    env: 'INGRESS_TRAILING_SLASH',
+    schema: setting.flag(false),
+    help: 'true: a path with a slash more at its end is the same path; false: it is unknown.',
+  },
   bodyBytesMax: {
     env: 'INGRESS_BODY_BYTES_MAX',
     schema: setting.integer(262_144, 1_024, 900_000),

@@ -59,10 +59,11 @@ const METHOD = errorAnswer(405, 'Method not allowed', { allow: 'POST' })
 export const refuseBeforeBody = (
   { route, headers }: Exchange,
   request: FastifyRequest,
+  peer: () => string,
 ): Answer | undefined => {
   if (request.raw.method !== 'POST') return METHOD
   const { source, ranges } = route.access
-  if (ranges !== undefined && !isInRanges(request.ip, ranges)) {
+  if (ranges !== undefined && !isInRanges(peer(), ranges)) {
     return { status: 403, body: answerOf(source, 'Address not allowed') }
   }
   // Node has checked that it is one number.

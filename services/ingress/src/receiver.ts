@@ -1,7 +1,7 @@
 import { encodeReceivedWebhook, HmacKey, type ReceivedWebhook } from '@weir/contracts'
 import { LaneError, partitionOf, type Lanes } from '@weir/kafka'
 import { failpoint, type Logger } from '@weir/service-kit'
-import type { HandshakeReply } from '@weir/sources'
+import { parseCidr, type AddressRange, type HandshakeReply } from '@weir/sources'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { errorAnswer, sendEarly, TOO_LARGE, type Answer } from './answer.ts'
 import type { IngressConfig } from './config.ts'
@@ -10,14 +10,17 @@ import { openHandshake } from './handshake.ts'
 import { intake, type Intake } from './intake.ts'
 import { readBody, BodyError, type ArrivingBytes } from './read-body.ts'
 import type { Shadow } from './shadow.ts'
+import { peerOf } from './peer.ts'
 import type { SourceTable } from './source-table.ts'
+import type { Strangers } from './strangers.ts'
 
 export interface ReceiverOptions {
-  readonly config: Pick<IngressConfig, 'bodyHashKey'>
+  readonly config: Pick<IngressConfig, 'bodyHashKey' | 'trustedProxies'>
   readonly logger: Logger
   readonly table: SourceTable
   readonly arriving: ArrivingBytes
   readonly shadow: Shadow
+  readonly strangers: Strangers
   /** Undefined until the brokers answered. */
   readonly lanes: () => Lanes | undefined
 }
@@ -37,9 +40,11 @@ const INTERNAL = errorAnswer(500, 'Internal error')
 export class Receiver {
   readonly #options: ReceiverOptions
   readonly #bodyHashKey: HmacKey
+  readonly #trusted: readonly AddressRange[]
 
   constructor(options: ReceiverOptions) {
     this.#options = options
+    this.#trusted = options.config.trustedProxies.map(parseCidr)
     this.#bodyHashKey = new HmacKey('sha256', Buffer.from(options.config.bodyHashKey))
   }
 
@@ -48,7 +53,7 @@ export class Receiver {
     const path = pathOf(request.raw.url!)
     const route = this.#options.table.find(path)
     if (route === undefined) {
-      sendEarly(reply, BAD_ESCAPE.test(path) ? BAD_REQUEST : NOT_FOUND)
+      this.refuseStranger(reply, BAD_ESCAPE.test(path) ? BAD_REQUEST : NOT_FOUND, path)
       return
     }
     const exchange = new Exchange(reply, route)
@@ -57,11 +62,18 @@ export class Receiver {
       exchange.answerEarly(handshakeAnswer(exchange, handshake))
       return
     }
-    const refusal = refuseBeforeBody(exchange, request)
+    const refusal = refuseBeforeBody(exchange, request, () => peerOf(request.raw, this.#trusted))
     request.exchange = exchange
     if (refusal === undefined) next()
     else if (refusal.status === 413) exchange.answerUnread(refusal)
     else exchange.answerEarly(refusal)
+  }
+
+  /** A request that is for no source. */
+  refuseStranger(reply: FastifyReply, answer: Answer, path?: string): void {
+    const { method } = reply.request.raw
+    sendEarly(reply, answer)
+    this.#options.strangers.refused(answer.status, performance.now(), method, path)
   }
 
   /** The exact bytes of a body, within its source's bounds. */
@@ -76,7 +88,7 @@ export class Receiver {
   /** What went wrong with a request on its way. */
   fail(error: Error, { exchange }: FastifyRequest, reply: FastifyReply): void {
     if (exchange === undefined) {
-      sendEarly(reply, BAD_REQUEST)
+      this.refuseStranger(reply, BAD_REQUEST)
     } else if (error instanceof BodyError) {
       exchange.answerUnread(error.kind === 'full' ? UNAVAILABLE : TOO_LARGE)
     } else {

@@ -3,9 +3,10 @@ import type { Socket } from 'node:net'
 import { readinessAnswer } from '@weir/service-kit'
 import { RequestHeaders } from '@weir/sources'
 import fastify, { type FastifyInstance, type FastifyReply } from 'fastify'
-import { errorAnswer, isAnsweredEarly, send, sendEarly, type Answer } from './answer.ts'
+import { errorAnswer, isAnsweredEarly, send, type Answer } from './answer.ts'
 import type { IngressConfig } from './config.ts'
 import { BAD_REQUEST, type Receiver } from './receiver.ts'
+import { Untouched } from './untouched.ts'
 
 /** What the probes tell. */
 export interface Probes {
@@ -15,7 +16,7 @@ export interface Probes {
 }
 
 export interface ServerOptions {
-  readonly config: Pick<IngressConfig, 'trustedProxies' | 'connectionsMax'>
+  readonly config: Pick<IngressConfig, 'connectionsMax' | 'keepAliveSecs'>
   readonly probes: Probes
   readonly receiver: Receiver
   /** True: connections are closed after their answer. */
@@ -28,16 +29,13 @@ const HEADERS_MAX = 128
 const CHECK_MS = 500
 const HEADERS_MS_MAX = 3_000
 const REQUEST_MS_MAX = 5_000
-/** Longer than proxies keep idle connections: the one that does not send closes them, so no request meets a closed one. */
-const KEEP_ALIVE_MS = 75_000
 
 /** The HTTP side: limits of requests, the probes, and the way to the receiver. Listens on nothing yet. */
 export const buildServer = ({ config, probes, receiver, isClosing }: ServerOptions): FastifyInstance => {
   const app = fastify({
     logger: false,
-    trustProxy: config.trustedProxies.length > 0 && [...config.trustedProxies],
     requestTimeout: REQUEST_MS_MAX,
-    keepAliveTimeout: KEEP_ALIVE_MS,
+    keepAliveTimeout: config.keepAliveSecs * 1_000,
     forceCloseConnections: 'idle',
     // A stopping server still serves what reaches it.
     return503OnClosing: false,
@@ -47,9 +45,14 @@ export const buildServer = ({ config, probes, receiver, isClosing }: ServerOptio
       headersTimeout: HEADERS_MS_MAX,
       connectionsCheckingInterval: CHECK_MS,
     },
-    clientErrorHandler: (error, socket) => answerBadRequest(error, socket),
-    frameworkErrors: (_error, _request, reply) => sendEarly(reply as FastifyReply, BAD_REQUEST),
+    clientErrorHandler: (error, socket) => {
+      const isLate = error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
+      if (isLate && !isClosing() && untouched.spare(socket)) return
+      answerBadRequest(error, socket)
+    },
+    frameworkErrors: (_error, _request, reply) => receiver.refuseStranger(reply as FastifyReply, BAD_REQUEST),
   })
+  const untouched = new Untouched(app.server, config.keepAliveSecs * 1_000)
   app.server.maxConnections = config.connectionsMax
   app.server.maxHeadersCount = HEADERS_MAX
   app.addHook('onRequest', ({ raw }, reply, next) => {

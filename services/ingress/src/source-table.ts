@@ -17,7 +17,10 @@ export interface Route {
   readonly handshakes: TokenBucket
 }
 
-type Bounds = Pick<IngressConfig, 'bodyBytesMax' | 'requestBudgetMs' | 'ratePerSec' | 'rateBurst'>
+type Bounds = Pick<
+  IngressConfig,
+  'bodyBytesMax' | 'requestBudgetMs' | 'ratePerSec' | 'rateBurst' | 'trailingSlash'
+>
 
 /** Providers ask when an address is registered, and then every few days. */
 const HANDSHAKE_RATE = { perSec: 2, burst: 20 }
@@ -28,6 +31,7 @@ export class SourceTable {
   readonly #metrics: IntakeMetrics
   #routes: ReadonlyMap<string, Route> = new Map()
   #bySource: ReadonlyMap<string, Route> = new Map()
+  #words: ReadonlySet<string> = new Set()
 
   constructor(bounds: Bounds, metrics: IntakeMetrics) {
     this.#bounds = bounds
@@ -35,7 +39,14 @@ export class SourceTable {
   }
 
   find(path: string): Route | undefined {
-    return this.#routes.get(path)
+    const route = this.#routes.get(path)
+    if (route !== undefined || !this.#bounds.trailingSlash || !path.endsWith('/')) return route
+    return this.#routes.get(path.slice(0, -1))
+  }
+
+  /** What the sources' paths are made of. */
+  get words(): ReadonlySet<string> {
+    return this.#words
   }
 
   /** Names of the sources whose requests cannot be judged now. */
@@ -50,6 +61,7 @@ export class SourceTable {
     this.#routes = new Map(
       [...bySource.values()].flatMap((route) => route.access.source.paths.map((path) => [path, route])),
     )
+    this.#words = new Set([...this.#routes.keys()].flatMap((path) => path.split('/')))
     this.#bySource = bySource
   }
 

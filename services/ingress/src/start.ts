@@ -13,6 +13,7 @@ import { ArrivingBytes } from './read-body.ts'
 import { Receiver } from './receiver.ts'
 import { buildServer, type Probes } from './server.ts'
 import { Shadow } from './shadow.ts'
+import { Strangers } from './strangers.ts'
 import { SourceReloader } from './source-reloader.ts'
 import { SourceTable } from './source-table.ts'
 
@@ -69,6 +70,7 @@ export const start = async (
   }
   const receiver = new Receiver({
     ...{ config, logger, table, arriving, shadow: new Shadow(logger, metrics) },
+    strangers: new Strangers(logger, intakeMetrics.of('unknown'), table),
     lanes: () => lanes,
   })
   const app = buildServer({

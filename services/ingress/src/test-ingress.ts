@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http'
 import { connect, type AddressInfo } from 'node:net'
 import { decodeReceivedWebhook, type ReceivedWebhook, type WireRecord } from '@weir/contracts'
 import { LaneError, type LaneErrorKind, type Lanes } from '@weir/kafka'
-import { createLogger, Metrics } from '@weir/service-kit'
+import { createLogger, Metrics, type Logger } from '@weir/service-kit'
 import { loadConfig, readText } from './config.ts'
 import { IntakeMetrics } from './intake-metrics.ts'
 import { loadSources } from './load-sources.ts'
@@ -10,6 +10,7 @@ import { ArrivingBytes } from './read-body.ts'
 import { Receiver } from './receiver.ts'
 import { buildServer } from './server.ts'
 import { Shadow } from './shadow.ts'
+import { Strangers } from './strangers.ts'
 import { SourceTable } from './source-table.ts'
 
 export interface Answer {
@@ -39,15 +40,16 @@ export class TestIngress {
   readonly metrics = new Metrics('test')
   readonly #app: ReturnType<typeof buildServer>
 
-  constructor(env: Readonly<Record<string, string>>) {
+  constructor(env: Readonly<Record<string, string>>, given?: Logger) {
     const config = loadConfig({ WEIR_PROFILE: 'dev', KAFKA_BROKERS: 'none:1', ...env })
-    const logger = createLogger('test', 'silent')
+    const logger = given ?? createLogger('test', 'silent')
     const intakeMetrics = new IntakeMetrics(this.metrics)
     this.table = new SourceTable(config, intakeMetrics)
     this.table.replace(loadSources(config, readText).accesses)
     const receiver = new Receiver({
       ...{ config, logger, table: this.table, arriving: new ArrivingBytes(config.arrivingBytesMax) },
       shadow: new Shadow(logger, this.metrics),
+      strangers: new Strangers(logger, intakeMetrics.of('unknown'), this.table),
       lanes: () => this.#lanes,
     })
     this.#app = buildServer({
@@ -74,6 +76,11 @@ export class TestIngress {
   async close(): Promise<void> {
     this.#app.server.closeAllConnections()
     await this.#app.close()
+  }
+
+  /** Idle connections are closed, others go on. */
+  closeGently(): void {
+    this.#app.server.close()
   }
 
   forget(): void {

@@ -273,7 +273,14 @@ export const sourcesFileSchema = z.strictObject({
     .describe('`false`: of the sources that need no file, only those that this file names. Default true.'),
   sources: z
     .record(
-      z.string().regex(NAME, 'must be a name of lower-case letters, digits and -, at most 40'),
+      z
+        .string()
+        .regex(NAME, 'must be a name of lower-case letters, digits and -, at most 40')
+        .check(
+          z.refine((name) => name !== 'unknown', {
+            error: 'is the name under which requests to no source are counted',
+          }),
+        ),
       sourceSchema,
       'must be a map of names to sources',
     )

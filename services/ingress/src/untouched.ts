@@ -1,0 +1,32 @@
+import type { Server } from 'node:http'
+import type { Socket } from 'node:net'
+
+/**
+ * Connections on which nothing has come yet. Balancers open them before they need them, so they live as long as idle
+ * ones do; Node would end them as heads that are late. They count as idle when the server closes.
+ */
+export class Untouched {
+  readonly #sockets = new Set<Socket>()
+  readonly #idleMs: number
+
+  constructor(server: Server, idleMs: number) {
+    this.#idleMs = idleMs
+    const closeIdle = server.closeIdleConnections.bind(server)
+    // Node's own `close` calls it.
+    server.closeIdleConnections = () => {
+      closeIdle()
+      for (const socket of this.#sockets) if (socket.bytesRead === 0) socket.destroy()
+    }
+  }
+
+  /** True: it has said nothing, and is left alone. Its first byte begins a head, with the limit of time of one. */
+  spare(socket: Socket): boolean {
+    if (socket.bytesRead > 0 || socket.destroyed) return false
+    this.#sockets.add(socket)
+    const forget = (): void => void this.#sockets.delete(socket)
+    socket.once('close', forget)
+    // Ends it; with the first bytes it begins anew, and with the first answer Node's own takes its place.
+    socket.setTimeout(this.#idleMs)
+    return true
+  }
+}
