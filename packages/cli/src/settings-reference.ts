@@ -172,6 +172,7 @@ const ENV_INTRO = `# Settings of docker-compose.yml: copy to .env and uncomment 
 # SOURCE_COGNIGY_TOKEN_FILE=/run/weir/sources/cognigy-token
 # BODY_HASH_KEY_FILE=/run/weir/sources/body-hash-key
 # CONSOLE_TOKENS_FILE=/run/weir/console/token
+# CONSOLE_READ_TOKENS_FILE=
 # REPLAY_TOKENS_FILE=/run/weir/replay/tokens
 # DATABASE_URL_FILE=/run/weir/postgres/database-url
 # INFLUX_TOKEN_FILE=/run/weir/influx/token`

@@ -1,3 +1,4 @@
+import { asObject } from './fields.ts'
 import type { AcceptedProfile, Identity, JsonValue, RefusalProfile, Refusals } from './source.ts'
 
 export const REFUSAL_PROFILES = [
@@ -8,7 +9,7 @@ export const REFUSAL_PROFILES = [
   'cxone-dataaction',
   'nice',
 ] as const
-export const ACCEPTED_PROFILES = [...REFUSAL_PROFILES, 'slack'] as const
+export const ACCEPTED_PROFILES = [...REFUSAL_PROFILES, 'nice-accepted', 'slack'] as const
 
 /** One body for whatever was wrong with the signature: it tells a forger nothing. */
 const UNAUTHORIZED = {
@@ -27,7 +28,10 @@ export const REFUSALS: Readonly<Record<RefusalProfile, Refusals>> = {
     answerInvalid: '',
     answerMalformed: '',
   },
-  'cxone-router': { ...UNAUTHORIZED, answerMalformed: 'Invalid payload structure', answerField: 'error' },
+  'cxone-router': {
+    ...{ ...UNAUTHORIZED, answerField: 'error' },
+    ...{ answerMalformed: 'Invalid payload structure', answerStructure: 'Invalid payload structure' },
+  },
   cognigy: {
     ...{ statusMissing: 401, statusInvalid: 403, answerField: 'error' },
     answerMissing: 'Missing or wrong token',
@@ -75,6 +79,9 @@ export const acceptedBody = (profile: AcceptedProfile, facts: AcceptedFacts): st
     case 'cxone-dataaction':
       return '{"status":"processed"}'
     case 'nice':
+      if (facts.isMalformed) return '{"status":"accepted","interactionId":""}'
+      return JSON.stringify({ status: 'processed', interactionId, state: stateOf(facts.payload) })
+    case 'nice-accepted':
       return `{"status":"accepted","interactionId":${JSON.stringify(interactionId)}}`
     case 'slack':
       return ''
@@ -98,3 +105,9 @@ export const acceptedBatchBody = (profile: AcceptedProfile, { eventKeys, malform
         ...{ status: 'accepted', elements: eventKeys.length, malformed },
         eventKeys: eventKeys.slice(0, NAMED_MAX),
       })
+
+/** S4's state of an interaction is that of its last event, and this one is it, as far as ingress can know. */
+const stateOf = (payload: JsonValue) => {
+  const { dataActionId = null, updatedTimestamp = null, payload: own } = asObject(payload) ?? {}
+  return { dataActionId, updatedTimestamp, payload: own ?? {} }
+}

@@ -59,3 +59,13 @@ export const overrideKeys = (base: Identify, texts: Partial<KeyTexts>): Identify
     })
   }
 }
+
+/** `field` is where the sequence number is due. */
+export const requireSequence =
+  (base: Identify, field: string): Identify =>
+  (payload, facts) => {
+    const result = base(payload, facts)
+    if (result.kind === 'problem' || result.identity.sequence !== undefined) return result
+    const detail = `${field} is missing, or not a whole number of up to 64 bits`
+    return { kind: 'problem', problem: { reason: 'missing_field', detail } }
+  }

@@ -5,11 +5,13 @@ export const identityText = ({
   preset,
   body,
   split,
+  requireSequence,
   volatileFields,
   keyTexts = {},
 }: SourceDefinition): string =>
   JSON.stringify({
     ...{ preset, body, volatileFields: volatileFields.toSorted() },
+    ...(requireSequence && { requireSequence }),
     ...(split !== undefined && { split: [split.path, split.mediaType] }),
     keys: Object.fromEntries(Object.entries(keyTexts).sort(([a], [b]) => (a < b ? -1 : 1))),
   })

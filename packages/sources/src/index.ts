@@ -1,3 +1,4 @@
+export { hasQueryToken } from './access/query-token.ts'
 export { handshakeKeysOf, openAccess, type OpenedAccess, type SourceAccess } from './access/source-access.ts'
 export { settingName, type ReadText, type SettingsEnvironment } from './access/source-settings.ts'
 export { isBasic, isBearer, isInRanges, parseCidr, type AddressRange } from './address.ts'

@@ -95,6 +95,8 @@ export interface RateLimit {
 export interface SourceLimits {
   readonly bodyBytesMax?: number
   readonly requestBudgetMs?: number
+  /** Authentic requests that may be under way at a time. */
+  readonly concurrency?: number
   readonly rate?: RateLimit
 }
 
@@ -107,12 +109,14 @@ export interface Refusals {
   readonly answerInvalid: string
   /** The text for a body that is not JSON; undefined: the problem's own. */
   readonly answerMalformed?: string
+  /** The text for a body whose fields are not what they should be; undefined: the problem's own. */
+  readonly answerStructure?: string
   /** The JSON field that carries the text of a refusal; undefined: refusals have an empty body. */
   readonly answerField?: 'error' | 'detail'
 }
 
 export type RefusalProfile = 'weir' | 'cxone' | 'cxone-router' | 'cognigy' | 'cxone-dataaction' | 'nice'
-export type AcceptedProfile = RefusalProfile | 'slack'
+export type AcceptedProfile = RefusalProfile | 'nice-accepted' | 'slack'
 
 /** Everything that Weir knows of one source. */
 export interface SourceDefinition extends Refusals, ContentRules {
@@ -132,6 +136,10 @@ export interface SourceDefinition extends Refusals, ContentRules {
   readonly handshakes: readonly HandshakeName[]
   /** Origins that CloudEvents' handshake grants, in lower case; `*`: all. */
   readonly origins: readonly string[]
+  /** Where events have their sequence number; undefined: nowhere. */
+  readonly sequenceField?: string
+  /** An event without it is malformed. */
+  readonly requireSequence?: boolean
   /** Undefined: each body is one event. */
   readonly split?: SplitRule
   /** Default for authentic but malformed bodies: dead-lettered in both cases, then 200 or 400. */

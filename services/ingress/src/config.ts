@@ -23,6 +23,11 @@ const SOURCE_SETTINGS = {
   cxoneSecrets: secrets('CXONE', ['CXONE_WEBHOOK_SECRET']),
   dataActionSecrets: secrets('CXONE_DATAACTION'),
   niceSecrets: secrets('NICE', ['CXONE_WEBHOOK_SECRET']),
+  cxoneQueryTokens: {
+    env: 'SOURCE_CXONE_QUERY_TOKEN',
+    schema: setting.secretList([]),
+    help: 'Tokens of which requests must have one as `?code=` or as `X-Functions-Key`, besides the signature.',
+  },
   cognigyCidrs: {
     env: 'SOURCE_COGNIGY_CIDRS',
     schema: setting.list([]),

@@ -19,10 +19,11 @@ export const openHandshake = (
   access: SourceAccess,
   headers: RequestHeaders,
   request: FastifyRequest,
+  peer: () => string,
 ): HandshakeReply | undefined => {
   const { handshakes } = access.source
   if (handshakes.length === 0 || access.unavailable !== undefined) return undefined
-  if (access.ranges !== undefined && !isInRanges(request.ip, access.ranges)) return undefined
+  if (access.ranges !== undefined && !isInRanges(peer(), access.ranges)) return undefined
   const { method, url } = request.raw
   const at = url!.indexOf('?')
   const query = new URLSearchParams(at < 0 ? '' : url!.slice(at + 1))

@@ -125,6 +125,8 @@ const nameOf = (verdict: AccessVerdict | { readonly kind: 'unavailable' }): stri
       return verdict.reason
     case 'token':
       return 'wrong_token'
+    case 'query_token':
+      return 'wrong_query_token'
     case 'missing':
     case 'unsigned':
     case 'unavailable':

@@ -3,6 +3,7 @@ import {
   acceptedBatchBody,
   acceptedBody,
   bodyFormOf,
+  hasQueryToken,
   isBasic,
   isBearer,
   isCrcText,
@@ -48,7 +49,8 @@ export type Intake =
     }
 
 /** What was found of a request's signature and token. */
-export type AccessVerdict = Verdict | { readonly kind: 'unsigned' } | { readonly kind: 'token' }
+export type AccessVerdict =
+  Verdict | { readonly kind: 'unsigned' } | { readonly kind: 'token' | 'query_token' }
 
 export interface IntakeRequest {
   readonly headers: RequestHeaders
@@ -76,7 +78,7 @@ export const intake = (access: SourceAccess, bodyHashKey: HmacKey, request: Inta
       answer: answerOf(source, source.answerMissing),
     }
   }
-  if (verdict.kind === 'invalid') {
+  if (verdict.kind === 'invalid' || verdict.kind === 'query_token') {
     return {
       kind: 'refuse',
       verdict,
@@ -94,7 +96,10 @@ const authenticate = (
   access: SourceAccess,
   { headers, raw, line, receivedAt }: IntakeRequest,
 ): AccessVerdict => {
-  const { source, verify, token, basic } = access
+  const { source, verify, token, basic, queryTokens } = access
+  if (queryTokens !== undefined && !hasQueryToken(line?.target ?? '', headers, queryTokens)) {
+    return { kind: 'query_token' }
+  }
   if (token !== undefined || basic !== undefined) {
     const given = headers.get('authorization')
     const isGood =
@@ -162,7 +167,7 @@ const single = (context: BodyContext, judged: JudgedBody, verdict: AccessVerdict
   }
   const isRejected = source.onInvalid === 'reject-400'
   const webhook = letterOf(context, judged, isRejected)
-  const { answer: own, detail } = judged.problem
+  const { answer: own = source.answerStructure, detail } = judged.problem
   const status = isRejected ? 400 : 200
   const answer = isRejected ? answerOf(source, own ?? detail) : accepted(source, webhook, null)
   return { kind: 'accept', webhooks: [answered(source, webhook, status, answer)], verdict, status, answer }

@@ -25,11 +25,13 @@ export class ArrivingBytes {
   }
 }
 
-export class BodyError extends Error {
-  /** `full`: too many bytes are arriving at once. */
-  readonly kind: 'too_large' | 'full'
+/** `full`: too many bytes are arriving at once. `late`: it takes longer than it may. */
+export type BodyFault = 'too_large' | 'full' | 'late'
 
-  constructor(kind: 'too_large' | 'full') {
+export class BodyError extends Error {
+  readonly kind: BodyFault
+
+  constructor(kind: BodyFault) {
     super(kind)
     this.kind = kind
   }
@@ -39,11 +41,11 @@ const EMPTY = Buffer.alloc(0)
 
 /**
  * Reads the whole body and calls back once, with a `BodyError` or the body; never when the client goes away. Bounded for
- * one body and for all that arrive together; time is the server's to bound.
+ * one body and for all that arrive together, and in time where `msMax` is given; else the server bounds that.
  */
 export const readBody = (
   request: Readable,
-  bytesMax: number,
+  { bytesMax, msMax }: { readonly bytesMax: number; readonly msMax?: number | undefined },
   arriving: ArrivingBytes,
   done: (error: BodyError | null, body?: Buffer) => void,
 ): void => {
@@ -53,12 +55,14 @@ export const readBody = (
   const finish = (): boolean => {
     if (isDone) return false
     isDone = true
+    clearTimeout(timer)
     arriving.release(bytes)
     return true
   }
-  const fail = (kind: BodyError['kind']): void => {
+  const fail = (kind: BodyFault): void => {
     if (finish()) done(new BodyError(kind))
   }
+  const timer = msMax === undefined ? undefined : setTimeout(() => fail('late'), Math.max(0, msMax))
   request.on('data', (chunk: Buffer) => {
     if (isDone) return
     if (bytes + chunk.length > bytesMax) {

@@ -8,7 +8,7 @@ import type { IngressConfig } from './config.ts'
 import { Exchange, refuseBeforeBody } from './exchange.ts'
 import { openHandshake } from './handshake.ts'
 import { intake, type Intake } from './intake.ts'
-import { readBody, BodyError, type ArrivingBytes } from './read-body.ts'
+import { readBody, BodyError, type ArrivingBytes, type BodyFault } from './read-body.ts'
 import type { Shadow } from './shadow.ts'
 import { peerOf } from './peer.ts'
 import type { SourceTable } from './source-table.ts'
@@ -34,6 +34,13 @@ const ABSOLUTE = /^https?:\/\/[^/?#]*/i
 export const BAD_REQUEST = errorAnswer(400, 'Bad request')
 const NOT_FOUND = errorAnswer(404, 'Not found')
 const UNAVAILABLE = errorAnswer(503, 'Temporarily unavailable', { 'retry-after': '5' })
+/** A write takes much less. */
+const GATE_WAIT_SECS = 1
+const BODY_ANSWERS: Readonly<Record<BodyFault, Answer>> = {
+  too_large: TOO_LARGE,
+  full: UNAVAILABLE,
+  late: errorAnswer(408, 'Request timeout'),
+}
 const INTERNAL = errorAnswer(500, 'Internal error')
 
 /** Takes requests to the sources' paths: judges them, has them written, and answers. Its methods are the steps of a Fastify route. */
@@ -57,12 +64,13 @@ export class Receiver {
       return
     }
     const exchange = new Exchange(reply, route)
-    const handshake = openHandshake(route.access, exchange.headers, request)
+    const peer = (): string => peerOf(request.raw, this.#trusted)
+    const handshake = openHandshake(route.access, exchange.headers, request, peer)
     if (handshake !== undefined) {
       exchange.answerEarly(handshakeAnswer(exchange, handshake))
       return
     }
-    const refusal = refuseBeforeBody(exchange, request, () => peerOf(request.raw, this.#trusted))
+    const refusal = refuseBeforeBody(exchange, request, peer)
     request.exchange = exchange
     if (refusal === undefined) next()
     else if (refusal.status === 413) exchange.answerUnread(refusal)
@@ -82,7 +90,10 @@ export class Receiver {
     payload: FastifyRequest['raw'],
     done: (error: Error | null, body?: Buffer) => void,
   ): void {
-    readBody(payload, exchange!.route.bodyBytesMax, this.#options.arriving, done)
+    const { route, startedAt } = exchange!
+    const { bodyBytesMax: bytesMax, requestBudgetMs } = route
+    const msMax = requestBudgetMs && startedAt + requestBudgetMs - performance.now()
+    readBody(payload, { bytesMax, msMax }, this.#options.arriving, done)
   }
 
   /** What went wrong with a request on its way. */
@@ -90,7 +101,7 @@ export class Receiver {
     if (exchange === undefined) {
       this.refuseStranger(reply, BAD_REQUEST)
     } else if (error instanceof BodyError) {
-      exchange.answerUnread(error.kind === 'full' ? UNAVAILABLE : TOO_LARGE)
+      exchange.answerUnread(BODY_ANSWERS[error.kind])
     } else {
       this.#answerFault(exchange, error)
     }
@@ -128,7 +139,7 @@ export class Receiver {
   #refuse(exchange: Exchange, raw: Buffer, { status, answer: body, verdict }: Refused): void {
     exchange.answer({ status, body })
     // A wrong token says nothing of the signature.
-    if (verdict.kind === 'token') return
+    if (verdict.kind === 'token' || verdict.kind === 'query_token') return
     this.#options.shadow.consider(exchange.route.access, exchange.headers, raw, exchange.startedAt)
   }
 
@@ -141,7 +152,14 @@ export class Receiver {
       exchange.answer(UNAVAILABLE)
       return
     }
-    this.#write(exchange, webhooks, lanes).then(
+    const { gate } = exchange.route
+    if (gate?.enter() === false) {
+      exchange.answer(tooMany(GATE_WAIT_SECS))
+      return
+    }
+    const written = this.#write(exchange, webhooks, lanes)
+    if (gate !== undefined) written.finally(() => gate.leave()).catch(() => undefined)
+    written.then(
       () => {
         failpoint('ingress.appended')
         exchange.answer({ status, body })

@@ -1,6 +1,7 @@
 import type { RateLimit, SourceAccess } from '@weir/sources'
 import type { IngressConfig } from './config.ts'
 import type { IntakeMetrics, SourceMetrics } from './intake-metrics.ts'
+import { Gate } from './gate.ts'
 import { TokenBucket } from './token-bucket.ts'
 
 /** A source as requests meet it: with its bounds. */
@@ -8,8 +9,10 @@ export interface Route {
   readonly access: SourceAccess
   readonly metrics: SourceMetrics
   readonly bodyBytesMax: number
-  /** Undefined: the brokers' own deadline is short enough. */
+  /** From the head to the answer, body and brokers together; undefined: the bounds of each are enough. */
   readonly requestBudgetMs: number | undefined
+  /** Of authentic requests that are being written, for the same reason. */
+  readonly gate: Gate | undefined
   /** Of authentic requests, so that nobody else can use up what the provider may send. */
   readonly accepted: TokenBucket | undefined
   /** Of all others. */
@@ -67,14 +70,19 @@ export class SourceTable {
 
   #routeOf(access: SourceAccess): Route {
     const { name, limits } = access.source
-    const budget = limits.requestBudgetMs ?? this.#bounds.requestBudgetMs
     const rate = limits.rate ?? this.#defaultRate()
     const previous = this.#bySource.get(name)
     return {
       access,
       metrics: this.#metrics.of(name),
       bodyBytesMax: limits.bodyBytesMax ?? this.#bounds.bodyBytesMax,
-      requestBudgetMs: budget < this.#bounds.requestBudgetMs ? budget : undefined,
+      requestBudgetMs: limits.requestBudgetMs,
+      gate:
+        limits.concurrency === undefined
+          ? undefined
+          : previous?.gate?.max === limits.concurrency
+            ? previous.gate
+            : new Gate(limits.concurrency),
       // What was used up stays used up when sources are loaded again.
       accepted:
         rate &&

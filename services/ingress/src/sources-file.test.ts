@@ -136,7 +136,7 @@ describe('the literal answers', () => {
     ['router', 'cognigy', '{"broken"', 200, '{"status":"queued_for_retry"}'],
     ['function', 'cxone', LEAN, 200, ''],
     ['function', 'cxone', '{"broken"', 200, ''],
-    ['state', 'nice', NICE, 200, '{"status":"accepted","interactionId":"i-1"}'],
+    ['state', 'nice', NICE, 200, /^\{"status":"processed","interactionId":"i-1","state":/],
     ['bot', 'cognigy', BOT, 200, /^\{"success":true,"messageId":"[0-9a-f]{64}","processedAt":\d{13}\}$/],
     ['plain', 'nice', NICE, 200, /^\{"status":"accepted","eventKey":"[0-9a-f]{32}","interactionId":"i-1"\}$/],
   ])('of %s signed as %s for %s', async (source, preset, body, status, text) => {

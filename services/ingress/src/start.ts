@@ -132,8 +132,12 @@ export const start = async (
 }
 
 /** Secrets by their number alone. */
-const describeAccess = ({ source, secrets, token, basic, ranges, unavailable }: SourceAccess) => ({
-  ...{ name: source.name, preset: source.preset, secrets: secrets.length, unsigned: source.unsigned },
-  ...{ hasToken: token !== undefined || basic !== undefined, hasRanges: ranges !== undefined },
-  ...(unavailable !== undefined && { unavailable }),
-})
+const describeAccess = (access: SourceAccess) => {
+  const { source, secrets, token, basic, queryTokens, ranges, unavailable } = access
+  return {
+    ...{ name: source.name, preset: source.preset, secrets: secrets.length, unsigned: source.unsigned },
+    hasToken: token !== undefined || basic !== undefined || queryTokens !== undefined,
+    hasRanges: ranges !== undefined,
+    ...(unavailable !== undefined && { unavailable }),
+  }
+}

@@ -25,6 +25,8 @@ export interface SourceAccess {
   readonly secrets: readonly string[]
   /** Bearer token that requests must have. */
   readonly token: string | undefined
+  /** Any one of these must be in the query, or in its header; undefined: none need be. */
+  readonly queryTokens?: readonly string[]
   /** `user:password` that requests must have. */
   readonly basic: string | undefined
   /** Text that Meta's handshake must have. */
@@ -92,6 +94,7 @@ export const openAccess = (
       `${settingName(source.name, 'VERIFY_TOKEN')}: give the text that Meta sends as hub.verify_token`,
     )
   }
+  const queryTokens = find('QUERY_TOKEN')?.text
   const access = {
     source,
     verify,
@@ -102,6 +105,7 @@ export const openAccess = (
     verifyToken,
     ranges,
     unavailable,
+    ...(queryTokens !== undefined && { queryTokens: listOf(queryTokens) }),
   }
   return { access: problems.length === 0 && isSetUp(access) ? access : undefined, problems, files }
 }

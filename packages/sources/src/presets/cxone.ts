@@ -14,6 +14,7 @@ export const cxone = defineSource('cxone', {
   paths: ['/webhooks/cxone', '/api/CXoneEventReceiver'],
   verifier: hmacOverBody('x-cxone-signature', 'hex'),
   retrySpanSecs: RETRY_SPAN_SECS,
+  sequenceField: 'sequenceNumber',
   onInvalid: 'accept-dlq',
   identify: (payload, facts) => {
     const event = asObject(payload)

@@ -1,7 +1,7 @@
 import { parseCidr } from '../address.ts'
 import { REFUSALS } from '../answers.ts'
 import { FORM_TYPE } from '../content.ts'
-import { overrideKeys } from '../identify.ts'
+import { overrideKeys, requireSequence } from '../identify.ts'
 import { fillKeyTemplate, parseKeyTemplate, parseTemplate } from '../key-template.ts'
 import { PRESETS, SOURCES } from '../presets/index.ts'
 import type { SourceDefinition } from '../source.ts'
@@ -39,6 +39,7 @@ export const buildSource = (
     ...cidrProblems(entry.cidrs ?? []),
     ...fieldProblems(entry, preset),
     ...contentProblems(entry, preset),
+    ...sequenceProblems(entry, preset),
   ]
   if (problems.length > 0) return { problems }
   const { refused, accepted } = profilesOf(entry)
@@ -70,10 +71,12 @@ export const buildSource = (
         ...preset.limits,
         ...(entry.bodyBytesMax !== undefined && { bodyBytesMax: entry.bodyBytesMax }),
         ...(entry.requestBudgetMs !== undefined && { requestBudgetMs: entry.requestBudgetMs }),
+        ...(entry.concurrency !== undefined && { concurrency: entry.concurrency }),
         ...(rate && { rate: { perSec: rate.perSec, burst: rate.burst ?? 2 * rate.perSec } }),
       },
       keyTexts: keysOf(entry),
-      identify: overrideKeys(preset.identify, keysOf(entry)),
+      ...(entry.requireSequence && { requireSequence: true }),
+      identify: identifyOf(entry, preset),
     },
   }
 }
@@ -195,6 +198,19 @@ const fieldProblems = (entry: SourceEntry, preset: SourceDefinition): EntryProbl
   if (entry.unknownFields !== 'reject' || known.length > 0) return []
   return [{ path: ['unknownFields'], message: 'to reject what is not known, name what is: knownFields' }]
 }
+
+const identifyOf = (entry: SourceEntry, preset: SourceDefinition) => {
+  const identify = overrideKeys(preset.identify, keysOf(entry))
+  return entry.requireSequence ? requireSequence(identify, sequenceFieldOf(entry, preset)!) : identify
+}
+
+const sequenceFieldOf = ({ sequence }: SourceEntry, preset: SourceDefinition): string | undefined =>
+  sequence ?? preset.sequenceField
+
+const sequenceProblems = (entry: SourceEntry, preset: SourceDefinition): EntryProblem[] =>
+  !entry.requireSequence || sequenceFieldOf(entry, preset) !== undefined
+    ? []
+    : [{ path: ['requireSequence'], message: 'say where the sequence number is: `sequence`' }]
 
 const contentProblems = ({ contentTypes, form }: SourceEntry, preset: SourceDefinition): EntryProblem[] => {
   if (form !== undefined && preset.body === 'opaque') {

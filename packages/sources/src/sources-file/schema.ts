@@ -180,6 +180,10 @@ export const sourceSchema = z.strictObject({
     .max(100, 'may have at most 100 origins')
     .optional()
     .describe('With `handshake: cloudevents`: the senders that may ask, or `*`.'),
+  requireSequence: z
+    .boolean('must be true or false')
+    .optional()
+    .describe('`true`: an event without a sequence number is malformed. Default false.'),
   unknownFields: oneOf(['evolve', 'ignore', 'reject'])
     .optional()
     .describe(
@@ -203,7 +207,7 @@ export const sourceSchema = z.strictObject({
   responseProfile: responses
     .optional()
     .describe(
-      'Whose literal statuses and texts are answered: one name, or one for refusals and one for the 2xx (`accepted` may be `slack` too). Default: the preset’s own refusals and Weir’s 2xx.',
+      'Whose literal statuses and texts are answered: one name, or one for refusals and one for the 2xx (`accepted` may be `nice-accepted` or `slack` too). Default: the preset’s own refusals and Weir’s 2xx.',
     ),
   dedupWindowSecs: whole(1, 2_592_000)
     .optional()
@@ -241,6 +245,11 @@ export const sourceSchema = z.strictObject({
     .optional()
     .describe(
       'Without an acknowledgement of the brokers in this time a request gets 503. Default the preset’s, at most `INGRESS_REQUEST_BUDGET_MS`.',
+    ),
+  concurrency: whole(1, 10_000)
+    .optional()
+    .describe(
+      'Authentic requests that may be under way at a time; more get 429 with `Retry-After`. Default: as many as come.',
     ),
   rate: z
     .strictObject({
