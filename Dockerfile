@@ -1,7 +1,7 @@
 # One image for every Weir service; the command names the service:
 #   docker build -t weir . && docker run weir ingress
 # The workspace stays a workspace: Node strips types, but not below node_modules.
-ARG NODE_IMAGE=node:24-slim
+ARG NODE_IMAGE=node:24.22.3-slim
 
 FROM ${NODE_IMAGE} AS manifests
 WORKDIR /weir

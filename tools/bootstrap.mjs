@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url'
 const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '..')
 const HOME = resolve(process.env.WEIR_HOME ?? join(ROOT, '.weir'))
 const TOOLS = join(HOME, 'tools')
-const NODE_VERSION = '24.21.0'
+const NODE_VERSION = '24.22.3'
 const PNPM_VERSION = '12.21.0'
 
 const COMMANDS = {

@@ -194,4 +194,17 @@ describe('Dockerfile', () => {
     for (const env of probes) expect(dockerfile).toContain(` ${env}=${port}`)
     expect(probes).toHaveLength(SERVICES.length)
   })
+
+  it('has the Node and the pnpm that bootstrap fetches, wherever their versions stand', () => {
+    const bootstrap = read('tools/bootstrap.mjs')
+    const [node, pnpm] = ['NODE', 'PNPM'].map(
+      (name) => new RegExp(`${name}_VERSION = '(.+)'`).exec(bootstrap)![1]!,
+    )
+    expect(read('pnpm-workspace.yaml')).toContain(`nodeVersion: ${node}\n`)
+    expect(read('Dockerfile')).toContain(`NODE_IMAGE=node:${node}-slim\n`)
+    expect(read('Dockerfile')).toContain(` pnpm@${pnpm}\n`)
+    for (const file of ['docker-compose.yml', '.env.example', 'docs/operations/deploy.md']) {
+      expect([...read(file).matchAll(/node:([\d.]+)-slim/g)].map(([, version]) => version)).toEqual([node])
+    }
+  })
 })

@@ -153,7 +153,7 @@ const ENV_INTRO = `# Settings of docker-compose.yml: copy to .env and uncomment 
 # INFLUX_PORT=18086
 # Images: Weir's own is built, the others are pulled.
 # WEIR_IMAGE=weir:local
-# NODE_IMAGE=node:24-slim
+# NODE_IMAGE=node:24.22.3-slim
 # KAFKA_IMAGE=apache/kafka:4.3.1
 # REGISTRY_IMAGE=apicurio/apicurio-registry-mem:2.6.13.Final
 # POSTGRES_IMAGE=postgres:18

@@ -94,7 +94,7 @@ it('reads every name and text as it was meant, and writes every number with the 
 })
 
 it('reads names with escapes right where the engine does not', () => {
-  // Having read the first of each pair, JSON.parse of Node 24.21 takes a name of the second for one of the first.
+  // Having read the first of each pair, JSON.parse of Node 24 before 24.22 takes a name of the second for one of the first.
   for (const [first, second, name] of [
     ['{"h":[],"id\\\\":0}', '{"h":1,"id\\n":2}', 'id\n'],
     ['{"h":[],"\\\\u":0}', '{"h":1,"\\u0031\\u0026":1.50}', '1&'],
