@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { checkMappings, readMappings, tryMapping } from '@weir/normalizer'
+import { checkMappings, describeMappedFields, readMappings, tryMapping } from '@weir/normalizer'
 import { ConfigError } from '@weir/service-kit'
 import type { Command } from 'commander'
 import { loadFileConfig } from './config.ts'
@@ -62,4 +62,8 @@ export const addMappingCommands = (program: Command): void => {
         if (failed.length > 0) process.exitCode = 1
       }),
     )
+  mapping
+    .command('fields')
+    .description('Prints the fields that a mapping can fill, as docs/operations/mappings.md has them.')
+    .action(() => print(describeMappedFields().trimEnd()))
 }

@@ -3,6 +3,7 @@ import { loadConfig, SETTINGS, type NormalizerConfig } from './config.ts'
 import { start } from './start.ts'
 
 export type { NormalizerConfig }
+export { describeMappedFields } from './mappings/mapping.ts'
 export { checkMappings, tryMapping, type MappingTrial, type MappingVerdict } from './mappings/try-mappings.ts'
 export { readMappings } from './mappings/sources-file.ts'
 export { ShapeCache } from './shape.ts'
