@@ -1,4 +1,4 @@
-import { isNumber, numberText, type JsonObject, type JsonValue } from './exact-json.ts'
+import { isNumber, numberText, type ExactNumber, type JsonObject, type JsonValue } from './exact-json.ts'
 
 const NUMBER = /^(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/
 
@@ -33,4 +33,33 @@ const withoutLastZeros = (digits: string): string => {
   let end = digits.length
   while (digits[end - 1] === '0') end -= 1
   return digits.slice(0, end)
+}
+
+const CANONICAL = /^(-?)(\d+)(?:e(-?\d+))?$/
+
+/** Negative, zero or positive, as of `a - b`, by every digit. */
+export const compareNumbers = (a: number | ExactNumber, b: number | ExactNumber): number => {
+  if (typeof a === 'number' && typeof b === 'number') return a - b
+  const [one, other] = [partsOf(a), partsOf(b)]
+  if (one.sign !== other.sign) return one.sign - other.sign
+  return one.sign * compareSizes(one, other)
+}
+
+interface NumberParts {
+  readonly sign: -1 | 0 | 1
+  readonly digits: string
+  /** How many digits are before the point. */
+  readonly places: bigint
+}
+
+const partsOf = (number: number | ExactNumber): NumberParts => {
+  const [, minus, digits = '', power = '0'] = CANONICAL.exec(canonicalNumber(numberText(number)))!
+  const sign = digits === '0' ? 0 : minus === '-' ? -1 : 1
+  return { sign, digits, places: BigInt(digits.length) + BigInt(power) }
+}
+
+/** Digits have no zeros at either end, so that their texts are in order where the places are equal. */
+const compareSizes = (a: NumberParts, b: NumberParts): number => {
+  if (a.places !== b.places) return a.places < b.places ? -1 : 1
+  return a.digits < b.digits ? -1 : a.digits > b.digits ? 1 : 0
 }

@@ -1,13 +1,6 @@
-import { createRequire } from 'node:module'
-import {
-  canonicalNumber,
-  isContainer,
-  numberText,
-  replaceExactNumbers,
-  type ExactNumber,
-  type JsonValue,
-} from '@weir/exact-json'
+import { isContainer, numberText, replaceExactNumbers, type JsonValue } from '@weir/exact-json'
 import { JSONPath } from 'jsonpath-plus'
+import { expressionOf } from './expression.ts'
 import type { PartSource } from './mapping.ts'
 
 /** Takes one part out of a payload; undefined where there is none. Never throws, whatever the payload is. */
@@ -18,7 +11,6 @@ export class InvalidPartError extends Error {
   override readonly name = 'InvalidPartError'
 }
 
-const require = createRequire(import.meta.url)
 const SEGMENT = String.raw`\.[A-Za-z_$][\w$-]*|\[\d+\]|\['[^'\\]*'\]|\["[^"\\]*"\]`
 const PLAIN_PATH = new RegExp(`^\\$(?:${SEGMENT})*$`)
 
@@ -80,30 +72,12 @@ const compileSearch = (path: string): Extract => {
   return guarded(search)
 }
 
-interface Jmespath {
-  compile(expression: string): unknown
-  search(data: unknown, expression: string): unknown
-}
-
 const compileExpression = (expression: string): Extract => {
-  // Few installations have an expression, so only they load the library.
-  const jmespath = require('jmespath') as Jmespath
   try {
-    jmespath.compile(expression)
+    return guarded(expressionOf(expression) as Extract)
   } catch (error) {
     throw new InvalidPartError((error as Error).message)
   }
-  return guarded((payload) =>
-    jmespath.search(replaceExactNumbers(payload as JsonValue, forExpressions), expression),
-  )
-}
-
-/** Expressions count with doubles. A number that no double holds is its text there, so that no digit is lost. */
-const forExpressions = (number: ExactNumber): number | string => {
-  const text = numberText(number)
-  const double = Number(text)
-  const isHeld = Number.isFinite(double) && canonicalNumber(String(double)) === canonicalNumber(text)
-  return isHeld ? double : text
 }
 
 /** What the libraries throw on odd values (types an expression does not expect, very deep nesting) means: no such part. */
