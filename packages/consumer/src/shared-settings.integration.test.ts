@@ -71,4 +71,5 @@ it('letters and sources are compared where both services have them', async () =>
     1,
   )
   expect(await start('replay', sharedSources([{ ...first!, volatileFields: ['sentAt'] }]))).toHaveLength(1)
+  expect(await start('replay', sharedSources([{ ...first!, form: 'fields' }]))).toHaveLength(1)
 })

@@ -4,6 +4,7 @@ import type { SourceDefinition } from './source.ts'
 export const identityText = ({
   preset,
   body,
+  form,
   split,
   requireSequence,
   volatileFields,
@@ -12,6 +13,7 @@ export const identityText = ({
   JSON.stringify({
     ...{ preset, body, volatileFields: volatileFields.toSorted() },
     ...(requireSequence && { requireSequence }),
+    ...(form !== undefined && { form }),
     ...(split !== undefined && { split: [split.path, split.mediaType] }),
     keys: Object.fromEntries(Object.entries(keyTexts).sort(([a], [b]) => (a < b ? -1 : 1))),
   })

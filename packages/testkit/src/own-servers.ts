@@ -30,6 +30,9 @@ export interface OwnServer {
   kill(): Promise<void>
   /** Resolves once it is ready. */
   start(): Promise<void>
+  /** Nothing of it runs until it is thawed, and its connections stay. */
+  freeze(): Promise<void>
+  thaw(): Promise<void>
   /** For good. */
   close(): Promise<void>
 }
@@ -100,6 +103,12 @@ const asProcess = async (kind: Kind): Promise<OwnServer> => {
     start: async () => {
       server = await kind.process(ports)
     },
+    freeze: async () => {
+      server.kill('SIGSTOP')
+    },
+    thaw: async () => {
+      server.kill('SIGCONT')
+    },
     close: () => server.stop(),
   }
 }
@@ -126,6 +135,12 @@ const inContainer = async (folders: Folders, kind: Kind, network: string): Promi
       await handle.start()
       const isReady = () => server.container.exec(['/bin/sh', '-c', server.probe])
       while ((await isReady()).exitCode !== 0) await sleep(LOOK_MS)
+    },
+    freeze: async () => {
+      await handle.pause()
+    },
+    thaw: async () => {
+      await handle.unpause()
     },
     close: () => handle.remove({ force: true, v: true }),
   }

@@ -47,9 +47,9 @@ export const isAnsweredEarly = (socket: Socket): boolean => answeredEarly.has(so
 
 /**
  * Answers before the body was read; what comes of it is thrown away. Not at once: when what has arrived with the head
- * is no proper body, the whole request is refused instead.
+ * is no proper body, the whole request is refused instead. `sent`: this is the answer that it gets.
  */
-export const sendEarly = (reply: FastifyReply, answer: Answer): void => {
+export const sendEarly = (reply: FastifyReply, answer: Answer, sent: () => void): void => {
   const request = reply.request.raw
   const { socket } = request
   setImmediate(() => {
@@ -59,7 +59,7 @@ export const sendEarly = (reply: FastifyReply, answer: Answer): void => {
       answeredEarly.add(socket)
       request.once('end', () => answeredEarly.delete(socket))
     }
-    send(reply, answer)
+    if (send(reply, answer)) sent()
     request.resume()
   })
 }

@@ -15,6 +15,7 @@ const ingress = new TestIngress(
     INGRESS_TRUSTED_PROXIES: '127.0.0.0/8,10.0.0.0/8,fd00::/8',
     INGRESS_TRAILING_SLASH: 'true',
     INGRESS_KEEP_ALIVE_SECS: '5',
+    SOURCE_NICE_SECRETS: 'a secret of the tests',
   },
   logger,
 )
@@ -116,6 +117,45 @@ describe('requests that reach no source', () => {
       await counted('cognigy', 415),
     ]).toEqual(before.map((count) => count + 1))
   })
+
+  it.each([
+    [431, 'too many headers', `${'x: 1\r\n'.repeat(200)}\r\n`],
+    [431, 'a head that is too large', `x: ${'x'.repeat(20_480)}\r\n\r\n`],
+    [400, 'two hosts', 'host: other\r\ncontent-length: 2\r\n\r\n{}'],
+    [400, 'what is no header', '\0\r\n\r\n'],
+    [400, 'an ambiguous length', 'content-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n'],
+    [408, 'a head that does not end', ''],
+  ])('are counted once as unknown: %i for %s', async (status, _, rest) => {
+    const before = [await counted('unknown', status), await counted('cognigy', status)]
+    const text = await ingress.raw(`POST /webhooks/cognigy HTTP/1.1\r\nhost: weir\r\n${rest}`)
+    expect(text).toMatch(new RegExp(`^HTTP/1.1 ${status} (?![^]*HTTP/1.1)`))
+    expect([await counted('unknown', status), await counted('cognigy', status)]).toEqual([
+      before[0]! + 1,
+      before[1],
+    ])
+  })
+
+  it('are counted once, as what they are told', async () => {
+    const all = async () =>
+      (await ingress.metricsText()).split('\n').reduce((sum, line) => {
+        const isCount = line.startsWith('weir_ingress_requests_total')
+        return isCount ? sum + Number(line.split(' ').at(-1)) : sum
+      }, 0)
+    const before = await all()
+    const badChunk = 'transfer-encoding: chunked\r\n\r\n1\r\nxy\r\n0\r\n\r\n'
+    const head = 'host: weir\r\ncontent-type: application/json\r\n'
+    await ingress.raw(`POST /x HTTP/1.1\r\n${head}${badChunk}`)
+    await ingress.raw(`POST /webhooks/cognigy HTTP/1.1\r\n${head}${badChunk}`)
+    expect(await all()).toBe(before + 2)
+  })
+
+  it('and are under the name of the source whose body does not come', async () => {
+    const before = [await counted('unknown', 408), await counted('nice', 408)]
+    const head = 'host: weir\r\ncontent-type: application/json\r\n'
+    const text = await ingress.raw(`POST /webhooks/nice HTTP/1.1\r\n${head}content-length: 9\r\n\r\n{`)
+    expect(text).toMatch(/^HTTP\/1.1 408 /)
+    expect([await counted('unknown', 408), await counted('nice', 408)]).toEqual([before[0], before[1]! + 1])
+  }, 10_000)
 
   it('are logged, a few of them, with what is known of their path and nothing else', async () => {
     const other = new TestIngress({ SOURCE_COGNIGY_CIDRS: '127.0.0.1' }, logger)

@@ -31,8 +31,7 @@ export class Exchange {
 
   /** Before the body was read. */
   answerEarly(answer: Answer): void {
-    sendEarly(this.#reply, answer)
-    this.#count(answer)
+    sendEarly(this.#reply, answer, () => this.#count(answer))
   }
 
   /** The body is not read to its end. */

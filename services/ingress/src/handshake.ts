@@ -1,6 +1,7 @@
 import {
   answerAuthentic,
   answerOpen,
+  bodyFormOf,
   handshakeKeysOf,
   hasAuthentic,
   isInRanges,
@@ -9,6 +10,7 @@ import {
   type SourceAccess,
 } from '@weir/sources'
 import type { FastifyRequest } from 'fastify'
+import { holdBody } from './judge-body.ts'
 import { parseStrictJson } from './strict-json.ts'
 
 /** They are small, so that no large event is read twice. */
@@ -39,7 +41,9 @@ export const handshakeIn = (
 ): HandshakeReply | undefined => {
   const { handshakes } = access.source
   if (raw.length > BODY_BYTES_MAX || !hasAuthentic(handshakes)) return undefined
-  const parsed = parseStrictJson(raw)
+  const body = holdBody(access.source, { raw, bodyForm: bodyFormOf(access.source, headers) }, BODY_BYTES_MAX)
+  if (body === 'too_large' || body.problem !== undefined) return undefined
+  const parsed = parseStrictJson(body.bytes)
   if (parsed.kind === 'problem') return undefined
   const secret = secretIndex === undefined ? undefined : handshakeKeysOf(access).secrets[secretIndex]
   return answerAuthentic(handshakes, { headers, payload: parsed.value, secret })

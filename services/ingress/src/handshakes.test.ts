@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { deflateSync, gzipSync } from 'node:zlib'
 import { decodeReceivedWebhook } from '@weir/contracts'
 import { PRESETS, signedHeaders, type HmacSpec, type PresetName } from '@weir/sources'
 import { CloudEvent, HTTP } from 'cloudevents'
@@ -16,7 +17,8 @@ writeFileSync(
   `version: 1
 sources:
   zoom: { preset: zoom }
-  slack: { preset: slack }
+  slack: { preset: slack, acceptEncodings: [gzip, deflate] }
+  forms: { preset: slack, form: payload, acceptEncodings: [gzip] }
   meta: { preset: meta }
   event-grid: { preset: event-grid }
   cloudevents: { preset: cloudevents, handshake: cloudevents, handshakeOrigins: [Events.example.com], rate: { perSec: 5 } }
@@ -27,7 +29,9 @@ sources:
 )
 const ingress = new TestIngress({
   SOURCES_FILE: file,
-  ...Object.fromEntries(['ZOOM', 'SLACK', 'META', 'X'].map((name) => [`SOURCE_${name}_SECRETS`, SECRET])),
+  ...Object.fromEntries(
+    ['ZOOM', 'SLACK', 'FORMS', 'META', 'X'].map((name) => [`SOURCE_${name}_SECRETS`, SECRET]),
+  ),
   ...{ SOURCE_META_VERIFY_TOKEN: 'known to Meta', SOURCE_EVENT_GRID_TOKEN: 'a token' },
   SOURCE_CLOUDEVENTS_TOKEN: 'a token',
 })
@@ -94,6 +98,40 @@ describe('a handshake is answered, counted, and no event', () => {
     const { body, headers } = await signedPost('slack', '{"type":"url_verification","challenge":"c-1"}')
     expect([body, headers['x-content-type-options']]).toEqual(['{"challenge":"c-1"}', 'nosniff'])
     expect(written()).toEqual([])
+  })
+
+  const CHALLENGE = '{"type":"url_verification","challenge":"c-1"}'
+  const FORM = 'application/x-www-form-urlencoded'
+  it.each<[string, string, Buffer, Readonly<Record<string, string>>]>([
+    ['gzip', 'slack', gzipSync(CHALLENGE), { 'content-encoding': 'gzip' }],
+    ['deflate', 'slack', deflateSync(CHALLENGE), { 'content-encoding': 'deflate' }],
+    ['a form', 'slack', Buffer.from('type=url_verification&challenge=c-1'), { 'content-type': FORM }],
+    [
+      'a form within gzip',
+      'slack',
+      gzipSync('type=url_verification&challenge=c-1'),
+      { 'content-type': FORM, 'content-encoding': 'gzip' },
+    ],
+    ['a field', 'forms', Buffer.from(`payload=${encodeURIComponent(CHALLENGE)}`), { 'content-type': FORM }],
+    ['JSON behind a byte order mark', 'slack', Buffer.from(`\uFEFF${CHALLENGE}`), {}],
+  ])('of Slack, in %s', async (_, source, body, headers) => {
+    const signed = signedHeaders(PRESETS.slack.verifier as HmacSpec, SECRET, body)
+    const answer = await ingress.call({
+      ...{ path: `/webhooks/${source}`, body },
+      headers: { 'content-type': 'application/json', ...signed, ...headers },
+    })
+    expect([answer.status, answer.body]).toEqual([200, '{"challenge":"c-1"}'])
+    expect(written()).toEqual([])
+  })
+
+  it('is none in what is small but holds more than a handshake does', async () => {
+    const body = gzipSync(
+      `{"type":"url_verification","challenge":"c-1","event_id":"e","x":"${'x'.repeat(9_000)}"}`,
+    )
+    const signed = signedHeaders(PRESETS.slack.verifier as HmacSpec, SECRET, body)
+    const headers = { 'content-type': 'application/json', 'content-encoding': 'gzip', ...signed }
+    await ingress.call({ path: '/webhooks/slack', body, headers })
+    expect(written()).toHaveLength(1)
   })
 
   it('of Meta, with the token that was agreed on', async () => {

@@ -82,9 +82,10 @@ export class SourceMetrics {
     this.#seconds = seconds
   }
 
-  answered(status: number, startedAt: number): void {
+  /** `startedAt`: undefined where nobody knows it. */
+  answered(status: number, startedAt?: number): void {
     this.#statuses.set(status, (this.#statuses.get(status) ?? 0) + 1)
-    this.#seconds.observe((performance.now() - startedAt) / 1_000)
+    if (startedAt !== undefined) this.#seconds.observe((performance.now() - startedAt) / 1_000)
   }
 
   judged(verdict: AccessVerdict | { readonly kind: 'unavailable' }): void {

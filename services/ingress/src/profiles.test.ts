@@ -137,7 +137,7 @@ describe('S1', () => {
     return { status: Number(/^HTTP\/1.1 (\d+)/.exec(text)?.[1]), ms: answeredMs }
   }
 
-  it('gets its answer within 5 s, whatever body and brokers do', async () => {
+  it('S1-06 gets its answer within 5 s, whatever body and brokers do', async () => {
     const held = Promise.withResolvers<undefined>()
     ingress.held = held.promise.then(() => undefined)
     const [frozen, both, slow] = await Promise.all([
@@ -168,13 +168,13 @@ describe('S0', () => {
     [KEY, 200],
     [`${KEY}&x=1`, 200],
     [`?code=${encodeURIComponent('an-older+key/of=it')}`, 200],
-  ])('needs the key of a function in the query: %s', async (query, status) => {
+  ])('S0-10 needs the key of a function in the query: %s', async (query, status) => {
     const answer = await call(query)
     expect([answer.status, answer.body]).toEqual([status, ''])
     expect(ingress.written).toHaveLength(status === 200 ? 1 : 0)
   })
 
-  it('takes the key as a header, once, and the signature must be good all the same', async () => {
+  it('S0-10 takes the key as a header, once, and the signature must be good all the same', async () => {
     const signed = signedHeaders(PRESETS.cxone.verifier as HmacSpec, SECRET, Buffer.from(GOOD))
     const key = { 'x-functions-key': 'the-key-of-a-function' }
     const status = async (path: string, headers: Readonly<Record<string, string>>) =>
@@ -195,7 +195,7 @@ describe('S0', () => {
     ',"sequenceNumber":"x"',
     ',"sequenceNumber":-1',
     ',"sequenceNumber":1.5',
-  ])('asks for a sequence number where that is set: %s', async (sequence) => {
+  ])('S0-01 asks for a sequence number where that is set: %s', async (sequence) => {
     expect((await call(KEY, event(sequence))).status).toBe(400)
     expect(ingress.last.intakeError).toMatchObject({
       reason: 'missing_field',
@@ -203,7 +203,7 @@ describe('S0', () => {
     })
   })
 
-  it('has so many requests under way at a time, and those that are refused take no place', async () => {
+  it('S0-10 has so many requests under way at a time, and those that are refused take no place', async () => {
     const held = Promise.withResolvers<undefined>()
     ingress.held = held.promise.then(() => undefined)
     const many = Promise.all(Array.from({ length: 5 }, (_, n) => call(KEY, event(`,"sequenceNumber":${n}`))))

@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http'
 import { encodeReceivedWebhook, HmacKey, type ReceivedWebhook } from '@weir/contracts'
 import { LaneError, partitionOf, type Lanes } from '@weir/kafka'
 import { failpoint, type Logger } from '@weir/service-kit'
@@ -60,7 +61,7 @@ export class Receiver {
     const path = pathOf(request.raw.url!)
     const route = this.#options.table.find(path)
     if (route === undefined) {
-      this.refuseStranger(reply, BAD_ESCAPE.test(path) ? BAD_REQUEST : NOT_FOUND, path)
+      this.refuseStranger(reply, BAD_ESCAPE.test(path) ? BAD_REQUEST : NOT_FOUND)
       return
     }
     const exchange = new Exchange(reply, route)
@@ -78,10 +79,20 @@ export class Receiver {
   }
 
   /** A request that is for no source. */
-  refuseStranger(reply: FastifyReply, answer: Answer, path?: string): void {
-    const { method } = reply.request.raw
-    sendEarly(reply, answer)
-    this.#options.strangers.refused(answer.status, performance.now(), method, path)
+  refuseStranger(reply: FastifyReply, answer: Answer): void {
+    sendEarly(reply, answer, () => this.countStranger(answer.status, reply.request.raw))
+  }
+
+  /** A request that was refused before its source was looked for; undefined: it could not be read so far. */
+  countStranger(status: number, request?: IncomingMessage): void {
+    this.#options.strangers.refused(status, request?.method, request && pathOf(request.url!))
+  }
+
+  /** One that ended in the middle of its body, and not by the receiver. */
+  countCut(status: number, request: IncomingMessage): void {
+    const route = this.#options.table.find(pathOf(request.url!))
+    if (route === undefined) this.countStranger(status, request)
+    else route.metrics.answered(status)
   }
 
   /** The exact bytes of a body, within its source's bounds. */

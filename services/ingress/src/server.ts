@@ -48,7 +48,11 @@ export const buildServer = ({ config, probes, receiver, isClosing }: ServerOptio
     clientErrorHandler: (error, socket) => {
       const isLate = error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
       if (isLate && !isClosing() && untouched.spare(socket)) return
-      answerBadRequest(error, socket)
+      const { _httpMessage: current } = socket as { _httpMessage?: ServerResponse | null }
+      const status = answerBadRequest(error, socket, current ?? undefined)
+      if (status === undefined) return
+      if (current) receiver.countCut(status, current.req)
+      else receiver.countStranger(status)
     },
     frameworkErrors: (_error, _request, reply) => receiver.refuseStranger(reply as FastifyReply, BAD_REQUEST),
   })
@@ -58,7 +62,10 @@ export const buildServer = ({ config, probes, receiver, isClosing }: ServerOptio
   app.addHook('onRequest', ({ raw }, reply, next) => {
     const refusal = refusalOf(raw)
     if (refusal === undefined) next()
-    else send(reply, refusal)
+    else {
+      send(reply, refusal)
+      receiver.countStranger(refusal.status, raw)
+    }
   })
   app.addHook('onSend', (_request, reply, _payload, next) => {
     if (isClosing()) reply.raw.shouldKeepAlive = false
@@ -123,16 +130,19 @@ const STATUSES: Readonly<Record<string, readonly [status: string, text: string]>
   HPE_HEADER_OVERFLOW: ['431 Request Header Fields Too Large', 'Headers too large'],
 }
 
-/** What Node could not read as a request, or did not get in time. */
-const answerBadRequest = (error: NodeJS.ErrnoException, socket: Socket): void => {
+/** Answers what Node could not read as a request, or did not get in time; undefined: there is nobody to answer. */
+const answerBadRequest = (
+  error: NodeJS.ErrnoException,
+  socket: Socket,
+  current: ServerResponse | undefined,
+): number | undefined => {
   // An answer of an earlier request on this connection is still to come, or this one has its own: a second one
   // would be taken for another's.
-  const { _httpMessage: current } = socket as { _httpMessage?: ServerResponse | null }
   const isAnswering =
-    isAnsweredEarly(socket) || (current ? current.req.complete || current.headersSent : false)
+    isAnsweredEarly(socket) || (current !== undefined && (current.req.complete || current.headersSent))
   if (error.code === 'ECONNRESET' || !socket.writable || isAnswering) {
     socket.destroy()
-    return
+    return undefined
   }
   const [status, text] = STATUSES[error.code ?? ''] ?? ['400 Bad Request', 'Bad request']
   const { body } = errorAnswer(0, text)
@@ -140,4 +150,5 @@ const answerBadRequest = (error: NodeJS.ErrnoException, socket: Socket): void =>
     `HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
   )
   socket.destroySoon()
+  return Number.parseInt(status, 10)
 }

@@ -21,9 +21,9 @@ export class Strangers {
   }
 
   /** `path`: undefined where the request could not be read so far. */
-  refused(status: number, startedAt: number, method?: string, path?: string): void {
-    this.#metrics.answered(status, startedAt)
-    if (this.#lines.take(startedAt) > 0) return
+  refused(status: number, method?: string, path?: string): void {
+    this.#metrics.answered(status)
+    if (this.#lines.take(performance.now()) > 0) return
     this.#logger.warn(
       {
         status,
