@@ -4,6 +4,7 @@ export { settingName, type ReadText, type SettingsEnvironment } from './access/s
 export { isBasic, isBearer, isInRanges, parseCidr, type AddressRange } from './address.ts'
 export { acceptedBatchBody, acceptedBody, type AcceptedFacts, type BatchFacts } from './answers.ts'
 export { bodyFormOf, codingOf, isTaken, JSON_SUFFIX_TYPE } from './content.ts'
+export type { TokenCheck, TokenVerdict } from './jwt/check-token.ts'
 export { valueAt } from './fields.ts'
 export type { HandshakeName } from './handshakes/handshake.ts'
 export {

@@ -2,6 +2,7 @@ import type { DeadLetterReason } from '@weir/contracts'
 import type { JsonObject, JsonValue } from '@weir/exact-json'
 import type { ContentRules } from './content.ts'
 import type { HandshakeName } from './handshakes/handshake.ts'
+import type { JwtSpec } from './jwt/jwt-spec.ts'
 import type { VerifierSpec } from './verifier/spec.ts'
 
 export type { JsonObject, JsonValue }
@@ -126,6 +127,8 @@ export interface SourceDefinition extends Refusals, ContentRules {
   /** All paths that deliver to it; `/webhooks/<name>` first unless the sources file says otherwise. */
   readonly paths: readonly string[]
   readonly verifier: VerifierSpec
+  /** Requests must have such a token, besides what the verifier asks. */
+  readonly jwt?: JwtSpec
   /** Requests without a signature are taken as well; those with one must still be good. */
   readonly unsigned: boolean
   /** Addresses and CIDR ranges that may call; undefined: any, or those of the environment. */

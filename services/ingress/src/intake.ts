@@ -13,6 +13,7 @@ import {
   type RequestLine,
   type SourceAccess,
   type SourceDefinition,
+  type TokenVerdict,
   type Verdict,
 } from '@weir/sources'
 import { TOO_LARGE } from './answer.ts'
@@ -29,7 +30,7 @@ export type Intake =
       readonly verdict: AccessVerdict
     }
   /** Nobody can say now whether it is authentic. */
-  | { readonly kind: 'unavailable' }
+  | { readonly kind: 'unavailable'; readonly cause: string }
   /** Authentic, and there is nothing to keep. */
   | {
       readonly kind: 'answer'
@@ -56,6 +57,8 @@ export interface IntakeRequest {
   readonly headers: RequestHeaders
   readonly raw: Buffer
   readonly line?: RequestLine
+  /** What was found of its JWT, where the source asks for one. */
+  readonly token?: TokenVerdict | undefined
   /** For what is compressed. */
   readonly bodyBytesMax?: number
   /** Epoch ms. */
@@ -65,11 +68,12 @@ export interface IntakeRequest {
 const TRACEPARENT = /^[\da-f]{2}-[\da-f]{32}-[\da-f]{16}-[\da-f]{2}$/
 const CONTENT_TYPE_MAX = 128
 
-/** Judges one request: token and signature over the raw bytes first, then JSON, then identity. Pure and total. */
+/** Judges one request: tokens and signature over the raw bytes first, then JSON, then identity. Pure and total. */
 export const intake = (access: SourceAccess, bodyHashKey: HmacKey, request: IntakeRequest): Intake => {
   const { source } = access
-  if (access.unavailable !== undefined) return { kind: 'unavailable' }
-  const verdict = authenticate(access, request)
+  if (access.unavailable !== undefined) return { kind: 'unavailable', cause: access.unavailable }
+  if (request.token?.kind === 'unavailable') return request.token
+  const verdict = authenticate(access, request, request.token)
   if (verdict.kind === 'missing' || verdict.kind === 'token') {
     return {
       kind: 'refuse',
@@ -95,11 +99,13 @@ export const intake = (access: SourceAccess, bodyHashKey: HmacKey, request: Inta
 const authenticate = (
   access: SourceAccess,
   { headers, raw, line, receivedAt }: IntakeRequest,
+  jwt: Verdict | undefined,
 ): AccessVerdict => {
-  const { source, verify, token, basic, queryTokens } = access
+  const { source, verify, token, basic, queryTokens, checkToken } = access
   if (queryTokens !== undefined && !hasQueryToken(line?.target ?? '', headers, queryTokens)) {
     return { kind: 'query_token' }
   }
+  if (checkToken !== undefined && jwt?.kind !== 'valid') return jwt ?? { kind: 'missing' }
   if (token !== undefined || basic !== undefined) {
     const given = headers.get('authorization')
     const isGood =
@@ -107,7 +113,7 @@ const authenticate = (
     if (!isGood) return { kind: 'token' }
   }
   // The peer's address was checked before the body was read.
-  if (verify === undefined) return { kind: 'unsigned' }
+  if (verify === undefined) return jwt ?? { kind: 'unsigned' }
   // Strangers can have these signed.
   if (source.handshakes.includes('twitter-crc') && isCrcText(raw))
     return { kind: 'invalid', reason: 'no_match' }

@@ -51,7 +51,8 @@ export const loadSources = (
   } else if (accesses.length === 0 && problems.length === 0) {
     problems.push(`No source is on: ${howToTurnAnyOn()}.`)
   }
-  if (profile === 'production') problems.push(...accesses.flatMap(weakSecrets))
+  if (profile === 'production')
+    problems.push(...accesses.flatMap(weakSecrets), ...accesses.flatMap(plainKeys))
   return {
     accesses: problems.length > 0 ? [] : accesses,
     problems,
@@ -64,7 +65,9 @@ export const loadSources = (
   }
 }
 
-const howToTurnOn = ({ name, verifier }: SourceDefinition): string => {
+const howToTurnOn = ({ name, verifier, jwt }: SourceDefinition): string => {
+  if (jwt !== undefined && jwt.jwksUrl === undefined)
+    return `its tokens need keys: give ${settingName(name, 'JWT_KEYS')} or jwt.jwksUrl`
   if (isSignature(verifier)) return `it has no secrets: give ${settingName(name, 'SECRETS')}, or take it out`
   const token =
     verifier.kind === 'address' && verifier.tokenSuffices ? ` or ${settingName(name, 'TOKEN')}` : ''
@@ -84,3 +87,10 @@ const weakSecrets = ({ source, secrets }: SourceAccess): string[] =>
     : [
         `${settingName(source.name, 'SECRETS')}: a secret has fewer than ${SECRET_LENGTH_MIN} characters: use 32 random bytes.`,
       ]
+
+const plainKeys = ({ source: { name, jwt } }: SourceAccess): string[] =>
+  jwt?.jwksUrl?.startsWith('http://') === true
+    ? [
+        `sources.${name}.jwt.jwksUrl: ${jwt.jwksUrl} begins with http://: anybody on the way can exchange the keys. Use https://.`,
+      ]
+    : []

@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import { encodeReceivedWebhook, HmacKey, type ReceivedWebhook } from '@weir/contracts'
 import { LaneError, partitionOf, type Lanes } from '@weir/kafka'
 import { failpoint, type Logger } from '@weir/service-kit'
-import { parseCidr, type AddressRange, type HandshakeReply } from '@weir/sources'
+import { parseCidr, type AddressRange, type HandshakeReply, type TokenVerdict } from '@weir/sources'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { errorAnswer, sendEarly, TOO_LARGE, type Answer } from './answer.ts'
 import type { IngressConfig } from './config.ts'
@@ -29,6 +29,7 @@ export interface ReceiverOptions {
 type Accepted = Extract<Intake, { kind: 'accept' }>
 type Refused = Extract<Intake, { kind: 'refuse' }>
 
+const WARN_MS = 60_000
 const BAD_ESCAPE = /%(?![\da-f]{2})/i
 const ABSOLUTE = /^https?:\/\/[^/?#]*/i
 
@@ -49,6 +50,7 @@ export class Receiver {
   readonly #options: ReceiverOptions
   readonly #bodyHashKey: HmacKey
   readonly #trusted: readonly AddressRange[]
+  readonly #warnedAt = new Map<string, number>()
 
   constructor(options: ReceiverOptions) {
     this.#options = options
@@ -120,18 +122,28 @@ export class Receiver {
 
   /** Judges a request whose body is there. */
   receive({ exchange, body }: FastifyRequest): void {
-    this.#judge(exchange!, body as Buffer)
+    const raw = body as Buffer
+    const { route, headers } = exchange!
+    const { checkToken, unavailable } = route.access
+    if (checkToken === undefined || unavailable !== undefined) {
+      this.#judge(exchange!, raw)
+      return
+    }
+    checkToken(headers, raw, Date.now())
+      .then((token) => this.#judge(exchange!, raw, token))
+      .catch((error: unknown) => this.#answerFault(exchange!, error as Error))
   }
 
-  #judge(exchange: Exchange, raw: Buffer): void {
+  #judge(exchange: Exchange, raw: Buffer, token?: TokenVerdict): void {
     const { route, headers } = exchange
     const { access, metrics } = route
     const { bodyBytesMax } = route
     const { line } = exchange
-    const request = { headers, raw, line, bodyBytesMax, receivedAt: Date.now() }
+    const request = { headers, raw, line, token, bodyBytesMax, receivedAt: Date.now() }
     const outcome = intake(access, this.#bodyHashKey, request)
     metrics.judged(outcome.kind === 'unavailable' ? outcome : outcome.verdict)
     if (outcome.kind === 'unavailable') {
+      this.#warnUnavailable(access.source.name, outcome.cause)
       exchange.answer(UNAVAILABLE)
       return
     }
@@ -145,6 +157,14 @@ export class Receiver {
     else if (outcome.kind === 'accept') this.#accept(exchange, outcome)
     else if (outcome.kind === 'answer') exchange.answer({ status: outcome.status, body: outcome.answer })
     else this.#refuse(exchange, raw, outcome)
+  }
+
+  /** At most once a minute and source, as anybody can send requests. */
+  #warnUnavailable(source: string, cause: string): void {
+    const now = performance.now()
+    if (now - (this.#warnedAt.get(source) ?? -WARN_MS) < WARN_MS) return
+    this.#warnedAt.set(source, now)
+    this.#options.logger.warn({ source, cause }, 'requests get 503: the keys to check them are not to be had')
   }
 
   #refuse(exchange: Exchange, raw: Buffer, { status, answer: body, verdict }: Refused): void {

@@ -2,7 +2,11 @@ import { parseCidr, type AddressRange } from '../address.ts'
 import type { SourceDefinition } from '../source.ts'
 import type { HandshakeKeys } from '../handshakes/handshake.ts'
 import { secretBytes } from '../verifier/secrets.ts'
+import type { JwtSpec } from '../jwt/jwt-spec.ts'
 import { isSignature } from '../verifier/spec.ts'
+import { createTokenCheck, type TokenCheck } from '../jwt/check-token.ts'
+import { jwtKeysOf } from '../jwt/jwt-keys.ts'
+import { fixedKeys, remoteKeysOf } from '../jwt/remote-keys.ts'
 import { createContentReader, type ContentReader } from '../verifier/content-reader.ts'
 import { createVerifier, type Verifier } from '../verifier/verifier.ts'
 import {
@@ -20,6 +24,8 @@ export interface SourceAccess {
   readonly source: SourceDefinition
   /** Undefined: it has no secrets. */
   readonly verify: Verifier | undefined
+  /** Undefined: its requests need no JWT. */
+  readonly checkToken?: TokenCheck | undefined
   /** What of a request is signed; undefined: nobody asks. */
   readonly contentOf: ContentReader | undefined
   readonly secrets: readonly string[]
@@ -79,10 +85,18 @@ export const openAccess = (
     isSignature(verifier) && secrets.length > 0
       ? attempt('SECRETS', () => createVerifier(verifier, secrets))
       : undefined
+  const { jwt } = source
+  const jwtKeys = jwt === undefined || jwt.jwksUrl !== undefined ? undefined : find('JWT_KEYS')
+  const checkToken = jwt && attempt('JWT_KEYS', () => tokenCheckOf(jwt, jwtKeys))
   const list = [...(source.cidrs ?? []), ...listOf(cidrs ?? '')]
   const ranges = list.length === 0 ? undefined : attempt('CIDRS', () => list.map(parseCidr))
   if (basic !== undefined && !basic.includes(':')) {
     problems.push(`${settingName(source.name, 'BASIC')}: give user:password`)
+  }
+  if (jwt !== undefined && (token ?? basic) !== undefined) {
+    problems.push(
+      `${settingName(source.name, token === undefined ? 'BASIC' : 'TOKEN')}: the header is the one of the JWT: take one of them out`,
+    )
   }
   if (
     source.handshakes.includes('meta') &&
@@ -98,6 +112,7 @@ export const openAccess = (
   const access = {
     source,
     verify,
+    checkToken,
     contentOf: contentReaderOf(source, verify),
     secrets,
     token,
@@ -124,9 +139,24 @@ export const handshakeKeysOf = ({ source, secrets, verifyToken }: SourceAccess):
 const contentReaderOf = ({ verifier, guardsContent }: SourceDefinition, verify: Verifier | undefined) =>
   guardsContent && isSignature(verifier) && verify !== undefined ? createContentReader(verifier) : undefined
 
-const isSetUp = ({ source, verify, token, basic, ranges, unavailable }: SourceAccess): boolean => {
-  if (unavailable !== undefined || source.unsigned) return true
-  const { verifier } = source
+const tokenCheckOf = (spec: JwtSpec, keys: Parameters<typeof jwtKeysOf>[0] | undefined) => {
+  if (spec.jwksUrl !== undefined) return createTokenCheck(spec, remoteKeysOf(spec.jwksUrl, spec.algorithms))
+  return keys && createTokenCheck(spec, fixedKeys(jwtKeysOf(keys, spec.algorithms)))
+}
+
+const isSetUp = ({
+  source,
+  verify,
+  checkToken,
+  token,
+  basic,
+  ranges,
+  unavailable,
+}: SourceAccess): boolean => {
+  if (unavailable !== undefined) return true
+  const { verifier, jwt } = source
+  if (jwt !== undefined && checkToken === undefined) return false
+  if (source.unsigned || (jwt !== undefined && !isSignature(verifier))) return true
   if (verifier.kind === 'address' && verifier.tokenSuffices && (token ?? basic) !== undefined) return true
   return isSignature(source.verifier) ? verify !== undefined : ranges !== undefined
 }

@@ -15,7 +15,8 @@ const ALIASES: Readonly<Record<string, readonly string[]>> = {
   SOURCE_NICE_SECRETS: ['CXONE_WEBHOOK_SECRET'],
 }
 
-export type SettingKind = 'SECRETS' | 'VERIFY_TOKEN' | 'TOKEN' | 'QUERY_TOKEN' | 'BASIC' | 'CIDRS'
+export type SettingKind =
+  'SECRETS' | 'JWT_KEYS' | 'VERIFY_TOKEN' | 'TOKEN' | 'QUERY_TOKEN' | 'BASIC' | 'CIDRS'
 
 /** The environment variable of a source's setting; `<name>_FILE` names a file that holds the value. */
 export const settingName = (source: string, kind: SettingKind): string =>

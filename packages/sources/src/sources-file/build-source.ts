@@ -15,6 +15,7 @@ import {
   type SignatureSpec,
   type VerifierSpec,
 } from '../verifier/spec.ts'
+import { jwtOf, jwtEntryProblems } from './build-jwt.ts'
 import { splitOf, splitProblems } from './build-split.ts'
 import { handshakeProblems, handshakesOf } from './build-handshakes.ts'
 import type { EntryProblem } from './entry-problem.ts'
@@ -32,6 +33,7 @@ export const buildSource = (
   const templates = templateProblems(entry)
   const problems = [
     ...verifierProblems(verifier, entry),
+    ...jwtEntryProblems(entry),
     ...templates,
     // They fill the templates.
     ...(templates.length > 0 ? [] : splitProblems(entry, preset)),
@@ -51,6 +53,7 @@ export const buildSource = (
       ...preset,
       ...(refused && REFUSALS[refused]),
       ...{ name, verifier, paths: entry.paths ?? pathsOf(name, preset) },
+      ...jwtOf(entry),
       unsigned: entry.unsigned ?? preset.unsigned,
       ...(entry.cidrs && { cidrs: entry.cidrs }),
       ...(split && { split }),
@@ -104,7 +107,13 @@ const profilesOf = ({ responseProfile: profile }: SourceEntry) =>
   typeof profile === 'string' ? { refused: profile, accepted: profile } : { ...profile }
 
 /** The preset's verifier with the entry's parts in the place of its own. */
-const verifierOf = (preset: VerifierSpec, { verifier, unsigned }: SourceEntry): VerifierSpec => {
+const verifierOf = (
+  preset: VerifierSpec,
+  { preset: name, verifier, unsigned, jwt }: SourceEntry,
+): VerifierSpec => {
+  // The token is its proof.
+  if (verifier === undefined && jwt !== undefined && name === 'custom')
+    return { kind: 'address', tokenHeader: 'authorization', tokenSuffices: true }
   if (verifier === undefined)
     return preset.kind === 'address' && unsigned === true ? { kind: 'none' } : preset
   const base: SignatureSpec = isSignature(preset) ? preset : hmacOverBody(verifier.header ?? '', 'hex')

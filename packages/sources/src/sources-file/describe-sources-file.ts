@@ -36,6 +36,7 @@ const rowsOf = (schema: Schema, prefix: string): string[] =>
 const takes = (schema: Schema): string => {
   if (schema.enum) return schema.enum.map((value) => `\`${value}\``).join(' ')
   if (schema.anyOf) return schema.anyOf.map(takes).join('; or ')
+  if (typeof schema.additionalProperties === 'object') return 'map of names to texts'
   if (schema.items) return 'list of texts'
   if (schema.properties) return `\`{${Object.keys(schema.properties).join(', ')}}\``
   return { string: 'text', number: 'number', boolean: '`true` `false`' }[schema.type ?? ''] ?? 'text'

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { ACCEPTED_PROFILES, REFUSAL_PROFILES } from '../answers.ts'
 import { JSON_SUFFIX_TYPE } from '../content.ts'
 import { HANDSHAKES } from '../handshakes/handshake.ts'
+import { JWT_ALGORITHMS } from '../jwt/jwt-spec.ts'
 import { PRESETS } from '../presets/index.ts'
 import type { PresetName } from '../source.ts'
 import type { AlgorithmName } from '../verifier/spec.ts'
@@ -15,6 +16,9 @@ const OWN_PATHS = new Set(['/livez', '/readyz', '/metrics'])
 /** No wildcards, filters or places in arrays: there is one array. */
 const SPLIT = /^(?:\$|(?:\$\.)?[^.$[\]*\s]+(?:\.[^.$[\]*\s]+)*)$/
 const ORIGIN = /^(?:\*|[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?)$/
+/** Without credentials, and nothing that a log should not have. */
+const HTTP_URL = /^https?:\/\/[^\s@?#]+(?:\?[^\s@#]*)?$/
+const JWT_VALUES_MAX = 20
 const FIELDS_MAX = 200
 const CIDRS_MAX = 1_000
 
@@ -101,6 +105,48 @@ const verifier = z
   })
   .describe('What differs from the preset’s way of signing.')
 
+const textOrList = (what: string) =>
+  z
+    .union([text(what), z.array(text(what)).min(1).max(JWT_VALUES_MAX)], {
+      error: `must be ${what}, or a list of such`,
+    })
+    .transform((value) => (typeof value === 'string' ? [value] : value))
+
+const jwt = z
+  .strictObject({
+    algorithms: z
+      .array(oneOf(JWT_ALGORITHMS), 'must be a list')
+      .min(1, 'must have at least one algorithm')
+      .max(JWT_ALGORITHMS.length)
+      .describe(
+        '`RS256`, `ES256`, or `HS256` alone. A token that names another one is refused, whatever its key.',
+      ),
+    issuer: textOrList('what `iss` must be').describe('What `iss` must be; a list: one of these.'),
+    audience: textOrList('what `aud` must have').describe(
+      'What `aud` must be or have; a list: one of these.',
+    ),
+    toleranceSecs: whole(0, 600)
+      .optional()
+      .describe('How far the clocks may be apart for `exp`, which must be there, and `nbf`. Default 60.'),
+    claims: z
+      .record(text('a claim'), textOrList('the value of a claim'), 'must be a map of claims to values')
+      .check(z.refine((claims) => Object.keys(claims).length <= 20, { error: 'may have at most 20 claims' }))
+      .optional()
+      .describe('Claims that a token must have, each with its value or one of a list, such as `appid`.'),
+    bodyHashClaim: text('a claim')
+      .optional()
+      .describe(
+        'The claim with the SHA-256 of the body, in hex or base64. Without it a token is good for any body until it expires.',
+      ),
+    jwksUrl: text('an address such as https://login.example.com/keys')
+      .regex(HTTP_URL, 'must be an https:// address')
+      .optional()
+      .describe(
+        'Where the provider publishes its keys; `http://` is for `WEIR_PROFILE=dev` alone. Without it `SOURCE_<NAME>_JWT_KEYS` has them.',
+      ),
+  })
+  .describe('Requests must have a JWT as bearer token: see [Tokens](#tokens).')
+
 const keys = {
   entityKey: text('a template such as {data.id}')
     .optional()
@@ -141,6 +187,7 @@ export const sourceSchema = z.strictObject({
     .optional()
     .describe('Paths that deliver to it. Default `/webhooks/<name>`; a built-in source keeps its own.'),
   verifier: verifier.optional(),
+  jwt: jwt.optional(),
   unsigned: z
     .boolean('must be true or false')
     .optional()

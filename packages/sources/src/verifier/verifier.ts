@@ -9,7 +9,7 @@ import { isSignature, type SignatureSpec, type VerifierSpec } from './spec.ts'
 import { specProblems } from './spec-problems.ts'
 import { isFresh, parseTimestamp } from './timestamp.ts'
 
-/** Why a signature does not hold; a closed list, as it is a metric's label. */
+/** Why a signature or token does not hold; a closed list, as it is a metric's label. */
 export type InvalidReason =
   | 'header_repeated'
   | 'malformed'
@@ -19,6 +19,7 @@ export type InvalidReason =
   | 'timestamp_missing'
   | 'timestamp_malformed'
   | 'timestamp_outside_tolerance'
+  | 'claim_mismatch'
 
 export type Verdict =
   /** `secret`: the place in the list of the first secret that matched. */

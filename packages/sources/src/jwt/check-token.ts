@@ -1,0 +1,124 @@
+import { createHash, timingSafeEqual } from 'node:crypto'
+import { decodeProtectedHeader, errors, jwtVerify, type JWTPayload } from 'jose'
+import type { RequestHeaders } from '../verifier/request-headers.ts'
+import type { Verdict } from '../verifier/verifier.ts'
+import type { JwtKey } from './jwt-keys.ts'
+import type { JwtSpec } from './jwt-spec.ts'
+import { KeysUnavailableError, type KeySource } from './remote-keys.ts'
+
+export type TokenVerdict = Verdict | { readonly kind: 'unavailable'; readonly cause: string }
+
+/** `now`: epoch ms. Never rejects for what a request has. */
+export type TokenCheck = (headers: RequestHeaders, raw: Buffer, now: number) => Promise<TokenVerdict>
+
+type Invalid = Extract<Verdict, { kind: 'invalid' }>
+
+const HEADER = 'authorization'
+const BEARER = /^bearer +([\w-]+\.[\w-]+\.[\w-]+)$/i
+const TOKEN_LENGTH_MAX = 8_192
+const KID_LENGTH_MAX = 256
+/** Of one request, for each set of keys. */
+const CHECKS_MAX = 8
+
+const invalid = (reason: Invalid['reason']): Invalid => ({ kind: 'invalid', reason })
+
+/** Checks bearer tokens: the signature first, so that a forger learns nothing of the claims. */
+export const createTokenCheck =
+  (spec: JwtSpec, source: KeySource): TokenCheck =>
+  async (headers, raw, now) => {
+    const header = headers.get(HEADER)
+    if (header === undefined) {
+      return headers.count(HEADER) <= 1 ? { kind: 'missing' } : invalid('header_repeated')
+    }
+    const token = header.length > TOKEN_LENGTH_MAX ? undefined : BEARER.exec(header)?.[1]
+    const named = token === undefined ? undefined : namedBy(token)
+    if (token === undefined || named === undefined) return invalid('malformed')
+    if (!spec.algorithms.some((algorithm) => algorithm === named.alg)) return invalid('no_match')
+    const check = (keys: readonly JwtKey[]) => matchOf({ spec, token, named, raw, now }, keys)
+    try {
+      const keys = await source.keys()
+      const verdict = await check(keys)
+      if (verdict.kind === 'valid' || verdict.reason !== 'no_match') return verdict
+      const newer = await source.newer(keys)
+      return newer === undefined ? verdict : await check(newer)
+    } catch (error) {
+      if (error instanceof KeysUnavailableError) return { kind: 'unavailable', cause: error.message }
+      throw error
+    }
+  }
+
+interface Named {
+  readonly alg: string
+  readonly kid: string | undefined
+}
+
+/** What a token says of its key; undefined: it is no token. */
+const namedBy = (token: string): Named | undefined => {
+  try {
+    const { alg, kid } = decodeProtectedHeader(token) as Readonly<Record<string, unknown>>
+    if (typeof alg !== 'string') return undefined
+    if (kid !== undefined && (typeof kid !== 'string' || kid.length > KID_LENGTH_MAX)) return undefined
+    return { alg, kid }
+  } catch {
+    return undefined
+  }
+}
+
+interface Offered {
+  readonly spec: JwtSpec
+  readonly token: string
+  readonly named: Named
+  readonly raw: Buffer
+  readonly now: number
+}
+
+const matchOf = async (
+  { spec, token, named, raw, now }: Offered,
+  keys: readonly JwtKey[],
+): Promise<Extract<Verdict, { kind: 'valid' }> | Invalid> => {
+  const fitting = keys.filter(
+    ({ algorithm, kid }) =>
+      algorithm === named.alg && (kid === undefined || named.kid === undefined || kid === named.kid),
+  )
+  for (const { key, algorithm, index } of fitting.slice(0, CHECKS_MAX)) {
+    try {
+      const { payload } = await jwtVerify(token, key, {
+        ...{ algorithms: [algorithm], issuer: [...spec.issuers], audience: [...spec.audiences] },
+        ...{ clockTolerance: spec.toleranceSecs, currentDate: new Date(now), requiredClaims: ['exp'] },
+      })
+      return hasClaims(spec, payload, raw) ? { kind: 'valid', secret: index } : invalid('claim_mismatch')
+    } catch (error) {
+      if (!(error instanceof errors.JWSSignatureVerificationFailed)) return invalid(reasonOf(error))
+    }
+  }
+  return invalid('no_match')
+}
+
+const reasonOf = (error: unknown): Invalid['reason'] => {
+  if (error instanceof errors.JWTExpired) return 'timestamp_outside_tolerance'
+  if (error instanceof errors.JWTClaimValidationFailed) {
+    return error.claim === 'nbf' && error.reason === 'check_failed'
+      ? 'timestamp_outside_tolerance'
+      : 'claim_mismatch'
+  }
+  if (error instanceof errors.JOSEError) return 'malformed'
+  throw error
+}
+
+const hasClaims = ({ claims, bodyHashClaim }: JwtSpec, payload: JWTPayload, raw: Buffer): boolean =>
+  Object.entries(claims).every(([name, values]) => values.some((value) => isOrHas(payload[name], value))) &&
+  (bodyHashClaim === undefined || isHashOf(payload[bodyHashClaim], raw))
+
+const isOrHas = (claim: unknown, value: string): boolean =>
+  claim === value || (Array.isArray(claim) && claim.includes(value))
+
+const HEX = /^[\da-f]{64}$/i
+const BASE64 = /^(?:[\w-]{43}|[A-Za-z\d+/]{43})=?$/
+
+const isHashOf = (claim: unknown, raw: Buffer): boolean => {
+  if (typeof claim !== 'string' || !(HEX.test(claim) || BASE64.test(claim))) return false
+  // Node reads both alphabets of base64.
+  const given = Buffer.from(claim, HEX.test(claim) ? 'hex' : 'base64')
+  const expected = createHash('sha256').update(raw).digest()
+  return given.length === expected.length && timingSafeEqual(given, expected)
+}

@@ -1,0 +1,105 @@
+import { createPublicKey, createSecretKey, type JsonWebKey, type KeyObject } from 'node:crypto'
+import { secretsOf } from '../access/source-settings.ts'
+import { publicKeyOf } from '../verifier/public-keys.ts'
+import type { JwtAlgorithm } from './jwt-spec.ts'
+
+/** A key with the one algorithm that it is for: a public key is never taken for a shared secret. */
+export interface JwtKey {
+  /** Place in the list of keys. */
+  readonly index: number
+  /** Undefined: it has no name, and tokens that name a key are tried with it. */
+  readonly kid?: string
+  readonly algorithm: JwtAlgorithm
+  readonly key: KeyObject
+}
+
+const KEYS_MAX = 100
+const PLAIN_KEYS_MAX = 4
+const SHARED_BYTES_MIN = 32
+const RSA_BITS_MIN = 2_048
+
+/** Keys of a setting: a JWKS, or public keys in PEM or shared secrets. Throws a `RangeError` with the rule, never the text. */
+export const jwtKeysOf = (
+  setting: { readonly text: string; readonly file?: string },
+  algorithms: readonly JwtAlgorithm[],
+): readonly JwtKey[] => {
+  if (setting.text.trimStart().startsWith('{')) return keysOfJwks(setting.text, algorithms)
+  const texts = secretsOf(setting)
+  if (texts.length > PLAIN_KEYS_MAX) throw new RangeError(`there are more than ${PLAIN_KEYS_MAX} keys`)
+  return texts.map((text, index) => ({ index, ...plainKey(text, index, algorithms) }))
+}
+
+const plainKey = (text: string, index: number, algorithms: readonly JwtAlgorithm[]) => {
+  if (algorithms.includes('HS256')) {
+    if (text.startsWith('-----BEGIN ')) {
+      throw new RangeError(
+        `key ${index} is in PEM, and HS256 has a shared secret: anybody can sign with a public key`,
+      )
+    }
+    const bytes = Buffer.from(text)
+    if (bytes.length < SHARED_BYTES_MIN) {
+      throw new RangeError(
+        `key ${index} has ${bytes.length} bytes, and HS256 needs ${SHARED_BYTES_MIN} or more`,
+      )
+    }
+    return { algorithm: 'HS256', key: createSecretKey(bytes) } as const
+  }
+  let cause = ''
+  for (const algorithm of algorithms) {
+    try {
+      return { algorithm, key: publicKeyOf(text, algorithm === 'RS256' ? 'rsa' : 'ecdsa', 'base64') }
+    } catch (error) {
+      cause = (error as Error).message
+    }
+  }
+  throw new RangeError(`key ${index} ${cause}`)
+}
+
+/** The keys of a JWKS that can be used; others are passed over, as providers publish them for other ends. */
+export const keysOfJwks = (text: string, algorithms: readonly JwtAlgorithm[]): readonly JwtKey[] => {
+  let list: unknown
+  try {
+    list = (JSON.parse(text) as { keys?: unknown } | null)?.keys
+  } catch {
+    throw new RangeError('is not JSON')
+  }
+  if (!Array.isArray(list)) throw new RangeError('is not a JWKS: it has no list `keys`')
+  if (list.length > KEYS_MAX) throw new RangeError(`has more than ${KEYS_MAX} keys`)
+  const keys = list.flatMap((jwk: unknown, index) => {
+    const found = keyOfJwk(jwk, algorithms)
+    return found === undefined ? [] : [{ index, ...found }]
+  })
+  if (keys.length > 0) return keys
+  throw new RangeError(
+    `none of its ${list.length} keys can be used for ${algorithms.join(' or ')}: give public keys, of RSA with ${RSA_BITS_MIN} bits or more`,
+  )
+}
+
+const keyOfJwk = (jwk: unknown, algorithms: readonly JwtAlgorithm[]): Omit<JwtKey, 'index'> | undefined => {
+  if (typeof jwk !== 'object' || jwk === null) return undefined
+  const { kid, use, alg, key_ops: uses } = jwk as Readonly<Record<string, unknown>>
+  if (kid !== undefined && typeof kid !== 'string') return undefined
+  if ((use ?? 'sig') !== 'sig' || (Array.isArray(uses) && !uses.includes('verify'))) return undefined
+  const found = importJwk(jwk as JsonWebKey)
+  if (found === undefined || !algorithms.includes(found.algorithm)) return undefined
+  if (alg !== undefined && alg !== found.algorithm) return undefined
+  return { ...found, ...(kid !== undefined && { kid }) }
+}
+
+const importJwk = (jwk: JsonWebKey): Pick<JwtKey, 'algorithm' | 'key'> | undefined => {
+  if (jwk.kty === 'oct') {
+    const bytes = Buffer.from(typeof jwk.k === 'string' ? jwk.k : '', 'base64url')
+    return bytes.length < SHARED_BYTES_MIN ? undefined : { algorithm: 'HS256', key: createSecretKey(bytes) }
+  }
+  // A private key that lies where public ones belong is no proof of anything.
+  if (jwk.d !== undefined) return undefined
+  try {
+    const key = createPublicKey({ key: jwk, format: 'jwk' })
+    const { modulusLength = 0, namedCurve } = key.asymmetricKeyDetails ?? {}
+    if (key.asymmetricKeyType === 'rsa' && modulusLength >= RSA_BITS_MIN) return { algorithm: 'RS256', key }
+    if (key.asymmetricKeyType === 'ec' && namedCurve === 'prime256v1') return { algorithm: 'ES256', key }
+  } catch {
+    // It is no key, or of a kind that is not known here.
+  }
+  return undefined
+}

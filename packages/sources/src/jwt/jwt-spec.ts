@@ -1,0 +1,35 @@
+export const JWT_ALGORITHMS = ['RS256', 'ES256', 'HS256'] as const
+export type JwtAlgorithm = (typeof JWT_ALGORITHMS)[number]
+
+/** Which bearer tokens (JWT) prove that a request is the provider's own. */
+export interface JwtSpec {
+  /** What a token says of itself chooses among these, and nothing else. */
+  readonly algorithms: readonly JwtAlgorithm[]
+  readonly issuers: readonly string[]
+  /** One of them must be among a token's own. */
+  readonly audiences: readonly string[]
+  /** How far the clocks may be apart for `exp` and `nbf`. */
+  readonly toleranceSecs: number
+  /** Claims that a token must have, each with one of these values. */
+  readonly claims: Readonly<Record<string, readonly string[]>>
+  /** The claim with the SHA-256 of the body, as hex, base64 or base64url. */
+  readonly bodyHashClaim?: string
+  /** Where the provider publishes its keys; undefined: they are given. */
+  readonly jwksUrl?: string
+}
+
+export interface JwtProblem {
+  readonly field: keyof JwtSpec
+  readonly message: string
+}
+
+export const jwtProblems = ({ algorithms, jwksUrl }: JwtSpec): readonly JwtProblem[] => {
+  if (!algorithms.includes('HS256')) return []
+  if (algorithms.length > 1) {
+    const message = 'HS256 has a shared secret and the others have public keys: name one kind'
+    return [{ field: 'algorithms', message }]
+  }
+  return jwksUrl === undefined
+    ? []
+    : [{ field: 'jwksUrl', message: 'HS256 has a shared secret, which no address gives away' }]
+}
