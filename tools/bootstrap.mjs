@@ -1,9 +1,9 @@
 #!/usr/bin/env node
 // Gets what is needed to run the workspace on any Node >= 20, then hands over:
-//   node tools/bootstrap.mjs start|test|check|weir|bench|faults|security|containers|test:e2e|testkit:pack [arguments]
+//   node tools/bootstrap.mjs start|service|test|check|weir|bench|faults|security|containers|test:e2e|testkit:pack [arguments]
 // Only Node's own modules here, and no syntax newer than Node 20.
 import { spawn, spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync } from 'node:fs'
 import { delimiter, dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -17,6 +17,7 @@ const COMMANDS = {
   // Behind -- no option is Node's own, such as --env-file.
   start: (args) => [['--', 'packages/cli/src/main.ts', 'start', ...args]],
   weir: (args) => [['--', 'packages/cli/src/main.ts', ...args]],
+  service: ([name, ...args]) => [[serviceMain(name), ...args]],
   containers: (args) => [['tools/containers/main.ts', ...args]],
   bench: (args) => [['bench/src/main.ts', ...args]],
   faults: (args) => [['--max-old-space-size=6144', 'tests/faults/src/main.ts', ...args]],
@@ -38,9 +39,16 @@ const COMMANDS = {
   ],
 }
 
-const fail = (message) => {
+const fail = (message, code = 1) => {
   process.stderr.write(`${message}\n`)
-  process.exit(1)
+  process.exit(code)
+}
+
+/** What a service starts with: by itself a Node that is too old says only that it cannot load `.ts`. */
+const serviceMain = (name = '') => {
+  const names = readdirSync(join(ROOT, 'services'))
+  if (!names.includes(name)) fail(`no service is called '${name}': use ${names.join(', ')}`, 2)
+  return `services/${name}/src/main.ts`
 }
 
 const progress = (message) => process.stderr.write(`${message}\n`)

@@ -28,7 +28,7 @@ const SERVICES: readonly { readonly name: string; readonly settings: Settings }[
 ]
 /** Set by the image, the same in every container. */
 const OF_THE_IMAGE =
-  /^(INGRESS_HOST|INGRESS_PORT|CONSOLE_HOST|CONSOLE_PORT|REPLAY_HOST|REPLAY_PORT|[A-Z_]+_PROBE_PORT|STATE_DIR|TRUTH_DIR)$/
+  /^(INGRESS_HOST|INGRESS_PORT|CONSOLE_HOST|CONSOLE_PORT|REPLAY_HOST|REPLAY_PORT|[A-Z_]+_PROBE_PORT|PROBE_HOST|STATE_DIR|TRUTH_DIR)$/
 const BUILD_MS_MAX = 900_000
 
 interface Service {

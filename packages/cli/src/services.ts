@@ -45,6 +45,8 @@ export const localEnvironment = (config: StartConfig, servers: Servers, folders:
     TRUTH_DIR: join(folders.state, 'truth'),
     INGRESS_HOST: '127.0.0.1',
     CONSOLE_HOST: '127.0.0.1',
+    REPLAY_HOST: '127.0.0.1',
+    PROBE_HOST: '127.0.0.1',
     SOURCE_COGNIGY_CIDRS: '127.0.0.1,::1',
     SIMULATOR_TARGET_URL: `http://127.0.0.1:${config.ingressPort}`,
   })

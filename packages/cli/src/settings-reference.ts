@@ -182,7 +182,7 @@ const NOT_OF_COMPOSE = ['npm start', 'weir dlq', 'weir sources register']
 
 /** The image or the file above decides about these. */
 const NOT_IN_ENV =
-  /^(INGRESS_HOST|INGRESS_PORT|CONSOLE_HOST|CONSOLE_PORT|REPLAY_HOST|REPLAY_PORT|[A-Z_]+_PROBE_PORT|STATE_DIR|TRUTH_DIR)$/
+  /^(INGRESS_HOST|INGRESS_PORT|CONSOLE_HOST|CONSOLE_PORT|REPLAY_HOST|REPLAY_PORT|[A-Z_]+_PROBE_PORT|PROBE_HOST|STATE_DIR|TRUTH_DIR)$/
 
 /** Where Compose runs with another default than the service has by itself. */
 const COMPOSE_DEFAULTS: Readonly<Record<string, string>> = {

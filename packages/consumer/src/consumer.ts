@@ -26,6 +26,7 @@ import { compareSettings, ensureNewTopics, type SharedValues } from './shared-se
 export interface ConsumerConfig extends KafkaSettings {
   readonly profile: 'production' | 'dev'
   readonly probePort: number
+  readonly probeHost: string
   readonly batchRecordsMax: number
   readonly batchBytesMax: number
   readonly lingerMs: number
@@ -79,7 +80,8 @@ export const startConsumer = async <Config extends ConsumerConfig>(
   const partitions = new PartitionList()
   let parked: () => readonly string[] = () => partitions.parked()
   const probes = await startProbeServer({
-    ...{ port: config.probePort, metrics, readiness: () => readiness(), parked: () => parked() },
+    ...{ port: config.probePort, host: config.probeHost, metrics },
+    ...{ readiness: () => readiness(), parked: () => parked() },
     localRoutes: partitions.routes,
   })
   closers.add(() => probes.close())

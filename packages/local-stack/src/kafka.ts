@@ -137,7 +137,6 @@ export const startKafka = async (options: KafkaOptions): Promise<LocalServer> =>
     logFile: join(folders.logs, `${name}.log`),
     stopMsMax: classes.stopMsMax,
   })
-  void child.exited.then(classes.ended)
   const isReady = () => probeTcp(options.port, API_VERSIONS, (answer) => answer.length > 0)
   void child.exited.then(classes.ended)
   await waitUntilReady(child, isReady, options.readyMsMax)

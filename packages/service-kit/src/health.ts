@@ -38,7 +38,7 @@ export const isLocal = ({ socket }: IncomingMessage): boolean =>
 /** Serves `/livez`, `/readyz` and `/metrics`. Rejects with the code EADDRINUSE when the port is taken. */
 export const startProbeServer = async (options: {
   readonly port: number
-  readonly host?: string
+  readonly host: string
   readonly readiness: Readiness
   readonly metrics: Metrics
   readonly routes?: Routes
@@ -76,7 +76,7 @@ export const startProbeServer = async (options: {
   })
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
-    server.listen(options.port, options.host ?? '0.0.0.0', resolve)
+    server.listen(options.port, options.host, resolve)
   })
   return {
     port: (server.address() as AddressInfo).port,

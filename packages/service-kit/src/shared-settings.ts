@@ -64,12 +64,20 @@ export const DEAD_LETTER_SETTINGS = {
   },
 } satisfies Settings
 
-/** The port of a service's `/livez /readyz /metrics`; 0 takes a free one. */
-export const probePortSetting = (envPrefix: string, fallback: number) => ({
-  env: `${envPrefix}_PROBE_PORT`,
-  schema: setting.integer(fallback, 0, 65_535),
-  help: 'Port of /livez, /readyz and /metrics.',
-})
+/** Where a service without another server has `/livez /readyz /metrics`; port 0 takes a free one. */
+export const probeSettings = (envPrefix: string, fallback: number) =>
+  ({
+    probePort: {
+      env: `${envPrefix}_PROBE_PORT`,
+      schema: setting.integer(fallback, 0, 65_535),
+      help: 'Port of /livez, /readyz and /metrics.',
+    },
+    probeHost: {
+      env: 'PROBE_HOST',
+      schema: setting.text('0.0.0.0'),
+      help: 'Address that /livez, /readyz and /metrics listen on.',
+    },
+  }) satisfies Settings
 
 export type KafkaConfig = ConfigOf<typeof KAFKA_SETTINGS>
 export type { Environment }

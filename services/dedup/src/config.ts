@@ -4,7 +4,7 @@ import {
   DEAD_LETTER_SETTINGS,
   KAFKA_SETTINGS,
   loadSettings,
-  probePortSetting,
+  probeSettings,
   SERVICE_SETTINGS,
   setting,
   type ConfigOf,
@@ -17,7 +17,7 @@ export const SETTINGS = {
   ...SERVICE_SETTINGS,
   ...KAFKA_SETTINGS,
   ...DEAD_LETTER_SETTINGS,
-  probePort: probePortSetting('DEDUP', 3010),
+  ...probeSettings('DEDUP', 3010),
   stateDir: {
     env: 'STATE_DIR',
     schema: setting.text('.weir/state/dedup'),

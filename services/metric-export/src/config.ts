@@ -1,7 +1,7 @@
 import {
   KAFKA_SETTINGS,
   loadSettings,
-  probePortSetting,
+  probeSettings,
   SERVICE_SETTINGS,
   setting,
   type ConfigOf,
@@ -12,7 +12,7 @@ import {
 export const SETTINGS = {
   ...SERVICE_SETTINGS,
   ...KAFKA_SETTINGS,
-  probePort: probePortSetting('METRIC_EXPORT', 3013),
+  ...probeSettings('METRIC_EXPORT', 3013),
   influxUrl: {
     env: 'INFLUX_URL',
     schema: setting.optionalHttpUrl({ credentials: true }),

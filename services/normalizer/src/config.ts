@@ -3,7 +3,7 @@ import {
   DEAD_LETTER_SETTINGS,
   KAFKA_SETTINGS,
   loadSettings,
-  probePortSetting,
+  probeSettings,
   SERVICE_SETTINGS,
   setting,
   type ConfigOf,
@@ -17,7 +17,7 @@ export const SETTINGS = {
   ...KAFKA_SETTINGS,
   ...DEAD_LETTER_SETTINGS,
   ...massFailureSettings('NORMALIZER'),
-  probePort: probePortSetting('NORMALIZER', 3011),
+  ...probeSettings('NORMALIZER', 3011),
   registryUrl: {
     env: 'SCHEMA_REGISTRY_URL',
     schema: setting.httpUrl({ credentials: true }),

@@ -3,7 +3,7 @@ import {
   DEAD_LETTER_SETTINGS,
   KAFKA_SETTINGS,
   loadSettings,
-  probePortSetting,
+  probeSettings,
   SERVICE_SETTINGS,
   setting,
   type ConfigOf,
@@ -16,7 +16,7 @@ export const SETTINGS = {
   ...KAFKA_SETTINGS,
   ...DEAD_LETTER_SETTINGS,
   ...massFailureSettings('PERSISTENCE'),
-  probePort: probePortSetting('PERSISTENCE', 3012),
+  ...probeSettings('PERSISTENCE', 3012),
   registryUrl: {
     env: 'SCHEMA_REGISTRY_URL',
     schema: setting.httpUrl({ credentials: true }),

@@ -1,6 +1,6 @@
 import {
   loadSettings,
-  probePortSetting,
+  probeSettings,
   SERVICE_SETTINGS,
   setting,
   type ConfigOf,
@@ -10,7 +10,7 @@ import {
 
 export const SETTINGS = {
   ...SERVICE_SETTINGS,
-  probePort: probePortSetting('SIMULATOR', 3014),
+  ...probeSettings('SIMULATOR', 3014),
   targetUrl: {
     env: 'SIMULATOR_TARGET_URL',
     schema: setting.httpUrl({ credentials: false }, 'http://127.0.0.1:3000'),

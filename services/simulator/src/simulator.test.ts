@@ -123,6 +123,7 @@ it('S2-09 generates an interaction of the asked channel, says whether it was del
   const service = await startSimulator(
     configure({
       ...{ SIMULATOR_TARGET_URL: url, SIMULATOR_RATE: '0.1', SIMULATOR_PROBE_PORT: String(port) },
+      PROBE_HOST: '127.0.0.1',
     }),
     { logger: createLogger('test', 'silent'), metrics: new Metrics('test') },
   )
@@ -130,6 +131,7 @@ it('S2-09 generates an interaction of the asked channel, says whether it was del
     const answer = await fetch(`http://127.0.0.1:${port}/simulator/generate${query}`, { method: 'POST' })
     return { status: answer.status, body: (await answer.json()) as Record<string, string> }
   }
+  await expect(fetch(`http://127.0.0.2:${port}/livez`)).rejects.toThrow()
   const expected = {
     '': { channelType: 'voice', queue: { name: expect.any(String) as string } },
     '?channel=chat': { channelType: 'chat', skill: { name: expect.any(String) as string } },

@@ -47,8 +47,7 @@ export const startSimulator = async (
   }
   try {
     const probes = await startProbeServer({
-      port: config.probePort,
-      metrics,
+      ...{ port: config.probePort, host: config.probeHost, metrics },
       readiness: () => sender.turnedAway(),
       routes,
     })
