@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { decodeReceivedWebhook } from '@weir/contracts'
-import { PRESETS } from '@weir/sources'
+import { PRESETS, type PresetName } from '@weir/sources'
 import { afterAll, afterEach, describe, expect, it } from 'vitest'
 import { TestIngress } from './test-ingress.ts'
 
@@ -46,6 +46,29 @@ const linesOf = async (script: string, { port }: TestIngress): Promise<readonly 
   return stdout.trimEnd().split('\n')
 }
 
+const answerTo = async (script: string, target: TestIngress) => {
+  const lines = await linesOf(script, target)
+  return { status: Number(lines.at(-1)), body: lines.slice(0, -1).join('\n') }
+}
+
+/** What a page says of refusals, in its row `answers`. */
+const promisesOf = (name: string) => {
+  const row = /^\| answers +\|(.*)\|$/m.exec(readFileSync(join(PAGES, `${name}.md`), 'utf8'))?.[1] ?? ''
+  const status = (pattern: RegExp): number | undefined => {
+    const found = pattern.exec(row)?.[1]
+    return found === undefined ? undefined : Number(found)
+  }
+  const missing = status(/(\d+) without (?:a signature|the token)/)
+  return {
+    missing,
+    wrong: status(/(\d+) (?:without a signature and )?with a wrong one/) ?? missing,
+    malformed: status(/malformed: (?:a dead letter, with )?(\d+)/),
+    elsewhere: status(/(\d+) from another address/),
+    hasNoBody: row.includes('both with no body'),
+    field: /Texts are in `(\w+)`/.exec(row)?.[1],
+  }
+}
+
 const statusOf = async (script: string, target: TestIngress): Promise<number> =>
   Number((await linesOf(script, target)).at(-1))
 
@@ -63,7 +86,18 @@ const withOtherKey = (script: string): string =>
 const scriptIn = (page: string): string =>
   /```sh\n(SECRET=[^]*?)```/.exec(readFileSync(join(ROOT, page), 'utf8'))?.[1] ?? ''
 
-describe.each(Object.keys(PRESETS).filter((name) => name !== 'custom'))('the page on %s', (name) => {
+const expectText = (
+  body: string,
+  { field, hasNoBody }: { field: string | undefined; hasNoBody: boolean },
+) => {
+  if (hasNoBody) expect(body).toBe('')
+  else if (field !== undefined)
+    expect(JSON.parse(body)).toEqual({ [field]: expect.stringMatching(/./) as string })
+}
+
+const PAGED = Object.keys(PRESETS).filter((name) => name !== 'custom')
+
+describe.each(PAGED)('the page on %s', (name) => {
   it('has a request that is taken', async () => {
     const block = blocksOf(name)
     const started = await startAsIn(block)
@@ -77,10 +111,64 @@ describe.each(Object.keys(PRESETS).filter((name) => name !== 'custom'))('the pag
     const started = await startAsIn(block)
     const other = withOtherKey(block('sh').replace(/^(SECRET=whsec_|SECRET=|TOKEN=)/, '$1b3RoZXI'))
     expect(other).not.toBe(block('sh'))
-    expect(await statusOf(other, started)).toBe(401)
+    const { wrong, ...said } = promisesOf(name)
+    const answer = await answerTo(other, started)
+    expect(answer.status).toBe(wrong)
+    expectText(answer.body, said)
+    expect(started.written).toEqual([])
+  })
+
+  it('says what a request without signature or token gets', async () => {
+    const block = blocksOf(name)
+    const started = await startAsIn(block)
+    const bare = block('sh').replace(/ -H "[^"]*\$(SIGNATURE|TOKEN)[^"]*"/, '')
+    expect(bare).not.toBe(block('sh'))
+    const { missing, ...said } = promisesOf(name)
+    const answer = await answerTo(bare, started)
+    expect(answer.status).toBe(missing)
+    expectText(answer.body, said)
+    expect(started.written).toEqual([])
+  })
+
+  it('says what a malformed body gets, which is kept', async () => {
+    const block = blocksOf(name)
+    const started = await startAsIn(block)
+    const broken = block('sh').replace(/^BODY='.*'$/m, `BODY='{"broken":'`)
+    expect(broken).not.toBe(block('sh'))
+    const { malformed, field } = promisesOf(name)
+    const answer = await answerTo(broken, started)
+    if (PRESETS[name as PresetName].body === 'opaque') {
+      expect([malformed, answer.status]).toEqual([undefined, 200])
+      return
+    }
+    expect(answer.status).toBe(malformed)
+    if (malformed === 400) expectText(answer.body, { field, hasNoBody: false })
+    expect(started.last.intakeError?.reason).toBe('invalid_json')
+  })
+
+  it('has a request that is refused under another media type', async () => {
+    const block = blocksOf(name)
+    const started = await startAsIn(block)
+    const other = block('sh').replace(/content-type: [^']*/, 'content-type: image/png')
+    expect(other).not.toBe(block('sh'))
+    const { status, body } = await answerTo(other, started)
+    expect([status, body]).toEqual([415, expect.stringMatching(/^\{"error":"Send [\w/+*.-]+"\}$/)])
     expect(started.written).toEqual([])
   })
 })
+
+it.each(PAGED.filter((name) => promisesOf(name).elsewhere !== undefined))(
+  'the page on %s says what another address gets',
+  async (name) => {
+    const address = `SOURCE_${name.toUpperCase().replaceAll('-', '_')}_CIDRS=127.0.0.1\n`
+    const block = blocksOf(name)
+    const started = await startAsIn((language) => block(language) + (language === 'env' ? address : ''))
+    const headers = { 'content-type': 'application/json' }
+    const call = { path: `/webhooks/${name}`, body: '{}', from: '203.0.113.9', headers }
+    expect((await started.call(call)).status).toBe(promisesOf(name).elsewhere)
+    expect((await answerTo(block('sh'), started)).status).toBe(200)
+  },
+)
 
 it.each([
   ['README.md', ['cxone']],
