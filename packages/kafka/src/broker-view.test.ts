@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import { BrokerView } from './broker-view.ts'
-import { RetriableError } from './errors.ts'
+import { RetriableError, TransactionError } from './errors.ts'
 import type { Broker, Cluster } from './internals.ts'
 import { silentLogger } from './silent-logger.ts'
 import { offsetsPartitionOf, requireWritten } from './written-places.ts'
@@ -10,14 +10,21 @@ const DESCRIBE_PRODUCERS = 61
 /** Partitions 0 to 2 of each topic, of which `leaderless` have no leader. */
 const viewWith = (
   leaderless: (topic: string, partition: number) => boolean,
-  transactionTimeoutMs = 10_000,
+  {
+    transactionTimeoutMs = 10_000,
+    givenUp = new AbortController().signal,
+    onAsked = (): void => undefined,
+  } = {},
 ) => {
   let asked = 0
   const broker = {
     nodeId: 1,
     connectionPool: {
       send: async ({ request }: { request: { apiKey: number } }) => {
-        if (request.apiKey === DESCRIBE_PRODUCERS) asked += 1
+        if (request.apiKey === DESCRIBE_PRODUCERS) {
+          asked += 1
+          onAsked()
+        }
         return []
       },
     },
@@ -30,7 +37,7 @@ const viewWith = (
       [0, 1, 2].map((partitionId) => ({ partitionId, leader: leaderless(topic, partitionId) ? -1 : 1 })),
   } as unknown as Cluster
   const view = new BrokerView({
-    ...{ cluster, transactionalId: 'x-1', transactionTimeoutMs, logger: silentLogger },
+    ...{ cluster, transactionalId: 'x-1', transactionTimeoutMs, logger: silentLogger, givenUp },
     places: { partition: 1, own: ['out', 'seen'], shared: ['shapes'], groupId: 'x' },
   })
   return { view, asked: () => asked }
@@ -55,6 +62,20 @@ it.each([
   await expect(view.open('7')).rejects.toThrow(RetriableError)
 })
 
+it('asks nobody again after its owner has given up', async () => {
+  const owner = new AbortController()
+  const moved = Object.assign(new Error('moved'), { type: 'NOT_LEADER_FOR_PARTITION' })
+  const { view, asked } = viewWith(() => false, {
+    givenUp: owner.signal,
+    onAsked: () => {
+      owner.abort(new TransactionError('given up'))
+      throw moved
+    },
+  })
+  await expect(view.open('7')).rejects.toThrow('given up')
+  expect(asked()).toBe(1)
+})
+
 it('takes no record for a place where nobody would look for its transaction', () => {
   const places = { partition: 1, own: ['out'], shared: ['shapes'], groupId: 'x' }
   requireWritten(places, [
@@ -75,5 +96,7 @@ it.each([
 })
 
 it('works with whole seconds, since the rest of a second says that an id is shut out', () => {
-  expect(() => viewWith(() => false, 10_001)).toThrow('10001 ms is not whole seconds')
+  expect(() => viewWith(() => false, { transactionTimeoutMs: 10_001 })).toThrow(
+    '10001 ms is not whole seconds',
+  )
 })

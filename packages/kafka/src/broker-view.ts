@@ -23,6 +23,8 @@ export interface BrokerViewOptions {
   readonly transactionTimeoutMs: number
   readonly places: WrittenPlaces
   readonly logger: KafkaLogger
+  /** Once it is aborted nobody is asked again. */
+  readonly givenUp?: AbortSignal
 }
 
 const TRANSACTION_COORDINATOR = 1
@@ -170,6 +172,7 @@ export class BrokerView implements TransactionView {
   async #whereItIs<T>(what: string, ask: () => Promise<T>): Promise<T> {
     const deadline = performance.now() + MOVED_MS_MAX
     for (;;) {
+      this.#options.givenUp?.throwIfAborted()
       try {
         return await whileClusterAnswers(what, ask)
       } catch (error) {

@@ -43,19 +43,20 @@ export interface ClientTransaction {
   commit(): Promise<void>
 }
 
-export type OpenTransactionClient = (id: TransactionalId) => TransactionClient
+/** Once `givenUp` is aborted, a request that has failed is not made again. */
+export type OpenTransactionClient = (id: TransactionalId, givenUp: AbortSignal) => TransactionClient
 
 /** `kafka` is not shared with consumers: kafkajs notes offsets as committed before they are. */
 export const kafkaTransactions =
   (kafka: Kafka): OpenTransactionClient =>
-  (id) => {
+  (id, givenUp) => {
     const producer = kafka.producer({
       transactionalId: id.transactionalId,
       transactionTimeout: id.transactionTimeoutMs,
       allowAutoTopicCreation: false,
       createPartitioner: () => explicitPartition,
     })
-    const view = new BrokerView({ ...id, cluster: clusterOf(producer) })
+    const view = new BrokerView({ ...id, givenUp, cluster: clusterOf(producer) })
     return {
       view,
       offsetsPlace: () => view.offsetsPlace(),

@@ -15,6 +15,7 @@ import type {
   TransactionClient,
 } from './transaction-client.ts'
 import type { ProducerEpoch, TopicPartition, TransactionView } from './transaction-view.ts'
+import { clientUntil, viewUntil } from './until-given-up.ts'
 import { requireWritten } from './written-places.ts'
 
 /** Trying again gives the same answer: a person must look. */
@@ -42,7 +43,8 @@ const CLOSE_MS_MAX = 1_000
 
 /**
  * The producer of one input partition. One transaction at a time; after any error it must be closed. What takes longer
- * than half as much again as a transaction may take is given up, with a `TransactionError` like any other.
+ * than half as much again as a transaction may take is given up, with a `TransactionError` like any other, and asks
+ * nothing of the brokers after that: the next owner may have come by then.
  *
  * It never aborts: what has failed is left to the next owner's fence. So an epoch that has grown by one since a
  * transaction tells that it was committed (`takeOver`).
@@ -56,7 +58,9 @@ export class TransactionalProducer {
   #canLook = true
   /** The last transaction is ended on every partition that it wrote to. */
   #ended: Promise<void> = Promise.resolve()
-  /** The last step, which may outlive its time. */
+  /** Aborted when a step was given up, and at the close. */
+  readonly #givenUp = new AbortController()
+  /** The last step, which may outlive its time by the request that is under way. */
   #running: Promise<void> = Promise.resolve()
 
   constructor(options: TransactionalProducerOptions) {
@@ -65,12 +69,13 @@ export class TransactionalProducer {
     this.#busyMsMax = transactionTimeoutMs / 2
     // After its time-out the brokers have aborted it.
     this.#stepMsMax = 1.5 * transactionTimeoutMs
-    this.#client = openClient(options)
+    const { signal } = this.#givenUp
+    this.#client = clientUntil(signal, openClient(options, signal))
   }
 
   /**
-   * Connects, shuts out every earlier producer of this id and ends what brokers have left open of it. A `StateError` when
-   * nobody can tell how that has to be ended.
+   * Connects, shuts out every earlier producer of this id and ends what brokers have left open of it, until the signal is
+   * aborted. A `StateError` when nobody can tell how that has to be ended.
    */
   async fence(signal?: AbortSignal): Promise<void> {
     const { transactionalId, logger, onStep } = this.#options
@@ -78,7 +83,9 @@ export class TransactionalProducer {
       await this.#client.connect()
       this.#canLook = await this.#client.view.canLook()
       this.#own = await takeOver(
-        telling(this.#client.view, (step) => onStep?.(step, []), signal),
+        telling(signal ? viewUntil(signal, this.#client.view) : this.#client.view, (step) =>
+          onStep?.(step, []),
+        ),
         {
           transactionalId,
           onEnded: ({ topic, partition, from }, outcome) => {
@@ -166,7 +173,8 @@ export class TransactionalProducer {
 
   /** Does not wait long for answers that may never come: whoever fences this id shuts out what is still under way. */
   async close(): Promise<void> {
-    // While a step runs it would connect again.
+    this.#givenUp.abort(new TransactionError('the producer is closed'))
+    // While a request is under way it would connect again.
     const disconnected = this.#running.then(() => this.#client.disconnect()).catch(() => undefined)
     await Promise.race([disconnected, pause(this.#options.clock, CLOSE_MS_MAX)])
   }
@@ -229,7 +237,7 @@ export class TransactionalProducer {
         const canAskAgain = error instanceof RetriableError || BUSY.has(kafkaErrorType(error))
         if (!canAskAgain || clock.now() > deadline) throw error
       }
-      await pause(clock, waitMs)
+      await pause(clock, waitMs, this.#givenUp.signal)
     }
   }
 
@@ -242,7 +250,11 @@ export class TransactionalProducer {
     )
     const late = Promise.withResolvers<never>()
     const ms = this.#stepMsMax
-    const giveUp = () => late.reject(new TransactionError(`${what}: not done after ${ms} ms`))
+    const giveUp = (): void => {
+      const error = new TransactionError(`${what}: not done after ${ms} ms`)
+      this.#givenUp.abort(error)
+      late.reject(error)
+    }
     const cancel = this.#options.clock.timer(ms, giveUp)
     try {
       return await Promise.race([running, late.promise])
@@ -271,11 +283,7 @@ const placesOf = (outputs: readonly OutputRecord[]): readonly TopicPartition[] =
 ]
 
 /** The view, which says after each answer what it was: a process can sleep at each of these places. */
-const telling = (
-  view: TransactionView,
-  tell: (step: StartStep) => void,
-  signal?: AbortSignal,
-): TransactionView => {
+const telling = (view: TransactionView, tell: (step: StartStep) => void): TransactionView => {
   const told = async <T>(step: StartStep, answer: Promise<T>): Promise<T> => {
     const value = await answer
     tell(step)
@@ -283,10 +291,7 @@ const telling = (
   }
   return {
     canLook: () => view.canLook(),
-    describe: () => {
-      signal?.throwIfAborted()
-      return told('decision-read', view.describe())
-    },
+    describe: () => told('decision-read', view.describe()),
     open: (...of) => told('open-listed', view.open(...of)),
     init: (timeoutMs) => told(timeoutMs === undefined ? 'fenced' : 'shut-out', view.init(timeoutMs)),
     abortOngoing: (producerId) => view.abortOngoing(producerId),

@@ -16,10 +16,16 @@ it('tells a living process from one that has ended, by more than its number', as
 })
 
 it('takes one that has ended and was not yet collected by its parent for ended', async () => {
-  // The shell becomes a program that never collects the child it began.
-  const parent = spawn('sh', ['-c', 'sleep 0 & echo $!; exec sleep 60'])
+  // The shell becomes a program that never collects the child it began. Until then it may collect it.
+  const program = 'process.stdout.write("here"); setInterval(() => undefined, 1_000)'
+  const parent = spawn('sh', ['-c', 'sleep 60 & echo $!; exec "$0" -e "$1"', process.execPath, program])
   onTestFinished(() => void parent.kill('SIGKILL'))
-  const [output] = (await once(parent.stdout, 'data')) as [Buffer]
-  await expect.poll(() => isRunning(Number(output)), { timeout: 20_000 }).toBe(false)
-  expect(() => process.kill(Number(output), 0)).not.toThrow()
+  let output = ''
+  parent.stdout.on('data', (bytes: Buffer) => (output += bytes.toString()))
+  await expect.poll(() => output, { timeout: 20_000 }).toMatch(/here$/)
+  const child = Number.parseInt(output, 10)
+  expect(isRunning(child)).toBe(true)
+  process.kill(child, 'SIGKILL')
+  await expect.poll(() => isRunning(child), { timeout: 20_000 }).toBe(false)
+  expect(() => process.kill(child, 0)).not.toThrow()
 })

@@ -14,8 +14,8 @@ const withClient =
   (change: (client: TransactionClient, broker: ModelBroker) => Partial<TransactionClient>): Plant =>
   (around, broker) => ({
     ...around,
-    openClient: (id) => {
-      const client = around.openClient(id)
+    openClient: (...of) => {
+      const client = around.openClient(...of)
       return {
         view: client.view,
         offsetsPlace: () => client.offsetsPlace(),

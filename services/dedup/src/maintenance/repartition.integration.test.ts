@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -179,6 +179,42 @@ it('changes nothing while an ingress runs that gets no events, and goes on after
     await map.close()
   }
   await expectExact()
+}, 180_000)
+
+/** Another owner of partition 0 commits what is its last state record already; nothing else of this process runs meanwhile. */
+const commitAsAnother = (): void => {
+  const { settings, topics } = before
+  const script = `
+    import { openMaintenance } from '@weir/kafka'
+    const settings = ${JSON.stringify(settings)}
+    const topic = ${JSON.stringify(topics.seen)}
+    const maintenance = await openMaintenance({ settings, service: 'dedup', stateTopic: topic, outputs: [] })
+    const claim = await maintenance.claim(0)
+    let last
+    await maintenance.read(topic, 0, 0n, (records) => { last = records.at(-1) })
+    await claim.commit([{ topic, partition: 0, key: last.key, value: last.value, headers: {} }])
+    await claim.close()
+    await maintenance.close()`
+  const { status, stderr } = spawnSync(process.execPath, ['--input-type=module', '--eval', script], {
+    ...{ cwd: import.meta.dirname, encoding: 'utf8' },
+  })
+  expect(status, stderr).toBe(0)
+}
+
+it('changes nothing when another owner has written after its positions were read', async () => {
+  await fillBefore()
+  const progress = (text: string): void => {
+    if (text.startsWith(`from ${OLD} to ${NEW} partitions`)) commitAsAnother()
+  }
+  await expect(run({ progress })).rejects.toThrow('/0 has changed since it was read: a dedup still ran')
+  await before.start()
+  await decided(before, 91)
+  await before.stop()
+  await vi.waitFor(() => run(), WAIT)
+  await after.start()
+  await sendAll(after, [...seen, ...waiting])
+  await decided(after, 91 + 90)
+  expect(await after.totals()).toMatchObject({ unique: 90, conflicts: 1 })
 }, 180_000)
 
 it('changes nothing while dedup runs, or while events come in, or for fewer partitions', async () => {

@@ -8,7 +8,7 @@ import { copyChunks } from './copy-chunks.ts'
 import { moveBacklog } from './move-backlog.ts'
 import { isSound, readTruths } from './repair-plan.ts'
 import { requireStopped, withMaintenance } from './stopped.ts'
-import { surveyState, type StateSurvey } from './state-survey.ts'
+import { requireUnchanged, surveyState, type StateSurvey } from './state-survey.ts'
 
 export interface RepartitionOptions {
   /** `topicPartitions` is not looked at: the state says what it was. */
@@ -140,11 +140,14 @@ const requireQuiet = async (maintenance: Maintenance, topic: string, partitions:
 const mark = async (
   maintenance: Maintenance,
   { from, to, topics }: Plan,
-  { partition, position }: StateSurvey,
+  survey: StateSurvey,
 ): Promise<void> => {
-  if (position === undefined || position.partitions === to || position.becoming === to) return
+  const { partition, position } = survey
+  if (position?.partitions === to || position?.becoming === to) return
   const claim = await maintenance.claim(partition)
   try {
+    await requireUnchanged(maintenance, topics.seen, survey)
+    if (position === undefined) return
     await writePosition(claim, topics, partition, { ...position, partitions: from, becoming: to })
   } finally {
     await claim.close()
@@ -187,6 +190,7 @@ const fill = async (
   if (sources.length === 0 || own.position?.partitions === to) return
   const claim = await maintenance.claim(partition)
   try {
+    await requireUnchanged(maintenance, topics.seen, own)
     if (own.isEmpty) {
       const identity = encodeIdentity(randomUUID())
       await claim.commit([{ topic: topics.seen, partition, headers: {}, ...identity }])

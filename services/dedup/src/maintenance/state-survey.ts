@@ -1,4 +1,4 @@
-import type { InputRecord, Maintenance } from '@weir/kafka'
+import { StateError, type InputRecord, type Maintenance } from '@weir/kafka'
 import { ENTRY_BYTES, type Position } from '@weir/seen-keys'
 import { StateReading, type DamagedRecord } from '../state-reading.ts'
 
@@ -12,6 +12,8 @@ export interface StateSurvey {
   /** Keys of its chunks, expired ones included. */
   readonly keys: number
   readonly damaged: readonly DamagedRecord[]
+  /** The offset after what was read. */
+  readonly end: bigint
 }
 
 /** Reads all of a state partition. */
@@ -37,8 +39,24 @@ export const surveyState = async (
     }
   }
   const { start } = await maintenance.range(topic, partition)
-  await maintenance.read(topic, partition, start, take)
+  const end = await maintenance.read(topic, partition, start, take)
   const keys = [...chunks.values()].reduce((sum, count) => sum + count, 0)
   const { damaged } = reading
-  return { partition, identity, isEmpty, position, keys, damaged }
+  return { partition, identity, isEmpty, position, keys, damaged, end }
+}
+
+/**
+ * For a claimed partition: rejects with a `StateError` when another owner has written since the survey. After a claim
+ * none can, so what was read holds from then on.
+ */
+export const requireUnchanged = async (
+  maintenance: Maintenance,
+  topic: string,
+  { partition, end }: StateSurvey,
+): Promise<void> => {
+  await maintenance.read(topic, partition, end, () => {
+    throw new StateError(
+      `${topic}/${partition} has changed since it was read: a dedup still ran. Stop every one, then make the call again: it goes on.`,
+    )
+  })
 }
