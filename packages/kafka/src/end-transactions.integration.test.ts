@@ -1,17 +1,14 @@
 import { isolatedFolders, isolatedKafka, ownKafka, ownServersMissing, type OwnServer } from '@weir/testkit'
-import kafkajs from 'kafkajs'
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest'
-import { kafkaClient, kafkaCluster } from './client.ts'
+import { kafkaClient } from './client.ts'
 import { systemClock } from './clock.ts'
 import { endTransactions } from './end-transactions.ts'
-import { disconnectNow } from './internals.ts'
 import { silentLogger } from './silent-logger.ts'
-import { realBroker } from './simulation/real-broker.ts'
-import { createTopics, readAll, withAdmin } from './testing/topics.ts'
+import { createTopics, readAll } from './testing/topics.ts'
+import { dropVerification, transactionsOn } from './testing/unverified.ts'
 import { kafkaTransactions } from './transaction-client.ts'
 import { TransactionalProducer } from './transactional-producer.ts'
 
-const { BROKER } = kafkajs.ConfigResourceTypes
 const shared = isolatedKafka('end')
 let kafka: OwnServer | undefined
 let settings = shared
@@ -20,13 +17,7 @@ beforeAll(async () => {
   if ((await ownServersMissing()) !== undefined) return
   kafka = await ownKafka(isolatedFolders('end'))
   settings = { ...shared, kafkaBrokers: [kafka.url] }
-  // As brokers before 3.6: data that come late open a transaction that no coordinator knows of.
-  const configEntries = [{ name: 'transaction.partition.verification.enable', value: 'false' }]
-  await withAdmin(settings, async (admin) => {
-    const { brokers } = await admin.describeCluster()
-    const resources = brokers.map(({ nodeId }) => ({ type: BROKER, name: String(nodeId), configEntries }))
-    await admin.alterConfigs({ validateOnly: false, resources })
-  })
+  await dropVerification(settings)
 })
 
 afterAll(() => kafka?.close())
@@ -38,15 +29,7 @@ const hang = async (
   topic: string,
   value: string,
 ): Promise<void> => {
-  const cluster = kafkaCluster({ settings, logger: silentLogger, clientId: 'weir-test' })
-  await cluster.connect()
-  onTestFinished(() => disconnectNow(cluster))
-  await cluster.addMultipleTargetTopics([topic])
-  await cluster.findGroupCoordinator({ groupId })
-  const coordinator = await cluster.findGroupCoordinator({ groupId: transactionalId, coordinatorType: 1 })
-  const broker = realBroker({
-    ...{ broker: coordinator, topic, groupId, transactionalId, partitions: 1, offsetsPartitions: 8 },
-  })
+  const broker = await transactionsOn(settings, { topic, groupId, transactionalId })
   const given = await broker.init(10_000)
   if (!('value' in given)) throw new Error(`no epoch: ${given.error}`)
   expect(await broker.produce(given.value, 0, value)).toEqual({ value: 0 })

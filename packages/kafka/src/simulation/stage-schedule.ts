@@ -109,12 +109,12 @@ export class StageSchedule extends Schedule<StageFaults> {
           const planted = plant?.(around(membership), broker) ?? around(membership)
           return {
             ...planted,
-            openClient: (id) => {
+            openClient: (...of) => {
               if (member.answers <= answersBefore) {
                 this.violations.push(`${process.name} fences, and the group has not confirmed it`)
               }
               answersBefore = member.answers
-              return planted.openClient(id)
+              return planted.openClient(...of)
             },
           }
         },

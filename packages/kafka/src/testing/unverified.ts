@@ -1,0 +1,34 @@
+import kafkajs from 'kafkajs'
+import { onTestFinished } from 'vitest'
+import { kafkaCluster } from '../client.ts'
+import { disconnectNow } from '../internals.ts'
+import type { KafkaSettings } from '../settings.ts'
+import { silentLogger } from '../silent-logger.ts'
+import type { BrokerUnderTest } from '../simulation/conformance.ts'
+import { realBroker } from '../simulation/real-broker.ts'
+import { withAdmin } from './topics.ts'
+
+/** Makes brokers work as those before 3.6: data open a transaction that their coordinator does not know of. */
+export const dropVerification = async (settings: KafkaSettings): Promise<void> => {
+  const configEntries = [{ name: 'transaction.partition.verification.enable', value: 'false' }]
+  await withAdmin(settings, async (admin) => {
+    const { brokers } = await admin.describeCluster()
+    const type = kafkajs.ConfigResourceTypes.BROKER
+    const resources = brokers.map(({ nodeId }) => ({ type, name: String(nodeId), configEntries }))
+    await admin.alterConfigs({ validateOnly: false, resources })
+  })
+}
+
+/** A transactional id on the one broker that there is, with requests of its own. Until the test ends. */
+export const transactionsOn = async (
+  settings: KafkaSettings,
+  id: { readonly transactionalId: string; readonly groupId: string; readonly topic: string },
+): Promise<BrokerUnderTest> => {
+  const cluster = kafkaCluster({ settings, logger: silentLogger, clientId: 'weir-test' })
+  await cluster.connect()
+  onTestFinished(() => disconnectNow(cluster))
+  await cluster.addMultipleTargetTopics([id.topic])
+  await cluster.findGroupCoordinator({ groupId: id.groupId })
+  const broker = await cluster.findGroupCoordinator({ groupId: id.transactionalId, coordinatorType: 1 })
+  return realBroker({ ...id, broker, partitions: settings.topicPartitions, offsetsPartitions: 8 })
+}
