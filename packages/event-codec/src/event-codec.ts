@@ -92,11 +92,9 @@ const eventOf = (event: WireEvent): InteractionEvent => {
 const UNKNOWN_MS = 30_000
 const UNKNOWN_MAX = 1_000
 
-/** Decodes events of any registered version, each schema fetched once. */
+/** Decodes events of any registered version. */
 export class EventReader {
   readonly #registry: Registry
-  readonly #types = new Map<number, AvroType>()
-  readonly #fetching = new Map<number, Promise<AvroType>>()
   /** Ids that the registry does not have, and until when that is believed: a record of garbage costs one request, not one each. */
   readonly #unknown = new Map<number, number>()
 
@@ -111,34 +109,28 @@ export class EventReader {
   async decode(bytes: Buffer): Promise<InteractionEvent> {
     if (bytes.length < HEADER_BYTES || bytes[0] !== MAGIC) throw new InvalidEventError('no registry header')
     const id = bytes.readInt32BE(1)
-    const type = this.#types.get(id) ?? (await this.#fetch(id))
+    await this.#requireSchema(id)
     try {
-      return eventOf(type.fromBuffer(bytes.subarray(HEADER_BYTES)) as WireEvent)
+      return eventOf((await this.#registry.decode(bytes)) as WireEvent)
     } catch (error) {
       throw new InvalidEventError(`not an event of schema ${id}`, { cause: error })
     }
   }
 
-  async #fetch(id: number): Promise<AvroType> {
+  async #requireSchema(id: number): Promise<void> {
     const unknownUntil = this.#unknown.get(id)
     if (unknownUntil !== undefined && performance.now() < unknownUntil) {
       throw new UnknownSchemaError(`the registry has no schema ${id}`)
     }
-    const fetching = this.#fetching.get(id) ?? this.#registry.type(id)
-    this.#fetching.set(id, fetching)
     try {
-      const type = await fetching
+      await this.#registry.type(id)
       this.#unknown.delete(id)
-      this.#types.set(id, type)
-      return type
     } catch (error) {
       if (error instanceof UnknownSchemaError) {
         if (this.#unknown.size >= UNKNOWN_MAX) this.#unknown.clear()
         this.#unknown.set(id, performance.now() + UNKNOWN_MS)
       }
       throw error
-    } finally {
-      this.#fetching.delete(id)
     }
   }
 }

@@ -53,7 +53,7 @@ it.each<[string, (socket: Socket) => void, RegExp]>([
     () => registry.type(1),
     () => registry.find('s', {}),
     () => registry.versions('s'),
-    () => registry.register('s', {}),
+    () => registry.register('s', { type: 'record', name: 'A', fields: [] }),
   ]
   for (const call of calls) {
     const startedAt = performance.now()

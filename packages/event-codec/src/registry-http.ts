@@ -15,7 +15,8 @@ export interface RegistryPlace {
 export interface RegistryQuestion {
   readonly method: string
   readonly path: string
-  readonly body: object | undefined
+  /** JSON. */
+  readonly body: string | undefined
   /** For the whole answer. */
   readonly timeoutMs: number
 }
@@ -62,7 +63,7 @@ export const askRegistry = async (
         accept: CONTENT_TYPE,
         ...(authorization && { authorization }),
       },
-      ...(body && { body: JSON.stringify(body) }),
+      ...(body !== undefined && { body }),
     })
     return { status: response.status, body: parsed(await textOf(response)) }
   } catch (error) {

@@ -51,6 +51,17 @@ it('sets the compatibility before the first registration, and gives the same id 
   expect(await registry.versions(subject)).toEqual([1])
 })
 
+it('sets the compatibility of a subject that has another', async () => {
+  const subject = subjectName()
+  const registry = new Registry(testServers())
+  const id = await registry.register(subject, record([]))
+  const config = `${testServers().registryUrl}/config/${subject}`
+  const headers = { 'content-type': 'application/json' }
+  await fetch(config, { method: 'PUT', headers, body: '{"compatibility":"NONE"}' })
+  expect(await registry.register(subject, record([]))).toBe(id)
+  expect(await (await fetch(config)).json()).toEqual({ compatibilityLevel: COMPATIBILITY })
+})
+
 /** Instances that race are told to try again, as a stage does. */
 const retried = async <T>(call: () => Promise<T>): Promise<T> => {
   for (let tries = 0; ; tries++) {
@@ -82,7 +93,7 @@ it('tells an unknown id (404) from a registry that is away', async () => {
   await expect(new Registry(testServers()).type(2_000_000_000)).rejects.toThrow(UnknownSchemaError)
   const away = new Registry({ registryUrl: 'http://127.0.0.1:1' })
   await expect(away.type(1)).rejects.toThrow(RegistryError)
-  await expect(away.register('s', {})).rejects.toThrow(RegistryError)
+  await expect(away.register('s', record([]))).rejects.toThrow(RegistryError)
 })
 
 it('reads what it has written, also events larger than its buffer, and nothing else', async () => {
@@ -137,6 +148,21 @@ it.each([400, 401, 403, 408, 429, 500, 502, 503])('waits when the registry answe
 
 it.each([405, 406, 410, 415])('does not wait when something else answers %i', async (status) => {
   await expect((await stub(status, '{}')).type(1)).rejects.toThrow(SchemaRefusedError)
+})
+
+it.each([
+  ['JSON', '{"type":"object"}'],
+  ['PROTOBUF', 'syntax = "proto3"; message A { string a = 1; }'],
+  ['XML', '<a/>'],
+])('does not read a schema of %s', async (schemaType, schema) => {
+  const registry = await stub(200, JSON.stringify({ schema, schemaType }))
+  await expect(registry.type(1)).rejects.toThrow(UnknownSchemaError)
+  await expect(registry.type(1)).rejects.toThrow(/schema 1 of the registry is not Avro/)
+})
+
+it('refuses to register what is no Avro schema, before it asks the registry', async () => {
+  const registry = new Registry({ registryUrl: 'http://127.0.0.1:1' })
+  await expect(registry.register('s', { type: 'nope' })).rejects.toThrow(SchemaRefusedError)
 })
 
 it('does not take a schema that it cannot read for a registry that is away', async () => {

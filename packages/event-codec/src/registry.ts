@@ -1,10 +1,17 @@
+import registryClient from '@kafkajs/confluent-schema-registry'
 import avsc from 'avsc'
 import { LONG_TYPE } from './long-type.ts'
 import { askRegistry, locate, type RegistryAnswer } from './registry-http.ts'
 import { RegistryError, SchemaRefusedError, UnknownSchemaError } from './registry-errors.ts'
+import {
+  isMissing,
+  registryTransport,
+  UnexpectedAnswerError,
+  type AskRegistry,
+} from './registry-transport.ts'
 
 /** The compatibility that every subject of events has: a new schema reads what an old one wrote. */
-export const COMPATIBILITY = 'BACKWARD'
+export const COMPATIBILITY = registryClient.COMPATIBILITY.BACKWARD
 
 export interface RegistrySettings {
   /** Base URL of the Confluent-compatible API; may hold a user and a password. */
@@ -20,52 +27,90 @@ export interface AvroType {
 
 const TIMEOUT_MS = 10_000
 
+const CODEC_OPTIONS = {
+  [registryClient.SchemaType.AVRO]: {
+    typeHook: (schema: unknown) => (schema === 'long' ? LONG_TYPE : undefined),
+  },
+}
+
 /** What Weir asks of a Confluent-compatible registry. Every method rejects with a `RegistryError` when it does not answer in time. */
 export class Registry {
-  readonly #ask: (method: string, path: string, body?: object) => Promise<RegistryAnswer>
+  readonly #ask: AskRegistry
+  readonly #client: InstanceType<typeof registryClient.SchemaRegistry>
 
   constructor({ registryUrl }: RegistrySettings, timeoutMs = TIMEOUT_MS) {
-    this.#ask = (method, path, body) => askRegistry(locate(registryUrl), { method, path, body, timeoutMs })
+    this.#ask = async (method, path, body) =>
+      askRegistry(locate(registryUrl), { method, path, body, timeoutMs })
+    // Only the transport knows the host, because its URL may hold a password.
+    const client = { host: '', middlewares: [registryTransport(this.#ask)] }
+    this.#client = new registryClient.SchemaRegistry(client, CODEC_OPTIONS)
   }
 
   /**
-   * Sets the subject's compatibility, then registers the schema; the same schema again gives the same id.
+   * Sets the subject's compatibility and registers the schema; the same schema again gives the same id.
    * Rejects with a `SchemaRefusedError` (409, 422).
    */
   async register(subject: string, schema: object): Promise<number> {
-    await this.#requireCompatibility(subject)
-    const path = `/subjects/${encodeURIComponent(subject)}/versions`
-    const answer = await this.#ask('POST', path, { schema: JSON.stringify(schema) })
-    if (answer.status === 200) return idOf(answer)
-    // Two instances that register at the same moment may be told the same.
-    if (answer.status === 409 && (await this.#isCompatible(subject, schema))) throw unanswered(answer)
-    if (answer.status === 409 || answer.status === 422) throw refused(answer.status)
-    throw unanswered(answer)
+    try {
+      return await this.#register(subject, schema)
+    } catch (error) {
+      if (isOfLibrary(error, 'Compatibility')) {
+        throw new RegistryError(
+          `the compatibility of ${subject} is not ${COMPATIBILITY}, although it was set`,
+        )
+      }
+      if (isOfLibrary(error, 'Argument')) throw refused(422, error)
+      if (!(error instanceof UnexpectedAnswerError)) throw error
+      const { status } = error.answer
+      // Two instances that register at the same moment may be told the same.
+      if (status === 409 && (await this.#isCompatible(subject, schema))) throw unanswered(error.answer)
+      if (status === 409 || status === 422) throw refused(status)
+      throw unanswered(error.answer)
+    }
+  }
+
+  /** The library sets the compatibility of a subject that has none, and refuses one that has another. */
+  async #register(subject: string, schema: object): Promise<number> {
+    const options = { subject, compatibility: COMPATIBILITY }
+    try {
+      return (await this.#client.register(avroSchema(schema), options)).id
+    } catch (error) {
+      if (!isOfLibrary(error, 'Compatibility')) throw error
+    }
+    await this.#setCompatibility(subject)
+    return (await this.#client.register(avroSchema(schema), options)).id
   }
 
   /** The id of a schema that is registered under the subject, undefined when it is not. */
   async find(subject: string, schema: object): Promise<number | undefined> {
-    const path = `/subjects/${encodeURIComponent(subject)}`
-    const answer = await this.#ask('POST', path, { schema: JSON.stringify(schema) })
-    if (isMissing(answer)) return undefined
-    if (answer.status !== 200) throw unanswered(answer)
-    return idOf(answer)
+    try {
+      return await this.#client.getRegistryIdBySchema(subject, avroSchema(schema))
+    } catch (error) {
+      // What the library makes of a 404.
+      if (isOfLibrary(error, '')) return undefined
+      throw error instanceof UnexpectedAnswerError ? unanswered(error.answer) : error
+    }
   }
 
-  /** Rejects with an `UnknownSchemaError` when the registry answers that there is none, or none that is Avro. */
+  /** Fetched once. Rejects with an `UnknownSchemaError` when the registry answers that there is none, or none that is Avro. */
   async type(id: number): Promise<AvroType> {
-    const answer = await this.#ask('GET', `/schemas/ids/${id}`)
-    if (isMissing(answer)) throw new UnknownSchemaError(`the registry has no schema ${id}`)
-    const { schema } = (answer.body ?? {}) as { readonly schema?: unknown }
-    // What stands in its place may answer 200 too.
-    if (answer.status !== 200 || typeof schema !== 'string') throw unanswered(answer)
     try {
-      return avsc.Type.forSchema(JSON.parse(schema) as avsc.Schema, {
-        typeHook: (one) => ((one as unknown) === 'long' ? LONG_TYPE : undefined),
-      })
+      const type: unknown = await this.#client.getSchema(id)
+      if (avsc.Type.isType(type)) return type as AvroType
     } catch (error) {
+      if (error instanceof UnexpectedAnswerError) {
+        if (!isMissing(error.answer)) throw unanswered(error.answer)
+        throw new UnknownSchemaError(`the registry has no schema ${id}`, { cause: error })
+      }
+      if (!isOfLibrary(error, 'Argument')) throw error
       throw new UnknownSchemaError(`schema ${id} of the registry is not Avro`, { cause: error })
     }
+    throw new UnknownSchemaError(`schema ${id} of the registry is not Avro`)
+  }
+
+  /** Reads a value in the wire format, whose schema `type` has given. */
+  decode(bytes: Buffer): Promise<unknown> {
+    return this.#client.decode(bytes)
   }
 
   /** The numbers of a subject's versions, in order; none when there is no such subject. */
@@ -76,39 +121,33 @@ export class Registry {
     return answer.body as number[]
   }
 
-  async #requireCompatibility(subject: string): Promise<void> {
-    const path = `/config/${encodeURIComponent(subject)}`
-    const found = await this.#ask('GET', path)
-    if ((found.body as { compatibilityLevel?: string } | undefined)?.compatibilityLevel === COMPATIBILITY)
-      return
-    const answer = await this.#ask('PUT', path, { compatibility: COMPATIBILITY })
-    if (answer.status !== 200) throw unanswered(answer)
+  async #setCompatibility(subject: string): Promise<void> {
+    const body = JSON.stringify({ compatibility: COMPATIBILITY })
+    const answer = await this.#ask('PUT', `/config/${encodeURIComponent(subject)}`, body)
+    if (answer.status !== 200) throw new UnexpectedAnswerError(answer)
   }
 
   async #isCompatible(subject: string, schema: object): Promise<boolean> {
     const path = `/compatibility/subjects/${encodeURIComponent(subject)}/versions/latest`
-    const { status, body } = await this.#ask('POST', path, { schema: JSON.stringify(schema) })
+    const question = JSON.stringify({ schema: JSON.stringify(schema) })
+    const { status, body } = await this.#ask('POST', path, question)
     const { is_compatible: isCompatible } = (body ?? {}) as { readonly is_compatible?: boolean }
     return status === 200 ? (isCompatible ?? true) : true
   }
 }
 
-const idOf = (answer: RegistryAnswer): number => {
-  const { id } = (answer.body ?? {}) as { readonly id?: unknown }
-  if (!Number.isSafeInteger(id)) throw unanswered(answer)
-  return id as number
-}
+const avroSchema = (schema: object) => ({
+  type: registryClient.SchemaType.AVRO as const,
+  schema: JSON.stringify(schema),
+})
 
-/** Subject, version or schema. */
-const MISSING = new Set<unknown>([40_401, 40_402, 40_403])
+/** The library does not export the classes of its errors. */
+const isOfLibrary = (error: unknown, kind: '' | 'Argument' | 'Compatibility'): error is Error =>
+  error instanceof Error && error.name === `ConfluentSchemaRegistry${kind}Error`
 
-/** A 404 of anything but the registry itself, such as a proxy whose registry is still starting, says nothing of schemas. */
-const isMissing = ({ status, body }: RegistryAnswer): boolean =>
-  status === 404 && MISSING.has((body as { readonly error_code?: unknown } | undefined)?.error_code)
-
-const refused = (status: 409 | 422): SchemaRefusedError => {
+const refused = (status: 409 | 422, cause?: unknown): SchemaRefusedError => {
   const why = status === 409 ? 'it is not compatible with what is registered' : 'it is invalid'
-  return new SchemaRefusedError(`the schema registry refuses the event schema: ${why}`)
+  return new SchemaRefusedError(`the schema registry refuses the event schema: ${why}`, { cause })
 }
 
 /** 409 comes of two that change one subject; the others pass once the registry is up or its rights are corrected. */
