@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { topicNames, type WireRecord } from '@weir/contracts'
-import { openLanes, type KafkaSettings } from '@weir/kafka'
+import { openLanes, openMaintenance, type KafkaSettings } from '@weir/kafka'
 import { chunkKeyOf, encodeChunk, encodeIdentity, encodePosition, ENTRY_BYTES } from '@weir/seen-keys'
 import { quiet } from './traffic.ts'
 
@@ -10,7 +10,7 @@ const WINDOW_MS = 86_400_000
 
 /** Writes the state that a deployment would have after `keys` events, spread over its window and its partitions. */
 export const fillState = async (settings: KafkaSettings, keys: number): Promise<void> => {
-  const { seen, received } = topicNames(settings.topicPrefix)
+  const { seen } = topicNames(settings.topicPrefix)
   const lanes = await openLanes({
     ...{ settings, logger: quiet, topic: seen, lingerMs: 0, deadlineMs: 120_000 },
     ...{ batchRecordsMax: 1, batchBytesMax: 900_000, queueBytesMax: 64_000_000 },
@@ -38,9 +38,25 @@ export const fillState = async (settings: KafkaSettings, keys: number): Promise<
         )
       }
     }
-    await send(partition, encodePosition({ next: { [received]: 0n }, effectiveTime: now, rotations: 0 }))
   }
   await lanes.close()
+  await commitPositions(settings, now)
+}
+
+/** Position and committed offset are one transaction, as dedup writes them: it parks a partition that has only one. */
+const commitPositions = async (settings: KafkaSettings, effectiveTime: number): Promise<void> => {
+  const { seen, received } = topicNames(settings.topicPrefix)
+  const maintenance = await openMaintenance({
+    ...{ settings, service: 'dedup', stateTopic: seen, outputs: [seen] },
+  })
+  const next = { [received]: 0n }
+  for (let partition = 0; partition < settings.topicPartitions; partition++) {
+    const claim = await maintenance.claim(partition)
+    const { key, value } = encodePosition({ next, effectiveTime, rotations: 0 })
+    await claim.commit([{ topic: seen, partition, key, value, headers: {} }], next)
+    await claim.close()
+  }
+  await maintenance.close()
 }
 
 /** Keys with body hashes, 24 bytes each. One hash gives two; hashing each alone would take longer than what is measured. */
