@@ -23,10 +23,11 @@ import type { SourceEntry } from './schema.ts'
 
 const TOLERANCE_SECS = 300
 
-/** The source that an entry describes, or everything that is wrong with it. */
+/** The source that an entry describes, or everything that is wrong with it. `given`: the paths that entries of the file name. */
 export const buildSource = (
   name: string,
   entry: SourceEntry,
+  given: ReadonlySet<string>,
 ): { readonly source?: SourceDefinition; readonly problems: readonly EntryProblem[] } => {
   const preset = PRESETS[entry.preset]
   const verifier = verifierOf(preset.verifier, entry)
@@ -52,7 +53,7 @@ export const buildSource = (
     source: {
       ...preset,
       ...(refused && REFUSALS[refused]),
-      ...{ name, verifier, paths: entry.paths ?? pathsOf(name, preset) },
+      ...{ name, verifier, paths: entry.paths ?? pathsOf(name, preset, given) },
       ...jwtOf(entry),
       unsigned: entry.unsigned ?? preset.unsigned,
       ...(entry.cidrs && { cidrs: entry.cidrs }),
@@ -84,11 +85,13 @@ export const buildSource = (
   }
 }
 
-/** A built-in source that is named in the file keeps all its paths. */
-const pathsOf = (name: string, preset: SourceDefinition): readonly string[] =>
-  name === preset.name && SOURCES.some((source) => source.name === name)
-    ? preset.paths
-    : [`/webhooks/${name}`]
+/** A built-in source that the file names keeps the paths that the file has not given to others, as one that it does not name. */
+const pathsOf = (name: string, preset: SourceDefinition, given: ReadonlySet<string>): readonly string[] => {
+  const own = `/webhooks/${name}`
+  if (name !== preset.name || !SOURCES.some((source) => source.name === name)) return [own]
+  const kept = preset.paths.filter((path) => !given.has(path))
+  return kept.length > 0 ? kept : [own]
+}
 
 const keysOf = ({ entityKey, eventType, dedupKey, sequence }: SourceEntry) => ({
   ...(entityKey !== undefined && { entityKey }),

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { PRESETS } from '../presets/index.ts'
+import { PRESETS, SOURCES } from '../presets/index.ts'
 import type { RequestFacts } from '../source.ts'
 import { sourceWarnings } from '../verifier/warnings.ts'
 import { describeProblems, parseSourcesFile } from './parse-sources-file.ts'
@@ -27,15 +27,47 @@ it('starts from a preset and needs nothing more', () => {
   })
 })
 
-it('keeps the paths of a built-in source that it names, and gives them to no other', () => {
-  const paths = (text: string) => only(`version: 1\nsources:\n  ${text}\n`).paths
-  expect(paths('cxone: { preset: cxone, unsigned: true }')).toEqual([
-    '/webhooks/cxone',
-    '/api/CXoneEventReceiver',
-  ])
-  expect(paths('calls: { preset: cxone }')).toEqual(['/webhooks/calls'])
-  expect(paths('cxone: { preset: nice }')).toEqual(['/webhooks/cxone'])
-  expect(paths('cxone: { preset: cxone, paths: [/hook] }')).toEqual(['/hook'])
+describe('the paths of a built-in source that the file names', () => {
+  const pathsIn = (text: string) => {
+    const { sources, problems } = parseSourcesFile(`version: 1\nsources:\n  ${text}\n`)
+    expect(problems).toEqual([])
+    return Object.fromEntries(sources.map(({ name, paths }) => [name, paths]))
+  }
+
+  it.each(SOURCES.map(({ name, paths }) => [name, paths] as const))('%s keeps all of them', (name, paths) => {
+    const said = 'preset: NAME|preset: NAME, unsigned: true|preset: NAME, rate: { perSec: 5 }'.split('|')
+    for (const entry of said) {
+      expect(pathsIn(`${name}: { ${entry.replace('NAME', name)} }`)).toEqual({ [name]: paths })
+    }
+    expect(pathsIn(`${name}: { preset: ${name}, paths: [/hook] }`)).toEqual({ [name]: ['/hook'] })
+  })
+
+  it('S0, S3 and S4: all keep theirs together, the paths of those systems among them', () => {
+    const entries = SOURCES.map(({ name }) => `${name}: { preset: ${name} }`).join('\n  ')
+    const paths = pathsIn(entries)
+    expect(paths).toEqual(Object.fromEntries(SOURCES.map(({ name, paths }) => [name, paths])))
+    // Paths that the five systems had, beside Weir's own.
+    const former = ['/api/CXoneEventReceiver', '/webhook/cxone-dataaction', '/cxone/webhook/data-action']
+    expect(Object.values(paths).flat()).toEqual(expect.arrayContaining(former))
+  })
+
+  it('are none of those that the file gives to another', () => {
+    const taken = 'calls: { preset: cxone, paths: [/api/CXoneEventReceiver] }'
+    for (const order of [
+      [taken, 'cxone: { preset: cxone }'],
+      ['cxone: { preset: cxone }', taken],
+    ]) {
+      expect(pathsIn(order.join('\n  '))).toEqual({
+        calls: ['/api/CXoneEventReceiver'],
+        cxone: ['/webhooks/cxone'],
+      })
+    }
+  })
+
+  it('are not those of another source or another preset', () => {
+    expect(pathsIn('calls: { preset: cxone }')).toEqual({ calls: ['/webhooks/calls'] })
+    expect(pathsIn('cxone: { preset: nice }')).toEqual({ cxone: ['/webhooks/cxone'] })
+  })
 })
 
 it('takes everything that it documents', () => {

@@ -55,10 +55,9 @@ export const parseSourcesFile = (text: string): ParsedSourcesFile => {
   }
   const result = sourcesFileSchema.safeParse(value)
   if (!result.success) return refused(result.error.issues.flatMap((issue) => issueProblems(issue, problem)))
-  const built = Object.entries(result.data.sources).map(([name, entry]) => ({
-    name,
-    ...buildSource(name, entry),
-  }))
+  const entries = Object.entries(result.data.sources)
+  const given = new Set(entries.flatMap(([, { paths = [] }]) => paths))
+  const built = entries.map(([name, entry]) => ({ name, ...buildSource(name, entry, given) }))
   const sources = built.flatMap(({ source }) => source ?? [])
   const problems = [
     ...built.flatMap(({ name, problems: own }) =>
