@@ -1,22 +1,13 @@
-import { parseSequence } from '@weir/contracts'
+import { parseSequence, SEQUENCE_MAX } from '@weir/contracts'
 import { isContainer, isJsonObject, isNumber, numberText } from '@weir/exact-json'
-import type { Identified, Identity, JsonObject, JsonValue } from './source.ts'
+import type { Identified, Identity, JsonObject, JsonValue, RequestFacts } from './source.ts'
 
-const ID_BYTES_MAX = 512
+export const ID_BYTES_MAX = 512
 
 export const asObject = (value: JsonValue | undefined): JsonObject | undefined =>
   isJsonObject(value) ? value : undefined
 
 export const identified = (identity: Identity): Identified => ({ kind: 'identified', identity })
-
-export const missing = (field: string, answer?: string): Identified => ({
-  kind: 'problem',
-  problem: {
-    reason: 'missing_field',
-    detail: `${field} is missing`,
-    ...(answer !== undefined && { answer }),
-  },
-})
 
 export const wrongType = (field: string, wanted: string, answer?: string): Identified => ({
   kind: 'problem',
@@ -32,6 +23,42 @@ export const idOf = (value: JsonValue | undefined): string | undefined => {
   const text = isNumber(value) ? numberText(value) : value
   if (typeof text !== 'string' || text === '' || Buffer.byteLength(text) > ID_BYTES_MAX) return undefined
   return text.isWellFormed() && !text.includes('\0') ? text : undefined
+}
+
+/** What an identifier may be written as. */
+export type IdForm = 'a text' | 'a text or a number'
+
+/** Why `idOf` gives nothing for a value, after the name that the payload has for it. `field` stands for the value in the text. */
+export const noId = (
+  field: string,
+  value: JsonValue | undefined,
+  { answer, form = 'a text or a number' }: { readonly answer?: string; readonly form?: IdForm } = {},
+): Identified => {
+  const isAbsent = value === undefined || value === null || value === ''
+  return {
+    kind: 'problem',
+    problem: {
+      reason: isAbsent ? 'missing_field' : 'wrong_type',
+      detail: `${field} ${faultOf(value, form)}`,
+      ...(answer !== undefined && { answer }),
+    },
+  }
+}
+
+const faultOf = (value: JsonValue | undefined, form: IdForm): string => {
+  if (value === undefined) return 'is missing'
+  if (value === null) return 'is null'
+  if (value === '') return 'is empty'
+  if (typeof value !== 'string' && !(isNumber(value) && form === 'a text or a number')) {
+    return `is ${NAMED_TYPES[typeName(value)]}, not ${form}`
+  }
+  const text = isNumber(value) ? numberText(value) : value
+  if (Buffer.byteLength(text) > ID_BYTES_MAX) return `is longer than ${ID_BYTES_MAX} bytes`
+  return text.includes('\0') ? 'has a NUL character' : 'has half of a surrogate pair'
+}
+
+const NAMED_TYPES: Readonly<Record<string, string>> = {
+  ...{ array: 'an array', boolean: 'true or false', number: 'a number', object: 'an object' },
 }
 
 /** So many digits, and a double that is a whole number is exactly what they say. */
@@ -50,6 +77,21 @@ export const sequenceOf = (value: JsonValue | undefined): bigint | undefined => 
   const isUnderflow = number === 0 && /[1-9]/.test(text.replace(EXPONENT, ''))
   return Number.isSafeInteger(number) && number >= 0 && !isUnderflow ? BigInt(number) : undefined
 }
+
+/** As `noId`, of a header. */
+export const noHeader = (name: string, facts: RequestFacts): Identified => {
+  const field = `header ${name}`
+  const count = facts.headerCount?.(name) ?? 0
+  return count > 1
+    ? wrongType(field, 'there once')
+    : noId(field, facts.header(name) ?? (count === 1 ? '' : undefined))
+}
+
+/** Why `sequenceOf` gives nothing for a value. */
+export const noSequence = (field: string, value: JsonValue | undefined): Identified =>
+  value === undefined || value === null || value === ''
+    ? noId(field, value)
+    : wrongType(field, `a whole number from 0 to ${SEQUENCE_MAX}`)
 
 /** A moment: ISO text or epoch ms. Only its text enters a key, so nothing is parsed. */
 export const momentOf = (value: JsonValue | undefined): string | undefined => idOf(value)

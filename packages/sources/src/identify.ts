@@ -1,10 +1,10 @@
-import { identified, missing, sequenceOf, valueAt } from './fields.ts'
+import { identified, noSequence, sequenceOf, valueAt } from './fields.ts'
 import {
   fillKeyTemplate,
   fillTemplate,
-  nameOfTemplate,
   parseKeyTemplate,
   parseTemplate,
+  templateProblem,
 } from './key-template.ts'
 import type { Identify, KeyTexts } from './source.ts'
 
@@ -16,9 +16,9 @@ export const identifyBy = (texts: KeyTexts): Identify => {
   const sequencePath = texts.sequence?.split('.')
   return (payload, facts) => {
     const interactionId = fillTemplate(entityKey, payload, facts)
-    if (interactionId === undefined) return missing(nameOfTemplate(entityKey))
+    if (interactionId === undefined) return templateProblem(entityKey, payload, facts)
     const type = fillTemplate(eventType, payload, facts)
-    if (type === undefined) return missing(nameOfTemplate(eventType))
+    if (type === undefined) return templateProblem(eventType, payload, facts)
     const key = fillKeyTemplate(dedupKey, payload, facts)
     const sequence = sequencePath && sequenceOf(valueAt(payload, sequencePath))
     return identified({
@@ -44,9 +44,9 @@ export const overrideKeys = (base: Identify, texts: Partial<KeyTexts>): Identify
     if (result.kind === 'problem') return result
     const { identity } = result
     const interactionId = entity ? fillTemplate(entity, payload, facts) : identity.interactionId
-    if (interactionId === undefined) return missing(nameOfTemplate(entity!))
+    if (interactionId === undefined) return templateProblem(entity!, payload, facts)
     const ownType = type ? fillTemplate(type, payload, facts) : identity.eventType
-    if (ownType === undefined) return missing(nameOfTemplate(type!))
+    if (ownType === undefined) return templateProblem(type!, payload, facts)
     const filled = key
       ? fillKeyTemplate(key, payload, facts)
       : { text: identity.dedupKey, fallback: identity.dedupKeyFallback }
@@ -66,6 +66,5 @@ export const requireSequence =
   (payload, facts) => {
     const result = base(payload, facts)
     if (result.kind === 'problem' || result.identity.sequence !== undefined) return result
-    const detail = `${field} is missing, or not a whole number of up to 64 bits`
-    return { kind: 'problem', problem: { reason: 'missing_field', detail } }
+    return noSequence(field, valueAt(payload, field.split('.')))
   }

@@ -1,6 +1,6 @@
 import { joinDedupKey } from '@weir/contracts'
-import { idOf, valueAt } from './fields.ts'
-import type { JsonValue, RequestFacts } from './source.ts'
+import { ID_BYTES_MAX, idOf, noHeader, noId, valueAt } from './fields.ts'
+import type { Identified, JsonValue, RequestFacts } from './source.ts'
 
 /** A key template cannot be read. The message says what to write instead. */
 export class TemplateError extends Error {
@@ -146,8 +146,39 @@ export const usesBatch = (template: KeyTemplate): boolean =>
     (part) => part.kind === 'field' && part.alternatives.some((alternative) => alternative.kind === 'batch'),
   )
 
-/** The first name of the first field: how a template is called in messages. */
-export const nameOfTemplate = (template: KeyTemplate): string => {
-  const field = template.find((part) => part.kind === 'field')
-  return field === undefined ? 'text' : field.alternatives[0]!.name
+/**
+ * Why a template that gives no text does so: the first field that is not there, by the alternative that is nearest to
+ * being there. Where several are as near it is the last one, as that is the field that every such payload has.
+ */
+export const templateProblem = (
+  template: KeyTemplate,
+  payload: JsonValue,
+  facts: RequestFacts,
+): Identified => {
+  const fields = template.filter((part) => part.kind === 'field')
+  for (const { alternatives } of fields) {
+    if (fillField(alternatives, payload, facts) !== undefined) continue
+    const problems = alternatives.map((alternative) => problemOf(alternative, payload, facts))
+    return problems.findLast(isWrongType) ?? problems.findLast(isThere) ?? problems.at(-1)!
+  }
+  const names = fields.map(({ alternatives }) => nameOf(alternatives, payload, facts))
+  const detail = `${names.join(' and ')} and the text around are longer than ${ID_BYTES_MAX} bytes together`
+  return { kind: 'problem', problem: { reason: 'wrong_type', detail } }
 }
+
+const nameOf = (alternatives: readonly Alternative[], payload: JsonValue, facts: RequestFacts): string =>
+  alternatives.find((one) => read(one, payload, facts) !== undefined)!.name
+
+const isWrongType = (one: Identified): boolean =>
+  one.kind === 'problem' && one.problem.reason === 'wrong_type'
+const isThere = (one: Identified): boolean =>
+  one.kind === 'problem' && !one.problem.detail.endsWith('is missing')
+
+const problemOf = (alternative: Alternative, payload: JsonValue, facts: RequestFacts): Identified => {
+  if (alternative.kind === 'path') return noId(alternative.path.join('.'), valueAt(payload, alternative.path))
+  if (alternative.kind === 'header') return noHeader(alternative.name, facts)
+  return noId(`${alternative.name.replace(BATCH, '')} of the batch`, batchValue(alternative, facts))
+}
+
+const batchValue = (alternative: Alternative, facts: RequestFacts): JsonValue | undefined =>
+  alternative.kind === 'batch' ? facts.around?.(alternative.path) : undefined

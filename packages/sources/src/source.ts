@@ -59,6 +59,8 @@ export interface RequestFacts {
   bodyHash(): string
   /** A header that came once and is not empty, by its lower-case name. */
   header(name: string): string | undefined
+  /** How often it came, for the text of a problem. */
+  headerCount?(name: string): number
   /** Of an element of a batch: what the body has at a path outside of its elements. */
   around?(path: readonly string[]): JsonValue | undefined
 }

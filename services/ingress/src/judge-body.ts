@@ -89,6 +89,7 @@ export const judgeBody = (
   const facts: RequestFacts = {
     bodyHash: () => hash('sha256', stable, 'hex'),
     header: (name) => headers.get(name),
+    headerCount: (name) => headers.count(name),
     ...(around && { around }),
   }
   const result =

@@ -190,16 +190,16 @@ describe('S0', () => {
   })
 
   it.each([
-    ',"sequenceNumber":null',
-    '',
-    ',"sequenceNumber":"x"',
-    ',"sequenceNumber":-1',
-    ',"sequenceNumber":1.5',
-  ])('S0-01 asks for a sequence number where that is set: %s', async (sequence) => {
+    [',"sequenceNumber":null', 'missing_field', 'is null'],
+    ['', 'missing_field', 'is missing'],
+    [',"sequenceNumber":"x"', 'wrong_type', 'is not a whole number from 0 to 9223372036854775807'],
+    [',"sequenceNumber":-1', 'wrong_type', 'is not a whole number from 0 to 9223372036854775807'],
+    [',"sequenceNumber":1.5', 'wrong_type', 'is not a whole number from 0 to 9223372036854775807'],
+  ])('S0-01 asks for a sequence number where that is set: %s', async (sequence, reason, fault) => {
     expect((await call(KEY, event(sequence))).status).toBe(400)
     expect(ingress.last.intakeError).toMatchObject({
-      reason: 'missing_field',
-      detail: 'sequenceNumber is missing, or not a whole number of up to 64 bits',
+      reason,
+      detail: `sequenceNumber ${fault}`,
     })
   })
 

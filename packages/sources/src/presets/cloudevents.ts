@@ -1,5 +1,5 @@
 import { joinDedupKey } from '@weir/contracts'
-import { asObject, identified, idOf, missing } from '../fields.ts'
+import { asObject, identified, idOf, noHeader, noId } from '../fields.ts'
 import type { Identified, JsonValue, RequestFacts } from '../source.ts'
 import { defineSource } from './define-source.ts'
 
@@ -12,11 +12,12 @@ const identify = (payload: JsonValue, facts: RequestFacts): Identified => {
   const event = asObject(payload)
   const attribute = (name: string): string | undefined =>
     isStructured ? textOf(event?.[name]) : textOf(decoded(facts.header(`ce-${name}`)))
-  const nameOf = (name: string): string => (isStructured ? name : `header ce-${name}`)
+  const none = (name: string): Identified =>
+    isStructured ? noId(name, event?.[name], { form: 'a text' }) : noHeader(`ce-${name}`, facts)
   const [id, source, type] = [attribute('id'), attribute('source'), attribute('type')]
-  if (id === undefined) return missing(nameOf('id'))
-  if (source === undefined) return missing(nameOf('source'))
-  if (type === undefined) return missing(nameOf('type'))
+  if (id === undefined) return none('id')
+  if (source === undefined) return none('source')
+  if (type === undefined) return none('type')
   const interactionId = attribute('subject') ?? source
   return identified({ interactionId, eventType: type, dedupKey: joinDedupKey([source, id]) })
 }

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { joinDedupKey } from '@weir/contracts'
 import { isNumber, numberText, type JsonValue } from '@weir/exact-json'
 import { REFUSALS } from '../answers.ts'
-import { asObject, identified, idOf, missing, wrongType } from '../fields.ts'
+import { asObject, identified, idOf, noId, wrongType } from '../fields.ts'
 import { defineSource } from './define-source.ts'
 
 /** Cognigy waits for 5 s, for the body and the brokers together. */
@@ -16,8 +16,6 @@ const REQUIRED = [
   ['timestamp', 'number'],
   ['userId', 'string'],
 ] as const
-
-const missingField = (field: string) => missing(field, `Missing required field: ${field}`)
 
 /** As `typeof` names it, which those texts were made of: a list is an object. */
 const typeofName = (value: JsonValue): string =>
@@ -37,7 +35,9 @@ export const cognigy = defineSource('cognigy', {
     }
     for (const [field, wanted] of REQUIRED) {
       const value = event[field]
-      if (value === undefined || value === null) return missingField(field)
+      if (value === undefined || value === null) {
+        return noId(field, value, { answer: `Missing required field: ${field}` })
+      }
       if (typeofName(value) !== wanted) {
         return wrongType(
           field,
@@ -47,7 +47,7 @@ export const cognigy = defineSource('cognigy', {
       }
     }
     const interactionId = idOf(event.conversationId)
-    if (interactionId === undefined) return wrongType('conversationId', 'a text of 1 to 512 bytes')
+    if (interactionId === undefined) return noId('conversationId', event.conversationId)
     // Their types were checked above.
     const timestamp = numberText(event.timestamp as number)
     const parts = [interactionId, timestamp, event.sessionId as string]

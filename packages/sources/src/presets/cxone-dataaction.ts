@@ -1,6 +1,6 @@
 import { joinDedupKey } from '@weir/contracts'
 import { REFUSALS } from '../answers.ts'
-import { asObject, identified, idOf, missing, wrongType } from '../fields.ts'
+import { asObject, identified, idOf, noId, wrongType } from '../fields.ts'
 import { hmacOverBody } from '../verifier/spec.ts'
 import { defineSource } from './define-source.ts'
 
@@ -15,9 +15,9 @@ export const cxoneDataAction = defineSource('cxone-dataaction', {
     const event = asObject(payload)
     if (event === undefined) return wrongType('the body', 'an object', MISSING)
     const interactionId = idOf(event.id)
-    if (interactionId === undefined) return missing('id', MISSING)
+    if (interactionId === undefined) return noId('id', event.id, { answer: MISSING })
     const eventType = idOf(event.type)
-    if (eventType === undefined) return missing('type', MISSING)
+    if (eventType === undefined) return noId('type', event.type, { answer: MISSING })
     return identified({
       interactionId,
       eventType,

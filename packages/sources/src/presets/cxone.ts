@@ -1,6 +1,6 @@
 import { joinDedupKey } from '@weir/contracts'
 import { REFUSALS } from '../answers.ts'
-import { asObject, identified, idOf, missing, momentOf, sequenceOf, wrongType } from '../fields.ts'
+import { asObject, identified, idOf, momentOf, noId, sequenceOf, wrongType } from '../fields.ts'
 import type { JsonObject, RequestFacts } from '../source.ts'
 import { hmacOverBody } from '../verifier/spec.ts'
 import { defineSource } from './define-source.ts'
@@ -26,9 +26,9 @@ export const cxone = defineSource('cxone', {
 
 const identifyLean = (event: JsonObject, facts: RequestFacts) => {
   const interactionId = idOf(event.interactionId)
-  if (interactionId === undefined) return missing('interactionId')
+  if (interactionId === undefined) return noId('interactionId', event.interactionId)
   const eventType = idOf(event.eventType)
-  if (eventType === undefined) return missing('eventType')
+  if (eventType === undefined) return noId('eventType', event.eventType)
   const sequence = sequenceOf(event.sequenceNumber)
   if (sequence !== undefined) {
     const dedupKey = joinDedupKey([interactionId, eventType, String(sequence)])
@@ -45,9 +45,9 @@ const identifyLean = (event: JsonObject, facts: RequestFacts) => {
 
 const identifyRouted = (event: JsonObject, data: JsonObject, facts: RequestFacts) => {
   const interactionId = idOf(data.id)
-  if (interactionId === undefined) return missing('data.id')
+  if (interactionId === undefined) return noId('data.id', data.id)
   const eventType = idOf(event.eventType)
-  if (eventType === undefined) return missing('eventType')
+  if (eventType === undefined) return noId('eventType', event.eventType)
   const timestamp = momentOf(event.timestamp)
   const dedupKey = joinDedupKey([interactionId, eventType, timestamp ?? facts.bodyHash()])
   return identified({

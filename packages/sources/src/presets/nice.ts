@@ -1,6 +1,6 @@
 import { joinDedupKey } from '@weir/contracts'
 import { REFUSALS } from '../answers.ts'
-import { asObject, identified, idOf, missing, wrongType } from '../fields.ts'
+import { asObject, identified, idOf, noId, wrongType } from '../fields.ts'
 import { hmacOverBody } from '../verifier/spec.ts'
 import { defineSource } from './define-source.ts'
 
@@ -18,10 +18,11 @@ export const nice = defineSource('nice', {
     const parts: string[] = []
     for (const field of ['interactionId', 'dataActionId', 'updatedTimestamp']) {
       const value = event[field]
-      if (value === undefined) return missing(field, `${FAILED}${field} is missing`)
       const id = typeof value === 'string' ? idOf(value) : undefined
-      if (id === undefined)
-        return wrongType(field, 'a text of 1 to 512 bytes', `${FAILED}${field} is not a text`)
+      if (id === undefined) {
+        const fault = value === undefined ? 'is missing' : 'is not a text'
+        return noId(field, value, { form: 'a text', answer: `${FAILED}${field} ${fault}` })
+      }
       parts.push(id)
     }
     if (event.payload !== undefined && asObject(event.payload) === undefined) {

@@ -84,3 +84,25 @@ it.each([
 ])('refuses %s, which would run code or is no path', (path) => {
   expect(() => compilePart(path)).toThrow(InvalidPartError)
 })
+
+it('lets an empty text fall through to the next alternative, then to the constant', () => {
+  const [mapping] = mappingFile.parse({
+    mappings: [
+      {
+        ...{ name: 'empty', source: 'empty' },
+        fields: { channel: ['$.a', { jmespath: 'b' }, '$.c'], queue: '$.a', skill: '$.a' },
+        constants: { queue: 'none' },
+      },
+    ],
+  }).mappings
+  const one = new Mapper([mapping!])
+  const partsOf = (payload: object) => one.map(one.find('empty', payload)!, payload, false)
+  expect(partsOf({ a: '', b: '', c: 'c' }).parts).toMatchObject({ channel: 'c', queue: 'none', skill: '' })
+  expect(partsOf({ a: '', b: 0, c: 'c' }).parts.channel).toBe('0')
+  expect(partsOf({ a: ' ', b: 'b' }).parts.channel).toBe(' ')
+  expect(partsOf({ a: '', b: '', c: '' })).toMatchObject({ parts: { channel: '' }, partsMissing: [] })
+  expect(partsOf({})).toMatchObject({
+    parts: { channel: null, queue: 'none' },
+    partsMissing: ['channel', 'skill'],
+  })
+})

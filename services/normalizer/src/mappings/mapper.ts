@@ -77,11 +77,16 @@ const partOf = (
 ): string | null => {
   const alternatives = fields[field]
   if (alternatives === undefined) return null
+  let isEmpty = false
   for (const extract of alternatives) {
     const text = textOf(extract(payload))
-    if (text !== null && text.length <= PART_LENGTH_MAX) return text.toWellFormed()
+    if (text === '') isEmpty = true
+    else if (text !== null && text.length <= PART_LENGTH_MAX) return text.toWellFormed()
   }
-  if (!optional.has(field) && mapping.constants[field] === undefined) missing.push(field)
+  if (mapping.constants[field] !== undefined) return null
+  // An empty text stands where nothing else does.
+  if (isEmpty) return ''
+  if (!optional.has(field)) missing.push(field)
   return null
 }
 

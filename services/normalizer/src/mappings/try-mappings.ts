@@ -67,7 +67,9 @@ const matchesOf = (
   if (compiled === undefined) return { mapping: undefined, matched: {} }
   const { mapping, fields } = compileMapping(compiled.mapping)
   const matched = Object.entries(fields).map(([field, alternatives]) => {
-    const index = alternatives.findIndex((extract) => textOf(extract(payload)) !== null)
+    const texts = alternatives.map((extract) => textOf(extract(payload)))
+    const full = texts.findIndex((text) => text !== null && text !== '')
+    const index = full === -1 ? texts.indexOf('') : full
     const sources = mapping.fields[field as keyof typeof fields]!
     return [field, index < 0 ? undefined : describePart(sources[index]!)]
   })
