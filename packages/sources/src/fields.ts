@@ -1,5 +1,5 @@
 import { parseSequence, SEQUENCE_MAX } from '@weir/contracts'
-import { isContainer, isJsonObject, isNumber, numberText } from '@weir/exact-json'
+import { canonicalNumber, isContainer, isJsonObject, isNumber, numberText } from '@weir/exact-json'
 import type { Identified, Identity, JsonObject, JsonValue, RequestFacts } from './source.ts'
 
 export const ID_BYTES_MAX = 512
@@ -61,21 +61,19 @@ const NAMED_TYPES: Readonly<Record<string, string>> = {
   ...{ array: 'an array', boolean: 'true or false', number: 'a number', object: 'an object' },
 }
 
-/** So many digits, and a double that is a whole number is exactly what they say. */
-const DOUBLE_DIGITS = 15
-const EXPONENT = /e.*$/i
+/** More zeros than a number of 64 bits has. */
+const ZEROS_MAX = 18
 
-/** A whole number of up to 64 bits, also as text: templates quote every value. `1.0` and `1e3` are whole, too. */
+/** A whole number of up to 64 bits, also as a text of digits: templates quote every value. `1.0` and `1e3` are whole, too. */
 export const sequenceOf = (value: JsonValue | undefined): bigint | undefined => {
   if (typeof value === 'string') return parseSequence(value)
   if (!isNumber(value)) return undefined
   const text = numberText(value)
-  const exact = parseSequence(text)
-  if (exact !== undefined || text.replace(/\D/g, '').length > DOUBLE_DIGITS) return exact
-  const number = Number(text)
-  // `1e-400` is no double but zero, and no whole number either.
-  const isUnderflow = number === 0 && /[1-9]/.test(text.replace(EXPONENT, ''))
-  return Number.isSafeInteger(number) && number >= 0 && !isUnderflow ? BigInt(number) : undefined
+  const written = parseSequence(text)
+  if (written !== undefined) return written
+  const [digits = '', power = '0'] = canonicalNumber(text).split('e')
+  const zeros = Number(power)
+  return zeros >= 0 && zeros <= ZEROS_MAX ? parseSequence(digits + '0'.repeat(zeros)) : undefined
 }
 
 /** As `noId`, of a header. */
