@@ -45,6 +45,8 @@ export const verifySource = (options: VerifyOptions, env: Environment): VerifyRe
     const names = sources.map(({ name }) => name).join(', ')
     return cannot(`There is no source ${options.source}: there are ${names}.`)
   }
+  if (source.verifier.kind === 'sns')
+    return cannot(`Requests of ${source.name} are signed in their bodies, which this command does not read.`)
   if (!isSignature(source.verifier)) {
     return cannot(
       `Requests of ${source.name} are not signed: their address decides, and a token where one is set.`,

@@ -35,6 +35,7 @@ export { findShadowMatches, type ShadowMatch } from './verifier/shadow.ts'
 export { sign, signedHeaders, type SigningMoment } from './verifier/sign.ts'
 export {
   isSignature,
+  isSigned,
   type Ed25519Spec,
   type HmacSpec,
   type SignatureSpec,

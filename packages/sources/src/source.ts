@@ -22,6 +22,7 @@ export type PresetName =
   | 'sendgrid'
   | 'twilio'
   | 'pagerduty'
+  | 'sns'
   | 'svix'
   | 'hubspot'
   | 'genesys-open-messaging'

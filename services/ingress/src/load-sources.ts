@@ -1,5 +1,5 @@
 import {
-  isSignature,
+  isSigned,
   openAccess,
   readSourcesFile,
   settingName,
@@ -68,7 +68,7 @@ export const loadSources = (
 const howToTurnOn = ({ name, verifier, jwt }: SourceDefinition): string => {
   if (jwt !== undefined && jwt.jwksUrl === undefined)
     return `its tokens need keys: give ${settingName(name, 'JWT_KEYS')} or jwt.jwksUrl`
-  if (isSignature(verifier)) return `it has no secrets: give ${settingName(name, 'SECRETS')}, or take it out`
+  if (isSigned(verifier)) return `it has no secrets: give ${settingName(name, 'SECRETS')}, or take it out`
   const token =
     verifier.kind === 'address' && verifier.tokenSuffices ? ` or ${settingName(name, 'TOKEN')}` : ''
   return `anybody could send to it: give cidrs or ${settingName(name, 'CIDRS')}${token}, or write \`unsigned: true\``
@@ -76,7 +76,7 @@ const howToTurnOn = ({ name, verifier, jwt }: SourceDefinition): string => {
 
 const howToTurnAnyOn = (): string => {
   const names = SOURCES.map(({ name, verifier }) =>
-    settingName(name, isSignature(verifier) ? 'SECRETS' : 'CIDRS'),
+    settingName(name, isSigned(verifier) ? 'SECRETS' : 'CIDRS'),
   )
   return `give ${names.slice(0, -1).join(', ')} or ${names.at(-1)!}`
 }

@@ -161,6 +161,7 @@ const FIELDS: Readonly<Record<PresetName, Readonly<Record<string, fc.Arbitrary<s
   pagerduty: {
     event: scalar.map((id) => `{"id":${id},"event_type":"incident.triggered","data":{"id":"P1"}}`),
   },
+  sns: { MessageId: usual('m-1'), Type: usual('Notification'), Message: scalar, Timestamp: when },
   svix: { type: usual('t'), data: value },
   hubspot: {
     ...{ portalId: numberText, subscriptionId: numberText, eventId: numberText, occurredAt: when },

@@ -3,7 +3,8 @@ import type { SourceDefinition } from '../source.ts'
 import type { HandshakeKeys } from '../handshakes/handshake.ts'
 import { secretBytes } from '../verifier/secrets.ts'
 import type { JwtSpec } from '../jwt/jwt-spec.ts'
-import { isSignature } from '../verifier/spec.ts'
+import { createSnsVerifier } from '../verifier/sns.ts'
+import { isSignature, isSigned, type SignatureSpec, type SnsSpec } from '../verifier/spec.ts'
 import { createTokenCheck, type TokenCheck } from '../jwt/check-token.ts'
 import { jwtKeysOf } from '../jwt/jwt-keys.ts'
 import { fixedKeys, remoteKeysOf } from '../jwt/remote-keys.ts'
@@ -82,8 +83,8 @@ export const openAccess = (
   const { verifier } = source
   const secrets = given === undefined ? [] : (attempt('SECRETS', () => secretsOf(given)) ?? [])
   const verify =
-    isSignature(verifier) && secrets.length > 0
-      ? attempt('SECRETS', () => createVerifier(verifier, secrets))
+    isSigned(verifier) && secrets.length > 0
+      ? attempt('SECRETS', () => verifierOf(verifier, secrets))
       : undefined
   const { jwt } = source
   const jwtKeys = jwt === undefined || jwt.jwksUrl !== undefined ? undefined : find('JWT_KEYS')
@@ -139,6 +140,9 @@ export const handshakeKeysOf = ({ source, secrets, verifyToken }: SourceAccess):
 const contentReaderOf = ({ verifier, guardsContent }: SourceDefinition, verify: Verifier | undefined) =>
   guardsContent && isSignature(verifier) && verify !== undefined ? createContentReader(verifier) : undefined
 
+const verifierOf = (spec: SignatureSpec | SnsSpec, secrets: readonly string[]): Verifier =>
+  spec.kind === 'sns' ? createSnsVerifier(spec, secrets) : createVerifier(spec, secrets)
+
 const tokenCheckOf = (spec: JwtSpec, keys: Parameters<typeof jwtKeysOf>[0] | undefined) => {
   if (spec.jwksUrl !== undefined) return createTokenCheck(spec, remoteKeysOf(spec.jwksUrl, spec.algorithms))
   return keys && createTokenCheck(spec, fixedKeys(jwtKeysOf(keys, spec.algorithms)))
@@ -156,7 +160,7 @@ const isSetUp = ({
   if (unavailable !== undefined) return true
   const { verifier, jwt } = source
   if (jwt !== undefined && checkToken === undefined) return false
-  if (source.unsigned || (jwt !== undefined && !isSignature(verifier))) return true
+  if (source.unsigned || (jwt !== undefined && !isSigned(verifier))) return true
   if (verifier.kind === 'address' && verifier.tokenSuffices && (token ?? basic) !== undefined) return true
-  return isSignature(source.verifier) ? verify !== undefined : ranges !== undefined
+  return isSigned(verifier) ? verify !== undefined : ranges !== undefined
 }

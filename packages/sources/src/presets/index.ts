@@ -15,6 +15,7 @@ import { pagerduty } from './pagerduty.ts'
 import { sendgrid } from './sendgrid.ts'
 import { shopify } from './shopify.ts'
 import { slack } from './slack.ts'
+import { sns } from './sns.ts'
 import { standardWebhooks } from './standard-webhooks.ts'
 import { stripe } from './stripe.ts'
 import { svix } from './svix.ts'
@@ -43,6 +44,7 @@ export const PRESETS: Readonly<Record<PresetName, SourceDefinition>> = {
   sendgrid,
   twilio,
   pagerduty,
+  sns,
   svix,
   hubspot,
   'genesys-open-messaging': genesysOpenMessaging,

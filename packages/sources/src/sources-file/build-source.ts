@@ -112,8 +112,9 @@ const profilesOf = ({ responseProfile: profile }: SourceEntry) =>
 /** The preset's verifier with the entry's parts in the place of its own. */
 const verifierOf = (
   preset: VerifierSpec,
-  { preset: name, verifier, unsigned, jwt }: SourceEntry,
+  { preset: name, verifier, topics = [], unsigned, jwt }: SourceEntry,
 ): VerifierSpec => {
+  if (preset.kind === 'sns') return { ...preset, topics, ...(verifier?.allowSha1 && { allowSha1: true }) }
   // The token is its proof.
   if (verifier === undefined && jwt !== undefined && name === 'custom')
     return { kind: 'address', tokenHeader: 'authorization', tokenSuffices: true }
@@ -172,6 +173,8 @@ const given = <T extends object>(value: T) =>
   }
 
 const verifierProblems = (verifier: VerifierSpec, entry: SourceEntry): EntryProblem[] => {
+  if (verifier.kind === 'sns') return snsProblems(entry)
+  if (entry.topics !== undefined) return [{ path: ['topics'], message: 'needs `preset: sns`' }]
   if (!isSignature(verifier)) {
     if (verifier.kind === 'address' || entry.unsigned === true) return []
     return [
@@ -181,6 +184,18 @@ const verifierProblems = (verifier: VerifierSpec, entry: SourceEntry): EntryProb
   if (verifier.header === '') return [{ path: ['verifier'], message: 'name the header of the signature' }]
   return specProblems(verifier).map(({ field, message }) => ({ path: ['verifier', field], message }))
 }
+
+const snsProblems = ({ verifier = {}, topics }: SourceEntry): EntryProblem[] => [
+  ...Object.keys(given(verifier))
+    .filter((field) => field !== 'allowSha1')
+    .map((field) => ({
+      path: ['verifier', field],
+      message: 'Amazon SNS signs in one way: only `allowSha1` can be set',
+    })),
+  ...(topics === undefined
+    ? [{ path: ['preset'], message: 'needs `topics`: without them every customer of AWS could send to it' }]
+    : []),
+]
 
 const templateProblems = (entry: SourceEntry): EntryProblem[] =>
   (['entityKey', 'eventType', 'dedupKey'] as const).flatMap((field) => {

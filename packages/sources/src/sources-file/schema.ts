@@ -19,6 +19,8 @@ const ORIGIN = /^(?:\*|[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?)$/
 /** Without credentials, and nothing that a log should not have. */
 const HTTP_URL = /^https?:\/\/[^\s@?#]+(?:\?[^\s@#]*)?$/
 const JWT_VALUES_MAX = 20
+const TOPIC_ARN = /^arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[\w-]{1,256}(?:\.fifo)?$/
+const TOPICS_MAX = 100
 const FIELDS_MAX = 200
 const CIDRS_MAX = 1_000
 
@@ -187,6 +189,15 @@ export const sourceSchema = z.strictObject({
     .optional()
     .describe('Paths that deliver to it. Default `/webhooks/<name>`; a built-in source keeps its own.'),
   verifier: verifier.optional(),
+  topics: z
+    .array(
+      text('the ARN of a topic').regex(TOPIC_ARN, 'must be the ARN of a topic'),
+      'must be a list of ARNs',
+    )
+    .min(1, 'must have at least one topic')
+    .max(TOPICS_MAX, `may have at most ${TOPICS_MAX} topics`)
+    .optional()
+    .describe('With `preset: sns`, which needs it: the topics whose messages are taken.'),
   jwt: jwt.optional(),
   unsigned: z
     .boolean('must be true or false')

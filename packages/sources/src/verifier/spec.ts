@@ -69,9 +69,19 @@ export interface RsaSpec extends SignatureLayout {
 
 export type SignatureSpec = HmacSpec | Ed25519Spec | EcdsaSpec | RsaSpec
 
+/** Amazon SNS, whose signature is in the body. */
+export interface SnsSpec {
+  readonly kind: 'sns'
+  /** ARNs of the topics whose messages are taken. */
+  readonly topics: readonly string[]
+  /** `SignatureVersion` 1 is taken only where this says so. */
+  readonly allowSha1?: boolean
+}
+
 /** How a provider proves that a request is its own. */
 export type VerifierSpec =
   | SignatureSpec
+  | SnsSpec
   /** No signature: the peer's address must be in a CIDR list, and a token must match where one is set. */
   | {
       readonly kind: 'address'
@@ -86,6 +96,10 @@ const SIGNATURE_KINDS: ReadonlySet<VerifierSpec['kind']> = new Set(['hmac', 'ed2
 
 export const isSignature = (verifier: VerifierSpec): verifier is SignatureSpec =>
   SIGNATURE_KINDS.has(verifier.kind)
+
+/** Whether requests are signed, so that the source has secrets. */
+export const isSigned = (verifier: VerifierSpec): verifier is SignatureSpec | SnsSpec =>
+  verifier.kind === 'sns' || isSignature(verifier)
 
 /** The one name of what signs: `sha256`, `sha512` and `sha1` are HMAC with it. */
 export type AlgorithmName = HmacAlgorithm | 'ed25519' | 'ecdsa-p256' | 'rsa-sha256' | 'rsa-sha1'

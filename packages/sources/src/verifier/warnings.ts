@@ -1,9 +1,10 @@
 import type { SourceDefinition } from '../source.ts'
-import { isSignature } from './spec.ts'
+import { isSigned } from './spec.ts'
 
 /** What whoever runs a source should hear at every start. */
 export const sourceWarnings = ({ name, verifier }: SourceDefinition): readonly string[] => {
-  if (!isSignature(verifier) || !('algorithm' in verifier) || verifier.algorithm !== 'sha1') return []
+  if (!isSigned(verifier) || verifier.allowSha1 !== true) return []
+  if (verifier.kind !== 'sns' && !('algorithm' in verifier && verifier.algorithm === 'sha1')) return []
   return [
     `The source ${name} takes signatures with SHA-1, which is broken, as allowSha1 says: ask the provider for SHA-256.`,
   ]
