@@ -28,26 +28,17 @@ export class ArrivingBytes {
 /** `full`: too many bytes are arriving at once. `late`: it takes longer than it may. */
 export type BodyFault = 'too_large' | 'full' | 'late'
 
-export class BodyError extends Error {
-  readonly kind: BodyFault
-
-  constructor(kind: BodyFault) {
-    super(kind)
-    this.kind = kind
-  }
-}
-
 const EMPTY = Buffer.alloc(0)
 
 /**
- * Reads the whole body and calls back once, with a `BodyError` or the body; never when the client goes away. Bounded for
+ * Reads the whole body and calls back once, with what is wrong or the body; never when the client goes away. Bounded for
  * one body and for all that arrive together, and in time where `msMax` is given; else the server bounds that.
  */
 export const readBody = (
   request: Readable,
   { bytesMax, msMax }: { readonly bytesMax: number; readonly msMax?: number | undefined },
   arriving: ArrivingBytes,
-  done: (error: BodyError | null, body?: Buffer) => void,
+  done: (fault: BodyFault | null, body?: Buffer) => void,
 ): void => {
   const chunks: Buffer[] = []
   let bytes = 0
@@ -60,7 +51,7 @@ export const readBody = (
     return true
   }
   const fail = (kind: BodyFault): void => {
-    if (finish()) done(new BodyError(kind))
+    if (finish()) done(kind)
   }
   const timer = msMax === undefined ? undefined : setTimeout(() => fail('late'), Math.max(0, msMax))
   request.on('data', (chunk: Buffer) => {

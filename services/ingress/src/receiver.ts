@@ -9,7 +9,7 @@ import type { IngressConfig } from './config.ts'
 import { Exchange, refuseBeforeBody } from './exchange.ts'
 import { openHandshake } from './handshake.ts'
 import { intake, type Intake } from './intake.ts'
-import { readBody, BodyError, type ArrivingBytes, type BodyFault } from './read-body.ts'
+import { readBody, type ArrivingBytes, type BodyFault } from './read-body.ts'
 import type { Shadow } from './shadow.ts'
 import { peerOf } from './peer.ts'
 import type { SourceTable } from './source-table.ts'
@@ -97,41 +97,42 @@ export class Receiver {
     else route.metrics.answered(status)
   }
 
-  /** The exact bytes of a body, within its source's bounds. */
-  parse(
-    { exchange }: FastifyRequest,
-    payload: FastifyRequest['raw'],
-    done: (error: Error | null, body?: Buffer) => void,
-  ): void {
+  /** Reads the exact bytes of a body, within its source's bounds, and judges the request. */
+  receive({ exchange, raw }: FastifyRequest): void {
     const { route, startedAt } = exchange!
     const { bodyBytesMax: bytesMax, requestBudgetMs } = route
     const msMax = requestBudgetMs && startedAt + requestBudgetMs - performance.now()
-    readBody(payload, { bytesMax, msMax }, this.#options.arriving, done)
+    readBody(raw, { bytesMax, msMax }, this.#options.arriving, (fault, body) => {
+      if (fault !== null) {
+        exchange!.answerUnread(BODY_ANSWERS[fault])
+        return
+      }
+      // Nobody but this sees what is thrown here.
+      try {
+        this.#check(exchange!, body!)
+      } catch (error) {
+        this.#answerFault(exchange!, error as Error)
+      }
+    })
   }
 
   /** What went wrong with a request on its way. */
   fail(error: Error, { exchange }: FastifyRequest, reply: FastifyReply): void {
-    if (exchange === undefined) {
-      this.refuseStranger(reply, BAD_REQUEST)
-    } else if (error instanceof BodyError) {
-      exchange.answerUnread(BODY_ANSWERS[error.kind])
-    } else {
-      this.#answerFault(exchange, error)
-    }
+    if (exchange === undefined) this.refuseStranger(reply, BAD_REQUEST)
+    else this.#answerFault(exchange, error)
   }
 
   /** Judges a request whose body is there. */
-  receive({ exchange, body }: FastifyRequest): void {
-    const raw = body as Buffer
-    const { route, headers } = exchange!
+  #check(exchange: Exchange, raw: Buffer): void {
+    const { route, headers } = exchange
     const { checkToken, unavailable } = route.access
     if (checkToken === undefined || unavailable !== undefined) {
-      this.#judge(exchange!, raw)
+      this.#judge(exchange, raw)
       return
     }
     checkToken(headers, raw, Date.now())
-      .then((token) => this.#judge(exchange!, raw, token))
-      .catch((error: unknown) => this.#answerFault(exchange!, error as Error))
+      .then((token) => this.#judge(exchange, raw, token))
+      .catch((error: unknown) => this.#answerFault(exchange, error as Error))
   }
 
   #judge(exchange: Exchange, raw: Buffer, token?: TokenVerdict): void {

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { signedHeaders, SOURCES, type SourceName } from '@weir/sources'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { loadConfig } from './config.ts'
 import { TestIngress, type Call } from './test-ingress.ts'
 
@@ -211,6 +211,16 @@ it('refuses to start without any source, without keys in production, and with a 
       INGRESS_BODY_BYTES_MAX: '900000',
     }),
   ).toThrow(/1048576.*900000/)
+})
+
+it('answers 500 when it fails itself, and goes on', async () => {
+  const { metrics } = ingress.table.find('/webhooks/nice')!
+  const failing = vi.spyOn(metrics, 'judged').mockImplementationOnce(() => {
+    throw new Error('planted')
+  })
+  expect(await post('nice', BODIES.nice)).toMatchObject({ status: 500, body: '{"error":"Internal error"}' })
+  failing.mockRestore()
+  expect((await post('nice', BODIES.nice)).status).toBe(200)
 })
 
 it('outlives what is no HTTP behind an answered request', async () => {

@@ -82,9 +82,9 @@ const addWebhooks = (app: FastifyInstance, receiver: Receiver): void => {
     if (!app.supportedMethods.includes(method)) app.addHttpMethod(method, { hasBody: true })
   }
   app.decorateRequest('exchange', undefined)
-  app.removeAllContentTypeParsers()
-  // Which types a source takes is its own to say.
-  app.addContentTypeParser(/^/, (request, payload, done) => receiver.parse(request, payload, done))
+  // Which bodies a source takes is its own to say, so the receiver reads them: a parser of Fastify would be an async
+  // resource for each request besides.
+  app.addHttpMethod('POST', { hasBody: false, overrideExisting: true })
   app.setErrorHandler<Error>((error, request, reply) => receiver.fail(error, request, reply))
   app.route({
     method: app.supportedMethods,
