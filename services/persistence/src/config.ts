@@ -40,7 +40,7 @@ export const SETTINGS = {
   statementTimeoutMs: {
     env: 'DATABASE_STATEMENT_TIMEOUT_MS',
     schema: setting.integer(30_000, 100, 600_000),
-    help: 'A statement that takes so long is given up and tried with half the rows; a row that takes so long alone, three times, becomes a dead letter.',
+    help: 'A statement that takes so long is given up and tried with half the rows; a row that takes so long alone, three times, becomes a dead letter. A lock is waited for a tenth of it at a time, without end.',
   },
   batchRecordsMax: {
     env: 'PERSISTENCE_BATCH_RECORDS_MAX',

@@ -74,6 +74,7 @@ describe.skipIf(typeof program === 'string')('behind PgBouncer in transaction mo
     const after = new pg.Client({ connectionString: pooler.databaseUrl })
     await after.connect()
     expect((await after.query('SHOW statement_timeout')).rows).toEqual([{ statement_timeout: '0' }])
+    expect((await after.query('SHOW lock_timeout')).rows).toEqual([{ lock_timeout: '0' }])
     await after.end()
     await blocker.end()
   })

@@ -105,6 +105,11 @@ WITH given AS (
 )
 SELECT event_key FROM inserted`
 
+/**
+ * A statement waits for a lock no longer than this part of its time-out, so that a wait is told from work. A row waits for
+ * a few locks at most: what they take together is less than the time-out.
+ */
+const LOCK_SHARE = 0.1
 /** Times that one row may exceed the time-out, alone and while the tables can be written, before it is a dead letter. */
 const ROW_TIMEOUTS_MAX = 3
 /** More that are remembered say nothing of one row. */
@@ -112,9 +117,9 @@ const SLOW_ROWS_MAX = 1_000
 
 export class PostgresSink implements RowSink {
   readonly #pool: pg.Pool
-  /** Of each transaction: poolers refuse the time-out as a parameter of the connection, and forget one of the session. */
+  /** Of each transaction: poolers refuse time-outs as parameters of the connection, and forget those of the session. */
   readonly #begin: string
-  /** How often a row has timed out alone, by its event key. */
+  /** How often a row has timed out alone, by its event key; 0: a lock on it was not to be had. */
   readonly #slow = new Map<string, number>()
 
   constructor({ databaseUrl, poolMax, statementTimeoutMs }: PostgresOptions) {
@@ -125,12 +130,13 @@ export class PostgresSink implements RowSink {
       connectionTimeoutMillis: 5_000,
       application_name: 'weir-persistence',
     })
-    this.#begin = `BEGIN; SET LOCAL statement_timeout = ${statementTimeoutMs}`
+    const lockTimeoutMs = Math.ceil(LOCK_SHARE * statementTimeoutMs)
+    this.#begin = `BEGIN; SET LOCAL statement_timeout = ${statementTimeoutMs}; SET LOCAL lock_timeout = ${lockTimeoutMs}`
     // A connection that breaks while idle: the next query opens another.
     this.#pool.on('error', () => undefined)
   }
 
-  /** What has timed out alone goes alone again, so that the others need not be halved down to it each time. */
+  /** What has failed alone goes alone again, so that the others need not be halved down to it each time. */
   async write(events: readonly RowEvent[]): Promise<readonly RowResult[]> {
     if (!events.some(({ eventKey }) => this.#slow.has(eventKey))) return this.#writeRows(events)
     const groups = Map.groupBy(events, ({ eventKey }) => (this.#slow.has(eventKey) ? eventKey : ''))
@@ -147,7 +153,7 @@ export class PostgresSink implements RowSink {
     await this.#pool.end()
   }
 
-  /** One row that is refused, or takes too long, spoils all: halves find it, and every attempt may be repeated. */
+  /** One row that is refused, locked or takes too long spoils all: halves find it, and every attempt may be repeated. */
   async #writeRows(events: readonly RowEvent[]): Promise<readonly RowResult[]> {
     if (events.length === 0) return []
     let inserted: Set<string> | undefined
@@ -159,9 +165,11 @@ export class PostgresSink implements RowSink {
     } catch (error) {
       const fault = sqlFaultOf(error)
       const isOne = events.length === 1
+      const isOfRows = fault === 'content' || fault === 'locked' || fault === 'too_much'
       // A row that is there is not refused, whatever became of the look at it.
-      if ((fault !== 'content' && fault !== 'too_much') || (isOne && inserted)) throw sinkErrorOf(error)
-      if (fault === 'too_much') await this.#requireTables()
+      if (!isOfRows || (isOne && inserted)) throw sinkErrorOf(error)
+      if (fault !== 'content') await this.#requireTables()
+      if (isOne && fault === 'locked') throw this.#locked(events[0]!, error)
       if (isOne) return [fault === 'content' ? refused(error) : this.#tooSlow(events[0]!, error)]
       const half = Math.ceil(events.length / 2)
       return [
@@ -180,15 +188,28 @@ export class PostgresSink implements RowSink {
     }
   }
 
-  /** Something may hold a lock on this row alone: so it is a fault of the row only when it happens again and again. */
+  /** Whoever holds the lock is at fault, for as long as it may be. */
+  #locked({ eventKey }: RowEvent, error: unknown): SinkUnavailableError {
+    this.#goesAlone(eventKey, this.#slow.get(eventKey) ?? 0)
+    return new SinkUnavailableError(
+      `one row waits for a lock that another session of PostgreSQL holds (${stateOf(error)}): pg_blocking_pids and pg_locks tell which`,
+      { cause: error },
+    )
+  }
+
+  #goesAlone(eventKey: string, times: number): void {
+    if (this.#slow.size >= SLOW_ROWS_MAX) this.#slow.clear()
+    this.#slow.set(eventKey, times)
+  }
+
+  /** The server may be slow for everyone just now: so it is a fault of the row only when it happens again and again. */
   #tooSlow({ eventKey }: RowEvent, error: unknown): RowResult {
     const times = (this.#slow.get(eventKey) ?? 0) + 1
     if (times >= ROW_TIMEOUTS_MAX) {
       this.#slow.delete(eventKey)
       return { kind: 'rejected', detail: `${stateOf(error)}, alone and ${times} times: it takes too long` }
     }
-    if (this.#slow.size >= SLOW_ROWS_MAX) this.#slow.clear()
-    this.#slow.set(eventKey, times)
+    this.#goesAlone(eventKey, times)
     throw new SinkUnavailableError(
       `one row takes longer than DATABASE_STATEMENT_TIMEOUT_MS, ${times} of ${ROW_TIMEOUTS_MAX} times`,
       { cause: error },

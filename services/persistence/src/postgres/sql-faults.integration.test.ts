@@ -136,6 +136,78 @@ it('waits while a table is locked, and gives nothing up', async () => {
   expect(await sink.write([event('locked-0')])).toEqual([{ kind: 'stored' }])
 })
 
+/** A session of somebody else that holds a lock until `release`. */
+const holding = async (...sql: readonly string[]) => {
+  const other = new pg.Client({ connectionString: databaseUrl })
+  await other.connect()
+  await other.query('BEGIN')
+  for (const one of sql) await other.query(one)
+  return {
+    release: async () => {
+      await other.query('ROLLBACK')
+      await other.end()
+    },
+  }
+}
+
+const keyOf = (id: string): string => `'\\x${event(id).eventKey}'`
+const ON_INTERACTION = (name: string) =>
+  `SELECT 1 FROM interactions WHERE interaction_id = '${name}-2' FOR UPDATE`
+
+it.each([
+  ['its interaction', 'interaction', ON_INTERACTION],
+  [
+    'its key, by an insert that is not committed',
+    'key',
+    (name: string) =>
+      `INSERT INTO events SELECT (jsonb_populate_record(e, jsonb_build_object('event_key', ${keyOf(`${name}-2`)}))).* FROM events e LIMIT 1`,
+  ],
+  ['what its trigger needs', 'advisory', () => 'SELECT pg_advisory_xact_lock(4711)'],
+])(
+  'waits for a lock on %s however long it is held, stores the others meanwhile, and the row after it',
+  async (_, name, lock) => {
+    // The interaction is there, and so is a row to copy.
+    await sink.write([event(`${name}-2`, { eventKey: eventKeyOf(name, 'before').toString('hex') })])
+    await onInsert(`IF NEW.interaction_id = 'advisory-2' THEN PERFORM pg_advisory_xact_lock(4711); END IF;`)
+    const { release } = await holding(lock(name))
+    const heldUntil = performance.now() + 4 * TIMEOUT_MS
+    let tries = 0
+    for (; tries < 8 || performance.now() < heldUntil; tries++) {
+      const waiting = sink.write(batch(name, 5))
+      await expect(waiting).rejects.toThrow(SinkUnavailableError)
+      await expect(waiting).rejects.toThrow(/waits for a lock that another session .* \(SQLSTATE 55P03\)/)
+    }
+    expect(await storedOf(name)).toBe(1 + 4)
+    await release()
+    expect(await sink.write(batch(name, 5))).toEqual(batch(name, 5).map(() => ({ kind: 'stored' })))
+    expect(await storedOf(name)).toBe(1 + 5)
+  },
+)
+
+it.each(['40P01', '40001', '55P03'])('tries again without end what fails with %s', async (state) => {
+  const name = `again-${state}`
+  await onInsert(
+    `IF NEW.interaction_id = '${name}-1' THEN RAISE EXCEPTION 'no' USING ERRCODE = '${state}'; END IF;`,
+  )
+  for (let tries = 0; tries < 6; tries++) {
+    await expect(sink.write(batch(name, 3))).rejects.toThrow(SinkUnavailableError)
+  }
+  await client.query('DROP TRIGGER odd ON events')
+  expect(await sink.write(batch(name, 3))).toEqual(batch(name, 3).map(() => ({ kind: 'stored' })))
+})
+
+it('does not count a wait for a lock to what a slow row has taken', async () => {
+  const name = 'both'
+  await sink.write([event(`${name}-2`, { eventKey: eventKeyOf(name, 'before').toString('hex') })])
+  const { release } = await holding(ON_INTERACTION(name))
+  for (let tries = 0; tries < 4; tries++) {
+    await expect(sink.write([event(`${name}-2`)])).rejects.toThrow(/waits for a lock/)
+  }
+  await release()
+  await onInsert(`IF NEW.interaction_id = '${name}-2' THEN PERFORM pg_sleep(60); END IF;`)
+  await expect(sink.write([event(`${name}-2`)])).rejects.toThrow(/1 of 3 times/)
+})
+
 it('stops when its own statement is refused', async () => {
   await client.query('ALTER TABLE events RENAME COLUMN queue TO queue_renamed')
   try {

@@ -5,6 +5,8 @@ import { SinkFaultError, SinkUnavailableError } from '../row-sink.ts'
 export type SqlFault =
   /** The database is away or busy: the same once more, later. */
   | 'away'
+  /** Somebody else holds a lock: the same later, and other rows now. */
+  | 'locked'
   /** The statement takes too long or too much: with fewer rows it may pass. */
   | 'too_much'
   /** A row is refused for its content. */
@@ -21,7 +23,7 @@ const CODES: Readonly<Record<string, SqlFault>> = {
   '53200': 'too_much', // no memory for this statement
   '53400': 'too_much', // such as temp_file_limit
   '55006': 'away', // an object is in use
-  '55P03': 'away', // a lock is not to be had
+  '55P03': 'locked', // lock_timeout, or NOWAIT
   '57014': 'too_much', // statement_timeout, or an administrator's cancel
   '57P01': 'away', // the server shuts down,
   '57P02': 'away', // after a crash,
@@ -135,7 +137,7 @@ export const sinkErrorOf = (error: unknown): unknown => {
   const fault = sqlFaultOf(error)
   if (fault === undefined) return error
   const state = stateOf(error)
-  if (fault === 'away' || fault === 'too_much') {
+  if (fault === 'away' || fault === 'locked' || fault === 'too_much') {
     return new SinkUnavailableError(`the database does not answer (${state})`, { cause: error })
   }
   const code = codeOf(error)
