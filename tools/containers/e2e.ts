@@ -13,7 +13,7 @@ const WEIR_IMAGE = 'weir:test'
 const ENVIRONMENTS = ['containers', 'processes', 'given'] as const
 type Environment = (typeof ENVIRONMENTS)[number]
 /** What these test exists as processes alone: `npm start`, and a service that ends within a step of its own. */
-const PROCESSES_ONLY = ['tests/e2e/start.test.ts', 'tests/e2e/kill-replay.test.ts']
+const PROCESSES_ONLY = ['tests/e2e/start.test.ts', 'tests/e2e/docs.test.ts', 'tests/e2e/kill-replay.test.ts']
 /** What an engine of ours makes of Testcontainers. */
 const OURS = {
   WEIR_IMAGE,

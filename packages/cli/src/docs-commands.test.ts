@@ -1,31 +1,22 @@
-import { globSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { ROOT } from '@weir/local-stack'
+import { documents, readDocument } from '@weir/testkit'
 import type { Command } from 'commander'
 import { expect, it } from 'vitest'
 import { createProgram } from './program.ts'
 
+/** Calls in sentences as well: those in blocks are run by tests/e2e/docs.test.ts. */
 interface Said {
   readonly file: string
   readonly words: readonly string[]
 }
-
-const FILES = globSync(
-  ['README.md', 'ARCHITECTURE.md', 'docs/**/*.md', 'services/*/README.md', 'deploy/**/*.md'],
-  {
-    cwd: ROOT,
-    exclude: (name) => name.includes('node_modules') || name.includes('decisions'),
-  },
-)
 
 /** Calls in blocks of commands, and `weir ...` in sentences. */
 const CALL = /(?:^|`|\(|\s)(?:npm run (?:-s |--silent )?weir -- |weir )([a-z][^`\n|;>)]*)/gm
 const START = /npm start -- ([^`\n|;>)#]*)/gm
 
 const calls = (pattern: RegExp, lead: readonly string[] = []): readonly Said[] =>
-  FILES.flatMap((file) => {
+  documents().flatMap((file) => {
     // A line that ends with a backslash goes on.
-    const text = readFileSync(join(ROOT, file), 'utf8').replaceAll('\\\n', ' ')
+    const text = readDocument(file).replaceAll('\\\n', ' ')
     const code = (text.replaceAll(/ # .*$/gm, '').match(/```[^]*?```|`[^`\n]+`/g) ?? []).join('\n')
     return [...code.matchAll(pattern)].map(([, call = '']) => ({
       file,
@@ -81,10 +72,8 @@ it('says so of a command or an option that is not there', () => {
 })
 
 it('what is written into a file is not mixed with what npm says', () => {
-  const mixed = FILES.flatMap((file) =>
-    [...readFileSync(join(ROOT, file), 'utf8').matchAll(/npm run weir -- [^\n`]*>[^\n`]*/g)].map(
-      ([line]) => `${file}: ${line}`,
-    ),
+  const mixed = documents().flatMap((file) =>
+    [...readDocument(file).matchAll(/npm run weir -- [^\n`]*>[^\n`]*/g)].map(([line]) => `${file}: ${line}`),
   )
   expect(mixed).toEqual([])
 })

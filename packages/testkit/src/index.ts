@@ -1,4 +1,5 @@
 export * from './deployment.ts'
+export { blocksOf, commandsOf, documents, readDocument, type DocumentedCommand } from './documents.ts'
 export * from './environment.ts'
 export * from './own-servers.ts'
 export * from './pgbouncer.ts'

@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { decodeReceivedWebhook } from '@weir/contracts'
+import { decodeReceivedWebhook, type ReceivedWebhook } from '@weir/contracts'
 import { PRESETS, type PresetName } from '@weir/sources'
 import { afterAll, afterEach, describe, expect, it } from 'vitest'
 import { TestIngress } from './test-ingress.ts'
@@ -20,6 +20,13 @@ const run = promisify(execFile)
 const blocksOf = (name: string) => {
   const text = readFileSync(join(PAGES, `${name}.md`), 'utf8')
   return (language: string): string => new RegExp(`\`\`\`${language}\n([^]*?)\`\`\``).exec(text)?.[1] ?? ''
+}
+
+/** By event key: the pages that send it. Who follows one after the other must see no repeat or conflict of another's. */
+const senders = new Map<string, string[]>()
+const noteSender = (page: string, { source, eventKey }: ReceivedWebhook): void => {
+  const key = `${source} ${eventKey.toString('hex')}`
+  senders.set(key, [...(senders.get(key) ?? []), page])
 }
 
 let ingress: TestIngress | undefined
@@ -104,6 +111,7 @@ describe.each(PAGED)('the page on %s', (name) => {
     expect(await statusOf(block('sh'), started)).toBe(200)
     expect(started.last).toMatchObject({ source: name })
     expect(started.last.intakeError).toBeUndefined()
+    noteSender(`docs/sources/${name}.md`, started.last)
   })
 
   it('has one that another secret makes a refused one', async () => {
@@ -190,4 +198,10 @@ it.each([
   const written = ingress.written.map(decodeReceivedWebhook)
   expect(written.map(({ source }) => source)).toEqual(sources)
   expect(written.filter(({ intakeError }) => intakeError !== undefined)).toEqual([])
+  for (const webhook of written) noteSender(page, webhook)
+})
+
+it('no page sends an event of another page', () => {
+  expect([...senders.values()].filter((pages) => pages.length > 1)).toEqual([])
+  expect(senders.size).toBeGreaterThan(20)
 })
