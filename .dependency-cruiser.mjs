@@ -32,8 +32,11 @@ export default {
     {
       name: 'kafka-testing-is-for-tests',
       severity: 'error',
-      from: { path: '^(packages|services)/([^/]+)/', pathNot: '\\.test\\.ts$|/testing/' },
-      to: { path: '^packages/kafka/src/testing/' },
+      from: {
+        path: '^(packages|services)/([^/]+)/',
+        pathNot: '\\.test\\.ts$|/testing/|^packages/kafka/src/simulation/',
+      },
+      to: { path: '^packages/kafka/src/(testing|simulation)/' },
     },
     {
       name: 'bench-imports-no-insides',

@@ -1,8 +1,15 @@
+import type { ModelBroker } from './model-broker.ts'
 import { GROUP, INPUT, SEEN, UNIQUE } from './owner-actor.ts'
-import type { OwnerSchedule } from './owner-schedule.ts'
+
+interface JudgedOwners {
+  readonly broker: ModelBroker
+  readonly inputs: readonly string[]
+  readonly ownerIsParked: boolean
+  readonly isDone: boolean
+}
 
 /** What is wrong at the end of a schedule; undefined: nothing. By the logs alone, as a reader sees them. */
-export const judge = (schedule: OwnerSchedule): string | undefined => {
+export const judge = (schedule: JudgedOwners): string | undefined => {
   const { broker, inputs } = schedule
   const unique = broker
     .log(UNIQUE)

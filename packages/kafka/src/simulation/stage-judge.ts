@@ -1,12 +1,27 @@
+import type { ModelBroker } from './model-broker.ts'
 import { decodeRecord, textOf } from './model-record.ts'
 import { GROUP } from './owner-actor.ts'
-import { INPUT, OUTPUT, STATE } from './stage-owners.ts'
-import type { Damage, StageSchedule } from './stage-schedule.ts'
+import { INPUT, OUTPUT, STATE, type OwnerKind } from './stage-owners.ts'
+
+/** What is done to what brokers keep, while no process runs; `offset deleted` also while one does. */
+export type Damage =
+  'offset deleted' | 'older offset' | 'older state' | 'end of state lost' | 'end of input lost' | 'notes lost'
+
+interface JudgedStage {
+  readonly broker: ModelBroker
+  readonly kind: OwnerKind
+  readonly damage: Damage | undefined
+  readonly violations: readonly string[]
+  readonly parked: readonly { readonly process: string; readonly message: string }[]
+  readonly happened: readonly unknown[]
+  readonly ownerIsParked: boolean
+  readonly isDone: boolean
+}
 
 const STATE_FAULTS: readonly Damage[] = ['older state', 'end of state lost', 'older offset']
 
 /** What each message of a parked partition must have been caused by. */
-const REASONS: readonly { readonly message: RegExp; readonly isDue: (of: StageSchedule) => boolean }[] = [
+const REASONS: readonly { readonly message: RegExp; readonly isDue: (of: JudgedStage) => boolean }[] = [
   { message: /is gone|has no offset any more/, isDue: ({ damage }) => damage === 'offset deleted' },
   {
     message: /the state is at/,
@@ -23,21 +38,21 @@ const REASONS: readonly { readonly message: RegExp; readonly isDue: (of: StageSc
   },
 ]
 
-const valuesOf = ({ broker }: StageSchedule, topic: string): string[] =>
+const valuesOf = ({ broker }: JudgedStage, topic: string): string[] =>
   broker
     .log(`${topic}/0`)
     .visible()
     .map(({ value }) => textOf(decodeRecord(value).value))
 
 /** What the input holds, each once, and what of it is not readable on the output. */
-export const passedOn = (schedule: StageSchedule) => {
+export const passedOn = (schedule: JudgedStage) => {
   const outputs = valuesOf(schedule, OUTPUT)
   const expected = [...new Set(valuesOf(schedule, INPUT))]
   return { outputs, expected, lost: expected.find((key) => !outputs.includes(key)) }
 }
 
 /** What is wrong at the end of a schedule; undefined: nothing. By the logs, as a reader sees them. */
-export const judgeStage = (schedule: StageSchedule): string | undefined => {
+export const judgeStage = (schedule: JudgedStage): string | undefined => {
   const { broker, kind, parked } = schedule
   const [violation] = schedule.violations
   if (violation !== undefined) return violation

@@ -8,14 +8,10 @@ import { encodeRecord } from './model-record.ts'
 import { GROUP, ID } from './owner-actor.ts'
 import { Random } from './random.ts'
 import { Schedule, type Faults } from './schedule.ts'
-import { judgeStage, passedOn } from './stage-judge.ts'
+import { judgeStage, passedOn, type Damage } from './stage-judge.ts'
 import { SESSION_MS, StageMember, type Surroundings } from './stage-member.ts'
 import { INPUT, openStageOwner, OUTPUT, STARTS, STATE, type OwnerKind } from './stage-owners.ts'
 import type { SimEvent, SimProcess } from './world.ts'
-
-/** What is done to what brokers keep, while no process runs; `offset deleted` also while one does. */
-export type Damage =
-  'offset deleted' | 'older offset' | 'older state' | 'end of state lost' | 'end of input lost' | 'notes lost'
 
 export interface StageFaults extends Faults {
   /** Processes that join. */

@@ -3,13 +3,8 @@ import type { Random } from './random.ts'
 import type { Start } from './random-schedules.ts'
 import { SESSION_MS, TRANSACTION_TIMEOUT_MS } from './stage-member.ts'
 import { INPUT, OUTPUT, STARTS, STATE, type OwnerKind } from './stage-owners.ts'
-import {
-  StageSchedule,
-  type Damage,
-  type Plant,
-  type StageFaults,
-  type UpstreamStep,
-} from './stage-schedule.ts'
+import type { Damage } from './stage-judge.ts'
+import { StageSchedule, type Plant, type StageFaults, type UpstreamStep } from './stage-schedule.ts'
 
 const DAMAGES: Readonly<Record<OwnerKind, readonly Damage[]>> = {
   keys: [
