@@ -47,6 +47,7 @@ const REQUIRED: readonly Required[] = [
   { preset: 'stripe', body: { type: 't', data: { object: { id: 'i' } } }, fields: ['type'] },
   { preset: 'pagerduty', body: { event: { id: 'i' } }, fields: ['event.id'] },
   { preset: 'hubspot', body: { portalId: 1, eventId: 2 }, fields: ['portalId', 'eventId'] },
+  { preset: 'sns', body: { MessageId: 'i', Type: 'Notification' }, fields: ['MessageId', 'Type'] },
   { preset: 'zoom', body: { event: 'e' }, fields: ['event'] },
   { preset: 'meta', body: { id: 'i' }, fields: ['id'] },
   { preset: 'event-grid', body: { id: 'i', eventType: 'e' }, fields: ['id', 'eventType'] },

@@ -126,7 +126,7 @@ export const MUTATIONS = {
     },
     // A send is given up before the partition has another leader; what coordinators are asked is not.
     {
-      file: 'packages/kafka/src/transactional-producer.ts',
+      file: 'packages/kafka/src/transaction-client.ts',
       find: 'allowAutoTopicCreation: false,',
       replace: 'allowAutoTopicCreation: false, retry: { retries: 1 },',
     },
