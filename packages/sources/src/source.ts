@@ -1,5 +1,6 @@
 import type { DeadLetterReason } from '@weir/contracts'
 import type { JsonObject, JsonValue } from '@weir/exact-json'
+import type { CertificateSpec } from './certificate/certificate-spec.ts'
 import type { ContentRules } from './content.ts'
 import type { HandshakeName } from './handshakes/handshake.ts'
 import type { JwtSpec } from './jwt/jwt-spec.ts'
@@ -132,6 +133,8 @@ export interface SourceDefinition extends Refusals, ContentRules {
   readonly verifier: VerifierSpec
   /** Requests must have such a token, besides what the verifier asks. */
   readonly jwt?: JwtSpec
+  /** A trusted proxy must have seen such a client certificate, besides what the verifier asks. */
+  readonly clientCertificate?: CertificateSpec
   /** Requests without a signature are taken as well; those with one must still be good. */
   readonly unsigned: boolean
   /** Addresses and CIDR ranges that may call; undefined: any, or those of the environment. */

@@ -59,7 +59,7 @@ export const OWN_SETTINGS = {
   trustedProxies: {
     env: 'INGRESS_TRUSTED_PROXIES',
     schema: setting.list([]),
-    help: 'Addresses or CIDR ranges whose X-Forwarded-For is believed.',
+    help: 'Addresses or CIDR ranges whose X-Forwarded-For is believed, and what they say of client certificates.',
   },
   keepAliveSecs: {
     env: 'INGRESS_KEEP_ALIVE_SECS',

@@ -1,4 +1,12 @@
-import { codingOf, isInRanges, isTaken, RequestHeaders, type RequestLine } from '@weir/sources'
+import {
+  codingOf,
+  isInRanges,
+  isTaken,
+  RequestHeaders,
+  type AddressRange,
+  type CertificateVerdict,
+  type RequestLine,
+} from '@weir/sources'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { errorAnswer, send, sendAndClose, sendEarly, TOO_LARGE, type Answer } from './answer.ts'
 import { answerOf } from './intake.ts'
@@ -9,13 +17,18 @@ export class Exchange {
   readonly route: Route
   readonly headers: RequestHeaders
   readonly startedAt: number
+  /** Undefined: its source asks for none. */
+  readonly certificate: CertificateVerdict | undefined
   readonly #reply: FastifyReply
 
-  constructor(reply: FastifyReply, route: Route) {
+  constructor(reply: FastifyReply, route: Route, trusted: readonly AddressRange[]) {
     this.route = route
     this.startedAt = performance.now()
     this.headers = new RequestHeaders(reply.request.raw.rawHeaders)
     this.#reply = reply
+    const { checkCertificate } = route.access
+    const { remoteAddress = '' } = reply.request.raw.socket
+    this.certificate = checkCertificate?.(this.headers, isInRanges(remoteAddress, trusted))
   }
 
   /** Method and target, which some providers sign. */

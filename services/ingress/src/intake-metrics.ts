@@ -128,6 +128,8 @@ const nameOf = (verdict: AccessVerdict | { readonly kind: 'unavailable' }): stri
       return 'wrong_token'
     case 'query_token':
       return 'wrong_query_token'
+    case 'certificate':
+      return `certificate_${verdict.found}`
     case 'missing':
     case 'unsigned':
     case 'unavailable':

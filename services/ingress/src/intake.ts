@@ -7,6 +7,7 @@ import {
   isBasic,
   isBearer,
   isCrcText,
+  type CertificateVerdict,
   type HandshakeReply,
   type JsonValue,
   type RequestHeaders,
@@ -51,7 +52,11 @@ export type Intake =
 
 /** What was found of a request's signature and token. */
 export type AccessVerdict =
-  Verdict | { readonly kind: 'unsigned' } | { readonly kind: 'token' | 'query_token' }
+  | Verdict
+  | { readonly kind: 'unsigned' }
+  | { readonly kind: 'token' | 'query_token' }
+  /** `good`: it alone is the proof. */
+  | { readonly kind: 'certificate'; readonly found: CertificateVerdict }
 
 export interface IntakeRequest {
   readonly headers: RequestHeaders
@@ -59,6 +64,8 @@ export interface IntakeRequest {
   readonly line?: RequestLine
   /** What was found of its JWT, where the source asks for one. */
   readonly token?: TokenVerdict | undefined
+  /** What was found of its client certificate, where the source asks for one. */
+  readonly certificate?: CertificateVerdict | undefined
   /** For what is compressed. */
   readonly bodyBytesMax?: number
   /** Epoch ms. */
@@ -90,6 +97,9 @@ export const intake = (access: SourceAccess, bodyHashKey: HmacKey, request: Inta
       answer: answerOf(source, source.answerInvalid),
     }
   }
+  if (verdict.kind === 'certificate' && verdict.found !== 'good') {
+    return { kind: 'refuse', verdict, status: 401, answer: answerOf(source, source.answerInvalid) }
+  }
   const secretIndex = verdict.kind === 'valid' ? verdict.secret : undefined
   const reply = handshakeIn(access, request.headers, request.raw, secretIndex)
   if (reply !== undefined) return { kind: 'handshake', reply, verdict }
@@ -98,10 +108,13 @@ export const intake = (access: SourceAccess, bodyHashKey: HmacKey, request: Inta
 
 const authenticate = (
   access: SourceAccess,
-  { headers, raw, line, receivedAt }: IntakeRequest,
+  { headers, raw, line, certificate, receivedAt }: IntakeRequest,
   jwt: Verdict | undefined,
 ): AccessVerdict => {
-  const { source, verify, token, basic, queryTokens, checkToken } = access
+  const { source, verify, token, basic, queryTokens, checkToken, checkCertificate } = access
+  if (checkCertificate !== undefined && certificate !== 'good') {
+    return { kind: 'certificate', found: certificate ?? 'missing' }
+  }
   if (queryTokens !== undefined && !hasQueryToken(line?.target ?? '', headers, queryTokens)) {
     return { kind: 'query_token' }
   }
@@ -113,7 +126,8 @@ const authenticate = (
     if (!isGood) return { kind: 'token' }
   }
   // The peer's address was checked before the body was read.
-  if (verify === undefined) return jwt ?? { kind: 'unsigned' }
+  if (verify === undefined)
+    return jwt ?? (certificate ? { kind: 'certificate', found: certificate } : { kind: 'unsigned' })
   // Strangers can have these signed.
   if (source.handshakes.includes('twitter-crc') && isCrcText(raw))
     return { kind: 'invalid', reason: 'no_match' }

@@ -12,6 +12,8 @@ import {
 
 export interface SourcesConfig {
   readonly profile: 'production' | 'dev'
+  /** Those whose word on client certificates is taken. */
+  readonly trustedProxies: readonly string[]
   /** Undefined: the sources that are there without a file, as far as they are set up. */
   readonly sourcesFile?: string | undefined
   readonly sourceEnv: SettingsEnvironment
@@ -30,7 +32,7 @@ const SECRET_LENGTH_MIN = 16
 
 /** The sources that are on, with their secrets. */
 export const loadSources = (
-  { profile, sourcesFile, sourceEnv }: SourcesConfig,
+  { profile, trustedProxies, sourcesFile, sourceEnv }: SourcesConfig,
   readText: ReadText,
 ): LoadedSources => {
   const read = readSourcesFile(sourcesFile, readText)
@@ -51,6 +53,7 @@ export const loadSources = (
   } else if (accesses.length === 0 && problems.length === 0) {
     problems.push(`No source is on: ${howToTurnAnyOn()}.`)
   }
+  if (trustedProxies.length === 0) problems.push(...opened.flatMap(({ source }) => proxyless(source)))
   if (profile === 'production')
     problems.push(...accesses.flatMap(weakSecrets), ...accesses.flatMap(plainKeys))
   return {
@@ -86,6 +89,14 @@ const weakSecrets = ({ source, secrets }: SourceAccess): string[] =>
     ? []
     : [
         `${settingName(source.name, 'SECRETS')}: a secret has fewer than ${SECRET_LENGTH_MIN} characters: use 32 random bytes.`,
+      ]
+
+const proxyless = ({ name, clientCertificate }: SourceDefinition): string[] =>
+  clientCertificate === undefined
+    ? []
+    : [
+        `sources.${name}.clientCertificate: header is ${clientCertificate.header} and INGRESS_TRUSTED_PROXIES is empty: ` +
+          'nobody’s word on a certificate would be taken. Give INGRESS_TRUSTED_PROXIES the address of the proxy that ends TLS, or take clientCertificate out.',
       ]
 
 const plainKeys = ({ source: { name, jwt } }: SourceAccess): string[] =>

@@ -66,9 +66,9 @@ export class Receiver {
       this.refuseStranger(reply, BAD_ESCAPE.test(path) ? BAD_REQUEST : NOT_FOUND)
       return
     }
-    const exchange = new Exchange(reply, route)
+    const exchange = new Exchange(reply, route, this.#trusted)
     const peer = (): string => peerOf(request.raw, this.#trusted)
-    const handshake = openHandshake(route.access, exchange.headers, request, peer)
+    const handshake = openHandshake(exchange, request, peer)
     if (handshake !== undefined) {
       exchange.answerEarly(handshakeAnswer(exchange, handshake))
       return
@@ -139,8 +139,8 @@ export class Receiver {
     const { route, headers } = exchange
     const { access, metrics } = route
     const { bodyBytesMax } = route
-    const { line } = exchange
-    const request = { headers, raw, line, token, bodyBytesMax, receivedAt: Date.now() }
+    const { line, certificate } = exchange
+    const request = { headers, raw, line, token, certificate, bodyBytesMax, receivedAt: Date.now() }
     const outcome = intake(access, this.#bodyHashKey, request)
     metrics.judged(outcome.kind === 'unavailable' ? outcome : outcome.verdict)
     if (outcome.kind === 'unavailable') {
@@ -170,8 +170,8 @@ export class Receiver {
 
   #refuse(exchange: Exchange, raw: Buffer, { status, answer: body, verdict }: Refused): void {
     exchange.answer({ status, body })
-    // A wrong token says nothing of the signature.
-    if (verdict.kind === 'token' || verdict.kind === 'query_token') return
+    // What else is wrong says nothing of the signature.
+    if (verdict.kind === 'token' || verdict.kind === 'query_token' || verdict.kind === 'certificate') return
     this.#options.shadow.consider(exchange.route.access, exchange.headers, raw, exchange.startedAt)
   }
 

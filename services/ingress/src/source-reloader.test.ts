@@ -22,7 +22,7 @@ const file = (name: string) => join(dir, name)
 const write = (name: string, text: string) => writeFileSync(file(name), text)
 
 const open = (env: Readonly<Record<string, string>>, sourcesFile?: string) => {
-  const config = { profile: 'dev', sourceEnv: env, sourcesFile } as const
+  const config = { profile: 'dev', trustedProxies: [] as string[], sourceEnv: env, sourcesFile } as const
   const loaded = loadSources(config, readText)
   const metrics = new Metrics('test')
   const used: SourceAccess[][] = [[...loaded.accesses]]
@@ -87,6 +87,10 @@ it('takes another sources file, and keeps the old one for a bad one', () => {
     'sources.yaml',
     'version: 1\nsources:\n  nice: { preset: nice }\n  gh: { preset: github }\n  x: { preset: github }\n',
   )
+  look()
+  expect(used).toHaveLength(1)
+  const certificate = "clientCertificate: { header: x-c, form: subject, identities: ['CN=a'] }"
+  write('sources.yaml', `version: 1\nsources:\n  nice: { preset: nice, ${certificate} }\n`)
   look()
   expect(used).toHaveLength(1)
   write('sources.yaml', 'version: 1\nsources:\n  nice: { preset: nice }\n  gh: { preset: github }\n')

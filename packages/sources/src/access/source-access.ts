@@ -1,4 +1,5 @@
 import { parseCidr, type AddressRange } from '../address.ts'
+import { createCertificateCheck, type CertificateCheck } from '../certificate/check-certificate.ts'
 import type { SourceDefinition } from '../source.ts'
 import type { HandshakeKeys } from '../handshakes/handshake.ts'
 import { secretBytes } from '../verifier/secrets.ts'
@@ -27,6 +28,8 @@ export interface SourceAccess {
   readonly verify: Verifier | undefined
   /** Undefined: its requests need no JWT. */
   readonly checkToken?: TokenCheck | undefined
+  /** Undefined: its requests need no client certificate. */
+  readonly checkCertificate?: CertificateCheck | undefined
   /** What of a request is signed; undefined: nobody asks. */
   readonly contentOf: ContentReader | undefined
   readonly secrets: readonly string[]
@@ -114,6 +117,7 @@ export const openAccess = (
     source,
     verify,
     checkToken,
+    checkCertificate: source.clientCertificate && createCertificateCheck(source.clientCertificate),
     contentOf: contentReaderOf(source, verify),
     secrets,
     token,
@@ -158,9 +162,9 @@ const isSetUp = ({
   unavailable,
 }: SourceAccess): boolean => {
   if (unavailable !== undefined) return true
-  const { verifier, jwt } = source
+  const { verifier, jwt, clientCertificate } = source
   if (jwt !== undefined && checkToken === undefined) return false
-  if (source.unsigned || (jwt !== undefined && !isSigned(verifier))) return true
+  if (source.unsigned || ((jwt ?? clientCertificate) !== undefined && !isSigned(verifier))) return true
   if (verifier.kind === 'address' && verifier.tokenSuffices && (token ?? basic) !== undefined) return true
   return isSigned(verifier) ? verify !== undefined : ranges !== undefined
 }

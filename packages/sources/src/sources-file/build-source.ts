@@ -15,6 +15,7 @@ import {
   type SignatureSpec,
   type VerifierSpec,
 } from '../verifier/spec.ts'
+import { certificateOf, certificateProblems } from './build-certificate.ts'
 import { jwtOf, jwtEntryProblems } from './build-jwt.ts'
 import { splitOf, splitProblems } from './build-split.ts'
 import { handshakeProblems, handshakesOf } from './build-handshakes.ts'
@@ -35,6 +36,7 @@ export const buildSource = (
   const problems = [
     ...verifierProblems(verifier, entry),
     ...jwtEntryProblems(entry),
+    ...certificateProblems(entry),
     ...templates,
     // They fill the templates.
     ...(templates.length > 0 ? [] : splitProblems(entry, preset)),
@@ -55,6 +57,7 @@ export const buildSource = (
       ...(refused && REFUSALS[refused]),
       ...{ name, verifier, paths: entry.paths ?? pathsOf(name, preset, given) },
       ...jwtOf(entry),
+      ...certificateOf(entry),
       unsigned: entry.unsigned ?? preset.unsigned,
       ...(entry.cidrs && { cidrs: entry.cidrs }),
       ...(split && { split }),
@@ -112,11 +115,11 @@ const profilesOf = ({ responseProfile: profile }: SourceEntry) =>
 /** The preset's verifier with the entry's parts in the place of its own. */
 const verifierOf = (
   preset: VerifierSpec,
-  { preset: name, verifier, topics = [], unsigned, jwt }: SourceEntry,
+  { preset: name, verifier, topics = [], unsigned, jwt, clientCertificate }: SourceEntry,
 ): VerifierSpec => {
   if (preset.kind === 'sns') return { ...preset, topics, ...(verifier?.allowSha1 && { allowSha1: true }) }
-  // The token is its proof.
-  if (verifier === undefined && jwt !== undefined && name === 'custom')
+  // The token or the certificate is its proof.
+  if (verifier === undefined && (jwt ?? clientCertificate) !== undefined && name === 'custom')
     return { kind: 'address', tokenHeader: 'authorization', tokenSuffices: true }
   if (verifier === undefined)
     return preset.kind === 'address' && unsigned === true ? { kind: 'none' } : preset

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { ACCEPTED_PROFILES, REFUSAL_PROFILES } from '../answers.ts'
+import { CERTIFICATE_FORMS } from '../certificate/certificate-spec.ts'
 import { JSON_SUFFIX_TYPE } from '../content.ts'
 import { HANDSHAKES } from '../handshakes/handshake.ts'
 import { JWT_ALGORITHMS } from '../jwt/jwt-spec.ts'
@@ -23,6 +24,7 @@ const TOPIC_ARN = /^arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[\w-]{1,256}(?:\.fifo)?
 const TOPICS_MAX = 100
 const FIELDS_MAX = 200
 const CIDRS_MAX = 1_000
+const IDENTITIES_MAX = 100
 
 const PRESET_NAMES = Object.keys(PRESETS) as [PresetName, ...PresetName[]]
 
@@ -149,6 +151,26 @@ const jwt = z
   })
   .describe('Requests must have a JWT as bearer token: see [Tokens](#tokens).')
 
+const clientCertificate = z
+  .strictObject({
+    header: header.describe(
+      'The header in which the proxy says which certificate it has seen. The proxy must overwrite what a client sends there.',
+    ),
+    form: oneOf(CERTIFICATE_FORMS).describe(
+      '`xfcc`: Envoy’s `X-Forwarded-Client-Cert`. `subject`: the DN. `fingerprint`: the SHA-256 in hex, with colons or without.',
+    ),
+    identities: z
+      .array(text('an identity'), 'must be a list of identities')
+      .min(1, 'must have at least one identity')
+      .max(IDENTITIES_MAX, `may have at most ${IDENTITIES_MAX} identities`)
+      .describe(
+        'Who may send. With `xfcc`: `URI=`, `DNS=`, `Subject=` or `Hash=`, and the value. Compared exactly.',
+      ),
+  })
+  .describe(
+    'Requests must come through a trusted proxy that has seen one of these client certificates: see [Client certificates](#client-certificates).',
+  )
+
 const keys = {
   entityKey: text('a template such as {data.id}')
     .optional()
@@ -199,6 +221,7 @@ export const sourceSchema = z.strictObject({
     .optional()
     .describe('With `preset: sns`, which needs it: the topics whose messages are taken.'),
   jwt: jwt.optional(),
+  clientCertificate: clientCertificate.optional(),
   unsigned: z
     .boolean('must be true or false')
     .optional()

@@ -1,0 +1,49 @@
+import type { RequestHeaders } from '../verifier/request-headers.ts'
+import { fingerprintOf, xfccIdentity, type CertificateSpec } from './certificate-spec.ts'
+import { parseXfcc } from './xfcc.ts'
+
+/** `stranger`: whoever sent the request is no trusted proxy. */
+export type CertificateVerdict = 'good' | 'stranger' | 'missing' | 'malformed' | 'not_listed'
+
+/** `fromProxy`: whether the connection itself comes from a trusted proxy; what is forwarded says nothing of that. */
+export type CertificateCheck = (headers: RequestHeaders, fromProxy: boolean) => CertificateVerdict
+
+/** Whether the proxy before us has seen one of these client certificates. */
+export const createCertificateCheck = ({ header, form, identities }: CertificateSpec): CertificateCheck => {
+  const listed = new Set(identities)
+  const read = READERS[form]
+  return (headers, fromProxy) => {
+    if (!fromProxy) return 'stranger'
+    if (headers.count(header) > 1) return 'malformed'
+    const text = headers.get(header)
+    if (text === undefined) return 'missing'
+    const given = read(text)
+    if (given === undefined) return 'malformed'
+    return given.some((identity) => listed.has(identity)) ? 'good' : 'not_listed'
+  }
+}
+
+/** The identities of a header; undefined: it is not of its form. */
+type Reader = (text: string) => readonly string[] | undefined
+
+const IDENTITY_KEYS = new Set(['hash', 'subject', 'uri', 'dns'])
+/** A certificate has one of each. */
+const SINGLE_KEYS = ['hash', 'subject']
+
+const xfccIdentities: Reader = (text) => {
+  // The proxy that sent the request wrote the last; those before it are what that proxy was told.
+  const element = parseXfcc(text)?.at(-1)
+  if (element === undefined) return undefined
+  const isTwofold = SINGLE_KEYS.some((single) => element.filter(([key]) => key === single).length > 1)
+  if (isTwofold) return undefined
+  return element.flatMap(([key, value]) => (IDENTITY_KEYS.has(key) ? (xfccIdentity(key, value) ?? []) : []))
+}
+
+const READERS: Readonly<Record<CertificateSpec['form'], Reader>> = {
+  xfcc: xfccIdentities,
+  subject: (text) => [text],
+  fingerprint: (text) => {
+    const fingerprint = fingerprintOf(text)
+    return fingerprint === undefined ? undefined : [fingerprint]
+  },
+}

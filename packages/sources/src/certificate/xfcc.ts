@@ -1,0 +1,30 @@
+/** Key in lower case, and value, in the order they came. */
+export type XfccElement = readonly (readonly [key: string, value: string])[]
+
+/** A quoted value has `\` before a quote; what else has a `\` is the certificate's own spelling. */
+const PAIR = /[ \t]*([a-z]+)=(?:"((?:[^"\\]|\\[^])*)"|([^",;]*))[ \t]*(;|,|$)/iy
+
+/**
+ * The elements of Envoy's `X-Forwarded-Client-Cert`, one for each proxy; undefined: it is not of this form. What a client
+ * begins and leaves open cannot hide the element that a proxy adds behind it: that makes the whole text unreadable.
+ */
+export const parseXfcc = (text: string): readonly XfccElement[] | undefined => {
+  const elements: (readonly [string, string])[][] = []
+  let pairs: (readonly [string, string])[] = []
+  let at = 0
+  for (;;) {
+    PAIR.lastIndex = at
+    const match = PAIR.exec(text)
+    if (match === null) return undefined
+    const [whole, key, quoted, plain, end] = match
+    const value = quoted === undefined ? plain!.trimEnd() : quoted.replaceAll(/\\([^])/g, unescaped)
+    pairs.push([key!.toLowerCase(), value])
+    at += whole.length
+    if (end === ';') continue
+    elements.push(pairs)
+    pairs = []
+    if (end === '') return elements
+  }
+}
+
+const unescaped = (both: string, sign: string): string => (sign === '"' ? sign : both)
