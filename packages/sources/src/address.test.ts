@@ -26,10 +26,24 @@ it.each(['1.2.3', '10.0.0.0/33', '10/8', 'example.com', '10.0.0.0/', '', '10.0.0
 )
 
 it('knows tokens', () => {
-  expect(isBearer('Bearer t', 't')).toBe(true)
-  for (const header of [undefined, '', 't', 'bearer t', 'Bearer t ', 'Bearer T'])
+  for (const header of ['Bearer t', 'bearer t', 'BEARER t', 'bEaReR  t'])
+    expect(isBearer(header, 't')).toBe(true)
+  for (const header of [
+    undefined,
+    '',
+    't',
+    ' t',
+    'Bearer',
+    'Bearert',
+    'Bearer\tt',
+    'Basic t',
+    'Bearer t ',
+    'Bearer T',
+  ])
     expect(isBearer(header, 't')).toBe(false)
-  expect(isBasic(`Basic ${btoa('u:p')}`, 'u:p')).toBe(true)
-  for (const header of [undefined, 'Basic u:p', `Basic ${btoa('u:q')}`])
+  expect(isBearer(undefined, '')).toBe(false)
+  for (const scheme of ['Basic', 'basic', 'BASIC'])
+    expect(isBasic(`${scheme} ${btoa('u:p')}`, 'u:p')).toBe(true)
+  for (const header of [undefined, 'Basic u:p', `Bearer ${btoa('u:p')}`, `Basic ${btoa('u:q')}`])
     expect(isBasic(header, 'u:p')).toBe(false)
 })
