@@ -30,6 +30,7 @@ beforeAll(() => {
   strict: { preset: custom, responseProfile: cxone-dataaction, ${xfcc} }
   graph: { preset: custom, handshake: microsoft-graph, ${xfcc} }
   token: { preset: custom, ${xfcc} }
+  jwt: { preset: custom, ${xfcc}, jwt: { algorithms: [RS256], issuer: i, audience: a, jwksUrl: 'http://127.0.0.1:1/keys' } }
   subject: { preset: custom, clientCertificate: { header: x-ssl-client-s-dn, form: subject, identities: ['CN=sender,O=Acme'] } }
   print: { preset: custom, clientCertificate: { header: x-ssl-client-sha256, form: fingerprint, identities: ['${HASH}'] } }
 `)
@@ -103,6 +104,15 @@ it('asks for the signature or the token besides', async () => {
   expect(await send('token', { [HEADER]: GOOD })).toBe(401)
   expect(await send('token', { authorization: 'Bearer the-token' })).toBe(401)
   expect(await send('token', { [HEADER]: GOOD, authorization: 'Bearer the-token' })).toBe(200)
+})
+
+it('asks for the JWT besides, and fetches no keys for whom the certificate rules out', async () => {
+  const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url')
+  const authorization = `Bearer ${part({ alg: 'RS256' })}.${part({ iss: 'i' })}.AAAA`
+  expect(await send('jwt', { authorization }, { from: STRANGER })).toBe(401)
+  expect(await send('jwt', { authorization, [HEADER]: 'URI=spiffe://other' })).toBe(401)
+  expect(await send('jwt', { [HEADER]: GOOD })).toBe(401)
+  expect(await send('jwt', { authorization, [HEADER]: GOOD })).toBe(503)
 })
 
 it('shakes hands only with who is listed', async () => {

@@ -31,6 +31,11 @@ export class Exchange {
     this.certificate = checkCertificate?.(this.headers, isInRanges(remoteAddress, trusted))
   }
 
+  /** Whether its source asks for no client certificate, or it has a good one. */
+  get isCertified(): boolean {
+    return this.certificate === undefined || this.certificate === 'good'
+  }
+
   /** Method and target, which some providers sign. */
   get line(): RequestLine {
     const { method, url } = this.#reply.request.raw

@@ -68,7 +68,9 @@ export class Receiver {
     }
     const exchange = new Exchange(reply, route, this.#trusted)
     const peer = (): string => peerOf(request.raw, this.#trusted)
-    const handshake = openHandshake(exchange, request, peer)
+    const handshake = exchange.isCertified
+      ? openHandshake(route.access, exchange.headers, request, peer)
+      : undefined
     if (handshake !== undefined) {
       exchange.answerEarly(handshakeAnswer(exchange, handshake))
       return
@@ -126,7 +128,8 @@ export class Receiver {
   #check(exchange: Exchange, raw: Buffer): void {
     const { route, headers } = exchange
     const { checkToken, unavailable } = route.access
-    if (checkToken === undefined || unavailable !== undefined) {
+    // Keys are not fetched for whom the certificate rules out.
+    if (checkToken === undefined || unavailable !== undefined || !exchange.isCertified) {
       this.#judge(exchange, raw)
       return
     }
