@@ -71,7 +71,11 @@ const keptCases = (): SecurityCase[] => [
     async (rig) => {
       const raw = Buffer.alloc(0)
       const { status } = await send(rig, rig.sources.strict, raw)
-      return `${status}, ${describeLetters(await lettersOf(rig, raw))}`
+      // A byte order mark alone is the same JSON text, so that the two are one letter.
+      const bodies = [raw, Buffer.from('\ufeff')]
+      const found = (letters: readonly InputRecord[]) => bodies.flatMap((body) => withBody(letters, body))
+      const letters = await rig.topics.until('dedupDlq', (all) => found(all).length > 0)
+      return `${status}, ${describeLetters(found(letters))}`
     },
   ),
   securityCase(

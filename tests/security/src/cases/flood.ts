@@ -80,7 +80,7 @@ export const labelCases = (): readonly SecurityCase[] => [
   ),
   securityCase(
     'metrics: sources in the counts of dedup',
-    'cognigy cxone cxone-dataaction ed millis nice slack standard stripe',
+    'batch cognigy cxone cxone-dataaction ed millis nice slack standard stripe',
     async (rig) => {
       const sources = (await rig.topics.records('stats')).map(
         ({ value }) => (JSON.parse(value!.toString()) as { source: string }).source,
