@@ -1,5 +1,5 @@
 export { hasQueryToken } from './access/query-token.ts'
-export { handshakeKeysOf, openAccess, type OpenedAccess, type SourceAccess } from './access/source-access.ts'
+export { openAccess, type OpenedAccess, type SourceAccess } from './access/source-access.ts'
 export { settingName, type ReadText, type SettingsEnvironment } from './access/source-settings.ts'
 export { isBasic, isBearer, isInRanges, parseCidr, type AddressRange } from './address.ts'
 export type { CertificateVerdict } from './certificate/check-certificate.ts'

@@ -2,8 +2,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { decodeReceivedWebhook } from '@weir/contracts'
+import { PRESETS, sign, type HmacSpec } from '@weir/sources'
 import fc from 'fast-check'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { TestIngress } from './test-ingress.ts'
 
 const dir = mkdtempSync(join(tmpdir(), 'weir-batches-'))
@@ -18,10 +19,13 @@ sources:
   calls: { preset: cxone, unsigned: true, split: events, responseProfile: cxone }
   single: { preset: custom, unsigned: true }
   hooks: { preset: github, unsigned: true }
+  guarded: { preset: custom, split: '$', dedupKey: '{header:x-delivery}:{id}', guardContent: true }
   volatile: { preset: custom, unsigned: true, split: '$', volatileFields: [attempt] }
 `,
 )
-const ingress = new TestIngress({ SOURCES_FILE: file })
+const SECRET = 'a secret of the guarded source'
+const GUARDED = PRESETS.custom.verifier as HmacSpec
+const ingress = new TestIngress({ SOURCES_FILE: file, SOURCE_GUARDED_SECRETS: SECRET })
 beforeAll(() => ingress.listen())
 afterAll(async () => {
   await ingress.close()
@@ -239,4 +243,37 @@ it('takes every element of any batch in once, as an event or a letter, byte for 
     ),
     { numRuns: 200 },
   )
+})
+
+describe('a batch of a source that guards signed content', () => {
+  const send = (body: string, delivery: string) =>
+    post('guarded', body, { 'x-signature': sign(GUARDED, SECRET, Buffer.from(body)), 'x-delivery': delivery })
+  const contentKeys = () => written().map(({ contentKey }) => contentKey!.toString('hex'))
+
+  it('has a content key for each element, which depends on the whole batch and on no unsigned header', async () => {
+    await send('[{"id":"a"},{"id":"b"}]', '1')
+    await send('[{"id":"a"},{"id":"b"}]', '2')
+    await send('[{"id":"a"},{"id":"c"}]', '3')
+    const [a, b, sameA, sameB, otherA] = contentKeys()
+    expect([sameA, sameB]).toEqual([a, b])
+    expect(new Set([a, b, otherA]).size).toBe(3)
+  })
+
+  it('is not copied for each element', async () => {
+    const body = `[${Array.from({ length: 500 }, (_, id) => `{"id":"${id}","pad":"${'x'.repeat(200)}"}`).join()}]`
+    let copied = 0
+    const concat = Buffer.concat.bind(Buffer)
+    const spy = vi.spyOn(Buffer, 'concat').mockImplementation((list, length) => {
+      const whole = concat(list, length)
+      copied += whole.length
+      return whole
+    })
+    try {
+      expect((await send(body, '1')).status).toBe(200)
+    } finally {
+      spy.mockRestore()
+    }
+    expect(ingress.written).toHaveLength(500)
+    expect(copied).toBeLessThan(10 * body.length)
+  })
 })

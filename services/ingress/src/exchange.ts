@@ -26,9 +26,10 @@ export class Exchange {
     this.startedAt = performance.now()
     this.headers = new RequestHeaders(reply.request.raw.rawHeaders)
     this.#reply = reply
-    const { checkCertificate } = route.access
-    const { remoteAddress = '' } = reply.request.raw.socket
-    this.certificate = checkCertificate?.(this.headers, isInRanges(remoteAddress, trusted))
+    this.certificate = route.access.checkCertificate?.(
+      this.headers,
+      isInRanges(reply.request.raw.socket.remoteAddress ?? '', trusted),
+    )
   }
 
   /** Whether its source asks for no client certificate, or it has a good one. */

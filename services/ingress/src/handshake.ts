@@ -1,19 +1,18 @@
 import {
   answerAuthentic,
   answerOpen,
-  bodyFormOf,
-  handshakeKeysOf,
   hasAuthentic,
   isInRanges,
   type HandshakeReply,
+  type JsonValue,
   type RequestHeaders,
   type SourceAccess,
+  type SourceDefinition,
 } from '@weir/sources'
 import type { FastifyRequest } from 'fastify'
-import { holdBody } from './judge-body.ts'
-import { parseStrictJson } from './strict-json.ts'
+import { parseStrictJson, type Parsed } from './strict-json.ts'
 
-/** They are small, so that no large event is read twice. */
+/** Handshakes are small: a larger body is an event. */
 const BODY_BYTES_MAX = 4_096
 
 /** The answer to a handshake without a signed body; undefined: the request is none, or comes from elsewhere. */
@@ -23,28 +22,26 @@ export const openHandshake = (
   request: FastifyRequest,
   peer: () => string,
 ): HandshakeReply | undefined => {
-  const { handshakes } = access.source
-  if (handshakes.length === 0 || access.unavailable !== undefined) return undefined
+  const { source, handshakeKeys } = access
+  if (handshakeKeys === undefined || access.unavailable !== undefined) return undefined
   if (access.ranges !== undefined && !isInRanges(peer(), access.ranges)) return undefined
   const { method, url } = request.raw
   const at = url!.indexOf('?')
   const query = new URLSearchParams(at < 0 ? '' : url!.slice(at + 1))
-  return answerOpen(handshakes, { method: method!, query, headers }, handshakeKeysOf(access))
+  return answerOpen(source.handshakes, { method: method!, query, headers }, handshakeKeys)
 }
+
+/** The JSON of an authentic body that may be a handshake; undefined: it cannot be one, and was not parsed. */
+export const parseForHandshake = ({ handshakes }: SourceDefinition, bytes: Buffer): Parsed | undefined =>
+  bytes.length <= BODY_BYTES_MAX && hasAuthentic(handshakes) ? parseStrictJson(bytes) : undefined
 
 /** The answer to a handshake in an authentic body; undefined: it is none. `secretIndex`: of the secret that it was signed with. */
 export const handshakeIn = (
-  access: SourceAccess,
+  { source, handshakeKeys }: SourceAccess,
   headers: RequestHeaders,
-  raw: Buffer,
+  payload: JsonValue,
   secretIndex: number | undefined,
 ): HandshakeReply | undefined => {
-  const { handshakes } = access.source
-  if (raw.length > BODY_BYTES_MAX || !hasAuthentic(handshakes)) return undefined
-  const body = holdBody(access.source, { raw, bodyForm: bodyFormOf(access.source, headers) }, BODY_BYTES_MAX)
-  if (body === 'too_large' || body.problem !== undefined) return undefined
-  const parsed = parseStrictJson(body.bytes)
-  if (parsed.kind === 'problem') return undefined
-  const secret = secretIndex === undefined ? undefined : handshakeKeysOf(access).secrets[secretIndex]
-  return answerAuthentic(handshakes, { headers, payload: parsed.value, secret })
+  const secret = secretIndex === undefined ? undefined : handshakeKeys?.secrets[secretIndex]
+  return answerAuthentic(source.handshakes, { headers, payload, secret })
 }

@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto'
 import { ANSWER_BYTES_MAX, type HmacKey, type ReceivedWebhook } from '@weir/contracts'
 import {
   acceptedBatchBody,
@@ -18,7 +19,7 @@ import {
   type Verdict,
 } from '@weir/sources'
 import { TOO_LARGE } from './answer.ts'
-import { handshakeIn } from './handshake.ts'
+import { handshakeIn, parseForHandshake } from './handshake.ts'
 import { holdBody, judgeBody, letterOf, type BodyContext, type JudgedBody } from './judge-body.ts'
 import { readBatch, splitOf, type Elements } from './read-batch.ts'
 
@@ -100,9 +101,6 @@ export const intake = (access: SourceAccess, bodyHashKey: HmacKey, request: Inta
   if (verdict.kind === 'certificate' && verdict.found !== 'good') {
     return { kind: 'refuse', verdict, status: 401, answer: answerOf(source, source.answerInvalid) }
   }
-  const secretIndex = verdict.kind === 'valid' ? verdict.secret : undefined
-  const reply = handshakeIn(access, request.headers, request.raw, secretIndex)
-  if (reply !== undefined) return { kind: 'handshake', reply, verdict }
   return judge(access, bodyHashKey, request, verdict)
 }
 
@@ -136,11 +134,20 @@ const authenticate = (
 }
 
 const judge = (
-  { source, contentOf }: SourceAccess,
+  access: SourceAccess,
   bodyHashKey: HmacKey,
   { headers, raw, line, bodyBytesMax, receivedAt }: IntakeRequest,
   verdict: AccessVerdict,
 ): Intake => {
+  const { source, contentOf } = access
+  const body = holdBody(source, { raw, bodyForm: bodyFormOf(source, headers) }, bodyBytesMax)
+  if (body === 'too_large') return { kind: 'answer', verdict, status: 413, answer: TOO_LARGE.body }
+  const parsed = body.problem ?? parseForHandshake(source, body.bytes)
+  if (parsed?.kind === 'parsed') {
+    const secretIndex = verdict.kind === 'valid' ? verdict.secret : undefined
+    const reply = handshakeIn(access, headers, parsed.value, secretIndex)
+    if (reply !== undefined) return { kind: 'handshake', reply, verdict }
+  }
   const contentType = headers.get('content-type')?.slice(0, CONTENT_TYPE_MAX)
   const traceparent = headers.get('traceparent')
   const context: BodyContext = {
@@ -152,12 +159,11 @@ const judge = (
       ...(traceparent !== undefined && TRACEPARENT.test(traceparent) && { traceparent }),
     },
   }
-  const body = holdBody(source, { raw, bodyForm: bodyFormOf(source, headers) }, bodyBytesMax)
-  if (body === 'too_large') return { kind: 'answer', verdict, status: 413, answer: TOO_LARGE.body }
   const split = body.problem === undefined ? splitOf(source, contentType) : undefined
   const batch = split && readBatch(split, body.bytes)
   if (split === undefined || batch === undefined) {
-    return single(context, judgeBody(context, body, body.problem), verdict)
+    const given = source.body === 'opaque' ? body.problem : parsed
+    return single(context, judgeBody(context, body, given), verdict)
   }
   switch (batch.kind) {
     case 'problem':
@@ -210,9 +216,11 @@ const answered = (
  * `reject-400` a batch without a single event is a 400. The 2xx to a batch is not kept with its records: it is about all of them.
  */
 const elements = (context: BodyContext, batch: Elements, verdict: AccessVerdict): Intake => {
-  const { source } = context
+  const { source, signedContent } = context
+  // Each element has the whole batch in its content key, which is hashed once and not once per element.
+  const ofElement = { ...context, signedContent: signedContent && hash('sha256', signedContent, 'buffer') }
   const judged = batch.elements.map(({ raw, parsed }) =>
-    judgeBody(context, { raw, bytes: raw }, parsed, batch.around),
+    judgeBody(ofElement, { raw, bytes: raw }, parsed, batch.around),
   )
   const bad = judged.filter((one) => one.kind === 'malformed')
   const isRejected = source.onInvalid === 'reject-400' && bad.length > 0 && bad.length === judged.length

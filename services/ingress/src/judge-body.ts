@@ -28,7 +28,7 @@ export interface BodyContext {
   readonly source: SourceDefinition
   readonly bodyHashKey: HmacKey
   readonly headers: RequestHeaders
-  /** What was signed, where the dedup key can come from what was not. */
+  /** What was signed, or for elements of a batch its hash, where the dedup key can come from what was not. */
   readonly signedContent: Buffer | undefined
   readonly common: Pick<ReceivedWebhook, 'source' | 'receivedAt' | 'contentType' | 'traceparent'>
 }
@@ -86,8 +86,9 @@ export const judgeBody = (
   }
   const stable = stableBody(bytes, parsed.value, source.volatileFields)
   const bodyHash = bodyHashOf(bodyHashKey, stable)
+  let digest: string | undefined
   const facts: RequestFacts = {
-    bodyHash: () => hash('sha256', stable, 'hex'),
+    bodyHash: () => (digest ??= hash('sha256', stable, 'hex')),
     header: (name) => headers.get(name),
     headerCount: (name) => headers.count(name),
     ...(around && { around }),

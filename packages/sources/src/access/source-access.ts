@@ -39,8 +39,8 @@ export interface SourceAccess {
   readonly queryTokens?: readonly string[]
   /** `user:password` that requests must have. */
   readonly basic: string | undefined
-  /** Text that Meta's handshake must have. */
-  readonly verifyToken?: string | undefined
+  /** What it answers handshakes with; undefined: it answers none. */
+  readonly handshakeKeys?: HandshakeKeys | undefined
   /** Where requests must come from; undefined: anywhere. */
   readonly ranges: readonly AddressRange[] | undefined
   /** Why its requests cannot be judged now, though it is set up: they get 503 and are sent again. */
@@ -122,7 +122,7 @@ export const openAccess = (
     secrets,
     token,
     basic,
-    verifyToken,
+    handshakeKeys: handshakeKeysOf(source, secrets, verifyToken),
     ranges,
     unavailable,
     ...(queryTokens !== undefined && { queryTokens: listOf(queryTokens) }),
@@ -130,14 +130,19 @@ export const openAccess = (
   return { access: problems.length === 0 && isSetUp(access) ? access : undefined, problems, files }
 }
 
-/** What a source answers handshakes with. */
-export const handshakeKeysOf = ({ source, secrets, verifyToken }: SourceAccess): HandshakeKeys => {
-  const { verifier, origins, limits } = source
+const handshakeKeysOf = (
+  { handshakes, verifier, origins, limits }: SourceDefinition,
+  secrets: readonly string[],
+  verifyToken: string | undefined,
+): HandshakeKeys | undefined => {
+  if (handshakes.length === 0) return undefined
+  const bytesOf = (text: string) =>
+    verifier.kind === 'hmac' ? (secretBytes(text, verifier.secretEncoding) ?? []) : []
   return {
-    ...{ origins, verifyToken, ratePerMinute: limits.rate && 60 * limits.rate.perSec },
-    // They were all read when the verifier was made.
-    secrets:
-      verifier.kind === 'hmac' ? secrets.map((text) => secretBytes(text, verifier.secretEncoding)!) : [],
+    origins,
+    verifyToken,
+    ratePerMinute: limits.rate && 60 * limits.rate.perSec,
+    secrets: secrets.flatMap(bytesOf),
   }
 }
 
