@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { SinkFaultError } from '../row-sink.ts'
 import { migrate } from './migrate.ts'
 import { PostgresSink } from './postgres-sink.ts'
+import { RowFiller } from './row-filler.ts'
 
 const program = await findPgBouncer()
 if (typeof program === 'string') process.stderr.write(`Weir behind PgBouncer is not tested: ${program}\n`)
@@ -37,16 +38,20 @@ describe.skipIf(typeof program === 'string')('behind PgBouncer in transaction mo
   const sinkOf = (statementTimeoutMs = 10_000) =>
     new PostgresSink({ databaseUrl: pooler.databaseUrl, poolMax: 4, statementTimeoutMs })
 
+  const locks = async () => {
+    const client = new pg.Client({ connectionString: direct })
+    await client.connect()
+    const { rows } = await client.query<object>("SELECT 1 FROM pg_locks WHERE locktype = 'advisory'")
+    await client.end()
+    return rows
+  }
+
   it('migrates, also when several begin at once, and leaves no lock behind', async () => {
     const done = await Promise.all([1, 2, 3].map(() => migrate(pooler.databaseUrl)))
     expect(done.flat().sort()).toEqual([...new Set(done.flat())].sort())
     expect(done.flat().length).toBeGreaterThan(0)
     expect(await migrate(pooler.databaseUrl)).toEqual([])
-    const client = new pg.Client({ connectionString: direct })
-    await client.connect()
-    const { rows } = await client.query("SELECT 1 FROM pg_locks WHERE locktype = 'advisory'")
-    await client.end()
-    expect(rows).toEqual([])
+    expect(await locks()).toEqual([])
   })
 
   it('writes rows from many connections over one session, finds repeats and conflicts', async () => {
@@ -60,6 +65,15 @@ describe.skipIf(typeof program === 'string')('behind PgBouncer in transaction mo
     const refused = event('d', { receivedAt: Number.NaN })
     expect(await sink.write([refused, event('e')])).toMatchObject([{ kind: 'rejected' }, { kind: 'stored' }])
     await sink.close()
+  })
+
+  it('fills rows, and leaves no lock of a job behind', async () => {
+    const filler = new RowFiller({ databaseUrl: pooler.databaseUrl, statementTimeoutMs: 10_000 })
+    const gaps = [{ source: 'cxone', eventType: 't', fingerprint: 'v', number: 1, missing: ['new'] }]
+    expect(await filler.fillRecent(gaps, 60_000)).toBeGreaterThan(0)
+    expect(await filler.alone('cxone', () => Promise.resolve('ran'))).toBe('ran')
+    expect(await locks()).toEqual([])
+    await filler.close()
   })
 
   it('gives up what takes too long, and keeps nothing of it for others', async () => {

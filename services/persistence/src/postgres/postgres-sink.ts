@@ -3,6 +3,7 @@ import pg from 'pg'
 import { SinkUnavailableError, type RowEvent, type RowResult, type RowSink } from '../row-sink.ts'
 import { jsonbOf, sanitiseText, textJsonb } from './jsonb.ts'
 import { sinkErrorOf, sqlFaultOf, stateOf } from './sql-faults.ts'
+import { beginWith, inTransaction } from './transaction.ts'
 
 export interface PostgresOptions {
   readonly databaseUrl: string
@@ -117,7 +118,6 @@ const SLOW_ROWS_MAX = 1_000
 
 export class PostgresSink implements RowSink {
   readonly #pool: pg.Pool
-  /** Of each transaction: poolers refuse time-outs as parameters of the connection, and forget those of the session. */
   readonly #begin: string
   /** How often a row has timed out alone, by its event key; 0: a lock on it was not to be had. */
   readonly #slow = new Map<string, number>()
@@ -130,8 +130,10 @@ export class PostgresSink implements RowSink {
       connectionTimeoutMillis: 5_000,
       application_name: 'weir-persistence',
     })
-    const lockTimeoutMs = Math.ceil(LOCK_SHARE * statementTimeoutMs)
-    this.#begin = `BEGIN; SET LOCAL statement_timeout = ${statementTimeoutMs}; SET LOCAL lock_timeout = ${lockTimeoutMs}`
+    this.#begin = beginWith({
+      statement_timeout: statementTimeoutMs,
+      lock_timeout: Math.ceil(LOCK_SHARE * statementTimeoutMs),
+    })
     // A connection that breaks while idle: the next query opens another.
     this.#pool.on('error', () => undefined)
   }
@@ -218,24 +220,10 @@ export class PostgresSink implements RowSink {
 
   async #insert(events: readonly RowEvent[]): Promise<Set<string>> {
     const values = columnsOf(events)
-    const client = await this.#pool.connect()
-    client.on('error', ignored)
-    let isUsable = false
-    try {
-      await client.query(this.#begin)
-      // Without a name: a pooler may give each transaction another session.
-      const { rows } = await client.query<{ event_key: Buffer }>(INSERT, values)
-      await client.query('COMMIT')
-      isUsable = true
-      return new Set(rows.map(({ event_key: key }) => key.toString('hex')))
-    } catch (error) {
-      // One that has not answered would not answer now.
-      isUsable = error instanceof pg.DatabaseError && (await rolledBack(client))
-      throw error
-    } finally {
-      client.off('error', ignored)
-      client.release(!isUsable)
-    }
+    // Without a name: a pooler may give each transaction another session.
+    const insert = (client: pg.PoolClient) => client.query<{ event_key: Buffer }>(INSERT, values)
+    const { rows } = await inTransaction(this.#pool, this.#begin, insert)
+    return new Set(rows.map(({ event_key: key }) => key.toString('hex')))
   }
 
   /** What was not inserted was there before, or came twice in this batch: with the same body or with another. */
@@ -265,14 +253,5 @@ export class PostgresSink implements RowSink {
     return new Map(rows.map((row) => [row.event_key.toString('hex'), row.body_hash.toString('hex')]))
   }
 }
-
-/** A connection that breaks fails its query, too. */
-const ignored = (): void => undefined
-
-const rolledBack = (client: pg.PoolClient): Promise<boolean> =>
-  client.query('ROLLBACK').then(
-    () => true,
-    () => false,
-  )
 
 const refused = (error: unknown): RowResult => ({ kind: 'rejected', detail: stateOf(error) })

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import pg from 'pg'
 import { jsonbOf, sanitiseText } from './jsonb.ts'
 import { sinkErrorOf } from './sql-faults.ts'
+import { beginWith, inTransaction } from './transaction.ts'
 
 /** What rows of one shape must have: the number of the shape, and a null for each field of other shapes. */
 export interface ShapeGaps {
@@ -46,7 +47,7 @@ const WALKED = `SELECT
   (SELECT count(*)::integer FROM chunk) AS looked_at`
 const COUNT_CHUNK = `WITH ${CHUNK} ${WALKED},
   (SELECT count(*)::integer FROM chunk JOIN events USING (event_key), ${GAPS} WHERE ${LACKS}) AS filled`
-/** The rows and how far the walk is change together, so a job that is killed goes on where it was. */
+/** One statement changes the rows and notes the position, so that a job that was killed continues where it stopped. */
 const FILL_CHUNK = `WITH ${CHUNK}, filled AS (
   ${FILL} FROM chunk, ${GAPS} WHERE events.event_key = chunk.event_key AND ${LACKS} RETURNING 1
 ), walked AS (
@@ -72,24 +73,30 @@ const columnsOf = (gaps: readonly ShapeGaps[]): unknown[] => [
   ),
 ]
 
-/** What a walk fills: another target begins anew. */
+/** What a walk fills. A walk that fills something else starts from the first key. */
 const targetOf = (gaps: readonly ShapeGaps[]): Buffer => {
   const texts = gaps.map((gap) => JSON.stringify([gap.eventType, gap.fingerprint, gap.number, gap.missing]))
   return createHash('sha256').update(texts.sort().join('\n')).digest()
 }
 
 const LOCK = 7_305_012
+const TRY_LOCK = 'SELECT pg_try_advisory_xact_lock($1, hashtext($2)) AS is_ours'
+const BEGIN_LOCK = beginWith({ idle_in_transaction_session_timeout: 0 })
 
 /** Gives rows what they lack of what is known by now. Every call may be repeated. Rejects with a `SinkUnavailableError` or a `SinkFaultError`. */
 export class RowFiller {
   readonly #pool: pg.Pool
+  readonly #begin: string
 
   constructor({ databaseUrl, statementTimeoutMs }: { databaseUrl: string; statementTimeoutMs: number }) {
     this.#pool = new pg.Pool({
-      ...{ connectionString: databaseUrl, max: 2, connectionTimeoutMillis: 5_000 },
-      ...{ statement_timeout: statementTimeoutMs, query_timeout: statementTimeoutMs + 5_000 },
+      connectionString: databaseUrl,
+      max: 2,
+      query_timeout: statementTimeoutMs + 5_000,
+      connectionTimeoutMillis: 5_000,
       application_name: 'weir-backfill',
     })
+    this.#begin = beginWith({ statement_timeout: statementTimeoutMs })
     // A connection that breaks while idle: the next query opens another.
     this.#pool.on('error', () => undefined)
   }
@@ -123,7 +130,7 @@ export class RowFiller {
   /** Undefined: nothing was cut off, or it filled something else. */
   async position(source: string, gaps: readonly ShapeGaps[]): Promise<WalkPosition | undefined> {
     const { rows } = await this.#ask(
-      'SELECT after_key, looked_at::integer, filled::integer FROM weir_backfills WHERE source = $1 AND target = $2',
+      'SELECT after_key, looked_at::float8, filled::float8 FROM weir_backfills WHERE source = $1 AND target = $2',
       [source, targetOf(gaps)],
     )
     const row = rows[0] as { after_key: Buffer; looked_at: number; filled: number } | undefined
@@ -134,26 +141,22 @@ export class RowFiller {
     await this.#ask('DELETE FROM weir_backfills WHERE source = $1', [source])
   }
 
-  /** Runs `act` unless another job of this source is under way, which gives undefined. */
+  /**
+   * Runs `act` unless another job of this source is under way, which gives undefined. Its lock is held by a transaction
+   * that stays open meanwhile, because a pooler would keep a lock of the session.
+   */
   async alone<T>(source: string, act: () => Promise<T>): Promise<T | undefined> {
-    const client = await this.#pool.connect().catch((error: unknown) => {
-      throw sinkErrorOf(error)
-    })
-    const key = [LOCK, source]
+    let done: { readonly result: T } | undefined
     try {
-      const { rows } = await client.query<{ is_ours: boolean }>(
-        'SELECT pg_try_advisory_lock($1, hashtext($2)) AS is_ours',
-        key,
-      )
-      if (!rows[0]!.is_ours) return undefined
-      try {
-        return await act()
-      } finally {
-        await client.query('SELECT pg_advisory_unlock($1, hashtext($2))', key).catch(() => undefined)
-      }
-    } finally {
-      client.release(true)
+      await inTransaction(this.#pool, BEGIN_LOCK, async (client) => {
+        const { rows } = await client.query<{ is_ours: boolean }>(TRY_LOCK, [LOCK, source])
+        if (rows[0]!.is_ours) done = { result: await act() }
+      })
+    } catch (error) {
+      // The connection that held the lock may have broken since, which undoes nothing.
+      if (done === undefined) throw sinkErrorOf(error)
     }
+    return done?.result
   }
 
   async close(): Promise<void> {
@@ -162,7 +165,7 @@ export class RowFiller {
 
   async #ask(text: string, values: readonly unknown[]): Promise<pg.QueryResult> {
     try {
-      return await this.#pool.query(text, [...values])
+      return await inTransaction(this.#pool, this.#begin, (client) => client.query(text, [...values]))
     } catch (error) {
       throw sinkErrorOf(error)
     }

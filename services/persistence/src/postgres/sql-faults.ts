@@ -134,6 +134,7 @@ const TLS_REMEDY =
 
 /** What a caller that cannot write fewer rows rejects with. Errors that are not the database's stay what they are. */
 export const sinkErrorOf = (error: unknown): unknown => {
+  if (error instanceof SinkUnavailableError || error instanceof SinkFaultError) return error
   const fault = sqlFaultOf(error)
   if (fault === undefined) return error
   const state = stateOf(error)
