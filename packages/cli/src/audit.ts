@@ -22,7 +22,8 @@ export const runAudit = async (options: { readonly summary?: string }): Promise<
     })
     const summary = summarise(examination, {
       ...{ accepted: examination.report.acked, start_secs: 0, rss_mb: {} },
-      ...{ isSent: true, turnedAway: [] },
+      isSent: true,
+      turnedAway: [],
       latency: await observer.latency(new Date(0)),
       independent: { kind: 'not-run', reason: 'only `npm start -- --for` and `npm run faults` do' },
     })

@@ -80,7 +80,10 @@ const run = async ({ source, dryRun = false, rate: ratePerSec }: BackfillCommand
   process.once('SIGINT', stop).once('SIGTERM', stop)
   try {
     const result = await backfill(known, filler, {
-      ...{ source, isDryRun: dryRun, ratePerSec, signal: stopping.signal },
+      source,
+      isDryRun: dryRun,
+      ratePerSec,
+      signal: stopping.signal,
       onProgress: (reached) => {
         bar.show(reached)
       },

@@ -121,7 +121,8 @@ export const loadOffsetsConfig = (env: Environment = environment()): ConfigOf<ty
   loadSettings(KAFKA_SETTINGS, env)
 
 const asItsServiceHasIt = <T>(env: string, schema: Setting<T>['schema']) => ({
-  ...{ env, schema },
+  env,
+  schema,
   help: 'As the service that uses it has it.',
 })
 

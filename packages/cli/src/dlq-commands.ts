@@ -25,12 +25,22 @@ interface JobOptions extends FilterOptions {
 }
 
 const LETTER_COLUMNS = {
-  ...{ place: 'PLACE', failedAt: 'LAST FAILED', status: 'STATUS', reason: 'REASON', source: 'SOURCE' },
-  ...{ key: 'KEY', fingerprint: 'SHAPE', error: 'ERROR' },
+  place: 'PLACE',
+  failedAt: 'LAST FAILED',
+  status: 'STATUS',
+  reason: 'REASON',
+  source: 'SOURCE',
+  key: 'KEY',
+  fingerprint: 'SHAPE',
+  error: 'ERROR',
 }
 const JOB_COLUMNS = {
-  ...{ id: 'JOB', kind: 'KIND', state: 'STATE', requestedBy: 'REQUESTED BY' },
-  ...{ filter: 'LETTERS', counts: 'COUNTS' },
+  id: 'JOB',
+  kind: 'KIND',
+  state: 'STATE',
+  requestedBy: 'REQUESTED BY',
+  filter: 'LETTERS',
+  counts: 'COUNTS',
 }
 
 const withFilter = (command: Command): Command =>

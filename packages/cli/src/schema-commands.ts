@@ -23,13 +23,23 @@ const HELD = { stage: 'normalizer', reason: 'unknown_field' } as const
 const LETTERS_MAX = 1_000
 
 const COLUMNS = {
-  ...{ source: 'SOURCE', eventType: 'EVENT TYPE', version: 'VERSION', fingerprint: 'FINGERPRINT' },
-  ...{ count: 'EVENTS', share: 'SHARE', firstSeen: 'FIRST SEEN', lastSeen: 'LAST SEEN' },
-  ...{ half: '50% AFTER', nineTenths: '90% AFTER' },
+  source: 'SOURCE',
+  eventType: 'EVENT TYPE',
+  version: 'VERSION',
+  fingerprint: 'FINGERPRINT',
+  count: 'EVENTS',
+  share: 'SHARE',
+  firstSeen: 'FIRST SEEN',
+  lastSeen: 'LAST SEEN',
+  half: '50% AFTER',
+  nineTenths: '90% AFTER',
 }
 const HELD_COLUMNS = {
-  ...{ source: 'SOURCE', fingerprint: 'FINGERPRINT', letters: 'LETTERS' },
-  ...{ lastSeen: 'LAST SEEN', example: 'EXAMPLE' },
+  source: 'SOURCE',
+  fingerprint: 'FINGERPRINT',
+  letters: 'LETTERS',
+  lastSeen: 'LAST SEEN',
+  example: 'EXAMPLE',
 }
 
 const observedShapes = async (): Promise<readonly ObservedShape[]> => {
@@ -57,11 +67,16 @@ const shapeRows = (shapes: readonly ObservedShape[]): readonly Row[] => {
   const typeOf = ({ source, eventType }: ObservedShape): string => JSON.stringify([source, eventType])
   for (const shape of shapes) totals.set(typeOf(shape), (totals.get(typeOf(shape)) ?? 0) + shape.count)
   return shapes.map((shape) => ({
-    ...{ source: shape.source, eventType: shape.eventType, version: shape.version },
-    ...{ fingerprint: shape.fingerprint, count: shape.count },
+    source: shape.source,
+    eventType: shape.eventType,
+    version: shape.version,
+    fingerprint: shape.fingerprint,
+    count: shape.count,
     share: `${((100 * shape.count) / totals.get(typeOf(shape))!).toFixed(1)}%`,
-    ...{ firstSeen: iso(shape.firstSeenAt), lastSeen: iso(shape.lastSeenAt) },
-    ...{ half: after(shape.reachedHalfMs), nineTenths: after(shape.reachedNineTenthsMs) },
+    firstSeen: iso(shape.firstSeenAt),
+    lastSeen: iso(shape.lastSeenAt),
+    half: after(shape.reachedHalfMs),
+    nineTenths: after(shape.reachedNineTenthsMs),
   }))
 }
 

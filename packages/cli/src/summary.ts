@@ -70,7 +70,8 @@ export const summarise = (
         }
       : null,
     e2e_ms: latency ?? null,
-    ...{ start_secs, rss_mb },
+    start_secs,
+    rss_mb,
     findings: [...traffic, ...findings],
     independent: oracle,
     independent_not_run: independent.kind === 'not-run' ? independent.reason : null,

@@ -29,8 +29,10 @@ export const REFUSALS: Readonly<Record<RefusalProfile, Refusals>> = {
     answerMalformed: '',
   },
   'cxone-router': {
-    ...{ ...UNAUTHORIZED, answerField: 'error' },
-    ...{ answerMalformed: 'Invalid payload structure', answerStructure: 'Invalid payload structure' },
+    ...UNAUTHORIZED,
+    answerField: 'error',
+    answerMalformed: 'Invalid payload structure',
+    answerStructure: 'Invalid payload structure',
   },
   cognigy: {
     ...{ statusMissing: 401, statusInvalid: 403, answerField: 'error' },
@@ -102,7 +104,9 @@ export const acceptedBatchBody = (profile: AcceptedProfile, { eventKeys, malform
   profile === 'cxone' || profile === 'slack'
     ? ''
     : JSON.stringify({
-        ...{ status: 'accepted', elements: eventKeys.length, malformed },
+        status: 'accepted',
+        elements: eventKeys.length,
+        malformed,
         eventKeys: eventKeys.slice(0, NAMED_MAX),
       })
 

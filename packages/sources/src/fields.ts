@@ -58,7 +58,10 @@ const faultOf = (value: JsonValue | undefined, form: IdForm): string => {
 }
 
 const NAMED_TYPES: Readonly<Record<string, string>> = {
-  ...{ array: 'an array', boolean: 'true or false', number: 'a number', object: 'an object' },
+  array: 'an array',
+  boolean: 'true or false',
+  number: 'a number',
+  object: 'an object',
 }
 
 /** More zeros than a number of 64 bits has. */

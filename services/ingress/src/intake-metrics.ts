@@ -104,8 +104,10 @@ export class SourceMetrics {
 
   take() {
     const taken = {
-      ...{ statuses: this.#statuses, verdicts: this.#verdicts },
-      ...{ handshakes: this.#handshakes, fallbacks: this.#fallbacks },
+      statuses: this.#statuses,
+      verdicts: this.#verdicts,
+      handshakes: this.#handshakes,
+      fallbacks: this.#fallbacks,
     }
     this.#statuses = new Map()
     this.#verdicts = new Map()

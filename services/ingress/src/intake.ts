@@ -151,10 +151,13 @@ const judge = (
   const contentType = headers.get('content-type')?.slice(0, CONTENT_TYPE_MAX)
   const traceparent = headers.get('traceparent')
   const context: BodyContext = {
-    ...{ source, bodyHashKey, headers },
+    source,
+    bodyHashKey,
+    headers,
     signedContent: verdict.kind === 'valid' ? contentOf?.(headers, raw, line) : undefined,
     common: {
-      ...{ source: source.name, receivedAt },
+      source: source.name,
+      receivedAt,
       ...(contentType !== undefined && { contentType }),
       ...(traceparent !== undefined && TRACEPARENT.test(traceparent) && { traceparent }),
     },

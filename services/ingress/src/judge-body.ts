@@ -79,7 +79,8 @@ export const judgeBody = (
   if (parsed.kind === 'problem') {
     const { answerMalformed: answer } = source
     const problem: IntakeProblem = {
-      ...{ reason: parsed.reason, detail: parsed.detail },
+      reason: parsed.reason,
+      detail: parsed.detail,
       ...(answer !== undefined && { answer }),
     }
     return { kind: 'malformed', raw, bodyForm, bodyHash: bodyHashOf(bodyHashKey, bytes), problem }
@@ -107,7 +108,12 @@ export const judgeBody = (
     ...(signedContent !== undefined && {
       contentKey: contentKeyOf(source.name, around ? Buffer.concat([signedContent, raw]) : signedContent),
     }),
-    ...{ raw, bodyHash, interactionId, eventType, dedupKey, eventKey: eventKeyOf(source.name, dedupKey) },
+    raw,
+    bodyHash,
+    interactionId,
+    eventType,
+    dedupKey,
+    eventKey: eventKeyOf(source.name, dedupKey),
     entityKey: entityKeyOf(source.name, interactionId),
     ...(bodyForm !== undefined && { bodyForm }),
     ...(dedupKeyFallback !== undefined && { dedupKeyFallback }),
@@ -151,7 +157,11 @@ export const letterOf = (
   const dedupKey = `malformed:${bodyHash.toString('hex')}`
   return {
     ...common,
-    ...{ raw, bodyHash, dedupKey, interactionId: '', eventType: 'malformed' },
+    raw,
+    bodyHash,
+    dedupKey,
+    interactionId: '',
+    eventType: 'malformed',
     ...(bodyForm !== undefined && { bodyForm }),
     eventKey: eventKeyOf(source.name, dedupKey),
     entityKey: entityKeyOf(source.name, dedupKey),

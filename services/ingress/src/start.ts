@@ -135,7 +135,10 @@ export const start = async (
 const describeAccess = (access: SourceAccess) => {
   const { source, secrets, token, basic, queryTokens, ranges, unavailable } = access
   return {
-    ...{ name: source.name, preset: source.preset, secrets: secrets.length, unsigned: source.unsigned },
+    name: source.name,
+    preset: source.preset,
+    secrets: secrets.length,
+    unsigned: source.unsigned,
     hasToken: token !== undefined || basic !== undefined || queryTokens !== undefined,
     hasRanges: ranges !== undefined,
     ...(unavailable !== undefined && { unavailable }),

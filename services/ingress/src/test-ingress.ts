@@ -105,7 +105,10 @@ export class TestIngress {
       typeof value === 'string' ? value : [...value],
     ])
     const { statusCode, ...rest } = await this.#app.inject({
-      ...{ method: method as 'POST', url: path, payload: body, remoteAddress: from },
+      method: method as 'POST',
+      url: path,
+      payload: body,
+      remoteAddress: from,
       headers: Object.fromEntries(given) as Record<string, string | string[]>,
     })
     return { status: statusCode, headers: rest.headers as IncomingHttpHeaders, body: rest.body }

@@ -6,16 +6,18 @@ import { startLiveView } from '../live-view.ts'
 let accepted = 0
 const totals = (): Promise<Totals> =>
   Promise.resolve({
-    ...{ onTopic: ++accepted, toDedup: 0, received: accepted, returned: 0, unique: accepted },
-    ...{
-      malformed: 0,
-      malformedRepeats: 0,
-      duplicates: 0,
-      conflicts: 0,
-      deadLettered: 0,
-      downstreamLetters: 0,
-      rows: accepted,
-    },
+    onTopic: ++accepted,
+    toDedup: 0,
+    received: accepted,
+    returned: 0,
+    unique: accepted,
+    malformed: 0,
+    malformedRepeats: 0,
+    duplicates: 0,
+    conflicts: 0,
+    deadLettered: 0,
+    downstreamLetters: 0,
+    rows: accepted,
   })
 const view = startLiveView({
   observer: { totals, latency: () => Promise.resolve({ p50: 12, p99: 345 }) },

@@ -59,22 +59,31 @@ export interface Handshake {
 const HEADERS = { 'x-content-type-options': 'nosniff', 'cache-control': 'no-store' }
 
 export const json = (value: object): HandshakeAnswer => ({
-  ...{ outcome: 'answered', status: 200, body: JSON.stringify(value) },
+  outcome: 'answered',
+  status: 200,
+  body: JSON.stringify(value),
   headers: { ...HEADERS, 'content-type': 'application/json' },
 })
 
 export const text = (body: string): HandshakeAnswer => ({
-  ...{ outcome: 'answered', status: 200, body },
+  outcome: 'answered',
+  status: 200,
+  body,
   headers: { ...HEADERS, 'content-type': 'text/plain; charset=utf-8' },
 })
 
 export const permission = (headers: Readonly<Record<string, string>>): HandshakeAnswer => ({
-  ...{ outcome: 'answered', status: 200, body: '', headers: { ...HEADERS, ...headers } },
+  outcome: 'answered',
+  status: 200,
+  body: '',
+  headers: { ...HEADERS, ...headers },
 })
 
 /** Says what is wrong without a word of the request. */
 export const refused = (status: number, why: string): HandshakeAnswer => ({
-  ...{ outcome: 'refused', status, body: JSON.stringify({ error: why }) },
+  outcome: 'refused',
+  status,
+  body: JSON.stringify({ error: why }),
   headers: { ...HEADERS, 'content-type': 'application/json' },
 })
 

@@ -10,7 +10,10 @@ import type {
 import { cloudevents, meta, microsoftGraph, twitterCrc } from './open.ts'
 
 const TABLE: Readonly<Record<HandshakeName, Handshake>> = {
-  ...{ cloudevents, meta, zoom, slack },
+  cloudevents,
+  meta,
+  zoom,
+  slack,
   'event-grid': eventGrid,
   'twitter-crc': twitterCrc,
   'microsoft-graph': microsoftGraph,

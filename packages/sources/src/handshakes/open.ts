@@ -21,7 +21,8 @@ export const cloudevents: Handshake = {
     const asked = wanted !== undefined && RATE.test(wanted) ? Number(wanted) : undefined
     const granted = Math.min(asked ?? Infinity, ratePerMinute ?? Infinity)
     return permission({
-      ...{ allow: 'POST', 'webhook-allowed-origin': isAny ? '*' : origin },
+      allow: 'POST',
+      'webhook-allowed-origin': isAny ? '*' : origin,
       'webhook-allowed-rate': Number.isFinite(granted) ? String(granted) : '*',
     })
   },

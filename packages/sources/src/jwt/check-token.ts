@@ -83,8 +83,12 @@ const matchOf = async (
   for (const { key, algorithm, index } of fitting.slice(0, CHECKS_MAX)) {
     try {
       const { payload } = await jwtVerify(token, key, {
-        ...{ algorithms: [algorithm], issuer: [...spec.issuers], audience: [...spec.audiences] },
-        ...{ clockTolerance: spec.toleranceSecs, currentDate: new Date(now), requiredClaims: ['exp'] },
+        algorithms: [algorithm],
+        issuer: [...spec.issuers],
+        audience: [...spec.audiences],
+        clockTolerance: spec.toleranceSecs,
+        currentDate: new Date(now),
+        requiredClaims: ['exp'],
       })
       return hasClaims(spec, payload, raw) ? { kind: 'valid', secret: index } : invalid('claim_mismatch')
     } catch (error) {

@@ -125,7 +125,9 @@ export class RemoteKeys implements KeySource {
     const signal = AbortSignal.timeout(TIMEOUT_MS)
     // A redirect would let whoever answers choose the address.
     const response = await this.#fetch(this.#url, {
-      ...{ signal, redirect: 'manual', headers: { accept: 'application/json' } },
+      signal,
+      redirect: 'manual',
+      headers: { accept: 'application/json' },
     })
     if (response.status !== 200) {
       await response.body?.cancel()

@@ -13,7 +13,11 @@ export const defineSource = <N extends PresetName>(
   ...{ name, preset: name, paths: [`/webhooks/${name}`], unsigned: false, body: 'json', mediaTypes: [] },
   acceptEncodings: [],
   ...{ onInvalid: 'reject-400', unknownFields: 'evolve', knownFields: [], volatileFields: [] },
-  ...{ accepted: 'weir', limits: {}, shadow: false, handshakes: [], origins: [] },
+  accepted: 'weir',
+  limits: {},
+  shadow: false,
+  handshakes: [],
+  origins: [],
   /** Asked for late: a preset's functions may be written below it. */
   get guardsContent() {
     return hasUnsignedKey(parts.verifier, (facts) => {

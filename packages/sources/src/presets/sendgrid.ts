@@ -7,10 +7,18 @@ const RETRY_SPAN_SECS = 86_400
 /** Twilio SendGrid's signed event webhook: batches, signed with ECDSA. The secrets are SendGrid's verification keys. */
 export const sendgrid = defineSource('sendgrid', {
   verifier: {
-    ...{ kind: 'ecdsa', header: 'x-twilio-email-event-webhook-signature', encoding: 'base64', prefix: '' },
-    ...{ form: 'single', label: '', content: '{timestamp}{body}', secretEncoding: 'base64' },
+    kind: 'ecdsa',
+    header: 'x-twilio-email-event-webhook-signature',
+    encoding: 'base64',
+    prefix: '',
+    form: 'single',
+    label: '',
+    content: '{timestamp}{body}',
+    secretEncoding: 'base64',
     timestamp: {
-      ...{ header: 'x-twilio-email-event-webhook-timestamp', unit: 's', toleranceSecs: RETRY_SPAN_SECS },
+      header: 'x-twilio-email-event-webhook-timestamp',
+      unit: 's',
+      toleranceSecs: RETRY_SPAN_SECS,
     },
   },
   retrySpanSecs: RETRY_SPAN_SECS,

@@ -7,7 +7,8 @@ import { defineSource } from './define-source.ts'
 export const svix = defineSource('svix', {
   verifier: {
     ...(standardWebhooks.verifier as SignatureSpec),
-    ...{ header: 'svix-signature', idHeader: 'svix-id' },
+    header: 'svix-signature',
+    idHeader: 'svix-id',
     timestamp: { header: 'svix-timestamp', unit: 's', toleranceSecs: 300 },
   },
   identify: identifyBy({

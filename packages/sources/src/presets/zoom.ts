@@ -12,7 +12,8 @@ const RETRY_SPAN_SECS = 6 * 3_600
  */
 export const zoom = defineSource('zoom', {
   verifier: hmacOverBody('x-zm-signature', 'hex', {
-    ...{ prefix: 'v0=', content: 'v0:{timestamp}:{body}' },
+    prefix: 'v0=',
+    content: 'v0:{timestamp}:{body}',
     timestamp: { header: 'x-zm-request-timestamp', unit: 's', toleranceSecs: 300 },
   }),
   handshakes: ['zoom'],

@@ -9,7 +9,11 @@ export const jwtOf = ({ jwt }: SourceEntry): { readonly jwt?: JwtSpec } => {
   const { algorithms, issuer, audience, toleranceSecs = TOLERANCE_SECS, claims = {} } = jwt
   return {
     jwt: {
-      ...{ algorithms, issuers: issuer, audiences: audience, toleranceSecs, claims },
+      algorithms,
+      issuers: issuer,
+      audiences: audience,
+      toleranceSecs,
+      claims,
       ...(jwt.bodyHashClaim !== undefined && { bodyHashClaim: jwt.bodyHashClaim }),
       ...(jwt.jwksUrl !== undefined && { jwksUrl: jwt.jwksUrl }),
     },

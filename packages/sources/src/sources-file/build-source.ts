@@ -55,7 +55,9 @@ export const buildSource = (
     source: {
       ...preset,
       ...(refused && REFUSALS[refused]),
-      ...{ name, verifier, paths: entry.paths ?? pathsOf(name, preset, given) },
+      name,
+      verifier,
+      paths: entry.paths ?? pathsOf(name, preset, given),
       ...jwtOf(entry),
       ...certificateOf(entry),
       unsigned: entry.unsigned ?? preset.unsigned,

@@ -44,7 +44,9 @@ export const splitProblems = (entry: SourceEntry, preset: SourceDefinition): Ent
 
 /** An element that has nothing of its own, in a request that has all else. */
 const bareElement = (bodyHash: string): RequestFacts => ({
-  ...{ bodyHash: () => bodyHash, header: () => 'h', around: () => 'a' },
+  bodyHash: () => bodyHash,
+  header: () => 'h',
+  around: () => 'a',
 })
 
 /** Whether the dedup keys of two elements differ in any case: one that has none of the fields gets the hash of its body. */

@@ -21,7 +21,9 @@ export const createContentReader = (spec: SignatureSpec): ContentReader => {
     const parts = {
       timestamp: timestampOf(headers),
       id: idHeader === undefined ? '' : (headers.get(idHeader) ?? ''),
-      ...{ method: line.method, url: urls?.(line.target)[0] ?? '', headers },
+      method: line.method,
+      url: urls?.(line.target)[0] ?? '',
+      headers,
     }
     const body = content.body(raw, parts) ?? raw
     return Buffer.concat([Buffer.from(content.before(parts)), body, Buffer.from(content.after(parts))])

@@ -110,7 +110,10 @@ const candidatesOf = (text: string, secret: number): Candidate[] => [
     const key = secretBytes(text, secretEncoding)
     if (key === undefined) return []
     return (['sha256', 'sha512', 'sha1'] as const).map((algorithm) => ({
-      ...{ secret, secretEncoding, algorithm, weight: 0 },
+      secret,
+      secretEncoding,
+      algorithm,
+      weight: 0,
       isLength: (length: number) => length === HMAC_BYTES[algorithm],
       matcher: (content: Buffer) => {
         const digest = createHmac(algorithm, key).update(content).digest()
@@ -125,7 +128,10 @@ const candidatesOf = (text: string, secret: number): Candidate[] => [
       const hash = kind === 'ed25519' ? null : 'sha256'
       return [
         {
-          ...{ secret, secretEncoding, algorithm: PUBLIC_NAMES[kind], weight: PUBLIC_CHECK_BYTES },
+          secret,
+          secretEncoding,
+          algorithm: PUBLIC_NAMES[kind],
+          weight: PUBLIC_CHECK_BYTES,
           isLength: PUBLIC_LENGTHS[kind],
           matcher: (content) => (signature) => {
             const dsaEncoding = signature.length === P256_BYTES ? 'ieee-p1363' : 'der'
