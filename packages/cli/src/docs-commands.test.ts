@@ -77,3 +77,8 @@ it('what is written into a file is not mixed with what npm says', () => {
   )
   expect(mixed).toEqual([])
 })
+
+it('no document has the marks of a merge that was not resolved', () => {
+  const marked = documents().filter((file) => /^(?:<{7} |={7}$|>{7} |(?:> ){7})/m.test(readDocument(file)))
+  expect(marked).toEqual([])
+})
