@@ -140,7 +140,7 @@ Exit codes: 0 done, 1 not done or not right, 2 a wrong call or an unusable setti
   return program
 }
 
-/** Runs one command. Whatever it rejects with is said in one message, without a stack. Returns the exit code. */
+/** Runs one command and prints its error as one message, without a stack. Returns the exit code. */
 export const runProgram = async (args: readonly string[]): Promise<number> => {
   try {
     await createProgram().parseAsync([...args], { from: 'user' })

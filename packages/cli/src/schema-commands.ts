@@ -141,7 +141,7 @@ const diff = async (a: string, b: string): Promise<void> => {
   for (const path of second) if (!first.has(path)) print(`+ ${plainText(path)}`)
 }
 
-/** Approving what nobody has sent would be a typing error that waits to let something else pass. */
+/** An approval of a shape that was never seen is most likely a typing error. */
 const requireShape = async (source: string, fingerprint: string): Promise<void> => {
   const isNumbered = (await observedShapes()).some(
     (shape) => shape.source === source && shape.fingerprint === fingerprint,

@@ -96,10 +96,10 @@ export interface BatchFacts {
   readonly malformed: number
 }
 
-/** So many elements are named in an answer. */
+/** An answer lists the keys of at most this many elements. */
 const NAMED_MAX = 100
 
-/** The body of a 2xx to a batch: Weir's own, but for those whose senders get none. */
+/** The body of a 2xx to a batch: empty for profiles that answer with an empty body, else Weir's own. */
 export const acceptedBatchBody = (profile: AcceptedProfile, { eventKeys, malformed }: BatchFacts): string =>
   profile === 'cxone' || profile === 'slack'
     ? ''

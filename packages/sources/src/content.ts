@@ -5,7 +5,7 @@ import type { RequestHeaders } from './verifier/request-headers.ts'
 export interface ContentRules {
   /** Media types that are taken, without parameters; empty: any JSON type, and forms where `form` says what they are. */
   readonly mediaTypes: readonly string[]
-  /** What lies in a form: JSON in spite of its name, JSON in the field `payload`, or fields. */
+  /** What a form contains: JSON under the wrong media type, JSON in the field `payload`, or fields. */
   readonly form?: 'json' | FormLayout
   /** Compressions that are taken. */
   readonly acceptEncodings: readonly ContentCoding[]

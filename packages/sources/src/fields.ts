@@ -28,7 +28,7 @@ export const idOf = (value: JsonValue | undefined): string | undefined => {
 /** What an identifier may be written as. */
 export type IdForm = 'a text' | 'a text or a number'
 
-/** Why `idOf` gives nothing for a value, after the name that the payload has for it. `field` stands for the value in the text. */
+/** Why `idOf` gives nothing for a value. `field` is the name that the payload has for it. */
 export const noId = (
   field: string,
   value: JsonValue | undefined,

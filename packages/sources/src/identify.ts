@@ -60,7 +60,7 @@ export const overrideKeys = (base: Identify, texts: Partial<KeyTexts>): Identify
   }
 }
 
-/** `field` is where the sequence number is due. */
+/** `field` is the path of the sequence number. */
 export const requireSequence =
   (base: Identify, field: string): Identify =>
   (payload, facts) => {

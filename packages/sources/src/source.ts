@@ -114,7 +114,7 @@ export interface Refusals {
   readonly answerInvalid: string
   /** The text for a body that is not JSON; undefined: the problem's own. */
   readonly answerMalformed?: string
-  /** The text for a body whose fields are not what they should be; undefined: the problem's own. */
+  /** The text for JSON with missing or wrong fields; undefined: the problem's own. */
   readonly answerStructure?: string
   /** The JSON field that carries the text of a refusal; undefined: refusals have an empty body. */
   readonly answerField?: 'error' | 'detail'
@@ -131,9 +131,9 @@ export interface SourceDefinition extends Refusals, ContentRules {
   /** All paths that deliver to it; `/webhooks/<name>` first unless the sources file says otherwise. */
   readonly paths: readonly string[]
   readonly verifier: VerifierSpec
-  /** Requests must have such a token, besides what the verifier asks. */
+  /** Requests must have such a token in addition to what the verifier requires. */
   readonly jwt?: JwtSpec
-  /** A trusted proxy must have seen such a client certificate, besides what the verifier asks. */
+  /** A trusted proxy must have seen such a client certificate, in addition to what the verifier requires. */
   readonly clientCertificate?: CertificateSpec
   /** Requests without a signature are taken as well; those with one must still be good. */
   readonly unsigned: boolean

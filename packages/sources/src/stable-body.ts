@@ -16,7 +16,7 @@ export const stableBody = (raw: Buffer, payload: JsonValue, volatileFields: read
       )
 
 /**
- * The same value when the path leads nowhere. An object that holds nothing else than what is taken out goes with it, and
+ * The same value when the path leads nowhere. An object that contains only what is taken out goes with it, and
  * so does one that was sent empty: a delivery may leave out the field, or the object around it.
  */
 const without = (value: JsonValue, [name, ...rest]: readonly string[]): JsonValue => {

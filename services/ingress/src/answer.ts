@@ -22,7 +22,7 @@ export const errorAnswer = (
 
 export const TOO_LARGE = errorAnswer(413, 'Body too large')
 
-/** False: there is nobody to answer, or somebody was answered already. */
+/** False: the client is gone, or the request was already answered. */
 export const send = (reply: FastifyReply, { status, body, headers }: Answer): boolean => {
   if (reply.sent || reply.raw.destroyed) return false
   reply.code(status)
@@ -37,7 +37,7 @@ export const send = (reply: FastifyReply, { status, body, headers }: Answer): bo
   return true
 }
 
-/** With one of its own Fastify adds no `charset`: JSON has none. */
+/** With a custom serializer Fastify adds no `charset`, which JSON does not have. */
 const asItIs = (body: string): string => body
 
 /** Connections with an answer to a request of which the body is still to come. */
@@ -53,7 +53,7 @@ export const sendEarly = (reply: FastifyReply, answer: Answer, sent: () => void)
   const request = reply.request.raw
   const { socket } = request
   setImmediate(() => {
-    // That of `inject` does not say.
+    // The socket of `inject` has no such property.
     if (!((socket.writable as boolean | undefined) ?? true)) return
     if (!request.complete) {
       answeredEarly.add(socket)

@@ -26,7 +26,7 @@ const SOURCE_SETTINGS = {
   cxoneQueryTokens: {
     env: 'SOURCE_CXONE_QUERY_TOKEN',
     schema: setting.secretList([]),
-    help: 'Tokens of which requests must have one as `?code=` or as `X-Functions-Key`, besides the signature.',
+    help: 'Requests must have one of these tokens, as `?code=` or as `X-Functions-Key`, in addition to the signature.',
   },
   cognigyCidrs: {
     env: 'SOURCE_COGNIGY_CIDRS',
@@ -59,7 +59,7 @@ export const OWN_SETTINGS = {
   trustedProxies: {
     env: 'INGRESS_TRUSTED_PROXIES',
     schema: setting.list([]),
-    help: 'Addresses or CIDR ranges whose X-Forwarded-For is believed, and what they say of client certificates.',
+    help: 'Addresses or CIDR ranges of proxies. Their X-Forwarded-For and their headers about client certificates are believed.',
   },
   keepAliveSecs: {
     env: 'INGRESS_KEEP_ALIVE_SECS',

@@ -1,4 +1,4 @@
-/** Lets in so many at a time. */
+/** Limits how many are inside at a time. */
 export class Gate {
   readonly max: number
   #inside = 0
@@ -7,7 +7,7 @@ export class Gate {
     this.max = max
   }
 
-  /** False: it is full, and nobody came in. */
+  /** False: it is full, and the caller must not call `leave`. */
   enter(): boolean {
     if (this.#inside >= this.max) return false
     this.#inside += 1

@@ -15,7 +15,7 @@ import { parseStrictJson, type Parsed } from './strict-json.ts'
 /** Handshakes are small: a larger body is an event. */
 const BODY_BYTES_MAX = 4_096
 
-/** The answer to a handshake without a signed body; undefined: the request is none, or comes from elsewhere. */
+/** The answer to a handshake without a signed body; undefined: the request is not a handshake, or its address is not allowed. */
 export const openHandshake = (
   access: SourceAccess,
   headers: RequestHeaders,
@@ -35,7 +35,7 @@ export const openHandshake = (
 export const parseForHandshake = ({ handshakes }: SourceDefinition, bytes: Buffer): Parsed | undefined =>
   bytes.length <= BODY_BYTES_MAX && hasAuthentic(handshakes) ? parseStrictJson(bytes) : undefined
 
-/** The answer to a handshake in an authentic body; undefined: it is none. `secretIndex`: of the secret that it was signed with. */
+/** The answer to a handshake in an authentic body; undefined: the body is not a handshake. `secretIndex`: of the secret that it was signed with. */
 export const handshakeIn = (
   { source, handshakeKeys }: SourceAccess,
   headers: RequestHeaders,

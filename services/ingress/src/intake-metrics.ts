@@ -82,7 +82,7 @@ export class SourceMetrics {
     this.#seconds = seconds
   }
 
-  /** `startedAt`: undefined where nobody knows it. */
+  /** `startedAt`: undefined for a request that was refused before its source was found. */
   answered(status: number, startedAt?: number): void {
     this.#statuses.set(status, (this.#statuses.get(status) ?? 0) + 1)
     if (startedAt !== undefined) this.#seconds.observe((performance.now() - startedAt) / 1_000)

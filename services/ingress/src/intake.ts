@@ -31,7 +31,7 @@ export type Intake =
       readonly answer: string
       readonly verdict: AccessVerdict
     }
-  /** Nobody can say now whether it is authentic. */
+  /** The keys to check it are missing now. */
   | { readonly kind: 'unavailable'; readonly cause: string }
   /** Authentic, and there is nothing to keep. */
   | {
@@ -126,7 +126,7 @@ const authenticate = (
   // The peer's address was checked before the body was read.
   if (verify === undefined)
     return jwt ?? (certificate ? { kind: 'certificate', found: certificate } : { kind: 'unsigned' })
-  // Strangers can have these signed.
+  // Anyone can have these signed.
   if (source.handshakes.includes('twitter-crc') && isCrcText(raw))
     return { kind: 'invalid', reason: 'no_match' }
   const verdict = verify(headers, raw, receivedAt, line)
@@ -202,7 +202,7 @@ const single = (context: BodyContext, judged: JudgedBody, verdict: AccessVerdict
   return { kind: 'accept', webhooks: [answered(source, webhook, status, answer)], verdict, status, answer }
 }
 
-/** The answer goes with the record, so that an export can say what the provider was told. */
+/** The answer goes with the record, so that an export can show what the provider got. */
 const answered = (
   source: SourceDefinition,
   webhook: ReceivedWebhook,
@@ -233,8 +233,8 @@ const elements = (context: BodyContext, batch: Elements, verdict: AccessVerdict)
   if (isRejected) {
     const { answer: own, detail } = bad[0]!.problem
     const answer = answerOf(source, own ?? `no element is an event; the first: ${detail}`)
-    const told = webhooks.map((webhook) => answered(source, webhook, 400, answer))
-    return { kind: 'accept', webhooks: told, verdict, status: 400, answer }
+    const refused = webhooks.map((webhook) => answered(source, webhook, 400, answer))
+    return { kind: 'accept', webhooks: refused, verdict, status: 400, answer }
   }
   const answer = acceptedBatchBody(source.accepted, {
     eventKeys: webhooks.map(({ eventKey }) => eventKey.toString('hex')),

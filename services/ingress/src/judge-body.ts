@@ -46,7 +46,7 @@ export type JudgedBody =
 /** A body with the bytes that are hashed, parsed and cut. */
 export interface HeldBody extends FormedBody {
   readonly bytes: Buffer
-  /** Why they are but what came in. */
+  /** Why `bytes` are only the raw body. */
   readonly problem?: Parsed
 }
 
@@ -137,7 +137,7 @@ const unknownField = (source: SourceDefinition, payload: JsonValue) => {
   return { kind: 'problem', problem } as const
 }
 
-/** Events are objects; a preset may have its own words for what is none. */
+/** Events are objects. A preset may have its own text for other values. */
 const notAnObject = (source: SourceDefinition, payload: JsonValue, identified: Identified): Identified => {
   if (source.body === 'opaque' || isJsonObject(payload)) return identified
   if (identified.kind === 'problem' && identified.problem.answer !== undefined) return identified

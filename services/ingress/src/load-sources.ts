@@ -12,7 +12,7 @@ import {
 
 export interface SourcesConfig {
   readonly profile: 'production' | 'dev'
-  /** Those whose word on client certificates is taken. */
+  /** Proxies that may say which client certificate they have seen. */
   readonly trustedProxies: readonly string[]
   /** Undefined: the sources that are there without a file, as far as they are set up. */
   readonly sourcesFile?: string | undefined
@@ -96,12 +96,12 @@ const proxyless = ({ name, clientCertificate }: SourceDefinition): string[] =>
     ? []
     : [
         `sources.${name}.clientCertificate: header is ${clientCertificate.header} and INGRESS_TRUSTED_PROXIES is empty: ` +
-          'nobody’s word on a certificate would be taken. Give INGRESS_TRUSTED_PROXIES the address of the proxy that ends TLS, or take clientCertificate out.',
+          'no proxy is trusted to report a certificate. Give INGRESS_TRUSTED_PROXIES the address of the proxy that ends TLS, or take clientCertificate out.',
       ]
 
 const plainKeys = ({ source: { name, jwt } }: SourceAccess): string[] =>
   jwt?.jwksUrl?.startsWith('http://') === true
     ? [
-        `sources.${name}.jwt.jwksUrl: ${jwt.jwksUrl} begins with http://: anybody on the way can exchange the keys. Use https://.`,
+        `sources.${name}.jwt.jwksUrl: ${jwt.jwksUrl} begins with http://: anyone on the network path could replace the keys. Use https://.`,
       ]
     : []

@@ -36,7 +36,7 @@ const ABSOLUTE = /^https?:\/\/[^/?#]*/i
 export const BAD_REQUEST = errorAnswer(400, 'Bad request')
 const NOT_FOUND = errorAnswer(404, 'Not found')
 const UNAVAILABLE = errorAnswer(503, 'Temporarily unavailable', { 'retry-after': '5' })
-/** A write takes much less. */
+/** A write takes much less than this. */
 const GATE_WAIT_SECS = 1
 const BODY_ANSWERS: Readonly<Record<BodyFault, Answer>> = {
   too_large: TOO_LARGE,
@@ -109,7 +109,7 @@ export class Receiver {
         exchange!.answerUnread(BODY_ANSWERS[fault])
         return
       }
-      // Nobody but this sees what is thrown here.
+      // Fastify does not catch what this callback throws.
       try {
         this.#check(exchange!, body!)
       } catch (error) {
@@ -124,11 +124,11 @@ export class Receiver {
     else this.#answerFault(exchange, error)
   }
 
-  /** Judges a request whose body is there. */
+  /** Judges a request after its body has been read. */
   #check(exchange: Exchange, raw: Buffer): void {
     const { route, headers } = exchange
     const { checkToken, unavailable } = route.access
-    // Keys are not fetched for whom the certificate rules out.
+    // Without a good certificate no keys are fetched.
     if (checkToken === undefined || unavailable !== undefined || !exchange.isCertified) {
       this.#judge(exchange, raw)
       return
@@ -168,12 +168,12 @@ export class Receiver {
     const now = performance.now()
     if (now - (this.#warnedAt.get(source) ?? -WARN_MS) < WARN_MS) return
     this.#warnedAt.set(source, now)
-    this.#options.logger.warn({ source, cause }, 'requests get 503: the keys to check them are not to be had')
+    this.#options.logger.warn({ source, cause }, 'requests get 503: the keys to check them are not available')
   }
 
   #refuse(exchange: Exchange, raw: Buffer, { status, answer: body, verdict }: Refused): void {
     exchange.answer({ status, body })
-    // What else is wrong says nothing of the signature.
+    // A wrong token or certificate says nothing about the signature.
     if (verdict.kind === 'token' || verdict.kind === 'query_token' || verdict.kind === 'certificate') return
     this.#options.shadow.consider(exchange.route.access, exchange.headers, raw, exchange.startedAt)
   }

@@ -130,7 +130,7 @@ const STATUSES: Readonly<Record<string, readonly [status: string, text: string]>
   HPE_HEADER_OVERFLOW: ['431 Request Header Fields Too Large', 'Headers too large'],
 }
 
-/** Answers what Node could not read as a request, or did not get in time; undefined: there is nobody to answer. */
+/** Answers what Node could not read as a request, or did not get in time; undefined: the client is gone. */
 const answerBadRequest = (
   error: NodeJS.ErrnoException,
   socket: Socket,

@@ -19,13 +19,13 @@ export class Untouched {
     }
   }
 
-  /** True: it has said nothing, and is left alone. Its first byte begins a head, with the limit of time of one. */
+  /** True: nothing has arrived, and the connection stays open. Its first byte starts the time limit of a request head. */
   spare(socket: Socket): boolean {
     if (socket.bytesRead > 0 || socket.destroyed) return false
     this.#sockets.add(socket)
     const forget = (): void => void this.#sockets.delete(socket)
     socket.once('close', forget)
-    // Ends it; with the first bytes it begins anew, and with the first answer Node's own takes its place.
+    // Ends the connection. The first bytes restart this timer, and after the first answer Node sets its own.
     socket.setTimeout(this.#idleMs)
     return true
   }

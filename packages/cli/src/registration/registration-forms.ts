@@ -3,9 +3,9 @@ export interface RegistrationForm {
   /** The webhook's name at the provider, where none is given. */
   readonly name: string
   readonly scopes: readonly string[]
-  /** Wanted besides when the receiver also asks the provider's API about interactions. */
+  /** Also needed when the receiver reads interactions from the provider's API. */
   readonly enrichingScopes: readonly string[]
-  /** What the client must be permitted to do: told when the provider answers 403. */
+  /** Permissions that the client needs; the error names them when the provider answers 403. */
   readonly permissions: readonly string[]
   /** The provider signs with what is registered here: without it every delivery would be refused. */
   readonly needsSecret: boolean

@@ -2,7 +2,7 @@ import type { Totals } from '@weir/observer'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { startLiveView } from '../live-view.ts'
 
-// A live view whose numbers grow, for a test that gives it a terminal.
+// A live view with growing numbers, for a test that gives it a terminal.
 let accepted = 0
 const totals = (): Promise<Totals> =>
   Promise.resolve({

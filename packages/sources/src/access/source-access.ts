@@ -30,7 +30,7 @@ export interface SourceAccess {
   readonly checkToken?: TokenCheck | undefined
   /** Undefined: its requests need no client certificate. */
   readonly checkCertificate?: CertificateCheck | undefined
-  /** What of a request is signed; undefined: nobody asks. */
+  /** Reads what of a request is signed; undefined: the source does not guard its content. */
   readonly contentOf: ContentReader | undefined
   readonly secrets: readonly string[]
   /** Bearer token that requests must have. */

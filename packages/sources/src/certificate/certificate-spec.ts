@@ -1,7 +1,7 @@
 export const CERTIFICATE_FORMS = ['xfcc', 'subject', 'fingerprint'] as const
 export type CertificateForm = (typeof CERTIFICATE_FORMS)[number]
 
-/** Whose client certificate a proxy must have seen, and how the proxy says so. */
+/** Which client certificates are accepted, and how the proxy reports the one that it has seen. */
 export interface CertificateSpec {
   /** In lower case. */
   readonly header: string
@@ -16,7 +16,7 @@ const FINGERPRINT = /^(?:[\da-f]{64}|(?:[\da-f]{2}:){31}[\da-f]{2})$/i
 const PLAIN = /^[!-~](?:[ -~]*[!-~])?$/
 const XFCC_IDENTITY = /^(hash|subject|uri|dns)=([^]*)$/i
 
-/** Without colons, in lower case; undefined: it is none. */
+/** Without colons, in lower case; undefined: the text is not a SHA-256 fingerprint. */
 export const fingerprintOf = (text: string): string | undefined =>
   FINGERPRINT.test(text) ? text.replaceAll(':', '').toLowerCase() : undefined
 
@@ -28,7 +28,7 @@ export const identityOf = (form: CertificateForm, text: string): string | undefi
   return key === undefined || !PLAIN.test(value!) ? undefined : xfccIdentity(key.toLowerCase(), value!)
 }
 
-/** One field of an element; undefined: a hash that is none. */
+/** One field of an element; undefined: its hash is not a SHA-256 fingerprint. */
 export const xfccIdentity = (key: string, value: string): string | undefined => {
   const spelt = key === 'hash' ? fingerprintOf(value) : value
   return spelt === undefined ? undefined : `${key}=${spelt}`

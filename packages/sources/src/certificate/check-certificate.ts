@@ -2,7 +2,7 @@ import type { RequestHeaders } from '../verifier/request-headers.ts'
 import { fingerprintOf, xfccIdentity, type CertificateSpec } from './certificate-spec.ts'
 import { parseXfcc } from './xfcc.ts'
 
-/** `stranger`: whoever sent the request is no trusted proxy. */
+/** `stranger`: the connection does not come from a trusted proxy. */
 export type CertificateVerdict = 'good' | 'stranger' | 'missing' | 'malformed' | 'not_listed'
 
 /** `fromProxy`: whether the connection itself comes from a trusted proxy; what is forwarded says nothing of that. */
@@ -31,7 +31,7 @@ const IDENTITY_KEYS = new Set(['hash', 'subject', 'uri', 'dns'])
 const SINGLE_KEYS = ['hash', 'subject']
 
 const xfccIdentities: Reader = (text) => {
-  // The proxy that sent the request wrote the last; those before it are what that proxy was told.
+  // The proxy that sent the request wrote the last element. It received the others, and cannot vouch for them.
   const element = parseXfcc(text)?.at(-1)
   if (element === undefined) return undefined
   const isTwofold = SINGLE_KEYS.some((single) => element.filter(([key]) => key === single).length > 1)

@@ -5,8 +5,8 @@ export type XfccElement = readonly (readonly [key: string, value: string])[]
 const PAIR = /[ \t]*([a-z]+)=(?:"((?:[^"\\]|\\[^])*)"|([^",;]*))[ \t]*(;|,|$)/iy
 
 /**
- * The elements of Envoy's `X-Forwarded-Client-Cert`, one for each proxy; undefined: it is not of this form. What a client
- * begins and leaves open cannot hide the element that a proxy adds behind it: that makes the whole text unreadable.
+ * The elements of Envoy's `X-Forwarded-Client-Cert`, one for each proxy; undefined: it is not of this form. A client
+ * that leaves a quote open cannot hide the element that a proxy appends: the whole text is then refused.
  */
 export const parseXfcc = (text: string): readonly XfccElement[] | undefined => {
   const elements: (readonly [string, string])[][] = []

@@ -15,7 +15,7 @@ export const slack: Handshake = {
 export const zoom: Handshake = {
   authentic: ({ payload, secret }) => {
     if (valueAt(payload, ['event']) !== 'endpoint.url_validation') return undefined
-    // For a stranger it would sign whatever he asks.
+    // Otherwise anyone could have any text signed.
     if (secret === undefined) return refused(401, 'The request is not signed')
     const plainToken = valueAt(payload, ['payload', 'plainToken'])
     if (!isToken(plainToken)) return refused(400, 'payload.plainToken is not a token')

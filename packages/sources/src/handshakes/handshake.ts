@@ -26,14 +26,14 @@ export interface HandshakeKeys {
   readonly ratePerMinute: number | undefined
 }
 
-/** Of a request whose body, if it has one, does not matter: nobody has signed it. */
+/** A request that is not signed. Its body, if any, is not read. */
 export interface OpenRequest {
   readonly method: string
   readonly query: URLSearchParams
   readonly headers: RequestHeaders
 }
 
-/** Of a request whose signature or token was good. */
+/** A request that has passed the checks of its source. */
 export interface AuthenticRequest {
   readonly headers: RequestHeaders
   readonly payload: JsonValue
@@ -49,13 +49,13 @@ export interface HandshakeAnswer {
   readonly headers: Readonly<Record<string, string>>
 }
 
-/** Undefined: the request is no such handshake. Pure and total. */
+/** Undefined: the request is not this handshake. Pure and total. */
 export interface Handshake {
   readonly open?: (request: OpenRequest, keys: HandshakeKeys) => HandshakeAnswer | undefined
   readonly authentic?: (request: AuthenticRequest) => HandshakeAnswer | undefined
 }
 
-/** Nothing that is sent back is taken for a page, or kept by anybody. */
+/** No browser may take an answer for a page, and no cache may keep it. */
 const HEADERS = { 'x-content-type-options': 'nosniff', 'cache-control': 'no-store' }
 
 export const json = (value: object): HandshakeAnswer => ({
@@ -79,7 +79,7 @@ export const permission = (headers: Readonly<Record<string, string>>): Handshake
   headers: { ...HEADERS, ...headers },
 })
 
-/** Says what is wrong without a word of the request. */
+/** Says what is wrong and quotes nothing of the request. */
 export const refused = (status: number, why: string): HandshakeAnswer => ({
   outcome: 'refused',
   status,
@@ -87,7 +87,7 @@ export const refused = (status: number, why: string): HandshakeAnswer => ({
   headers: { ...HEADERS, 'content-type': 'application/json' },
 })
 
-/** Letters, digits and what base64, UUIDs and tokens have besides: no markup, no quotes, no JSON but numbers and names. */
+/** Letters, digits and the other characters of base64, UUIDs and tokens: no markup and no quotes. */
 const TOKEN = /^[\w.~+/=-]{1,256}$/
 
 export const isToken = (value: unknown): value is string => typeof value === 'string' && TOKEN.test(value)

@@ -44,8 +44,8 @@ export const meta: Handshake = {
 const CRC_TOKEN = /^[\w.~+/-]{0,256}={0,2}$/
 
 /**
- * Anybody may ask for the signature of such a text, so that a body which is one is nobody's: the signature under it may
- * be an answer to a stranger's question. JSON objects never are.
+ * Anyone can have such a text signed by asking, so a signed body of this form proves nothing and is refused. No JSON
+ * object has this form.
  */
 export const isCrcText = (raw: Buffer): boolean => raw.length <= 258 && CRC_TOKEN.test(raw.toString('latin1'))
 

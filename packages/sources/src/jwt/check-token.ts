@@ -52,7 +52,7 @@ interface Named {
   readonly kid: string | undefined
 }
 
-/** What a token says of its key; undefined: it is no token. */
+/** The algorithm and key that a token names; undefined: the text is not a JWT. */
 const namedBy = (token: string): Named | undefined => {
   try {
     const { alg, kid } = decodeProtectedHeader(token) as Readonly<Record<string, unknown>>

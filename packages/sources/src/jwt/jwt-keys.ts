@@ -55,7 +55,7 @@ const plainKey = (text: string, index: number, algorithms: readonly JwtAlgorithm
   throw new RangeError(`key ${index} ${cause}`)
 }
 
-/** The keys of a JWKS that can be used; others are passed over, as providers publish them for other ends. */
+/** The keys of a JWKS that can be used; others are skipped, because providers publish keys for other purposes too. */
 export const keysOfJwks = (text: string, algorithms: readonly JwtAlgorithm[]): readonly JwtKey[] => {
   let list: unknown
   try {
@@ -91,7 +91,7 @@ const importJwk = (jwk: JsonWebKey): Pick<JwtKey, 'algorithm' | 'key'> | undefin
     const bytes = Buffer.from(typeof jwk.k === 'string' ? jwk.k : '', 'base64url')
     return bytes.length < SHARED_BYTES_MIN ? undefined : { algorithm: 'HS256', key: createSecretKey(bytes) }
   }
-  // A private key that lies where public ones belong is no proof of anything.
+  // A private key that was published proves nothing.
   if (jwk.d !== undefined) return undefined
   try {
     const key = createPublicKey({ key: jwk, format: 'jwk' })
@@ -99,7 +99,7 @@ const importJwk = (jwk: JsonWebKey): Pick<JwtKey, 'algorithm' | 'key'> | undefin
     if (key.asymmetricKeyType === 'rsa' && modulusLength >= RSA_BITS_MIN) return { algorithm: 'RS256', key }
     if (key.asymmetricKeyType === 'ec' && namedCurve === 'prime256v1') return { algorithm: 'ES256', key }
   } catch {
-    // It is no key, or of a kind that is not known here.
+    // The key is broken or of an unknown kind.
   }
   return undefined
 }

@@ -3,7 +3,7 @@ export type JwtAlgorithm = (typeof JWT_ALGORITHMS)[number]
 
 /** Which bearer tokens (JWT) prove that a request is the provider's own. */
 export interface JwtSpec {
-  /** What a token says of itself chooses among these, and nothing else. */
+  /** The algorithm that a token names must be one of these. */
   readonly algorithms: readonly JwtAlgorithm[]
   readonly issuers: readonly string[]
   /** One of them must be among a token's own. */

@@ -9,7 +9,7 @@ export interface KeySource {
   readonly newer: (than: readonly JwtKey[]) => Promise<readonly JwtKey[] | undefined>
 }
 
-/** Keys cannot be had now: nobody can say whether a token is good. */
+/** The keys cannot be fetched now, so tokens cannot be checked. */
 export class KeysUnavailableError extends Error {
   override readonly name = 'KeysUnavailableError'
 }
@@ -71,7 +71,7 @@ export class RemoteKeys implements KeySource {
     if (this.#kept !== undefined && this.#kept.keys !== than) return this.#kept.keys
     if (this.#age < PAUSE_MS) return undefined
     await this.#refreshed()
-    // The last word on which keys there are is not to be had.
+    // The provider may have newer keys that could not be fetched.
     if (this.#failures > 0) throw this.#unavailable()
     return this.#kept?.keys
   }
@@ -123,7 +123,7 @@ export class RemoteKeys implements KeySource {
 
   async #read(): Promise<string> {
     const signal = AbortSignal.timeout(TIMEOUT_MS)
-    // A redirect would let whoever answers choose the address.
+    // A redirect would let the server choose another address.
     const response = await this.#fetch(this.#url, {
       signal,
       redirect: 'manual',

@@ -7,8 +7,7 @@ const ITEMS_MAX = 1_000
 const RETRY_SPAN_SECS = 7 * 86_400
 
 /**
- * Meta's webhooks: Messenger, Instagram, WhatsApp, Pages. Each entry is an event, whose type is the object that the
- * whole is about. Entries have the id of the page or account alone, so that the key is the hash of the entry.
+ * Meta's webhooks: Messenger, Instagram, WhatsApp, Pages. Each entry is an event; its type is the body's `object`. Entries have the id of the page or account alone, so that the key is the hash of the entry.
  */
 export const meta = defineSource('meta', {
   verifier: hmacOverBody('x-hub-signature-256', 'hex', { prefix: 'sha256=' }),

@@ -1,7 +1,7 @@
 import { identifyBy } from '../identify.ts'
 import { defineSource } from './define-source.ts'
 
-/** SendGrid tries for a day, and does not say whether a later attempt is signed anew. */
+/** SendGrid retries for a day, and does not document whether it signs each attempt again. */
 const RETRY_SPAN_SECS = 86_400
 
 /** Twilio SendGrid's signed event webhook: batches, signed with ECDSA. The secrets are SendGrid's verification keys. */

@@ -3,7 +3,7 @@ import { identifyBy } from '../identify.ts'
 import type { SignatureSpec } from '../verifier/spec.ts'
 import { defineSource } from './define-source.ts'
 
-/** Senders that use Svix: as Standard Webhooks, with headers of its own names. */
+/** Senders that use Svix: Standard Webhooks with other header names. */
 export const svix = defineSource('svix', {
   verifier: {
     ...(standardWebhooks.verifier as SignatureSpec),

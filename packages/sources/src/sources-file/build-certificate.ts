@@ -21,7 +21,7 @@ export const certificateProblems = ({ clientCertificate: certificate }: SourceEn
       : [
           {
             path: ['clientCertificate', 'identities', index],
-            message: `is no identity of \`form: ${form}\`: ${IDENTITY_HINTS[form]}`,
+            message: `is not an identity of \`form: ${form}\`: ${IDENTITY_HINTS[form]}`,
           },
         ],
   )

@@ -105,7 +105,7 @@ const keysOf = ({ entityKey, eventType, dedupKey, sequence }: SourceEntry) => ({
   ...(sequence !== undefined && { sequence }),
 })
 
-/** A form is JSON under another name where nothing else is said of it: so some send it. */
+/** Without `form`, a source that names the form's media type takes JSON under it, because some providers send that. */
 const formOf = ({ contentTypes, form }: SourceEntry, preset: SourceDefinition) => {
   const layout = form ?? preset.form ?? (contentTypes?.includes(FORM_TYPE) ? 'json' : undefined)
   return layout !== undefined && { form: layout }
@@ -246,7 +246,7 @@ const sequenceProblems = (entry: SourceEntry, preset: SourceDefinition): EntryPr
 
 const contentProblems = ({ contentTypes, form }: SourceEntry, preset: SourceDefinition): EntryProblem[] => {
   if (form !== undefined && preset.body === 'opaque') {
-    return [{ path: ['form'], message: 'the preset’s bodies are kept as they come: they are no forms' }]
+    return [{ path: ['form'], message: 'the preset keeps bodies as they come and reads no forms' }]
   }
   if (form === undefined || contentTypes === undefined || contentTypes.includes(FORM_TYPE)) return []
   return [{ path: ['contentTypes'], message: `to take forms, name ${FORM_TYPE} too` }]

@@ -42,7 +42,7 @@ export const splitProblems = (entry: SourceEntry, preset: SourceDefinition): Ent
   ]
 }
 
-/** An element that has nothing of its own, in a request that has all else. */
+/** An element without any field, in a request that has every header and every field around the elements. */
 const bareElement = (bodyHash: string): RequestFacts => ({
   bodyHash: () => bodyHash,
   header: () => 'h',

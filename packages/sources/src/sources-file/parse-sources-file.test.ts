@@ -301,11 +301,11 @@ describe('ways of signing in the file', () => {
     ['{ publicUrl: https://a.example }', 'twilio', /SHA-1 is broken/],
     ['{ allowSha1: true }', 'twilio', /the address is signed: say which one the provider calls/],
     ['{ header: x-s }', 'hubspot', /the address is signed/],
-    ["{ content: '{url}{body}', publicUrl: nothing }", 'custom', /is no address/],
+    ["{ content: '{url}{body}', publicUrl: nothing }", 'custom', /is not a URL/],
     ["{ content: '{url}{body}', publicUrl: 'https://a.example/?q=1' }", 'custom', /query is the one of each/],
     ["{ content: '{url}{body}', publicUrl: 'ftp://a.example' }", 'custom', /must begin with https/],
     ["{ content: '{body}{body-crc32}' }", 'custom', /must be there once/],
-    ["{ content: '{header:X}{body}' }", 'custom', /is none of/],
+    ["{ content: '{header:X}{body}' }", 'custom', /is unknown: use/],
     [
       "{ algorithm: ecdsa, content: '{body}' }",
       'custom',

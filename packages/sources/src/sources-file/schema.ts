@@ -244,7 +244,7 @@ export const sourceSchema = z.strictObject({
     ),
   splitItemsMax: whole(1, 10_000)
     .optional()
-    .describe('Most elements of one batch; more get 413. Default 1000.'),
+    .describe('Most elements of one batch; more get 413. Default the preset’s, else 1000.'),
   handshake: z
     .union([oneOf(HANDSHAKES), z.array(oneOf(HANDSHAKES), 'must be a list').max(HANDSHAKES.length)], {
       error: `must be one of ${HANDSHAKES.join(', ')}, or a list of these`,

@@ -16,7 +16,7 @@ export const publicUrlProblem = (publicUrl: string): string | undefined => {
   try {
     url = new URL(publicUrl)
   } catch {
-    return 'is no address: write one such as https://hooks.example.com'
+    return 'is not a URL: write one such as https://hooks.example.com'
   }
   if (!(url.protocol in DEFAULT_PORTS)) return 'must begin with https:// or http://'
   return url.search === '' && url.hash === '' && url.username === ''
@@ -26,7 +26,7 @@ export const publicUrlProblem = (publicUrl: string): string | undefined => {
 
 /**
  * The addresses that a provider may have signed: what it calls, with the path as it came where none is set, and the
- * same with the port that goes without saying.
+ * same with the default port written out.
  */
 export const calledUrls = (publicUrl: string): ((target: string) => readonly string[]) => {
   const url = new URL(publicUrl)

@@ -11,7 +11,7 @@ export interface SigningMoment {
   readonly now?: number
   readonly id?: string
   readonly line?: RequestLine
-  /** Headers that the request has besides, of which some may be signed. */
+  /** Other headers of the request, some of which may be signed. */
   readonly headers?: Readonly<Record<string, string>>
 }
 

@@ -13,7 +13,7 @@ export interface SignatureEntries {
   readonly timestamp?: string | undefined
 }
 
-/** All entries of a header, and those of them that a public key checks: these take time, and anybody can send them. */
+/** Bounds on all entries of a header, and on those that a public key checks: each check takes time, and anyone can send them. */
 const ENTRIES_MAX = 16
 export const COSTLY_ENTRIES_MAX = 4
 const ED25519_BYTES = 64

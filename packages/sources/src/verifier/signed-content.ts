@@ -24,14 +24,14 @@ export interface SignedContent {
   readonly headers: readonly string[]
   readonly before: Fill
   readonly after: Fill
-  /** What of the body is signed; undefined: the request says itself that it has another one. */
+  /** What of the body is signed; undefined: the request names a hash that its body does not have. */
   readonly body: (raw: Buffer, parts: SignedParts) => Buffer | undefined
 }
 
 const FIELD = /\{([^{}]*)\}/g
 const HEADER = /^header:([a-z0-9-]{1,64})$/
 
-/** What stands for the body; one of them is in every content, or a body could be exchanged. */
+/** The fields for the body. Every content has one of them, because otherwise the body could be replaced. */
 const BODIES: Readonly<Record<string, SignedContent['body']>> = {
   body: (raw) => raw,
   'body-crc32': (raw) => Buffer.from(String(crc32(raw))),
@@ -57,7 +57,7 @@ export const compileContent = (text: string): SignedContent => {
   const unknown = names.find((name) => !isKnown(name))
   if (unknown !== undefined) {
     const fields = [...Object.keys(BODIES), ...Object.keys(FIELDS), 'header:<name>']
-    throw new RangeError(`{${unknown}} is none of ${fields.map((name) => `{${name}}`).join(', ')}`)
+    throw new RangeError(`{${unknown}} is unknown: use ${fields.map((name) => `{${name}}`).join(', ')}`)
   }
   const bodies = names.filter((name) => Object.hasOwn(BODIES, name))
   const [body] = bodies

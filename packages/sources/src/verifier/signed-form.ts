@@ -47,5 +47,5 @@ const sortedParameters = (raw: Buffer): Buffer | undefined => {
   )
 }
 
-/** Throws a `URIError` for an escape that stands for no text. */
+/** Throws a `URIError` for an escape that is not UTF-8. */
 const decoded = (text: string): string => decodeURIComponent(text.replaceAll('+', ' '))

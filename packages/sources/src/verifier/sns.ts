@@ -7,7 +7,7 @@ import type { SnsSpec } from './spec.ts'
 import { isFresh, parseTimestamp } from './timestamp.ts'
 import type { InvalidReason, Verdict, Verifier } from './verifier.ts'
 
-/** Amazon SNS repeats for an hour at most. */
+/** Much longer than the hour for which Amazon SNS retries. */
 const TOLERANCE_SECS = 86_400
 const KEYS_MAX = 4
 const RSA_BYTES = { min: 256, max: 1_024 }
@@ -37,8 +37,8 @@ export const isConfirmation = (type: unknown): boolean =>
   type === 'SubscriptionConfirmation' || type === 'UnsubscribeConfirmation'
 
 /**
- * What Amazon SNS signs: names and values, a line each. Undefined: it is no message, or a value but `Message` has more
- * than one line, so that the same text could be another message.
+ * What Amazon SNS signs: names and values, a line each. Undefined: the body is not a message, or a value other than `Message`
+ * has a line break, so the same text could be another message.
  */
 export const snsText = (message: JsonObject): string | undefined => {
   const names = namesOf(message.Type)
@@ -83,7 +83,7 @@ const claimProblem = (spec: SnsSpec, message: JsonObject, now: number): Verdict 
     SigningCertURL: url,
     Timestamp: time,
   } = message as Readonly<Record<string, unknown>>
-  // The certificate is the same for every customer of AWS: the topic says whose message it is.
+  // All customers of AWS share the certificate: the topic says which customer sent the message.
   if (!spec.topics.some((one) => one === topic)) return invalid('claim_mismatch')
   if (typeof url !== 'string' || !CERTIFICATE_URL.test(url)) return invalid('claim_mismatch')
   const sentAt = parseTimestamp(time as string, 'iso')

@@ -224,7 +224,7 @@ it.each([
 it.each([
   [{ content: '{timestamp}.{body}' }, /timestamp/],
   [{ content: 'nothing' }, /\{body\} must be there once/],
-  [{ content: '{body}{nonce}' }, /\{nonce\} is none of/],
+  [{ content: '{body}{nonce}' }, /\{nonce\} is unknown: use/],
   [{ content: '{id}{body}' }, /name its header/],
   [{ timestamp: { header: 'x-time', unit: 's', toleranceSecs: 300 } }, /proves nothing/],
   [{ form: 'pairs' }, /needs the label/],

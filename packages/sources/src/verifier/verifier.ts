@@ -124,7 +124,7 @@ const bytesOf = (text: string): Buffer => (text === '' ? NOTHING : Buffer.from(t
 
 /**
  * The place of the first secret that matches, or -1. Every secret meets every signature, whatever matched before: the
- * time tells nothing. Public keys, which are no secrets and take long, come after, and only until one matches.
+ * time reveals nothing. Public keys are not secret and take long: they come after, and only until one matches.
  */
 const firstMatch = (
   keys: readonly VerificationKey[],

@@ -1,7 +1,7 @@
 import type { SourceDefinition } from '../source.ts'
 import { isSigned } from './spec.ts'
 
-/** What whoever runs a source should hear at every start. */
+/** Warnings that are logged at every start. */
 export const sourceWarnings = ({ name, verifier }: SourceDefinition): readonly string[] => {
   if (!isSigned(verifier) || verifier.allowSha1 !== true) return []
   if (verifier.kind !== 'sns' && !('algorithm' in verifier && verifier.algorithm === 'sha1')) return []
