@@ -69,6 +69,19 @@ describe('a form', () => {
     },
   )
 
+  it('is none where it is JSON under a wrong name, which no sender escapes so', () => {
+    for (const layout of ['fields', 'payload'] as const) {
+      fc.assert(
+        fc.property(fc.oneof(fc.object(), fc.array(fc.json())), fc.boolean(), (value, isZipped) => {
+          const text = `\uFEFF \t\r\n${JSON.stringify(value)}`
+          const bodyForm = { layout, ...(isZipped && { coding: 'gzip' as const }) }
+          expect(textOf(isZipped ? gzipSync(text) : text, bodyForm)).toBe(text.slice(1))
+        }),
+      )
+    }
+    expect(textOf('%7B%22a%22%3A1%7D=', { layout: 'fields' })).toBe('{"{\\"a\\":1}":""}')
+  })
+
   it('has its payload once', () => {
     expect(faultOf('a=1', { layout: 'payload' })).toEqual(['invalid', 'a form without the field payload'])
     expect(faultOf('payload=1&payload=2', { layout: 'payload' })).toEqual([

@@ -46,7 +46,7 @@ export const plainBody = ({ raw, bodyForm }: FormedBody, bytesMax = BYTES_MAX): 
  */
 export const jsonBody = (body: FormedBody, bytesMax = BYTES_MAX): Buffer => {
   const text = withoutMark(plainBody(body, bytesMax))
-  switch (body.bodyForm?.layout) {
+  switch (isBareJson(text) ? undefined : body.bodyForm?.layout) {
     case undefined:
       return text
     case 'payload':
@@ -55,6 +55,19 @@ export const jsonBody = (body: FormedBody, bytesMax = BYTES_MAX): Buffer => {
       return Buffer.from(fieldsJson(fieldsOf(text)))
   }
 }
+
+/**
+ * Whether a body that is called a form is JSON under a wrong name. In a form these signs are escaped. The name is in a
+ * header that nobody signs, so the same bytes must not be one event as JSON and another one as fields.
+ */
+export const isBareJson = (bytes: Buffer): boolean => {
+  let at = 0
+  while (BLANKS.has(bytes[at]!)) at += 1
+  return bytes[at] === OBJECT_OPEN || bytes[at] === ARRAY_OPEN
+}
+
+const BLANKS: ReadonlySet<number> = new Set(Buffer.from(' \t\r\n'))
+const [OBJECT_OPEN, ARRAY_OPEN] = Buffer.from('{[')
 
 const MARK = Buffer.from('\uFEFF')
 

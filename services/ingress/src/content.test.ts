@@ -140,6 +140,30 @@ describe('forms', () => {
   })
 })
 
+it.each<[string, PresetName, string]>([
+  ['slack', 'slack', '{"event_id":"Ev1","team_id":"T1","event":{"type":"message","channel":"C1"}}'],
+  ['github', 'github', '{"repository":{"full_name":"o/r"},"action":"opened"}'],
+  ['slack', 'slack', '[{"event_id":"Ev1"}]'],
+])(
+  'signed JSON of %s is the same event or letter under any media type, which nobody signs',
+  async (name, preset, body) => {
+    const now = Math.floor(Date.now() / 1_000) * 1_000
+    const signed = signedHeaders(PRESETS[preset].verifier as HmacSpec, SECRET, Buffer.from(body), { now })
+    for (const type of ['application/json', FORM, `${FORM}; charset=utf-8`, 'application/x+json']) {
+      const headers = { 'content-type': type, 'x-github-delivery': 'd', ...signed }
+      await ingress.call({ path: `/webhooks/${name}`, body, headers })
+    }
+    const [first, ...others] = ingress.all
+    expect(others).toHaveLength(3)
+    for (const { eventKey, entityKey, bodyHash, contentKey } of others) {
+      expect({ eventKey, entityKey, bodyHash, contentKey }).toEqual({
+        ...{ eventKey: first!.eventKey, entityKey: first!.entityKey },
+        ...{ bodyHash: first!.bodyHash, contentKey: first!.contentKey },
+      })
+    }
+  },
+)
+
 describe('compressed bodies', () => {
   const zip = gzipSync(BODY)
 

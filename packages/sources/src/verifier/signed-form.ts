@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer'
 import { createHash, timingSafeEqual } from 'node:crypto'
+import { isBareJson } from '@weir/contracts'
 
 const FORM_TYPE = /^application\/x-www-form-urlencoded\s*(?:;|$)/i
 const HASH_PARAMETER = 'bodySHA256'
@@ -27,7 +28,8 @@ const NOTHING = Buffer.alloc(0)
  * decoded: other bytes would be signed alike.
  */
 const sortedParameters = (raw: Buffer): Buffer | undefined => {
-  if (!isUtf8(raw)) return undefined
+  // As JSON it is read in another way than it would be signed.
+  if (!isUtf8(raw) || isBareJson(raw)) return undefined
   const values = new Map<string, Set<string>>()
   try {
     for (const piece of raw.toString().split('&')) {
