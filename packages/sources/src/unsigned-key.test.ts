@@ -44,8 +44,28 @@ it.each<[string, boolean]>([
   ["preset: custom, dedupKey: '{header:x-id}', verifier: { content: '{id}.{body}', idHeader: x-id }", false],
   ["preset: custom, dedupKey: '{header:x-id}', verifier: { content: '{header:x-id}.{body}' }", false],
   ["preset: cognigy, dedupKey: '{header:x-id}', unsigned: true", false],
+  // What the preset signs its id with is gone.
+  ["preset: standard-webhooks, verifier: { idHeader: x-other }, entityKey: '{data.id|body-hash}'", true],
+  ["preset: cloudevents, verifier: { header: x-s }, entityKey: '{subject|source|body-hash}'", true],
+  ["preset: custom, dedupKey: '{header:x-id}', entityKey: '{header:x-e}', guardContent: false", false],
 ])('%s is guarded: %s', (entry, guards) => {
   const { sources, problems } = parseSourcesFile(`version: 1\nsources:\n  s: { ${entry} }\n`)
   expect(problems).toEqual([])
   expect(sources[0]!.guardsContent).toBe(guards)
+})
+
+it.each<[string, RegExp]>([
+  ["preset: custom, dedupKey: '{header:x-id}', entityKey: '{header:x-e}'", /entity comes from a header/],
+  ["preset: github, entityKey: '{repository.full_name|header:x-e}'", /entity comes from a header/],
+  ['preset: standard-webhooks, verifier: { idHeader: x-other }', /entity comes from a header/],
+  ['preset: cloudevents, verifier: { header: x-s }', /entity comes from a header/],
+  [
+    'preset: custom, unsigned: true, guardContent: true, clientCertificate: { header: x-c, form: subject, identities: [CN=a] }',
+    /needs a signature/,
+  ],
+  ['preset: cognigy, guardContent: true', /needs a signature/],
+  ["preset: sns, topics: ['arn:aws:sns:eu-west-1:123456789012:t'], guardContent: true", /needs a signature/],
+])('%s is refused, as its content could not be guarded', (entry, message) => {
+  const { problems } = parseSourcesFile(`version: 1\nsources:\n  s: { ${entry} }\n`)
+  expect(problems.map((problem) => JSON.stringify(problem)).join()).toMatch(message)
 })

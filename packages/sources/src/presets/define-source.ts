@@ -20,10 +20,7 @@ export const defineSource = <N extends PresetName>(
   origins: [],
   /** Asked for late: a preset's functions may be written below it. */
   get guardsContent() {
-    return hasUnsignedKey(parts.verifier, (facts) => {
-      const result = parts.identify({}, facts)
-      return result.kind === 'identified' ? result.identity.dedupKey : undefined
-    })
+    return hasUnsignedKey(parts.verifier, parts)
   },
   ...parts,
 })

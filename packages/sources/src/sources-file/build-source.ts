@@ -2,10 +2,9 @@ import { parseCidr } from '../address.ts'
 import { REFUSALS } from '../answers.ts'
 import { FORM_TYPE } from '../content.ts'
 import { overrideKeys, requireSequence } from '../identify.ts'
-import { fillKeyTemplate, parseKeyTemplate, parseTemplate } from '../key-template.ts'
+import { parseKeyTemplate, parseTemplate } from '../key-template.ts'
 import { PRESETS, SOURCES } from '../presets/index.ts'
 import type { SourceDefinition } from '../source.ts'
-import { hasUnsignedKey } from '../unsigned-key.ts'
 import { specProblems } from '../verifier/spec-problems.ts'
 import {
   algorithmName,
@@ -19,6 +18,7 @@ import { certificateOf, certificateProblems } from './build-certificate.ts'
 import { jwtOf, jwtEntryProblems } from './build-jwt.ts'
 import { splitOf, splitProblems } from './build-split.ts'
 import { handshakeProblems, handshakesOf } from './build-handshakes.ts'
+import { guardProblems, guardsContent } from './build-guard.ts'
 import type { EntryProblem } from './entry-problem.ts'
 import type { SourceEntry } from './schema.ts'
 
@@ -33,13 +33,15 @@ export const buildSource = (
   const preset = PRESETS[entry.preset]
   const verifier = verifierOf(preset.verifier, entry)
   const templates = templateProblems(entry)
+  const ofVerifier = verifierProblems(verifier, entry)
   const problems = [
-    ...verifierProblems(verifier, entry),
+    ...ofVerifier,
     ...jwtEntryProblems(entry),
     ...certificateProblems(entry),
     ...templates,
     // They fill the templates.
     ...(templates.length > 0 ? [] : splitProblems(entry, preset)),
+    ...(templates.length + ofVerifier.length > 0 ? [] : guardProblems(entry, verifier, preset)),
     ...handshakeProblems(entry, preset, verifier),
     ...cidrProblems(entry.cidrs ?? []),
     ...fieldProblems(entry, preset),
@@ -75,7 +77,7 @@ export const buildSource = (
       accepted: accepted ?? preset.accepted,
       ...(entry.dedupWindowSecs !== undefined && { windowSecsMin: entry.dedupWindowSecs }),
       shadow: entry.shadow ?? false,
-      guardsContent: entry.guardContent ?? guardsContent(entry, verifier, preset),
+      guardsContent: guardsContent(entry, verifier, preset),
       limits: {
         ...preset.limits,
         ...(entry.bodyBytesMax !== undefined && { bodyBytesMax: entry.bodyBytesMax }),
@@ -159,16 +161,6 @@ const withAlgorithm = (layout: Layout, name: AlgorithmName): SignatureSpec => {
     case 'rsa-sha1':
       return { ...layout, kind: 'rsa', algorithm: 'sha1' }
   }
-}
-
-const guardsContent = (
-  { dedupKey }: SourceEntry,
-  verifier: VerifierSpec,
-  preset: SourceDefinition,
-): boolean => {
-  if (dedupKey === undefined) return preset.guardsContent && isSignature(verifier)
-  const template = parseKeyTemplate(dedupKey)
-  return hasUnsignedKey(verifier, (facts) => fillKeyTemplate(template, {}, facts).text)
 }
 
 /** Without what is undefined. */

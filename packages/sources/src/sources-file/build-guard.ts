@@ -1,0 +1,41 @@
+import type { SourceDefinition } from '../source.ts'
+import { hasUnsignedEntity, hasUnsignedKey } from '../unsigned-key.ts'
+import { isSignature, type VerifierSpec } from '../verifier/spec.ts'
+import type { EntryProblem } from './entry-problem.ts'
+import type { SourceEntry } from './schema.ts'
+
+/** As the entry says, else where what it signs leaves its dedup key open. */
+export const guardsContent = (
+  { guardContent, dedupKey }: SourceEntry,
+  verifier: VerifierSpec,
+  { identify }: SourceDefinition,
+): boolean =>
+  guardContent ?? hasUnsignedKey(verifier, { identify, ...(dedupKey !== undefined && { dedupKey }) })
+
+/** Why content cannot be guarded. */
+export const guardProblems = (
+  entry: SourceEntry,
+  verifier: VerifierSpec,
+  preset: SourceDefinition,
+): EntryProblem[] => {
+  const { guardContent, entityKey } = entry
+  if (guardContent === true && !isSignature(verifier)) {
+    return [
+      {
+        path: ['guardContent'],
+        message: 'needs a signature in a header: without one there is no signed content to guard',
+      },
+    ]
+  }
+  if (!guardsContent(entry, verifier, preset)) return []
+  const { identify } = preset
+  if (!hasUnsignedEntity(verifier, { identify, ...(entityKey !== undefined && { entityKey }) })) return []
+  return [
+    {
+      path: [entityKey === undefined ? 'verifier' : 'entityKey'],
+      message:
+        'the entity comes from a header that is not signed, so that a captured request can be sent to another partition, ' +
+        'where its content is not known: take `entityKey` from the body, sign the header, or write `guardContent: false`',
+    },
+  ]
+}
