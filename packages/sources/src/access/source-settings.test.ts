@@ -20,9 +20,28 @@ describe('keys and certificates in PEM', () => {
     expect(secretsOf({ text: `${one}${two}`, file: 'keys' })).toEqual(bare)
     expect(secretsOf({ text: `${one},${two}` })).toEqual(bare)
     const escaped = one!.replaceAll('\n', '\\n')
-    expect(secretsOf({ text: escaped })[0]).toBe(bare[0])
+    expect(secretsOf({ text: escaped })).toEqual([bare[0]])
     expect(secretsOf({ text: one!.replaceAll('\n', '\r\n'), file: 'keys' })).toEqual([bare[0]])
+    // As YAML that folds lines, JSON, and editors leave them.
+    for (const end of [' ', '', '\r', '\\r\\n', '\n  ', '\n\n']) {
+      expect(secretsOf({ text: `${one!.replaceAll('\n', end)},${two!}` })).toEqual(bare)
+    }
   })
+
+  it.each([one!, one!.replaceAll('\n', '\\n'), one!.split('\n').slice(0, 2).join('\n'), `a,${one!}`])(
+    'are no shared secrets, as anybody has them: %j',
+    (text) => {
+      const { access, problems } = openAccess(
+        PRESETS.github,
+        { SOURCE_GITHUB_SECRETS_FILE: 'keys' },
+        () => text,
+      )
+      expect(access).toBeUndefined()
+      expect(problems).toEqual([
+        expect.stringMatching(/^SOURCE_GITHUB_SECRETS: secret 0 is in PEM, and HMAC/),
+      ])
+    },
+  )
 
   it('turn a source on from a file with two of them', () => {
     const env = { SOURCE_SENDGRID_SECRETS_FILE: 'keys' }

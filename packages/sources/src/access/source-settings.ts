@@ -53,8 +53,9 @@ export const readSetting = (
 /** Shorter than any secret that a provider gives: what a comma inside a secret leaves behind. */
 const LISTED_LENGTH_MIN = 16
 
-/** A key or certificate; a variable may have `\n` where its lines end. */
-const PEM_BLOCK = /-----BEGIN ([A-Z0-9 ]+)-----[^]*?-----END \1-----/g
+/** A key or certificate; in a variable its lines may end in `\n`, in a blank, or not at all. */
+const PEM_BLOCK = /-----BEGIN ([A-Z0-9 ]+)-----([^]*?)-----END \1-----(?:\\[rn])*/g
+const PEM_LINE = /.{1,64}/g
 
 /**
  * One secret a line of a file, commas included; in a variable they are separated by commas too. A block of PEM is one
@@ -66,7 +67,11 @@ export const secretsOf = ({ text, file }: { readonly text: string; readonly file
   return [...blocks, ...plainSecretsOf(rest)]
 }
 
-const withLines = (pem: string): string => pem.replaceAll('\\n', '\n').replaceAll(/[ \t\r]*\n[ \t]*/g, '\n')
+const withLines = (pem: string): string =>
+  pem.replace(PEM_BLOCK, (_, label: string, content: string) => {
+    const lines = content.replaceAll(/\\[rn]|\s/g, '').match(PEM_LINE) ?? []
+    return [`-----BEGIN ${label}-----`, ...lines, `-----END ${label}-----`].join('\n')
+  })
 
 const plainSecretsOf = ({ text, file }: { readonly text: string; readonly file?: string }) => {
   if (file !== undefined) return linesOf(text)

@@ -22,6 +22,7 @@ export type VerificationKey = {
 const PUBLIC_KEYS_MAX = 4
 const SYMMETRIC_PREFIX = 'whsec_'
 const PUBLIC_PREFIX = 'whpk_'
+const PEM_MARK = '-----BEGIN '
 
 /** The bytes of a secret's text; undefined when the text is not of the encoding, or there are none. */
 export const secretBytes = (text: string, encoding: SecretEncoding): Buffer | undefined => {
@@ -56,6 +57,8 @@ export const keysOf = (spec: SignatureSpec, secrets: readonly string[]): readonl
 const keyOf = (spec: SignatureSpec, secret: string, index: number): VerificationKey => {
   const isWhpk = spec.secretEncoding === 'whsec' && secret.startsWith(PUBLIC_PREFIX)
   if (spec.kind === 'hmac' && !isWhpk) {
+    if (secret.includes(PEM_MARK))
+      throw unusable(index, 'is in PEM, and HMAC has a shared secret: anybody can sign with a public key')
     const bytes = secretBytes(secret, spec.secretEncoding)
     if (bytes === undefined)
       throw unusable(index, `must be ${describeEncoding(spec.secretEncoding)} and not empty`)
