@@ -22,7 +22,7 @@ export const createContentReader = (spec: SignatureSpec): ContentReader => {
       timestamp: timestampOf(headers),
       id: idHeader === undefined ? '' : (headers.get(idHeader) ?? ''),
       method: line.method,
-      url: urls?.(line.target)[0] ?? '',
+      url: urls?.canonical(line.target) ?? '',
       headers,
     }
     const body = content.body(raw, parts) ?? raw

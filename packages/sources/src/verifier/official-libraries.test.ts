@@ -11,7 +11,7 @@ import { describe, expect, it } from 'vitest'
 import { PRESETS } from '../presets/index.ts'
 import type { PresetName } from '../source.ts'
 import { RequestHeaders } from './request-headers.ts'
-import type { RequestLine } from './request-line.ts'
+import { calledUrls, type RequestLine } from './request-line.ts'
 import { signedHeaders } from './sign.ts'
 import { isSignature, type SignatureSpec } from './spec.ts'
 import { createVerifier } from './verifier.ts'
@@ -230,6 +230,51 @@ describe('twilio', () => {
         expect(judge(spec, SECRET, headers, raw, line)).toMatchObject({ reason: 'no_match' })
       }),
     )
+  })
+
+  it('is taken with the address that the library takes: with a port or without, escaped in each way', () => {
+    const query = fc
+      .array(
+        fc.constantFrom('a', '=', '&', "'", '(', ' ', '%27', '%20', '+', '|', '%C3%A9', '"', '*', '/', '?'),
+      )
+      .map((parts) => parts.join('').replaceAll(' ', '%20').replaceAll('"', '%22'))
+    const origin = fc.constantFrom(
+      'https://hooks.example.com',
+      'https://hooks.example.com:8443',
+      'http://h:80',
+    )
+    fc.assert(
+      fc.property(origin, query, fc.nat({ max: 5 }), (publicUrl, text, choice) => {
+        const target = `/webhooks/twilio?${text}`
+        const own = { ...spec, publicUrl }
+        const called = calledUrls(publicUrl)
+        const urls = called.candidates(target)
+        const headers = formHeaders(sha1(urls[choice % urls.length]!, { Body: 'hi' }))
+        const line = { method: 'POST', target }
+        expect(judge(own, SECRET, headers, Buffer.from('Body=hi'), line)).toEqual(VALID)
+        // The content that a capture is known by does not depend on the spelling that it is sent again with.
+        for (const spelt of urls.filter((url) => url.startsWith(`${publicUrl}/`))) {
+          expect(called.canonical(spelt.slice(publicUrl.length))).toBe(called.canonical(target))
+        }
+        for (const foreign of [`${publicUrl}${target}x`, `${publicUrl}/other?${text}`]) {
+          const forged = formHeaders(sha1(foreign, { Body: 'hi' }))
+          expect(judge(own, SECRET, forged, Buffer.from('Body=hi'), line).kind).toBe('invalid')
+        }
+      }),
+    )
+  })
+
+  it.each([
+    ['https://hooks.example.com:8443', '/w?a=b', 'https://hooks.example.com/w?a=b'],
+    ['https://hooks.example.com', "/w?a=it's", 'https://hooks.example.com/w?a=it%27s'],
+    ['https://hooks.example.com', '/w?a=%28b+c', 'https://hooks.example.com/w?a=(b%20c'],
+    ['http://hooks.example.com:8080', "/w?a='", 'http://hooks.example.com/w?a=%27'],
+  ])('called at %s%s, is taken when %s is signed, as by the library', (publicUrl, target, url) => {
+    const signature = sha1(url, { Body: 'hi' })
+    expect(twilioLibrary.validateRequest(SECRET, signature, publicUrl + target, { Body: 'hi' })).toBe(true)
+    const line = { method: 'POST', target }
+    const raw = Buffer.from('Body=hi')
+    expect(judge({ ...spec, publicUrl }, SECRET, formHeaders(signature), raw, line)).toEqual(VALID)
   })
 
   it('signs JSON by the hash in the address, and never without it', () => {

@@ -1,3 +1,5 @@
+import { parse, stringify } from 'node:querystring'
+
 /** What a request's first line says. */
 export interface RequestLine {
   readonly method: string
@@ -24,19 +26,47 @@ export const publicUrlProblem = (publicUrl: string): string | undefined => {
     : 'must end with its path: the query is the one of each request'
 }
 
+/** The addresses that a provider may have signed for a request's target. */
+export interface CalledUrls {
+  /** Without repeats, the likeliest first. */
+  candidates(target: string): readonly string[]
+  /** The same address for all targets that share a candidate, as whoever repeats a request can choose among those. */
+  canonical(target: string): string
+}
+
 /**
- * The addresses that a provider may have signed: what it calls, with the path as it came where none is set, and the
- * same with the default port written out.
+ * Targets get the path of `publicUrl`, or keep their own where it has none. Each address is tried with and without its
+ * port, and with its escapes as they came and rewritten: back ends of one provider differ (Twilio's `validateRequest`
+ * tries the same).
  */
-export const calledUrls = (publicUrl: string): ((target: string) => readonly string[]) => {
-  const url = new URL(publicUrl)
-  const path = url.pathname === '/' ? undefined : url.pathname
-  const defaultPort = `:${DEFAULT_PORTS[url.protocol]!}`
-  const origins = [url.origin, ...(url.port === '' ? [url.origin + defaultPort] : [])]
-  return (whole) => {
+export const calledUrls = (publicUrl: string): CalledUrls => {
+  const { origin, port, pathname, protocol } = new URL(publicUrl)
+  const path = pathname === '/' ? undefined : pathname
+  const other = port === '' ? origin + `:${DEFAULT_PORTS[protocol]!}` : origin.slice(0, -`:${port}`.length)
+  const calledPath = (whole: string): string => {
     const target = whole.replace(ABSOLUTE, '')
     const query = target.indexOf('?')
-    const from = path === undefined ? target : path + (query < 0 ? '' : target.slice(query))
-    return origins.map((origin) => origin + from)
+    return path === undefined ? target : path + (query < 0 ? '' : target.slice(query))
   }
+  return {
+    candidates: (whole) => {
+      const target = calledPath(whole)
+      const normal = withUrlEscapes(origin, target)
+      const spellings = new Set([target, normal, withQueryEscapes(normal)])
+      return [...spellings].flatMap((spelling) => [origin + spelling, other + spelling])
+    },
+    canonical: (whole) =>
+      (origin + withQueryEscapes(withUrlEscapes(origin, calledPath(whole)))).replace(/\?$/, ''),
+  }
+}
+
+const withUrlEscapes = (origin: string, target: string): string => {
+  const { pathname, search, hash } = new URL(origin + target)
+  return pathname + search + hash
+}
+
+const withQueryEscapes = (target: string): string => {
+  const at = target.indexOf('?')
+  if (at < 0 || at === target.length - 1) return target
+  return `${target.slice(0, at)}?${stringify(parse(target.slice(at + 1)))}`
 }

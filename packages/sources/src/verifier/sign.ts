@@ -54,7 +54,7 @@ const contentOf = (
   { id = '', line = POST_LINE, headers = {} }: SigningMoment,
 ): Buffer => {
   const content = compileContent(spec.content)
-  const url = spec.publicUrl === undefined ? '' : calledUrls(spec.publicUrl)(line.target)[0]!
+  const url = spec.publicUrl === undefined ? '' : calledUrls(spec.publicUrl).candidates(line.target)[0]!
   const parts = { timestamp, id, url, method: line.method, headers: RequestHeaders.of(headers) }
   const body = content.body(raw, parts)
   if (body === undefined) throw new RangeError(`this body cannot be signed as ${spec.content}`)

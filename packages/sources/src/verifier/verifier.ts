@@ -87,7 +87,7 @@ export const createVerifier = (spec: SignatureSpec, secrets: readonly string[]):
     // A public key takes so long that a late request is not worth it.
     if (isLate && spec.kind !== 'hmac') return invalid('timestamp_outside_tolerance')
     const match = (url: string) => matchOf(keys, entries.signatures, content, { ...parts, url }, raw)
-    const secret = urls === undefined ? match('') : urls(line.target).reduce(firstFound(match), -1)
+    const secret = urls === undefined ? match('') : urls.candidates(line.target).reduce(firstFound(match), -1)
     if (secret < 0) return invalid('no_match')
     // Last, so that only authentic requests count as late.
     return isLate ? invalid('timestamp_outside_tolerance') : { kind: 'valid', secret }
