@@ -64,6 +64,15 @@ describe.each<[string, HmacSpec, string]>([
   })
 })
 
+it('passes over what has no label', () => {
+  for (const spec of [pairsSpec, semicolons, listSpec]) {
+    const header = signedHeaders(spec, 'a secret', RAW, { now: NOW })['x-signature']!
+    const separator = spec.form === 'list' ? ' ' : (spec.separator ?? ',')
+    expect(judge(spec, `keyless${separator}${header}${separator}v9`).kind).toBe('valid')
+    expect(judge(spec, 'keyless').kind).toBe('invalid')
+  }
+})
+
 it('takes t=<time>, v1=<hex> as many write it', () => {
   const header = signedHeaders(pairsSpec, 'a secret', RAW, { now: NOW })['x-signature']!
   expect(judge(pairsSpec, header.replace(',', ', ')).kind).toBe('valid')
@@ -87,11 +96,14 @@ describe('timestamps in ISO 8601', () => {
     ['2023-11-14T22:13:20.000Z', NOW],
     ['2023-11-14T22:13:20.000000001Z', NOW],
     ['2023-11-15T00:13:20+02:00', NOW],
+    ['2023-11-15T00:13:20+0200', NOW],
+    ['2023-11-14T20:13:20.000-02', NOW],
     ['2024-02-29T00:00:00Z', Date.UTC(2024, 1, 29)],
   ])('%s is a moment', (text, moment) => expect(parseTimestamp(text, 'iso')).toBe(moment))
 
   it.each([
     ...['2023-11-14T22:13:20', '2023-11-14', '2023-11-14 22:13:20Z', '2023-02-29T00:00:00Z', '1700000000'],
+    ...['2023-11-14T22:13:20+2', '2023-11-14T22:13:20+02:0', '2023-11-14T22:13:20+2500'],
     ...['2023-13-01T00:00:00Z', '2023-11-14T25:00:00Z', '2023-11-14T22:13:20z', ' 2023-11-14T22:13:20Z', ''],
   ])('%s is none', (text) => expect(parseTimestamp(text, 'iso')).toBeUndefined())
 

@@ -47,7 +47,7 @@ const isLength = (spec: SignatureSpec, kind: OfferedSignature['kind'], length: n
 /**
  * Everything in the header that could be the signature; undefined when the header is not of the form. Strict: an entry
  * of ours that cannot be decoded, or a second timestamp, as of two headers that a proxy has joined, is not of the form.
- * White space around entries and entries of other labels do not matter.
+ * White space around entries, entries of other labels and those without a label do not matter.
  */
 export const readEntries = (spec: SignatureSpec, header: string): SignatureEntries | undefined => {
   switch (spec.form) {
@@ -73,7 +73,7 @@ const readLabelled = (
   let timestamp: string | undefined
   for (const entry of entries) {
     const end = entry.indexOf(separator)
-    if (end < 0) return undefined
+    if (end < 0) continue
     const label = entry.slice(0, end).trim()
     const value = entry.slice(end + 1).trim()
     if (label === spec.timestamp?.pair) {

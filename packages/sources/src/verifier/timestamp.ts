@@ -4,8 +4,8 @@ type Unit = TimestampSpec['unit']
 
 /** Decimal digits only, and as many as the unit has now: ms where seconds are due are refused by their length. */
 const FORMS = { s: /^[1-9]\d{0,10}$/, ms: /^[1-9]\d{11,13}$/ } as const
-/** RFC 3339: without a zone it would be another moment on every machine. */
-const ISO = /^(\d{4}-\d{2}-\d{2})T\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?(?:Z|[+-]\d{2}:\d{2})$/
+/** Without a zone it would be another moment on every machine. */
+const ISO = /^((\d{4}-\d{2}-\d{2})T\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?)(?:Z|([+-]\d{2}):?(\d{2})?)$/
 const DAY_LENGTH = 10
 
 /** Epoch ms, or undefined for anything but a moment of the unit. */
@@ -15,9 +15,10 @@ export const parseTimestamp = (text: string, unit: Unit): number | undefined => 
 }
 
 const parseIso = (text: string): number | undefined => {
-  const day = ISO.exec(text)?.[1]
+  const [, local, day, hours, minutes = '00'] = ISO.exec(text) ?? []
   if (day === undefined) return undefined
-  const moment = Date.parse(text)
+  // `Date` reads +02:00 alone, of what ISO 8601 allows.
+  const moment = Date.parse(`${local}${hours === undefined ? 'Z' : `${hours}:${minutes}`}`)
   // `Date` takes the 30th of February for a day in March.
   const midnight = Date.parse(`${day}T00:00:00Z`)
   if (Number.isNaN(moment) || Number.isNaN(midnight)) return undefined
