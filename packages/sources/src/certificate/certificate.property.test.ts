@@ -147,3 +147,17 @@ it.each([
 ] as const)('%s %s, given %s: %s', (form, listed, given, verdict) => {
   expect(check(form, [listed], given)).toBe(verdict)
 })
+
+it('is read in time that grows with its length, whatever a client began it with', () => {
+  const ms = (text: string) => {
+    const startedAt = performance.now()
+    for (let i = 0; i < 5; i += 1) parseXfcc(text)
+    return performance.now() - startedAt
+  }
+  for (const begun of ['By=', 'By="x"', 'By="\\"', 'By=x;Hash=']) {
+    for (const filler of [' ', '\t', '\\"', 'a=,', '\\']) {
+      // What is tried at each place once more takes seconds here.
+      expect(ms(`${begun}${filler.repeat(60_000 / filler.length)}"`)).toBeLessThan(1_000)
+    }
+  }
+})

@@ -1,8 +1,11 @@
 /** Key in lower case, and value, in the order they came. */
 export type XfccElement = readonly (readonly [key: string, value: string])[]
 
-/** A quoted value has `\` before a quote; what else has a `\` is the certificate's own spelling. */
-const PAIR = /[ \t]*([a-z]+)=(?:"((?:[^"\\]|\\[^])*)"|([^",;]*))[ \t]*(;|,|$)/iy
+/**
+ * A quoted value has `\` before a quote; what else has a `\` is the certificate's own spelling. Blanks behind a plain
+ * value are a part of it until they are trimmed: two places for them would make long runs of them expensive.
+ */
+const PAIR = /[ \t]*([a-z]+)=(?:"((?:[^"\\]|\\[^])*)"[ \t]*|([^",;]*))(;|,|$)/iy
 
 /**
  * The elements of Envoy's `X-Forwarded-Client-Cert`, one for each proxy; undefined: it is not of this form. A client
