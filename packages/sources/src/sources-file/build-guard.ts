@@ -4,7 +4,7 @@ import { isSignature, type VerifierSpec } from '../verifier/spec.ts'
 import type { EntryProblem } from './entry-problem.ts'
 import type { SourceEntry } from './schema.ts'
 
-/** As the entry says, else where what it signs leaves its dedup key open. */
+/** By default, content is guarded where the dedup key can come from an unsigned header. */
 export const guardsContent = (
   { guardContent, dedupKey }: SourceEntry,
   verifier: VerifierSpec,
@@ -34,8 +34,8 @@ export const guardProblems = (
     {
       path: [entityKey === undefined ? 'verifier' : 'entityKey'],
       message:
-        'the entity comes from a header that is not signed, so that a captured request can be sent to another partition, ' +
-        'where its content is not known: take `entityKey` from the body, sign the header, or write `guardContent: false`',
+        'the entity comes from a header that is not signed, so a captured request could be sent to another partition, ' +
+        'where its content is not known: take `entityKey` from the body, have the header signed, or set `guardContent: false`',
     },
   ]
 }

@@ -87,7 +87,7 @@ const verifier = z
     form: oneOf(['single', 'list', 'pairs'])
       .optional()
       .describe(
-        '`single`: one signature. `list`: `label,signature` with spaces between. `pairs`: `label=signature` with the separator between. White space and other labels are passed over.',
+        '`single`: one signature. `list`: `label,signature` with spaces between. `pairs`: `label=signature` with the separator between. White space, other labels and entries without a label are ignored.',
       ),
     separator: oneOf([',', ';']).optional().describe('What is between `pairs`. Default a comma.'),
     label: text('a label').optional().describe('Which entries of `list` and `pairs` are taken.'),
