@@ -64,7 +64,7 @@ export default {
       to: { path: '^packages/testkit/' },
     },
     only('contracts-imports-no-sibling', '^packages/contracts/', []),
-    only('service-kit-imports-no-sibling', '^packages/service-kit/', []),
+    only('service-kit-imports', '^packages/service-kit/', ['contracts']),
     only('exact-json-imports-no-sibling', '^packages/exact-json/', []),
     only('sources-imports', '^packages/sources/', ['contracts', 'exact-json']),
     only('seen-keys-imports', '^packages/seen-keys/', ['contracts']),

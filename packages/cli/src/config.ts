@@ -7,6 +7,8 @@ import {
   DEAD_LETTER_SETTINGS,
   KAFKA_SETTINGS,
   loadSettings,
+  PROFILE_SETTINGS,
+  risksOf,
   SERVICE_SETTINGS,
   setting,
   type ConfigOf,
@@ -14,6 +16,7 @@ import {
   type Setting,
   type Settings,
 } from '@weir/service-kit'
+import { progress } from './output.ts'
 
 const port = (env: string, fallback: number, what: string) => ({
   env,
@@ -87,8 +90,21 @@ export const readEnvFile = (file: string): Environment => {
   }
 }
 
-export const loadStartConfig = (env: Environment = environment()): StartConfig =>
-  loadSettings(START_SETTINGS, env)
+const told = new Set<string>()
+
+/** As `loadSettings`; each risk that the settings take is named once. */
+export const load: typeof loadSettings = (settings, env, check) => {
+  const config = loadSettings(settings, env, check)
+  for (const risk of risksOf(settings, config)) tellRisk(risk)
+  return config
+}
+
+export const tellRisk = (risk: string): void => {
+  if (!told.has(risk)) progress(risk)
+  told.add(risk)
+}
+
+export const loadStartConfig = (env: Environment = environment()): StartConfig => load(START_SETTINGS, env)
 
 export const TOPICS_SETTINGS = {
   ...SERVICE_SETTINGS,
@@ -108,7 +124,7 @@ export const TOPICS_SETTINGS = {
 export type TopicsConfig = ConfigOf<typeof TOPICS_SETTINGS>
 
 export const loadTopicsConfig = (env: Environment = environment()): TopicsConfig =>
-  loadSettings(TOPICS_SETTINGS, env, (config) =>
+  load(TOPICS_SETTINGS, env, (config) =>
     config.minInsyncReplicas > config.replicationFactor
       ? [
           `TOPIC_MIN_INSYNC_REPLICAS is ${config.minInsyncReplicas} and TOPIC_REPLICATION_FACTOR is ${config.replicationFactor}: ` +
@@ -118,7 +134,7 @@ export const loadTopicsConfig = (env: Environment = environment()): TopicsConfig
   )
 
 export const loadOffsetsConfig = (env: Environment = environment()): ConfigOf<typeof KAFKA_SETTINGS> =>
-  loadSettings(KAFKA_SETTINGS, env)
+  load(KAFKA_SETTINGS, env)
 
 const asItsServiceHasIt = <T>(env: string, schema: Setting<T>['schema']) => ({
   env,
@@ -134,8 +150,11 @@ export const AUDIT_SETTINGS = {
   truthDir: asItsServiceHasIt('TRUTH_DIR', setting.text('.weir/state/truth')),
   registryUrl: asItsServiceHasIt('SCHEMA_REGISTRY_URL', setting.httpUrl({ credentials: true })),
   databaseUrl: asItsServiceHasIt('DATABASE_URL', setting.postgresUrl()),
-  influxUrl: asItsServiceHasIt('INFLUX_URL', setting.optionalHttpUrl({ credentials: true })),
-  influxToken: asItsServiceHasIt('INFLUX_TOKEN', setting.secret('')),
+  influxUrl: {
+    ...asItsServiceHasIt('INFLUX_URL', setting.optionalHttpUrl({ credentials: true })),
+    carries: ['INFLUX_TOKEN'],
+  },
+  influxToken: asItsServiceHasIt('INFLUX_TOKEN', setting.foreignSecret('')),
   influxOrg: asItsServiceHasIt('INFLUX_ORG', setting.text('default')),
   influxBucket: asItsServiceHasIt('INFLUX_BUCKET', setting.text('cxone_metrics')),
   influxTimeoutMs: asItsServiceHasIt('INFLUX_TIMEOUT_MS', setting.integer(10_000, 100, 120_000)),
@@ -145,11 +164,11 @@ export const AUDIT_SETTINGS = {
 export type AuditConfig = ConfigOf<typeof AUDIT_SETTINGS>
 
 export const loadAuditConfig = (env: Environment = environment()): AuditConfig =>
-  loadSettings(AUDIT_SETTINGS, env, deadLetterKeyProblems)
+  load(AUDIT_SETTINGS, env, deadLetterKeyProblems)
 
 /** Of letters that are sealed; undefined without any. */
 export const loadDeadLetterKeys = (env: Environment): DeadLetterKeys | undefined =>
-  parseDeadLetterKeys(loadSettings(DEAD_LETTER_SETTINGS, env, deadLetterKeyProblems).deadLetterKeys)
+  parseDeadLetterKeys(load(DEAD_LETTER_SETTINGS, env, deadLetterKeyProblems).deadLetterKeys)
 
 /** What `weir mapping` and `weir sources` read when no file is named. */
 const FILE_SETTINGS = {
@@ -158,7 +177,7 @@ const FILE_SETTINGS = {
 } satisfies Settings
 
 export const loadFileConfig = (env: Environment = environment()): ConfigOf<typeof FILE_SETTINGS> =>
-  loadSettings(FILE_SETTINGS, env)
+  load(FILE_SETTINGS, env)
 
 /** What `weir schema ls|diff|approve` read. */
 const SCHEMA_SETTINGS = {
@@ -171,7 +190,7 @@ const SCHEMA_SETTINGS = {
 } satisfies Settings
 
 export const loadSchemaConfig = (env: Environment = environment()): ConfigOf<typeof SCHEMA_SETTINGS> =>
-  loadSettings(SCHEMA_SETTINGS, env)
+  load(SCHEMA_SETTINGS, env)
 
 /** What `weir backfill` reads. */
 const BACKFILL_SETTINGS = {
@@ -185,21 +204,24 @@ const BACKFILL_SETTINGS = {
 } satisfies Settings
 
 export const loadBackfillConfig = (env: Environment = environment()): ConfigOf<typeof BACKFILL_SETTINGS> =>
-  loadSettings(BACKFILL_SETTINGS, env)
+  load(BACKFILL_SETTINGS, env)
 
 const REGISTRY_SETTINGS = {
+  ...PROFILE_SETTINGS,
   registryUrl: asItsServiceHasIt('SCHEMA_REGISTRY_URL', setting.httpUrl({ credentials: true })),
   topicPrefix: KAFKA_SETTINGS.topicPrefix,
 } satisfies Settings
 
 export const loadRegistryConfig = (env: Environment = environment()): ConfigOf<typeof REGISTRY_SETTINGS> =>
-  loadSettings(REGISTRY_SETTINGS, env)
+  load(REGISTRY_SETTINGS, env)
 
 /** Where the replay service answers. */
 export const REPLAY_CLIENT_SETTINGS = {
+  ...PROFILE_SETTINGS,
   url: {
     env: 'REPLAY_URL',
     schema: setting.optionalHttpUrl({ credentials: false }),
+    carries: ['REPLAY_TOKEN'],
     help: 'Base URL of the replay service.',
   },
   port: START_SETTINGS.replayPort,
@@ -212,7 +234,7 @@ export const REPLAY_CLIENT_SETTINGS = {
 
 export const loadReplayClientConfig = (
   env: Environment = environment(),
-): ConfigOf<typeof REPLAY_CLIENT_SETTINGS> => loadSettings(REPLAY_CLIENT_SETTINGS, env)
+): ConfigOf<typeof REPLAY_CLIENT_SETTINGS> => load(REPLAY_CLIENT_SETTINGS, env)
 
 /** The environment that the services of this process see: the caller's, with the defaults of a local run. */
 export const serviceEnvironment = (defaults: Environment, env: Environment = environment()): Environment => ({

@@ -21,7 +21,12 @@ export const replayClient = (): ReplayClient => {
     let response: Response
     try {
       response = await fetch(`${url}${path}`, {
-        ...{ method, headers: { authorization, ...(body && { 'content-type': 'application/json' }) } },
+        // A redirect would take the token along.
+        ...{
+          method,
+          redirect: 'manual' as const,
+          headers: { authorization, ...(body && { 'content-type': 'application/json' }) },
+        },
         ...(body && { body: JSON.stringify(body) }),
       })
     } catch {

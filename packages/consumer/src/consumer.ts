@@ -12,7 +12,7 @@ import {
 import {
   Closers,
   ConfigError,
-  describeSettings,
+  logStart,
   startProbeServer,
   type Service,
   type ServiceDeps,
@@ -74,7 +74,7 @@ export const startConsumer = async <Config extends ConsumerConfig>(
 ): Promise<Consumer> => {
   const { service, config, settings, inputs, state, outputs, repair } = options
   const { logger, metrics } = deps
-  logger.info(describeSettings(settings, config), 'starting')
+  logStart(logger, settings, config)
   const closers = new Closers()
   let readiness: () => readonly string[] = () => ['waiting for Kafka']
   const partitions = new PartitionList()

@@ -1,3 +1,4 @@
+export * from './address.ts'
 export * from './body-checksum.ts'
 export * from './body-hash.ts'
 export * from './dead-letter.ts'

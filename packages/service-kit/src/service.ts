@@ -1,7 +1,9 @@
-import { ConfigError, type Environment, type Settings } from './config.ts'
+import { ConfigError, describeSettings, type Environment } from './config.ts'
 import { armFailpoints } from './failpoint.ts'
 import { createLogger, type Logger } from './logger.ts'
 import { Metrics } from './metrics.ts'
+import { risksOf } from './risks.ts'
+import type { Settings } from './setting.ts'
 
 /** A started service. `stop` drains and closes in the reverse order of the start; it may be called once. */
 export interface Service {
@@ -25,6 +27,12 @@ export interface ServiceDefinition<Config extends { readonly logLevel: string }>
   readonly settings: Settings
   readonly loadConfig: (env?: Environment) => Config
   readonly start: (config: Config, deps: ServiceDeps) => Promise<Service>
+}
+
+/** What a service says first: the risks that its settings take, and the settings. */
+export const logStart = (logger: Logger, settings: Settings, config: object): void => {
+  for (const risk of risksOf(settings, config)) logger.warn(risk)
+  logger.info(describeSettings(settings, config), 'starting')
 }
 
 const STOP_MS_MAX = 25_000

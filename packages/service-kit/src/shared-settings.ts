@@ -1,12 +1,20 @@
-import { setting, type ConfigOf, type Environment, type Settings } from './config.ts'
+import type { Environment } from './config.ts'
+import { RISK_SETTINGS } from './risks.ts'
+import { setting, type ConfigOf, type Settings } from './setting.ts'
 
-/** Settings that every service which speaks Kafka shares. */
-export const KAFKA_SETTINGS = {
+/** What is refused, and what is taken all the same. */
+export const PROFILE_SETTINGS = {
   profile: {
     env: 'WEIR_PROFILE',
     schema: setting.oneOf(['production', 'dev'], 'production'),
-    help: '`dev` allows replication factor 1 and default secrets; never use it for real events.',
+    help: '`dev` allows replication factor 1, default secrets and every risk below; never use it for real events.',
   },
+  ...RISK_SETTINGS,
+} satisfies Settings
+
+/** Settings that every service which speaks Kafka shares. */
+export const KAFKA_SETTINGS = {
+  ...PROFILE_SETTINGS,
   kafkaBrokers: {
     env: 'KAFKA_BROKERS',
     schema: setting.list(),
@@ -16,7 +24,7 @@ export const KAFKA_SETTINGS = {
   kafkaUser: { env: 'KAFKA_SASL_USERNAME', schema: setting.optionalText(), help: 'User for SASL.' },
   kafkaPassword: {
     env: 'KAFKA_SASL_PASSWORD',
-    schema: setting.optionalSecret(),
+    schema: setting.optionalForeignSecret(),
     help: 'Password for SASL.',
   },
   kafkaMechanism: {

@@ -25,16 +25,20 @@ let app: ReturnType<typeof buildServer>
 beforeEach(() => {
   index = new EventIndex({ eventsMax: 10, lettersMax: 10 })
   stored = { find: () => Promise.resolve(undefined) }
+  app = serverBehind(['10.0.0.1'])
+})
+
+const serverBehind = (trustedProxies: readonly string[]) => {
   const metrics = new Metrics('test')
-  app = buildServer({
+  return buildServer({
     ...{ metrics, counters: consoleMetrics(metrics), readiness: () => [] },
-    config: { badTokensMax: 10, badTokensSecs: 60, trustedProxies: ['10.0.0.1'] },
+    config: { badTokensMax: 10, badTokensSecs: 60, trustedProxies },
     tokens: ['an older token', TOKEN],
     readTokens: [READ_TOKEN],
     findEvent: (key) => findEventIn(index, stored)(key),
     findInteraction: (...asked) => findInteractionIn(interactions)(...asked),
   })
-})
+}
 
 const ask = (
   url = `/events/${KEY}`,
@@ -290,3 +294,14 @@ it('starts without tokens only in the dev profile', () => {
   expect(load({ CONSOLE_READ_TOKENS: TOKEN })().readTokens).toEqual([TOKEN])
   expect(load({ CONSOLE_READ_TOKENS: 'short' })).toThrow(/CONSOLE_READ_TOKENS has fewer than 16/)
 })
+
+it.each(['0.0.0.0/0', '::/0', '10.0.0.0/8,0.0.0.0/0'])(
+  'serves behind %s, where that risk is taken',
+  async (proxies) => {
+    const env = { KAFKA_BROKERS: 'b:1', CONSOLE_TOKENS: TOKEN, CONSOLE_TRUSTED_PROXIES: proxies }
+    const { trustedProxies } = loadConfig({ ...env, ALLOW_ANY_PROXY: 'true' })
+    const everywhere = serverBehind(trustedProxies)
+    expect((await everywhere.inject({ url: '/livez', remoteAddress: '203.0.113.9' })).statusCode).toBe(200)
+    await everywhere.close()
+  },
+)

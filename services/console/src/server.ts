@@ -1,3 +1,4 @@
+import { isInRanges, parseCidr } from '@weir/contracts'
 import { readinessAnswer, type Metrics, type Readiness } from '@weir/service-kit'
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import { BadTokenLimit } from './bad-token-limit.ts'
@@ -41,10 +42,11 @@ const UNKNOWN_TOKEN = '{"error":"Give a known token as Authorization: Bearer"}'
 /** The HTTP side: who may ask, and what. Listens on nothing yet. */
 export const buildServer = (options: ServerOptions): FastifyInstance => {
   const { config, metrics, readiness } = options
+  const trusted = config.trustedProxies.map(parseCidr)
   const app = fastify({
     logger: false,
     bodyLimit: 1_024,
-    trustProxy: config.trustedProxies.length > 0 && [...config.trustedProxies],
+    trustProxy: trusted.length > 0 && ((peer: string) => isInRanges(peer, trusted)),
     requestTimeout: REQUEST_MS_MAX,
     forceCloseConnections: true,
     routerOptions: { maxParamLength: PARAM_LENGTH_MAX },

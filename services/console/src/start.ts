@@ -1,6 +1,6 @@
 import { TOPIC_SPECS, topicNames } from '@weir/contracts'
 import { checkTopics, waitForBrokers, type TopicTail } from '@weir/kafka'
-import { Closers, ConfigError, describeSettings, type Service, type ServiceDeps } from '@weir/service-kit'
+import { Closers, ConfigError, logStart, type Service, type ServiceDeps } from '@weir/service-kit'
 import { SETTINGS, type ConsoleConfig } from './config.ts'
 import { consoleMetrics } from './console-metrics.ts'
 import { EventIndex } from './event-index.ts'
@@ -15,7 +15,7 @@ const SAMPLE_MS = 1_000
 
 /** Answers at once; until the topics are read, `/readyz` says so and answers come from the database and what was read. */
 export const start = async (config: ConsoleConfig, { logger, metrics }: ServiceDeps): Promise<Service> => {
-  logger.info(describeSettings(SETTINGS, config), 'starting')
+  logStart(logger, SETTINGS, config)
   const { eventsMax, lettersMax, databaseUrl, databaseTimeoutMs: timeoutMs } = config
   // Only with the dev profile.
   const isOpen = config.tokens.length + config.readTokens.length === 0

@@ -1,12 +1,5 @@
-import {
-  codingOf,
-  isInRanges,
-  isTaken,
-  RequestHeaders,
-  type AddressRange,
-  type CertificateVerdict,
-  type RequestLine,
-} from '@weir/sources'
+import { isInRanges, type AddressRange } from '@weir/contracts'
+import { codingOf, isTaken, RequestHeaders, type CertificateVerdict, type RequestLine } from '@weir/sources'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { errorAnswer, send, sendAndClose, sendEarly, TOO_LARGE, type Answer } from './answer.ts'
 import { answerOf } from './intake.ts'

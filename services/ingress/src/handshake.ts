@@ -1,8 +1,8 @@
+import { isInRanges } from '@weir/contracts'
 import {
   answerAuthentic,
   answerOpen,
   hasAuthentic,
-  isInRanges,
   type HandshakeReply,
   type JsonValue,
   type RequestHeaders,

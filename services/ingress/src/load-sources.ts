@@ -1,3 +1,5 @@
+import { isEverywhere } from '@weir/contracts'
+import { guessable, refusedRisks, takenRisks, type AllowedRisks, type RiskFinding } from '@weir/service-kit'
 import {
   isSigned,
   openAccess,
@@ -10,7 +12,7 @@ import {
   type SourceDefinition,
 } from '@weir/sources'
 
-export interface SourcesConfig {
+export interface SourcesConfig extends Partial<AllowedRisks> {
   readonly profile: 'production' | 'dev'
   /** Proxies that may say which client certificate they have seen. */
   readonly trustedProxies: readonly string[]
@@ -24,17 +26,15 @@ export interface LoadedSources {
   readonly accesses: readonly SourceAccess[]
   /** Why these sources cannot be used; every one of them, for a person. */
   readonly problems: readonly string[]
+  /** Risks that a setting allows, for the log. */
+  readonly risks: readonly string[]
   /** The files that all this came from: when one changes, load again. */
   readonly files: readonly string[]
 }
 
-const SECRET_LENGTH_MIN = 16
-
 /** The sources that are on, with their secrets. */
-export const loadSources = (
-  { profile, trustedProxies, sourcesFile, sourceEnv }: SourcesConfig,
-  readText: ReadText,
-): LoadedSources => {
+export const loadSources = (config: SourcesConfig, readText: ReadText): LoadedSources => {
+  const { profile, trustedProxies, sourcesFile, sourceEnv } = config
   const read = readSourcesFile(sourcesFile, readText)
   const opened = read.sources.map((source) => ({
     source,
@@ -54,11 +54,12 @@ export const loadSources = (
     problems.push(`No source is on: ${howToTurnAnyOn()}.`)
   }
   if (trustedProxies.length === 0) problems.push(...opened.flatMap(({ source }) => proxyless(source)))
-  if (profile === 'production')
-    problems.push(...accesses.flatMap(weakSecrets), ...accesses.flatMap(plainKeys))
+  const findings = profile === 'dev' ? [] : accesses.flatMap(risksOf)
+  problems.push(...refusedRisks(findings, config))
   return {
     accesses: problems.length > 0 ? [] : accesses,
     problems,
+    risks: takenRisks(findings, config),
     files: [
       ...new Set([
         ...(sourcesFile === undefined ? [] : [sourcesFile]),
@@ -84,13 +85,6 @@ const howToTurnAnyOn = (): string => {
   return `give ${names.slice(0, -1).join(', ')} or ${names.at(-1)!}`
 }
 
-const weakSecrets = ({ source, secrets }: SourceAccess): string[] =>
-  secrets.every((secret) => secret.length >= SECRET_LENGTH_MIN)
-    ? []
-    : [
-        `${settingName(source.name, 'SECRETS')}: a secret has fewer than ${SECRET_LENGTH_MIN} characters: use 32 random bytes.`,
-      ]
-
 const proxyless = ({ name, clientCertificate }: SourceDefinition): string[] =>
   clientCertificate === undefined
     ? []
@@ -99,9 +93,57 @@ const proxyless = ({ name, clientCertificate }: SourceDefinition): string[] =>
           'no proxy is trusted to report a certificate. Give INGRESS_TRUSTED_PROXIES the address of the proxy that ends TLS, or take clientCertificate out.',
       ]
 
-const plainKeys = ({ source: { name, jwt } }: SourceAccess): string[] =>
+/** What of a source's own is a risk, whatever the settings of the service say. */
+const risksOf = (access: SourceAccess): readonly RiskFinding[] => [
+  ...weakSecrets(access),
+  ...openToAll(access),
+  ...plainKeys(access),
+]
+
+/** By the setting that has them; the last part of `user:password` counts. */
+const ownSecrets = (access: SourceAccess): Readonly<Record<string, readonly string[]>> => {
+  const { secrets, token, basic, queryTokens = [], handshakeKeys } = access
+  const listOf = (text: string | undefined) => (text === undefined ? [] : [text])
+  return {
+    SECRETS: secrets,
+    TOKEN: listOf(token),
+    BASIC: listOf(basic?.slice(basic.indexOf(':') + 1)),
+    QUERY_TOKEN: queryTokens,
+    VERIFY_TOKEN: listOf(handshakeKeys?.verifyToken),
+  }
+}
+
+const weakSecrets = (access: SourceAccess): readonly RiskFinding[] =>
+  Object.entries(ownSecrets(access)).flatMap(([kind, secrets]) => {
+    const whys = new Set(secrets.flatMap((secret) => guessable(secret, 'us') ?? []))
+    const name = settingName(access.source.name, kind as Parameters<typeof settingName>[1])
+    return [...whys].map((why) => ({
+      risk: 'ALLOW_WEAK_CREDENTIALS' as const,
+      what: `${name}: a secret ${why}`,
+    }))
+  })
+
+/** A source that says `unsigned: true` in its file has said so itself, and ingress warns of it. */
+const openToAll = (access: SourceAccess): readonly RiskFinding[] => {
+  const { source, ranges, verify, checkToken, checkCertificate, token, basic, queryTokens } = access
+  const proofs = [verify, checkToken, checkCertificate, token, basic, queryTokens]
+  const isOpen = ranges !== undefined && isEverywhere(ranges) && proofs.every((proof) => proof === undefined)
+  return isOpen && !source.unsigned
+    ? [
+        {
+          risk: 'ALLOW_ANY_ADDRESS',
+          what: `${settingName(source.name, 'CIDRS')} lets in half of all addresses or more, and source ${source.name} has no other proof`,
+        },
+      ]
+    : []
+}
+
+const plainKeys = ({ source: { name, jwt } }: SourceAccess): readonly RiskFinding[] =>
   jwt?.jwksUrl?.startsWith('http://') === true
     ? [
-        `sources.${name}.jwt.jwksUrl: ${jwt.jwksUrl} begins with http://: anyone on the network path could replace the keys. Use https://.`,
+        {
+          risk: 'ALLOW_PLAINTEXT_HTTP',
+          what: `sources.${name}.jwt.jwksUrl: ${jwt.jwksUrl} begins with http://, so that anyone on the network path could replace the keys`,
+        },
       ]
     : []

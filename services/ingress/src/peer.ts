@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import { isInRanges, type AddressRange } from '@weir/sources'
+import { isInRanges, type AddressRange } from '@weir/contracts'
 
 /** An address with a port, as some proxies write it: `203.0.113.5:51422`, `[2001:db8::1]:443`, `[2001:db8::1]`. */
 const WITH_PORT = /^(?:(\d+\.\d+\.\d+\.\d+):\d{1,5}|\[([\da-f:.]+)\](?::\d{1,5})?)$/i

@@ -1,8 +1,14 @@
 import type { IncomingMessage } from 'node:http'
-import { encodeReceivedWebhook, HmacKey, type ReceivedWebhook } from '@weir/contracts'
+import {
+  encodeReceivedWebhook,
+  parseCidr,
+  type AddressRange,
+  HmacKey,
+  type ReceivedWebhook,
+} from '@weir/contracts'
 import { LaneError, partitionOf, type Lanes } from '@weir/kafka'
 import { failpoint, type Logger } from '@weir/service-kit'
-import { parseCidr, type AddressRange, type HandshakeReply, type TokenVerdict } from '@weir/sources'
+import type { HandshakeReply, TokenVerdict } from '@weir/sources'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { errorAnswer, sendEarly, TOO_LARGE, type Answer } from './answer.ts'
 import type { IngressConfig } from './config.ts'

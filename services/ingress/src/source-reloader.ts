@@ -77,6 +77,7 @@ export class SourceReloader {
     })
     if (lost.length > 0) this.#refuse(lost)
     else this.#accept(accesses)
+    for (const risk of loaded.risks) this.#options.logger.warn(risk)
     this.#use(accesses)
   }
 

@@ -2,7 +2,7 @@ import type { AddressInfo } from 'node:net'
 import { compareSettings, ensureNewTopics, sharedSecret, sharedSources } from '@weir/consumer'
 import { TOPIC_SPECS, topicNames } from '@weir/contracts'
 import { checkTopics, openLanes, waitForBrokers, type Lanes } from '@weir/kafka'
-import { Closers, ConfigError, describeSettings, type Service, type ServiceDeps } from '@weir/service-kit'
+import { Closers, ConfigError, logStart, type Service, type ServiceDeps } from '@weir/service-kit'
 import { sourceWarnings, type SourceAccess } from '@weir/sources'
 import { announce } from './announce.ts'
 import { OWN_SETTINGS, readText, type IngressConfig } from './config.ts'
@@ -34,7 +34,7 @@ export const start = async (
   { logger, metrics }: ServiceDeps,
   shown: (own: Probes) => Probes = (own) => own,
 ): Promise<IngressService> => {
-  logger.info(describeSettings(OWN_SETTINGS, config), 'starting')
+  logStart(logger, OWN_SETTINGS, config)
   const closers = new Closers()
   const closing = new AbortController()
   const stopping: Stopping = { isDraining: false, isClosing: false }
@@ -47,6 +47,7 @@ export const start = async (
     table.replace(accesses)
     for (const { source } of accesses) for (const warning of sourceWarnings(source)) logger.warn(warning)
   }
+  for (const risk of loaded.risks) logger.warn(risk)
   use(loaded.accesses)
   logger.info({ sources: loaded.accesses.map(describeAccess) }, 'sources')
   const reloader = new SourceReloader({ config, logger, metrics, onLoaded: use }, loaded)

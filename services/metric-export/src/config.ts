@@ -16,11 +16,12 @@ export const SETTINGS = {
   influxUrl: {
     env: 'INFLUX_URL',
     schema: setting.optionalHttpUrl({ credentials: true }),
+    carries: ['INFLUX_TOKEN'],
     help: 'InfluxDB 2.x, or 1.8 with its version 2 interface. Without it only /metrics is served.',
   },
   influxToken: {
     env: 'INFLUX_TOKEN',
-    schema: setting.secret(''),
+    schema: setting.foreignSecret(''),
     help: 'Token with the right to write the bucket.',
   },
   influxOrg: { env: 'INFLUX_ORG', schema: setting.text('default'), help: 'Organisation of the bucket.' },

@@ -45,12 +45,13 @@ export const SETTINGS = {
   },
   datadogApiKey: {
     env: 'DATADOG_API_KEY',
-    schema: setting.optionalSecret(),
+    schema: setting.optionalForeignSecret(),
     help: 'With it the adoption of schema versions is sent to Datadog.',
   },
   datadogUrl: {
     env: 'DATADOG_URL',
     schema: setting.httpUrl({ credentials: false }, 'https://api.datadoghq.com'),
+    carries: ['DATADOG_API_KEY'],
     help: "Base URL of Datadog's API at your site.",
   },
   datadogHost: {

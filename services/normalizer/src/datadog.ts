@@ -70,7 +70,8 @@ export class DatadogGauges {
     try {
       for (let tries = 0; ; tries++) {
         const response = await fetch(`${url}/api/v2/series`, {
-          ...{ method: 'POST', body },
+          // A redirect would take the key along.
+          ...{ method: 'POST', body, redirect: 'manual' },
           headers: { 'content-type': 'application/json', 'dd-api-key': apiKey },
           signal: AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]),
         })

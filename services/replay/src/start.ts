@@ -11,7 +11,7 @@ import {
 } from '@weir/consumer'
 import { EventReader } from '@weir/event-codec'
 import { checkInternalTopics, checkTopics, openLanes, startStage, waitForBrokers } from '@weir/kafka'
-import { Closers, ConfigError, describeSettings, type Service, type ServiceDeps } from '@weir/service-kit'
+import { Closers, ConfigError, logStart, type Service, type ServiceDeps } from '@weir/service-kit'
 import { readSourcesFile } from '@weir/sources'
 import { buildApi } from './api.ts'
 import { CommandLog } from './command-log.ts'
@@ -37,7 +37,7 @@ const ROLES: readonly TopicRole[] = [
 
 /** Any instance answers; the one that owns the topic of commands runs the jobs. */
 export const start = async (config: ReplayConfig, { logger, metrics }: ServiceDeps): Promise<Service> => {
-  logger.info(describeSettings(SETTINGS, config), 'starting')
+  logStart(logger, SETTINGS, config)
   const closers = new Closers()
   try {
     const { sources, problems } = readSourcesFile(config.sourcesFile)

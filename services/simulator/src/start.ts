@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import {
   Closers,
-  describeSettings,
+  logStart,
   startProbeServer,
   type Routes,
   type Service,
@@ -31,7 +31,7 @@ export const startSimulator = async (
   config: SimulatorConfig,
   { logger, metrics }: ServiceDeps,
 ): Promise<SimulatorService> => {
-  logger.info(describeSettings(SETTINGS, config), 'starting')
+  logStart(logger, SETTINGS, config)
   const closers = new Closers()
   const run = randomBytes(4).toString('hex')
   const ledger = TruthLedger.open(config.truthDir, run)

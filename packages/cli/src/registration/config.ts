@@ -1,9 +1,19 @@
-import { environment } from '../config.ts'
-import { loadSettings, setting, type ConfigOf, type Environment, type Settings } from '@weir/service-kit'
+import {
+  PROFILE_SETTINGS,
+  refusedRisks,
+  setting,
+  takenRisks,
+  type ConfigOf,
+  type Environment,
+  type RiskFinding,
+  type Settings,
+} from '@weir/service-kit'
+import { environment, load, tellRisk } from '../config.ts'
 
 const DEFAULT_HOST = 'api-us-1.cxone.com'
 
 export const REGISTRATION_SETTINGS = {
+  ...PROFILE_SETTINGS,
   instance: {
     env: 'CXONE_INSTANCE',
     schema: setting.optionalText(),
@@ -17,7 +27,7 @@ export const REGISTRATION_SETTINGS = {
   clientId: { env: 'CXONE_CLIENT_ID', schema: setting.text(), help: 'OAuth client.' },
   clientSecret: {
     env: 'CXONE_CLIENT_SECRET',
-    schema: setting.secret(),
+    schema: setting.foreignSecret(),
     help: 'Its secret.',
   },
   webhookUrl: {
@@ -49,15 +59,31 @@ const urlOf = (given: string): string | undefined => {
   }
 }
 
-const needsHost = ({ instance, region }: ConfigOf<typeof REGISTRATION_SETTINGS>): readonly string[] =>
-  urlOf(instance ?? region) === undefined
+/** Also on this machine: what asks for a token may be anybody. */
+const findings = ({
+  instance,
+  region,
+  profile,
+}: ConfigOf<typeof REGISTRATION_SETTINGS>): readonly RiskFinding[] => {
+  const url = urlOf(instance ?? region)
+  if (profile === 'dev' || url?.startsWith('http://') !== true) return []
+  const name = instance === undefined ? 'CXONE_REGION' : 'CXONE_INSTANCE'
+  const what = `${name} is ${url} and requests to it carry CXONE_CLIENT_SECRET and CXONE_WEBHOOK_SECRET`
+  return [{ risk: 'ALLOW_PLAINTEXT_HTTP', what }]
+}
+
+const check = (config: ConfigOf<typeof REGISTRATION_SETTINGS>): readonly string[] => {
+  const { instance, region } = config
+  return urlOf(instance ?? region) === undefined
     ? [
         `${instance === undefined ? 'CXONE_REGION' : 'CXONE_INSTANCE'} is not a host: give one such as ${DEFAULT_HOST}.`,
       ]
-    : []
+    : refusedRisks(findings(config), config)
+}
 
 /** Throws a `ConfigError`. */
 export const loadRegistrationConfig = (env: Environment = environment()): RegistrationConfig => {
-  const config = loadSettings(REGISTRATION_SETTINGS, env, needsHost)
+  const config = load(REGISTRATION_SETTINGS, env, check)
+  for (const risk of takenRisks(findings(config), config)) tellRisk(risk)
   return { ...config, hostUrl: urlOf(config.instance ?? config.region)! }
 }

@@ -69,14 +69,39 @@ export interface ProviderAnswer {
   readonly json: unknown
 }
 
+/** Rejects with a `RegistrationError` when there is no whole answer in time, or one that would be asked elsewhere. */
 export const answerOf = async (url: string, init: RequestInit): Promise<ProviderAnswer> => {
+  const { host, pathname } = new URL(url)
+  let response: Response
+  let text: string
   try {
-    const response = await fetch(url, { ...init, signal: AbortSignal.timeout(TIMEOUT_MS) })
-    const text = await response.text()
-    return { status: response.status, headers: response.headers, json: jsonOf(text) }
+    // A redirect would take the client's secret, the token or the signing secret to another place.
+    response = await fetch(url, { ...init, redirect: 'manual', signal: AbortSignal.timeout(TIMEOUT_MS) })
+    text = await textOf(response)
   } catch (error) {
-    throw new RegistrationError(`${new URL(url).host} does not answer`, { cause: error })
+    throw new RegistrationError(`${host} does not answer`, { cause: error })
   }
+  const { status, headers } = response
+  if (status >= 300 && status < 400) {
+    throw new RegistrationError(
+      `${pathname} of ${host} answers ${status}: a redirect is not followed, because it would take the credentials along. Set CXONE_INSTANCE to the host that answers itself.`,
+    )
+  }
+  return { status, headers, json: jsonOf(text) }
+}
+
+/** Answers are some hundred bytes. */
+const ANSWER_BYTES_MAX = 1_048_576
+
+const textOf = async ({ body }: Response): Promise<string> => {
+  const chunks: Uint8Array[] = []
+  let bytes = 0
+  for await (const chunk of (body ?? []) as AsyncIterable<Uint8Array>) {
+    bytes += chunk.length
+    if (bytes > ANSWER_BYTES_MAX) throw new Error(`the answer has more than ${ANSWER_BYTES_MAX} bytes`)
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks).toString()
 }
 
 const jsonOf = (text: string): unknown => {

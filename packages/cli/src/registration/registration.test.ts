@@ -130,7 +130,8 @@ const runCommand = async (args: readonly string[], env: Record<string, string> =
     vi.spyOn(stream, 'write').mockImplementation(take),
   )
   const all = {
-    ...{ CXONE_INSTANCE: hostUrl, CXONE_CLIENT_ID: 'id', CXONE_CLIENT_SECRET: 'a secret' },
+    ...{ WEIR_PROFILE: 'dev', CXONE_INSTANCE: hostUrl, CXONE_CLIENT_ID: 'id' },
+    CXONE_CLIENT_SECRET: 'a secret',
     ...{ CXONE_WEBHOOK_URL: WEBHOOK.url, CXONE_WEBHOOK_SECRET: 'shared', ...env },
   }
   for (const [name, value] of Object.entries(all)) vi.stubEnv(name, value)
@@ -201,7 +202,12 @@ describe('S4 Bloom dedup', () => {
     expect(new URLSearchParams(tokens()[0]!.body).get('scope')).toBe('webhook:write webhook:read')
   })
 
-  const BASE = { CXONE_CLIENT_ID: 'id', CXONE_CLIENT_SECRET: 's', CXONE_WEBHOOK_URL: 'https://weir.example' }
+  const BASE = {
+    WEIR_PROFILE: 'dev',
+    CXONE_CLIENT_ID: 'id',
+    CXONE_CLIENT_SECRET: 's',
+    CXONE_WEBHOOK_URL: 'https://weir.example',
+  }
   const hostOf = (env: Record<string, string>) => loadRegistrationConfig({ ...BASE, ...env }).hostUrl
 
   it.each([
@@ -226,4 +232,64 @@ describe('S4 Bloom dedup', () => {
       expect(() => hostOf({ CXONE_REGION: given })).toThrow(/CXONE_REGION is not a host/)
     },
   )
+})
+
+describe('credentials stay with the host that was named', () => {
+  /** Answers whatever comes with a redirect to another server, which notes what it gets. */
+  const redirecting = async (status: number, onlyPath: string) => {
+    const stolen: string[] = []
+    const thief = createServer((request, response) => {
+      stolen.push(request.url!)
+      response.end('{"access_token":"t"}')
+    })
+    await new Promise<void>((resolve) => thief.listen(0, '127.0.0.1', resolve))
+    const location = `http://127.0.0.1:${(thief.address() as AddressInfo).port}/`
+    server.removeAllListeners('request')
+    server.on('request', (request, response) => {
+      request.resume()
+      if (request.url === onlyPath) response.writeHead(status, { location }).end()
+      else response.end('{"access_token":"t","expires_in":600}')
+    })
+    return { stolen, close: () => void thief.close() }
+  }
+
+  it.each(
+    [301, 302, 303, 307, 308].flatMap((status) =>
+      ['/oauth/token', '/api/v2/webhooks'].map((path) => [status, path] as const),
+    ),
+  )('%i of %s is not followed', async (status, path) => {
+    const { stolen, close } = await redirecting(status, path)
+    const { text, code } = await runCommand(['cxone'])
+    close()
+    expect(stolen).toEqual([])
+    expect(code).toBe(1)
+    expect(text).toContain(
+      `${path} of ${new URL(hostUrl).host} answers ${status}: a redirect is not followed`,
+    )
+    expect(text).toContain('Set CXONE_INSTANCE')
+    for (const secret of ['a secret', 'shared']) expect(text).not.toContain(secret)
+  })
+
+  it.each([{}, { WEIR_PROFILE: 'production' }])(
+    'plain http is refused with %j, and nothing is sent',
+    async (env) => {
+      const { text, code } = await runCommand(['cxone'], { WEIR_PROFILE: '', ...env })
+      expect([code, came]).toEqual([2, []])
+      expect(text).toContain(`CXONE_INSTANCE is ${hostUrl} and requests to it carry CXONE_CLIENT_SECRET`)
+      expect(text).toContain('Use https://, or take the risk with ALLOW_PLAINTEXT_HTTP=true.')
+    },
+  )
+
+  it('an answer without end is given up', async () => {
+    server.removeAllListeners('request')
+    server.on('request', (_request, response) => {
+      const more = (): void => {
+        while (!response.destroyed && response.write(Buffer.alloc(65_536, 0x20)));
+      }
+      response.on('drain', more)
+      more()
+    })
+    const { text, code } = await runCommand(['cxone'])
+    expect([code, text]).toEqual([1, expect.stringContaining('does not answer')])
+  })
 })

@@ -1,4 +1,4 @@
-import { isSameText } from '../address.ts'
+import { isSameText } from '../credentials.ts'
 import type { RequestHeaders } from '../verifier/request-headers.ts'
 
 /** As Azure Functions take their keys. */

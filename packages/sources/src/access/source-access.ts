@@ -1,4 +1,4 @@
-import { parseCidr, type AddressRange } from '../address.ts'
+import { parseCidr, type AddressRange } from '@weir/contracts'
 import { createCertificateCheck, type CertificateCheck } from '../certificate/check-certificate.ts'
 import type { SourceDefinition } from '../source.ts'
 import type { HandshakeKeys } from '../handshakes/handshake.ts'

@@ -1,4 +1,4 @@
-import { parseCidr } from '../address.ts'
+import { parseCidr } from '@weir/contracts'
 import { REFUSALS } from '../answers.ts'
 import { FORM_TYPE } from '../content.ts'
 import { overrideKeys, requireSequence } from '../identify.ts'

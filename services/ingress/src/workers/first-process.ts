@@ -1,6 +1,6 @@
 import cluster, { type Worker } from 'node:cluster'
 import { once } from 'node:events'
-import { describeSettings, sumMetrics, type MetricsSnapshot, type ServiceDeps } from '@weir/service-kit'
+import { logStart, sumMetrics, type MetricsSnapshot, type ServiceDeps } from '@weir/service-kit'
 import { OWN_SETTINGS, type IngressConfig } from '../config.ts'
 import type { IngressService } from '../start.ts'
 import { Channel } from './channel.ts'
@@ -17,7 +17,7 @@ interface Member {
  * is started again; when they end again and again, the service has failed. Rejects when one cannot listen.
  */
 export const startWorkers = async (config: IngressConfig, deps: ServiceDeps): Promise<IngressService> => {
-  deps.logger.info(describeSettings(OWN_SETTINGS, config), 'starting')
+  logStart(deps.logger, OWN_SETTINGS, config)
   const workers = new Workers(config, deps)
   await workers.listening()
   return {

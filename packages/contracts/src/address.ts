@@ -1,0 +1,61 @@
+import ipaddr from 'ipaddr.js'
+
+export type AddressRange = ReturnType<typeof ipaddr.parseCIDR>
+
+/** Not the short, octal and hexadecimal spellings of IPv4, of which programs think differently. */
+const isPlain = (address: string): boolean =>
+  ipaddr.IPv4.isValidFourPartDecimal(address) || ipaddr.IPv6.isValid(address)
+
+/** `10.0.0.0/8`, or one address. Throws a `RangeError` that names what cannot be read. */
+export const parseCidr = (text: string): AddressRange => {
+  const [part = ''] = text.split('/')
+  if (!isPlain(part)) throw new RangeError(`${text} is not an address or a CIDR range`)
+  try {
+    if (text.includes('/')) return ipaddr.parseCIDR(text)
+  } catch {
+    throw new RangeError(`${text} is not a CIDR range`)
+  }
+  const address = ipaddr.process(text)
+  return [address, address.kind() === 'ipv4' ? 32 : 128]
+}
+
+/** Whether a peer's address lies in one of the ranges; IPv4 mapped into IPv6 counts as IPv4. */
+export const isInRanges = (address: string, ranges: readonly AddressRange[]): boolean => {
+  if (!isPlain(address)) return false
+  const peer = ipaddr.process(address)
+  return ranges.some(([range, bits]) => range.kind() === peer.kind() && peer.match(range, bits))
+}
+
+/** IPv6 addresses that anybody has are of 2000::/3. */
+const SPACES = { ipv4: ipaddr.parseCIDR('0.0.0.0/0'), ipv6: ipaddr.parseCIDR('2000::/3') } as const
+
+/**
+ * Whether half of all addresses of a family, or more, lies in the ranges together: `0.0.0.0/0`, `::/0`, and any union
+ * that comes to the same.
+ */
+export const isEverywhere = (ranges: readonly AddressRange[]): boolean =>
+  Object.values(SPACES).some((space) => {
+    const [first, last] = boundsOf(space)
+    const inside = ranges
+      .filter(([address]) => address.kind() === space[0].kind())
+      .map(boundsOf)
+      .map(([from, to]) => [from < first ? first : from, to > last ? last : to] as const)
+      .toSorted(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0))
+    let [covered, next] = [0n, first]
+    for (const [from, to] of inside) {
+      const begin = from > next ? from : next
+      if (to < begin) continue
+      covered += to - begin + 1n
+      next = to + 1n
+    }
+    return 2n * covered >= last - first + 1n
+  })
+
+/** First and last address, as numbers. */
+const boundsOf = ([address, bits]: AddressRange): readonly [bigint, bigint] => {
+  const bytes = address.toByteArray()
+  const value = BigInt(`0x${Buffer.from(bytes).toString('hex')}`)
+  const size = 1n << BigInt(8 * bytes.length - bits)
+  const from = value - (value % size)
+  return [from, from + size - 1n]
+}

@@ -1,0 +1,52 @@
+import { createHash, randomBytes } from 'node:crypto'
+import fc from 'fast-check'
+import { expect, it } from 'vitest'
+import { guessable } from './guessable.ts'
+
+it.each([
+  ['weir', 'weir', /well-known/],
+  ['Weir123!', undefined, /well-known/],
+  ['postgres', undefined, /well-known/],
+  ['change-me-please-now', undefined, /well-known/],
+  ['CHANGE_ME_0123456789', undefined, /well-known/],
+  ['your-secret-goes-here', undefined, /well-known/],
+  ['a-service-account', 'A-Service-Account', /well-known/],
+  ['1234567890123456', undefined, /well-known/],
+  ['short', undefined, /fewer than 16/],
+  ['fifteen-letters', undefined, /fewer than 16/],
+  ['k'.repeat(64), undefined, /repeats/],
+  ['0'.repeat(64), undefined, /repeats/],
+  ['abc'.repeat(10), undefined, /repeats/],
+  ['horse-9x'.repeat(3), undefined, /repeats/],
+  ['horse-9xhorse-9xhor', undefined, /repeats/],
+])('%s of the user %s can be guessed', (secret, user, why) => {
+  expect(guessable(secret, 'us', user)).toMatch(why)
+})
+
+it('what another system gives out may be shorter', () => {
+  expect(guessable('s7-Kq2zP', 'them')).toBeUndefined()
+  expect(guessable('s7-Kq2z', 'them')).toMatch(/fewer than 8/)
+  expect(guessable('kafka', 'them')).toMatch(/well-known/)
+})
+
+it('no secret of random bytes can be guessed, in any usual form', () => {
+  fc.assert(
+    fc.property(
+      fc.uint8Array({ minLength: 1, maxLength: 8 }),
+      fc.constantFrom('hex', 'base64', 'base64url'),
+      (seed, form) => {
+        const bytes = createHash('sha256').update(seed).digest()
+        expect(guessable(bytes.toString(form as 'hex'), 'us')).toBeUndefined()
+        expect(guessable(randomBytes(16).toString(form as 'hex'), 'us')).toBeUndefined()
+      },
+    ),
+  )
+})
+
+it('any unit below 16 characters that is repeated can be guessed', () => {
+  fc.assert(
+    fc.property(fc.string({ minLength: 1, maxLength: 15, unit: 'grapheme-ascii' }), (unit) => {
+      expect(guessable(unit.repeat(40), 'us')).toBeDefined()
+    }),
+  )
+})

@@ -1,0 +1,220 @@
+import { isEverywhere, parseCidr } from '@weir/contracts'
+import { databaseAccess, isLoopback } from './connection-url.ts'
+import { guessable } from './guessable.ts'
+import { kindOf, setting, type Setting, type Settings } from './setting.ts'
+
+interface Risk {
+  /** What is refused, for the documentation. */
+  readonly refused: string
+  readonly danger: string
+  readonly fix: string
+}
+
+/** What does not start outside the dev profile, by the setting that allows it all the same. */
+export const RISKS = {
+  ALLOW_PLAIN_SASL: {
+    refused: '`KAFKA_SASL_MECHANISM=plain` without `KAFKA_SSL`',
+    danger: 'anyone on the network path can read the password',
+    fix: 'set KAFKA_SSL=true, or KAFKA_SASL_MECHANISM=scram-sha-512',
+  },
+  ALLOW_WEAK_CREDENTIALS: {
+    refused:
+      'A secret, token or password, also in a URL, that is short (16 characters; 8 where another system gives it out), repeated, or a well-known default',
+    danger: 'it can be guessed',
+    fix: 'use 32 random bytes as text',
+  },
+  ALLOW_PLAINTEXT_DATABASE: {
+    refused: '`DATABASE_URL` to another machine without TLS, or with TLS that checks no certificate',
+    danger: 'anyone on the network path can read and change events, and read the password',
+    fix: 'add ?sslmode=verify-full to it, and &sslrootcert=<file> for a certificate authority of your own',
+  },
+  ALLOW_PLAINTEXT_HTTP: {
+    refused:
+      'Credentials over `http://` to another machine: registry, InfluxDB, Datadog, replay; any `http://` for OAuth and for keys of JWTs',
+    danger: 'anyone on the network path can read or replace what is sent',
+    fix: 'use https://',
+  },
+  ALLOW_ANY_PROXY: {
+    refused: '`INGRESS_TRUSTED_PROXIES` or `CONSOLE_TRUSTED_PROXIES` with half of all addresses or more',
+    danger: 'anyone can say where a request comes from, and which client certificate it has shown',
+    fix: 'give the addresses of your proxies alone',
+  },
+  ALLOW_ANY_ADDRESS: {
+    refused: 'A source whose address ranges have half of all addresses or more, without another proof',
+    danger: 'anyone can send events in its name',
+    fix: 'give the addresses that the provider calls from, or a token, a secret or a client certificate as well',
+  },
+} as const satisfies Record<string, Risk>
+
+export type RiskName = keyof typeof RISKS
+export type AllowedRisks = Readonly<Record<RiskName, boolean>>
+
+/** One place where a risk is taken. */
+export interface RiskFinding {
+  readonly risk: RiskName
+  /** The setting and what it says, never a secret. */
+  readonly what: string
+}
+
+/** Each risk can be taken by a setting of its name. */
+export const RISK_SETTINGS = Object.fromEntries(
+  Object.entries(RISKS).map(([env, { danger }]) => [
+    env,
+    {
+      env,
+      schema: setting.flag(false),
+      help: `true: starts all the same where ${danger}; each start logs it. See docs/operations/security.md.`,
+    },
+  ]),
+) as unknown as Readonly<Record<RiskName, Setting<boolean>>>
+
+interface Rule {
+  readonly risk: RiskName
+  /** Settings that it finds at fault, in words. */
+  readonly find: (of: Given) => readonly string[]
+}
+
+interface GivenSetting extends Setting {
+  readonly value: unknown
+}
+
+interface Given {
+  readonly all: readonly GivenSetting[]
+  readonly valueOf: (env: string) => unknown
+}
+
+const publicPart = (url: string): string => {
+  const { protocol, host } = new URL(url)
+  return `${protocol}//${host}`
+}
+
+const isSet = (value: unknown): boolean =>
+  value !== undefined && value !== '' && !(Array.isArray(value) && value.length === 0)
+
+const textsOf = (value: unknown): readonly string[] =>
+  (Array.isArray(value) ? value : [value]).filter(
+    (one): one is string => typeof one === 'string' && one !== '',
+  )
+
+/** `name:token`, as some settings have it. */
+const NAMED = /^[\w.-]{1,64}:/
+
+/** Why an entry of a setting of secrets can be guessed. */
+const guessableEntry = (entry: string, chosenBy: 'us' | 'them', user?: string): string | undefined =>
+  guessable(entry, chosenBy, user) ??
+  (NAMED.test(entry) ? guessable(entry.replace(NAMED, ''), chosenBy, entry.split(':')[0]) : undefined)
+
+/** User and password of a URL. */
+const loginOf = (url: string): { readonly user: string; readonly password: string } => {
+  if (/^postgres/.test(url)) return databaseAccess(url)
+  const { username, password } = new URL(url)
+  return { user: decodeURIComponent(username), password: decodeURIComponent(password) }
+}
+
+const weakSecrets = ({ all, valueOf }: Given): readonly string[] =>
+  all.flatMap(({ env, schema, value }) => {
+    const kind = kindOf(schema)
+    if (kind?.is === 'http-url' || kind?.is === 'postgres-url') {
+      if (typeof value !== 'string') return []
+      const { user, password } = loginOf(value)
+      const why = password === '' ? undefined : guessable(password, 'them', user)
+      return why === undefined ? [] : [`the password in ${env} ${why}`]
+    }
+    if (kind?.is !== 'secret') return []
+    const user = valueOf(env.replace(/PASSWORD$/, 'USERNAME'))
+    const login = typeof user === 'string' && env.endsWith('PASSWORD') ? user : undefined
+    const whys = textsOf(value).flatMap((entry) => guessableEntry(entry, kind.chosenBy, login) ?? [])
+    return [...new Set(whys)].map((why) => `a secret in ${env} ${why}`)
+  })
+
+const credentialsOverHttp = ({ all, valueOf }: Given): readonly string[] =>
+  all.flatMap(({ env, schema, value, carries = [] }) => {
+    if (kindOf(schema)?.is !== 'http-url' || typeof value !== 'string') return []
+    const { protocol, hostname, username, password, search } = new URL(value)
+    const carried = [
+      ...(username !== '' || password !== '' || search !== '' ? ['its own credentials'] : []),
+      ...carries.filter((secret) => isSet(valueOf(secret))),
+    ]
+    return protocol === 'http:' && !isLoopback(hostname) && carried.length > 0
+      ? [`${env} is ${publicPart(value)} and requests to it carry ${carried.join(' and ')}`]
+      : []
+  })
+
+const plaintextDatabase = ({ all }: Given): readonly string[] =>
+  all.flatMap(({ env, schema, value }) => {
+    if (kindOf(schema)?.is !== 'postgres-url' || typeof value !== 'string') return []
+    const { host, tls } = databaseAccess(value)
+    if (isLoopback(host) || tls === 'checked') return []
+    return [`${env} names ${host} ${tls === 'none' ? 'without TLS' : 'with TLS that checks no certificate'}`]
+  })
+
+/** What settings alone show. What a sources file shows, ingress adds with the same risks. */
+const RULES: readonly Rule[] = [
+  {
+    risk: 'ALLOW_PLAIN_SASL',
+    find: ({ valueOf }) =>
+      valueOf('KAFKA_SASL_MECHANISM') === 'plain' &&
+      valueOf('KAFKA_SSL') === false &&
+      isSet(valueOf('KAFKA_SASL_USERNAME'))
+        ? ['KAFKA_SASL_MECHANISM is plain and KAFKA_SSL is false']
+        : [],
+  },
+  { risk: 'ALLOW_WEAK_CREDENTIALS', find: weakSecrets },
+  { risk: 'ALLOW_PLAINTEXT_DATABASE', find: plaintextDatabase },
+  { risk: 'ALLOW_PLAINTEXT_HTTP', find: credentialsOverHttp },
+  {
+    risk: 'ALLOW_ANY_PROXY',
+    find: ({ all }) =>
+      all.flatMap(({ env, schema, value }) =>
+        kindOf(schema)?.is === 'proxies' && isEverywhere(textsOf(value).map(parseCidr))
+          ? [`${env} is ${textsOf(value).join(',')}`]
+          : [],
+      ),
+  },
+]
+
+const findingsOf = (
+  settings: Settings,
+  config: Readonly<Record<string, unknown>>,
+): readonly RiskFinding[] => {
+  const all = Object.entries(settings).map(([name, one]) => ({ ...one, value: config[name] }))
+  const valueOf = (env: string): unknown => all.find((one) => one.env === env)?.value
+  // Settings without a profile are of a trial, or of no service.
+  const profile = valueOf('WEIR_PROFILE')
+  if (profile === undefined || profile === 'dev') return []
+  return RULES.flatMap(({ risk, find }) => find({ all, valueOf }).map((what) => ({ risk, what })))
+}
+
+const describe = ({ risk, what }: RiskFinding): string => `${what}: ${RISKS[risk].danger}. ${fixOf(risk)}`
+
+const fixOf = (risk: RiskName): string => {
+  const { fix } = RISKS[risk]
+  return `${fix[0]!.toUpperCase()}${fix.slice(1)}`
+}
+
+/** Those that no setting allows, for a person. */
+export const refusedRisks = (
+  findings: readonly RiskFinding[],
+  allowed: Partial<AllowedRisks>,
+): readonly string[] =>
+  findings
+    .filter(({ risk }) => allowed[risk] !== true)
+    .map((finding) => `${describe(finding)}, or take the risk with ${finding.risk}=true.`)
+
+/** Those that are taken, for the log. */
+export const takenRisks = (
+  findings: readonly RiskFinding[],
+  allowed: Partial<AllowedRisks>,
+): readonly string[] =>
+  findings
+    .filter(({ risk }) => allowed[risk] === true)
+    .map((finding) => `${finding.risk}=true takes a risk: ${describe(finding)}.`)
+
+export const riskProblems = (
+  settings: Settings,
+  config: Readonly<Record<string, unknown>>,
+): readonly string[] => refusedRisks(findingsOf(settings, config), config)
+
+/** Risks that this configuration takes, one line each. */
+export const risksOf = (settings: Settings, config: object): readonly string[] =>
+  takenRisks(findingsOf(settings, config as Readonly<Record<string, unknown>>), config)

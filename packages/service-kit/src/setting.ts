@@ -1,0 +1,189 @@
+import { parseCidr } from '@weir/contracts'
+import { z } from 'zod'
+
+/** One setting: where it comes from and what it must be. */
+export interface Setting<T = unknown> {
+  /** The environment variable; `<env>_FILE` names a file that holds the value. */
+  readonly env: string
+  /** Other names of the same variable, in order. */
+  readonly aliases?: readonly string[]
+  /** Takes the text (undefined when unset) and gives the value. */
+  readonly schema: z.ZodType<T, string | undefined>
+  readonly help: string
+  /** Secrets, by variable, that requests to this URL carry. */
+  readonly carries?: readonly string[]
+}
+
+export type Settings = Readonly<Record<string, Setting>>
+export type ConfigOf<S extends Settings> = { readonly [K in keyof S]: z.output<S[K]['schema']> }
+
+/** What a setting holds, as far as that decides what may be shown of it and what would be a risk. */
+export type Kind =
+  /** Chosen by whoever runs Weir, or given out by another system, which has rules of its own. */
+  | { readonly is: 'secret'; readonly chosenBy: 'us' | 'them' }
+  | { readonly is: 'http-url' }
+  | { readonly is: 'postgres-url' }
+  /** Peers whose word is taken. */
+  | { readonly is: 'proxies' }
+
+/** Part of the type of a setting, so that none can be made of it that is shown. */
+const kinds = new WeakMap<z.ZodType, Kind>()
+
+const ofKind = <T extends z.ZodType>(kind: Kind, schema: T): T => {
+  kinds.set(schema, kind)
+  return schema
+}
+
+const secret = <T extends z.ZodType>(schema: T): T => ofKind({ is: 'secret', chosenBy: 'us' }, schema)
+
+export const kindOf = (schema: z.ZodType): Kind | undefined => kinds.get(schema)
+
+/** Before each secret of a file. */
+const LINE = '\n'
+const listedLines = new WeakSet<z.ZodType>()
+
+/** A secret of a file is a line, whatever it holds. */
+export const linesOfFile = (schema: z.ZodType, text: string): string =>
+  listedLines.has(schema) ? LINE + text.replaceAll('\r', '') : text
+
+// Schemas for settings: each takes the environment's text.
+const numeric = (min: number, max: number, multipleOf?: number) =>
+  z.string().transform((text, ctx) => {
+    const value = Number(text)
+    if (
+      text.trim() === '' ||
+      Number.isNaN(value) ||
+      (multipleOf !== undefined && value % multipleOf !== 0) ||
+      value < min ||
+      value > max
+    ) {
+      const what =
+        multipleOf === undefined ? 'number' : multipleOf === 1 ? 'whole number' : `multiple of ${multipleOf}`
+      ctx.addIssue({ code: 'custom', message: `must be a ${what} from ${min} to ${max}` })
+      return z.NEVER
+    }
+    return value
+  })
+
+const URL_OF = (protocols: readonly string[], { credentials }: UrlOptions) =>
+  z.string('must be set').superRefine((text, ctx) => {
+    const url = URL.canParse(text) ? new URL(text) : undefined
+    const isOne = url !== undefined && protocols.some((one) => text.startsWith(`${one}://`))
+    if (!isOne) {
+      const encoded = credentials ? ', special characters of its password percent-encoded' : ''
+      ctx.addIssue({ code: 'custom', message: `must be a URL that begins with ${protocols[0]}://${encoded}` })
+    } else if (!credentials && (url.username !== '' || url.password !== '')) {
+      ctx.addIssue({ code: 'custom', message: 'must be a URL without user and password' })
+    }
+  })
+
+interface UrlOptions {
+  /** Whether a user and a password in it are used. */
+  readonly credentials: boolean
+}
+
+const HTTP = ['http', 'https'] as const
+const POSTGRES = ['postgres', 'postgresql'] as const
+
+const partsOf = (text: string, separator: string | RegExp): readonly string[] =>
+  text
+    .split(separator)
+    .map((part) => part.trim())
+    .filter((part) => part !== '')
+
+const splitSecrets = (text: string): readonly string[] => partsOf(text, text.includes(LINE) ? LINE : ',')
+
+export const setting = {
+  /** Shown as `set` only. Without a fallback it must be set. */
+  secret: (fallback?: string) => secret(setting.text(fallback)),
+  optionalSecret: () => secret(setting.optionalText()),
+  /** Of another system, which decides how long it is. */
+  foreignSecret: (fallback?: string) => ofKind({ is: 'secret', chosenBy: 'them' }, setting.text(fallback)),
+  optionalForeignSecret: () => ofKind({ is: 'secret', chosenBy: 'them' }, setting.optionalText()),
+  /** Separated by commas; in a file one a line, commas included. */
+  secretList: (fallback?: readonly []) => {
+    const schema = secret(
+      (fallback === undefined ? z.string('must be set') : z.string().default('')).transform(
+        splitSecrets,
+      ) as z.ZodType<readonly string[], string | undefined>,
+    )
+    listedLines.add(schema)
+    return schema
+  },
+  /** Separated by commas or lines, as no entry has one. */
+  secretEntries: () =>
+    secret(
+      z
+        .string()
+        .default('')
+        .transform((text) => partsOf(text, /[\n,]/)) as z.ZodType<readonly string[], string | undefined>,
+    ),
+  /** Shown without user, password and query. */
+  httpUrl: (options: UrlOptions, fallback?: string) => {
+    const url = URL_OF(HTTP, options)
+    const schema = fallback === undefined ? url : url.default(fallback)
+    return ofKind({ is: 'http-url' }, schema as z.ZodType<string, string | undefined>)
+  },
+  optionalHttpUrl: (options: UrlOptions) =>
+    ofKind(
+      { is: 'http-url' },
+      URL_OF(HTTP, options).optional() as z.ZodType<string | undefined, string | undefined>,
+    ),
+  postgresUrl: () =>
+    ofKind(
+      { is: 'postgres-url' },
+      URL_OF(POSTGRES, { credentials: true }) as z.ZodType<string, string | undefined>,
+    ),
+  optionalPostgresUrl: () =>
+    ofKind(
+      { is: 'postgres-url' },
+      URL_OF(POSTGRES, { credentials: true }).optional() as z.ZodType<string | undefined, string | undefined>,
+    ),
+  text: (fallback?: string) =>
+    (fallback === undefined ? z.string('must be set') : z.string().default(fallback)) as z.ZodType<
+      string,
+      string | undefined
+    >,
+  optionalText: () => z.string().optional() as z.ZodType<string | undefined, string | undefined>,
+  integer: (fallback: number, min: number, max: number, multipleOf = 1) =>
+    numeric(min, max, multipleOf).default(fallback) as unknown as z.ZodType<number, string | undefined>,
+  number: (fallback: number, min: number, max: number) =>
+    numeric(min, max).default(fallback) as unknown as z.ZodType<number, string | undefined>,
+  flag: (fallback: boolean) =>
+    z
+      .enum(['true', 'false'], 'must be true or false')
+      .default(fallback ? 'true' : 'false')
+      .transform((text) => text === 'true') as z.ZodType<boolean, string | undefined>,
+  oneOf: <const V extends readonly [string, ...string[]]>(values: V, fallback: V[number]) =>
+    z.enum(values, `must be one of ${values.join(', ')}`).default(fallback as never) as unknown as z.ZodType<
+      V[number],
+      string | undefined
+    >,
+  list: (fallback?: readonly string[]) =>
+    (fallback === undefined ? z.string('must be set') : z.string().default(fallback.join(','))).transform(
+      (text) => partsOf(text, ','),
+    ) as z.ZodType<readonly string[], string | undefined>,
+  /** Addresses and CIDR ranges of proxies, separated by commas. */
+  proxies: () =>
+    ofKind(
+      { is: 'proxies' },
+      z
+        .string()
+        .default('')
+        .transform((text, ctx) => {
+          const ranges = partsOf(text, ',')
+          if (ranges.every(isRange)) return ranges
+          ctx.addIssue({ code: 'custom', message: 'must be addresses or CIDR ranges, separated by commas' })
+          return z.NEVER
+        }) as z.ZodType<readonly string[], string | undefined>,
+    ),
+}
+
+const isRange = (text: string): boolean => {
+  try {
+    parseCidr(text)
+    return true
+  } catch {
+    return false
+  }
+}
