@@ -106,7 +106,7 @@ const guessableEntry = (entry: string, chosenBy: 'us' | 'them', user?: string): 
 
 /** User and password of a URL. */
 const loginOf = (url: string): { readonly user: string; readonly password: string } => {
-  if (/^postgres/.test(url)) return databaseAccess(url)
+  if (url.startsWith('postgres')) return databaseAccess(url)
   const { username, password } = new URL(url)
   return { user: decodeURIComponent(username), password: decodeURIComponent(password) }
 }
