@@ -110,6 +110,7 @@ describe.runIf(hasProc)('a newcomer who does what the documents say', () => {
       .replaceAll('127.0.0.1:15432', `127.0.0.1:${ports.POSTGRES_PORT}`)
       .replaceAll(/(^|\s)\.weir\//g, `$1${home}/`)
       .replaceAll('=.weir/', `=${home}/`)
+      .replaceAll('@.weir/', `@${home}/`)
 
   const bash = (lines: readonly string[]): Promise<string> =>
     new Promise((resolve, reject) => {

@@ -63,7 +63,7 @@ export const DOCUMENTED: Readonly<Record<string, Rows>> = {
       `curl -s http://127.0.0.1:3000/webhooks/cxone -H 'content-type: application/json' -H "x-cxone-signature: $SIGNATURE" -d "$BODY"`,
       run,
     ],
-    ['psql postgres://weir:weir@127.0.0.1:15432/weir -xc …', ask],
+    ['PGSERVICEFILE=.weir/run/pg_service.conf psql service=weir -xc …', ask],
   ],
   'docs/guides/your-own-provider.md': [
     ['mkdir -p .weir/parcel', before],
@@ -78,10 +78,10 @@ export const DOCUMENTED: Readonly<Record<string, Rows>> = {
     ['SOURCE_PARCEL_SECRETS=$SECRET npm run -s weir -- sources verify --source parcel …', before],
     ['SOURCES_FILE=.weir/parcel/sources.yaml MAPPINGS_FILE=.weir/parcel/mapping.yaml …', start],
     ['deliver "$DELIVERED"', run],
-    ['psql postgres://weir:weir@127.0.0.1:15432/weir -Atc …', ask],
+    ['PGSERVICEFILE=.weir/run/pg_service.conf psql service=weir -Atc …', ask],
     ['deliver "$DELIVERED"', run],
     [
-      `psql postgres://weir:weir@127.0.0.1:15432/weir -Atc "SELECT count(*) FROM events WHERE source = 'parcel'"`,
+      `PGSERVICEFILE=.weir/run/pg_service.conf psql service=weir -Atc "SELECT count(*) FROM events WHERE source = 'parcel'"`,
       ask,
     ],
     [
@@ -99,7 +99,7 @@ export const DOCUMENTED: Readonly<Record<string, Rows>> = {
     [`post cxone "$BODY" "x-cxone-signature: $(hex "$BODY")"`, run],
     [`post cxone-dataaction "$BODY" "x-nice-webhook-signature: $(base64 "$BODY")"`, run],
     [`post nice "$BODY" "x-nice-signature: $(hex "$BODY")"`, run],
-    [`post cognigy "$BODY" 'x-nothing: here'`, run],
+    ['post cognigy "$BODY" "authorization: Bearer $SECRET"', run],
     [
       'CXONE_INSTANCE=api-us-1.cxone.com CXONE_CLIENT_ID=... CXONE_CLIENT_SECRET=... CXONE_WEBHOOK_SECRET=... …',
       run,
@@ -111,10 +111,10 @@ export const DOCUMENTED: Readonly<Record<string, Rows>> = {
   ],
   'docs/operations/console.md': [
     [
-      "curl -s -H 'Authorization: Bearer dev' http://127.0.0.1:3001/events/f92fcb65b7c6fbf77c81f9eef2e4ca7f",
+      'curl -s -H @.weir/run/console-headers http://127.0.0.1:3001/events/f92fcb65b7c6fbf77c81f9eef2e4ca7f',
       ask,
     ],
-    ["curl -s -H 'Authorization: Bearer dev' http://127.0.0.1:3001/interactions/nice/int-1", ask],
+    ['curl -s -H @.weir/run/console-headers http://127.0.0.1:3001/interactions/nice/int-1', ask],
   ],
   'docs/operations/dead-letters.md': [
     [`${WEIR}dlq ls normalizer --reason unmappable --limit 20`, run],

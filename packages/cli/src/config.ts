@@ -50,7 +50,6 @@ export const START_SETTINGS = {
   registryPort: port('REGISTRY_PORT', 18_081, 'the schema registry'),
   postgresPort: port('POSTGRES_PORT', 15_432, 'PostgreSQL'),
   influxPort: port('INFLUX_PORT', 18_086, 'InfluxDB'),
-  influxBackupPort: port('INFLUX_BACKUP_PORT', 18_088, "InfluxDB's backup service"),
   ingressPort: port('INGRESS_PORT', 3000, 'ingress'),
   consolePort: port('CONSOLE_PORT', 3001, 'the console'),
   dedupProbePort: port('DEDUP_PROBE_PORT', 3010, 'the probes of dedup'),
@@ -205,6 +204,33 @@ const BACKFILL_SETTINGS = {
 
 export const loadBackfillConfig = (env: Environment = environment()): ConfigOf<typeof BACKFILL_SETTINGS> =>
   load(BACKFILL_SETTINGS, env)
+
+/** What `weir db migrate` reads. */
+export const DATABASE_SETTINGS = {
+  adminUrl: {
+    env: 'DATABASE_ADMIN_URL',
+    schema: setting.optionalPostgresUrl(),
+    help: 'A superuser, or a role that may create roles and owns the database: makes the roles of the other addresses, and hands the tables of before over to their owner. Without it the roles must be there.',
+  },
+  ownerUrl: {
+    env: 'DATABASE_OWNER_URL',
+    schema: setting.postgresUrl(),
+    help: 'The role that owns the tables and changes them at an upgrade; no service needs it.',
+  },
+  writerUrl: {
+    env: 'DATABASE_WRITER_URL',
+    schema: setting.optionalPostgresUrl(),
+    help: 'The role of persistence, whose DATABASE_URL it is: reads, adds and fills rows.',
+  },
+  readerUrl: {
+    env: 'DATABASE_READER_URL',
+    schema: setting.optionalPostgresUrl(),
+    help: 'The role of the console, whose DATABASE_URL it is, and of audits and people: reads.',
+  },
+} satisfies Settings
+
+export const loadDatabaseConfig = (env: Environment = environment()): ConfigOf<typeof DATABASE_SETTINGS> =>
+  loadSettings(DATABASE_SETTINGS, env)
 
 const REGISTRY_SETTINGS = {
   ...PROFILE_SETTINGS,

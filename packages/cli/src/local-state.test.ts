@@ -1,11 +1,11 @@
 import { mkdtempSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { folders as foldersOf, type Folders } from '@weir/local-stack'
+import { deleteState, folders as foldersOf, type Folders } from '@weir/local-stack'
 import type { Observer } from '@weir/observer'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { loadStartConfig } from './config.ts'
-import { deleteState, foldersFor, localIdentity, strangeRows } from './local-state.ts'
+import { foldersFor, localIdentity, strangeRows } from './local-state.ts'
 
 let folders: Folders
 beforeEach(() => {
@@ -27,12 +27,13 @@ it('has a state for each set of given servers, so that none is compared with wha
   expect(stateFor({ KAFKA_BROKERS: 'a:1' })).toBe(stateFor({ KAFKA_BROKERS: 'a:1', INGRESS_PORT: '3001' }))
 })
 
-it('makes secrets once, for nobody else to read, and others when the state was deleted', async () => {
+it('makes secrets once, for nobody else to read, and others when the state was deleted', () => {
   const first = localIdentity(folders)
   expect(localIdentity(folders)).toEqual(first)
   expect(statSync(join(folders.state, 'identity.json')).mode & 0o077).toBe(0)
-  expect(new Set([first.id, ...Object.values(first.secrets)]).size).toBe(6)
-  await deleteState(folders)
+  const made = [...Object.values(first.secrets), ...Object.values(first.passwords)]
+  expect(new Set([first.id, ...made]).size).toBe(made.length + 1)
+  deleteState(folders)
   const second = localIdentity(folders)
   expect(second.id).not.toBe(first.id)
   expect(second.secrets.BODY_HASH_KEY).not.toBe(first.secrets.BODY_HASH_KEY)
@@ -48,7 +49,7 @@ it('counts rows as strange only before the first webhook, and remembers them', a
   localIdentity(folders)
   expect([...(await strangeRows(folders, observing(0, [['cxone', 3]])))]).toEqual([['cxone', 3]])
   expect([...(await strangeRows(folders, observing(9, [['cxone', 12]])))]).toEqual([['cxone', 3]])
-  await deleteState(folders)
+  deleteState(folders)
   localIdentity(folders)
   expect([...(await strangeRows(folders, observing(9, [['cxone', 12]])))]).toEqual([])
 })

@@ -1,8 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { rm } from 'node:fs/promises'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Folders } from '@weir/local-stack'
+import { ensurePrivate, type Folders } from '@weir/local-stack'
 import type { Observer } from '@weir/observer'
 import type { Environment } from '@weir/service-kit'
 import type { StartConfig } from './config.ts'
@@ -20,12 +19,13 @@ export const foldersFor = (folders: Folders, config: GivenServers): Folders => {
   return { ...folders, state: `${folders.state}-${name.slice(0, 8)}` }
 }
 
-export const deleteState = (folders: Folders): Promise<void> =>
-  rm(folders.state, { recursive: true, force: true })
+const SERVER_USERS = ['owner', 'writer', 'reader', 'influx'] as const
 
 export interface LocalIdentity {
   /** Of this state: names what it has on servers that it shares with others. */
   readonly id: string
+  /** Of users on the servers that are started here. */
+  readonly passwords: Readonly<Record<(typeof SERVER_USERS)[number], string>>
   /** Secrets for the services, by the names of their settings. */
   readonly secrets: Environment
 }
@@ -36,21 +36,25 @@ const SECRETS: Readonly<Record<string, () => string>> = {
   SOURCE_CXONE_SECRETS: () => random(32),
   SOURCE_CXONE_DATAACTION_SECRETS: () => random(32),
   SOURCE_NICE_SECRETS: () => random(32),
+  SOURCE_COGNIGY_TOKEN: () => random(32),
   BODY_HASH_KEY: () => random(32),
+  CONSOLE_READ_TOKENS: () => random(32),
   REPLAY_TOKENS: () => `local:${random(32)}`,
 }
 
 /** Made once and kept with the state: a new hash key, for one, would turn every repeat into a conflict. */
 export const localIdentity = (folders: Folders): LocalIdentity => {
   const file = join(folders.state, 'identity.json')
-  const found = existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as LocalIdentity) : undefined
-  const missing = Object.entries(SECRETS).filter(([name]) => found?.secrets[name] === undefined)
-  if (found !== undefined && missing.length === 0) return found
-  const identity: LocalIdentity = {
-    id: found?.id ?? random(4),
-    secrets: { ...found?.secrets, ...Object.fromEntries(missing.map(([name, make]) => [name, make()])) },
+  const found = existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Partial<LocalIdentity>) : {}
+  const passwords = Object.fromEntries(SERVER_USERS.map((name) => [name, random(32)]))
+  const secrets = Object.fromEntries(Object.entries(SECRETS).map(([name, make]) => [name, make()]))
+  const identity = {
+    id: found.id ?? random(4),
+    // What an older state lacks is made now.
+    passwords: { ...passwords, ...found.passwords } as LocalIdentity['passwords'],
+    secrets: { ...secrets, ...found.secrets },
   }
-  mkdirSync(folders.state, { recursive: true })
+  ensurePrivate(folders.state)
   writeFileSync(file, JSON.stringify(identity), { mode: 0o600 })
   return identity
 }

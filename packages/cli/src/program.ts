@@ -6,6 +6,7 @@ import { runAudit } from './audit.ts'
 import { addBackfillCommand } from './backfill-command.ts'
 import { addCompletionCommand } from './completion.ts'
 import { environment, readEnvFile, useEnvironment } from './config.ts'
+import { addDbCommands } from './db-commands.ts'
 import { addDedupCommands } from './dedup-commands.ts'
 import { addDlqCommands } from './dlq-commands.ts'
 import { addMappingCommands } from './mapping-commands.ts'
@@ -70,8 +71,7 @@ const addStartCommand = (program: Command): void => {
       `
 Used instead of being started, when set: KAFKA_BROKERS, SCHEMA_REGISTRY_URL, DATABASE_URL, INFLUX_URL.
 Ports: INGRESS_PORT 3000, CONSOLE_PORT 3001, KAFKA_PORT 19092, KAFKA_CONTROLLER_PORT 19093,
-REGISTRY_PORT 18081, POSTGRES_PORT 15432, INFLUX_PORT 18086, INFLUX_BACKUP_PORT 18088, DEDUP_PROBE_PORT 3010, NORMALIZER_PROBE_PORT 3011,
-PERSISTENCE_PROBE_PORT 3012, METRIC_EXPORT_PROBE_PORT 3013, SIMULATOR_PROBE_PORT 3014, REPLAY_PORT 3015.
+REGISTRY_PORT 18081, POSTGRES_PORT 15432, INFLUX_PORT 18086, DEDUP_PROBE_PORT 3010, NORMALIZER_PROBE_PORT 3011, PERSISTENCE_PROBE_PORT 3012, METRIC_EXPORT_PROBE_PORT 3013, SIMULATOR_PROBE_PORT 3014, REPLAY_PORT 3015.
 Downloads, state and logs are in .weir (WEIR_HOME), which may be deleted while nothing runs.`,
     )
     .action(async (options: StartOptions) => {
@@ -126,6 +126,7 @@ Exit codes: 0 done, 1 not done or not right, 2 a wrong call or an unusable setti
     })
   addStartCommand(program)
   addDeploymentCommands(program)
+  addDbCommands(program)
   addDedupCommands(program)
   addDlqCommands(program)
   addMappingCommands(program)

@@ -1,6 +1,7 @@
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import {
+  ensurePrivate,
   folders as foldersOf,
   identify,
   isAlive,
@@ -21,18 +22,55 @@ const fileOf = ({ run }: Pick<Folders, 'run'>): string => join(run, 'environment
 /** Those that name servers. An environment that names others means another deployment. */
 const SERVERS = ['KAFKA_BROKERS', 'SCHEMA_REGISTRY_URL', 'DATABASE_URL', 'INFLUX_URL', 'REPLAY_URL']
 
-/** Lets the `weir` command find this run until the returned function is called, or this process ends. */
-export const announceStart = (folders: Pick<Folders, 'run'>, environment: Environment): (() => void) => {
+/** For what people use: the console's API with curl, and the rows with psql. */
+interface OwnClients {
+  readonly consoleToken: string
+  readonly databaseReaderUrl: string
+}
+
+/** Files that keep passwords out of lists of processes, which show every argument to every user. */
+const clientFiles = ({ consoleToken, databaseReaderUrl }: OwnClients): Readonly<Record<string, string>> => {
+  const { hostname, port, username, password, pathname } = new URL(databaseReaderUrl)
+  const service = {
+    host: hostname,
+    port: port || '5432',
+    dbname: decodeURIComponent(pathname.slice(1)),
+    user: decodeURIComponent(username),
+    password: decodeURIComponent(password),
+  }
+  const lines = Object.entries(service).map(([name, value]) => `${name}=${value}\n`)
+  return {
+    'console-headers': `Authorization: Bearer ${consoleToken}\n`,
+    'pg_service.conf': `[weir]\n${lines.join('')}`,
+  }
+}
+
+const writePrivate = (file: string, text: string): void => {
+  const temporary = `${file}.${process.pid}`
+  rmSync(temporary, { force: true })
+  writeFileSync(temporary, text, { mode: 0o600, flag: 'wx' })
+  renameSync(temporary, file)
+}
+
+/** Lets people and the `weir` command find this run until the returned function is called, or this process ends. */
+export const announceStart = (
+  folders: Pick<Folders, 'run'>,
+  environment: Environment,
+  clients?: OwnClients,
+): (() => void) => {
   const file = fileOf(folders)
   const self = identify(process.pid)
   if (self === undefined) return () => undefined
   const running: RunningStart = { process: self, environment }
-  mkdirSync(dirname(file), { recursive: true })
-  const temporary = `${file}.${process.pid}`
-  rmSync(temporary, { force: true })
-  writeFileSync(temporary, JSON.stringify(running), { mode: 0o600, flag: 'wx' })
-  renameSync(temporary, file)
-  return () => rmSync(file, { force: true })
+  ensurePrivate(folders.run)
+  const files = { [file]: JSON.stringify(running) }
+  for (const [name, text] of Object.entries(clients ? clientFiles(clients) : {})) {
+    files[join(folders.run, name)] = text
+  }
+  for (const [path, text] of Object.entries(files)) writePrivate(path, text)
+  return () => {
+    for (const path of Object.keys(files)) rmSync(path, { force: true })
+  }
 }
 
 /** The settings of the `npm start` that runs in this WEIR_HOME; undefined without one, or when `env` names other servers. */

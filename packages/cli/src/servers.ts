@@ -6,6 +6,7 @@ import {
   hasGo,
   hasMaven,
   INFLUX_DATABASE,
+  influxToken,
   isInfluxBuilt,
   isKafkaFetched,
   isPortFree,
@@ -17,7 +18,9 @@ import {
   type Folders,
   type LocalServer,
 } from '@weir/local-stack'
+import { prepareDatabase } from '@weir/persistence'
 import { envOf, type PortName, type StartConfig } from './config.ts'
+import { localIdentity, type LocalIdentity } from './local-state.ts'
 
 /** What a person has to do before it can start; the message says it all. */
 export class CannotStartError extends Error {
@@ -26,6 +29,8 @@ export class CannotStartError extends Error {
 
 export interface InfluxServer {
   readonly url: string
+  /** Of one that was started here. */
+  readonly token?: string
   readonly bucket?: string
   /** False: it has to be built first. */
   readonly isThere: boolean
@@ -36,7 +41,10 @@ export interface InfluxServer {
 export interface Servers {
   readonly kafkaBrokers: string
   readonly registryUrl: string
+  /** For persistence. */
   readonly databaseUrl: string
+  /** For all that only reads rows. */
+  readonly databaseReaderUrl: string
   /** undefined: there is none, and `influxMissing` says why. */
   readonly influx?: InfluxServer
   readonly influxMissing?: string
@@ -57,7 +65,7 @@ const portsToTake = (config: StartConfig): PortName[] => {
   if (config.kafkaBrokers === undefined) ports.push('kafkaPort', 'kafkaControllerPort')
   if (config.registryUrl === undefined) ports.push('registryPort')
   if (config.databaseUrl === undefined) ports.push('postgresPort')
-  if (config.influxUrl === undefined) ports.push('influxPort', 'influxBackupPort')
+  if (config.influxUrl === undefined) ports.push('influxPort')
   return ports
 }
 
@@ -134,14 +142,39 @@ export const startServers = async (
     const port = config.registryPort
     return launch('The schema registry', () => startRegistry({ folders, java: java!, port }))
   }
-  const postgres = () => launch('PostgreSQL', () => startPostgres({ folders, port: config.postgresPort }))
-  const [kafkaBrokers, registryUrl, databaseUrl] = await Promise.all([
+  const postgres = async (): Promise<DatabaseUrls> =>
+    withRoles(
+      await launch('PostgreSQL', () => startPostgres({ folders, port: config.postgresPort })),
+      localIdentity(folders),
+    )
+  const given = config.databaseUrl
+  const [kafkaBrokers, registryUrl, database] = await Promise.all([
     config.kafkaBrokers ?? kafka(),
     config.registryUrl ?? registry(),
-    config.databaseUrl ?? postgres(),
+    given === undefined ? postgres() : { databaseUrl: given, databaseReaderUrl: given },
   ])
   const influx = await influxServer(config, folders, progress, launch)
-  return { kafkaBrokers, registryUrl, databaseUrl, started, failed: failure.promise, ...influx }
+  return { kafkaBrokers, registryUrl, ...database, started, failed: failure.promise, ...influx }
+}
+
+type DatabaseUrls = Pick<Servers, 'databaseUrl' | 'databaseReaderUrl'>
+
+/** The superuser's address ends here: what writes and what reads rows get roles of their own. */
+const withRoles = async (adminUrl: string, { passwords }: LocalIdentity): Promise<DatabaseUrls> => {
+  const urlOf = (role: 'owner' | 'writer' | 'reader'): string => {
+    const url = new URL(adminUrl)
+    url.username = `weir_${role}`
+    url.password = passwords[role]
+    return url.href
+  }
+  const [databaseUrl, databaseReaderUrl] = [urlOf('writer'), urlOf('reader')]
+  await prepareDatabase({
+    adminUrl,
+    ownerUrl: urlOf('owner'),
+    writerUrl: databaseUrl,
+    readerUrl: databaseReaderUrl,
+  })
+  return { databaseUrl, databaseReaderUrl }
 }
 
 const influxServer = async (
@@ -160,18 +193,26 @@ const influxServer = async (
         'there is neither Go to build InfluxDB nor INFLUX_URL; its metrics are served for Prometheus',
     }
   }
-  const { influxPort: port, influxBackupPort: backupPort } = config
+  const { influxPort: port } = config
+  const { influx: password } = localIdentity(folders).passwords
   const start = async (): Promise<undefined> => {
     if (!isBuilt) {
       progress('Building InfluxDB 1.8.10 in the background, about a minute')
       await buildInflux(folders)
     }
-    await launch('InfluxDB', () => startInflux({ folders, port, backupPort }))
+    await launch('InfluxDB', () => startInflux({ folders, port, password }))
   }
   const settled = Promise.race([
     start().catch((error: unknown) => (error as Error).message),
     sleep(BUILD_MS_MAX, `it was not there after ${BUILD_MS_MAX / 60_000} minutes`, { ref: false }),
   ])
-  const bucket = `${INFLUX_DATABASE}/autogen`
-  return { influx: { url: `http://127.0.0.1:${port}`, bucket, isThere: isBuilt, settled } }
+  return {
+    influx: {
+      url: `http://127.0.0.1:${port}`,
+      token: influxToken(password),
+      bucket: `${INFLUX_DATABASE}/autogen`,
+      isThere: isBuilt,
+      settled,
+    },
+  }
 }

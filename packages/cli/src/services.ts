@@ -35,6 +35,7 @@ export const localEnvironment = (config: StartConfig, servers: Servers, folders:
     SCHEMA_REGISTRY_URL: servers.registryUrl,
     DATABASE_URL: servers.databaseUrl,
     INFLUX_URL: servers.influx?.url,
+    INFLUX_TOKEN: servers.influx?.token,
     INFLUX_BUCKET: servers.influx?.bucket,
     METRIC_EXPORT_ENVIRONMENT: config.influxUrl === undefined ? 'dev' : `dev-${id}`,
     TOPIC_PARTITIONS: '4',
@@ -77,17 +78,20 @@ export interface RunningServices {
 }
 
 /** Every service in this process, as each would run alone. The topics must be there. */
-export const startServices = async (env: Environment, folders: Folders): Promise<RunningServices> => {
+export const startServices = async (
+  env: Environment,
+  folders: Folders,
+  { databaseReaderUrl }: Pick<Servers, 'databaseReaderUrl'>,
+): Promise<RunningServices> => {
   const closers = new Closers()
   const failure = Promise.withResolvers<never>()
   failure.promise.catch(() => undefined)
   const running = new Map<string, Service>()
-  const launch = async <C extends { readonly logLevel: string }>({
-    name,
-    loadConfig,
-    start,
-  }: ServiceDefinition<C>) => {
-    const config = loadConfig(env)
+  const launch = async <C extends { readonly logLevel: string }>(
+    { name, loadConfig, start }: ServiceDefinition<C>,
+    own: Environment = {},
+  ) => {
+    const config = loadConfig({ ...env, ...own })
     const service = await start(config, depsOf(name, folders, config.logLevel))
     service.failed.catch((error: unknown) => {
       failure.reject(new Error(`${name} failed: ${(error as Error).message}`, { cause: error }))
@@ -99,7 +103,7 @@ export const startServices = async (env: Environment, folders: Folders): Promise
     // Ingress comes last and so stops first: nothing is taken that the others would leave for the next start.
     const starts = [
       ...[launch(dedup), launch(normalizer), launch(persistence)],
-      ...[launch(metricExport), launch(webConsole), launch(replay)],
+      ...[launch(metricExport), launch(webConsole, { DATABASE_URL: databaseReaderUrl }), launch(replay)],
     ]
     const failed = (await Promise.allSettled(starts)).find(({ status }) => status === 'rejected')
     if (failed !== undefined) throw (failed as PromiseRejectedResult).reason

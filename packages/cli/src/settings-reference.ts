@@ -7,7 +7,13 @@ import { normalizer } from '@weir/normalizer'
 import { persistence } from '@weir/persistence'
 import { isSecret, KAFKA_SETTINGS, SERVICE_SETTINGS, type Setting, type Settings } from '@weir/service-kit'
 import { simulator } from '@weir/simulator'
-import { AUDIT_SETTINGS, REPLAY_CLIENT_SETTINGS, START_SETTINGS, TOPICS_SETTINGS } from './config.ts'
+import {
+  AUDIT_SETTINGS,
+  DATABASE_SETTINGS,
+  REPLAY_CLIENT_SETTINGS,
+  START_SETTINGS,
+  TOPICS_SETTINGS,
+} from './config.ts'
 import { REGISTRATION_SETTINGS } from './registration/config.ts'
 
 interface Section {
@@ -49,6 +55,11 @@ const sections = (): readonly Section[] => [
     title: 'weir topics',
     intro: '`weir topics` creates and checks the topics. Besides the shared ones it reads:',
     settings: own(TOPICS_SETTINGS),
+  },
+  {
+    title: 'weir db',
+    intro: '`weir db migrate` makes the roles and the tables of the database. It reads:',
+    settings: Object.values(DATABASE_SETTINGS),
   },
   {
     title: 'weir audit',

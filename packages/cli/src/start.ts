@@ -3,6 +3,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import {
+  deleteState,
   findJava,
   folders as foldersOf,
   hasDockerCompose,
@@ -23,7 +24,7 @@ import type { SimulatorService } from '@weir/simulator'
 import { loadDeadLetterKeys, loadStartConfig, loadTopicsConfig, type StartConfig } from './config.ts'
 import { checkIndependently } from './independent-check.ts'
 import { startLiveView, type LiveView } from './live-view.ts'
-import { deleteState, foldersFor, strangeRows } from './local-state.ts'
+import { foldersFor, strangeRows } from './local-state.ts'
 import {
   CannotStartError,
   missingPrograms,
@@ -78,7 +79,7 @@ export const runStart = async (options: StartOptions): Promise<number> => {
     if (leftovers.length > 0) progress(`Stopped what an earlier run had left: ${leftovers.join(', ')}`)
     if (options.fresh) {
       progress('Deleting the state of earlier runs')
-      await deleteState(folders)
+      deleteState(folders)
     }
     const java = await findJava()
     const missing = await missingPrograms(config, folders, java)
@@ -134,19 +135,22 @@ const runAll = async (
   if (servers.influxMissing !== undefined) progress(`InfluxDB is left out: ${servers.influxMissing}`)
   const env = localEnvironment(config, servers, folders)
   await createTopics(env, folders)
-  const { databaseUrl, registryUrl } = servers
+  const { databaseReaderUrl: databaseUrl, registryUrl } = servers
   const keys = loadDeadLetterKeys(env)
   const observer = new Observer({ settings: loadTopicsConfig(env), databaseUrl, registryUrl, keys })
   closers.add(() => observer.close())
   observer.leaveOut(await strangeRows(folders, observer))
-  const services = await startServices(env, folders)
+  const services = await startServices(env, folders, servers)
   closers.add(() => services.stop())
   const failed = Promise.race([services.failed, servers.failed])
   await Promise.race([untilReady(services, servers), failed])
   const readyAt = Date.now()
   const start_secs = Math.round((readyAt - startedAt) / 100) / 10
   progress(`Ready after ${start_secs} s${waitingText(services)}`)
-  const withdraw = announceStart(folders, commandEnvironment(env))
+  const withdraw = announceStart(folders, commandEnvironment(env), {
+    consoleToken: firstOf(env.CONSOLE_READ_TOKENS) || firstOf(env.CONSOLE_TOKENS),
+    databaseReaderUrl: databaseUrl,
+  })
   closers.add(() => {
     withdraw()
     return Promise.resolve()
@@ -254,11 +258,13 @@ const endOf = async (
   await (simulator?.finished ?? sleep(seconds * 1_000))
 }
 
+const firstOf = (list = ''): string => list.split(',')[0]!
+
 /** What the `weir` command needs to work on this run, and no other variable of this environment. */
 const commandEnvironment = (env: Environment): Environment => {
   const names = settingNames()
   const known = Object.entries(env).filter(([name]) => names.has(name) || name.startsWith('SOURCE_'))
-  const [entry = ''] = (env.REPLAY_TOKENS ?? '').split(',')
+  const entry = firstOf(env.REPLAY_TOKENS)
   return { REPLAY_TOKEN: entry.slice(entry.indexOf(':') + 1), ...Object.fromEntries(known) }
 }
 
@@ -296,7 +302,7 @@ const oracleInflux = (
 
 const urlsOf = (config: StartConfig, servers: Servers): string[] => [
   `webhooks   http://127.0.0.1:${config.ingressPort}/webhooks/<source>   (metrics: /metrics)`,
-  `console    http://127.0.0.1:${config.consolePort}/events/<event key>   (bearer token: one of CONSOLE_TOKENS, or dev)`,
+  `console    http://127.0.0.1:${config.consolePort}/events/<event key>   (with -H @<WEIR_HOME>/run/console-headers)`,
   `Kafka      ${servers.kafkaBrokers}   registry ${servers.registryUrl}`,
   `InfluxDB   ${servers.influx?.url ?? 'none'}   PostgreSQL 127.0.0.1:${config.postgresPort}`,
 ]

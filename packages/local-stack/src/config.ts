@@ -22,11 +22,19 @@ export const programFolders = (env: Environment = process.env): readonly string[
 /** undefined: the Java of the path. */
 export const javaHome = (env: Environment = process.env): string | undefined => given(env.JAVA_HOME)
 
-/** Variables that Weir reads and that mean something else to the servers: the registry takes LOG_LEVEL for its own. */
-const OURS = ['LOG_LEVEL']
+/** What a program needs of its caller's environment to run at all, and WEIR_HOME to tell whose child it is. None of these holds a secret. */
+const PLAIN =
+  /^(?:PATH|HOME|WEIR_HOME|USER|LOGNAME|LANG|LANGUAGE|LC_\w+|TZ|TMPDIR|JAVA_HOME|LD_LIBRARY_PATH|NODE_OPTIONS|NODE_COMPILE_CACHE|NODE_V8_COVERAGE|NODE_EXTRA_CA_CERTS)$/
 
-/** What a child process gets: what this one has but for what is meant for Weir alone, and more. */
-export const childEnvironment = (more: Environment = {}, env: Environment = process.env): Environment => ({
-  ...Object.fromEntries(Object.entries(env).filter(([name]) => !OURS.includes(name))),
+/**
+ * The environment of a child. A server gets `more` and a short list of plain variables: whoever can make it run a
+ * command, or read its environment, finds no secret there. `inherits`: a tool of the caller, such as Maven, gets all.
+ */
+export const childEnvironment = (
+  more: Environment = {},
+  inherits = false,
+  env: Environment = process.env,
+): Environment => ({
+  ...Object.fromEntries(Object.entries(env).filter(([name]) => inherits || PLAIN.test(name))),
   ...more,
 })

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, renameSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { withLock } from './lock.ts'
@@ -25,6 +25,28 @@ export const folders = (home: string, under = '.'): Folders => ({
   logs: join(home, under, 'logs'),
   run: join(home, under, 'run'),
 })
+
+/** A folder that only its owner may look into, whether it is new or was there. */
+export const ensurePrivate = (folder: string): void => {
+  // Not with the mode for all: those above may be anybody's.
+  mkdirSync(dirname(folder), { recursive: true })
+  mkdirSync(folder, { recursive: true, mode: 0o700 })
+  chmodSync(folder, 0o700)
+}
+
+/** PostgreSQL's data, beside the state: root runs it as another user, who may not enter that. */
+export const databaseFolder = ({ state }: Pick<Folders, 'state'>): string => `${state}-database`
+
+/** The servers' data and what Weir keeps with it. */
+export const deleteState = (folders: Pick<Folders, 'state'>): void => {
+  const database = databaseFolder(folders)
+  for (const path of [folders.state, database, passwordFile(database)]) {
+    rmSync(path, { recursive: true, force: true })
+  }
+}
+
+/** Of PostgreSQL's superuser. */
+export const passwordFile = (database: string): string => `${database}.password`
 
 /** Fills a folder once and for all: under a lock, into a temporary name, renamed when it is complete. */
 export const ensureFolder = async (

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { chmodSync, existsSync, mkdirSync, renameSync, rmSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { cacheFolder, programFolders, type Environment } from './config.ts'
-import { ensureFolder, type Folders } from './folders.ts'
+import { ensureFolder, ensurePrivate, type Folders } from './folders.ts'
 import { runToEnd, startProcess, waitUntilReady } from './process.ts'
 import { activeRustToolchain } from './programs.ts'
 import { asServer, type LocalServer } from './server.ts'
@@ -31,6 +31,7 @@ export const buildInflux2 = (folders: Folders): Promise<void> =>
         args: ['-n', '15', 'go', ...args],
         cwd: work,
         env: { GOCACHE: join(work, 'cache'), ...env },
+        inherits: true,
         logFile: join(folders.logs, `influx2-${name}.log`),
       })
     await step('module', ['mod', 'init', 'weir.local/influxd'])
@@ -64,7 +65,8 @@ export const startInflux2 = async (options: {
 }): Promise<Influx2Server> => {
   const { folders, port } = options
   const dataDir = join(folders.state, 'influx2')
-  mkdirSync(dataDir, { recursive: true })
+  ensurePrivate(folders.state)
+  ensurePrivate(dataDir)
   const child = startProcess(folders.run, {
     name: 'influx2',
     command: join(folder(), 'influxd'),

@@ -30,6 +30,7 @@ const install = async (): Promise<void> => {
     cwd: ROOT,
     // Without CI pnpm may ask a question, and nobody would answer it.
     env: { CI: 'true' },
+    inherits: true,
     logFile: join(logs, 'install.log'),
   })
   writeFileSync(stamp, fingerprint())

@@ -1,7 +1,7 @@
-import { existsSync, mkdirSync, readdirSync, realpathSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, realpathSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { classData } from './class-data.ts'
-import { ensureFolder, ROOT, type Folders } from './folders.ts'
+import { ensureFolder, ensurePrivate, ROOT, type Folders } from './folders.ts'
 import { probeTcp } from './ports.ts'
 import { runToEnd, startProcess, waitUntilReady } from './process.ts'
 import { asServer, type LocalServer } from './server.ts'
@@ -26,6 +26,7 @@ export const fetchKafka = (folders: Folders): Promise<void> =>
         ...['-q', '-B', '-f', join(ROOT, 'tools/kafka/pom.xml'), `${MAVEN_DEPENDENCY}:copy-dependencies`],
         ...[`-DoutputDirectory=${temporary}`, '-DincludeScope=runtime'],
       ],
+      inherits: true,
       logFile: join(folders.logs, 'fetch-kafka.log'),
     }),
   )
@@ -100,7 +101,8 @@ export const startKafka = async (options: KafkaOptions): Promise<LocalServer> =>
   const { folders, java, nodeId = 1, heapMax = '1g' } = options
   const name = nodeId === 1 ? 'kafka' : `kafka-${nodeId}`
   const dataDir = join(folders.state, name)
-  mkdirSync(dataDir, { recursive: true })
+  ensurePrivate(folders.state)
+  ensurePrivate(dataDir)
   const propertiesFile = join(folders.state, `${name}.properties`)
   const properties = Object.entries(brokerProperties(options, nodeId, dataDir))
   writeFileSync(propertiesFile, properties.map(([key, value]) => `${key}=${value}\n`).join(''))

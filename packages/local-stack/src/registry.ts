@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, realpathSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { classData } from './class-data.ts'
-import { ensureFolder, type Folders } from './folders.ts'
+import { ensureFolder, ensurePrivate, type Folders } from './folders.ts'
 import { runToEnd, startProcess, waitUntilReady } from './process.ts'
 import { asServer, type LocalServer } from './server.ts'
 
@@ -25,6 +25,7 @@ export const fetchRegistry = (folders: Folders): Promise<void> =>
         `-DoutputDirectory=${packed}`,
       ],
       cwd: temporary,
+      inherits: true,
       logFile: join(folders.logs, 'fetch-registry.log'),
     })
     const unpacked = join(temporary, 'app')
@@ -51,7 +52,8 @@ export interface RegistryOptions {
 /** A Confluent-compatible schema registry. Subjects and ids are in a file, so records stay readable after any end. */
 export const startRegistry = async ({ folders, java, port }: RegistryOptions): Promise<LocalServer> => {
   const dataDir = join(folders.state, 'registry')
-  mkdirSync(dataDir, { recursive: true })
+  ensurePrivate(folders.state)
+  ensurePrivate(dataDir)
   const app = realpathSync(join(registryFolder(folders), 'app'))
   const jar = join(app, 'registry.jar')
   const classes = classData(folders, `apicurio-${REGISTRY_VERSION}`, java, [jar])
@@ -61,6 +63,8 @@ export const startRegistry = async ({ folders, java, port }: RegistryOptions): P
     args: [
       ...['-Xmx384m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', ...classes.options],
       ...['-Dquarkus.http.host=127.0.0.1', `-Dquarkus.http.port=${port}`],
+      // It would reflect any page's origin.
+      '-Dquarkus.http.cors=false',
       `-Dquarkus.datasource.jdbc.url=jdbc:h2:file:${join(dataDir, 'registry')};DB_CLOSE_ON_EXIT=FALSE;WRITE_DELAY=0`,
       ...['-jar', jar],
     ],

@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import {
+  deleteState,
   folders as foldersOf,
   isRunning,
   ROOT,
@@ -48,7 +49,7 @@ export default async (project: TestProject): Promise<() => Promise<void>> => {
     )
     await stopOwn(shared.folders.run)
     // The logs stay until the next run.
-    rmSync(shared.folders.state, { recursive: true, force: true })
+    deleteState(shared.folders)
   }
   try {
     project.provide('weirServers', (await shared.opened).servers)

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import {
   buildInflux,
   buildInflux2,
@@ -8,6 +9,7 @@ import {
   hasCargo,
   hasGo,
   hasMaven,
+  influxToken,
   isInflux2Built,
   isInfluxBuilt,
   isKafkaFetched,
@@ -29,7 +31,7 @@ type Servers = Omit<TestServers, 'under'>
 export const startLocalServers = async (folders: Folders, progress: Progress): Promise<Servers> => {
   const influx2 = await influx2Server(folders, progress)
   const java = await requireJava(folders)
-  const [kafkaPort, controllerPort, registryPort, postgresPort, influxPort, backupPort] = await freePorts(6)
+  const [kafkaPort, controllerPort, registryPort, postgresPort, influxPort] = await freePorts(5)
   const kafka = async (): Promise<string> => {
     if (!isKafkaFetched(folders)) progress('Getting Apache Kafka')
     await fetchKafka(folders)
@@ -51,8 +53,9 @@ export const startLocalServers = async (folders: Folders, progress: Progress): P
       progress('Building InfluxDB, about a minute')
       await buildInflux(folders)
     }
-    const server = await startInflux({ folders, port: influxPort!, backupPort: backupPort! })
-    return { url: server.url, token: '', org: 'default', bucket: 'cxone_metrics/autogen' }
+    const password = randomBytes(16).toString('hex')
+    const server = await startInflux({ folders, port: influxPort!, password })
+    return { url: server.url, token: influxToken(password), org: 'default', bucket: 'cxone_metrics/autogen' }
   }
   const [brokers, registryUrl, databaseUrl, influxAccess] = await Promise.all([
     given('KAFKA_BROKERS') ?? kafka(),

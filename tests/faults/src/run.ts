@@ -2,7 +2,7 @@ import { mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { topicNames } from '@weir/contracts'
-import { isPortFree, stopLeftovers, tryLock } from '@weir/local-stack'
+import { deleteState, isPortFree, stopLeftovers, tryLock } from '@weir/local-stack'
 import { Closers } from '@weir/service-kit'
 import { readTruth, TruthLedger } from '@weir/truth'
 import { runAftermath } from './aftermath/aftermath.ts'
@@ -59,7 +59,7 @@ export const runOnce = async (options: RunOptions): Promise<RunResult> => {
     await stopLeftovers(folders.run)
     await requireFreePorts(options.portBase)
     unmountSmall(folders)
-    rmSync(folders.state, { recursive: true, force: true })
+    deleteState(folders)
     rmSync(folders.logs, { recursive: true, force: true })
     mkdirSync(folders.state, { recursive: true })
     return await Promise.race([runIn(options, closers), options.stopped])

@@ -7,6 +7,35 @@ const FOLDER = new URL('./migrations/', import.meta.url)
 /** Any number; the same for every instance. */
 const LOCK = 7_305_011
 
+const CREATE = 'CREATE TABLE weir_migrations (name text PRIMARY KEY, at timestamptz DEFAULT now())'
+
+const isThere = async (client: pg.Client): Promise<boolean> => {
+  const { rows } = await client.query<{ there: boolean }>(
+    "SELECT to_regclass('weir_migrations') IS NOT NULL AS there",
+  )
+  return rows[0]!.there
+}
+
+const doneBefore = async (client: pg.Client): Promise<readonly string[]> => {
+  if (!(await isThere(client))) return []
+  const { rows } = await client.query<{ name: string }>('SELECT name FROM weir_migrations')
+  return rows.map(({ name }) => name)
+}
+
+/** A role that only reads and writes rows finds the tables made, or waits until somebody else has made them. */
+const requireOwner = async (client: pg.Client, wanted: readonly string[]): Promise<void> => {
+  const { rows } = await client.query<{ may: boolean; role: string }>(
+    "SELECT has_schema_privilege(current_schema(), 'CREATE') AS may, current_user AS role",
+  )
+  const { may, role } = rows[0]!
+  if (!may) {
+    throw new StageError(
+      `the database lacks ${wanted.join(', ')}, and the role ${role} may not create tables: run \`weir db migrate\` of this version`,
+    )
+  }
+  if (!(await isThere(client))) await client.query(CREATE)
+}
+
 /** Brings the database to the newest schema in one transaction, one instance at a time. Rejects with a `SinkUnavailableError` while it is away, with a `StageError` when a newer version has been there. */
 export const migrate = async (databaseUrl: string): Promise<readonly string[]> => {
   const client = new pg.Client({ connectionString: databaseUrl, connectionTimeoutMillis: 5_000 })
@@ -16,11 +45,7 @@ export const migrate = async (databaseUrl: string): Promise<readonly string[]> =
     await client.query('BEGIN')
     // For the transaction: a lock of the session would stay with the session of a pooler.
     await client.query('SELECT pg_advisory_xact_lock($1)', [LOCK])
-    await client.query(
-      'CREATE TABLE IF NOT EXISTS weir_migrations (name text PRIMARY KEY, at timestamptz DEFAULT now())',
-    )
-    const { rows } = await client.query<{ name: string }>('SELECT name FROM weir_migrations')
-    const done = new Set(rows.map(({ name }) => name))
+    const done = new Set(await doneBefore(client))
     const known = readdirSync(FOLDER)
       .filter((name) => name.endsWith('.sql'))
       .sort()
@@ -32,6 +57,7 @@ export const migrate = async (databaseUrl: string): Promise<readonly string[]> =
       )
     }
     const wanted = known.filter((name) => !done.has(name))
+    if (wanted.length > 0) await requireOwner(client, wanted)
     for (const name of wanted) {
       await client.query(readFileSync(new URL(name, FOLDER), 'utf8'))
       await client.query('INSERT INTO weir_migrations (name) VALUES ($1)', [name])

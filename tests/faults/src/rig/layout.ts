@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { ROOT, type Folders } from '@weir/local-stack'
+import { influxToken, ROOT, type Folders } from '@weir/local-stack'
 
 export const SERVICE_KINDS = ['ingress', 'dedup', 'normalizer', 'persistence', 'metric-export'] as const
 export type ServiceKind = (typeof SERVICE_KINDS)[number]
@@ -43,7 +43,6 @@ export interface Ports {
   readonly registry: number
   readonly postgres: number
   readonly influx: number
-  readonly influxBackup: number
   /** Of the proxy through which services reach a server. */
   readonly proxied: (server: StoreName) => number
   /** In a breakable rig: where a broker listens for services, behind a proxy, and for other brokers. */
@@ -60,7 +59,6 @@ export const portsFrom = (base: number): Ports => ({
   registry: base + 20,
   postgres: base + 21,
   influx: base + 22,
-  influxBackup: base + 23,
   proxied: (server) => base + 24 + STORES.indexOf(server),
   behindProxy: (nodeId) => base + 80 + nodeId,
   proxiedBroker: (nodeId) => base + 85 + nodeId,
@@ -89,9 +87,13 @@ export const kafkaSettings = (urls: ServerUrls) => ({
   transactionTimeoutMs: TRANSACTION_MS,
 })
 
+/** Of servers that live as long as one run. */
+export const INFLUX_PASSWORD = 'faults'
+const INFLUX_TOKEN = influxToken(INFLUX_PASSWORD)
+
 export const influxSettings = (url: string) => ({
   influxUrl: url,
-  influxToken: '',
+  influxToken: INFLUX_TOKEN,
   influxOrg: 'default',
   influxBucket: 'cxone_metrics/autogen',
   influxTimeoutMs: 10_000,
@@ -100,7 +102,7 @@ export const influxSettings = (url: string) => ({
 
 /** The database comes before its retention policy in the bucket's name. */
 export const oracleInflux = (url: string) => ({
-  ...{ url, token: '', database: 'cxone_metrics', environment: 'faults' },
+  ...{ url, token: INFLUX_TOKEN, database: 'cxone_metrics', environment: 'faults' },
 })
 
 /** The environment of one instance: the production profile, on three brokers and with settings that make waits short. */
@@ -127,6 +129,7 @@ export const instanceEnvironment = (
     SCHEMA_REGISTRY_URL: urls.registry,
     DATABASE_URL: urls.database,
     INFLUX_URL: influx?.influxUrl,
+    INFLUX_TOKEN: influx?.influxToken,
     INFLUX_BUCKET: influx?.influxBucket,
     METRIC_EXPORT_ENVIRONMENT: 'faults',
     TOPIC_PARTITIONS: String(shape.partitions),

@@ -14,7 +14,7 @@ import {
 } from '@weir/local-stack'
 import type { Closers } from '@weir/service-kit'
 import { HOST, openBreakable, type BreakableBrokers } from './breakable-brokers.ts'
-import type { Ports, RigShape, ServerUrls, StoreName } from './layout.ts'
+import { INFLUX_PASSWORD, type Ports, type RigShape, type ServerUrls, type StoreName } from './layout.ts'
 import { TcpProxy } from './tcp-proxy.ts'
 
 const RESTART_MS = 500
@@ -162,9 +162,7 @@ export const startServers = async (
   const postgres = new Killable('postgres', () => startPostgres({ folders, port: ports.postgres }))
   const registry = new Killable('registry', () => startRegistry({ folders, java, port: ports.registry }))
   const influx = isInfluxBuilt(folders)
-    ? new Killable('influx', () =>
-        startInflux({ folders, port: ports.influx, backupPort: ports.influxBackup }),
-      )
+    ? new Killable('influx', () => startInflux({ folders, port: ports.influx, password: INFLUX_PASSWORD }))
     : undefined
   const all = [...brokers, postgres, registry, ...(influx ? [influx] : [])]
   const stop = async (): Promise<void> => {

@@ -14,17 +14,6 @@ export interface ServiceSpec {
   readonly until: '/readyz' | '/livez'
 }
 
-/** What our caller's environment must not decide. */
-const OURS =
-  /^(?:SOURCE_|SOURCES_|CONSOLE_|INGRESS_|DEDUP_|NORMALIZER_|PERSISTENCE_|STATE_|TOPIC_|CXONE_|BODY_HASH_KEY|LOG_LEVEL)/
-
-const withoutOurs = (): Record<string, undefined> =>
-  Object.fromEntries(
-    Object.keys(process.env)
-      .filter((name) => OURS.test(name))
-      .map((name) => [name, undefined]),
-  )
-
 /** One service as a process of its own, as in production: `node services/<name>/src/main.ts` with its environment. */
 export const startServiceProcess = async (folders: Folders, spec: ServiceSpec): Promise<LocalProcess> => {
   const child = startProcess(folders.run, {
@@ -32,7 +21,7 @@ export const startServiceProcess = async (folders: Folders, spec: ServiceSpec): 
     command: process.execPath,
     args: [join(ROOT, 'services', spec.service, 'src/main.ts')],
     cwd: ROOT,
-    env: { ...withoutOurs(), ...spec.env },
+    env: spec.env,
     logFile: join(folders.logs, `${spec.name}.log`),
   })
   const url = `http://127.0.0.1:${spec.probePort}${spec.until}`
