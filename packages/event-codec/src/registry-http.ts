@@ -1,3 +1,4 @@
+import { splitCredentials } from '@weir/contracts'
 import { RegistryError, SchemaRefusedError } from './registry-errors.ts'
 
 export interface RegistryAnswer {
@@ -28,26 +29,12 @@ const ANSWER_BYTES_MAX = 4_194_304
 /** Throws a `SchemaRefusedError` that does not quote the setting. */
 export const locate = (registryUrl: string): RegistryPlace => {
   // Its error would quote the password.
-  const url = URL.canParse(registryUrl) ? new URL(registryUrl) : undefined
-  if (url === undefined || !/^https?:$/.test(url.protocol)) {
+  if (!URL.canParse(registryUrl) || !/^https?:/i.test(registryUrl)) {
     throw new SchemaRefusedError('SCHEMA_REGISTRY_URL is not an http or https URL')
   }
-  const [user, password] = [url.username, url.password].map(decoded)
-  url.username = url.password = ''
+  const { url, user, password } = splitCredentials(registryUrl)
   const basic = Buffer.from(`${user}:${password}`).toString('base64')
-  return {
-    url: url.href.replace(/\/+$/, ''),
-    authorization: user === '' && password === '' ? undefined : `Basic ${basic}`,
-  }
-}
-
-/** A percent sign that encodes nothing stands for itself. */
-const decoded = (text: string): string => {
-  try {
-    return decodeURIComponent(text)
-  } catch {
-    return text
-  }
+  return { url, authorization: user === '' && password === '' ? undefined : `Basic ${basic}` }
 }
 
 /** Rejects with a `RegistryError` when there is no whole answer of a bearable size in time. */

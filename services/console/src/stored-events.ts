@@ -1,6 +1,7 @@
+import { storedText } from '@weir/contracts'
 import pg from 'pg'
 import type { StoredEvent } from './event-facts.ts'
-import { asStored, FIND_INTERACTION, type StoredInteraction } from './stored-interactions.ts'
+import { FIND_INTERACTION, type StoredInteraction } from './stored-interactions.ts'
 
 export interface StoredEventsOptions {
   readonly databaseUrl: string
@@ -49,7 +50,7 @@ export class StoredEvents {
 
   /** The latest state. Undefined: there is no such interaction. Rejects with a `DatabaseAwayError`. */
   findInteraction(source: string, interactionId: string): Promise<StoredInteraction | undefined> {
-    return this.#ask<StoredInteraction>(FIND_INTERACTION, [source, asStored(interactionId)])
+    return this.#ask<StoredInteraction>(FIND_INTERACTION, [source, storedText(interactionId)])
   }
 
   async close(): Promise<void> {

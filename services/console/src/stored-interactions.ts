@@ -31,6 +31,3 @@ export const FIND_INTERACTION = `SELECT i.source, i.interaction_id AS "interacti
   i.payload::text AS payload, e.message, e.occurred_at_original AS "occurredAtOriginal", e.raw
 FROM interactions i LEFT JOIN events e ON e.event_key = i.event_key
 WHERE i.source = $1 AND i.interaction_id = $2`
-
-/** As persistence writes texts: PostgreSQL takes neither NUL nor lone surrogates. */
-export const asStored = (text: string): string => text.toWellFormed().replaceAll('\0', '\ufffd')

@@ -7,12 +7,15 @@ import { influxAccess, writePoints } from './influx.ts'
 it('user and password of INFLUX_URL are the token of InfluxDB 1.8, unless there is one', () => {
   const influxUrl = 'http://us%40er:pa%3Ass@influx:8086/base/'
   expect(influxAccess({ influxUrl, influxToken: '' })).toEqual({
-    ...{ url: 'http://influx:8086/base', token: 'us@er:pa:ss' },
+    url: 'http://influx:8086/base',
+    token: 'us@er:pa:ss',
   })
   expect(influxAccess({ influxUrl, influxToken: 't' }).token).toBe('t')
   expect(influxAccess({ influxUrl: 'http://influx:8086', influxToken: '' })).toEqual({
-    ...{ url: 'http://influx:8086', token: '' },
+    url: 'http://influx:8086',
+    token: '',
   })
+  expect(influxAccess({ influxUrl: 'http://user:100%@influx:8086', influxToken: '' }).token).toBe('user:100%')
 })
 
 it('they reach the server in a header, and no error', async () => {

@@ -1,4 +1,5 @@
 import { InfluxDB, Point } from '@influxdata/influxdb-client'
+import { splitCredentials } from '@weir/contracts'
 import type { WindowPoint } from './window-sums.ts'
 
 export interface InfluxSettings {
@@ -53,11 +54,9 @@ export const influxAccess = ({
   influxUrl,
   influxToken,
 }: Pick<InfluxSettings, 'influxUrl' | 'influxToken'>): { readonly url: string; readonly token: string } => {
-  const url = new URL(influxUrl)
-  const [user, password] = [url.username, url.password].map(decodeURIComponent)
-  url.username = url.password = ''
+  const { url, user, password } = splitCredentials(influxUrl)
   const isGiven = influxToken === '' && user !== ''
-  return { url: url.href.replace(/\/+$/, ''), token: isGiven ? `${user}:${password}` : influxToken }
+  return { url, token: isGiven ? `${user}:${password}` : influxToken }
 }
 
 /** Not by the client's own `WriteApi`: its time-out starts anew with each byte, and it compresses before it connects. */

@@ -1,3 +1,4 @@
+import { storedText } from '@weir/contracts'
 import { isJsonObject } from '@weir/exact-json'
 import {
   bracketed,
@@ -6,8 +7,7 @@ import {
   type AttributeRoot,
   type CompiledMapping,
 } from './compile-mapping.ts'
-import type { MappedField } from './mapping.ts'
-import type { Mapping } from './mapping.ts'
+import type { MappedField, Mapping } from './mapping.ts'
 
 /** What a mapping makes of a payload. */
 export interface Mapped {
@@ -127,13 +127,12 @@ const attributesOf = (roots: readonly AttributeRoot[], payload: object) => {
 
 /** Whether a database's text can hold the name as it is. */
 const isStorable = (name: string): boolean => name.isWellFormed() && !name.includes('\0')
-const asStored = (name: string): string => name.toWellFormed().replaceAll('\0', '\ufffd')
 
 /** Whether another field, or one before it, would be stored under the same name. */
 const isTaken = (name: string, object: object): boolean => {
-  const stored = asStored(name)
+  const stored = storedText(name)
   if (Object.hasOwn(object, stored)) return true
-  return Object.keys(object).find((one) => asStored(one) === stored) !== name
+  return Object.keys(object).find((one) => storedText(one) === stored) !== name
 }
 
 const defineOwn = (object: object, name: string, value: string): void => {

@@ -1,15 +1,16 @@
+import { storedText } from '@weir/contracts'
 import { parseExactJson } from '@weir/exact-json'
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { jsonbOf, sanitiseText } from './jsonb.ts'
+import { jsonbOf } from './jsonb.ts'
 
 /** What the escapes of a text come to when it is parsed, sanitised and written again: right, but for digits and depth. */
 const parsedAndSanitised = (value: unknown): unknown => {
-  if (typeof value === 'string') return sanitiseText(value)
+  if (typeof value === 'string') return storedText(value)
   if (Array.isArray(value)) return value.map(parsedAndSanitised)
   if (typeof value !== 'object' || value === null) return value
   return Object.fromEntries(
-    Object.entries(value).map(([name, one]) => [sanitiseText(name), parsedAndSanitised(one)]),
+    Object.entries(value).map(([name, one]) => [storedText(name), parsedAndSanitised(one)]),
   )
 }
 

@@ -1,16 +1,11 @@
 import { isUtf8 } from 'node:buffer'
-
-/** Stands for what PostgreSQL's text and jsonb cannot hold. */
-const REPLACEMENT = '\uFFFD'
+import { REPLACEMENT, storedText } from '@weir/contracts'
 
 export interface Jsonb {
   readonly json: string
   /** Whether it says something else than the bytes that it was made of. */
   readonly sanitised: boolean
 }
-
-/** Text that PostgreSQL takes: without NUL and lone surrogates. */
-export const sanitiseText = (text: string): string => text.toWellFormed().replaceAll('\0', REPLACEMENT)
 
 /** A surrogate pair, another code unit, or another escape: so that a backslash that is itself escaped begins nothing. */
 const ESCAPE = /\\(?:u[dD][89abAB][\da-fA-F]{2}\\u[dD][c-fC-F][\da-fA-F]{2}|u([\da-fA-F]{4})|.)/g
@@ -45,7 +40,7 @@ const placesOf = (number: string): number => {
 
 /** A body that is not JSON as a JSON text of one string. */
 export const textJsonb = (raw: Buffer): Jsonb => ({
-  json: JSON.stringify(sanitiseText(raw.toString())),
+  json: JSON.stringify(storedText(raw.toString())),
   sanitised: true,
 })
 

@@ -1,7 +1,7 @@
-import { isMoment, jsonBody, OPAQUE_SHAPE, parseBodyForm } from '@weir/contracts'
+import { isMoment, jsonBody, OPAQUE_SHAPE, parseBodyForm, storedText } from '@weir/contracts'
 import pg from 'pg'
 import { SinkUnavailableError, type RowEvent, type RowResult, type RowSink } from '../row-sink.ts'
-import { jsonbOf, sanitiseText, textJsonb } from './jsonb.ts'
+import { jsonbOf, textJsonb } from './jsonb.ts'
 import { sinkErrorOf, sqlFaultOf, stateOf } from './sql-faults.ts'
 import { beginWith, inTransaction } from './transaction.ts'
 
@@ -11,7 +11,7 @@ export interface PostgresOptions {
   readonly statementTimeoutMs: number
 }
 
-const text = (value: string | null): string | null => (value === null ? null : sanitiseText(value))
+const text = (value: string | null): string | null => (value === null ? null : storedText(value))
 /** `nanos` are below the millisecond; a timestamptz holds microseconds. */
 const moment = (epochMs: number | null, nanos: number | null = null): string | null => {
   if (epochMs === null || !isMoment(epochMs)) return null

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
+import { storedText } from '@weir/contracts'
 import pg from 'pg'
-import { jsonbOf, sanitiseText } from './jsonb.ts'
+import { jsonbOf } from './jsonb.ts'
 import { sinkErrorOf } from './sql-faults.ts'
 import { beginWith, inTransaction } from './transaction.ts'
 
@@ -63,8 +64,8 @@ const FILL_CHUNK = `WITH ${CHUNK}, filled AS (
 SELECT * FROM walked`
 
 const columnsOf = (gaps: readonly ShapeGaps[]): unknown[] => [
-  gaps.map(({ source }) => sanitiseText(source)),
-  gaps.map(({ eventType }) => sanitiseText(eventType)),
+  gaps.map(({ source }) => storedText(source)),
+  gaps.map(({ eventType }) => storedText(eventType)),
   gaps.map(({ fingerprint }) => fingerprint),
   gaps.map(({ number }) => number),
   gaps.map(
