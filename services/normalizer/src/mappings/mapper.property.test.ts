@@ -1,3 +1,4 @@
+import { storedText } from '@weir/contracts'
 import fc from 'fast-check'
 import { JSONPath } from 'jsonpath-plus'
 import { expect, it } from 'vitest'
@@ -105,4 +106,32 @@ it('lets an empty text fall through to the next alternative, then to the constan
     parts: { channel: null, queue: 'none' },
     partsMissing: ['channel', 'skill'],
   })
+})
+
+const oddNames = mappingFile.parse({ mappings: [{ name: 'odd names', source: 'n', fields: {} }] })
+
+it('looks through the names of an object once, however many a database cannot hold', () => {
+  const one = new Mapper(oddNames.mappings)
+  let looks = 0
+  const payload = new Proxy(Object.fromEntries(Array.from({ length: 300 }, (_, i) => [`\0${i}`, 1])), {
+    ownKeys: (target) => {
+      looks += 1
+      return Reflect.ownKeys(target)
+    },
+  })
+  const { attributes } = one.map(one.find('n', payload)!, payload, true)
+  expect(Object.keys(attributes)).toHaveLength(200)
+  expect(looks).toBe(1)
+})
+
+it('gives all attributes different names, also as a database stores them', () => {
+  const one = new Mapper(oddNames.mappings)
+  const name = fc.string({ unit: fc.constantFrom('a', '\0', '\ufffd', '\ud800', '[', '"'), maxLength: 3 })
+  fc.assert(
+    fc.property(fc.uniqueArray(name, { maxLength: 20 }), (given) => {
+      const payload = Object.fromEntries(given.map((each) => [each, 1]))
+      const { attributes } = one.map(one.find('n', payload)!, payload, true)
+      expect(new Set(Object.keys(attributes).map(storedText)).size).toBe(given.length)
+    }),
+  )
 })

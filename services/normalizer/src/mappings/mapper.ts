@@ -105,6 +105,7 @@ const attributesOf = (roots: readonly AttributeRoot[], payload: object) => {
   for (const { object, named, prefix, nameOf } of roots) {
     const value = object(payload)
     if (!isJsonObject(value)) continue
+    let taken: Set<string> | undefined
     for (const name in value) {
       if (named.has(name)) continue
       const json = count < ATTRIBUTES_MAX ? jsonOf(value[name]) : undefined
@@ -114,9 +115,9 @@ const attributesOf = (roots: readonly AttributeRoot[], payload: object) => {
       } else {
         // An assignment to this name would set the prototype.
         if (name === '__proto__' && prefix === '') defineOwn(attributes, name, json)
-        else
-          attributes[isStorable(name) || !isTaken(name, value) ? nameOf(name) : bracketed(prefix, name)] =
-            json
+        else if (isStorable(name) || !isTaken(name, value, (taken ??= new Set()))) {
+          attributes[nameOf(name)] = json
+        } else attributes[bracketed(prefix, name)] = json
         count += 1
         chars += size
       }
@@ -128,11 +129,12 @@ const attributesOf = (roots: readonly AttributeRoot[], payload: object) => {
 /** Whether a database's text can hold the name as it is. */
 const isStorable = (name: string): boolean => name.isWellFormed() && !name.includes('\0')
 
-/** Whether another field, or one before it, would be stored under the same name. */
-const isTaken = (name: string, object: object): boolean => {
+/** Whether another field is stored under the same name; `taken` has those that came before it. */
+const isTaken = (name: string, object: object, taken: Set<string>): boolean => {
   const stored = storedText(name)
-  if (Object.hasOwn(object, stored)) return true
-  return Object.keys(object).find((one) => storedText(one) === stored) !== name
+  if (Object.hasOwn(object, stored) || taken.has(stored)) return true
+  taken.add(stored)
+  return false
 }
 
 const defineOwn = (object: object, name: string, value: string): void => {
