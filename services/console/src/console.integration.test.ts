@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto'
 import {
   bodyHashOf,
   encodeDeadLetter,
@@ -14,7 +13,7 @@ import {
 import { ensureTopics, openLanes, type Lanes } from '@weir/kafka'
 import { encodePosition } from '@weir/seen-keys'
 import { createLogger, Metrics, type Service } from '@weir/service-kit'
-import { isolatedKafka, testServers } from '@weir/testkit'
+import { isolatedDatabase, isolatedKafka } from '@weir/testkit'
 import pg from 'pg'
 import { afterAll, beforeAll, expect, it, vi } from 'vitest'
 import { webConsole } from './index.ts'
@@ -24,10 +23,8 @@ const TOKEN = 'a token of the tests'
 const logger = createLogger('test', 'silent')
 const settings = isolatedKafka('console', 1)
 const topics = topicNames(settings.topicPrefix)
-const serverUrl = testServers().databaseUrl
-const database = `test_console_${randomBytes(4).toString('hex')}`
 const lanes = new Map<TopicRole, Lanes>()
-let server: pg.Client
+let databaseUrl: string
 let service: Service
 
 const laneOf = async (role: TopicRole): Promise<Lanes> => {
@@ -64,7 +61,10 @@ const webhook = (id: string, body = '{}'): WireRecord =>
 const letter = (record: WireRecord, reason: DeadLetterReason): WireRecord =>
   encodeDeadLetter({
     origin: { ...record, topic: 'x', partition: 0, offset: 0n },
-    ...{ reason, step: 'planted', error: 'planted', failedAt: 1 },
+    reason,
+    step: 'planted',
+    error: 'planted',
+    failedAt: 1,
   })
 
 const ask = async (id: string): Promise<{ code: number; body: Record<string, unknown> }> => {
@@ -78,9 +78,7 @@ const until = (id: string, expected: object, timeout = 15_000): Promise<void> =>
   vi.waitFor(async () => expect((await ask(id)).body).toMatchObject(expected), { timeout, interval: 50 })
 
 beforeAll(async () => {
-  server = new pg.Client({ connectionString: serverUrl })
-  await server.connect()
-  await server.query(`CREATE DATABASE ${database}`)
+  databaseUrl = await isolatedDatabase('console')
   await ensureTopics({ settings, logger, specs: TOPIC_SPECS, replicationFactor: 1, minInsyncReplicas: 1 })
   const config = webConsole.loadConfig({
     ...{
@@ -94,7 +92,7 @@ beforeAll(async () => {
       CONSOLE_PORT: String(PORT),
       CONSOLE_TOKENS: TOKEN,
     },
-    DATABASE_URL: serverUrl.replace(/[^/]*$/, database),
+    DATABASE_URL: databaseUrl,
   })
   // What was there before the start is found as well.
   await write('received', webhook('before'))
@@ -105,8 +103,6 @@ beforeAll(async () => {
 afterAll(async () => {
   await service.stop()
   await Promise.all([...lanes.values()].map((open) => open.close()))
-  await server.query(`DROP DATABASE ${database} WITH (FORCE)`)
-  await server.end()
 })
 
 it('follows an event from the brokers to its row', async () => {
@@ -115,7 +111,7 @@ it('follows an event from the brokers to its row', async () => {
   await write('received', record)
   await write('unique', record)
   await until('before', { status: 'unique', counts: { received: 2, duplicates: null } })
-  const client = new pg.Client({ connectionString: serverUrl.replace(/[^/]*$/, database) })
+  const client = new pg.Client({ connectionString: databaseUrl })
   await client.connect()
   await client.query(
     'CREATE TABLE events (event_key bytea PRIMARY KEY, source text, event_type text, received_at timestamptz, stored_at timestamptz)',

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { testServers } from '@weir/testkit'
+import { isolatedDatabase } from '@weir/testkit'
 import fc from 'fast-check'
 import pg from 'pg'
 import { afterAll, beforeAll, expect, it } from 'vitest'
@@ -8,18 +8,13 @@ import { PostgresSink } from '../../../services/persistence/src/postgres/postgre
 import { deliveries, type Delivery } from './bodies.ts'
 import { openStages, type Stages } from './stages.ts'
 
-const database = `test_values_${randomBytes(4).toString('hex')}`
-const serverUrl = testServers().databaseUrl
-const databaseUrl = serverUrl.replace(/[^/]*$/, database)
-let server: pg.Client
+let databaseUrl: string
 let client: pg.Client
 let sink: PostgresSink
 let stages: Stages
 
 beforeAll(async () => {
-  server = new pg.Client({ connectionString: serverUrl })
-  await server.connect()
-  await server.query(`CREATE DATABASE ${database}`)
+  databaseUrl = await isolatedDatabase('values')
   await migrate(databaseUrl)
   client = new pg.Client({ connectionString: databaseUrl })
   await client.connect()
@@ -31,8 +26,6 @@ afterAll(async () => {
   stages.close()
   await sink.close()
   await client.end()
-  await server.query(`DROP DATABASE ${database}`)
-  await server.end()
 })
 
 const rowOf = async (body: string) => {

@@ -3,19 +3,11 @@ import { jsonBody, parseBodyForm, type InteractionEvent } from '@weir/contracts'
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { columnsOf } from '../../../services/persistence/src/postgres/postgres-sink.ts'
-import type { RowSink } from '../../../services/persistence/src/row-sink.ts'
 import type { Delivery } from './bodies.ts'
-import { openStages, type Stages } from './stages.ts'
+import { keepingSink, openStages, type Stages } from './stages.ts'
 
 let stages: Stages
-const written: InteractionEvent[] = []
-const sink: RowSink = {
-  write: (events) => {
-    written.push(...events)
-    return Promise.resolve(events.map(() => ({ kind: 'stored' })))
-  },
-  close: () => Promise.resolve(),
-}
+const { sink, written } = keepingSink()
 beforeAll(async () => {
   stages = await openStages(sink)
 })
@@ -31,10 +23,14 @@ const CODINGS = {
 const coding = fc.constantFrom(...(Object.keys(CODINGS) as (keyof typeof CODINGS)[]))
 const text = fc.string({ unit: 'grapheme', maxLength: 12 })
 const name = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 8 }).filter((one) => one !== '__proto__')
+/** Without the one name that intake refuses at any depth. */
+const value = fc
+  .jsonValue({ depthSize: 'small' })
+  .filter((one) => !JSON.stringify(one).includes('"__proto__"'))
 
 const endOf = async (delivery: Delivery): Promise<InteractionEvent> => {
   written.length = 0
-  expect(await stages.run([delivery])).toEqual([{ kind: 'row' }])
+  expect(await stages.run([delivery]), String(delivery.body)).toEqual([{ kind: 'row' }])
   return written[0]!
 }
 
@@ -63,7 +59,7 @@ const expectSame = (event: InteractionEvent, as: InteractionEvent, sent: Buffer)
 it('reads JSON alike in every stage, however it is compressed, marked or put in a form; the sent bytes are kept', async () => {
   await fc.assert(
     fc.asyncProperty(
-      fc.dictionary(name, fc.jsonValue({ depthSize: 'small' }), { noNullPrototype: true }),
+      fc.dictionary(name, value, { noNullPrototype: true }),
       coding,
       fc.constantFrom('marked', 'form', 'plain'),
       async (fields, how, as) => {

@@ -13,6 +13,7 @@ import {
   isDeadLetterReason,
   topicNames,
   type DeadLetterReason,
+  type InteractionEvent,
   type WireRecord,
 } from '@weir/contracts'
 import { EventReader, openEventWriter } from '@weir/event-codec'
@@ -63,6 +64,19 @@ export interface Stages {
   /** Drives deliveries through every stage, as the services do; throws what a stage throws. */
   run(deliveries: readonly Delivery[]): Promise<readonly End[]>
   close(): void
+}
+
+/** A sink that takes every row and keeps its event. */
+export const keepingSink = (): { readonly sink: RowSink; readonly written: InteractionEvent[] } => {
+  const written: InteractionEvent[] = []
+  const sink: RowSink = {
+    write: (events) => {
+      written.push(...events)
+      return Promise.resolve(events.map(() => ({ kind: 'stored' })))
+    },
+    close: () => Promise.resolve(),
+  }
+  return { sink, written }
 }
 
 /** Every stage's own code, but for Kafka between them; the registry is a stub that knows one schema. */

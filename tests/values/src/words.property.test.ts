@@ -1,31 +1,17 @@
 import { createRequire } from 'node:module'
-import {
-  encodeReceivedWebhook,
-  entityKeyOf,
-  eventKeyOf,
-  HEADER,
-  type InteractionEvent,
-} from '@weir/contracts'
+import { encodeReceivedWebhook, entityKeyOf, eventKeyOf, HEADER } from '@weir/contracts'
 import { isContainer, isJsonObject, parseExactJson, type JsonValue } from '@weir/exact-json'
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { columnsOf } from '../../../services/persistence/src/postgres/postgres-sink.ts'
-import type { RowSink } from '../../../services/persistence/src/row-sink.ts'
 import { exportLetter } from '../../../services/replay/src/export-letter.ts'
 import { applyFixUp } from '../../../services/replay/src/fix-up.ts'
 import { readLetter } from '../../../services/replay/src/letter.ts'
 import { deliveries } from './bodies.ts'
-import { openStages, type Stages } from './stages.ts'
+import { keepingSink, openStages, type Stages } from './stages.ts'
 
 let stages: Stages
-const written: InteractionEvent[] = []
-const sink: RowSink = {
-  write: (events) => {
-    written.push(...events)
-    return Promise.resolve(events.map(() => ({ kind: 'stored' })))
-  },
-  close: () => Promise.resolve(),
-}
+const { sink, written } = keepingSink()
 
 beforeAll(async () => {
   stages = await openStages(sink)

@@ -1,48 +1,40 @@
 import { randomBytes } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
-import { testServers } from '@weir/testkit'
+import { isolatedDatabase } from '@weir/testkit'
 import pg from 'pg'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { migrate } from './migrate.ts'
 
 const MIGRATIONS = readdirSync(new URL('migrations/', import.meta.url)).sort()
-const database = `test_migrate_${randomBytes(4).toString('hex')}`
-const serverUrl = testServers().databaseUrl
-const databaseUrl = serverUrl.replace(/[^/]*$/, database)
-let server: pg.Client
+let databaseUrl: string
 let client: pg.Client
 
 beforeAll(async () => {
-  server = new pg.Client({ connectionString: serverUrl })
-  await server.connect()
-  await server.query(`CREATE DATABASE ${database}`)
+  databaseUrl = await isolatedDatabase('migrate')
   client = new pg.Client({ connectionString: databaseUrl })
   await client.connect()
 })
 
 afterAll(async () => {
   await client.end()
-  await server.query(`DROP DATABASE ${database}`)
-  await server.end()
 })
 
 it('needs no right but that to make tables in its schema', async () => {
-  const strict = `${database}_strict`
-  await server.query(`CREATE ROLE ${strict} LOGIN PASSWORD '${strict}'`)
-  await server.query(`CREATE DATABASE ${strict}`)
+  const role = `test_strict_${randomBytes(4).toString('hex')}`
+  const url = new URL(await isolatedDatabase('strict'))
+  const owner = new pg.Client({ connectionString: url.href })
+  await owner.connect()
   try {
-    await server.query(`REVOKE ALL ON DATABASE ${strict} FROM PUBLIC`)
-    await server.query(`GRANT CONNECT ON DATABASE ${strict} TO ${strict}`)
-    const strictUrl = new URL(serverUrl.replace(/[^/]*$/, strict))
-    const owner = new pg.Client({ connectionString: strictUrl.href })
-    await owner.connect()
-    await owner.query(`GRANT USAGE, CREATE ON SCHEMA public TO ${strict}`)
-    await owner.end()
-    strictUrl.username = strictUrl.password = strict
-    expect(await migrate(strictUrl.href)).toEqual(MIGRATIONS)
+    await owner.query(`CREATE ROLE ${role} LOGIN PASSWORD '${role}'`)
+    await owner.query(`REVOKE ALL ON DATABASE ${url.pathname.slice(1)} FROM PUBLIC`)
+    await owner.query(`GRANT CONNECT ON DATABASE ${url.pathname.slice(1)} TO ${role}`)
+    await owner.query(`GRANT USAGE, CREATE ON SCHEMA public TO ${role}`)
+    url.username = url.password = role
+    expect(await migrate(url.href)).toEqual(MIGRATIONS)
+    await owner.query(`DROP OWNED BY ${role}`)
+    await owner.query(`DROP ROLE ${role}`)
   } finally {
-    await server.query(`DROP DATABASE ${strict}`)
-    await server.query(`DROP ROLE ${strict}`)
+    await owner.end()
   }
 })
 

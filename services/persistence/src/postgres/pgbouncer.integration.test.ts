@@ -1,30 +1,14 @@
-import { eventKeyOf, type InteractionEvent } from '@weir/contracts'
 import { findPgBouncer, isolatedDatabase, startPgBouncer, type PgBouncer } from '@weir/testkit'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { SinkFaultError } from '../row-sink.ts'
 import { migrate } from './migrate.ts'
 import { PostgresSink } from './postgres-sink.ts'
+import { rowEvent } from '../testing/row-event.ts'
 import { RowFiller } from './row-filler.ts'
 
 const program = await findPgBouncer()
 if (typeof program === 'string') process.stderr.write(`Weir behind PgBouncer is not tested: ${program}\n`)
-
-const event = (id: string, changes: Partial<InteractionEvent> = {}): InteractionEvent => ({
-  ...{
-    eventKey: eventKeyOf('cxone', id).toString('hex'),
-    source: 'cxone',
-    eventType: 't',
-    interactionId: id,
-  },
-  ...{ channel: null, direction: null, customerIdentifier: null, customerType: null, queue: null },
-  ...{ skill: null, agentId: null, message: null, intent: null, sequence: null, occurredAt: null },
-  ...{ occurredAtNanos: null, occurredAtOriginal: null, receivedAt: 1, processedAt: 2, schemaVersion: 'v' },
-  ...{ declaredSchemaVersion: null, dataActionId: null, sessionId: null, userId: null, attributes: {} },
-  ...{ partsMissing: [], bodyHash: Buffer.alloc(8), raw: Buffer.from('{}'), bodyForm: null },
-  fixUp: null,
-  ...changes,
-})
 
 describe.skipIf(typeof program === 'string')('behind PgBouncer in transaction mode', () => {
   let pooler: PgBouncer
@@ -41,7 +25,11 @@ describe.skipIf(typeof program === 'string')('behind PgBouncer in transaction mo
   const locks = async () => {
     const client = new pg.Client({ connectionString: direct })
     await client.connect()
-    const { rows } = await client.query<object>("SELECT 1 FROM pg_locks WHERE locktype = 'advisory'")
+    // Other tests hold locks in other databases of this server.
+    const { rows } = await client.query<object>(
+      `SELECT 1 FROM pg_locks JOIN pg_database d ON d.oid = database
+       WHERE locktype = 'advisory' AND datname = current_database()`,
+    )
     await client.end()
     return rows
   }
@@ -56,14 +44,20 @@ describe.skipIf(typeof program === 'string')('behind PgBouncer in transaction mo
 
   it('writes rows from many connections over one session, finds repeats and conflicts', async () => {
     const sink = sinkOf()
-    const batches = Array.from({ length: 20 }, (_, batch) => [event(`a-${batch}`), event(`b-${batch % 5}`)])
+    const batches = Array.from({ length: 20 }, (_, batch) => [
+      rowEvent(`a-${batch}`),
+      rowEvent(`b-${batch % 5}`),
+    ])
     const results = await Promise.all(batches.map((batch) => sink.write(batch)))
     expect(new Set(results.flat().map(({ kind }) => kind))).toEqual(new Set(['stored']))
-    const other = event('a-1', { bodyHash: Buffer.alloc(8, 1) })
-    expect(await sink.write([other, event('c')])).toMatchObject([{ kind: 'conflict' }, { kind: 'stored' }])
+    const other = rowEvent('a-1', { bodyHash: Buffer.alloc(8, 2) })
+    expect(await sink.write([other, rowEvent('c')])).toMatchObject([{ kind: 'conflict' }, { kind: 'stored' }])
     // What is refused for its content does not spoil the session for the next.
-    const refused = event('d', { receivedAt: Number.NaN })
-    expect(await sink.write([refused, event('e')])).toMatchObject([{ kind: 'rejected' }, { kind: 'stored' }])
+    const refused = rowEvent('d', { receivedAt: Number.NaN })
+    expect(await sink.write([refused, rowEvent('e')])).toMatchObject([
+      { kind: 'rejected' },
+      { kind: 'stored' },
+    ])
     await sink.close()
   })
 
@@ -81,9 +75,9 @@ describe.skipIf(typeof program === 'string')('behind PgBouncer in transaction mo
     await blocker.connect()
     await blocker.query('BEGIN; LOCK TABLE events IN ACCESS EXCLUSIVE MODE')
     const sink = sinkOf(300)
-    await expect(sink.write([event('late')])).rejects.toThrow(/does not answer/)
+    await expect(sink.write([rowEvent('late')])).rejects.toThrow(/does not answer/)
     await blocker.query('ROLLBACK')
-    expect(await sink.write([event('late')])).toEqual([{ kind: 'stored' }])
+    expect(await sink.write([rowEvent('late')])).toEqual([{ kind: 'stored' }])
     await sink.close()
     const after = new pg.Client({ connectionString: pooler.databaseUrl })
     await after.connect()

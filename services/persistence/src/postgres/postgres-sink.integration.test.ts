@@ -1,23 +1,18 @@
-import { randomBytes } from 'node:crypto'
-import { eventKeyOf, OPAQUE_SHAPE, type InteractionEvent } from '@weir/contracts'
-import { testServers } from '@weir/testkit'
+import { OPAQUE_SHAPE, type InteractionEvent } from '@weir/contracts'
+import { isolatedDatabase } from '@weir/testkit'
 import pg from 'pg'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { SinkUnavailableError } from '../row-sink.ts'
+import { SinkUnavailableError, type RowEvent } from '../row-sink.ts'
+import { rowEvent } from '../testing/row-event.ts'
 import { migrate } from './migrate.ts'
 import { PostgresSink } from './postgres-sink.ts'
 
-const database = `test_sink_${randomBytes(4).toString('hex')}`
-const serverUrl = testServers().databaseUrl
-const databaseUrl = serverUrl.replace(/[^/]*$/, database)
-let server: pg.Client
+let databaseUrl: string
 let client: pg.Client
 let sink: PostgresSink
 
 beforeAll(async () => {
-  server = new pg.Client({ connectionString: serverUrl })
-  await server.connect()
-  await server.query(`CREATE DATABASE ${database}`)
+  databaseUrl = await isolatedDatabase('sink')
   await Promise.all([migrate(databaseUrl), migrate(databaseUrl), migrate(databaseUrl)])
   client = new pg.Client({ connectionString: databaseUrl })
   await client.connect()
@@ -27,39 +22,16 @@ beforeAll(async () => {
 afterAll(async () => {
   await sink.close()
   await client.end()
-  await server.query(`DROP DATABASE ${database}`)
-  await server.end()
 })
 
-const event = (id: string, changes: Partial<InteractionEvent> = {}): InteractionEvent => ({
-  ...{
-    eventKey: eventKeyOf('cxone', id).toString('hex'),
-    source: 'cxone',
-    eventType: 't',
+const event = (id: string, changes: Partial<RowEvent> = {}): RowEvent =>
+  rowEvent(id, {
     interactionId: 'i',
-  },
-  ...{ channel: 'voice', direction: null, customerIdentifier: null, customerType: null, queue: null },
-  ...{
-    skill: null,
-    agentId: null,
-    message: null,
-    intent: null,
-    sequence: null,
-    occurredAt: null,
-    occurredAtNanos: null,
-  },
-  ...{ occurredAtOriginal: null, receivedAt: 1_700_000_000_000, processedAt: 1_700_000_000_001 },
-  ...{ schemaVersion: 'v', declaredSchemaVersion: null, dataActionId: null, sessionId: null, userId: null },
-  ...{
-    attributes: {},
+    channel: 'voice',
     partsMissing: ['queue', 'skill'],
-    bodyForm: null,
-    fixUp: null,
-    bodyHash: Buffer.alloc(8, 1),
-  },
-  ...{ raw: Buffer.from('{"a":1}') },
-  ...changes,
-})
+    raw: Buffer.from('{"a":1}'),
+    ...changes,
+  })
 
 const keyOf = ({ eventKey }: InteractionEvent) => Buffer.from(eventKey, 'hex')
 const countOf = async (events: readonly InteractionEvent[]): Promise<number> => {

@@ -1,26 +1,20 @@
-import { randomBytes } from 'node:crypto'
-import { eventKeyOf, type InteractionEvent } from '@weir/contracts'
-import { testServers } from '@weir/testkit'
+import { isolatedDatabase } from '@weir/testkit'
 import pg from 'pg'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { backfill } from '../backfill.ts'
 import type { RowEvent } from '../row-sink.ts'
+import { rowEvent } from '../testing/row-event.ts'
 import { migrate } from './migrate.ts'
 import { PostgresSink } from './postgres-sink.ts'
 import { RowFiller, type ShapeGaps } from './row-filler.ts'
 
-const database = `test_filler_${randomBytes(4).toString('hex')}`
-const serverUrl = testServers().databaseUrl
-const databaseUrl = serverUrl.replace(/[^/]*$/, database)
-let server: pg.Client
+let databaseUrl: string
 let client: pg.Client
 let sink: PostgresSink
 let filler: RowFiller
 
 beforeAll(async () => {
-  server = new pg.Client({ connectionString: serverUrl })
-  await server.connect()
-  await server.query(`CREATE DATABASE ${database}`)
+  databaseUrl = await isolatedDatabase('filler')
   await migrate(databaseUrl)
   client = new pg.Client({ connectionString: databaseUrl })
   await client.connect()
@@ -32,40 +26,11 @@ afterAll(async () => {
   await filler.close()
   await sink.close()
   await client.end()
-  await server.query(`DROP DATABASE ${database}`)
-  await server.end()
 })
 
 const SOURCE = 'cxone-dataaction'
-const event = (id: string, changes: Partial<RowEvent> = {}): RowEvent => ({
-  ...{ eventKey: eventKeyOf(SOURCE, id).toString('hex'), source: SOURCE, eventType: 't', interactionId: id },
-  ...{
-    channel: null,
-    direction: null,
-    customerIdentifier: null,
-    customerType: null,
-    queue: null,
-    skill: null,
-  },
-  ...{ agentId: null, message: null, intent: null, sequence: null, occurredAt: null, occurredAtNanos: null },
-  ...{ occurredAtOriginal: null, receivedAt: 1_700_000_000_000, processedAt: 1_700_000_000_001 },
-  ...{
-    schemaVersion: 'first',
-    declaredSchemaVersion: null,
-    dataActionId: null,
-    sessionId: null,
-    userId: null,
-  },
-  ...{
-    attributes: {},
-    partsMissing: [],
-    bodyForm: null,
-    fixUp: null,
-    bodyHash: Buffer.alloc(8, 1),
-    raw: Buffer.from('{}'),
-  },
-  ...(changes satisfies Partial<InteractionEvent>),
-})
+const event = (id: string, changes: Partial<RowEvent> = {}): RowEvent =>
+  rowEvent(id, { source: SOURCE, schemaVersion: 'first', ...changes })
 const GAPS: readonly ShapeGaps[] = [
   { source: SOURCE, eventType: 't', fingerprint: 'first', number: 2, missing: ['new', 'nul\0name'] },
   { source: SOURCE, eventType: 't', fingerprint: 'second', number: 3, missing: [] },

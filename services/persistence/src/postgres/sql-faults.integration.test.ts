@@ -1,24 +1,19 @@
-import { randomBytes } from 'node:crypto'
 import { eventKeyOf, OPAQUE_SHAPE, type InteractionEvent } from '@weir/contracts'
-import { testServers } from '@weir/testkit'
+import { isolatedDatabase } from '@weir/testkit'
 import pg from 'pg'
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
 import { SinkFaultError, SinkUnavailableError } from '../row-sink.ts'
+import { rowEvent } from '../testing/row-event.ts'
 import { migrate } from './migrate.ts'
 import { PostgresSink } from './postgres-sink.ts'
 
-const database = `test_faults_${randomBytes(4).toString('hex')}`
-const serverUrl = testServers().databaseUrl
-const databaseUrl = serverUrl.replace(/[^/]*$/, database)
 const TIMEOUT_MS = 600
-let server: pg.Client
+let databaseUrl: string
 let client: pg.Client
 let sink: PostgresSink
 
 beforeAll(async () => {
-  server = new pg.Client({ connectionString: serverUrl })
-  await server.connect()
-  await server.query(`CREATE DATABASE ${database}`)
+  databaseUrl = await isolatedDatabase('faults')
   await migrate(databaseUrl)
   client = new pg.Client({ connectionString: databaseUrl })
   await client.connect()
@@ -28,46 +23,14 @@ beforeAll(async () => {
 afterAll(async () => {
   await sink.close()
   await client.end()
-  await server.query(`DROP DATABASE ${database}`)
-  await server.end()
 })
 
 afterEach(async () => {
   await client.query('DROP TRIGGER IF EXISTS odd ON events')
 })
 
-const event = (id: string, changes: Partial<InteractionEvent> = {}): InteractionEvent => ({
-  ...{
-    eventKey: eventKeyOf('cxone', id).toString('hex'),
-    source: 'cxone',
-    eventType: 't',
-    interactionId: id,
-  },
-  ...{ channel: null, direction: null, customerIdentifier: null, customerType: null, queue: null },
-  ...{
-    skill: null,
-    agentId: null,
-    message: null,
-    intent: null,
-    sequence: null,
-    occurredAt: null,
-    occurredAtNanos: null,
-  },
-  ...{ occurredAtOriginal: null, receivedAt: 1_700_000_000_000, processedAt: 1_700_000_000_001 },
-  ...{ schemaVersion: 'v', declaredSchemaVersion: null, dataActionId: null, sessionId: null, userId: null },
-  ...{
-    attributes: {},
-    partsMissing: [],
-    bodyForm: null,
-    fixUp: null,
-    bodyHash: Buffer.alloc(8, 1),
-    raw: Buffer.from('{}'),
-  },
-  ...changes,
-})
-
 const batch = (name: string, count: number): InteractionEvent[] =>
-  Array.from({ length: count }, (_, i) => event(`${name}-${i}`))
+  Array.from({ length: count }, (_, i) => rowEvent(`${name}-${i}`))
 
 /** What a trigger, written by somebody else, does before a row goes in. */
 const onInsert = async (plpgsql: string): Promise<void> => {
@@ -129,11 +92,11 @@ it('waits while a table is locked, and gives nothing up', async () => {
   await locker.query('BEGIN')
   await locker.query('LOCK TABLE events IN ACCESS EXCLUSIVE MODE')
   for (let i = 0; i < 4; i++) {
-    await expect(sink.write([event('locked-0')])).rejects.toThrow(SinkUnavailableError)
+    await expect(sink.write([rowEvent('locked-0')])).rejects.toThrow(SinkUnavailableError)
   }
   await locker.query('ROLLBACK')
   await locker.end()
-  expect(await sink.write([event('locked-0')])).toEqual([{ kind: 'stored' }])
+  expect(await sink.write([rowEvent('locked-0')])).toEqual([{ kind: 'stored' }])
 })
 
 /** A session of somebody else that holds a lock until `release`. */
@@ -150,7 +113,7 @@ const holding = async (...sql: readonly string[]) => {
   }
 }
 
-const keyOf = (id: string): string => `'\\x${event(id).eventKey}'`
+const keyOf = (id: string): string => `'\\x${rowEvent(id).eventKey}'`
 const ON_INTERACTION = (name: string) =>
   `SELECT 1 FROM interactions WHERE interaction_id = '${name}-2' FOR UPDATE`
 
@@ -167,7 +130,7 @@ it.each([
   'waits for a lock on %s however long it is held, stores the others meanwhile, and the row after it',
   async (_, name, lock) => {
     // The interaction is there, and so is a row to copy.
-    await sink.write([event(`${name}-2`, { eventKey: eventKeyOf(name, 'before').toString('hex') })])
+    await sink.write([rowEvent(`${name}-2`, { eventKey: eventKeyOf(name, 'before').toString('hex') })])
     await onInsert(`IF NEW.interaction_id = 'advisory-2' THEN PERFORM pg_advisory_xact_lock(4711); END IF;`)
     const { release } = await holding(lock(name))
     const heldUntil = performance.now() + 4 * TIMEOUT_MS
@@ -198,14 +161,14 @@ it.each(['40P01', '40001', '55P03'])('tries again without end what fails with %s
 
 it('does not count a wait for a lock to what a slow row has taken', async () => {
   const name = 'both'
-  await sink.write([event(`${name}-2`, { eventKey: eventKeyOf(name, 'before').toString('hex') })])
+  await sink.write([rowEvent(`${name}-2`, { eventKey: eventKeyOf(name, 'before').toString('hex') })])
   const { release } = await holding(ON_INTERACTION(name))
   for (let tries = 0; tries < 4; tries++) {
-    await expect(sink.write([event(`${name}-2`)])).rejects.toThrow(/waits for a lock/)
+    await expect(sink.write([rowEvent(`${name}-2`)])).rejects.toThrow(/waits for a lock/)
   }
   await release()
   await onInsert(`IF NEW.interaction_id = '${name}-2' THEN PERFORM pg_sleep(60); END IF;`)
-  await expect(sink.write([event(`${name}-2`)])).rejects.toThrow(/1 of 3 times/)
+  await expect(sink.write([rowEvent(`${name}-2`)])).rejects.toThrow(/1 of 3 times/)
 })
 
 it('stops when its own statement is refused', async () => {
@@ -223,8 +186,8 @@ it('ends a body nested 6,000 deep with one escape as a row or a rejected one, ne
   const depth = 6_000
   const raw = Buffer.from(`${'['.repeat(depth)}"\\u0000"${']'.repeat(depth)}`)
   const results = await sink.write([
-    event('deep-0', { raw }),
-    event('deep-1', { raw, schemaVersion: OPAQUE_SHAPE }),
+    rowEvent('deep-0', { raw }),
+    rowEvent('deep-1', { raw, schemaVersion: OPAQUE_SHAPE }),
   ])
   expect(['stored', 'rejected']).toContain(results[0]!.kind)
   expect(results[1]).toEqual({ kind: 'stored' })

@@ -1,0 +1,37 @@
+import { eventKeyOf } from '@weir/contracts'
+import type { RowEvent } from '../row-sink.ts'
+
+/** An event of the given id, of which all that need not be there is not. */
+export const rowEvent = (id: string, { source = 'cxone', ...changes }: Partial<RowEvent> = {}): RowEvent => ({
+  eventKey: eventKeyOf(source, id).toString('hex'),
+  source,
+  eventType: 't',
+  interactionId: id,
+  channel: null,
+  direction: null,
+  customerIdentifier: null,
+  customerType: null,
+  queue: null,
+  skill: null,
+  agentId: null,
+  message: null,
+  intent: null,
+  sequence: null,
+  occurredAt: null,
+  occurredAtNanos: null,
+  occurredAtOriginal: null,
+  receivedAt: 1_700_000_000_000,
+  processedAt: 1_700_000_000_001,
+  schemaVersion: 'v',
+  declaredSchemaVersion: null,
+  dataActionId: null,
+  sessionId: null,
+  userId: null,
+  attributes: {},
+  partsMissing: [],
+  bodyHash: Buffer.alloc(8, 1),
+  raw: Buffer.from('{}'),
+  bodyForm: null,
+  fixUp: null,
+  ...changes,
+})
