@@ -12,15 +12,24 @@ import { isContainer, parseExactJson, type JsonValue } from '@weir/exact-json'
 import type { Letter } from './letter.ts'
 
 export const EXPORT_FORMATS = [
-  ...['weir', 'cxone', 'cognigy', 'cxone-router', 'cxone-dataaction', 'cxone-dataaction-full', 'nice'],
+  'weir',
+  'cxone',
+  'cognigy',
+  'cxone-router',
+  'cxone-dataaction',
+  'cxone-dataaction-full',
+  'nice',
 ] as const
-export type ExportFormat =
-  'weir' | 'cxone' | 'cognigy' | 'cxone-router' | 'cxone-dataaction' | 'cxone-dataaction-full' | 'nice'
+export type ExportFormat = (typeof EXPORT_FORMATS)[number]
 
-/** Names that were there first. */
+/** The names that the formats had at first. */
 const FORMAT_ALIASES: Readonly<Record<string, ExportFormat>> = {
-  ...{ s0: 'cxone', s1: 'cognigy', s2: 'cxone-router' },
-  ...{ s3: 'cxone-dataaction', 's3-full': 'cxone-dataaction-full', s4: 'nice' },
+  s0: 'cxone',
+  s1: 'cognigy',
+  s2: 'cxone-router',
+  s3: 'cxone-dataaction',
+  's3-full': 'cxone-dataaction-full',
+  s4: 'nice',
 }
 export const EXPORT_FORMAT_NAMES: readonly string[] = [...EXPORT_FORMATS, ...Object.keys(FORMAT_ALIASES)]
 

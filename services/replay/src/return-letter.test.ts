@@ -79,24 +79,36 @@ it('a letter of a wrong partition returns to the right one as it came, without a
   expect(returned.headers).toMatchObject(webhook.headers)
 })
 
-it('content that came again under another id returns under that id, and is not held again', async () => {
+it.each([
+  ['content that came again under another id', 'content_repeated', 'd-2'],
+  ['an approved conflict', 'key_conflict', `d-2#${'00'.repeat(8)}`],
+] as const)('%s is not held for its content when it returns', async (_, reason, dedupKey) => {
   const raw = Buffer.from('{}')
-  const key = entityKeyOf('github', 'a/b')
   const webhook = encodeReceivedWebhook({
-    ...{ source: 'github', interactionId: 'a/b', dedupKey: 'd-2', eventType: 'push', receivedAt: 0, raw },
-    ...{ entityKey: key, eventKey: eventKeyOf('github', 'd-2'), bodyHash: Buffer.alloc(8) },
+    source: 'github',
+    interactionId: 'a/b',
+    dedupKey: 'd-2',
+    eventType: 'push',
+    receivedAt: 0,
+    raw,
+    entityKey: entityKeyOf('github', 'a/b'),
+    eventKey: eventKeyOf('github', 'd-2'),
+    bodyHash: Buffer.alloc(8),
     contentKey: contentKeyOf('github', raw),
   })
   const place = { partition: 0, offset: 0n, timestamp: 0 }
   const encoded = encodeDeadLetter({
     origin: { topic: 'webhooks.received.v1', ...place, ...webhook },
-    ...{ reason: 'content_repeated', step: 'holdRepeatedContent', error: 'e', failedAt: 0 },
+    reason,
+    step: 'a step of dedup',
+    error: 'e',
+    failedAt: 0,
   })
   const held = readLetter('dedup', { topic: 'dedup.dlq.v1', ...place, ...encoded }, 'pending_inspection')
   const answer = await returnLetter(held, { id: 'job' } as Parameters<typeof returnLetter>[1], options)
   const returned = answer.kind === 'returns' ? answer.output : expect.unreachable(answer.why)
   expect(returned.topic).toBe('dedup.replay.v1')
-  expect(returned.headers['event-key']).toEqual(webhook.headers['event-key'])
+  expect(returned.headers['event-key']).toEqual(eventKeyOf('github', dedupKey))
   expect(returned.headers['content-key']).toBeUndefined()
 })
 

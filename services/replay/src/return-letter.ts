@@ -108,9 +108,13 @@ const returnedHeaders = (letter: Letter, job: Job): Record<string, Buffer> => ({
   [HEADER.replayOf]: Buffer.from(letterPlace(letter)),
 })
 
+const without = (name: string, { [name]: _, ...headers }: WireHeaders): WireHeaders => headers
+
 /** What a fix-up has made is JSON as it is. */
-const withoutForm = ({ [HEADER.bodyForm]: _, ...headers }: Record<string, Buffer>): Record<string, Buffer> =>
-  headers
+const withoutForm = (headers: WireHeaders): WireHeaders => without(HEADER.bodyForm, headers)
+
+/** A person has let this content pass, so dedup does not compare it again. */
+const withoutContent = (headers: WireHeaders): WireHeaders => without(HEADER.contentKey, headers)
 
 /** To the partition of its key, with all that it came with: dedup judges it there as if it had come in there. */
 const returnMisplaced = (
@@ -130,12 +134,11 @@ const returnMisplaced = (
   })
 }
 
-/** Under its own id, and without what says that its content was there: somebody has looked at it. */
+/** Under its own id. */
 const returnContent = (letter: Letter, job: Job, body: Buffer, options: ReturnOptions): Returned => {
   const returned = returnMisplaced(letter, job, body, options)
   if (returned.kind === 'stays') return returned
-  const { [HEADER.contentKey]: _, ...headers } = returned.output.headers
-  return returns({ ...returned.output, headers })
+  return returns({ ...returned.output, headers: withoutContent(returned.output.headers) })
 }
 
 /** The same entity, under the key `<old>#<body hash>`: replaying it again gives the same key. */
@@ -153,7 +156,7 @@ const returnConflict = async (
   const old = headers[HEADER.dedupKey]?.toString() ?? letter.eventKey
   const dedupKey = `${old}#${bodyHash.toString('hex')}`
   const marks: WireHeaders = {
-    ...returnedHeaders(letter, job),
+    ...withoutContent(returnedHeaders(letter, job)),
     [HEADER.dedupKey]: Buffer.from(dedupKey),
     [HEADER.eventKey]: eventKeyOf(letter.source, dedupKey),
     [HEADER.conflictApproved]: Buffer.from(letter.eventKey),
