@@ -16,6 +16,8 @@ export interface Body {
   /** Of those, some that lie in a partition that is not their key's: each body becomes one letter there. */
   misplaced: number
   misplacedLetters: number
+  /** Of those, some that repeat signed content under another id: see `RepeatedContent`. */
+  repeatedContent: number
   /** Hex; of its first record. */
   key: string
   event: Event | undefined
@@ -170,7 +172,7 @@ export class Book {
 
 const newBody = (source: string, sha256: string): Body => ({
   ...{ source, sha256, kind: undefined, acked: 0, unknown: 0, records: 0 },
-  ...{ misplaced: 0, misplacedLetters: 0 },
+  ...{ misplaced: 0, misplacedLetters: 0, repeatedContent: 0 },
   ...{ key: '', event: undefined, isMalformed: false, letters: 0, rows: 0 },
 })
 

@@ -2,6 +2,7 @@ import { nameOf, type Body, type Book, type Event } from './book.ts'
 import { NORMALIZED, RECEIVED, STATS, UNIQUE } from './dump.ts'
 import type { FindingKind, Findings } from './findings.ts'
 import type { InfluxSums } from './influx.ts'
+import type { RepeatedContent } from './repeated-content.ts'
 import type { SeenState } from './seen-state.ts'
 
 export interface JudgeOptions {
@@ -80,12 +81,14 @@ const sum = (counts: ReadonlyMap<string, number>): number => [...counts.values()
 export const conclude = (
   book: Book,
   seen: SeenState,
+  contents: RepeatedContent,
   counted: Counted,
   findings: Findings,
   options: JudgeOptions,
 ): OracleReport => {
   const isWhole = !counted.truncated.has(RECEIVED)
   seen.settle(book, findings, isWhole)
+  contents.conclude(findings, counted.lastAt)
   for (const body of book.bodies.values()) concludeBody(body, findings, options.isAlone, isWhole)
   for (const event of book.events.values()) concludeEvent(event, findings)
   for (const event of book.events.values()) {
@@ -98,7 +101,9 @@ export const conclude = (
   }
   const unchecked = concludeSums(counted, findings)
   if (book.unknownSources.size > 0)
-    unchecked.push(`identities of ${[...book.unknownSources].join(', ')}: taken from the records themselves`)
+    unchecked.push(
+      `identities and content keys of ${[...book.unknownSources].join(', ')}: taken from the records themselves`,
+    )
   if (counted.sealed > 0) unchecked.push(`the bodies of ${counted.sealed} letters: they are sealed or cut`)
   const counts = findings.counts
   return {
@@ -128,7 +133,7 @@ const concludeBody = (body: Body, findings: Findings, isAlone: boolean, isWhole:
     findings.add('wrong', `${nameOf(body)} was sent as ${kind}`)
   if (body.misplaced > 0 && body.misplacedLetters === 0)
     findings.add('lost', `the letter of ${nameOf(body)} in a wrong partition`)
-  const isPlaced = records > body.misplaced
+  const isPlaced = records > body.misplaced + body.repeatedContent
   if (body.isMalformed && isPlaced && letters === 0) findings.add('lost', `the letter of ${nameOf(body)}`)
   const isOther = isPlaced && event !== undefined && event.body !== body && event.body.sha256 !== body.sha256
   if (isOther && letters === 0 && event.letters.sealed === 0)

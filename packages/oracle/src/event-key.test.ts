@@ -37,6 +37,45 @@ it('keeps every digit of a number', () => {
   expect(of('cxone', body)).toMatchObject({ key, sequence: 9_007_199_254_740_993n })
 })
 
+it.each([
+  ['7.0', 7n],
+  ['70e-1', 7n],
+  ['0.7e1', 7n],
+  ['-0', 0n],
+  ['0e99999', 0n],
+  ['1e18', 1_000_000_000_000_000_000n],
+  ['9223372036854775807', 9_223_372_036_854_775_807n],
+  ['"007"', 7n],
+  ['9223372036854775808', undefined],
+  ['1e19', undefined],
+  ['1e99999999999', undefined],
+  ['7.5', undefined],
+  ['1e-400', undefined],
+  ['-7', undefined],
+  ['"7.0"', undefined],
+  ['"+7"', undefined],
+  ['" 7"', undefined],
+  ['null', undefined],
+])('reads the sequence number %s as %s', (json, sequence) => {
+  const body = `{"interactionId":"i","eventType":"t","sequenceNumber":${json},"timestamp":"now"}`
+  const key = keyOf('cxone', `i:t:${sequence ?? 'now'}`)
+  const { sequence: read, ...identity } = of('cxone', body) as { readonly sequence?: bigint }
+  expect([read, identity]).toEqual([sequence, { kind: 'event', key, interaction: 'i', type: 't' }])
+})
+
+it.each([
+  ['a text of 513 bytes', 'é'.repeat(256) + 'x'],
+  ['a text with a NUL', 'i\0'],
+  ['half of a surrogate pair', '\ud800'],
+  ['an empty text', ''],
+  ['a boolean', true],
+  ['a list', ['i']],
+])('takes %s for no id', (_, interactionId) => {
+  expect(of('cxone', { interactionId, eventType: 't' })).toEqual({ kind: 'malformed' })
+  const nice = { interactionId: 'i', dataActionId: interactionId, updatedTimestamp: 'now' }
+  expect(of('nice', nice)).toEqual({ kind: 'malformed' })
+})
+
 it('takes the hash of the body into the key of a data action', () => {
   const body = { id: 'i', type: 't' }
   const key = keyOf('cxone-dataaction', `i:t:${sha256(JSON.stringify(body))}`)

@@ -38,9 +38,21 @@ const digitsOf = (value: unknown): string | undefined => {
   return typeof value === 'number' ? String(value) : undefined
 }
 
+const ID_BYTES_MAX = 512
+
+/** A text of an id, as docs/sources/rules.md limits it. */
+const isId = (value: unknown): value is string =>
+  typeof value === 'string' &&
+  value !== '' &&
+  !value.includes('\0') &&
+  value.isWellFormed() &&
+  Buffer.byteLength(value) <= ID_BYTES_MAX
+
 /** An identifier is a text, or a number taken as the digits that were sent. */
-const text = (value: unknown): string | undefined =>
-  typeof value === 'string' && value.length > 0 ? value : digitsOf(value)
+const text = (value: unknown): string | undefined => {
+  const id = digitsOf(value) ?? value
+  return isId(id) ? id : undefined
+}
 
 const objectOf = (value: unknown): Fields | undefined =>
   typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Digits)
@@ -53,12 +65,28 @@ const join = (...parts: readonly string[]): string =>
 
 const SEQUENCE_MAX = 2n ** 63n - 1n
 
-/** A whole number of up to 64 bits, also as a text. */
+/** More zeros than a sequence can have. */
+const EXPONENT_MAX = 1_000
+
+/** The value of a JSON number, where it is whole. */
+const wholeOf = (json: string): bigint | undefined => {
+  const [, sign = '', digits = '', decimals = '', exponent = '0'] =
+    /^(-?)(\d+)(?:\.(\d+))?(?:[eE]([-+]?\d+))?$/.exec(json) ?? []
+  const significant = `${digits}${decimals}`.replace(/^0+/, '').replace(/0+$/, '')
+  if (significant === '') return digits === '' ? undefined : 0n
+  // What is left has no zeros at its end, so the number is whole exactly if no digit lies behind the point.
+  const trailing = `${digits}${decimals}`.length - `${digits}${decimals}`.replace(/0+$/, '').length
+  const zeros = Number(exponent) - decimals.length + trailing
+  if (zeros < 0 || zeros > EXPONENT_MAX) return undefined
+  return BigInt(`${sign}${significant}${'0'.repeat(zeros)}`)
+}
+
+/** A whole number from 0 to 63 bits: a number in any notation, or a text of digits. */
 const wholeNumber = (value: unknown): bigint | undefined => {
-  const digits = typeof value === 'string' ? value : digitsOf(value)
-  if (digits === undefined || !/^[0-9]{1,19}$/.test(digits)) return undefined
-  const number = BigInt(digits)
-  return number <= SEQUENCE_MAX ? number : undefined
+  const digits = digitsOf(value)
+  const isText = typeof value === 'string' && /^[0-9]{1,19}$/.test(value)
+  const number = isText ? BigInt(value) : digits === undefined ? undefined : wholeOf(digits)
+  return number !== undefined && number >= 0n && number <= SEQUENCE_MAX ? number : undefined
 }
 
 /** `interactionId:eventType:sequenceNumber`; interactions of a router: `data.id:eventType:timestamp`. */
@@ -80,8 +108,8 @@ const cognigy = (body: Fields): Named | undefined => {
   if (![conversationId, sessionId, intent, userId].every((value) => typeof value === 'string'))
     return undefined
   const moment = digitsOf(timestamp)
-  if (moment === undefined || conversationId === '') return undefined
-  const interaction = conversationId as string
+  if (moment === undefined || !isId(conversationId)) return undefined
+  const interaction = conversationId
   const dedupKey = sha256(join(interaction, moment, sessionId as string))
   return { interaction, type: 'cognigy.intent', dedupKey }
 }
@@ -97,10 +125,10 @@ const dataAction = (body: Fields, bodyHash: string): Named | undefined => {
 /** `interactionId:dataActionId:updatedTimestamp`. */
 const nice = (body: Fields): Named | undefined => {
   const parts = [body.interactionId, body.dataActionId, body.updatedTimestamp]
-  if (!parts.every((part) => typeof part === 'string' && part !== '')) return undefined
+  if (!parts.every(isId)) return undefined
   if (body.payload !== undefined && objectOf(body.payload) === undefined) return undefined
-  const dedupKey = join(...(parts as string[]))
-  return { interaction: parts[0] as string, type: 'data.action.updated', dedupKey }
+  const dedupKey = join(...parts)
+  return { interaction: parts[0]!, type: 'data.action.updated', dedupKey }
 }
 
 const RULES = new Map<string, (body: Fields, bodyHash: string) => Named | undefined>([
@@ -125,7 +153,7 @@ export const identify = (source: string, body: Buffer, bodyHash: string): Identi
 }
 
 /** A member whose number may be another one as a double. */
-const INEXACT = /":\s*-?(?:[0-9]+[.eE]|[0-9]{16})/
+const INEXACT = /":\s*-?(?:[0-9]+[.eE]|[0-9]{16}|(?<=-)0)/
 
 const parse = (body: Buffer): unknown => {
   const json = body.toString('utf8')

@@ -14,6 +14,7 @@ import {
 } from './dump.ts'
 import { Findings } from './findings.ts'
 import type { InfluxSums } from './influx.ts'
+import { RepeatedContent } from './repeated-content.ts'
 import { SeenState } from './seen-state.ts'
 import type { SentRequest } from './sent.ts'
 
@@ -32,11 +33,13 @@ export class Judge {
   readonly #findings = new Findings()
   readonly #book: Book
   readonly #seen: SeenState
+  readonly #contents: RepeatedContent
   readonly #counted: Counted = {
     ...{ sent: 0, received: new Map(), returned: new Map(), unique: new Map(), normalized: 0, rows: 0 },
     ...{
       repeats: new Map(),
-      ...{ malformed: new Map(), malformedRepeats: new Map() },
+      malformed: new Map(),
+      malformedRepeats: new Map(),
       late: 0,
       passedAgain: 0,
       conflictLetters: new Map(),
@@ -66,7 +69,8 @@ export class Judge {
   constructor(sent: readonly SentRequest[], options: JudgeOptions) {
     this.#options = options
     this.#book = new Book(sent)
-    this.#seen = new SeenState(options.topicPrefix)
+    this.#contents = new RepeatedContent(options.windowMs)
+    this.#seen = new SeenState(options.topicPrefix, this.#contents)
     this.#counted.sent = sent.length
   }
 
@@ -126,7 +130,7 @@ export class Judge {
   }
 
   conclude(): OracleReport {
-    return conclude(this.#book, this.#seen, this.#counted, this.#findings, this.#options)
+    return conclude(this.#book, this.#seen, this.#contents, this.#counted, this.#findings, this.#options)
   }
 
   #add(...finding: Parameters<Findings['add']>): void {
@@ -156,6 +160,7 @@ export class Judge {
 
   #received(record: DumpedRecord): void {
     const { partition, offset, home, key } = record
+    if (!this.#isMisplaced(record) && this.#isRepeatedContent(record, this.#counted.received)) return
     const body = this.#receive(record)
     const place = `${partition}/${offset} of ${RECEIVED}`
     if (body.key !== hexOf(record.headers['event-key']))
@@ -171,7 +176,7 @@ export class Judge {
   /** Counts a record as dedup must: new, a repeat, or the same key with another body. */
   #receive(record: DumpedRecord): Body {
     const { value, timestamp } = record
-    const isMisplaced = this.#options.isAlone && record.home !== record.partition
+    const isMisplaced = this.#isMisplaced(record)
     const received = { ...receivedOf(record), isMisplaced }
     const { source } = received
     const body = this.#book.receive(received, Buffer.from(value ?? '', 'base64'))
@@ -180,7 +185,8 @@ export class Judge {
       this.#malformedByKey.set(body.key, body)
       addTo(this.#counted.malformed, source)
     }
-    if ((isMisplaced ? body.misplaced : body.records - body.misplaced) > 1) {
+    const before = body.misplaced + body.repeatedContent
+    if ((isMisplaced ? body.misplaced : body.records - before) > 1) {
       addTo(this.#counted.repeats, source)
       if (body.isMalformed) addTo(this.#counted.malformedRepeats, source)
       if (timestamp - (body.event?.uniqueAt ?? timestamp) > this.#options.windowMs) this.#counted.late += 1
@@ -191,8 +197,38 @@ export class Judge {
     return body
   }
 
+  #isMisplaced({ home, partition }: DumpedRecord): boolean {
+    return this.#options.isAlone && home !== partition
+  }
+
+  /** Notes signed content. Where it came before under another id, the record is counted: as a letter or its repeat. */
+  #isRepeatedContent(
+    { headers, sha256 = '', partition, timestamp }: DumpedRecord,
+    counts: Map<string, number>,
+  ): boolean {
+    const contentKey = hexOf(headers['content-key'])
+    if (contentKey === '') return false
+    const source = textOf(headers.source)
+    const repeat = this.#contents.receive({
+      source,
+      contentKey,
+      key: hexOf(headers['event-key']),
+      bodyHash: headers['body-hash'] ?? '',
+      partition,
+      timestamp,
+    })
+    if (repeat === undefined) return false
+    addTo(counts, source)
+    if (repeat.records > 1) addTo(this.#counted.repeats, source)
+    const body = this.#book.body(source, sha256)
+    body.records += 1
+    body.repeatedContent += 1
+    return true
+  }
+
   /** A replay gave it its key: an approved conflict has one that its body does not say. */
   #broughtBack(record: DumpedRecord): void {
+    if (this.#isRepeatedContent(record, this.#counted.returned)) return
     const received = receivedOf(record)
     addTo(this.#counted.returned, received.source)
     const event = this.#book.bringBack(received)
@@ -249,6 +285,13 @@ export class Judge {
     const isConflict = reason === 'key_conflict'
     addTo(isConflict ? this.#counted.conflictLetters : this.#counted.otherLetters, source)
     this.#seen.addLetter(reason, key, headers['body-hash'])
+    if (reason === 'content_repeated') {
+      const repeat = this.#contents.repeatOf(key, headers['body-hash'] ?? '')
+      if (repeat === undefined)
+        this.#stranger(`a letter of repeated content with the key ${key} of ${source}`)
+      else repeat.letters += 1
+      return
+    }
     if (reason === 'wrong_partition') {
       this.#misplacedLetter(source, sha256, key)
       return

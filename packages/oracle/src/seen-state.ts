@@ -3,6 +3,7 @@ import { crc32 } from 'node:zlib'
 import type { Book } from './book.ts'
 import { RECEIVED, SEEN, type DumpedRecord } from './dump.ts'
 import type { Findings } from './findings.ts'
+import type { RepeatedContent } from './repeated-content.ts'
 
 const KEY_BYTES = 16
 /** A key and 8 bytes of the body's hash. */
@@ -12,11 +13,13 @@ const CHUNK_FORMAT = 2
 const DERIVED = new Map([
   ['key_conflict', 'conflict'],
   ['wrong_partition', 'misplaced'],
+  ['content_repeated', 'content'],
 ])
 
 /** What dedup holds of the keys that it let pass, read from its compacted topic: the last record of each key counts. */
 export class SeenState {
   readonly #prefix: string
+  readonly #contents: RepeatedContent
   /** By partition and record key. */
   readonly #last = new Map<
     string,
@@ -26,8 +29,9 @@ export class SeenState {
   /** Hex keys that are held besides those of unique events: of letters. */
   readonly #ofLetters = new Set<string>()
 
-  constructor(prefix: string) {
+  constructor(prefix: string, contents: RepeatedContent) {
     this.#prefix = prefix
+    this.#contents = contents
   }
 
   take({ partition, key = '', value }: DumpedRecord): void {
@@ -41,8 +45,8 @@ export class SeenState {
   }
 
   /**
-   * A letter of an event's other body, or of a record in a wrong partition, is held under a key of its own:
-   * sha256(what it is, NUL, event key, body hash), truncated.
+   * A letter of an event's other body, of repeated content, or of a record in a wrong partition, is held under a key of
+   * its own: sha256(what it is, NUL, event key, body hash), truncated.
    */
   addLetter(reason: string, key: string, bodyHash: string | undefined): void {
     const kind = DERIVED.get(reason)
@@ -86,10 +90,10 @@ export class SeenState {
         event.isSeen = true
         if (event.partition !== partition)
           findings.add('wrong', `${SEEN}/${partition} holds the key ${held} of another partition`)
-      } else if (isWhole && !this.#ofLetters.has(held)) {
+      } else if (!this.#contents.hold(held, partition) && isWhole && !this.#ofLetters.has(held)) {
         findings.add(
           'wrong',
-          `${SEEN}/${partition} holds the key ${held}, which is no event's and no letter's`,
+          `${SEEN}/${partition} holds the key ${held}, which is no event's, no content's and no letter's`,
         )
       }
     }
