@@ -20,7 +20,9 @@ const letter = (reason: string, body: Buffer, replayCount = 0, headers: Record<s
       headers: Object.fromEntries(
         Object.entries({
           ...{ [HEADER.dlqReason]: reason, [HEADER.dlqError]: 'why', [HEADER.source]: 'cxone' },
-          ...{ [HEADER.firstFailedAt]: String(AT), [HEADER.replayCount]: String(replayCount), ...headers },
+          [HEADER.firstFailedAt]: String(AT),
+          [HEADER.replayCount]: String(replayCount),
+          ...headers,
         }).map(([name, text]) => [name, Buffer.from(text)]),
       ),
     },
@@ -51,10 +53,14 @@ describe('S0 Azure Function', () => {
     const body = '{"interactionId":"i-1","eventType":"CALL_CONNECTED","sequenceNumber":"3","extra":1}'
     expect(exported('s0', 'unsupported_schema_version', body)).toEqual({
       ...{ interactionId: 'i-1', eventType: 'CALL_CONNECTED', timestamp: null, agentId: null, skill: null },
-      ...{ direction: null, sequenceNumber: '3', reason: 'unsupported_schema_version', error: 'why' },
+      direction: null,
+      sequenceNumber: '3',
+      reason: 'unsupported_schema_version',
+      error: 'why',
     })
     expect(exported('s0', 'invalid_json', '{"cut')).toMatchObject({
-      ...{ interactionId: null, reason: 'invalid_json' },
+      interactionId: null,
+      reason: 'invalid_json',
     })
   })
 })
@@ -72,7 +78,8 @@ describe('S1 Cognigy idempotency', () => {
     const record = letter('key_conflict', Buffer.from('{}'), 0, { [HEADER.eventKey]: 'key of 16 bytes!' })
     const ours = { ...record, key: 'cxone|conv-1' }
     expect(exportLetter(ours, 'cognigy', undefined)).toEqual({
-      ...{ status: 'accepted', interactionId: 'conv-1' },
+      status: 'accepted',
+      interactionId: 'conv-1',
       eventKey: Buffer.from('key of 16 bytes!').toString('hex'),
     })
   })
@@ -116,7 +123,8 @@ describe('S2 Node router', () => {
 describe('S3 schema evolution', () => {
   it('S3-03 writes a dead letter as timestamp, original_payload, error_message, retry_count and status', () => {
     expect(exported('s3', 'missing_field', '{"id": "evt-1"}', REFUSED, 2)).toEqual({
-      ...{ timestamp, original_payload: '{"id": "evt-1"}' },
+      timestamp,
+      original_payload: '{"id": "evt-1"}',
       error_message: 'Validation error: Missing required CXone fields: id, type',
       ...{ retry_count: 2, status: 'pending_inspection' },
     })
@@ -129,7 +137,9 @@ describe('S3 schema evolution', () => {
       error: 'why',
     })
     expect(exported('s3-full', 'wrong_type', '[1]', REFUSED)).toEqual({
-      ...{ timestamp, payload: '[1]', error: 'Missing required CXone fields: id, type' },
+      timestamp,
+      payload: '[1]',
+      error: 'Missing required CXone fields: id, type',
     })
   })
 

@@ -2,183 +2,49 @@ import { randomUUID } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import {
-  decodeReceivedWebhook,
-  encodeDeadLetter,
-  encodeReceivedWebhook,
-  entityKeyOf,
-  eventKeyOf,
-  HEADER,
-  isBodyWhole,
-  parseDeadLetterKeys,
-  TOPIC_SPECS,
-  topicNames,
-  type DeadLetterReason,
-} from '@weir/contracts'
-import {
-  ensureTopics,
-  openLanes,
-  openMaintenance,
-  openTopicReader,
-  partitionOf,
-  type InputRecord,
-  type OutputRecord,
-} from '@weir/kafka'
-import { createLogger, Metrics, type Service } from '@weir/service-kit'
+import { decodeReceivedWebhook, eventKeyOf, HEADER, isBodyWhole } from '@weir/contracts'
+import { openMaintenance, type InputRecord } from '@weir/kafka'
 import { isolatedKafka, testServers } from '@weir/testkit'
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
-import { replay } from './index.ts'
+import { ReplayRig, WAIT } from './testing/replay-rig.ts'
 
-const PORT = 27_015
-const logger = createLogger('replay-test', 'silent')
-const WAIT = { timeout: 60_000, interval: 100 }
-const TOKEN = 'a token of the tests'
-const KEYS = `k1:${'ab'.repeat(32)}`
-let settings = isolatedKafka('replay')
-let topics = topicNames(settings.topicPrefix)
-let service: Service | undefined
-
-const startReplay = async (env: Readonly<Record<string, string>> = {}): Promise<void> => {
-  const config = replay.loadConfig({
-    ...{
-      WEIR_PROFILE: 'dev',
-      KAFKA_BROKERS: settings.kafkaBrokers.join(','),
-      TOPIC_PREFIX: settings.topicPrefix,
-    },
-    ...{ TOPIC_PARTITIONS: String(settings.topicPartitions), KAFKA_SESSION_TIMEOUT_MS: '6000' },
-    ...{ SCHEMA_REGISTRY_URL: testServers().registryUrl, REPLAY_PORT: String(PORT) },
-    ...{ REPLAY_TOKENS: `ann:${TOKEN}`, DLQ_KEYS: KEYS, BODY_HASH_KEY: 'a key of the tests', ...env },
-  })
-  service = await replay.start(config, { logger, metrics: new Metrics('replay') })
-  await vi.waitFor(() => expect(service?.readiness()).toEqual([]), WAIT)
-}
-
-const call = async (method: string, path: string, body?: object, token = TOKEN) => {
-  const response = await fetch(`http://127.0.0.1:${PORT}${path}`, {
-    ...{ method, headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' } },
-    ...(body && { body: JSON.stringify(body) }),
-  })
-  const text = await response.text()
-  return {
-    status: response.status,
-    text,
-    json: text.startsWith('{') ? (JSON.parse(text) as Record<string, unknown>) : {},
-  }
-}
-
-interface LetterChanges {
-  readonly source?: string
-  readonly body?: string
-  readonly replayCount?: number
-  readonly sealed?: boolean
-}
-
-const letterOf = (
-  topic: string,
-  id: string,
-  reason: DeadLetterReason,
-  changes: LetterChanges,
-): OutputRecord => {
-  const source = changes.source ?? 'nice'
-  const webhook = encodeReceivedWebhook({
-    ...{ source, interactionId: id, entityKey: entityKeyOf(source, id), dedupKey: id, eventType: 'type' },
-    ...{ eventKey: eventKeyOf(source, id), bodyHash: Buffer.alloc(8, 3), receivedAt: 5 },
-    raw: Buffer.from(changes.body ?? `{"id":"${id}"}`),
-  })
-  const headers = {
-    ...webhook.headers,
-    [HEADER.replayCount]: Buffer.from(String(changes.replayCount ?? 0)),
-  }
-  const partition = partitionOf(webhook.key, settings.topicPartitions)
-  const origin = { ...webhook, headers, topic: 'unique', partition, offset: 0n }
-  const letter = encodeDeadLetter(
-    { origin, reason, step: 'step', error: 'planted', failedAt: 1_000 },
-    changes.sealed ? parseDeadLetterKeys([KEYS]) : undefined,
-  )
-  return { topic, partition, ...letter }
-}
-
-const putLetters = async (
-  topic: string,
-  ids: readonly string[],
-  reason: DeadLetterReason,
-  changes: LetterChanges = {},
-): Promise<void> => {
-  const lane = await openLanes({
-    ...{ settings, logger, topic, lingerMs: 1, deadlineMs: 20_000 },
-    ...{ batchRecordsMax: 500, batchBytesMax: 500_000, queueBytesMax: 10_000_000 },
-  })
-  await Promise.all(
-    ids.map((id) => {
-      const letter = letterOf(topic, id, reason, changes)
-      return lane.send(letter.partition, letter)
-    }),
-  )
-  await lane.close()
-}
-
-const readAll = async (topic: string): Promise<InputRecord[]> => {
-  const reader = await openTopicReader(settings, topic)
-  const all: InputRecord[] = []
-  await reader.readToEnd((records) => void all.push(...records))
-  await reader.close()
-  return all
-}
-
-const ended = async (id: string) => {
-  let job: Record<string, unknown> = {}
-  await vi.waitFor(async () => {
-    job = (await call('GET', `/v1/jobs/${id}`)).json
-    expect(['done', 'cancelled']).toContain(job.state)
-  }, WAIT)
-  return job
-}
-
-const run = async (request: object) => {
-  const { status, json } = await call('POST', '/v1/jobs', request)
-  expect(status).toBe(202)
-  return ended(json.id as string)
-}
-
+let rig: ReplayRig
 beforeEach(async () => {
-  settings = isolatedKafka('replay')
-  topics = topicNames(settings.topicPrefix)
-  await ensureTopics({ settings, logger, specs: TOPIC_SPECS, replicationFactor: 1, minInsyncReplicas: 1 })
+  rig = await ReplayRig.open(isolatedKafka('replay'), testServers().registryUrl)
 })
-
-afterEach(async () => {
-  await service?.stop()
-  service = undefined
-})
+afterEach(() => rig.stop())
 
 it('returns exactly the letters of a filter to their stage, as many as it counted, and once', async () => {
-  await startReplay()
+  await rig.start()
   const ids = Array.from({ length: 30 }, (_, i) => `id-${i}`)
-  await putLetters(topics.normalizerDlq, ids, 'unmappable', { sealed: true })
-  await putLetters(topics.normalizerDlq, ['other'], 'schema_violation')
-  await putLetters(topics.normalizerDlq, ['again'], 'unmappable', { replayCount: 3 })
+  await rig.putLetters(rig.topics.normalizerDlq, ids, 'unmappable', { sealed: true })
+  await rig.putLetters(rig.topics.normalizerDlq, ['other'], 'schema_violation')
+  await rig.putLetters(rig.topics.normalizerDlq, ['again'], 'unmappable', { replayCount: 3 })
   const filter = { stage: 'normalizer', reason: 'unmappable' }
-  expect((await call('POST', '/v1/jobs', { kind: 'replay', filter, dryRun: true })).json).toEqual({
-    ...{ dryRun: true, count: 31, stays: [] },
+  expect((await rig.call('POST', '/v1/jobs', { kind: 'replay', filter, dryRun: true })).json).toEqual({
+    dryRun: true,
+    count: 31,
+    stays: [],
     counts: { scanned: 32, matched: 31, done: 30, guarded: 1, unusable: 0 },
   })
   // Nothing is changed by a rehearsal, and it says what a fix-up does not cure.
   const fixUp = { name: 'none', replaceText: [{ find: '{', with: '[' }] }
   expect(
-    (await call('POST', '/v1/jobs', { kind: 'replay', filter, fixUp, dryRun: true })).json,
+    (await rig.call('POST', '/v1/jobs', { kind: 'replay', filter, fixUp, dryRun: true })).json,
   ).toMatchObject({
-    ...{ count: 31, counts: { done: 0, unusable: 30, guarded: 1 } },
+    count: 31,
+    counts: { done: 0, unusable: 30, guarded: 1 },
     stays: expect.arrayContaining([
       { letter: expect.any(String) as string, why: 'the body is not a JSON object after the fix-up' },
     ]) as object,
   })
 
-  const job = await run({ kind: 'replay', filter })
+  const job = await rig.run({ kind: 'replay', filter })
   expect(job).toMatchObject({
     requestedBy: 'ann',
     counts: { scanned: 32, matched: 31, done: 30, guarded: 1, unusable: 0 },
   })
-  const returned = await readAll(topics.normalizerReplay)
+  const returned = await rig.readAll(rig.topics.normalizerReplay)
   expect(returned.map((record) => decodeReceivedWebhook(record).interactionId).sort()).toEqual(ids.toSorted())
   for (const { value, headers } of returned) {
     expect(value!.toString()).toMatch(/^\{"id":"id-\d+"\}$/)
@@ -186,45 +52,48 @@ it('returns exactly the letters of a filter to their stage, as many as it counte
     expect(headers[HEADER.dlqReason]).toBeUndefined()
     expect(headers[HEADER.replayOf]?.toString()).toMatch(/^normalizer\/\d+\/\d+$/)
   }
-  await run({ kind: 'replay', filter })
-  expect(await readAll(topics.normalizerReplay)).toHaveLength(30)
-  expect(await readAll(topics.dedupReplay)).toHaveLength(0)
+  await rig.run({ kind: 'replay', filter })
+  expect(await rig.readAll(rig.topics.normalizerReplay)).toHaveLength(30)
+  expect(await rig.readAll(rig.topics.dedupReplay)).toHaveLength(0)
 
-  await run({ kind: 'discard', filter: { stage: 'normalizer', reason: 'schema_violation' } })
-  const { json } = await call('GET', '/v1/letters?stage=normalizer&status=discarded')
+  await rig.run({ kind: 'discard', filter: { stage: 'normalizer', reason: 'schema_violation' } })
+  const { json } = await rig.call('GET', '/v1/letters?stage=normalizer&status=discarded')
   expect((json.letters as { reason: string }[]).map(({ reason }) => reason)).toEqual(['schema_violation'])
 }, 120_000)
 
 it('goes on with a job that was interrupted, without a second or a missing letter', async () => {
-  await startReplay()
+  await rig.start()
   const ids = Array.from({ length: 200 }, (_, i) => `id-${i}`)
-  await putLetters(topics.normalizerDlq, ids, 'unmappable')
+  await rig.putLetters(rig.topics.normalizerDlq, ids, 'unmappable')
   const id = randomUUID()
   const request = { id, kind: 'replay', filter: { stage: 'normalizer' }, ratePerSec: 40 }
   const startedAt = performance.now()
-  await call('POST', '/v1/jobs', request)
-  await call('POST', '/v1/jobs', request)
+  await rig.call('POST', '/v1/jobs', request)
+  await rig.call('POST', '/v1/jobs', request)
   await vi.waitFor(
-    async () => expect((await readAll(topics.normalizerReplay)).length).toBeGreaterThan(20),
+    async () => expect((await rig.readAll(rig.topics.normalizerReplay)).length).toBeGreaterThan(20),
     WAIT,
   )
-  await service?.stop()
-  const before = (await readAll(topics.normalizerReplay)).length
+  await rig.stop()
+  const before = (await rig.readAll(rig.topics.normalizerReplay)).length
   expect(before).toBeLessThan(200)
-  await startReplay()
-  expect(await ended(id)).toMatchObject({ state: 'done', counts: { done: 200 } })
+  await rig.start()
+  expect(await rig.ended(id)).toMatchObject({ state: 'done', counts: { done: 200 } })
   // 200 letters at 40 a second, but for the first chunk of each start, 20 letters.
   expect(performance.now() - startedAt).toBeGreaterThan((1_000 * (200 - 2 * 20)) / 40)
-  const keys = (await readAll(topics.normalizerReplay)).map(({ key }) => key!.toString())
+  const keys = (await rig.readAll(rig.topics.normalizerReplay)).map(({ key }) => key!.toString())
   expect(keys).toHaveLength(200)
   expect(new Set(keys).size).toBe(200)
 }, 120_000)
 
 it('ends every job that began while letters arrived in transactions, and returns each letter once', async () => {
-  await startReplay()
-  const topic = topics.normalizerDlq
+  await rig.start()
+  const topic = rig.topics.normalizerDlq
   const writer = await openMaintenance({
-    ...{ settings, service: 'letters', stateTopic: topics.seen, outputs: [topic] },
+    settings: rig.settings,
+    service: 'letters',
+    stateTopic: rig.topics.seen,
+    outputs: [topic],
   })
   const arriving = { goesOn: true }
   const written: string[] = []
@@ -232,7 +101,7 @@ it('ends every job that began while letters arrived in transactions, and returns
     const claim = await writer.claim(partition)
     for (let n = 0; arriving.goesOn; n++) {
       const ids = Array.from({ length: 1 + (n % 3) }, (_, i) => `${partition}-${n}-${i}`)
-      const letters = ids.map((id) => ({ ...letterOf(topic, id, 'unmappable', {}), partition }))
+      const letters = ids.map((id) => ({ ...rig.letterOf(topic, id, 'unmappable', {}), partition }))
       await claim.commit(letters)
       written.push(...letters.map(({ key }) => key.toString()))
     }
@@ -243,34 +112,36 @@ it('ends every job that began while letters arrived in transactions, and returns
   const filter = { stage: 'normalizer' }
   await vi.waitFor(() => expect(written.length).toBeGreaterThan(20), WAIT)
   for (let n = 0; n < 12; n++) {
-    jobs.push((await call('POST', '/v1/jobs', { kind: 'replay', filter })).json.id as string)
+    jobs.push((await rig.call('POST', '/v1/jobs', { kind: 'replay', filter })).json.id as string)
     await vi.waitFor(
-      async () => expect((await call('GET', `/v1/jobs/${jobs.at(-1)!}`)).status).toBe(200),
+      async () => expect((await rig.call('GET', `/v1/jobs/${jobs.at(-1)!}`)).status).toBe(200),
       WAIT,
     )
   }
   arriving.goesOn = false
   await Promise.all(writing)
   await writer.close()
-  for (const id of jobs) expect((await ended(id)).state).toBe('done')
-  await run({ kind: 'replay', filter })
-  const returned = (await readAll(topics.normalizerReplay)).map(({ key }) => key!.toString())
+  for (const id of jobs) expect((await rig.ended(id)).state).toBe('done')
+  await rig.run({ kind: 'replay', filter })
+  const returned = (await rig.readAll(rig.topics.normalizerReplay)).map(({ key }) => key!.toString())
   expect(returned.toSorted()).toEqual(written.toSorted())
 }, 120_000)
 
 it('brings approved conflicts and fixed bodies back through dedup, each under a key of its own', async () => {
-  await startReplay()
-  await putLetters(topics.dedupDlq, ['conflicting'], 'key_conflict')
+  await rig.start()
+  await rig.putLetters(rig.topics.dedupDlq, ['conflicting'], 'key_conflict')
   const broken = '{"interactionId":"i-1","dataActionId":"da","updatedTimestamp":"T","payload":NaN}'
-  await putLetters(topics.dedupDlq, ['malformed:1'], 'invalid_json', { body: broken })
+  await rig.putLetters(rig.topics.dedupDlq, ['malformed:1'], 'invalid_json', { body: broken })
 
-  expect(await run({ kind: 'replay', filter: { stage: 'dedup', reason: 'invalid_json' } })).toMatchObject({
-    counts: { matched: 1, done: 0, unusable: 1 },
-  })
+  expect(await rig.run({ kind: 'replay', filter: { stage: 'dedup', reason: 'invalid_json' } })).toMatchObject(
+    {
+      counts: { matched: 1, done: 0, unusable: 1 },
+    },
+  )
   const fixUp = { name: 'no NaN', replaceText: [{ find: 'NaN', with: '{}' }] }
-  await run({ kind: 'replay', filter: { stage: 'dedup', reason: 'invalid_json' }, fixUp })
-  await run({ kind: 'replay', filter: { stage: 'dedup', reason: 'key_conflict' } })
-  const returned = await readAll(topics.dedupReplay)
+  await rig.run({ kind: 'replay', filter: { stage: 'dedup', reason: 'invalid_json' }, fixUp })
+  await rig.run({ kind: 'replay', filter: { stage: 'dedup', reason: 'key_conflict' } })
+  const returned = await rig.readAll(rig.topics.dedupReplay)
   const byKey = new Map(returned.map((record) => [record.key!.toString(), record]))
   const fixed = byKey.get('nice|i-1')!
   expect(fixed.headers[HEADER.fixUp]?.toString()).toBe('no NaN')
@@ -289,10 +160,10 @@ it('brings approved conflicts and fixed bodies back through dedup, each under a 
 }, 120_000)
 
 it('leaves alone what a fix-up makes larger than a record may be, says so, and returns the others', async () => {
-  await startReplay()
+  await rig.start()
   const body = JSON.stringify({ text: 'x'.repeat(200_000) })
-  await putLetters(topics.normalizerDlq, ['large'], 'unmappable', { body })
-  await putLetters(topics.normalizerDlq, ['small'], 'unmappable', { body: '{"text":"x"}' })
+  await rig.putLetters(rig.topics.normalizerDlq, ['large'], 'unmappable', { body })
+  await rig.putLetters(rig.topics.normalizerDlq, ['small'], 'unmappable', { body: '{"text":"x"}' })
   for (const [name, factor] of [
     ['too much text', 8],
     ['too many bytes', 4],
@@ -300,7 +171,7 @@ it('leaves alone what a fix-up makes larger than a record may be, says so, and r
     // Two bytes each: 800,000 characters are 1,600,000 bytes.
     const fixUp = { name, replaceText: [{ find: 'x', with: 'ä'.repeat(factor) }] }
     const filter = { stage: 'normalizer', key: 'nice|large' }
-    expect(await run({ kind: 'replay', filter, fixUp })).toMatchObject({
+    expect(await rig.run({ kind: 'replay', filter, fixUp })).toMatchObject({
       state: 'done',
       counts: { matched: 1, done: 0, unusable: 1 },
       stays: [
@@ -312,8 +183,8 @@ it('leaves alone what a fix-up makes larger than a record may be, says so, and r
     })
   }
   const fixUp = { name: 'longer', replaceText: [{ find: 'x', with: 'xx' }] }
-  await run({ kind: 'replay', filter: { stage: 'normalizer' }, fixUp })
-  const returned = await readAll(topics.normalizerReplay)
+  await rig.run({ kind: 'replay', filter: { stage: 'normalizer' }, fixUp })
+  const returned = await rig.readAll(rig.topics.normalizerReplay)
   expect(returned.map(({ key }) => key!.toString()).sort()).toEqual(['nice|large', 'nice|small'])
 }, 120_000)
 
@@ -333,69 +204,77 @@ sources:
     dedupKey: '{call.id}:{n}'
 `,
   )
-  await startReplay({ SOURCES_FILE: file })
+  await rig.start({ SOURCES_FILE: file })
   rmSync(folder, { recursive: true })
   const body = '{"call":{"id":"c-1"},"type":"ended","n":NaN}'
-  await putLetters(topics.dedupDlq, ['malformed:2'], 'invalid_json', { source: 'acme', body })
+  await rig.putLetters(rig.topics.dedupDlq, ['malformed:2'], 'invalid_json', { source: 'acme', body })
   const fixUp = { name: 'seven', replaceText: [{ find: 'NaN', with: '7' }] }
-  await run({ kind: 'replay', filter: { stage: 'dedup' }, fixUp })
-  const [returned] = await readAll(topics.dedupReplay)
+  await rig.run({ kind: 'replay', filter: { stage: 'dedup' }, fixUp })
+  const [returned] = await rig.readAll(rig.topics.dedupReplay)
   expect(decodeReceivedWebhook(returned!)).toMatchObject({
-    ...{ interactionId: 'c-1', eventType: 'ended', eventKey: eventKeyOf('acme', 'c-1:7') },
+    interactionId: 'c-1',
+    eventType: 'ended',
+    eventKey: eventKeyOf('acme', 'c-1:7'),
   })
 }, 120_000)
 
 it('cancels, shows, exports in the shapes of earlier systems, and asks everyone for a token', async () => {
-  await startReplay()
-  await putLetters(topics.dedupDlq, ['a'], 'invalid_json', { body: '{"broken' })
-  await putLetters(
-    topics.normalizerDlq,
+  await rig.start()
+  await rig.putLetters(rig.topics.dedupDlq, ['a'], 'invalid_json', { body: '{"broken' })
+  await rig.putLetters(
+    rig.topics.normalizerDlq,
     Array.from({ length: 50 }, (_, i) => `id-${i}`),
     'unmappable',
   )
-  expect((await call('GET', '/v1/letters?stage=dedup', undefined, 'wrong')).status).toBe(401)
-  expect((await call('GET', '/v1/jobs', undefined, '')).status).toBe(401)
-  expect((await call('GET', '/v1/letters?stage=nowhere')).status).toBe(400)
+  expect((await rig.call('GET', '/v1/letters?stage=dedup', undefined, 'wrong')).status).toBe(401)
+  expect((await rig.call('GET', '/v1/jobs', undefined, '')).status).toBe(401)
+  expect((await rig.call('GET', '/v1/letters?stage=nowhere')).status).toBe(400)
 
-  const [letter] = (await readAll(topics.dedupDlq)) as [InputRecord]
-  const shown = await call('GET', `/v1/letters/dedup/${letter.partition}/${letter.offset}`)
+  const [letter] = (await rig.readAll(rig.topics.dedupDlq)) as [InputRecord]
+  const shown = await rig.call('GET', `/v1/letters/dedup/${letter.partition}/${letter.offset}`)
   expect(shown.json).toMatchObject({ reason: 'invalid_json', bytes: 8 })
   expect(shown.json.preview).toMatch(/^00000000 {2}7b 22 62 72 6f 6b 65 6e .*\{"broken$/)
-  expect((await call('GET', `/v1/letters/dedup/${letter.partition}/999`)).status).toBe(404)
+  expect((await rig.call('GET', `/v1/letters/dedup/${letter.partition}/999`)).status).toBe(404)
 
   const exported = async (format: string) =>
-    JSON.parse((await call('GET', `/v1/letters/export?stage=dedup&format=${format}`)).text) as unknown
+    JSON.parse((await rig.call('GET', `/v1/letters/export?stage=dedup&format=${format}`)).text) as unknown
   const timestamp = new Date(1_000).toISOString()
   const error = 'JSONDecodeError: planted'
   expect(await exported('s3')).toEqual({
-    ...{ timestamp, original_payload: '{"broken', error_message: error, retry_count: 0 },
+    timestamp,
+    original_payload: '{"broken',
+    error_message: error,
+    retry_count: 0,
     status: 'pending_inspection',
   })
   expect(await exported('s3-full')).toEqual({ timestamp, payload: '{"broken', error: 'planted' })
   expect(await exported('cxone-router')).toEqual({ payload: '{"broken', error: 'planted', timestamp })
-  expect((await call('GET', '/v1/letters/export?stage=dedup&format=s5')).status).toBe(400)
+  expect((await rig.call('GET', '/v1/letters/export?stage=dedup&format=s5')).status).toBe(400)
   expect(await exported('weir')).toMatchObject({ body: Buffer.from('{"broken').toString('base64') })
 
-  const { json } = await call('POST', '/v1/jobs', {
+  const { json } = await rig.call('POST', '/v1/jobs', {
     kind: 'replay',
     filter: { stage: 'normalizer' },
     ratePerSec: 2,
   })
   await vi.waitFor(
-    async () => expect((await readAll(topics.normalizerReplay)).length).toBeGreaterThan(0),
+    async () => expect((await rig.readAll(rig.topics.normalizerReplay)).length).toBeGreaterThan(0),
     WAIT,
   )
-  await call('POST', `/v1/jobs/${json.id as string}/cancel`)
-  const cancelled = await ended(json.id as string)
-  const returned = (await readAll(topics.normalizerReplay)).length
+  await rig.call('POST', `/v1/jobs/${json.id as string}/cancel`)
+  const cancelled = await rig.ended(json.id as string)
+  const returned = (await rig.readAll(rig.topics.normalizerReplay)).length
   expect(returned).toBeLessThan(50)
   expect(cancelled).toMatchObject({ state: 'cancelled', counts: { done: returned, matched: returned } })
   const count = async (status: string) =>
-    (await call('GET', `/v1/letters/count?stage=normalizer&status=${status}`)).json.count
+    (await rig.call('GET', `/v1/letters/count?stage=normalizer&status=${status}`)).json.count
   expect([await count('replayed'), await count('pending_inspection')]).toEqual([returned, 50 - returned])
   // The rest is untouched: the next job brings back just that.
-  const { json: next } = await call('POST', '/v1/jobs', { kind: 'replay', filter: { stage: 'normalizer' } })
-  expect(await ended(next.id as string)).toMatchObject({ state: 'done', counts: { done: 50 - returned } })
-  const keys = (await readAll(topics.normalizerReplay)).map(({ key }) => key!.toString())
+  const { json: next } = await rig.call('POST', '/v1/jobs', {
+    kind: 'replay',
+    filter: { stage: 'normalizer' },
+  })
+  expect(await rig.ended(next.id as string)).toMatchObject({ state: 'done', counts: { done: 50 - returned } })
+  const keys = (await rig.readAll(rig.topics.normalizerReplay)).map(({ key }) => key!.toString())
   expect([keys.length, new Set(keys).size]).toEqual([50, 50])
 }, 120_000)

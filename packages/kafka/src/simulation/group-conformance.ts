@@ -81,7 +81,8 @@ export const runGroupScript = async (
     const own = { memberId: member.id, generationId: member.generation - (step.isOld === true ? 1 : 0) }
     if (step.kind === 'beat') return group.beat(number, own).then(() => 'ok')
     const assignment = member.led.map(({ memberId }) => ({
-      ...{ memberId, memberAssignment: Buffer.from(`of ${nameOf(memberId)}`) },
+      memberId,
+      memberAssignment: Buffer.from(`of ${nameOf(memberId)}`),
     }))
     return group.sync(number, own, assignment).then(({ memberAssignment }) => memberAssignment.toString())
   }
@@ -120,48 +121,33 @@ export const groupUnderTest = (group: FakeGroup): GroupUnderTest => ({
   },
 })
 
+/** Reads steps such as `join 0`; `old` is with the generation before, `changed` a join with another claim. */
+const stepsOf = (text: string): readonly GroupStep[] =>
+  [...text.matchAll(/(?:(old|changed) )?(join|sync|beat|leave) (\d)/g)].map(
+    ([, mark, kind, member]) =>
+      ({
+        kind,
+        member: Number(member),
+        ...(mark === 'old' && { isOld: true }),
+        ...(mark === 'changed' && { isChanged: true }),
+      }) as GroupStep,
+  )
+
 /** What a membership meets, each once. */
 export const GROUP_SCRIPTS: readonly { readonly name: string; readonly script: readonly GroupStep[] }[] = [
   {
     name: 'two members, one after the other, and an old generation',
-    script: [
-      { kind: 'join', member: 0 },
-      { kind: 'sync', member: 0 },
-      { kind: 'beat', member: 0 },
-      { kind: 'join', member: 1 },
-      { kind: 'beat', member: 0 },
-      { kind: 'join', member: 0 },
-      { kind: 'beat', member: 1 },
-      { kind: 'sync', member: 1 },
-      { kind: 'beat', member: 0, isOld: true },
-      { kind: 'sync', member: 0 },
-      { kind: 'beat', member: 1 },
-      { kind: 'sync', member: 1, isOld: true },
-      { kind: 'leave', member: 0 },
-      { kind: 'beat', member: 1 },
-      { kind: 'join', member: 1 },
-      { kind: 'sync', member: 1 },
-    ],
+    script: stepsOf(
+      `join 0, sync 0, beat 0, join 1, beat 0, join 0, beat 1, sync 1, old beat 0, sync 0, beat 1, old sync 1,
+       leave 0, beat 1, join 1, sync 1`,
+    ),
   },
   {
     name: 'a join that is repeated, by a follower and by the leader, as it was and with another claim',
-    script: [
-      { kind: 'join', member: 0 },
-      { kind: 'join', member: 0 },
-      { kind: 'sync', member: 0 },
-      { kind: 'join', member: 1 },
-      { kind: 'join', member: 0 },
-      { kind: 'sync', member: 0 },
-      { kind: 'sync', member: 1 },
-      { kind: 'join', member: 1 },
-      { kind: 'beat', member: 0 },
-      { kind: 'join', member: 1, isChanged: true },
-      { kind: 'beat', member: 0 },
-      { kind: 'join', member: 0 },
-      { kind: 'sync', member: 0 },
-      { kind: 'join', member: 0 },
-      { kind: 'beat', member: 1 },
-    ],
+    script: stepsOf(
+      `join 0, join 0, sync 0, join 1, join 0, sync 0, sync 1, join 1, beat 0, changed join 1, beat 0, join 0,
+       sync 0, join 0, beat 1`,
+    ),
   },
 ]
 

@@ -130,7 +130,10 @@ export class FakeGroup {
       memberMetadata: metadata,
     }))
     return {
-      ...{ generationId: this.generation, leaderId: this.#leaderId, memberId, groupProtocol: 'weir-sticky' },
+      generationId: this.generation,
+      leaderId: this.#leaderId,
+      memberId,
+      groupProtocol: 'weir-sticky',
       members: memberId === this.#leaderId ? members : [],
     }
   }

@@ -1,0 +1,93 @@
+import { expect, vi } from 'vitest'
+import { kafkaCluster } from '../client.ts'
+import { committedOffsets, type CommittedOffset } from '../offsets.ts'
+import type { KafkaSettings } from '../settings.ts'
+import { silentLogger } from '../silent-logger.ts'
+import { numbersOn, numbersUpTo, NumberWriter, startCopyStage } from './copy-stage.ts'
+import type { CopyOptions, CopyStage } from './copy-stage.ts'
+import { createTopics } from './topics.ts'
+
+export const PATIENCE = { timeout: 20_000, interval: 50 }
+
+/** Stages that copy on a real broker; each test has topics and a group of its own. */
+export class CopyRig {
+  readonly settings: KafkaSettings
+  input = ''
+  second = ''
+  output = ''
+  service = ''
+  #writer: NumberWriter | undefined
+  #stages: CopyStage[] = []
+  #tests = 0
+
+  constructor(settings: KafkaSettings) {
+    this.settings = settings
+  }
+
+  async open(): Promise<void> {
+    this.#tests += 1
+    this.service = `copy-${this.#tests}`
+    const names = ['in', 'second', 'out'].map((name) => `${name}-${this.#tests}`)
+    const [input, second, output] = await createTopics(this.settings, names)
+    Object.assign(this, { input, second, output })
+    this.#writer = new NumberWriter(this.settings, this.input)
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#stages.splice(0).map((stage) => stage.stop()))
+    await this.writer.close()
+  }
+
+  /** Writes to `input`. */
+  get writer(): NumberWriter {
+    return this.#writer!
+  }
+
+  get group(): string {
+    return `${this.settings.topicPrefix}${this.service}`
+  }
+
+  async createTopic(name: string, topicSettings = {}, partitions?: number): Promise<string> {
+    const [topic] = await createTopics(this.settings, [`${name}-${this.#tests}`], topicSettings, partitions)
+    return topic!
+  }
+
+  async start(options: Partial<CopyOptions> = {}): Promise<CopyStage> {
+    const { settings, input, output, service } = this
+    const stage = await startCopyStage({ settings, inputs: [input], output, service, ...options })
+    this.#stages.push(stage)
+    return stage
+  }
+
+  /** Waits until everything that was written is on the output once, in order. */
+  copied(): Promise<void> {
+    const { settings, output } = this
+    return vi.waitFor(
+      async () =>
+        expect(await numbersOn(settings, output)).toEqual(
+          numbersUpTo(this.writer.count, settings.topicPartitions),
+        ),
+      PATIENCE,
+    )
+  }
+
+  async committed(
+    partition: number,
+    { group = this.group, input = this.input } = {},
+  ): Promise<CommittedOffset | undefined> {
+    const cluster = kafkaCluster({
+      settings: this.settings,
+      logger: silentLogger,
+      clientId: 'weir-test',
+    })
+    await cluster.connect()
+    const offsets = await committedOffsets(cluster, group, [input], partition)
+    await cluster.disconnect()
+    return offsets.get(input)
+  }
+
+  /** Waits until the partition is parked with a message that has this text in it. */
+  parked(stage: CopyStage, partition: number, text: string): Promise<void> {
+    return vi.waitFor(() => expect(stage.parked.get(partition)?.message).toContain(text), PATIENCE)
+  }
+}
