@@ -1,7 +1,7 @@
 import { openMaintenance } from '@weir/kafka'
 import { isolatedKafka } from '@weir/testkit'
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
-import { Deployment, parkedWith, webhook } from '../testing/deployment.ts'
+import { Deployment, guardedWebhook, parkedWith, webhook } from '../testing/deployment.ts'
 import { rebuildState } from './rebuild-state.ts'
 
 const WAIT = { timeout: 30_000, interval: 50 }
@@ -16,7 +16,11 @@ afterEach(() => deployment.close())
 const events = Array.from({ length: 150 }, (_, i) => webhook(`call-${i}`))
 const conflict = webhook('call-0', '{"another":"body"}')
 const malformed = webhook('malformed', 'NaN', true)
-const all = [...events, conflict, malformed]
+const guarded = guardedWebhook('guarded', '{"signed":"content"}')
+const repeated = guardedWebhook('another id', '{"signed":"content"}')
+const all = [...events, conflict, malformed, guarded, repeated]
+/** Each has one, and the content that two of them share. */
+const KEYS = all.length + 1
 
 const decided = (received: number) =>
   vi.waitFor(async () => expect((await deployment.totals()).received).toBe(received), WAIT)
@@ -35,12 +39,14 @@ const expectExact = async (): Promise<void> => {
     await other.start()
     for (const record of all) await deployment.send(record)
     await deployment.send(webhook('new'))
-    await decided(2 * all.length + 1)
+    // Only the key of its content tells that it is no event.
+    await deployment.send(guardedWebhook('a third id', '{"signed":"content"}'))
+    await decided(2 * all.length + 2)
     expect(await deployment.totals()).toMatchObject({
-      unique: 151,
-      duplicates: 152,
+      unique: 152,
+      duplicates: 154,
       conflicts: 1,
-      deadLettered: 1,
+      deadLettered: 3,
     })
   } finally {
     await other.close()
@@ -86,8 +92,8 @@ it('gives a partition the keys of its damaged chunks back, from the events and t
   const planned = await vi.waitFor(() => run({ dryRun: true }), WAIT)
   const done = await vi.waitFor(() => run(), WAIT)
   expect(planned.filter((line) => line.includes('offset'))).not.toEqual([])
-  expect(planned).toContain('152 keys would be noted again')
-  expect(done).toContain('152 keys are noted again')
+  expect(planned).toContain(`${KEYS} keys would be noted again`)
+  expect(done).toContain(`${KEYS} keys are noted again`)
   expect((await run()).at(-1)).toBe('there is nothing to repair')
   await expectExact()
 }, 120_000)
@@ -165,7 +171,7 @@ it('fills an empty state topic, as after its deletion', async () => {
   )
   await deployment.stop()
   const lines = await vi.waitFor(() => run(), WAIT)
-  expect(lines).toContain('152 keys are noted again')
+  expect(lines).toContain(`${KEYS} keys are noted again`)
   await expectExact()
 }, 120_000)
 

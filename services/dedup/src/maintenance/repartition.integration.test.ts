@@ -196,7 +196,8 @@ const commitAsAnother = (): void => {
     await claim.close()
     await maintenance.close()`
   const { status, stderr } = spawnSync(process.execPath, ['--input-type=module', '--eval', script], {
-    ...{ cwd: import.meta.dirname, encoding: 'utf8' },
+    cwd: import.meta.dirname,
+    encoding: 'utf8',
   })
   expect(status, stderr).toBe(0)
 }

@@ -3,10 +3,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import {
   bodyHashOf,
+  contentKeyOf,
   decodeDedupStats,
   encodeReceivedWebhook,
   entityKeyOf,
   eventKeyOf,
+  HEADER,
   TOPIC_SPECS,
   topicNames,
   type TopicNames,
@@ -43,6 +45,12 @@ export const webhook = (id: string, body = `{"id":"${id}"}`, malformed = false):
     raw,
     ...(malformed && { intakeError: { reason: 'invalid_json', detail: 'planted', answered: 'rejected' } }),
   })
+}
+
+/** Of a source that guards its content. */
+export const guardedWebhook = (id: string, body: string): WireRecord => {
+  const { headers, ...record } = webhook(id, body)
+  return { ...record, headers: { ...headers, [HEADER.contentKey]: contentKeyOf('cxone', Buffer.from(body)) } }
 }
 
 /** Topics of its own, and the service started and stopped at will. */
@@ -121,7 +129,10 @@ export class Deployment {
   /** The sums of all stats records. */
   async totals() {
     const sum = {
-      ...{ received: 0, returned: 0, malformed: 0, malformedRepeats: 0 },
+      received: 0,
+      returned: 0,
+      malformed: 0,
+      malformedRepeats: 0,
       ...{ unique: 0, duplicates: 0, conflicts: 0, deadLettered: 0 },
     }
     for (const { value } of await this.read(this.topics.stats)) {
