@@ -132,7 +132,8 @@ const summary = (samples: readonly Sample[], connections: number, isFirst: boole
     ...{ p50_ms: weir?.p50Ms ?? null, p99_ms: weir?.p99Ms ?? null, p999_ms: weir?.p999Ms ?? null },
     cpu_s_per_10k: weir ? cpuSPer10k(weir) : null,
     ...(before && {
-      ...{ before_rps: before.perSec, ratio_before: ratio('before') },
+      before_rps: before.perSec,
+      ratio_before: ratio('before'),
       before_cpu_s_per_10k: cpuSPer10k(before),
     }),
   }

@@ -10,9 +10,13 @@ const signed = (body: string) => ({
 })
 const event = (sequenceNumber: number | string, eventType = 'CALL_CONNECTED') =>
   JSON.stringify({
-    ...{ interactionId: '0b9f6f2e-5d0e-4c0e-9a56-2f1f3a9f7c11', eventType },
-    ...{ timestamp: '2024-05-11T12:00:00.000Z', agentId: 'agent-1001', skill: 'Sales' },
-    ...{ direction: 'inbound', sequenceNumber },
+    interactionId: '0b9f6f2e-5d0e-4c0e-9a56-2f1f3a9f7c11',
+    eventType,
+    timestamp: '2024-05-11T12:00:00.000Z',
+    agentId: 'agent-1001',
+    skill: 'Sales',
+    direction: 'inbound',
+    sequenceNumber,
   })
 
 it('S0-11 switches over with its own secret and path: one row of each event, 400 and 401 as before', async () => {

@@ -5,8 +5,11 @@ import { expect, it, onTestFinished } from 'vitest'
 import { OURS, Switched } from './switching.ts'
 
 const MESSAGE = {
-  ...{ conversationId: 'conv-8f3a9b2c', sessionId: 'sess-1a2b3c4d', intent: 'book_appointment' },
-  ...{ timestamp: 1_715_428_800_000, userId: 'usr-9x8y7z6w' },
+  conversationId: 'conv-8f3a9b2c',
+  sessionId: 'sess-1a2b3c4d',
+  intent: 'book_appointment',
+  timestamp: 1_715_428_800_000,
+  userId: 'usr-9x8y7z6w',
 }
 const SOURCES = `version: 1
 sources:

@@ -11,7 +11,9 @@ sources:
 `
 const event = (channelType: string, data: object, eventType = 'interaction.created') =>
   JSON.stringify({
-    ...{ webhookId: 'sim-webhook-001', eventType, timestamp: '2024-05-11T12:00:00.000Z' },
+    webhookId: 'sim-webhook-001',
+    eventType,
+    timestamp: '2024-05-11T12:00:00.000Z',
     data: { id: `sim-${channelType}`, channelType, direction: 'inbound', ...data },
   })
 

@@ -57,10 +57,8 @@ it('S3-08 switches over with its secret and path: rows follow the growing schema
   const filled = await weir('backfill', '--source', 'cxone-dataaction')
   expect(filled.stdout).toBe('3 rows looked at, 2 of cxone-dataaction were filled\n')
   expect((await rows()).map(({ has, number }) => [has, number])).toEqual([
-    ...[
-      [true, 2],
-      [true, 3],
-      [true, 2],
-    ],
+    [true, 2],
+    [true, 3],
+    [true, 2],
   ])
 })

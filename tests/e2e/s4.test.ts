@@ -10,8 +10,10 @@ const signed = (body: string) => ({
 })
 const update = (minute: number, payload?: object) =>
   JSON.stringify({
-    ...{ interactionId: 'int-1', dataActionId: 'da-1' },
-    ...{ updatedTimestamp: `2024-05-11T12:0${minute}:00Z`, ...(payload && { payload }) },
+    interactionId: 'int-1',
+    dataActionId: 'da-1',
+    updatedTimestamp: `2024-05-11T12:0${minute}:00Z`,
+    ...(payload && { payload }),
   })
 
 it('S4-08 switches over with CXONE_WEBHOOK_SECRET alone: the latest state of each interaction, and the counts in InfluxDB', async () => {
@@ -26,7 +28,8 @@ it('S4-08 switches over with CXONE_WEBHOOK_SECRET alone: the latest state of eac
     text: '{"detail":"Missing webhook signature header"}',
   })
   expect(await send(update(4), signed('another'))).toEqual({
-    ...{ status: 401, text: '{"detail":"Invalid webhook signature"}' },
+    status: 401,
+    text: '{"detail":"Invalid webhook signature"}',
   })
   await send('{"cut')
   await s4.settled(3, 1)
@@ -47,6 +50,8 @@ it('S4-08 switches over with CXONE_WEBHOOK_SECRET alone: the latest state of eac
     return eventsReceived + eventsRejected === 5
   })
   expect(await s4.pipeline.influxTotals()).toEqual({
-    ...{ eventsReceived: 4, eventsDeduplicated: 1, eventsRejected: 1 },
+    eventsReceived: 4,
+    eventsDeduplicated: 1,
+    eventsRejected: 1,
   })
 })

@@ -4,7 +4,9 @@ import { Pipeline } from './pipeline.ts'
 
 /** Of no source: a test gives those of its own system. */
 const NOTHING_SET = {
-  ...{ SOURCE_CXONE_SECRETS: '', SOURCE_CXONE_DATAACTION_SECRETS: '', SOURCE_NICE_SECRETS: '' },
+  SOURCE_CXONE_SECRETS: '',
+  SOURCE_CXONE_DATAACTION_SECRETS: '',
+  SOURCE_NICE_SECRETS: '',
   SOURCE_COGNIGY_CIDRS: '',
 }
 /** This process, however its requests get to a container. */
@@ -37,7 +39,8 @@ export class Switched {
     method = 'POST',
   ): Promise<Delivered> {
     const response = await fetch(`${this.pipeline.ingressUrl()}${path}`, {
-      ...{ method, headers: { 'content-type': 'application/json', ...headers } },
+      method,
+      headers: { 'content-type': 'application/json', ...headers },
       ...(method !== 'GET' && { body }),
     })
     return { status: response.status, text: await response.text() }

@@ -47,7 +47,10 @@ export const fillState = async (settings: KafkaSettings, keys: number): Promise<
 const commitPositions = async (settings: KafkaSettings, effectiveTime: number): Promise<void> => {
   const { seen, received } = topicNames(settings.topicPrefix)
   const maintenance = await openMaintenance({
-    ...{ settings, service: 'dedup', stateTopic: seen, outputs: [seen] },
+    settings,
+    service: 'dedup',
+    stateTopic: seen,
+    outputs: [seen],
   })
   const next = { [received]: 0n }
   for (let partition = 0; partition < settings.topicPartitions; partition++) {

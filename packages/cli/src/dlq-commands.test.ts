@@ -72,7 +72,10 @@ it('counts what fits, begins the job with its filter, rate and fix-up, and says 
   await dlq('replay', 'normalizer', '--reason', 'unmappable', '--rate', '20', '--fix-up', fixUp)
   const filter = { stage: 'normalizer', reason: 'unmappable' }
   const job = {
-    ...{ kind: 'replay', filter, ratePerSec: 20, replaysMax: 3 },
+    kind: 'replay',
+    filter,
+    ratePerSec: 20,
+    replaysMax: 3,
     fixUp: { name: 'four', set: { schemaVersion: '4' } },
   }
   expect(asked.map(({ method, path, body }) => ({ method, path, body }))).toEqual([

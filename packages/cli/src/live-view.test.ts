@@ -28,7 +28,9 @@ it('paints over itself at any width, also when the terminal is made narrower, an
     fc.property(fc.integer({ min: 21, max: 100 }), fc.array(step, { maxLength: 8 }), (columns, steps) => {
       const screen = new Screen(columns)
       const block = new Block({
-        ...{ columns, rows: 1_000, isTTY: true },
+        columns,
+        rows: 1_000,
+        isTTY: true,
         write: (text) => (screen.write(String(text)), true),
       })
       const said: string[] = []
@@ -51,7 +53,8 @@ it('a narrower terminal has more rows of the same block, and all of them are pai
   let columns = 100
   const written: string[] = []
   const block = new Block({
-    ...{ rows: 24, isTTY: true },
+    rows: 24,
+    isTTY: true,
     get columns() {
       return columns
     },

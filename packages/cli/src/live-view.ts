@@ -133,8 +133,11 @@ const countsText = (totals: Totals, simulator: Pick<SimulatorService, 'counts'> 
   return [
     ...(sent ? [`accepted ${sent.accepted}`] : []),
     ...(sent !== undefined && sent.turnedAway > 0 ? [`REFUSED ${sent.turnedAway}`] : []),
-    ...[`unique ${unique}`, `duplicates ${duplicates}`, `conflicts ${conflicts}`],
-    ...[`dead-lettered ${deadLettered + downstreamLetters}`, `rows ${rows}`],
+    `unique ${unique}`,
+    `duplicates ${duplicates}`,
+    `conflicts ${conflicts}`,
+    `dead-lettered ${deadLettered + downstreamLetters}`,
+    `rows ${rows}`,
     `in flight ${undecided + unique - rows - downstreamLetters}`,
   ].join('   ')
 }

@@ -17,7 +17,10 @@ const LINE = 'x'.repeat(150)
 const server = createServer((request, response) => {
   if (request.url!.startsWith('/v1/letters/export')) return response.end(`${LINE}\n`.repeat(LINES))
   const letters = Array.from({ length: LINES }, (_, offset) => ({
-    ...{ partition: 0, offset, lastFailedAt: 0, error: LINE },
+    partition: 0,
+    offset,
+    lastFailedAt: 0,
+    error: LINE,
     id: offset,
     counts: { LINE },
   }))

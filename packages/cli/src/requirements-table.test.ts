@@ -21,7 +21,8 @@ const boxesOf = (text: string): readonly Box[] =>
       const cells = rest.split(/(?<!\\)\|/).map((cell) => cell.trim())
       const tests = cells.at(-1)!
       return {
-        ...{ id, cells },
+        id,
+        cells,
         files: [...tests.matchAll(/`([^`]+\.test\.ts)`/g)].map(([, path = '']) => path),
         reason: /^none: (.+)$/.exec(tests)?.[1],
       }

@@ -30,7 +30,14 @@ interface Reader {
 }
 
 const READERS: readonly Reader[] = [
-  ...[ingress, dedup, normalizer, persistence, metricExport, webConsole, replay, simulator],
+  ingress,
+  dedup,
+  normalizer,
+  persistence,
+  metricExport,
+  webConsole,
+  replay,
+  simulator,
   { name: 'npm start', settings: START_SETTINGS, loadConfig: loadStartConfig },
   { name: 'weir topics', settings: TOPICS_SETTINGS, loadConfig: loadTopicsConfig },
   { name: 'weir audit', settings: AUDIT_SETTINGS, loadConfig: loadAuditConfig },
@@ -40,16 +47,21 @@ const READERS: readonly Reader[] = [
 
 const KEY = '0123456789abcdef'.repeat(4)
 const GOOD: Environment = {
-  ...{
-    WEIR_PROFILE: 'production',
-    KAFKA_BROKERS: 'broker:9092',
-    SCHEMA_REGISTRY_URL: 'http://registry:8081',
-  },
-  ...{ DATABASE_URL: 'postgres://database/weir', BODY_HASH_KEY: 'k'.repeat(32), DLQ_KEYS: `a:${KEY}` },
-  ...{ REPLAY_TOKENS: `ann:${'t'.repeat(32)}`, CONSOLE_TOKENS: 't'.repeat(32) },
-  ...{ SOURCE_CXONE_SECRETS: 's'.repeat(32), SOURCE_CXONE_DATAACTION_SECRETS: 's'.repeat(32) },
-  ...{ SOURCE_NICE_SECRETS: 's'.repeat(32), CXONE_CLIENT_ID: 'id', CXONE_CLIENT_SECRET: 's'.repeat(32) },
-  ...{ CXONE_INSTANCE: 'api.example', CXONE_WEBHOOK_URL: 'https://weir.example/webhooks/cxone' },
+  WEIR_PROFILE: 'production',
+  KAFKA_BROKERS: 'broker:9092',
+  SCHEMA_REGISTRY_URL: 'http://registry:8081',
+  DATABASE_URL: 'postgres://database/weir',
+  BODY_HASH_KEY: 'k'.repeat(32),
+  DLQ_KEYS: `a:${KEY}`,
+  REPLAY_TOKENS: `ann:${'t'.repeat(32)}`,
+  CONSOLE_TOKENS: 't'.repeat(32),
+  SOURCE_CXONE_SECRETS: 's'.repeat(32),
+  SOURCE_CXONE_DATAACTION_SECRETS: 's'.repeat(32),
+  SOURCE_NICE_SECRETS: 's'.repeat(32),
+  CXONE_CLIENT_ID: 'id',
+  CXONE_CLIENT_SECRET: 's'.repeat(32),
+  CXONE_INSTANCE: 'api.example',
+  CXONE_WEBHOOK_URL: 'https://weir.example/webhooks/cxone',
 }
 const CANARY = 'canary7f3a9c'
 
@@ -65,8 +77,16 @@ const LOCATED = [
   `amqp://user:${CANARY}@host`,
 ]
 const ALONE = [
-  ...[CANARY, `${CANARY},${CANARY}`, `${CANARY}, short`, `ann:${CANARY}`, `${CANARY}:ann`, `a:${CANARY}:b`],
-  ...[`${CANARY}${'x'.repeat(64)}`, `ann:${CANARY}\nbob:${CANARY}`, `whsec_${CANARY}`, `\u0000${CANARY}`],
+  CANARY,
+  `${CANARY},${CANARY}`,
+  `${CANARY}, short`,
+  `ann:${CANARY}`,
+  `${CANARY}:ann`,
+  `a:${CANARY}:b`,
+  `${CANARY}${'x'.repeat(64)}`,
+  `ann:${CANARY}\nbob:${CANARY}`,
+  `whsec_${CANARY}`,
+  `\u0000${CANARY}`,
 ]
 
 const folder = mkdtempSync(join(tmpdir(), 'weir-canary-'))

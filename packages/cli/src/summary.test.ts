@@ -7,7 +7,10 @@ const EXAMINATION: Examination = {
   totals: {
     ...{ onTopic: 10, toDedup: 0, received: 10, returned: 0 },
     ...{ unique: 6, duplicates: 2, conflicts: 1, deadLettered: 1 },
-    ...{ malformed: 1, malformedRepeats: 0, downstreamLetters: 1, rows: 5 },
+    malformed: 1,
+    malformedRepeats: 0,
+    downstreamLetters: 1,
+    rows: 5,
   },
   influx: { eventsReceived: 9, eventsDeduplicated: 2, eventsRejected: 1 },
   waitingFor: [],
@@ -28,7 +31,8 @@ const ORACLE: OracleReport = {
   unchecked: [],
 }
 const RUN = {
-  ...{ isSent: true, turnedAway: [] },
+  isSent: true,
+  turnedAway: [],
   ...{ accepted: 9, start_secs: 4.2, rss_mb: { weir: 100 }, latency: { p50: 20, p99: 90 } },
   independent: { kind: 'asked', report: ORACLE } as const,
 }

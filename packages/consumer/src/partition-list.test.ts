@@ -29,7 +29,10 @@ it('tells people what is parked, and no text of an error that nobody expected', 
   ])
   list.add('dedup', stageWith(parked, resumed))
   const probes = await startProbeServer({
-    ...{ port: 0, host: '127.0.0.1', metrics: new Metrics('test'), readiness: () => [] },
+    port: 0,
+    host: '127.0.0.1',
+    metrics: new Metrics('test'),
+    readiness: () => [],
     ...{ parked: () => list.parked(), localRoutes: list.routes },
   })
   close = () => probes.close()

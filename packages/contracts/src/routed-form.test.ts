@@ -2,8 +2,12 @@ import { expect, it } from 'vitest'
 import { routedForm } from './routed-form.ts'
 
 const FACTS = {
-  ...{ interactionId: 'sim-1', timestamp: '2024-05-11T12:00:00.000Z', direction: 'inbound', queue: 'Sales' },
-  ...{ skill: 'Billing', message: 'hello' },
+  interactionId: 'sim-1',
+  timestamp: '2024-05-11T12:00:00.000Z',
+  direction: 'inbound',
+  queue: 'Sales',
+  skill: 'Billing',
+  message: 'hello',
 }
 const PHONE = { customerIdentifier: '+15550001001', customerType: 'phone' as const }
 const EMAIL = { customerIdentifier: 'a@b.example', customerType: 'email' as const }
@@ -17,7 +21,8 @@ it.each([
   const { customerIdentifier: identifier, customerType: type } = customer
   expect(routedForm({ ...FACTS, ...customer, channel }, {})).toEqual({
     ...nested,
-    ...{ normalizedCustomer: { identifier, type }, normalizedContext },
+    normalizedCustomer: { identifier, type },
+    normalizedContext,
   })
 })
 
@@ -25,7 +30,9 @@ it('S2-05 has null for what is not there', () => {
   const none = { direction: null, queue: null, skill: null, message: null }
   const empty = { ...none, customerIdentifier: null, customerType: null, channel: 'voice', timestamp: null }
   expect(routedForm({ interactionId: 'i', ...empty }, {})).toEqual({
-    ...{ interactionId: 'i', timestamp: null, normalizedCustomer: { identifier: null, type: null } },
+    interactionId: 'i',
+    timestamp: null,
+    normalizedCustomer: { identifier: null, type: null },
     normalizedContext: { queue: null, direction: null },
   })
 })

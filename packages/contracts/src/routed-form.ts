@@ -27,7 +27,8 @@ export const routedForm = (facts: RoutedFacts, payload: unknown): object => {
   const { interactionId, timestamp, channel, customerIdentifier: identifier, customerType: type } = facts
   const context = Object.hasOwn(CONTEXTS, channel ?? '') ? CONTEXTS[channel!] : undefined
   return {
-    ...{ interactionId, timestamp },
+    interactionId,
+    timestamp,
     ...(context === undefined
       ? { raw: payload }
       : { normalizedCustomer: { identifier, type }, normalizedContext: context(facts) }),

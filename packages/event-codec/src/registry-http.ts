@@ -44,7 +44,9 @@ export const askRegistry = async (
 ): Promise<RegistryAnswer> => {
   try {
     const response = await fetch(`${url}${path}`, {
-      ...{ method, redirect: 'manual', signal: AbortSignal.timeout(timeoutMs) },
+      method,
+      redirect: 'manual',
+      signal: AbortSignal.timeout(timeoutMs),
       headers: {
         'content-type': CONTENT_TYPE,
         accept: CONTENT_TYPE,

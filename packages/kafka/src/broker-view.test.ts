@@ -37,7 +37,11 @@ const viewWith = (
       [0, 1, 2].map((partitionId) => ({ partitionId, leader: leaderless(topic, partitionId) ? -1 : 1 })),
   } as unknown as Cluster
   const view = new BrokerView({
-    ...{ cluster, transactionalId: 'x-1', transactionTimeoutMs, logger: silentLogger, givenUp },
+    cluster,
+    transactionalId: 'x-1',
+    transactionTimeoutMs,
+    logger: silentLogger,
+    givenUp,
     places: { partition: 1, own: ['out', 'seen'], shared: ['shapes'], groupId: 'x' },
   })
   return { view, asked: () => asked }

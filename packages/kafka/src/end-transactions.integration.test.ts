@@ -53,7 +53,9 @@ it.each([
 
     const producer = new TransactionalProducer({
       openClient: kafkaTransactions(kafkaClient({ settings, logger: silentLogger, clientId: 'weir-test' })),
-      ...{ transactionalId, clock: systemClock, logger: silentLogger },
+      transactionalId,
+      clock: systemClock,
+      logger: silentLogger,
       transactionTimeoutMs: settings.transactionTimeoutMs,
       places: { groupId, partition: 0, own: [topic], shared: [] },
     })

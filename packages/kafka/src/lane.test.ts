@@ -26,7 +26,8 @@ const open = (limits: { batchRecordsMax?: number; batchBytesMax?: number } = {})
 
 const entryOf = (key: string, bytes = 1, deadlineAt = Number.POSITIVE_INFINITY): Entry => ({
   record: { key: Buffer.from(key), value: null, headers: {} },
-  ...{ bytes, deadlineAt },
+  bytes,
+  deadlineAt,
   resolve: () => (outcomes[key] ??= 'acknowledged'),
   reject: ({ kind }) => (outcomes[key] ??= kind),
   release: () => released.push(key),

@@ -172,7 +172,8 @@ describe('records of one request', () => {
     lanes = await open({ queueBytesMax: 10_000 })
     const value = Buffer.alloc(3_000)
     const records = [0, 1, 0, 1].map((partition) => ({
-      ...{ partition, record: { key: Buffer.from('k'), value, headers: {} } },
+      partition,
+      record: { key: Buffer.from('k'), value, headers: {} },
     }))
     expect(await failure(lanes.sendAll(records))).toBe('full')
     expect(lanes.queued).toEqual({ records: 0, bytes: 0 })

@@ -143,7 +143,9 @@ class BrokerLanes implements Lanes {
     const [first] = records
     if (first !== undefined && records.length === 1) return this.send(first.partition, first.record)
     const sized = records.map(({ partition, record }) => ({
-      ...{ lane: this.#laneOf(partition), record, bytes: wireBytesOf(record) },
+      lane: this.#laneOf(partition),
+      record,
+      bytes: wireBytesOf(record),
     }))
     const refusal = this.#refusal(sized.reduce((sum, { bytes }) => sum + bytes, 0))
     if (refusal !== undefined) return Promise.reject(refusal)

@@ -144,7 +144,11 @@ export const openMaintenance = async (options: {
       const transactionalId = `${groupId}-${partition}`
       const { transactionTimeoutMs } = settings
       const producer = new TransactionalProducer({
-        ...{ openClient, clock: systemClock, transactionTimeoutMs, transactionalId, logger: silentLogger },
+        openClient,
+        clock: systemClock,
+        transactionTimeoutMs,
+        transactionalId,
+        logger: silentLogger,
         places: {
           groupId,
           partition,

@@ -74,7 +74,10 @@ it('leaves no queue with the fetcher when a restore fails halfway', async () => 
   const fetcher = new QueueList(cluster, silentLogger)
   const running = Promise.withResolvers<undefined>()
   const run = new PartitionRun({
-    ...{ partition: 0, groupId: 'group', fetcher, after: Promise.resolve() },
+    partition: 0,
+    groupId: 'group',
+    fetcher,
+    after: Promise.resolve(),
     reads: brokerReads(cluster),
     openClient: kafkaTransactions({ producer: () => producer } as unknown as Kafka),
     membership: { confirm: async () => true, isFresh: true },

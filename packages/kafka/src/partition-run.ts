@@ -153,7 +153,11 @@ export class PartitionRun {
     this.#enter('fencing')
     const transactionalId = `${stage.settings.topicPrefix}${stage.service}-${partition}`
     const producer = new TransactionalProducer({
-      ...{ openClient, transactionalId, clock: reads.clock, logger: stage.logger, onStep: stage.onStep },
+      openClient,
+      transactionalId,
+      clock: reads.clock,
+      logger: stage.logger,
+      onStep: stage.onStep,
       transactionTimeoutMs: stage.settings.transactionTimeoutMs,
       places: { groupId, partition, own: writtenBy(stage), shared: stage.sharedOutputs ?? [] },
     })
@@ -224,7 +228,14 @@ export class PartitionRun {
     this.#step('restored')
     signal.throwIfAborted()
     const starts = await whereToBegin({
-      ...{ stage, partition, groupId, reads, producer, signal, committed, positions },
+      stage,
+      partition,
+      groupId,
+      reads,
+      producer,
+      signal,
+      committed,
+      positions,
     })
     signal.throwIfAborted()
     // From here nothing can fail, so no queue stays with the fetcher that nobody reads.

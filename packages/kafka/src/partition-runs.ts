@@ -23,7 +23,9 @@ export class PartitionRuns {
       const before = runs.get(partition)
       if (before !== undefined && !before.isOver) continue
       const run = new PartitionRun({
-        ...{ ...this.#options, partition, after: before?.done ?? Promise.resolve() },
+        ...this.#options,
+        partition,
+        after: before?.done ?? Promise.resolve(),
         onParked: () => this.#onParked(),
       })
       runs.set(partition, run)

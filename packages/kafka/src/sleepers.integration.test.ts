@@ -31,7 +31,8 @@ const open = async (transactionalId: string) => {
     openClient: kafkaTransactions(
       kafkaClient({
         settings: { ...settings, kafkaBrokers: proxy.brokers },
-        ...{ logger: silentLogger, clientId: 'weir-test' },
+        logger: silentLogger,
+        clientId: 'weir-test',
       }),
     ),
     clock: systemClock,

@@ -67,14 +67,21 @@ export const startStage = async (options: StageOptions): Promise<Stage> => {
     failure.reject(error)
   }
   const membership: Membership = new Membership({
-    ...{ logger, groupId, topics: inputs, onFailed: onFatal },
+    logger,
+    groupId,
+    topics: inputs,
+    onFailed: onFatal,
     onAssigned: (assigned) => runs.assign(assigned),
     cluster: clusters.membership,
     partitions: partitionsOf(clusters.queries, inputs[0]!),
     sessionMs: settings.groupSessionMs,
   })
   const runs = new PartitionRuns({
-    ...{ stage: options, groupId, fetcher, membership, onFatal },
+    stage: options,
+    groupId,
+    fetcher,
+    membership,
+    onFatal,
     reads: brokerReads(clusters.queries),
     openClient: kafkaTransactions(kafka),
   })

@@ -203,7 +203,8 @@ describe('takeOver', () => {
   it('leaves more than one epoch unused before the producer id changes', async () => {
     const { own } = await run({
       describe: [last('CompleteCommit', 32_700), last('Empty', 32_765, 32_764), last('Empty', 32_766)],
-      ...{ shutOut: [given(32_701)], open: [[], [], []] },
+      shutOut: [given(32_701)],
+      open: [[], [], []],
       init: [given(32_702), given(32_766), given(0, '8')],
     })
     expect(own).toMatchObject({ producerId: '8', epoch: 0 })

@@ -28,7 +28,10 @@ const open = (name: string, change = same): TransactionalProducer => {
       timer: (ms, fire) => world.setTimer(process, ms, fire),
     }
     producer = new TransactionalProducer({
-      ...{ clock, logger: silentLogger, transactionalId: 'id', transactionTimeoutMs: TIMEOUT_MS },
+      clock,
+      logger: silentLogger,
+      transactionalId: 'id',
+      transactionTimeoutMs: TIMEOUT_MS,
       openClient: (...of) => change(modelTransactions(world, process, broker, clock)(...of)),
       places: { groupId: 'group', partition: 0, own: ['out'], shared: [] },
     })
@@ -111,8 +114,11 @@ const work = async (producer: TransactionalProducer): Promise<void> => {
 
 const leaveOpen = async (): Promise<void> => {
   const predecessor = open('predecessor', (client) => ({
-    ...{ view: client.view, offsetsPlace: () => client.offsetsPlace(), connect: () => client.connect() },
-    ...{ disconnect: () => client.disconnect(), adopt: (own) => client.adopt(own) },
+    view: client.view,
+    offsetsPlace: () => client.offsetsPlace(),
+    connect: () => client.connect(),
+    disconnect: () => client.disconnect(),
+    adopt: (own) => client.adopt(own),
     begin: async () => ({ ...(await client.begin()), commit: () => Promise.reject(new Error('lost')) }),
   }))
   await answered(predecessor.fence())

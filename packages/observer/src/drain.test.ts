@@ -5,7 +5,10 @@ import type { Totals } from './observer.ts'
 const DONE: Totals = {
   ...{ toDedup: 3, returned: 3 },
   ...{ onTopic: 10, received: 10, unique: 6, duplicates: 2, conflicts: 1, deadLettered: 1 },
-  ...{ malformed: 3, malformedRepeats: 1, downstreamLetters: 1, rows: 5 },
+  malformed: 3,
+  malformedRepeats: 1,
+  downstreamLetters: 1,
+  rows: 5,
 }
 const EXACT: InfluxTotals = { eventsReceived: 7, eventsDeduplicated: 1, eventsRejected: 3 }
 

@@ -127,7 +127,9 @@ export class Observer {
         unique: sum('unique'),
         duplicates: sum('duplicates'),
       },
-      ...{ conflicts: sum('conflicts'), deadLettered: sum('deadLettered'), ...this.#malformed },
+      conflicts: sum('conflicts'),
+      deadLettered: sum('deadLettered'),
+      ...this.#malformed,
       downstreamLetters: this.#downstreamLetters - this.#superseded.size,
       rows: sumOf((await this.rowCounts()).values()) - sumOf(this.#strangeRows.values()),
     }

@@ -74,7 +74,9 @@ test('a URL is shown without user, password and query, and a refused one not at 
   })
   expect(config.registry).toBe('http://user:pass@host:81/api?key=k')
   expect(describeSettings(settings, config)).toEqual({
-    ...{ registry: 'http://***@host:81/api?***', database: 'postgres://***@h/db', site: 'https://site/' },
+    registry: 'http://***@host:81/api?***',
+    database: 'postgres://***@h/db',
+    site: 'https://site/',
   })
   expect(() => loadSettings(settings, { X_URL: 'ftp://user:pass@host' })).toThrow(
     'X_URL is set: must be a URL that begins with http://, special characters of its password percent-encoded. Base URL.',
@@ -101,7 +103,8 @@ test('a secret of a file is a line, commas included; a variable separates them b
   }
   writeFileSync(file, 'a:1,b:2\nc:3\n')
   expect(loadSettings(settings, { X_TOKENS: 'a,b', X_KEYS_FILE: file })).toEqual({
-    ...{ tokens: ['a', 'b'], keys: ['a:1', 'b:2', 'c:3'] },
+    tokens: ['a', 'b'],
+    keys: ['a:1', 'b:2', 'c:3'],
   })
 })
 

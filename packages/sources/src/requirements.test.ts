@@ -95,15 +95,22 @@ const hex = (secret: string | Buffer, body: Buffer): string =>
 
 describe('S0 Azure Function', () => {
   const lean = {
-    ...{ interactionId: 'i-1', eventType: 'CALL_CONNECTED', timestamp: '2024-05-11T12:00:00.000Z' },
-    ...{ agentId: 'agent-1001', skill: 'Sales', direction: 'inbound', sequenceNumber: 1 },
+    interactionId: 'i-1',
+    eventType: 'CALL_CONNECTED',
+    timestamp: '2024-05-11T12:00:00.000Z',
+    agentId: 'agent-1001',
+    skill: 'Sales',
+    direction: 'inbound',
+    sequenceNumber: 1,
   }
 
   it('S0-01 takes the lean payload at its path, with the sequence number as a number or a text', () => {
     expect(source('cxone').paths).toContain('/api/CXoneEventReceiver')
     const identity = keyOf('cxone', lean)
     expect(identity).toEqual({
-      ...{ interactionId: 'i-1', eventType: 'CALL_CONNECTED', sequence: 1n },
+      interactionId: 'i-1',
+      eventType: 'CALL_CONNECTED',
+      sequence: 1n,
       dedupKey: joinDedupKey(['i-1', 'CALL_CONNECTED', '1']),
     })
     expect(keyOf('cxone', { ...lean, sequenceNumber: '1' })).toEqual(identity)
@@ -120,7 +127,10 @@ describe('S0 Azure Function', () => {
     expect(verdictOf('cxone', hex(secret, Buffer.from(`${body.toString()} `)), body, secret)).toBe('invalid')
     expect(verdictOf('cxone', undefined, body, secret)).toBe('missing')
     expect(source('cxone')).toMatchObject({
-      ...{ statusMissing: 400, statusInvalid: 401, answerMissing: '', answerInvalid: '' },
+      statusMissing: 400,
+      statusInvalid: 401,
+      answerMissing: '',
+      answerInvalid: '',
     })
   })
 
@@ -140,8 +150,11 @@ describe('S0 Azure Function', () => {
 
 describe('S1 Cognigy idempotency', () => {
   const message = {
-    ...{ conversationId: 'conv-8f3a9b2c', sessionId: 'sess-7g8h', intent: 'book_appointment' },
-    ...{ timestamp: 1_715_428_800_000, userId: 'usr-9x8y' },
+    conversationId: 'conv-8f3a9b2c',
+    sessionId: 'sess-7g8h',
+    intent: 'book_appointment',
+    timestamp: 1_715_428_800_000,
+    userId: 'usr-9x8y',
   }
   const refusalOf = (body: JsonObject) => {
     const identified = source('cognigy').identify(body, FACTS)
@@ -185,8 +198,11 @@ describe('S4 Bloom dedup', () => {
     expect(verdictOf('nice', hex('secret', body), body, 'secret')).toBe('valid')
     expect(verdictOf('nice', hex('another', body), body, 'secret')).toBe('invalid')
     expect(source('nice')).toMatchObject({
-      ...{ statusMissing: 403, answerMissing: 'Missing webhook signature header' },
-      ...{ statusInvalid: 401, answerInvalid: 'Invalid webhook signature', onInvalid: 'reject-400' },
+      statusMissing: 403,
+      answerMissing: 'Missing webhook signature header',
+      statusInvalid: 401,
+      answerInvalid: 'Invalid webhook signature',
+      onInvalid: 'reject-400',
     })
   })
 

@@ -53,8 +53,10 @@ const REQUIRED: readonly Required[] = [
   { preset: 'event-grid', body: { id: 'i', eventType: 'e' }, fields: ['id', 'eventType'] },
   {
     preset: 'cloudevents',
-    ...{ body: { id: 'i', source: 's', type: 't' }, headers: STRUCTURED },
-    ...{ fields: ['id', 'source', 'type'], textsOnly: true },
+    body: { id: 'i', source: 's', type: 't' },
+    headers: STRUCTURED,
+    fields: ['id', 'source', 'type'],
+    textsOnly: true,
   },
 ]
 

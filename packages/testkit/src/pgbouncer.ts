@@ -72,10 +72,17 @@ export const startPgBouncer = async (
       '[databases]',
       `* = host=${hostname} port=${serverPort}`,
       '[pgbouncer]',
-      ...['listen_addr = 127.0.0.1', `listen_port = ${port}`, 'unix_socket_dir =', 'pool_mode = transaction'],
+      'listen_addr = 127.0.0.1',
+      `listen_port = ${port}`,
+      'unix_socket_dir =',
+      'pool_mode = transaction',
       // One server session for all, so that whatever a client leaves in it is met by the next.
-      ...['auth_type = plain', `auth_file = ${users}`, 'default_pool_size = 1', 'max_client_conn = 50'],
-      ...['log_connections = 0', 'log_disconnections = 0'],
+      'auth_type = plain',
+      `auth_file = ${users}`,
+      'default_pool_size = 1',
+      'max_client_conn = 50',
+      'log_connections = 0',
+      'log_disconnections = 0',
     ].join('\n'),
   )
   for (const one of [users, file]) chmodSync(one, 0o644)

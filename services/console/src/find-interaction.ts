@@ -16,7 +16,9 @@ export interface InteractionAnswer {
 }
 
 const unavailable = (error: string): InteractionAnswer => ({
-  ...{ code: 503, status: 'unavailable', body: { error } },
+  code: 503,
+  status: 'unavailable',
+  body: { error },
 })
 
 export const findInteractionIn = (stored: Pick<StoredEvents, 'findInteraction'> | undefined) =>
@@ -42,10 +44,22 @@ const stateOf = (row: StoredInteraction): object => {
   const { eventKey, occurredAt, receivedAt, updatedAt, sequence, source, interactionId, eventType } = row
   const { channel, direction, customerIdentifier, customerType, queue, skill, agentId } = row
   return {
-    ...{ source, interactionId, eventType, eventKey: eventKey.toString('hex'), sequence },
-    ...{ occurredAt: occurredAt?.toISOString() ?? null, receivedAt: receivedAt.toISOString() },
-    ...{ updatedAt: updatedAt.toISOString(), channel, direction, customerIdentifier, customerType },
-    ...{ queue, skill, agentId, ...ownState(row) },
+    source,
+    interactionId,
+    eventType,
+    eventKey: eventKey.toString('hex'),
+    sequence,
+    occurredAt: occurredAt?.toISOString() ?? null,
+    receivedAt: receivedAt.toISOString(),
+    updatedAt: updatedAt.toISOString(),
+    channel,
+    direction,
+    customerIdentifier,
+    customerType,
+    queue,
+    skill,
+    agentId,
+    ...ownState(row),
   }
 }
 
@@ -68,7 +82,9 @@ const ownState = (row: StoredInteraction): object => {
   if (dedupKey === undefined) return { state: payload }
   const response = acceptedBody('cognigy', {
     identity: { interactionId: row.interactionId, dedupKey },
-    ...{ eventKey: row.eventKey.toString('hex'), isMalformed: false, payload: came },
+    eventKey: row.eventKey.toString('hex'),
+    isMalformed: false,
+    payload: came,
     receivedAt: row.receivedAt.getTime(),
   })
   return { state: payload, response: JSON.parse(response) as object }

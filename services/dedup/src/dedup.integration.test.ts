@@ -50,7 +50,8 @@ it('S4-04 lets each key pass once, over restarts with and without a checkpoint',
       duplicates: 1202,
       conflicts: 1,
       deadLettered: 1,
-      ...{ malformed: 2, malformedRepeats: 1 },
+      malformed: 2,
+      malformedRepeats: 1,
     },
   })
   const letters = await deployment.read(deployment.topics.dedupDlq)
@@ -100,8 +101,14 @@ it('decides about what a replay brings back like about anything else, and counts
   await deployment.send(webhook('fixed', '{"other":true}'), dedupReplay)
   await vi.waitFor(async () => expect((await deployment.totals()).returned).toBe(4), { timeout: 20_000 })
   expect(await deployment.totals()).toEqual({
-    ...{ received: 1, returned: 4, unique: 2, duplicates: 2, conflicts: 1, deadLettered: 0 },
-    ...{ malformed: 0, malformedRepeats: 0 },
+    received: 1,
+    returned: 4,
+    unique: 2,
+    duplicates: 2,
+    conflicts: 1,
+    deadLettered: 0,
+    malformed: 0,
+    malformedRepeats: 0,
   })
   const unique = await deployment.read(deployment.topics.unique)
   expect(unique.map(({ key }) => key!.toString()).sort()).toEqual(['cxone|call-1', 'cxone|fixed'])

@@ -35,8 +35,10 @@ beforeAll(() => {
   print: { preset: custom, clientCertificate: { header: x-ssl-client-sha256, form: fingerprint, identities: ['${HASH}'] } }
 `)
   ingress = new TestIngress({
-    ...{ SOURCES_FILE: file, INGRESS_TRUSTED_PROXIES: '10.0.0.0/24,fd00::/8' },
-    ...{ SOURCE_BOTH_SECRETS: SECRET, SOURCE_TOKEN_TOKEN: 'the-token' },
+    SOURCES_FILE: file,
+    INGRESS_TRUSTED_PROXIES: '10.0.0.0/24,fd00::/8',
+    SOURCE_BOTH_SECRETS: SECRET,
+    SOURCE_TOKEN_TOKEN: 'the-token',
   })
 })
 afterAll(() => ingress.close())
@@ -48,7 +50,9 @@ const send = async (
   { from = PROXY, body = EVENT } = {},
 ) => {
   const { status } = await ingress.call({
-    ...{ path: `/webhooks/${source}`, body, from },
+    path: `/webhooks/${source}`,
+    body,
+    from,
     headers: { 'content-type': 'application/json', ...headers },
   })
   expect(ingress.written.length > 0).toBe(status === 200)

@@ -21,8 +21,12 @@ beforeAll(async () => {
   await ensureTopics({ settings, logger, specs: TOPIC_SPECS, replicationFactor: 1, minInsyncReplicas: 1 })
   port = (await freePorts(1))[0]!
   const config = ingress.loadConfig({
-    ...{ WEIR_PROFILE: 'dev', INGRESS_HOST: '127.0.0.1', INGRESS_PORT: String(port) },
-    ...{ KAFKA_BROKERS: kafka.url, TOPIC_PREFIX: settings.topicPrefix, TOPIC_PARTITIONS: '1' },
+    WEIR_PROFILE: 'dev',
+    INGRESS_HOST: '127.0.0.1',
+    INGRESS_PORT: String(port),
+    KAFKA_BROKERS: kafka.url,
+    TOPIC_PREFIX: settings.topicPrefix,
+    TOPIC_PARTITIONS: '1',
     SOURCE_COGNIGY_CIDRS: '127.0.0.1',
   })
   service = await ingress.start(config, { logger, metrics: new Metrics('ingress') })
@@ -36,7 +40,8 @@ afterAll(async () => {
 const post = async (sessionId: string) => {
   const startedAt = performance.now()
   const response = await fetch(`http://127.0.0.1:${port}/webhooks/cognigy`, {
-    ...{ method: 'POST', headers: { 'content-type': 'application/json' } },
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
     body: JSON.stringify({ conversationId: 'c', sessionId, intent: 'i', timestamp: 1, userId: 'u' }),
   })
   await response.text()

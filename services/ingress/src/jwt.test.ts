@@ -49,7 +49,9 @@ sources:
   writeFileSync(file, text)
   const pem = publicKey.export({ format: 'pem', type: 'spki' }) as string
   ingress = new TestIngress({
-    ...{ SOURCES_FILE: file, SOURCE_GIVEN_JWT_KEYS: pem, SOURCE_BOTH_JWT_KEYS: pem },
+    SOURCES_FILE: file,
+    SOURCE_GIVEN_JWT_KEYS: pem,
+    SOURCE_BOTH_JWT_KEYS: pem,
     SOURCE_BOTH_SECRETS: HMAC,
   })
 })
@@ -87,7 +89,9 @@ it('takes what Entra ID vouches for, with the keys that it publishes', async () 
 it('validates a subscription only for who has a token', async () => {
   const body = JSON.stringify([
     {
-      ...{ id: 'v', topic: 't', eventType: 'Microsoft.EventGrid.SubscriptionValidationEvent' },
+      id: 'v',
+      topic: 't',
+      eventType: 'Microsoft.EventGrid.SubscriptionValidationEvent',
       data: { validationCode: 'c-1' },
     },
   ])

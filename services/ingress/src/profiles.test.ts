@@ -24,7 +24,9 @@ sources:
 )
 const ingress = new TestIngress({
   SOURCES_FILE: file,
-  ...{ SOURCE_FUNCTION_SECRETS: SECRET, SOURCE_STATE_SECRETS: SECRET, SOURCE_FIRST_SECRETS: SECRET },
+  SOURCE_FUNCTION_SECRETS: SECRET,
+  SOURCE_STATE_SECRETS: SECRET,
+  SOURCE_FIRST_SECRETS: SECRET,
   SOURCE_FUNCTION_QUERY_TOKEN: 'the-key-of-a-function,an-older+key/of=it',
 })
 beforeAll(() => ingress.listen())

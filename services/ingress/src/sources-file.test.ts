@@ -271,7 +271,9 @@ describe('ids that are not signed', () => {
   it('of Shopify: one event for all subscriptions, and one content for all ids', async () => {
     const body = '{"id":7}'
     const ids = (event: string, webhook: string, topic = 'orders/create') => ({
-      ...{ 'x-shopify-event-id': event, 'x-shopify-webhook-id': webhook, 'x-shopify-topic': topic },
+      'x-shopify-event-id': event,
+      'x-shopify-webhook-id': webhook,
+      'x-shopify-topic': topic,
     })
     const first = await deliver('shopify', 'shopify', body, ids('e-1', 'w-1'))
     const other = await deliver('shopify', 'shopify', body, ids('e-1', 'w-2'))

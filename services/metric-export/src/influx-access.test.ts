@@ -32,7 +32,11 @@ it('they reach the server in a header, and no error', async () => {
   })
   const settings = {
     influxUrl: `http://user:canary@127.0.0.1:${(server.address() as AddressInfo).port}`,
-    ...{ influxToken: '', influxOrg: 'o', influxBucket: 'b', influxTimeoutMs: 5_000, environment: 'e' },
+    influxToken: '',
+    influxOrg: 'o',
+    influxBucket: 'b',
+    influxTimeoutMs: 5_000,
+    environment: 'e',
   }
   const point = { windowStart: 1, rotations: 0, keysHeld: 0 } as never
   await writePoints(settings, 0, [point])

@@ -49,7 +49,11 @@ const newBucket = async (access: Access): Promise<string> => {
 }
 
 const point = (source: string, windowStart: number, received: number) => ({
-  ...{ source, windowStart, received, deduplicated: 1, rejected: 2 },
+  source,
+  windowStart,
+  received,
+  deduplicated: 1,
+  rejected: 2,
 })
 const AT = 1_700_000_000_000
 
@@ -65,7 +69,9 @@ describe.each(servers)('InfluxDB $version', ({ access, checksTokens }) => {
     await writePoints(mine, 1, [point('a', AT, 100)])
     await writePoints(settings(), 0, [point('a', AT, 1_000)])
     expect(await readTotals(mine)).toEqual({
-      ...{ eventsReceived: 119, eventsDeduplicated: 4, eventsRejected: 8 },
+      eventsReceived: 119,
+      eventsDeduplicated: 4,
+      eventsRejected: 8,
     })
   })
 
@@ -77,7 +83,9 @@ describe.each(servers)('InfluxDB $version', ({ access, checksTokens }) => {
       const points = Array.from({ length: count }, (_, i) => point('a', AT + i * 10_000, 2))
       await writePoints(mine, 0, points)
       expect(await readTotals(mine)).toEqual({
-        ...{ eventsReceived: 2 * count, eventsDeduplicated: count, eventsRejected: 2 * count },
+        eventsReceived: 2 * count,
+        eventsDeduplicated: count,
+        eventsRejected: 2 * count,
       })
     },
   )

@@ -8,7 +8,11 @@ import type { SourcePoint } from './window-sums.ts'
 
 const points = (count: number): SourcePoint[] =>
   Array.from({ length: count }, (_, i) => ({
-    ...{ source: 'cxone', windowStart: i * 10_000, received: 1, deduplicated: 0, rejected: 0 },
+    source: 'cxone',
+    windowStart: i * 10_000,
+    received: 1,
+    deduplicated: 0,
+    rejected: 0,
   }))
 
 /** A database that takes its time and answers each write with `status`; counts what it has answered. */

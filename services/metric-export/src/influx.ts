@@ -75,7 +75,8 @@ const writeRequest = async (
     const { url, token } = influxAccess({ influxUrl, influxToken })
     const answer = await fetch(`${url}/api/v2/write?${query.toString()}`, {
       // A redirect would take the token along.
-      ...{ method: 'POST', redirect: 'manual' },
+      method: 'POST',
+      redirect: 'manual',
       headers: {
         'content-type': 'text/plain; charset=utf-8',
         ...(token !== '' && { authorization: `Token ${token}` }),

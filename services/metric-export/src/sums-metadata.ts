@@ -64,7 +64,11 @@ export const encodeOrigin = (sums: WindowSums, base: WindowSums): string => {
       base: [
         base.openStart,
         ...held.points.flatMap(({ source, received, deduplicated }) => [
-          ...[source, received, deduplicated, held.state.rotations, held.state.keysHeld],
+          source,
+          received,
+          deduplicated,
+          held.state.rotations,
+          held.state.keysHeld,
         ]),
       ],
     }),

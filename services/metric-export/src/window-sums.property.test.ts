@@ -160,7 +160,11 @@ const encodedAsBefore = (sums: WindowSums): string => {
   const state = all.find((point) => point.source === undefined)
   const points = all.filter((point) => point.source !== undefined)
   const stored = points.map(({ source, received, deduplicated }) => [
-    ...[source, received, deduplicated, state?.rotations, state?.keysHeld],
+    source,
+    received,
+    deduplicated,
+    state?.rotations,
+    state?.keysHeld,
   ])
   return JSON.stringify([sums.openStart ?? 0, stored])
 }

@@ -43,8 +43,13 @@ it.each([
     const failed = { level: 'warn', message: bad, event: bad, channelType: null, status: 'failure' }
     expect(linesOf(style)).toEqual([
       {
-        ...{ level: 'info', message: ok, event: ok, interactionId, channelType: 'chat' },
-        ...{ latencyMs: 9, status: 'success' },
+        level: 'info',
+        message: ok,
+        event: ok,
+        interactionId,
+        channelType: 'chat',
+        latencyMs: 9,
+        status: 'success',
       },
       { ...failed, interactionId, latencyMs: 9, reason: 'unmappable', error: 'no part is there' },
       { ...failed, latencyMs: 4, reason: 'record_invalid', error: 'header source is missing' },

@@ -117,7 +117,11 @@ const startSchemaVersions = async (config: NormalizerConfig, deps: ServiceDeps, 
     apiKey === undefined
       ? undefined
       : new DatadogGauges({
-          ...{ apiKey, url, host, logger, intervalMs: datadogIntervalSecs * 1_000 },
+          apiKey,
+          url,
+          host,
+          logger,
+          intervalMs: datadogIntervalSecs * 1_000,
           sources: dataActionSources(config.sourcesFile),
         })
   if (datadog) closers.add(() => datadog.close())

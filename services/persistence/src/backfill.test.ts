@@ -52,8 +52,10 @@ class Model {
       if (!isDryRun && lastKey !== undefined) {
         const before = this.mark?.target === wanted(gaps) ? this.mark : { lookedAt: 0, filled: 0 }
         this.mark = {
-          ...{ afterKey: lastKey, lookedAt: before.lookedAt + keys.length },
-          ...{ filled: before.filled + filled, target: wanted(gaps) },
+          afterKey: lastKey,
+          lookedAt: before.lookedAt + keys.length,
+          filled: before.filled + filled,
+          target: wanted(gaps),
         }
       }
       this.onChunk()
@@ -69,7 +71,10 @@ class Model {
 
   run(options: Partial<BackfillOptions> = {}) {
     return backfill(this.known, this.filler, {
-      ...{ source: 's', isDryRun: false, ratePerSec: 100, now: () => this.now },
+      source: 's',
+      isDryRun: false,
+      ratePerSec: 100,
+      now: () => this.now,
       wait: (ms) => {
         this.now += ms
         return Promise.resolve()
@@ -97,7 +102,9 @@ it('S3-04 backfills each row that lacks a field, not faster than it may, and say
   const shown: BackfillProgress[] = []
   const beganAt = model.now
   expect(await model.run({ onProgress: (progress) => shown.push(progress) })).toEqual({
-    ...{ kind: 'done', lookedAt: 1_000, filled: 1_000 },
+    kind: 'done',
+    lookedAt: 1_000,
+    filled: 1_000,
   })
   expect(model.lacking).toBe(0)
   expect(model.now - beganAt).toBeGreaterThanOrEqual(9_900)

@@ -14,7 +14,11 @@ const SETTINGS: KafkaSettings = {
 const shape = (fingerprint: string, version: number, fields: readonly string[]): Buffer =>
   Buffer.from(
     JSON.stringify({
-      ...{ ...TYPE, fingerprint, version, fields, firstSeenAt: 1 },
+      ...TYPE,
+      fingerprint,
+      version,
+      fields,
+      firstSeenAt: 1,
       paths: fields.map((name) => `/${JSON.stringify(name)}:string`),
     } satisfies Partial<ObservedShape>),
   )

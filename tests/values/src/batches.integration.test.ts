@@ -31,9 +31,14 @@ beforeEach(async () => {
     "version: 1\nsources:\n  feed: { preset: custom, unsigned: true, split: $.events, eventType: '{type}' }\n",
   )
   const config = ingress.loadConfig({
-    ...{ WEIR_PROFILE: 'dev', KAFKA_BROKERS: proxy.brokers.join(','), TOPIC_PREFIX: settings.topicPrefix },
-    ...{ TOPIC_PARTITIONS: String(settings.topicPartitions), SOURCES_FILE: file },
-    ...{ INGRESS_PORT: '0', INGRESS_HOST: '127.0.0.1', INGRESS_REQUEST_BUDGET_MS: '1500' },
+    WEIR_PROFILE: 'dev',
+    KAFKA_BROKERS: proxy.brokers.join(','),
+    TOPIC_PREFIX: settings.topicPrefix,
+    TOPIC_PARTITIONS: String(settings.topicPartitions),
+    SOURCES_FILE: file,
+    INGRESS_PORT: '0',
+    INGRESS_HOST: '127.0.0.1',
+    INGRESS_REQUEST_BUDGET_MS: '1500',
   })
   const lines: { address?: { port: number } }[] = []
   const logger = createLogger('test', 'silent')
@@ -52,7 +57,8 @@ afterEach(async () => {
 
 const post = async (elements: readonly string[]) => {
   const response = await fetch(`http://127.0.0.1:${port}/webhooks/feed`, {
-    ...{ method: 'POST', headers: { 'content-type': 'application/json' } },
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
     body: `{"events":[${elements.join(', ')}]}`,
   })
   return response.status

@@ -164,8 +164,13 @@ const FIELDS: Readonly<Record<PresetName, Readonly<Record<string, fc.Arbitrary<s
   sns: { MessageId: usual('m-1'), Type: usual('Notification'), Message: scalar, Timestamp: when },
   svix: { type: usual('t'), data: value },
   hubspot: {
-    ...{ portalId: numberText, subscriptionId: numberText, eventId: numberText, occurredAt: when },
-    ...{ objectId: numberText, subscriptionType: usual('contact.creation'), attemptNumber: numberText },
+    portalId: numberText,
+    subscriptionId: numberText,
+    eventId: numberText,
+    occurredAt: when,
+    objectId: numberText,
+    subscriptionType: usual('contact.creation'),
+    attemptNumber: numberText,
   },
   'genesys-open-messaging': { id: usual('g-1'), type: usual('Text', 'Receipt'), status: scalar, text: value },
   zoom: { event: usual('meeting.started'), event_ts: numberText, payload: value },
@@ -175,9 +180,13 @@ const FIELDS: Readonly<Record<PresetName, Readonly<Record<string, fc.Arbitrary<s
   custom: { id: fc.oneof(usual('m-1'), numberText), type: usual('t'), n: sequence },
 }
 const HEADERS = [
-  ...['ce-id', 'ce-source', 'ce-type'],
+  'ce-id',
+  'ce-source',
+  'ce-type',
   ...['x-github-event', 'x-github-delivery', 'x-shopify-webhook-id', 'x-shopify-topic', 'webhook-id'],
-  ...['x-zendesk-webhook-invocation-id', 'i-twilio-idempotency-token', 'svix-id'],
+  'x-zendesk-webhook-invocation-id',
+  'i-twilio-idempotency-token',
+  'svix-id',
   ...['x-nexus-delivery-id', 'x-nexus-event-type', 'content-type', 'traceparent'],
 ]
 

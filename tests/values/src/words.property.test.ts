@@ -37,9 +37,15 @@ const depthOf = (value: JsonValue): number => {
 
 const letterOf = (raw: Buffer) => {
   const { key, value, headers } = encodeReceivedWebhook({
-    ...{ source: 'github', interactionId: 'i', eventType: 't', dedupKey: 'd', raw },
-    ...{ entityKey: entityKeyOf('github', 'i'), eventKey: eventKeyOf('github', 'd') },
-    ...{ bodyHash: Buffer.alloc(8), receivedAt: 0 },
+    source: 'github',
+    interactionId: 'i',
+    eventType: 't',
+    dedupKey: 'd',
+    raw,
+    entityKey: entityKeyOf('github', 'i'),
+    eventKey: eventKeyOf('github', 'd'),
+    bodyHash: Buffer.alloc(8),
+    receivedAt: 0,
   })
   const marked = { ...headers, [HEADER.dlqReason]: Buffer.from('unmappable') }
   const record = { topic: 't', partition: 0, offset: 0n, timestamp: 0, key, value, headers: marked }

@@ -82,7 +82,10 @@ const realGroup = async (): Promise<GroupUnderTest> => {
   return {
     join: (member, memberId, metadata) =>
       brokers[member]!.joinGroup({
-        ...{ groupId, memberId, sessionTimeout: GROUP_MS, rebalanceTimeout: GROUP_MS },
+        groupId,
+        memberId,
+        sessionTimeout: GROUP_MS,
+        rebalanceTimeout: GROUP_MS,
         groupProtocols: [{ name: protocol, metadata }],
       }),
     sync: (member, own, groupAssignment) => brokers[member]!.syncGroup({ groupId, ...own, groupAssignment }),

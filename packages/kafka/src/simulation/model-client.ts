@@ -43,7 +43,10 @@ class ModelClient implements TransactionClient {
     this.#clock = clock
     this.#id = id
     this.view = new ModelView({
-      ...{ world, process, broker, ...id },
+      world,
+      process,
+      broker,
+      ...id,
       places: [...[...own, ...shared].map((topic) => `${topic}/${partition}`), OFFSETS],
     })
   }

@@ -79,7 +79,11 @@ export class ModelReads implements ClusterReads {
     }
     const visible = log.visible(from)
     const records = visible.slice(0, FETCH_RECORDS).map(({ offset, value }) => ({
-      ...{ topic, partition, offset: BigInt(offset), timestamp: 0, headers: {} },
+      topic,
+      partition,
+      offset: BigInt(offset),
+      timestamp: 0,
+      headers: {},
       ...decodeRecord(value),
     }))
     const isAll = records.length === visible.length

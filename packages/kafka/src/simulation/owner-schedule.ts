@@ -31,7 +31,9 @@ export class OwnerSchedule extends Schedule<OwnerFaults> {
   constructor({ protocol, rule, inputs, faults, isPrompt = false }: Scenario) {
     super({
       broker: (world) => new ModelBroker({ rule, partitions: [UNIQUE, SEEN], now: () => world.now }),
-      ...{ faults, transactionalId: ID, isPrompt },
+      faults,
+      transactionalId: ID,
+      isPrompt,
     })
     this.inputs = inputs
     this.#protocol = protocol
@@ -44,7 +46,11 @@ export class OwnerSchedule extends Schedule<OwnerFaults> {
       this.#owner = process
       const actor = new OwnerActor(
         {
-          ...{ world, broker, inputs, protocol: this.#protocol, isOwner: (one) => one === this.#owner },
+          world,
+          broker,
+          inputs,
+          protocol: this.#protocol,
+          isOwner: (one) => one === this.#owner,
           onParked: (one, error) => this.park(one, error),
         },
         process,

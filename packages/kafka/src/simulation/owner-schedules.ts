@@ -5,7 +5,13 @@ import type { Random } from './random.ts'
 import type { Start } from './random-schedules.ts'
 
 const NO_FAULTS: OwnerFaults = {
-  ...{ successors: 0, kills: 0, cuts: 0, leaderless: [], omissions: 0, timeOuts: 0, reloads: 0 },
+  successors: 0,
+  kills: 0,
+  cuts: 0,
+  leaderless: [],
+  omissions: 0,
+  timeOuts: 0,
+  reloads: 0,
 }
 
 /** A third of the seeds has all kinds of faults; the others have few, so that those meet more often. */

@@ -50,7 +50,11 @@ export class StageMember {
   constructor(options: MemberOptions) {
     const { clock, onFatal } = options
     this.membership = new Membership({
-      ...{ clock, logger: silentLogger, groupId: GROUP, topics: [INPUT], partitions: [0] },
+      clock,
+      logger: silentLogger,
+      groupId: GROUP,
+      topics: [INPUT],
+      partitions: [0],
       cluster: this.#groupCluster(options),
       sessionMs: SESSION_MS,
       onAssigned: (partitions) => {
@@ -62,7 +66,12 @@ export class StageMember {
     const around = options.surround(this.membership)
     const { reads, openClient, feed: fetcher, membership } = around
     this.runs = new PartitionRuns({
-      ...{ groupId: GROUP, reads, openClient, fetcher, membership, onFatal },
+      groupId: GROUP,
+      reads,
+      openClient,
+      fetcher,
+      membership,
+      onFatal,
       stage: stageOf(options, around.openOwner),
     })
     this.membership.start()
@@ -104,10 +113,19 @@ export class StageMember {
 
 const stageOf = ({ kind, onParked }: MemberOptions, openOwner: () => PartitionOwner): StageOptions => ({
   settings: {
-    ...{ kafkaBrokers: [], kafkaSsl: false, kafkaMechanism: 'plain', topicPrefix: '', topicPartitions: 1 },
-    ...{ groupSessionMs: SESSION_MS, transactionTimeoutMs: TRANSACTION_TIMEOUT_MS },
+    kafkaBrokers: [],
+    kafkaSsl: false,
+    kafkaMechanism: 'plain',
+    topicPrefix: '',
+    topicPartitions: 1,
+    groupSessionMs: SESSION_MS,
+    transactionTimeoutMs: TRANSACTION_TIMEOUT_MS,
   },
-  ...{ logger: silentLogger, service: GROUP, inputs: [INPUT], outputs: [OUTPUT], startsTopic: STARTS },
+  logger: silentLogger,
+  service: GROUP,
+  inputs: [INPUT],
+  outputs: [OUTPUT],
+  startsTopic: STARTS,
   ...(kind === 'keys' && { stateTopic: STATE, repair: () => 'Repair it.' }),
   openOwner: () => Promise.resolve(openOwner()),
   batch: { recordsMax: 2, bytesMax: 1_000, lingerMs: 5 },

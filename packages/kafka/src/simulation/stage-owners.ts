@@ -12,7 +12,11 @@ const POSITION = 'position'
 export type OwnerKind = 'keys' | 'copies'
 
 const outputOf = (topic: string, partition: number, key: string, value: string): OutputRecord => ({
-  ...{ topic, partition, headers: {}, key: Buffer.from(key), value: Buffer.from(value) },
+  topic,
+  partition,
+  headers: {},
+  key: Buffer.from(key),
+  value: Buffer.from(value),
 })
 
 /** `onEffect`: an effect outside Kafka, which only an owner of whom no successor can exist may have. */

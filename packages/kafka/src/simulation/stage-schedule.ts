@@ -70,7 +70,8 @@ export class StageSchedule extends Schedule<StageFaults> {
     const partitions = [INPUT, OUTPUT, STATE, STARTS].map(nameOf)
     super({
       broker: (world) => new ModelBroker({ ...scenario, partitions, now: () => world.now }),
-      ...{ faults: scenario.faults, transactionalId: ID },
+      faults: scenario.faults,
+      transactionalId: ID,
     })
     this.#scenario = scenario
     this.kind = scenario.kind
@@ -95,12 +96,19 @@ export class StageSchedule extends Schedule<StageFaults> {
       const openClient = modelTransactions(world, process, broker, clock)
       let answersBefore = 0
       const around = (membership: Surroundings['membership']): Surroundings => ({
-        ...{ reads, openClient, membership, feed: modelFeed(reads) },
+        reads,
+        openClient,
+        membership,
+        feed: modelFeed(reads),
         openOwner: () => openStageOwner(kind, () => this.#onEffect(process)),
         assign: (runs, assigned) => runs.assign(assigned),
       })
       const member: StageMember = new StageMember({
-        ...{ world, process, group: this.#group, kind, clock },
+        world,
+        process,
+        group: this.#group,
+        kind,
+        clock,
         surround: (membership) => {
           const planted = plant?.(around(membership), broker) ?? around(membership)
           return {

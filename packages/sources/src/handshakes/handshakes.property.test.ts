@@ -8,7 +8,10 @@ import { isCrcText } from './open.ts'
 
 const secret = Buffer.from('a secret of the tests')
 const keys: HandshakeKeys = {
-  ...{ secrets: [secret], verifyToken: 'known', origins: ['events.example.com'], ratePerMinute: 120 },
+  secrets: [secret],
+  verifyToken: 'known',
+  origins: ['events.example.com'],
+  ratePerMinute: 120,
 }
 const open = (
   name: HandshakeName,
@@ -29,7 +32,9 @@ const authentic = (
   signedBy: Buffer | undefined = secret,
 ) =>
   answerAuthentic([name], {
-    ...{ headers: RequestHeaders.of(headers), payload: payload as never, secret: signedBy },
+    headers: RequestHeaders.of(headers),
+    payload: payload as never,
+    secret: signedBy,
   })
 
 describe('cloudevents', () => {
@@ -38,7 +43,9 @@ describe('cloudevents', () => {
 
   it('grants the origins of the list, and the lower of two rates', () => {
     expect(ask('Events.Example.com')).toMatchObject({
-      ...{ outcome: 'answered', status: 200, body: '' },
+      outcome: 'answered',
+      status: 200,
+      body: '',
       headers: {
         allow: 'POST',
         'webhook-allowed-origin': 'events.example.com',
@@ -48,7 +55,10 @@ describe('cloudevents', () => {
     const rate = (wanted: string, own = {}) =>
       ask('events.example.com', { 'webhook-request-rate': wanted }, own)?.headers['webhook-allowed-rate']
     expect([rate('60'), rate('500'), rate('x'), rate('60', { ratePerMinute: undefined })]).toEqual([
-      ...['60', '120', '120', '60'],
+      '60',
+      '120',
+      '120',
+      '60',
     ])
     expect(ask('events.example.com', {}, { ratePerMinute: undefined })?.headers['webhook-allowed-rate']).toBe(
       '*',
@@ -81,9 +91,12 @@ describe('meta', () => {
 
   it('gives the challenge back to who knows the token', () => {
     expect(ask({})).toMatchObject({
-      ...{ outcome: 'answered', status: 200, body: '1158201444' },
+      outcome: 'answered',
+      status: 200,
+      body: '1158201444',
       headers: {
-        ...{ 'content-type': 'text/plain; charset=utf-8', 'x-content-type-options': 'nosniff' },
+        'content-type': 'text/plain; charset=utf-8',
+        'x-content-type-options': 'nosniff',
         'cache-control': 'no-store',
       },
     })
@@ -125,7 +138,8 @@ it('zoom: signs the plain token, for Zoom alone', () => {
   for (const bad of [undefined, 7, '', '{"a":1}', 'v0:1:{}', 'x'.repeat(257)])
     expect(ask(bad)).toMatchObject({ outcome: 'refused', status: 400 })
   const unsigned = answerAuthentic(['zoom'], {
-    ...{ headers: RequestHeaders.of({}), secret: undefined },
+    headers: RequestHeaders.of({}),
+    secret: undefined,
     payload: { event: 'endpoint.url_validation', payload: { plainToken: 'a' } },
   })
   expect(unsigned).toMatchObject({ outcome: 'refused', status: 401 })
@@ -150,7 +164,8 @@ it('event-grid: gives the validation code back', () => {
   expect(
     authentic('event-grid', event({ validationCode: code, validationUrl: url }), validation),
   ).toMatchObject({
-    ...{ status: 200, body: `{"validationResponse":"${code}"}` },
+    status: 200,
+    body: `{"validationResponse":"${code}"}`,
   })
   expect(authentic('event-grid', event({ validationCode: '<b>' }), validation)).toMatchObject({ status: 400 })
   expect(authentic('event-grid', event({ validationCode: code }, 'Mine'), validation)).toMatchObject({
@@ -173,7 +188,9 @@ it('microsoft-graph: gives the decoded token back as text', () => {
   const token =
     'Validation: Testing client application reachability for subscription Request-Id: 8c2b0a4e-1d2f'
   expect(open('microsoft-graph', 'POST', { validationToken: token })).toMatchObject({
-    ...{ status: 200, body: token, headers: { 'content-type': 'text/plain; charset=utf-8' } },
+    status: 200,
+    body: token,
+    headers: { 'content-type': 'text/plain; charset=utf-8' },
   })
   for (const bad of ['', '<img src=x>', 'a\nb', '"', 'é', 'x'.repeat(1_025)])
     expect(open('microsoft-graph', 'POST', { validationToken: bad })).toMatchObject({ status: 400 })

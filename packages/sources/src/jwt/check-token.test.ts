@@ -23,7 +23,11 @@ const PRIVATE = { RS256: RSA.privateKey, ES256: EC.privateKey, HS256: Buffer.fro
 const PUBLIC = { RS256: pem(RSA.publicKey), ES256: pem(EC.publicKey), HS256: SHARED }
 
 const specOf = (algorithm: JwtAlgorithm, rest: Partial<JwtSpec> = {}): JwtSpec => ({
-  ...{ algorithms: [algorithm], issuers: [ISSUER], audiences: [AUDIENCE], toleranceSecs: 60, claims: {} },
+  algorithms: [algorithm],
+  issuers: [ISSUER],
+  audiences: [AUDIENCE],
+  toleranceSecs: 60,
+  claims: {},
   ...rest,
 })
 const GOOD: JWTPayload = { iss: ISSUER, aud: AUDIENCE, exp: SECS + 300 }
@@ -182,8 +186,15 @@ describe('the header', () => {
     expect(await judgeHeaders([])).toEqual({ kind: 'missing' })
     expect(await judgeHeaders(['Authorization', ''])).toEqual({ kind: 'missing' })
     for (const value of [
-      ...[token, `Basic ${token}`, `Bearer ${token} ${token}`, `Bearer ${token},${token}`],
-      ...[`Bearer ${token}, Bearer ${token}`, `Bearer\t${token}`, 'Bearer a.b', 'Bearer a.b.c', `${token}.a`],
+      token,
+      `Basic ${token}`,
+      `Bearer ${token} ${token}`,
+      `Bearer ${token},${token}`,
+      `Bearer ${token}, Bearer ${token}`,
+      `Bearer\t${token}`,
+      'Bearer a.b',
+      'Bearer a.b.c',
+      `${token}.a`,
     ])
       expect(await judgeHeaders(['Authorization', value])).toEqual(invalid('malformed'))
     const twice = ['Authorization', `Bearer ${token}`, 'authorization', `Bearer ${token}`]

@@ -117,7 +117,9 @@ sources:
     },
     ...{ cidrs: ['192.0.2.0/24', '2001:db8::1'], unknownFields: 'reject', knownFields: ['type', 'data'] },
     ...{ volatileFields: ['attempt', 'data.sentAt'], onInvalid: 'accept-dlq', statusMissing: 403 },
-    ...{ accepted: 'cxone', windowSecsMin: 3600, shadow: true },
+    accepted: 'cxone',
+    windowSecsMin: 3600,
+    shadow: true,
     limits: { bodyBytesMax: 4096, requestBudgetMs: 900, rate: { perSec: 100, burst: 200 } },
   })
   const payload = { type: 't', data: { call: { id: 'c-1' }, n: 4 } }

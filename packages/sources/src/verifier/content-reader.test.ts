@@ -29,7 +29,8 @@ it('reads the timestamp of pairs, and of a form its parameters in whatever order
   expect(createContentReader(stripe)(good, RAW).toString()).toBe('1700000000.{"a":1}')
   const twilio = createContentReader({
     ...(PRESETS.twilio.verifier as HmacSpec),
-    ...{ allowSha1: true, publicUrl: 'https://a.example' },
+    allowSha1: true,
+    publicUrl: 'https://a.example',
   })
   const form = RequestHeaders.of({ 'content-type': 'application/x-www-form-urlencoded' })
   const line = { method: 'POST', target: '/w?x=1' }

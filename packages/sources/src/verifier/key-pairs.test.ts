@@ -113,8 +113,11 @@ describe('a key that is not of the kind is refused, and never shown', () => {
 describe('what a stranger can make a verifier do', () => {
   const spec: SignatureSpec = {
     ...layout,
-    ...{ kind: 'ed25519', form: 'list', label: 'v1a' },
-    ...{ timestamp: { header: 'x-time', unit: 's', toleranceSecs: 300 }, content: '{timestamp}.{body}' },
+    kind: 'ed25519',
+    form: 'list',
+    label: 'v1a',
+    timestamp: { header: 'x-time', unit: 's', toleranceSecs: 300 },
+    content: '{timestamp}.{body}',
   }
   const pair: Pair = generateKeyPairSync('ed25519')
   const entry = `v1a,${Buffer.alloc(64, 1).toString('base64')}`

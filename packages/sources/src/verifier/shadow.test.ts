@@ -23,7 +23,10 @@ describe('shadow matches', () => {
     // Of presets that sign alike the first is named: Meta signs as GitHub does.
     const [first] = hmacPresets.find(([, other]) => isDeepStrictEqual(other, spec)) ?? [name]
     expect(findShadowMatches(headers, BODY, ['another', secret])).toContainEqual({
-      ...{ preset: first, header: spec.header, algorithm: spec.algorithm, encoding: spec.encoding },
+      preset: first,
+      header: spec.header,
+      algorithm: spec.algorithm,
+      encoding: spec.encoding,
       ...{ content: spec.content, secretEncoding: spec.secretEncoding, secret: 1 },
     })
   })
@@ -52,7 +55,8 @@ describe('shadow matches', () => {
       key.export({ format: 'pem', type: form }) as string
     const spec = {
       ...hmacOverBody('x-other', 'base64', { content: '{timestamp}{body}' }),
-      ...{ kind, algorithm: 'sha256' as const },
+      kind,
+      algorithm: 'sha256' as const,
       timestamp: { header: 'x-time', unit: 'iso' as const, toleranceSecs: 1 },
     } as SignatureSpec
     const headers = RequestHeaders.of(signedHeaders(spec, pem(privateKey, 'pkcs8'), BODY, { now: NOW }))

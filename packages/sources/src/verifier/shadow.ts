@@ -70,7 +70,10 @@ const isPlain = (content: string): boolean => {
 const CONTENTS: readonly string[] = [
   ...new Set([
     ...Object.values(PRESETS).flatMap(({ verifier }) => (isSignature(verifier) ? [verifier.content] : [])),
-    ...['{timestamp}{body}', '{body}{timestamp}', '{id}.{body}', '{timestamp}:{body}'],
+    '{timestamp}{body}',
+    '{body}{timestamp}',
+    '{id}.{body}',
+    '{timestamp}:{body}',
   ]),
 ].filter(isPlain)
 

@@ -19,15 +19,21 @@ const invalid = (reason: string) => ({ kind: 'invalid', reason })
 
 type Message = Readonly<Record<string, string | null>>
 const NOTE: Message = {
-  ...{ Type: 'Notification', MessageId: '22b80b92-fdea-4c2c-8f9d-bdfb0c7bf324', TopicArn: TOPIC },
-  ...{ Subject: 'My First Message', Message: 'Hello world!', Timestamp: '2026-01-31T12:00:00.000Z' },
-  ...{ SignatureVersion: '2' },
+  Type: 'Notification',
+  MessageId: '22b80b92-fdea-4c2c-8f9d-bdfb0c7bf324',
+  TopicArn: TOPIC,
+  Subject: 'My First Message',
+  Message: 'Hello world!',
+  Timestamp: '2026-01-31T12:00:00.000Z',
+  SignatureVersion: '2',
   SigningCertURL: 'https://sns.eu-west-1.amazonaws.com/SimpleNotificationService-f3.pem',
   UnsubscribeURL: 'https://sns.eu-west-1.amazonaws.com/?Action=Unsubscribe',
 }
 const ASK: Message = {
   ...NOTE,
-  ...{ Type: 'SubscriptionConfirmation', Token: '2336412f', Message: 'You have chosen\nto subscribe' },
+  Type: 'SubscriptionConfirmation',
+  Token: '2336412f',
+  Message: 'You have chosen\nto subscribe',
   SubscribeURL: 'https://sns.eu-west-1.amazonaws.com/?Action=ConfirmSubscription&Token=2336412f',
 }
 

@@ -67,7 +67,11 @@ describe.each([...presets, ...variants])('signatures as of %s', (_, spec) => {
         const headers = signed(key, raw)
         const good = headers[spec.header]!
         const others = [
-          ...[`${good}zz`, good.slice(1), `${good}!!`, `${good}=`, noise],
+          `${good}zz`,
+          good.slice(1),
+          `${good}!!`,
+          `${good}=`,
+          noise,
           // White space between entries means nothing, and neither does a signature that comes twice.
           ...(spec.form === 'single' ? [` ${good}`] : []),
           ...(spec.form === 'pairs' && spec.timestamp === undefined ? [] : [`${good}, ${good}`]),

@@ -15,8 +15,14 @@ export const TOPIC = 'dedup.stats.v1'
 
 export const statsOf = (changes: Partial<DedupStats>): DedupStats => ({
   ...{ source: 'cxone', partition: 0, windowStart: 10_000, windowMs: 10_000, received: 0, unique: 0 },
-  ...{ returned: 0, duplicates: 0, conflicts: 0, deadLettered: 0, malformed: 0, malformedRepeats: 0 },
-  ...{ rotations: 0, keysHeld: 0 },
+  returned: 0,
+  duplicates: 0,
+  conflicts: 0,
+  deadLettered: 0,
+  malformed: 0,
+  malformedRepeats: 0,
+  rotations: 0,
+  keysHeld: 0,
   ...changes,
 })
 

@@ -90,7 +90,8 @@ it('lets an empty text fall through to the next alternative, then to the constan
   const [mapping] = mappingFile.parse({
     mappings: [
       {
-        ...{ name: 'empty', source: 'empty' },
+        name: 'empty',
+        source: 'empty',
         fields: { channel: ['$.a', { jmespath: 'b' }, '$.c'], queue: '$.a', skill: '$.a' },
         constants: { queue: 'none' },
       },

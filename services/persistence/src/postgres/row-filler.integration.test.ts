@@ -74,7 +74,10 @@ describe('S3 schema evolution', () => {
     await sink.write(Array.from({ length: 1_200 }, (_, i) => event(`i-${i}`)))
     const stopping = new AbortController()
     const cut = await backfill(known, filler, {
-      ...{ source: SOURCE, isDryRun: false, ratePerSec: 100_000, signal: stopping.signal },
+      source: SOURCE,
+      isDryRun: false,
+      ratePerSec: 100_000,
+      signal: stopping.signal,
       onProgress: () => {
         stopping.abort()
       },

@@ -23,8 +23,13 @@ export class Observer {
   readonly #urls: ServerUrls
   readonly #pool: pg.Pool
   readonly #sums = {
-    ...{ received: 0, unique: 0, duplicates: 0, conflicts: 0, deadLettered: 0 },
-    ...{ malformed: 0, malformedRepeats: 0 },
+    received: 0,
+    unique: 0,
+    duplicates: 0,
+    conflicts: 0,
+    deadLettered: 0,
+    malformed: 0,
+    malformedRepeats: 0,
   }
   #statsNext: ReadonlyMap<number, bigint> | undefined
 
