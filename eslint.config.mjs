@@ -19,4 +19,27 @@ export default tseslint.config(
       '@typescript-eslint/require-await': 'off',
     },
   },
+  {
+    // What reaches a terminal has no power over it: `print`, `progress` and the logger see to that.
+    files: ['packages/*/src/**/*.ts', 'services/*/src/**/*.ts'],
+    ignores: [
+      '**/*.test.ts',
+      '**/testing/**',
+      'packages/{local-stack,testkit}/**',
+      'packages/cli/src/output.ts',
+      'packages/service-kit/src/{service,failpoint}.ts',
+    ],
+    rules: {
+      'no-console': 'error',
+      'no-restricted-syntax': [
+        'error',
+        {
+          selector:
+            'CallExpression[callee.property.name="write"] > MemberExpression > MemberExpression[object.name="process"]',
+          message:
+            'Write to a terminal by print, progress, printPage or printJson of packages/cli/src/output.ts.',
+        },
+      ],
+    },
+  },
 )

@@ -3,7 +3,7 @@ import { parseDeadLetterKeys } from '@weir/contracts'
 import { readTotals } from '@weir/metric-export'
 import { examine, Observer } from '@weir/observer'
 import { loadAuditConfig } from './config.ts'
-import { progress } from './output.ts'
+import { printPage, progress } from './output.ts'
 import { describeSummary, summarise } from './summary.ts'
 
 /**
@@ -27,7 +27,7 @@ export const runAudit = async (options: { readonly summary?: string }): Promise<
       latency: await observer.latency(new Date(0)),
       independent: { kind: 'not-run', reason: 'only `npm start -- --for` and `npm run faults` do' },
     })
-    process.stdout.write(`${describeSummary(summary)}\n`)
+    printPage(describeSummary(summary))
     if (options.summary !== undefined) writeFileSync(options.summary, `${JSON.stringify(summary, null, 2)}\n`)
     return summary.ok ? 0 : 1
   } finally {

@@ -3,14 +3,14 @@ import { backfill, KnownFields, RowFiller, type Backfilled } from '@weir/persist
 import { createLogger } from '@weir/service-kit'
 import { InvalidArgumentError, type Command } from 'commander'
 import { loadBackfillConfig } from './config.ts'
-import { print, progress } from './output.ts'
+import { endRepaint, print, progress, repaint, type Stream } from './output.ts'
 
 /** Says to stderr how far the job is: on a terminal in one line, else in a line for each tenth. */
 export class BackfillBar {
-  readonly #stream: { readonly isTTY?: boolean; write(text: string): unknown }
+  readonly #stream: Stream
   #shown = -1
 
-  constructor(stream: { readonly isTTY?: boolean; write(text: string): unknown }) {
+  constructor(stream: Stream) {
     this.#stream = stream
   }
 
@@ -21,11 +21,11 @@ export class BackfillBar {
     this.#shown = step
     const bar = '#'.repeat(Math.floor(30 * share)).padEnd(30, '-')
     const line = `[${bar}] ${Math.floor(100 * share)}% rows looked at ${lookedAt}   to fill ${filled}`
-    this.#stream.write(this.#stream.isTTY ? `\r${line}` : `${line}\n`)
+    repaint(line, this.#stream)
   }
 
   end(): void {
-    if (this.#stream.isTTY && this.#shown >= 0) this.#stream.write('\n')
+    if (this.#shown >= 0) endRepaint(this.#stream)
   }
 }
 

@@ -1,5 +1,5 @@
 import { Argument, type Command } from 'commander'
-import { print } from './output.ts'
+import { printPage } from './output.ts'
 
 type Shell = 'bash' | 'zsh' | 'fish'
 
@@ -61,5 +61,5 @@ export const addCompletionCommand = (program: Command): void => {
       'after',
       '\nFor example: weir() { npm run -s weir -- "$@"; }; source <(weir completion bash)',
     )
-    .action((shell: Shell) => print(SCRIPTS[shell](program)))
+    .action((shell: Shell) => printPage(SCRIPTS[shell](program)))
 }

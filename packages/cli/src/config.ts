@@ -253,7 +253,7 @@ export const REPLAY_CLIENT_SETTINGS = {
   port: START_SETTINGS.replayPort,
   token: {
     env: 'REPLAY_TOKEN',
-    schema: setting.optionalSecret(),
+    schema: setting.optionalToken(),
     help: 'Token of the replay service, without its name.',
   },
 } satisfies Settings

@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import { createInterface } from 'node:readline/promises'
 import { ConfigError } from '@weir/service-kit'
 import { describeOutcome, followJob, type JobOutcome } from './follow-job.ts'
-import { plainText, print, printRows, withJson, type OutputOptions, type Row } from './output.ts'
+import { print, printJson, printPage, printPart, printRows, withJson, type OutputOptions, type Row } from './output.ts'
 import { readFixUp } from './read-fix-up.ts'
 import { replayClient } from './replay-client.ts'
 
@@ -79,7 +79,7 @@ const startJob = async (kind: 'replay' | 'discard', stage: string, options: JobO
   }
   if (options.dryRun) {
     print(`${rehearsal.count} letters match`)
-    process.stdout.write(describeOutcome(rehearsal))
+    print(...describeOutcome(rehearsal))
     return
   }
   if (isAsked && !(await isConfirmed(`Discard all ${rehearsal.count} letters of ${stage}? [y/N] `))) {
@@ -164,8 +164,8 @@ export const addDlqCommands = (program: Command): void => {
       const { preview, ...letter } = await replayClient().get(
         `/v1/letters/${encodeURIComponent(stage)}/${place}`,
       )
-      print(plainLines(JSON.stringify(letter, null, 2)))
-      print(plainLines(String(preview)))
+      printJson(letter)
+      printPage(String(preview))
     })
   withFilter(dlq.command('export').description('Writes letters as JSON lines.'))
     .option(
@@ -175,9 +175,7 @@ export const addDlqCommands = (program: Command): void => {
     )
     .action(async (stage: string, options: FilterOptions & { format: string }) => {
       const query = new URLSearchParams({ ...filterOf(stage, options), format: options.format })
-      process.stdout.write(await replayClient().text(`/v1/letters/export?${query.toString()}`))
+      printPart(await replayClient().text(`/v1/letters/export?${query.toString()}`))
     })
   addJobCommands(dlq)
 }
-
-const plainLines = (text: string): string => text.split('\n').map(plainText).join('\n')

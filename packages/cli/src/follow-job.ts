@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { plainText } from './output.ts'
+import { endRepaint, print, repaint } from './output.ts'
 import { ReplayClientError, type ReplayClient } from './replay-client.ts'
 
 interface StayingLetter {
@@ -30,23 +30,22 @@ export const progressBar = (matched: number, total: number | undefined): string 
 }
 
 /** A line for each kind of letter that fits and was not returned: how many, why, and what helps. */
-export const describeOutcome = ({ counts, stays = [] }: JobOutcome): string => {
+export const describeOutcome = ({ counts, stays = [] }: JobOutcome): readonly string[] => {
   const { guarded = 0, unusable = 0 } = counts ?? {}
   return [
-    ...(guarded > 0 ? [`${guarded} stay: they came back too often (--replays-max)\n`] : []),
+    ...(guarded > 0 ? [`${guarded} stay: they came back too often (--replays-max)`] : []),
     ...(unusable > 0
       ? [
-          `${unusable} stay: they cannot be returned as they are (weir dlq show, --fix-up)\n`,
-          ...stays.map(({ letter, why }) => `  ${letter}: ${plainText(why)}\n`),
-          ...(unusable > stays.length && stays.length > 0 ? [`  and ${unusable - stays.length} more\n`] : []),
+          `${unusable} stay: they cannot be returned as they are (weir dlq show, --fix-up)`,
+          ...stays.map(({ letter, why }) => `  ${letter}: ${why}`),
+          ...(unusable > stays.length && stays.length > 0 ? [`  and ${unusable - stays.length} more`] : []),
         ]
       : []),
-  ].join('')
+  ]
 }
 
 /** Waits for a job's end and shows how far it is: on a terminal in one line, else in one for each step. */
 export const followJob = async (client: ReplayClient, id: string, total?: number): Promise<void> => {
-  const { isTTY } = process.stderr
   let shown = ''
   for (;;) {
     const job = await client.get(`/v1/jobs/${id}`).catch((error: unknown) => {
@@ -56,12 +55,11 @@ export const followJob = async (client: ReplayClient, id: string, total?: number
     })
     const counts = 'counts' in job ? (job.counts as JobCounts) : undefined
     const line = `job ${id} ${progressBar(counts?.matched ?? 0, total)}`
-    if (line !== shown) process.stderr.write(isTTY ? `\r${line}` : `${line}\n`)
+    if (line !== shown) repaint(line)
     shown = line
     if (job.state === 'done' || job.state === 'cancelled') {
-      if (isTTY) process.stderr.write('\n')
-      process.stdout.write(`job ${id} is ${job.state}: ${JSON.stringify(counts)}\n`)
-      process.stdout.write(describeOutcome(job as JobOutcome))
+      endRepaint()
+      print(`job ${id} is ${job.state}: ${JSON.stringify(counts)}`, ...describeOutcome(job as JobOutcome))
       return
     }
     await sleep(LOOK_MS)

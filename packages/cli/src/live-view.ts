@@ -1,6 +1,7 @@
 import type { Latency, Observer, Totals } from '@weir/observer'
 import type { SimulatorService } from '@weir/simulator'
-import { plainText } from './output.ts'
+import { plainText } from '@weir/contracts'
+import { progress } from './output.ts'
 
 const TTY_MS = 1_000
 const LINE_MS = 5_000
@@ -48,14 +49,16 @@ export class Block {
 
   paint(lines: readonly string[]): void {
     const { columns = COLUMNS, rows = ROWS } = this.#out
-    const fitting = lines.flatMap((line) => wrap(line, columns - 1)).slice(0, rows - 1)
+    const fitting = lines.flatMap((line) => wrap(plainText(line), columns - 1)).slice(0, rows - 1)
     this.#out.write(`${this.#erasure()}${fitting.join('\n')}\n`)
     this.#lines = fitting
   }
 
   /** The line stays, and the block is painted again below it. */
   say(text: string): void {
-    this.#out.write(`${this.#erasure()}${text}\n${this.#lines.map((line) => `${line}\n`).join('')}`)
+    this.#out.write(
+      `${this.#erasure()}${plainText(text)}\n${this.#lines.map((line) => `${line}\n`).join('')}`,
+    )
   }
 
   /** A terminal that has become narrower has broken the lines that were painted. */
@@ -82,7 +85,7 @@ export const startLiveView = (options: {
   let counts: string | undefined
   const show = (lines: readonly string[]): void => {
     if (out.isTTY) block.paint(lines)
-    else out.write(`${lines[0]!}\n`)
+    else out.write(`${plainText(lines[0]!)}\n`)
   }
   const look = async (): Promise<void> => {
     try {
@@ -97,19 +100,19 @@ export const startLiveView = (options: {
         ...(waiting.length > 0 ? [`not ready: ${waiting.join(', ')}`] : []),
       ])
     } catch (error) {
-      if (!isStopped) show([`The numbers cannot be read: ${plainText((error as Error).message)}`])
+      if (!isStopped) show([`The numbers cannot be read: ${(error as Error).message}`])
     }
     if (!isStopped) timer = setTimeout(next, out.isTTY ? TTY_MS : LINE_MS)
   }
   const next = (): void => {
     looking = look()
   }
-  if (!out.isTTY) out.write(`${urls.join('\n')}\n`)
+  if (!out.isTTY) out.write(urls.map((url) => `${plainText(url)}\n`).join(''))
   next()
   return {
     say: (text) => {
       if (out.isTTY) block.say(text)
-      else process.stderr.write(`${text}\n`)
+      else progress(text)
     },
     last: async () => {
       const limit = new Promise<undefined>((resolve) => {

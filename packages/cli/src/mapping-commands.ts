@@ -3,7 +3,7 @@ import { checkMappings, describeMappedFields, readMappings, tryMapping } from '@
 import { ConfigError } from '@weir/service-kit'
 import type { Command } from 'commander'
 import { loadFileConfig } from './config.ts'
-import { print } from './output.ts'
+import { print, printJson, printPage } from './output.ts'
 
 /** Mappings that cannot be used are unusable settings. */
 const usable = (act: () => void): void => {
@@ -44,7 +44,7 @@ export const addMappingCommands = (program: Command): void => {
           )
           for (const [field, path] of Object.entries(matched))
             print(`  ${field.padEnd(22)} ${path ?? '(missing)'}`)
-          if (event) print(JSON.stringify(shown, null, 2))
+          if (event) printJson(shown)
           if (deadLetter) process.exitCode = 1
         }
       }),
@@ -57,7 +57,8 @@ export const addMappingCommands = (program: Command): void => {
         const { mappingPaths, sourcesFile } = loadFileConfig()
         const verdicts = checkMappings(readMappings(paths.length > 0 ? paths : mappingPaths, sourcesFile))
         const failed = verdicts.filter(({ problems }) => problems.length > 0)
-        for (const { file, name, problems } of failed) print(`${file}: ${name}:\n  ${problems.join('\n  ')}`)
+        for (const { file, name, problems } of failed)
+          print(`${file}: ${name}:`, ...problems.map((problem) => `  ${problem}`))
         print(`${verdicts.length - failed.length} passed, ${failed.length} failed`)
         if (failed.length > 0) process.exitCode = 1
       }),
@@ -65,5 +66,5 @@ export const addMappingCommands = (program: Command): void => {
   mapping
     .command('fields')
     .description('Prints the fields that a mapping can fill, as docs/operations/mappings.md has them.')
-    .action(() => print(describeMappedFields().trimEnd()))
+    .action(() => printPage(describeMappedFields()))
 }

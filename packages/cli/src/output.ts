@@ -1,18 +1,47 @@
+import { plainJson, plainLines, plainText } from '@weir/contracts'
 import { Option, type Command } from 'commander'
 
-/** What a terminal, or a reader of lines, would take as more than text: control characters, line separators, bidi marks. */
-const ACTIVE = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g
-
-/** Text that a payload may have chosen, on one line and without power over a terminal. */
-export const plainText = (text: string): string =>
-  text.replace(ACTIVE, (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, '0')}`)
-
-export const print = (text: string): void => {
-  process.stdout.write(`${text}\n`)
+/** One line each, whatever is in them: a line feed is shown as an escape, like all that a terminal acts upon. */
+export const print = (...lines: readonly string[]): void => {
+  process.stdout.write(oneEach(lines))
 }
 
-export const progress = (text: string): void => {
-  process.stderr.write(`${text}\n`)
+/** The same on stderr. */
+export const progress = (...lines: readonly string[]): void => {
+  process.stderr.write(oneEach(lines))
+}
+
+const oneEach = (lines: readonly string[]): string => lines.map((line) => `${plainText(line)}\n`).join('')
+
+/** A text whose line feeds are our own, or a part of it: lines of JSON. */
+export const printPart = (text: string): void => {
+  process.stdout.write(plainLines(text))
+}
+
+/** A whole one: a page, a script. */
+export const printPage = (text: string): void => printPart(`${text.trimEnd()}\n`)
+
+export const printJson = (value: unknown): void => printPage(plainJson(value, 2))
+
+/** An error's first line, and others indented, so that none of them looks like a line of ours. */
+export const printError = ({ message }: Error): void => {
+  const [first = '', ...more] = message.split('\n')
+  progress(first, ...more.map((line) => `  ${line}`))
+}
+
+export interface Stream {
+  readonly isTTY?: boolean
+  write(text: string): unknown
+}
+
+/** A line that is painted over on a terminal, and comes anew elsewhere. */
+export const repaint = (line: string, stream: Stream = process.stderr): void => {
+  stream.write(stream.isTTY ? `\r${plainText(line)}` : `${plainText(line)}\n`)
+}
+
+/** What comes next begins on a line of its own. */
+export const endRepaint = (stream: Stream = process.stderr): void => {
+  if (stream.isTTY) stream.write('\n')
 }
 
 export type Row = Readonly<Record<string, unknown>>
@@ -36,7 +65,7 @@ export const printRows = (
   { json }: OutputOptions,
 ): void => {
   if (json) {
-    print(JSON.stringify(rows, undefined, 2))
+    printJson(rows)
     return
   }
   const names = Object.keys(columns)
@@ -48,7 +77,7 @@ export const printRows = (
       .join('  ')
       .trimEnd(),
   )
-  print(lines.join('\n'))
+  print(...lines)
 }
 
 /** Resolves when all that was printed has left this process: a pipe takes it no faster than its reader reads. */

@@ -11,7 +11,7 @@ import { addDedupCommands } from './dedup-commands.ts'
 import { addDlqCommands } from './dlq-commands.ts'
 import { addMappingCommands } from './mapping-commands.ts'
 import { addOffsetCommands } from './offset-commands.ts'
-import { print, progress } from './output.ts'
+import { printError, printPage } from './output.ts'
 import { addPartitionCommands } from './partition-commands.ts'
 import { runningStart } from './running-start.ts'
 import { addSchemaCommands } from './schema-commands.ts'
@@ -101,7 +101,7 @@ const addDeploymentCommands = (program: Command): void => {
     .command('settings')
     .description('Prints every setting of every service, as docs/operations/configuration.md.')
     .option('--env', 'as .env.example instead')
-    .action(({ env }: { env?: boolean }) => print((env ? envExample() : settingsReference()).trimEnd()))
+    .action(({ env }: { env?: boolean }) => printPage(env ? envExample() : settingsReference()))
 }
 
 /** Every command of `weir`. Parsing one throws: see `runProgram`. */
@@ -148,7 +148,7 @@ export const runProgram = async (args: readonly string[]): Promise<number> => {
   } catch (error) {
     // What is wrong with the call, commander has said.
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : USAGE
-    progress((error as Error).message)
+    printError(error as Error)
     return error instanceof ConfigError ? USAGE : 1
   }
   return Number(process.exitCode ?? 0)

@@ -13,7 +13,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Command } from 'commander'
 import { loadRegistryConfig, loadSchemaConfig } from './config.ts'
 import { followJob } from './follow-job.ts'
-import { plainText, print, printRows, progress, withJson, type OutputOptions, type Row } from './output.ts'
+import { print, printRows, progress, withJson, type OutputOptions, type Row } from './output.ts'
 import { replayClient, type ReplayClient } from './replay-client.ts'
 
 /** Longer than normalizers take to read approvals again, so that what comes meanwhile is released too. */
@@ -137,8 +137,8 @@ const diff = async (a: string, b: string): Promise<void> => {
   }
   const first = await pathsOf(a)
   const second = await pathsOf(b)
-  for (const path of first) if (!second.has(path)) print(`- ${plainText(path)}`)
-  for (const path of second) if (!first.has(path)) print(`+ ${plainText(path)}`)
+  for (const path of first) if (!second.has(path)) print(`- ${path}`)
+  for (const path of second) if (!first.has(path)) print(`+ ${path}`)
 }
 
 /** An approval of a shape that was never seen is most likely a typing error. */

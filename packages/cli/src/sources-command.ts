@@ -1,7 +1,7 @@
 import { describeSourcesFile, readSourcesFile, sourcesFileJsonSchema, sourceWarnings } from '@weir/sources'
 import { InvalidArgumentError, type Command } from 'commander'
 import { environment, loadFileConfig } from './config.ts'
-import { print, printRows, withJson, type OutputOptions } from './output.ts'
+import { print, printJson, printPage, printRows, progress, withJson, type OutputOptions } from './output.ts'
 import { addRegisterCommand } from './registration/register-command.ts'
 import { verifySource, type VerifyOptions } from './sources-verify.ts'
 
@@ -38,7 +38,7 @@ export const addSourcesCommands = (program: Command): void => {
     .option('--target <target>', 'path and query, where the address is signed')
     .action((options: VerifyOptions) => {
       const { lines, exitCode } = verifySource(options, environment())
-      print(lines.join('\n'))
+      print(...lines)
       process.exitCode = exitCode
     })
   withJson(command.command('check'))
@@ -47,7 +47,8 @@ export const addSourcesCommands = (program: Command): void => {
     .action((file: string | undefined, { json = false }: OutputOptions) => {
       const { sources, problems } = readSourcesFile(file ?? loadFileConfig().sourcesFile)
       if (problems.length > 0) {
-        print(json ? JSON.stringify({ problems }, undefined, 2) : problems.join('\n'))
+        if (json) printJson({ problems })
+        else print(...problems)
         process.exitCode = 1
         return
       }
@@ -57,16 +58,15 @@ export const addSourcesCommands = (program: Command): void => {
         paths: json ? paths : paths.join(' '),
       }))
       printRows(COLUMNS, rows, { json })
-      for (const warning of sources.flatMap(sourceWarnings)) process.stderr.write(`${warning}\n`)
+      progress(...sources.flatMap(sourceWarnings))
     })
   command
     .command('settings')
     .description('Prints every setting of a source in the file, as docs/sources/sources-file.md has them.')
     .option('--json-schema', 'as JSON Schema, for editors')
     .action(({ jsonSchema }: { readonly jsonSchema?: boolean }) => {
-      print(
-        jsonSchema ? JSON.stringify(sourcesFileJsonSchema(), undefined, 2) : describeSourcesFile().trimEnd(),
-      )
+      if (jsonSchema) printJson(sourcesFileJsonSchema())
+      else printPage(describeSourcesFile())
     })
   addRegisterCommand(command)
 }

@@ -25,6 +25,7 @@ import { loadDeadLetterKeys, loadStartConfig, loadTopicsConfig, type StartConfig
 import { checkIndependently } from './independent-check.ts'
 import { startLiveView, type LiveView } from './live-view.ts'
 import { foldersFor, strangeRows } from './local-state.ts'
+import { print, printPage, progress as printProgress } from './output.ts'
 import {
   CannotStartError,
   missingPrograms,
@@ -53,7 +54,7 @@ const EXPORTER_MS_MAX = 10_000
 const LATE_AFTER_SECS_MAX = 60
 let view: LiveView | undefined
 const progress = (text: string): void => {
-  if (view === undefined) process.stderr.write(`${text}\n`)
+  if (view === undefined) printProgress(text)
   else view.say(text)
 }
 
@@ -108,7 +109,7 @@ const sayGoodbye = async ({ message }: StoppedError, options: StartOptions): Pro
   view = undefined
   progress(`Stopping (${message})`)
   if (counts === undefined) return
-  process.stdout.write(`Until now: ${counts}\n`)
+  print(`Until now: ${counts}`)
   progress(
     `The state is kept, and the next start goes on with it. ${
       options.for === undefined ? '`npm start -- --for <seconds>`' : 'Only a run to its end'
@@ -216,7 +217,7 @@ const examineRun = async (
 }
 
 const conclude = (summary: Summary, servers: Servers, options: StartOptions): number => {
-  process.stdout.write(`${describeSummary(summary)}\n`)
+  printPage(describeSummary(summary))
   if (summary.influx === null) progress(`InfluxDB was not checked${reasonOf(servers)}`)
   if (options.summary !== undefined) writeFileSync(options.summary, `${JSON.stringify(summary, null, 2)}\n`)
   return summary.ok ? 0 : 1

@@ -2,6 +2,7 @@ import { TOPIC_SPECS } from '@weir/contracts'
 import { checkInternalTopics, checkTopics, ensureTopics, waitForBrokers } from '@weir/kafka'
 import { createLogger } from '@weir/service-kit'
 import { loadTopicsConfig } from './config.ts'
+import { progress } from './output.ts'
 
 /** Exit code 0: every topic is there and right; 1: one is not, and why is on stderr. Rejects with a `ConfigError` for unusable settings. */
 export const runTopics = async (): Promise<number> => {
@@ -12,7 +13,7 @@ export const runTopics = async (): Promise<number> => {
   await ensureTopics({ settings: config, logger, specs: TOPIC_SPECS, replicationFactor, minInsyncReplicas })
   const faults = await checkTopics({ settings: config, logger, profile, specs: TOPIC_SPECS })
   const internal = await checkInternalTopics({ settings: config, logger, profile })
-  for (const fault of [...faults, ...internal]) process.stderr.write(`${fault}\n`)
+  progress(...faults, ...internal)
   const isRight = faults.length === 0 && internal.length === 0
   if (isRight) logger.info({ topics: TOPIC_SPECS.length }, 'every topic is as it must be')
   return isRight ? 0 : 1

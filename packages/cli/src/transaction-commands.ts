@@ -2,6 +2,7 @@ import { topicNames } from '@weir/contracts'
 import { endTransactions } from '@weir/kafka'
 import { InvalidArgumentError, type Command } from 'commander'
 import { loadOffsetsConfig } from './config.ts'
+import { print } from './output.ts'
 
 type Outcome = 'commit' | 'abort'
 
@@ -14,9 +15,9 @@ const end = async (transactionalId: string, { as }: { readonly as: Outcome }): P
   const settings = loadOffsetsConfig()
   const topics = Object.values(topicNames(settings.topicPrefix))
   const ended = await endTransactions({ settings, transactionalId, decision: as, topics })
-  if (ended.length === 0) process.stdout.write('nothing is open\n')
+  if (ended.length === 0) print('nothing is open')
   for (const { open, outcome: how } of ended) {
-    process.stdout.write(`${open.topic}/${open.partition}: open from offset ${open.from}, ended: ${how}\n`)
+    print(`${open.topic}/${open.partition}: open from offset ${open.from}, ended: ${how}`)
   }
 }
 

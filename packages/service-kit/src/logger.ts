@@ -1,3 +1,4 @@
+import { plainLines } from '@weir/contracts'
 import { pino } from 'pino'
 
 export type Logger = Pick<pino.Logger, 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal'>
@@ -9,6 +10,8 @@ export const createLogger = (service: string, level: string, file?: string): pin
       level,
       base: { service },
       timestamp: pino.stdTimeFunctions.isoTime,
+      // JSON escapes what it must: not C1, bidi marks and separators of lines, which a terminal acts upon.
+      hooks: { streamWrite: plainLines },
       redact: {
         paths: ['password', 'secret', 'token', 'authorization', 'headers', 'body', 'raw'],
         censor: '[redacted]',

@@ -120,10 +120,11 @@ const weakSecrets = ({ all, valueOf }: Given): readonly string[] =>
       const why = password === '' ? undefined : guessable(password, 'them', user)
       return why === undefined ? [] : [`the password in ${env} ${why}`]
     }
-    if (kind?.is !== 'secret') return []
+    if (kind?.is !== 'secret' || kind.chosenBy === 'judged') return []
+    const { chosenBy } = kind
     const user = valueOf(env.replace(/PASSWORD$/, 'USERNAME'))
     const login = typeof user === 'string' && env.endsWith('PASSWORD') ? user : undefined
-    const whys = textsOf(value).flatMap((entry) => guessableEntry(entry, kind.chosenBy, login) ?? [])
+    const whys = textsOf(value).flatMap((entry) => guessableEntry(entry, chosenBy, login) ?? [])
     return [...new Set(whys)].map((why) => `a secret in ${env} ${why}`)
   })
 

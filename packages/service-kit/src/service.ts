@@ -1,3 +1,4 @@
+import { plainLines } from '@weir/contracts'
 import { ConfigError, describeSettings, type Environment } from './config.ts'
 import { armFailpoints } from './failpoint.ts'
 import { createLogger, type Logger } from './logger.ts'
@@ -54,7 +55,9 @@ export const runService = async <Config extends { readonly logLevel: string }>(
     config = definition.loadConfig()
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error
-    process.stderr.write(`${definition.name}: the configuration cannot be used\n${error.message}\n`)
+    process.stderr.write(
+      plainLines(`${definition.name}: the configuration cannot be used\n${error.message}\n`),
+    )
     process.exit(2)
   }
   const logger = createLogger(definition.name, config.logLevel)

@@ -19,8 +19,11 @@ export type ConfigOf<S extends Settings> = { readonly [K in keyof S]: z.output<S
 
 /** What a setting holds, as far as that decides what may be shown of it and what would be a risk. */
 export type Kind =
-  /** Chosen by whoever runs Weir, or given out by another system, which has rules of its own. */
-  | { readonly is: 'secret'; readonly chosenBy: 'us' | 'them' }
+  /**
+   * Chosen by whoever runs Weir, or given out by another system, which has rules of its own; `judged`: shown to a service
+   * of Weir, which judges it itself.
+   */
+  | { readonly is: 'secret'; readonly chosenBy: 'us' | 'them' | 'judged' }
   | { readonly is: 'http-url' }
   | { readonly is: 'postgres-url' }
   /** Peers whose word is taken. */
@@ -99,6 +102,8 @@ export const setting = {
   optionalSecret: () => secret(setting.optionalText()),
   /** Of another system, which decides how long it is. */
   foreignSecret: (fallback?: string) => ofKind({ is: 'secret', chosenBy: 'them' }, setting.text(fallback)),
+  /** With which a service of Weir is asked. */
+  optionalToken: () => ofKind({ is: 'secret', chosenBy: 'judged' }, setting.optionalText()),
   optionalForeignSecret: () => ofKind({ is: 'secret', chosenBy: 'them' }, setting.optionalText()),
   /** Separated by commas; in a file one a line, commas included. */
   secretList: (fallback?: readonly []) => {

@@ -1,4 +1,4 @@
-import { isInRanges, parseCidr } from '@weir/contracts'
+import { isInRanges, parseCidr, plainJson } from '@weir/contracts'
 import { readinessAnswer, type Metrics, type Readiness } from '@weir/service-kit'
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import { BadTokenLimit } from './bad-token-limit.ts'
@@ -127,7 +127,7 @@ const routeInteractions = (
     const { code, status, body } = await findInteraction(source, interactionId, form)
     counters.questions.inc({ status })
     if (code === 503) reply.header('retry-after', RETRY_AFTER_SECS)
-    return send(reply, code, JSON.stringify(body))
+    return send(reply, code, plainJson(body))
   })
   onlyGet(app, url)
 }
@@ -143,7 +143,7 @@ const routeEvents = (app: FastifyInstance, { counters, findEvent }: ServerOption
     const { code, status, body } = await findEvent(Buffer.from(eventKey, 'hex'))
     counters.questions.inc({ status })
     if (code === 503) reply.header('retry-after', RETRY_AFTER_SECS)
-    return send(reply, code, JSON.stringify(body))
+    return send(reply, code, plainJson(body))
   })
   onlyGet(app, url)
 }

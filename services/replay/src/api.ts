@@ -1,6 +1,6 @@
 import { createHash, randomUUID, timingSafeEqual } from 'node:crypto'
 import { Readable } from 'node:stream'
-import type { DeadLetterKeys } from '@weir/contracts'
+import { plainJson, type DeadLetterKeys } from '@weir/contracts'
 import type { PartitionList } from '@weir/consumer'
 import {
   isJsonObject,
@@ -126,6 +126,7 @@ const parseBody = (text: string): unknown => {
 export const buildApi = (options: ApiOptions): FastifyInstance => {
   const { tokens, state, readiness, metrics, partitions } = options
   const app = fastify({ logger: false, bodyLimit: BODY_BYTES_MAX, forceCloseConnections: true })
+  app.setReplySerializer((body) => plainJson(body))
   app.setErrorHandler(async (error: Error & { statusCode?: number }, _request, reply) => {
     const status = error.statusCode ?? 503
     const text = status < 500 ? error.message : 'The dead letters cannot be reached'

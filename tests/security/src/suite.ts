@@ -5,10 +5,12 @@ import { deadLetterCases } from './cases/dead-letters.ts'
 import { duplicateCases } from './cases/duplicates.ts'
 import { floodCases, labelCases } from './cases/flood.ts'
 import { httpRuleCases } from './cases/http-rules.ts'
+import { injectionCases } from './cases/injection.ts'
 import { jsonCases } from './cases/json.ts'
 import { leakCases } from './cases/leaks.ts'
 import { naughtyCases } from './cases/naughty.ts'
 import { presetCases } from './cases/presets.ts'
+import { productionCases } from './cases/production.ts'
 import { schemeCases } from './cases/schemes.ts'
 import { signatureCases } from './cases/signature.ts'
 import { slowRows } from './cases/slow.ts'
@@ -31,6 +33,8 @@ export const allCases = (rig: Rig): readonly SecurityCase[] => [
   ...duplicateCases(),
   ...slowRows(),
   ...consoleCases(),
+  ...injectionCases(),
+  ...productionCases(),
   ...floodCases(),
   ...labelCases(),
   ...naughtyCases(),

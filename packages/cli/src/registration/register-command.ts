@@ -1,5 +1,5 @@
 import { Argument, type Command } from 'commander'
-import { print } from '../output.ts'
+import { print, printJson } from '../output.ts'
 import { loadRegistrationConfig } from './config.ts'
 import { OAuthToken, RegistrationError } from './oauth-token.ts'
 import { registerWebhook } from './register-webhook.ts'
@@ -33,8 +33,8 @@ const register = async (
   const body = (secret: string | undefined) =>
     form.bodyOf({ name: name ?? form.name, url: webhookUrl, secret })
   if (dryRun) {
-    print(`POST ${hostUrl}${path}\nscopes ${scopes.length > 0 ? scopes.join(' ') : "(the client's own)"}`)
-    print(JSON.stringify(body(webhookSecret && 'set'), undefined, 2))
+    print(`POST ${hostUrl}${path}`, `scopes ${scopes.length > 0 ? scopes.join(' ') : "(the client's own)"}`)
+    printJson(body(webhookSecret && 'set'))
     return
   }
   const token = new OAuthToken({ hostUrl, clientId, clientSecret, scopes })

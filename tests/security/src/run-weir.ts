@@ -1,0 +1,35 @@
+import { spawn } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+
+export interface Ended {
+  readonly code: number | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+const ROOT = new URL('../../../', import.meta.url)
+const ENDED_MS_MAX = 60_000
+
+/** Runs a program of Weir, such as `packages/cli/src/main.ts`, with nothing of the caller's environment, to its end. */
+export const runWeir = async (
+  main: string,
+  args: readonly string[],
+  env: Readonly<Record<string, string>>,
+): Promise<Ended> => {
+  const { PATH = '', HOME = '' } = process.env
+  const child = spawn(process.execPath, [fileURLToPath(new URL(main, ROOT)), ...args], {
+    ...{ cwd: fileURLToPath(ROOT), timeout: ENDED_MS_MAX, killSignal: 'SIGKILL' },
+    env: { PATH, HOME, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  const texts = [child.stdout, child.stderr].map(async (stream) => {
+    const chunks: Buffer[] = []
+    for await (const chunk of stream as AsyncIterable<Buffer>) chunks.push(chunk)
+    return Buffer.concat(chunks).toString()
+  })
+  const code = await new Promise<number | null>((resolve, reject) => {
+    child.once('error', reject).once('close', resolve)
+  })
+  const [stdout = '', stderr = ''] = await Promise.all(texts)
+  return { code, stdout, stderr }
+}
