@@ -26,12 +26,12 @@ const RANGES = [
     [0xe0020, 0xe007f],
   ],
 ] as const
-const isActive = (code: number): boolean => RANGES.some(([from, to]) => code >= from! && code <= to!)
-const activeIn = (text: string): string[] => [...text].filter((one) => isActive(one.codePointAt(0)!))
+const isActive = (code: number): boolean => RANGES.some(([from, to]) => code >= from && code <= to)
+const activeIn = (text: string): string[] => Array.from(text).filter((one) => isActive(one.codePointAt(0)!))
 
 const active = fc
   .constantFrom(...RANGES)
-  .chain(([from, to]) => fc.integer({ min: from!, max: to! }))
+  .chain(([from, to]) => fc.integer({ min: from, max: to }))
   .map((code) => String.fromCodePoint(code))
 const text = fc
   .array(fc.oneof(active, fc.string({ unit: 'binary' })), { maxLength: 30 })

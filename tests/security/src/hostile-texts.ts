@@ -43,7 +43,7 @@ const ACTIVE: readonly (readonly [number, number])[] = [
 
 /** Code points that act, line feeds apart. Half surrogates come out of a pipe as U+FFFD. */
 export const activeIn = (text: string): readonly string[] => {
-  const found = [...text]
+  const found = Array.from(text)
     .map((one) => one.codePointAt(0)!)
     .filter((code) => code === 0xfffd || ACTIVE.some(([from, to]) => code >= from && code <= to))
   return [...new Set(found)].map((code) => `U+${code.toString(16)}`)
