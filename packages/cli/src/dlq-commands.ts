@@ -2,7 +2,16 @@ import type { Command } from 'commander'
 import { createInterface } from 'node:readline/promises'
 import { ConfigError } from '@weir/service-kit'
 import { describeOutcome, followJob, type JobOutcome } from './follow-job.ts'
-import { print, printJson, printPage, printPart, printRows, withJson, type OutputOptions, type Row } from './output.ts'
+import {
+  print,
+  printJson,
+  printPage,
+  printPart,
+  printRows,
+  withJson,
+  type OutputOptions,
+  type Row,
+} from './output.ts'
 import { readFixUp } from './read-fix-up.ts'
 import { replayClient } from './replay-client.ts'
 
