@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { eventKeyOf, OPAQUE_SHAPE, type InteractionEvent } from '@weir/contracts'
 import { isolatedDatabase } from '@weir/testkit'
 import pg from 'pg'
@@ -8,6 +9,7 @@ import { migrate } from './migrate.ts'
 import { PostgresSink } from './postgres-sink.ts'
 
 const TIMEOUT_MS = 600
+const STRANGER = `stranger_${randomBytes(4).toString('hex')}`
 let databaseUrl: string
 let client: pg.Client
 let sink: PostgresSink
@@ -22,6 +24,8 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await sink.close()
+  const { rowCount } = await client.query('SELECT 1 FROM pg_roles WHERE rolname = $1', [STRANGER])
+  if (rowCount === 1) await client.query(`DROP OWNED BY ${STRANGER}; DROP ROLE ${STRANGER}`)
   await client.end()
 })
 
@@ -69,6 +73,73 @@ it.each([
   const results = await sink.write(batch(name, 8))
   expect(results[3]).toEqual({ kind: 'rejected', detail: `SQLSTATE ${state}` })
   expect(await storedOf(name)).toBe(7)
+})
+
+it.each([
+  ['38000', `RAISE EXCEPTION 'no' USING ERRCODE = '38000'`],
+  ['39P01', `RAISE EXCEPTION 'no' USING ERRCODE = '39P01'`],
+  ['28P01', `RAISE EXCEPTION 'authentication failed' USING ERRCODE = '28P01'`],
+  ['08006', `RAISE EXCEPTION 'no such user' USING ERRCODE = '08006'`],
+  ['57P03', `RAISE EXCEPTION 'no' USING ERRCODE = '57P03'`],
+  ['42P01', 'INSERT INTO missing VALUES (1)'],
+  ['42883', 'PERFORM missing()'],
+  ['42703', 'NEW.missing := 1'],
+  ['42P02', `EXECUTE 'SELECT $1'`],
+  ['2F005', 'PERFORM endless()'],
+  ['20000', `CASE NEW.source WHEN 'x' THEN NULL; END CASE`],
+  ['22012', 'PERFORM 1 / 0'],
+  ['22P02', `PERFORM 'x'::int`],
+  ['23502', `INSERT INTO weir_migrations VALUES (NULL)`],
+  ['21000', 'PERFORM (SELECT generate_series(1, 2))'],
+  ['0A000', 'PERFORM 1 FROM other_database.public.events'],
+  ['54001', 'PERFORM recursing()'],
+  ['55000', `PERFORM currval('unused')`],
+  ['42501', 'PERFORM as_stranger()'],
+])('%s within a trigger makes a letter of its row, and the others are stored', async (state, statement) => {
+  const name = `within-${state}`
+  await client.query(`CREATE SEQUENCE IF NOT EXISTS unused;
+    CREATE OR REPLACE FUNCTION endless() RETURNS int LANGUAGE plpgsql AS $$ BEGIN END $$;
+    CREATE OR REPLACE FUNCTION recursing() RETURNS int LANGUAGE plpgsql AS $$ BEGIN RETURN recursing(); END $$;
+    CREATE OR REPLACE FUNCTION as_stranger() RETURNS int LANGUAGE plpgsql SECURITY DEFINER AS $$
+      BEGIN PERFORM 1 FROM events; RETURN 1; END $$;
+    DO $$ BEGIN CREATE ROLE ${STRANGER}; EXCEPTION WHEN duplicate_object THEN NULL; END $$;
+    ALTER FUNCTION as_stranger() OWNER TO ${STRANGER}`)
+  await onInsert(`IF NEW.interaction_id = '${name}-3' THEN ${statement}; END IF;`)
+  const results = await sink.write(batch(name, 8))
+  expect(results[3]).toEqual({ kind: 'rejected', detail: `SQLSTATE ${state}` })
+  expect(await storedOf(name)).toBe(7)
+})
+
+it('a row that row-level security or a partial index refuses is a letter, and the others are stored', async () => {
+  const name = 'policy'
+  await client.query(`CREATE UNIQUE INDEX odd ON events ((1 / (octet_length(interaction_id) - 9)))
+    WHERE interaction_id LIKE '${name}-%'`)
+  try {
+    const results = await sink.write([rowEvent(`${name}-1`), rowEvent(`${name}-22`)])
+    expect(results).toEqual([{ kind: 'stored' }, { kind: 'rejected', detail: 'SQLSTATE 22012' }])
+  } finally {
+    await client.query('DROP INDEX odd')
+  }
+  await client.query(`ALTER TABLE events ENABLE ROW LEVEL SECURITY; ALTER TABLE events FORCE ROW LEVEL SECURITY;
+    CREATE POLICY odd ON events USING (true) WITH CHECK (interaction_id <> '${name}-4');
+    DO $$ BEGIN CREATE ROLE ${STRANGER} ; EXCEPTION WHEN duplicate_object THEN NULL; END $$;
+    ALTER ROLE ${STRANGER} LOGIN PASSWORD 'odd'; GRANT ALL ON ALL TABLES IN SCHEMA public TO ${STRANGER}`)
+  const url = new URL(databaseUrl)
+  url.username = STRANGER
+  url.password = 'odd'
+  const strangers = new PostgresSink({ databaseUrl: url.href, poolMax: 1, statementTimeoutMs: TIMEOUT_MS })
+  try {
+    const results = await strangers.write([rowEvent(`${name}-3`), rowEvent(`${name}-4`), rowEvent(`${name}-5`)])
+    expect(results.map(({ kind }) => kind)).toEqual(['stored', 'rejected', 'stored'])
+    expect(results[1]).toEqual({ kind: 'rejected', detail: 'SQLSTATE 42501' })
+    await client.query(`REVOKE INSERT ON events FROM ${STRANGER}`)
+    await expect(strangers.write([rowEvent(`${name}-6`)])).rejects.toThrow(
+      /42501.*give the user of DATABASE_URL/,
+    )
+  } finally {
+    await strangers.close()
+    await client.query('DROP POLICY odd ON events; ALTER TABLE events DISABLE ROW LEVEL SECURITY')
+  }
 })
 
 it('halves a batch that takes longer than the time-out', async () => {

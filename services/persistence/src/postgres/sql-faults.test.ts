@@ -1,3 +1,4 @@
+import { readDocument } from '@weir/testkit'
 import pg from 'pg'
 import { expect, it } from 'vitest'
 import { SinkFaultError, SinkUnavailableError } from '../row-sink.ts'
@@ -19,9 +20,76 @@ it.each([
   ['content', ['45000', '50001', '99999', 'WE001', 'U0001', 'ZZ999']],
   ['stop', ['28P01', '28000', '3D000', '3F000', '42501', '42601', '42703', '42P01', '0A000', '26000']],
   ['stop', ['57P04', '55000', '55P02', '58030', '58P01', 'XX000', 'XX001', 'XX002', 'F0000', 'HV000']],
-  ['stop', ['', '25001', '21000', '2F000', '38000', '39P01', 'H1000']],
+  // Only triggers and functions can fail so.
+  ['content', ['0Z002', '10608', '20000', '27000', '2F005', '38000', '38001', '39P01', '39004']],
+  ['stop', ['', '25001', '21000', '0L000', '0P000', '24000', '2BP01', '2D000', '34000', '3B001', 'H1000']],
 ] as const)('%s: %j', (fault, states) => {
   for (const state of states) expect([state, faultOfState(state)]).toEqual([state, fault])
+})
+
+/** The classes of PostgreSQL 18's manual, appendix A; 72 is of earlier ones. */
+const MANUAL = (
+  '00 01 02 03 08 09 0A 0B 0F 0L 0P 0Z 10 20 21 22 23 24 25 26 27 28 2B 2D 2F 34 38 39 3B 3D 3F ' +
+  '40 42 44 53 54 55 57 58 72 F0 HV P0 XX'
+).split(' ')
+
+const raised = (code: string, context: object, message?: string) =>
+  Object.assign(databaseError(code, message), context)
+const IN_TRIGGER = {
+  where: 'SQL statement "INSERT INTO log VALUES (1)"\nPL/pgSQL function odd() line 3 at SQL statement',
+}
+const AT_RAISE = { where: 'PL/pgSQL function odd() line 1 at RAISE', routine: 'exec_stmt_raise' }
+
+it.each(['42P01', '42501', '42883', '0A000', '21000', '28P01', '3D000', '55000', '58030', 'HV000', 'XX000'])(
+  '%s stops when our own statement meets it, and is about the row when a function does',
+  (state) => {
+    expect(sqlFaultOf(databaseError(state))).toBe('stop')
+    for (const where of [IN_TRIGGER.where, 'PL/Perl function "odd"', 'SQL-Funktion »odd« Anweisung 1']) {
+      expect(sqlFaultOf(raised(state, { where }))).toBe('content')
+    }
+    expect(sqlFaultOf(raised(state, { where: 'JSON data, line 1: {"PL/": \'SQL\'' }))).toBe('stop')
+  },
+)
+
+it('whatever a trigger raises is about the row, but for what asks for another try', () => {
+  const states = [
+    '08006',
+    '25006',
+    '28P01',
+    '3D000',
+    '40003',
+    '42P01',
+    '53100',
+    '53300',
+    '57014',
+    '57P03',
+    'XX001',
+  ]
+  for (const state of states) {
+    expect([state, sqlFaultOf(raised(state, AT_RAISE, 'no such user: secret'))]).toEqual([state, 'content'])
+  }
+  for (const [state, fault] of [
+    ['40001', 'away'],
+    ['40P01', 'away'],
+    ['55P03', 'locked'],
+  ] as const) {
+    expect(sqlFaultOf(raised(state, AT_RAISE))).toBe(fault)
+  }
+})
+
+it('a database that is away, full or damaged is so within a trigger, too', () => {
+  for (const [state, fault] of [
+    ...(['08006', '53100', '53300', '57P01', 'HV00N'] as const).map((one) => [one, 'away'] as const),
+    ['57014', 'too_much'] as const,
+    ['XX001', 'stop'] as const,
+    ['XX002', 'stop'] as const,
+  ]) {
+    expect([state, sqlFaultOf(raised(state, IN_TRIGGER))]).toEqual([state, fault])
+  }
+})
+
+it('a row that row-level security does not let in is refused for its content', () => {
+  expect(sqlFaultOf(raised('42501', { routine: 'ExecWithCheckOptions' }))).toBe('content')
 })
 
 it.each([
@@ -123,4 +191,22 @@ it('says which setting is wrong, and never quotes a row', () => {
   )
   expect(refusal('XX000', 'secret')).not.toContain('secret')
   expect(refusal('23502', 'secret')).not.toContain('secret')
+})
+
+it('decides about every class of the manual as the documents say', () => {
+  const [, table = ''] = /## What PostgreSQL refuses\n([^]*?)\n\nThat is/.exec(
+    readDocument('docs/operations/failures.md'),
+  )!
+  const rows = table.split('\n').filter((line) => /`\w{2,5}`/.test(line))
+  const faults = ['content', 'away', 'locked', 'too_much', 'stop'] as const
+  expect(rows).toHaveLength(faults.length)
+  const documented = rows.flatMap((row, index) =>
+    [...row.split('|')[2]!.matchAll(/`([0-9A-Z]{2,5})`/g)].map(
+      ([, state]) => [state!, faults[index]] as const,
+    ),
+  )
+  for (const [state, fault] of documented) {
+    expect([state, faultOfState(state.padEnd(5, '0'))]).toEqual([state, fault])
+  }
+  expect(documented.map(([state]) => state)).toEqual(expect.arrayContaining([...MANUAL]))
 })

@@ -32,24 +32,60 @@ const CODES: Readonly<Record<string, SqlFault>> = {
   HV00N: 'away', // a trigger's foreign server is away
 }
 
-/** By the first two characters. */
+/** By the first two characters: every class of the manual, https://www.postgresql.org/docs/current/errcodes-appendix.html. */
 const CLASSES: Readonly<Record<string, SqlFault>> = {
+  '00': 'stop', // success, which is no error
+  '01': 'stop', // a warning, which is no error
+  '02': 'stop', // no data, which is no error
+  '03': 'stop', // our statement is not complete
   '08': 'away', // connection
   '09': 'content', // an action that a trigger took
+  '0A': 'stop', // the server lacks a feature
+  '0B': 'stop', // our transaction was not begun
+  '0F': 'stop', // locators, which we do not use
+  '0L': 'stop', // who may grant
+  '0P': 'stop', // roles
+  '0Z': 'content', // diagnostics, which only functions ask for
+  '10': 'content', // XQuery, which only functions use
+  '20': 'content', // a function's CASE lacks the case
+  '21': 'stop', // our statement gives several rows where one must be
   '22': 'content', // data
   '23': 'content', // integrity; our own unique keys are never violated: ON CONFLICT
+  '24': 'stop', // cursors, which we do not use
+  '25': 'stop', // the state of our transaction
+  '26': 'stop', // prepared statements, which we do not use
+  '27': 'content', // a trigger has changed the row that is being changed
+  '28': 'stop', // the user or the password
+  '2B': 'stop', // rights that others depend on
+  '2D': 'stop', // the end of our transaction
+  '2F': 'content', // an SQL function
+  '34': 'stop', // cursors, which we do not use
+  '38': 'content', // inside an external function
+  '39': 'content', // how an external function, or a trigger, was called and what it returned
+  '3B': 'stop', // savepoints, which we do not use
+  '3D': 'stop', // the database
+  '3F': 'stop', // the schema
   '40': 'away', // rolled back: serialisation, deadlock
+  '42': 'stop', // our statement, our tables or our rights
   '44': 'content', // a view's check option
   '53': 'away', // no connection, disk or memory is left
   '54': 'content', // limits of the server: a row too large for an index, JSON too deep
+  '55': 'stop', // an object is not in the state that the statement needs
+  '57': 'stop', // an operator has intervened
+  '58': 'stop', // the server's files and operating system
   '72': 'away', // the snapshot is too old
+  F0: 'stop', // the server's configuration
+  HV: 'stop', // foreign tables
   P0: 'content', // RAISE EXCEPTION in a trigger
+  XX: 'stop', // the server's own fault
 }
 
-/** Classes that PostgreSQL gives to itself beyond those of the SQL standard. */
-const OWN_CLASSES = new Set(['53', '54', '55', '57', '58', '72', 'HV', 'P0', 'XX'])
-/** What the standard leaves free; and 45, which many programs take for errors of their own. */
+/** What the standard leaves free for functions' own states, and 45, which many programs use for that. */
 const FREE_CLASS = /^(?:[5-9I-Z]|45)/
+/** A function that raises one of these asks for another try. */
+const RETRY_ASKED = new Set(['40001', '40P01', '55P03'])
+/** Damaged data: no row is at fault, whoever has met it. */
+const DAMAGED = new Set(['XX001', 'XX002'])
 
 /** Of the system, from the connection. */
 const CONNECTION_CODES = new Set([
@@ -85,7 +121,8 @@ const TLS_CODE = /CERT|ERR_TLS|ERR_SSL|UNABLE_TO_/
 
 /** Whether the error is about how to connect, and no row can be quoted in it. */
 const isOfConnection = (error: Error): boolean => {
-  if (error instanceof pg.DatabaseError) return /^(?:08|28|3D)/.test(error.code ?? '')
+  if (error instanceof pg.DatabaseError)
+    return error.where === undefined && /^(?:08|28|3D)/.test(error.code ?? '')
   const { code } = error as { code?: string }
   return code === undefined || TLS_CODE.test(code)
 }
@@ -93,18 +130,33 @@ const isOfConnection = (error: Error): boolean => {
 /** No answer within `query_timeout`, which is longer than the server's own time-out. */
 const READ_TIMEOUT = 'Query read timeout'
 
-/** By SQLSTATE: what a trigger or a function raises with a state of its own is about the row. */
+/** By SQLSTATE alone, as our own statement meets it. */
 export const faultOfState = (state: string): SqlFault => {
   const sqlClass = state.slice(0, 2)
-  const isCustom = FREE_CLASS.test(sqlClass) && !OWN_CLASSES.has(sqlClass)
-  return CODES[state] ?? CLASSES[sqlClass] ?? (isCustom ? 'content' : 'stop')
+  return CODES[state] ?? CLASSES[sqlClass] ?? (FREE_CLASS.test(sqlClass) ? 'content' : 'stop')
+}
+
+/** Of PL/pgSQL's RAISE, in the source of PostgreSQL, which no language of messages changes. */
+const RAISE = 'exec_stmt_raise'
+/** Of row-level security and of views: a row is not one that the policy lets in. */
+const CHECK_OF_ROW = 'ExecWithCheckOptions'
+/** The first words of a context that is a function's, in every language of messages. */
+const IN_FUNCTION = /^(?:PL\/|SQL\b)/m
+
+/** A trigger's function is called for a row, so what goes wrong in it is about that row, whatever its state says. */
+const faultOfDatabase = ({ code = '', routine, where }: pg.DatabaseError): SqlFault => {
+  const fault = faultOfState(code)
+  if (routine === CHECK_OF_ROW) return 'content'
+  if (routine === RAISE) return RETRY_ASKED.has(code) ? fault : 'content'
+  if (fault !== 'stop' || DAMAGED.has(code)) return fault
+  return IN_FUNCTION.test(where ?? '') ? 'content' : 'stop'
 }
 
 /** undefined: not an error of the database or the connection to it. */
 export const sqlFaultOf = (error: unknown): SqlFault | undefined => {
   if (!(error instanceof Error)) return undefined
   if (isOfConnection(error) && refusedConnection(error) !== undefined) return 'stop'
-  if (error instanceof pg.DatabaseError) return faultOfState(error.code ?? '')
+  if (error instanceof pg.DatabaseError) return faultOfDatabase(error)
   if (error.message === READ_TIMEOUT) return 'too_much'
   const { code } = error as { code?: string }
   if (code !== undefined && TLS_CODE.test(code)) return 'stop'
