@@ -1,5 +1,4 @@
 import kafkajs, { type Kafka, type RetryOptions, type SASLOptions } from 'kafkajs'
-import './codecs.ts'
 import { createCluster, type Cluster } from './internals.ts'
 import { logCreatorFor } from './log.ts'
 import type { KafkaLogger, KafkaSettings } from './settings.ts'

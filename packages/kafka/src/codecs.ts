@@ -1,44 +1,135 @@
-import { zstdCompressSync, zstdDecompressSync } from 'node:zlib'
-import kafkajs from 'kafkajs'
-import { compressFrameSync, decompressFrameSync } from 'lz4-napi'
-import { compressSync, uncompressSync } from 'snappy'
+import { constants, gunzipSync, zstdDecompressSync } from 'node:zlib'
+import { decompressFrameSync } from 'lz4-napi'
+import { uncompressSync } from 'snappy'
+
+/** A batch whose records are more than Weir holds in memory at once. Asking again gives the same. */
+export class OversizedBatchError extends RangeError {
+  override readonly name = 'OversizedBatchError'
+}
+
+const requireSize = (bytes: number, bytesMax: number): void => {
+  if (bytes > bytesMax) throw new OversizedBatchError(`more than ${bytesMax} bytes`)
+}
 
 /** Java's snappy streams begin so; others (librdkafka, franz-go) write one raw block. */
 const XERIAL_MAGIC = Buffer.from([0x82, 0x53, 0x4e, 0x41, 0x50, 0x50, 0x59, 0x00])
 const XERIAL_HEADER_BYTES = 16
+const LENGTH_BYTES_MAX = 5
 
-const uncompressRaw = (block: Buffer): Buffer => {
+/** A raw block begins with the length of what it holds, which the decoder allocates at once. */
+const lengthOfRaw = (block: Buffer): number => {
+  let length = 0
+  for (let at = 0; at < LENGTH_BYTES_MAX; at++) {
+    const byte = block[at] ?? 0
+    length += (byte & 0x7f) * 2 ** (7 * at)
+    if (byte < 0x80) return length
+  }
+  throw new RangeError('a snappy block without a length')
+}
+
+const uncompressRaw = (block: Buffer, bytesMax: number): Buffer => {
+  requireSize(lengthOfRaw(block), bytesMax)
   const bytes = uncompressSync(block)
   return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes)
 }
 
 /** xerial: magic, version and compatible version (int32 each), then blocks, each after its length (int32). */
-export const decompressSnappy = (bytes: Buffer): Buffer => {
-  if (!bytes.subarray(0, XERIAL_MAGIC.length).equals(XERIAL_MAGIC)) return uncompressRaw(bytes)
+export const decompressSnappy = (bytes: Buffer, bytesMax: number): Buffer => {
+  if (!bytes.subarray(0, XERIAL_MAGIC.length).equals(XERIAL_MAGIC)) return uncompressRaw(bytes, bytesMax)
   const blocks: Buffer[] = []
+  let left = bytesMax
   for (let at = XERIAL_HEADER_BYTES; at < bytes.length;) {
     const length = bytes.readInt32BE(at)
     at += 4
     if (length < 1 || length > bytes.length - at) {
       throw new RangeError(`a snappy block of ${length} bytes where ${bytes.length - at} are left`)
     }
-    blocks.push(uncompressRaw(bytes.subarray(at, at + length)))
+    const block = uncompressRaw(bytes.subarray(at, at + length), left)
+    left -= block.length
+    blocks.push(block)
     at += length
   }
   return Buffer.concat(blocks)
 }
 
-interface Encoded {
-  readonly buffer: Buffer
+const LZ4_MAGIC = 0x184d2204
+const LZ4_FLAGS_AT = 4
+const LZ4_BLOCK_CODE_AT = 5
+const LZ4_HEAD_BYTES = 7
+/** A block that is kept as it is has the highest bit of its length set. */
+const LZ4_PLAIN = 0x80_00_00_00
+/** One byte of LZ4 stands for 255 bytes at most. */
+const LZ4_RATIO_MAX = 255
+
+/**
+ * What the frames can hold at most, by their heads and the lengths of their blocks, because the decoder takes no limit:
+ * https://github.com/lz4/lz4/blob/dev/doc/lz4_Frame_format.md
+ */
+const boundOfLz4 = (bytes: Buffer): number => {
+  let bound = 0
+  for (let at = 0; at < bytes.length;) {
+    if (bytes.readUInt32LE(at) !== LZ4_MAGIC) throw new RangeError('an LZ4 frame of another format')
+    const flags = bytes[at + LZ4_FLAGS_AT]!
+    const blockBytesMax = 2 ** (8 + 2 * ((bytes[at + LZ4_BLOCK_CODE_AT]! >> 4) & 7))
+    at += LZ4_HEAD_BYTES + ((flags & 0x08) === 0 ? 0 : 8) + ((flags & 0x01) === 0 ? 0 : 4)
+    for (;;) {
+      const stated = bytes.readUInt32LE(at)
+      at += 4
+      if (stated === 0) break
+      const isPlain = stated >= LZ4_PLAIN
+      const length = isPlain ? stated - LZ4_PLAIN : stated
+      bound += isPlain ? length : Math.min(blockBytesMax, length * LZ4_RATIO_MAX)
+      at += length + ((flags & 0x10) === 0 ? 0 : 4)
+    }
+    at += (flags & 0x04) === 0 ? 0 : 4
+  }
+  return bound
 }
 
-const codec = (compress: (bytes: Buffer) => Buffer, decompress: (bytes: Buffer) => Buffer) => () => ({
-  compress: (encoder: Encoded) => Promise.resolve(compress(encoder.buffer)),
-  decompress: (bytes: Buffer) => Promise.resolve(decompress(bytes)),
-})
+const decompressLz4 = (bytes: Buffer, bytesMax: number): Buffer => {
+  requireSize(boundOfLz4(bytes), bytesMax)
+  return decompressFrameSync(bytes)
+}
 
-// kafkajs has only gzip; one batch of another codec in a topic would end its consumer.
-const { CompressionCodecs, CompressionTypes } = kafkajs
-CompressionCodecs[CompressionTypes.Snappy] = codec((bytes) => compressSync(bytes), decompressSnappy)
-CompressionCodecs[CompressionTypes.LZ4] = codec((bytes) => compressFrameSync(bytes), decompressFrameSync)
-CompressionCodecs[CompressionTypes.ZSTD] = codec((bytes) => zstdCompressSync(bytes), zstdDecompressSync)
+/** zlib stops at the limit by itself. */
+const limited = (decompress: () => Buffer, bytesMax: number): Buffer => {
+  try {
+    return decompress()
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE') requireSize(Infinity, bytesMax)
+    throw error
+  }
+}
+
+/** A frame may ask for a window of 2 GB, whatever it holds; what was written with the usual levels asks for 8 MB at most. */
+const ZSTD_WINDOW_LOG_MAX = 25
+
+type Decompress = (bytes: Buffer, bytesMax: number) => Buffer
+
+/** By the code in a batch's attributes. kafkajs has gzip alone, and takes no limit. */
+const DECOMPRESS: readonly (Decompress | undefined)[] = [
+  undefined,
+  (bytes, maxOutputLength) => limited(() => gunzipSync(bytes, { maxOutputLength }), maxOutputLength),
+  decompressSnappy,
+  decompressLz4,
+  (bytes, maxOutputLength) =>
+    limited(
+      () =>
+        zstdDecompressSync(bytes, {
+          maxOutputLength,
+          params: { [constants.ZSTD_d_windowLogMax]: ZSTD_WINDOW_LOG_MAX },
+        }),
+      maxOutputLength,
+    ),
+]
+const CODEC_BITS = 0x07
+const NO_CODEC = 0
+
+/** The records of a batch. Throws an `OversizedBatchError` before more than `bytesMax` are held, a `RangeError` for an unknown codec. */
+export const decompressed = (body: Buffer, attributes: number, bytesMax: number): Buffer => {
+  const codec = attributes & CODEC_BITS
+  if (codec === NO_CODEC) return body
+  const decompress = DECOMPRESS[codec]
+  if (decompress === undefined) throw new RangeError(`the compression codec ${codec} is not known`)
+  return decompress(body, bytesMax)
+}

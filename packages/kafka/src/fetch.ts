@@ -2,7 +2,8 @@ import { StateError } from './errors.ts'
 import { readFetchResponse, type FetchedPartition } from './fetch-response.ts'
 import { DecodeError, fetchRaw, type Broker } from './internals.ts'
 import type { InputRecord } from './record.ts'
-import { DamagedBatchError, readRecordSet } from './record-set.ts'
+import { OversizedBatchError } from './codecs.ts'
+import { AnswerMemory, DamagedBatchError, readRecordSet, type RecordSetSource } from './record-set.ts'
 
 export interface FetchRequest {
   readonly topic: string
@@ -41,15 +42,16 @@ export const fetchRecords = async (
       maxBytes,
     })),
   }))
-  const { fetched } = await fetchRaw(broker, topics, limits, async (bytes, version) => {
+  const { fetched } = await fetchRaw(broker, topics, limits, (bytes, version) => {
     const { partitions, ...answer } = readFetchResponse(bytes, version)
     // Of it the broker sends one batch at least, however long (KIP-74).
     const served = partitions.find(({ recordSet }) => recordSet.length > 0)
-    const read = async (one: FetchedPartition): Promise<Fetched> => {
+    const memory = new AnswerMemory()
+    const read = (one: FetchedPartition): Fetched => {
       const request = byTopic.get(one.topic)!.find(({ partition }) => partition === one.partition)!
-      return toFetched(request, one, one === served)
+      return toFetched(request, one, { isFirstWhole: one === served, memory })
     }
-    return { ...answer, fetched: await Promise.all(partitions.map(read)) }
+    return { ...answer, fetched: partitions.map(read) }
   })
   return fetched
 }
@@ -81,27 +83,24 @@ export const fetchPartition = async (
 
 const unreadable = ({ topic, partition, offset }: FetchRequest, cause: Error): StateError => {
   const remedy =
-    cause instanceof DamagedBatchError
-      ? '. Let another replica lead this partition (kafka-leader-election or kafka-reassign-partitions) and resume this one'
-      : ''
+    cause instanceof DamagedBatchError ? REREAD : cause instanceof OversizedBatchError ? PASS_OVER : ''
   return new StateError(
     `${topic}/${partition}: what follows offset ${offset} cannot be read: ${cause.message}${remedy}`,
     { cause },
   )
 }
 
-const toFetched = async (
+const REREAD =
+  '. Let another replica lead this partition (kafka-leader-election or kafka-reassign-partitions) and resume this one'
+const PASS_OVER =
+  '. Weir writes no such batch: find out who else may write to the topic, take that right away, and pass the batch over (docs/operations/failures.md, "A batch that is too large")'
+
+const toFetched = (
   { topic, partition, offset }: FetchRequest,
   { errorCode, highWatermark, aborted, recordSet }: FetchedPartition,
-  isFirstWhole: boolean,
-): Promise<Fetched> => {
-  const { records, nextOffset } = await readRecordSet(recordSet, {
-    topic,
-    partition,
-    from: offset,
-    aborted,
-    isFirstWhole,
-  })
+  of: Pick<RecordSetSource, 'isFirstWhole' | 'memory'>,
+): Fetched => {
+  const { records, nextOffset } = readRecordSet(recordSet, { topic, partition, from: offset, aborted, ...of })
   return {
     ...{ topic, partition, offset, errorCode, records, highWatermark },
     nextOffset: nextOffset === undefined || nextOffset < offset ? offset : nextOffset,

@@ -15,7 +15,7 @@ export interface FetchedBatch {
 
 const names = new HeaderNames()
 /** The object itself, and its place in queues. */
-const RECORD_OVERHEAD_BYTES = 200
+export const RECORD_OVERHEAD_BYTES = 200
 
 /** A record as it was fetched, whose parts are views of the response. Copies of it by `...` are plain records. */
 export class FetchedRecord implements InputRecord {
@@ -63,10 +63,18 @@ export class FetchedRecord implements InputRecord {
   }
 }
 
-/** Kafka allows a header name twice; the last one counts. */
+/** Weir writes some thirty. A record of somebody else may have a million, each of which is an object. */
+const HEADERS_MAX = 256
+
+/** Kafka allows a header name twice; the last one counts. More than `HEADERS_MAX` are read as none, so that the stage makes a letter of the record. */
 const readHeaders = (reader: ByteReader, end: number): WireHeaders => {
   const headers = new Headers()
-  for (let left = reader.varInt(); left > 0 && reader.at <= end; left--) {
+  const count = reader.varInt()
+  if (count > HEADERS_MAX) {
+    reader.at = end
+    return headers
+  }
+  for (let left = count; left > 0 && reader.at <= end; left--) {
     const nameLength = reader.varInt()
     const nameAt = reader.at
     reader.skip(nameLength)

@@ -172,16 +172,6 @@ export interface Decoder {
 export const EncoderClass = require('kafkajs/src/protocol/encoder') as new () => Encoder
 export const DecoderClass = require('kafkajs/src/protocol/decoder') as new (bytes: Buffer) => Decoder
 
-const { lookupCodecByAttributes } = require('kafkajs/src/protocol/message/compression') as {
-  lookupCodecByAttributes: (
-    attributes: number,
-  ) => null | { readonly decompress: (bytes: Buffer) => Promise<Buffer> }
-}
-
-/** Of a batch with these attributes; undefined: its records are as they are. */
-export const decompressorOf = (attributes: number): undefined | ((bytes: Buffer) => Promise<Buffer>) =>
-  lookupCodecByAttributes(attributes)?.decompress
-
 /** Connections that gave no answer in time are closed, which kafkajs leaves to the operating system. */
 export const createCluster = (
   options: Omit<ClusterOptions, 'socketFactory' | 'instrumentationEmitter'>,
@@ -225,7 +215,7 @@ export const fetchRaw = async <T extends FetchAnswer>(
   broker: Broker,
   topics: readonly { readonly topic: string; readonly partitions: readonly FetchPartition[] }[],
   limits: { readonly waitMsMax: number; readonly bytesMax: number },
-  decode: (data: Buffer, apiVersion: number) => Promise<T>,
+  decode: (data: Buffer, apiVersion: number) => T,
 ): Promise<T> => {
   const { waitMsMax: maxWaitTime, bytesMax: maxBytes } = limits
   const { request, requestTimeout } = broker.lookupRequest(
@@ -235,10 +225,13 @@ export const fetchRaw = async <T extends FetchAnswer>(
   return broker.connectionPool.send({
     request,
     response: {
-      decode: (data) =>
-        decode(data, request.apiVersion!).catch((error: unknown) => {
+      decode: async (data) => {
+        try {
+          return decode(data, request.apiVersion!)
+        } catch (error) {
           throw new DecodeError('an answer to a fetch cannot be read', { cause: error })
-        }),
+        }
+      },
       parse: (data) => Promise.resolve(data),
     },
     ...(requestTimeout !== undefined && { requestTimeout }),

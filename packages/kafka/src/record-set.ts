@@ -1,7 +1,7 @@
 import { crc32c } from '@node-rs/crc32'
 import { ByteReader } from './byte-reader.ts'
-import { FetchedRecord, type FetchedBatch } from './fetched-record.ts'
-import { decompressorOf } from './internals.ts'
+import { decompressed, OversizedBatchError } from './codecs.ts'
+import { FetchedRecord, RECORD_OVERHEAD_BYTES, type FetchedBatch } from './fetched-record.ts'
 
 export interface AbortedTransaction {
   readonly producerId: bigint
@@ -24,7 +24,31 @@ export interface RecordSetSource {
   readonly aborted: readonly AbortedTransaction[]
   /** The broker had to send the first batch whole, so that a cut one is damaged. */
   readonly isFirstWhole: boolean
+  /** Of the whole answer. */
+  readonly memory: AnswerMemory
 }
+
+/**
+ * What the records of one answer take in memory: a megabyte of small compressed batches may hold gigabytes. Batches
+ * beyond it are left out, to be fetched again, but for the first one, which `BATCH_BYTES_MAX` bounds.
+ */
+export class AnswerMemory {
+  #left = ANSWER_MEMORY_BYTES
+
+  get isUsedUp(): boolean {
+    return this.#left <= 0
+  }
+
+  use(bytes: number): void {
+    this.#left -= bytes
+  }
+}
+
+const ANSWER_MEMORY_BYTES = 33_554_432
+/** Decompressed. Weir writes batches of a megabyte at most, and other tools hardly larger ones. */
+const BATCH_BYTES_MAX = 16_777_216
+/** As many records as the smallest ones that a batch of a megabyte can hold. */
+const BATCH_RECORDS_MAX = 200_000
 
 /** A batch whose bytes are not those that were written. Asking again helps only if they were damaged on the way. */
 export class DamagedBatchError extends RangeError {
@@ -58,33 +82,51 @@ interface Batch extends FetchedBatch {
 /**
  * Reads the batches that a fetch returned for one partition, as read_committed. Throws a `DamagedBatchError` unless the
  * CRC-32C of each fits its bytes, and what that does not cover (offset and length) fits its neighbours; a `RangeError`
- * when a batch is as it was written and cannot be read all the same.
+ * when a batch is as it was written and cannot be read all the same, an `OversizedBatchError` above all.
  */
-export const readRecordSet = async (bytes: Buffer, source: RecordSetSource): Promise<RecordSet> => {
+export const readRecordSet = (bytes: Buffer, source: RecordSetSource): RecordSet => {
   const aborts = new AbortedTransactions(source.aborted)
   const records: FetchedRecord[] = []
   let nextOffset: bigint | undefined
-  for (let at = 0; at < bytes.length;) {
-    const end = batchEnd(bytes, at)
-    // The last one may be cut off, to be fetched again from its beginning.
-    if (end === undefined) {
-      if (at === 0 && source.isFirstWhole) {
-        throw new DamagedBatchError(`the first batch is longer than the ${bytes.length} bytes that came`)
+  for (let at = 0; at < bytes.length && !source.memory.isUsedUp;) {
+    try {
+      const end = batchEnd(bytes, at)
+      // The last one may be cut off, to be fetched again from its beginning.
+      if (end === undefined) {
+        if (at === 0 && source.isFirstWhole) {
+          throw new DamagedBatchError(`the first batch is longer than the ${bytes.length} bytes that came`)
+        }
+        break
       }
+      const batch = readBatch(bytes.subarray(at, end), source)
+      requireOrder(batch, nextOffset, source.from)
+      takeBatch(batch, { aborts, records, source })
+      nextOffset = batch.lastOffset + 1n
+      at = end
+    } catch (error) {
+      // What is before it can be read, and the next fetch begins with the one that cannot. Order is told by what is before.
+      if (nextOffset === undefined || error instanceof DamagedBatchError) throw error
       break
     }
-    const batch = readBatch(bytes.subarray(at, end), source)
-    requireOrder(batch, nextOffset, source.from)
-    const isAborted = aborts.covers(batch)
-    if ((batch.attributes & CONTROL_FLAG) !== 0) {
-      if (await isAbortMarker(batch)) aborts.end(batch.producerId)
-    } else if (!isAborted) {
-      await readRecords(batch, source.from, records)
-    }
-    nextOffset = batch.lastOffset + 1n
-    at = end
   }
   return { records, nextOffset }
+}
+
+interface Reading {
+  readonly aborts: AbortedTransactions
+  readonly records: FetchedRecord[]
+  readonly source: RecordSetSource
+}
+
+const takeBatch = (batch: Batch, { aborts, records, source }: Reading): void => {
+  const isAborted = aborts.covers(batch)
+  if ((batch.attributes & CONTROL_FLAG) !== 0) {
+    if (isAbortMarker(batch)) aborts.end(batch.producerId)
+  } else if (!isAborted) {
+    const found: FetchedRecord[] = []
+    source.memory.use(readRecords(batch, source.from, found))
+    for (const record of found) records.push(record)
+  }
 }
 
 /** undefined: it is cut off. */
@@ -143,11 +185,9 @@ const readBatch = (bytes: Buffer, { topic, partition }: RecordSetSource): Batch 
   }
 }
 
-const readRecords = async (batch: Batch, from: bigint, records: FetchedRecord[]): Promise<void> => {
-  const decompress = decompressorOf(batch.attributes)
-  const reader = new ByteReader(
-    decompress === undefined || batch.count === 0 ? batch.body : await decompress(batch.body),
-  )
+/** Returns about how many bytes of memory they take. */
+const readRecords = (batch: Batch, from: bigint, records: FetchedRecord[]): number => {
+  const reader = new ByteReader(recordBytesOf(batch))
   const deltaMin = from > batch.firstOffset ? Number(from - batch.firstOffset) : 0
   for (let left = batch.count; left > 0; left--) {
     const length = reader.varInt()
@@ -162,12 +202,26 @@ const readRecords = async (batch: Batch, from: bigint, records: FetchedRecord[])
     const record = new FetchedRecord(batch, offsetDelta, timestampDelta, reader, end)
     if (offsetDelta >= deltaMin) records.push(record)
   }
+  return reader.bytes.length + batch.count * RECORD_OVERHEAD_BYTES
+}
+
+const recordBytesOf = ({ body, count, attributes, firstOffset, lastOffset }: Batch): Buffer => {
+  const what = `the batch of the offsets ${firstOffset} to ${lastOffset}, of ${body.length} bytes, holds`
+  if (count > BATCH_RECORDS_MAX) {
+    throw new OversizedBatchError(`${what} ${count} records, more than ${BATCH_RECORDS_MAX}`)
+  }
+  try {
+    return count === 0 ? body : decompressed(body, attributes, BATCH_BYTES_MAX)
+  } catch (error) {
+    if (!(error instanceof OversizedBatchError)) throw error
+    throw new OversizedBatchError(`${what} ${error.message}`)
+  }
 }
 
 /** The key of a marker is its version and its type, int16 each. Compaction may have emptied its batch. */
-const isAbortMarker = async (batch: Batch): Promise<boolean> => {
+const isAbortMarker = (batch: Batch): boolean => {
   const records: FetchedRecord[] = []
-  await readRecords(batch, batch.firstOffset, records)
+  readRecords(batch, batch.firstOffset, records)
   const key = records[0]?.key
   return key != null && key.length >= 4 && key.readInt16BE(2) === ABORT_MARKER_TYPE
 }

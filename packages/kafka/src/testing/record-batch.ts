@@ -3,7 +3,7 @@ import { zstdCompressSync, gzipSync } from 'node:zlib'
 import { compressFrameSync } from 'lz4-napi'
 import { compressSync } from 'snappy'
 import type { FetchedRecord } from '../fetched-record.ts'
-import { readRecordSet, type RecordSetSource } from '../record-set.ts'
+import { AnswerMemory, readRecordSet, type RecordSetSource } from '../record-set.ts'
 
 /** The bytes of a broker's log, as Kafka's record format v2 has them, also those that only compaction makes. */
 const require = createRequire(import.meta.url)
@@ -112,14 +112,11 @@ export const endMarker = (offset: bigint, producerId: bigint, type: 'abort' | 'c
 export const readBatches = (
   batches: readonly Buffer[],
   source: Partial<RecordSetSource> = {},
-): ReturnType<typeof readRecordSet> =>
-  readRecordSet(Buffer.concat(batches), {
-    topic: 'topic',
-    partition: 3,
-    from: 0n,
-    aborted: [],
-    isFirstWhole: false,
-    ...source,
+): Promise<ReturnType<typeof readRecordSet>> =>
+  new Promise((resolve) => {
+    const memory = new AnswerMemory()
+    const of = { topic: 'topic', partition: 3, from: 0n, aborted: [], isFirstWhole: false, memory, ...source }
+    resolve(readRecordSet(Buffer.concat(batches), of))
   })
 
 /** The batch with the checksum that its bytes have, so that what reads it finds what else is wrong. */
