@@ -129,7 +129,11 @@ it('a row that row-level security or a partial index refuses is a letter, and th
   url.password = 'odd'
   const strangers = new PostgresSink({ databaseUrl: url.href, poolMax: 1, statementTimeoutMs: TIMEOUT_MS })
   try {
-    const results = await strangers.write([rowEvent(`${name}-3`), rowEvent(`${name}-4`), rowEvent(`${name}-5`)])
+    const results = await strangers.write([
+      rowEvent(`${name}-3`),
+      rowEvent(`${name}-4`),
+      rowEvent(`${name}-5`),
+    ])
     expect(results.map(({ kind }) => kind)).toEqual(['stored', 'rejected', 'stored'])
     expect(results[1]).toEqual({ kind: 'rejected', detail: 'SQLSTATE 42501' })
     await client.query(`REVOKE INSERT ON events FROM ${STRANGER}`)
