@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { dedup } from '@weir/dedup'
-import { kafkaJarsFolder, type Folders } from '@weir/local-stack'
+import { ensurePrivate, kafkaJarsFolder, type Folders } from '@weir/local-stack'
 import { cannotConsult, consult, type OracleInflux, type OracleReport } from '@weir/oracle'
 import type { Environment } from '@weir/service-kit'
 import { loadTopicsConfig, type TopicsConfig } from './config.ts'
@@ -26,11 +26,13 @@ export const checkIndependently = async (run: CheckedRun): Promise<IndependentCh
   const kafka = loadTopicsConfig(env)
   const reason = notHere(kafka, env) ?? (await cannotConsult({ java, jars }))
   if (reason !== undefined) return { kind: 'not-run', reason }
+  const folder = join(folders.state, 'oracle')
+  ensurePrivate(folder)
   const report = await consult({
     ...{ java, jars, databaseUrl, influx, progress, isAlone: false },
     ...{ kafkaBrokers: kafka.kafkaBrokers, topicPrefix: kafka.topicPrefix },
     windowMs: dedup.loadConfig(env).windowSecs * 1_000,
-    ...{ truthDir: env.TRUTH_DIR!, folder: join(folders.state, 'oracle') },
+    ...{ truthDir: env.TRUTH_DIR!, folder },
   })
   return { kind: 'asked', report }
 }

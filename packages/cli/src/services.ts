@@ -4,7 +4,7 @@ import { TOPIC_SPECS, type TopicRole } from '@weir/contracts'
 import { dedup } from '@weir/dedup'
 import { ingress } from '@weir/ingress'
 import { ensureTopics } from '@weir/kafka'
-import type { Folders } from '@weir/local-stack'
+import { ensurePrivate, type Folders } from '@weir/local-stack'
 import { metricExport } from '@weir/metric-export'
 import { normalizer } from '@weir/normalizer'
 import { persistence } from '@weir/persistence'
@@ -26,6 +26,8 @@ import type { Servers } from './servers.ts'
 /** The settings of a local run; whatever the caller's environment sets is taken instead. */
 export const localEnvironment = (config: StartConfig, servers: Servers, folders: Folders): Environment => {
   const { id, secrets } = localIdentity(folders)
+  const [stateDir, truthDir] = [join(folders.state, 'dedup'), join(folders.state, 'truth')]
+  for (const folder of [stateDir, truthDir]) ensurePrivate(folder)
   return serviceEnvironment({
     ...secrets,
     WEIR_PROFILE: 'dev',
@@ -42,8 +44,8 @@ export const localEnvironment = (config: StartConfig, servers: Servers, folders:
     TOPIC_REPLICATION_FACTOR: '1',
     TOPIC_MIN_INSYNC_REPLICAS: '1',
     STATS_WINDOW_SECS: '10',
-    STATE_DIR: join(folders.state, 'dedup'),
-    TRUTH_DIR: join(folders.state, 'truth'),
+    STATE_DIR: stateDir,
+    TRUTH_DIR: truthDir,
     INGRESS_HOST: '127.0.0.1',
     CONSOLE_HOST: '127.0.0.1',
     REPLAY_HOST: '127.0.0.1',

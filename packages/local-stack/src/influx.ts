@@ -29,7 +29,8 @@ const PATCHES = [
   },
 ] as const
 
-const influxFolder = (folders: Folders): string =>
+/** Where the program is once it was built. */
+export const influxFolder = (folders: Pick<Folders, 'downloads'>): string =>
   join(folders.downloads, `influxdb-${INFLUX_VERSION}-patched`)
 
 export const isInfluxBuilt = (folders: Folders): boolean => existsSync(influxFolder(folders))

@@ -8,6 +8,7 @@ import { httpRuleCases } from './cases/http-rules.ts'
 import { injectionCases } from './cases/injection.ts'
 import { jsonCases } from './cases/json.ts'
 import { leakCases } from './cases/leaks.ts'
+import { localUserCases } from './cases/local-user.ts'
 import { naughtyCases } from './cases/naughty.ts'
 import { presetCases } from './cases/presets.ts'
 import { productionCases } from './cases/production.ts'
@@ -39,6 +40,7 @@ export const allCases = (rig: Rig): readonly SecurityCase[] => [
   ...labelCases(),
   ...naughtyCases(),
   ...timingCases(),
+  ...localUserCases(),
   ...leakCases(),
   ...aftermathCases(),
 ]

@@ -15,6 +15,7 @@ import {
   type SigningKey,
   type SourcesUnderTest,
 } from '../source-under-test.ts'
+import { startLocalRun, type LocalRun } from './local-run.ts'
 import { startServers, type Servers } from './servers.ts'
 import { startServiceProcess, type ServiceEnvironment, type ServiceSpec } from './service-process.ts'
 import { StoredRows } from './stored-rows.ts'
@@ -58,6 +59,8 @@ export interface Rig {
   restart(name: 'ingress' | 'dedup'): Promise<void>
   /** Text of every log of every process, by file. */
   logs(): ReadonlyMap<string, string>
+  /** An `npm start` of its own; started by the first that asks. */
+  localRun(): Promise<LocalRun>
   close(): Promise<void>
 }
 
@@ -102,7 +105,12 @@ export const openRig = async ({ tier, firstPort, progress }: RigOptions): Promis
   const start = async (spec: ServiceSpec): Promise<void> => {
     processes.set(spec.name, await startServiceProcess(folders, spec))
   }
+  let localRun: Promise<LocalRun> | undefined
   const stop = async (): Promise<void> => {
+    await localRun?.then(
+      (run) => run.stop(),
+      () => undefined,
+    )
     await Promise.all([...processes.values()].map((one) => one.stop()))
     await servers.stop()
     rmSync(join(weirHome(), under), { recursive: true, force: true })
@@ -140,6 +148,7 @@ export const openRig = async ({ tier, firstPort, progress }: RigOptions): Promis
       new Map(
         readdirSync(folders.logs).map((file) => [file, readFileSync(join(folders.logs, file), 'latin1')]),
       ),
+    localRun: () => (localRun ??= startLocalRun(under)),
     close: async () => {
       ingress.close()
       cutOff.close()
