@@ -44,7 +44,7 @@ ENV NODE_ENV=production \
     PERSISTENCE_PROBE_PORT=3000 \
     METRIC_EXPORT_PROBE_PORT=3000 \
     SIMULATOR_PROBE_PORT=3000
-RUN cd /var/lib && mkdir -p weir/dedup weir/truth weir/registry weir/secrets/sources weir/secrets/postgres weir/secrets/influx weir/secrets/console weir/secrets/replay \
+RUN cd /var/lib && mkdir -p weir/dedup weir/truth weir/registry weir/secrets/sources weir/secrets/body-hash weir/secrets/postgres weir/secrets/database-owner weir/secrets/database-writer weir/secrets/database-reader weir/secrets/influx weir/secrets/influx-token weir/secrets/console weir/secrets/replay \
     && chown -R 1000:1000 weir
 COPY --from=dependencies /weir ./
 COPY packages packages

@@ -1,6 +1,6 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { webConsole } from '@weir/console'
 import { dedup } from '@weir/dedup'
@@ -36,6 +36,15 @@ interface Service {
   readonly environment?: Readonly<Record<string, string | null>>
   readonly read_only?: boolean
   readonly cap_drop?: readonly string[]
+  readonly cap_add?: readonly string[]
+  readonly security_opt?: readonly string[]
+  readonly user?: string
+  readonly network_mode?: string
+  readonly volumes?: readonly {
+    readonly source?: string
+    readonly target: string
+    readonly read_only?: boolean
+  }[]
   readonly restart?: string
   readonly healthcheck?: { readonly test?: readonly string[]; readonly disable?: boolean }
   readonly deploy?: { readonly resources?: { readonly limits?: { readonly memory?: string } } }
@@ -64,16 +73,16 @@ describe.skipIf(typeof found === 'string')('docker-compose.yml', { timeout: 60_0
   let scale: Services
   beforeAll(async () => {
     core = await config([])
-    all = await config(['--profile', 'simulator'])
+    all = await config(['--profile', 'simulator', '--profile', 'proxy', '--profile', 'audit'])
     scale = await config(['--env-file', 'deploy/compose/scale.env'])
   }, BUILD_MS_MAX)
 
   it('runs the servers, the jobs and every service; the simulator only by its profile', () => {
-    const jobs = ['secrets', 'topics']
-    const servers = ['influxdb', 'kafka', 'postgres', 'registry']
+    const jobs = ['secrets', 'topics', 'database', 'audit']
+    const servers = ['influxdb', 'kafka', 'postgres', 'registry', 'proxy']
     const names = SERVICES.map(({ name }) => name)
     expect(Object.keys(all).toSorted()).toEqual([...jobs, ...servers, ...names].toSorted())
-    expect(Object.keys(core)).not.toContain('simulator')
+    for (const name of ['simulator', 'proxy', 'audit']) expect(Object.keys(core)).not.toContain(name)
   })
 
   it.each(SERVICES)('lets every setting of $name be set, and gives it no other', ({ name, settings }) => {
@@ -93,6 +102,12 @@ describe.skipIf(typeof found === 'string')('docker-compose.yml', { timeout: 60_0
     const secret = new Set(
       SERVICES.flatMap(({ settings }) => Object.values(settings))
         .filter((one) => isSecret(one) || one.env === 'DATABASE_URL')
+        .concat(
+          ['ADMIN', 'OWNER', 'WRITER', 'READER'].map((role) => ({
+            ...persistence.settings.databaseUrl!,
+            env: `DATABASE_${role}_URL`,
+          })),
+        )
         .flatMap(({ env, aliases = [] }) => [env, ...aliases]),
     )
     const set = Object.values(all).flatMap(({ environment = {} }) =>
@@ -131,13 +146,70 @@ describe.skipIf(typeof found === 'string')('docker-compose.yml', { timeout: 60_0
     }
   })
 
-  it('bounds every container, and gives Weir’s neither root’s file system nor its rights', () => {
-    for (const [name, service] of Object.entries(all)) {
-      expect(service.deploy?.resources?.limits?.memory, name).toBeDefined()
-      expect(service.restart, name).toMatch(/^(unless-stopped|on-failure:5)$/)
-      if (!service.image.startsWith('weir')) continue
-      expect(service, name).toMatchObject({ read_only: true, cap_drop: ['ALL'] })
+  it('bounds every container, and gives it neither a file system to write to nor root’s rights', () => {
+    /** What a program cannot do without; the reason is in docs/operations/deploy.md. */
+    const kept: Readonly<Record<string, readonly string[]>> = {
+      secrets: ['CHOWN', 'DAC_OVERRIDE'],
+      proxy: ['NET_BIND_SERVICE'],
     }
+    for (const [name, service] of Object.entries({ ...all, ...scale })) {
+      expect(service.deploy?.resources?.limits?.memory, name).toBeDefined()
+      if (name !== 'audit') expect(service.restart, name).toMatch(/^(unless-stopped|on-failure:5)$/)
+      expect(service, name).toMatchObject({ cap_drop: ['ALL'], security_opt: ['no-new-privileges:true'] })
+      expect([name, service.cap_add ?? []]).toEqual([name, kept[name] ?? []])
+      // The start of Kafka's own image writes its settings beside its programs.
+      expect([name, service.read_only ?? false]).toEqual([name, !name.startsWith('kafka')])
+    }
+    expect(all.secrets).toMatchObject({ user: '0:0', network_mode: 'none' })
+  })
+
+  it('mounts each secret where it is needed, and nowhere else', () => {
+    const users: Record<string, string[]> = {}
+    for (const [name, { volumes = [] }] of Object.entries(all)) {
+      for (const { source = '', read_only: isReadOnly } of volumes) {
+        if (!source.startsWith('secrets-')) continue
+        if (name !== 'secrets') expect([name, source, isReadOnly]).toEqual([name, source, true])
+        ;(users[source] ??= []).push(name)
+      }
+    }
+    const needed: Readonly<Record<string, readonly string[]>> = {
+      'secrets-sources': ['ingress', 'simulator'],
+      'secrets-body-hash': ['ingress', 'replay'],
+      'secrets-postgres': ['postgres'],
+      'secrets-database-owner': ['database'],
+      'secrets-database-writer': ['database', 'persistence'],
+      'secrets-database-reader': ['audit', 'console', 'database'],
+      'secrets-influx': ['influxdb'],
+      'secrets-influx-token': ['audit', 'metric-export'],
+      'secrets-console': ['console'],
+      'secrets-replay': ['replay'],
+    }
+    const found = Object.entries(users).map(([volume, names]) => [
+      volume,
+      names.filter((name) => name !== 'secrets').toSorted(),
+    ])
+    expect(Object.fromEntries(found)).toEqual(needed)
+    expect(Object.keys(users).filter((volume) => !users[volume]!.includes('secrets'))).toEqual([])
+  })
+
+  it('reads each secret from a folder that it mounts', () => {
+    for (const [name, { environment = {}, volumes = [] }] of Object.entries(all)) {
+      const files = Object.entries(environment).filter(
+        ([env, file]) => env.endsWith('_FILE') && file?.startsWith('/run/'),
+      )
+      const mounted = volumes.map(({ target }) => target)
+      const missing = files.filter(([, file]) => !mounted.some((target) => file!.startsWith(`${target}/`)))
+      expect([name, missing]).toEqual([name, []])
+    }
+  })
+
+  it('pins the images of servers, so that a tag which is moved changes nothing here', () => {
+    const others = Object.entries({ ...all, ...scale }).filter(([, { image }]) => !image.startsWith('weir'))
+    // Whoever can reach its registry pins this one too: nothing that can be reached here knows its digest.
+    const loose = others.filter(([, { image }]) => !/:[\w.-]+@sha256:[0-9a-f]{64}$/.test(image))
+    expect(loose.map(([name]) => name)).toEqual(['registry'])
+    const renovate = JSON.parse(readFileSync(`${ROOT}/renovate.json`, 'utf8')) as { extends: string[] }
+    expect(renovate.extends).toContain('docker:pinDigests')
   })
 
   it('gives dedup the memory without which it would not start', () => {
@@ -171,6 +243,64 @@ describe.skipIf(typeof found === 'string')('docker-compose.yml', { timeout: 60_0
     const { TOPIC_REPLICATION_FACTOR, TOPIC_MIN_INSYNC_REPLICAS } = scale.topics!.environment!
     expect([TOPIC_REPLICATION_FACTOR, TOPIC_MIN_INSYNC_REPLICAS]).toEqual(['3', '2'])
     expect(scale.ingress!.environment!.WEIR_PROFILE).toBe('production')
+    expect(Object.keys(scale)).toContain('proxy')
+  })
+})
+
+describe('make-secrets.mjs', () => {
+  const root = (): string => {
+    const folder = mkdtempSync(join(tmpdir(), 'weir-secrets-'))
+    onTestFinished(() => rmSync(folder, { recursive: true }))
+    return folder
+  }
+  const make = (folder: string): Promise<string> =>
+    run(process.execPath, [`${ROOT}/deploy/container/make-secrets.mjs`, folder])
+  const filesOf = (folder: string): readonly string[] =>
+    (readdirSync(folder, { recursive: true }) as string[])
+      .filter((name) => statSync(join(folder, name)).isFile())
+      .toSorted()
+  const texts = (folder: string): Readonly<Record<string, string>> =>
+    Object.fromEntries(filesOf(folder).map((name) => [name, readFileSync(join(folder, name), 'utf8')]))
+
+  it('makes files for one reader each, once, with other secrets in every deployment', async () => {
+    const folder = root()
+    await make(folder)
+    const first = texts(folder)
+    for (const name of filesOf(folder))
+      expect([name, statSync(join(folder, name)).mode & 0o777]).toEqual([name, 0o400])
+    for (const name of readdirSync(folder))
+      expect([name, statSync(join(folder, name)).mode & 0o777]).toEqual([name, 0o500])
+    await make(folder)
+    expect(texts(folder)).toEqual(first)
+    const other = root()
+    await make(other)
+    const equal = Object.entries(texts(other)).filter(([name, text]) => first[name] === text)
+    expect(equal).toEqual([])
+    expect(first['influx-token/token']).toBe(first['influx/token'])
+  })
+
+  it('keeps what an earlier version has made, and takes it from those who do not need it', async () => {
+    const folder = root()
+    const before = {
+      'sources/body-hash-key': 'hash',
+      'postgres/password': 'pass',
+      'postgres/database-url': 'url',
+    }
+    for (const [name, text] of Object.entries({ ...before, 'influx/token': 'token' })) {
+      mkdirSync(dirname(join(folder, name)), { recursive: true })
+      writeFileSync(join(folder, name), text, { mode: 0o444 })
+    }
+    await make(folder)
+    const after = texts(folder)
+    expect(after).toMatchObject({
+      'body-hash/key': 'hash',
+      'postgres/password': 'pass',
+      'influx-token/token': 'token',
+    })
+    expect(after['database-owner/admin-url']).toBe('postgres://weir:pass@postgres:5432/weir')
+    expect(Object.keys(after)).not.toEqual(expect.arrayContaining(['sources/body-hash-key']))
+    expect(Object.keys(after)).not.toEqual(expect.arrayContaining(['postgres/database-url']))
+    expect(statSync(join(folder, 'postgres/password')).mode & 0o777).toBe(0o400)
   })
 })
 
@@ -178,7 +308,7 @@ describe('Dockerfile', () => {
   const read = (path: string): string => readFileSync(`${ROOT}/${path}`, 'utf8')
 
   it('has each folder of a volume: a volume gets its owner from there, and is root’s where there is none', () => {
-    const mounted = [...read('docker-compose.yml').matchAll(/:(\/var\/lib\/weir\/[\w/]+)/g)]
+    const mounted = [...read('docker-compose.yml').matchAll(/:(\/var\/lib\/weir\/[\w/-]+)/g)]
     const made = /mkdir -p ([^&]+)/.exec(read('Dockerfile'))![1]!.split(/[\s\\]+/)
     const folders = new Set(mounted.map(([, folder]) => folder!.replace('/var/lib/', '')))
     expect([...folders].filter((folder) => !made.includes(folder))).toEqual([])

@@ -151,6 +151,10 @@ export const DOCUMENTED: Readonly<Record<string, Rows>> = {
     ['docker run --rm weir dedup', CONTAINERS],
     ['docker compose --profile simulator up --build', CONTAINERS],
     ['docker compose exec ingress cat /run/weir/sources/cxone', CONTAINERS],
+    [
+      'DATABASE_ADMIN_URL=postgres://postgres:...@db/weir DATABASE_OWNER_URL=postgres://weir_owner:...@db/weir …',
+      help('db migrate'),
+    ],
   ],
   'deploy/config/README.md': [
     [

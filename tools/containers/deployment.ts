@@ -7,7 +7,9 @@ import { run } from './run.ts'
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const READY_SECS_MAX = 420
 const STEP_MS_MAX = 600_000
-const SERVICES = ['simulator', 'dedup', 'normalizer', 'persistence', 'metric-export', 'console', 'replay']
+const SERVICES = [
+  ...['simulator', 'proxy', 'dedup', 'normalizer', 'persistence', 'metric-export', 'console', 'replay'],
+]
 
 export interface DeploymentOptions {
   readonly engine: Engine
@@ -32,7 +34,7 @@ export class Deployment {
     const common = ['--project-name', this.#project]
     const env = ['--env-file', hasThreeBrokers ? 'deploy/compose/scale.env' : '/dev/null']
     const more = hasThreeBrokers ? ['--profile', 'scale'] : []
-    const profiles = ['--profile', 'simulator', '--profile', 'audit', ...more]
+    const profiles = ['--profile', 'simulator', '--profile', 'proxy', '--profile', 'audit', ...more]
     return run(compose.command, [...compose.args, ...common, ...env, ...profiles, ...args], {
       ...{ cwd: ROOT, env: this.#env, timeoutMs: STEP_MS_MAX },
     })

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { cp, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { ensureCached } from './cache.ts'
 import { extractPackages } from './debian.ts'
@@ -13,7 +13,6 @@ const IMAGES = join(ROOT, 'tools/containers/images')
 /** Folders of `.weir/downloads`. */
 const KAFKA = 'kafka-4.3.1'
 const REGISTRY = 'apicurio-2.6.13.Final'
-const INFLUX = 'influxdb-1.8.10'
 const NPM_VERSION = '11.6.2'
 const BASE_PACKAGES = ['bash', 'coreutils', 'findutils', 'grep', 'libc-bin', 'libstdc++6', 'sed']
 const CERTIFICATES = '/etc/ssl/certs/ca-certificates.crt'
@@ -34,6 +33,8 @@ export interface LocalImageParts {
   readonly engine: Engine
   /** Of `.weir/downloads`, where `npm start` and the tests keep the servers. */
   readonly downloads: string
+  /** The built InfluxDB. */
+  readonly influx: string
   readonly progress: (text: string) => void
 }
 
@@ -47,6 +48,7 @@ const BUILD_MS_MAX = 300_000
 export const buildLocalImages = async ({
   engine,
   downloads,
+  influx,
   progress,
 }: LocalImageParts): Promise<LocalImages> => {
   const { env } = engine
@@ -58,7 +60,8 @@ export const buildLocalImages = async ({
   }
   const base = await system('base', BASE_PACKAGES)
   const java = await system('java', [...BASE_PACKAGES, 'openjdk-17-jre-headless'])
-  const kept = [base, java]
+  const proxy = await system('proxy', [...BASE_PACKAGES, 'caddy'])
+  const kept = [base, java, proxy]
   /** `parts`: folders and files, by their name in the build. `versions` tell what is in them. */
   const image = async (
     name: string,
@@ -99,7 +102,8 @@ export const buildLocalImages = async ({
       ),
       REGISTRY_IMAGE: await image('registry', { app: join(downloads, REGISTRY, 'app') }, REGISTRY),
       POSTGRES_IMAGE: await image('postgres', { native: postgres.folder }, postgres.version),
-      INFLUX_IMAGE: await image('influxdb', { influxd: join(downloads, INFLUX, 'influxd') }, INFLUX),
+      PROXY_IMAGE: proxy,
+      INFLUX_IMAGE: await image('influxdb', { influxd: join(influx, 'influxd') }, basename(influx)),
     }
     await dropOthers(kept, env)
     return images

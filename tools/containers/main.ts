@@ -1,6 +1,7 @@
 // Runs docker-compose.yml for real and checks what comes of it: `npm run containers -- [--brokers 3] [--summary FILE]`.
 // Without a Docker engine, root on Debian gets one for the time of the check, with images built from packages.
 import { writeFileSync } from 'node:fs'
+import { request } from 'node:https'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { freePorts } from '../../packages/local-stack/src/index.ts'
 import { findCompose } from './compose.ts'
@@ -19,6 +20,7 @@ const PORTS = [
   'INFLUX_PORT',
   'CONSOLE_PORT',
   'REPLAY_PORT',
+  'PROXY_PORT',
 ] as const
 
 const startedAt = performance.now()
@@ -67,8 +69,9 @@ const audited = async (deployment: Deployment): Promise<string> => {
   return `${accepted} webhooks accepted`
 }
 
-const checkCore = async (deployment: Deployment): Promise<void> => {
+const checkCore = async (deployment: Deployment, proxyPort: string): Promise<void> => {
   await check('every container is healthy', () => deployment.up())
+  await check('the proxy ends TLS, and lets webhooks alone through', () => checkProxy(proxyPort))
   await sleep(TRAFFIC_MS)
   await check(`dedup has ${REPLICAS} replicas under traffic`, async () => {
     const running = await deployment.up('--no-recreate', '--scale', `dedup=${REPLICAS}`)
@@ -78,6 +81,32 @@ const checkCore = async (deployment: Deployment): Promise<void> => {
   })
   await sleep(TRAFFIC_MS)
   await check('the audit is clean', () => audited(deployment))
+}
+
+/** The status that the proxy's answer has; rejects without TLS. Its certificate is of an authority of its own. */
+const askProxy = (port: string, method: string, path: string): Promise<number> =>
+  new Promise((resolve, reject) => {
+    const options = { host: '127.0.0.1', servername: 'localhost', rejectUnauthorized: false, timeout: 20_000 }
+    const call = request({ ...options, port, method, path, headers: { host: 'localhost' } }, (answer) => {
+      answer.resume()
+      resolve(answer.statusCode ?? 0)
+    })
+    call
+      .once('error', reject)
+      .once('timeout', () => call.destroy(new Error('no answer in 20 s')))
+      .end()
+  })
+
+const checkProxy = async (port: string): Promise<string> => {
+  const seen = [
+    ['an unsigned webhook', await askProxy(port, 'POST', '/webhooks/cxone-dataaction'), 401],
+    ['an unknown source', await askProxy(port, 'POST', '/webhooks/nobody'), 404],
+    ['metrics', await askProxy(port, 'GET', '/metrics'), 404],
+    ['readiness', await askProxy(port, 'GET', '/readyz'), 404],
+  ] as const
+  const wrong = seen.filter(([, status, due]) => status !== due)
+  if (wrong.length > 0) throw new Error(wrong.map(([what, status]) => `${what}: ${status}`).join(', '))
+  return seen.map(([what, status]) => `${what} ${status}`).join(', ')
 }
 
 /** As production needs it: a broker that is killed takes nothing with it. */
@@ -115,7 +144,7 @@ const main = async (onStop: (stop: () => Promise<unknown>) => void): Promise<voi
       if (megabytes > IMAGE_MB_MAX) throw new Error(`it has ${megabytes} MB, of at most ${IMAGE_MB_MAX}`)
       return `${megabytes} MB compressed`
     })
-    await (hasThreeBrokers ? checkThreeBrokers : checkCore)(deployment)
+    await (hasThreeBrokers ? checkThreeBrokers(deployment) : checkCore(deployment, env.PROXY_PORT!))
   } catch (error) {
     const logs = await deployment.do('logs', '--tail', '20').catch(() => '')
     process.stdout.write(logs)

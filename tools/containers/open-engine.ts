@@ -6,13 +6,14 @@ import {
   folders as foldersOf,
   hasGo,
   hasMaven,
+  influxFolder,
   isInfluxBuilt,
   isKafkaFetched,
   isRegistryFetched,
   weirHome,
 } from '../../packages/local-stack/src/index.ts'
 import { startEngine, type Engine } from './engine.ts'
-import { buildLocalImages, type LocalImages } from './local-images.ts'
+import { buildLocalImages, type LocalImageParts, type LocalImages } from './local-images.ts'
 import { run } from './run.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
@@ -38,7 +39,7 @@ const within = async <T>(msMax: number, what: string, promise: Promise<T>): Prom
 }
 
 /** What the local images are made of, as `npm start` keeps it. */
-const fetchParts = async (): Promise<string> => {
+const fetchParts = async (): Promise<Pick<LocalImageParts, 'downloads' | 'influx'>> => {
   if (process.arch !== 'x64') throw new SkippedError('local images can only be built on x64')
   const folders = foldersOf(weirHome())
   const isFetched = isKafkaFetched(folders) && isRegistryFetched(folders)
@@ -49,7 +50,7 @@ const fetchParts = async (): Promise<string> => {
     'to get Kafka, the registry and InfluxDB',
     Promise.all([fetchKafka(folders), fetchRegistry(folders), buildInflux(folders)]),
   )
-  return folders.downloads
+  return { downloads: folders.downloads, influx: influxFolder(folders) }
 }
 
 export interface OpenEngine {
@@ -66,9 +67,7 @@ export const openEngine = async (progress: (text: string) => void): Promise<Open
     progress(
       engine.isOurs ? 'A Docker engine runs until this ends' : 'The Docker engine of this machine is used',
     )
-    const images = engine.isOurs
-      ? await buildLocalImages({ engine, downloads: await fetchParts(), progress })
-      : {}
+    const images = engine.isOurs ? await buildLocalImages({ engine, ...(await fetchParts()), progress }) : {}
     return { engine, images }
   } catch (error) {
     await engine.stop()

@@ -162,13 +162,22 @@ const ENV_INTRO = `# Settings of docker-compose.yml: copy to .env and uncomment 
 # REGISTRY_PORT=18081
 # POSTGRES_PORT=15432
 # INFLUX_PORT=18086
-# Images: Weir's own is built, the others are pulled.
+# The proxy of the profile \`proxy\`, which ends TLS before ingress: where it listens on this machine, the name that
+# providers call, and its certificate: \`internal\` (of a local authority), an e-mail address (of Let's Encrypt), or
+# files of PROXY_TLS_DIR: /etc/caddy/tls/cert.pem /etc/caddy/tls/key.pem
+# PROXY_ADDRESS=127.0.0.1
+# PROXY_PORT=3443
+# PROXY_DOMAIN=localhost
+# PROXY_TLS=internal
+# PROXY_TLS_DIR=./deploy/config
+# Images: Weir's own is built, the others are pulled; docker-compose.yml has their versions and digests.
 # WEIR_IMAGE=weir:local
 # NODE_IMAGE=node:24.22.3-slim
-# KAFKA_IMAGE=apache/kafka:4.3.1
-# REGISTRY_IMAGE=apicurio/apicurio-registry-mem:2.6.13.Final
-# POSTGRES_IMAGE=postgres:18
-# INFLUX_IMAGE=influxdb:2
+# KAFKA_IMAGE=
+# REGISTRY_IMAGE=
+# POSTGRES_IMAGE=
+# INFLUX_IMAGE=
+# PROXY_IMAGE=
 # The brokers: deploy/compose/scale.env sets these for three. They cannot change later.
 # KAFKA_CLUSTER_ID=d2Vpci1jb21wb3NlLXYxMA
 # KAFKA_CONTROLLER_QUORUM_VOTERS=1@kafka:9093
@@ -181,12 +190,16 @@ const ENV_INTRO = `# Settings of docker-compose.yml: copy to .env and uncomment 
 # SOURCE_CXONE_DATAACTION_SECRETS_FILE=/run/weir/sources/cxone-dataaction
 # SOURCE_NICE_SECRETS_FILE=/run/weir/sources/nice
 # SOURCE_COGNIGY_TOKEN_FILE=/run/weir/sources/cognigy-token
-# BODY_HASH_KEY_FILE=/run/weir/sources/body-hash-key
+# BODY_HASH_KEY_FILE=/run/weir/body-hash/key
 # CONSOLE_TOKENS_FILE=/run/weir/console/token
 # CONSOLE_READ_TOKENS_FILE=
 # REPLAY_TOKENS_FILE=/run/weir/replay/tokens
-# DATABASE_URL_FILE=/run/weir/postgres/database-url
-# INFLUX_TOKEN_FILE=/run/weir/influx/token`
+# DATABASE_URL_FILE=/run/weir/database-writer/url
+# DATABASE_ADMIN_URL_FILE=/run/weir/database-owner/admin-url
+# DATABASE_OWNER_URL_FILE=/run/weir/database-owner/url
+# DATABASE_WRITER_URL_FILE=/run/weir/database-writer/url
+# DATABASE_READER_URL_FILE=/run/weir/database-reader/url
+# INFLUX_TOKEN_FILE=/run/weir/influx-token/token`
 
 /** Sections of commands that no container runs. */
 const NOT_OF_COMPOSE = ['npm start', 'weir dlq', 'weir sources register']

@@ -4,9 +4,10 @@ data=/var/lib/influxdb2
 config=/etc/influxdb2/influxdb.toml
 
 write_config() {
+  rm -f /tmp/backup.sock
   cat >"$config" <<TOML
 reporting-disabled = true
-bind-address = "127.0.0.1:8088"
+bind-address = "/tmp/backup.sock"
 [meta]
   dir = "$data/meta"
 [data]
