@@ -42,4 +42,17 @@ export default tseslint.config(
       ],
     },
   },
+  {
+    files: ['**/*.test.ts'],
+    rules: {
+      'no-restricted-syntax': [
+        'error',
+        {
+          selector: 'TemplateElement[value.raw=/(CREATE|DROP) DATABASE/]',
+          message:
+            'Take isolatedDatabase of @weir/testkit: DROP DATABASE fails while a session is still open.',
+        },
+      ],
+    },
+  },
 )

@@ -57,19 +57,26 @@ export const isolatedFolders = (name: string): Folders => {
   return { ...shared, state: join(state, id), logs: join(logs, id), run: join(state, id, 'run') }
 }
 
-/** A new database on the test server, as a URL. It ends with the server, or stays on a given one. */
-export const isolatedDatabase = async (name: string): Promise<string> => {
-  const { databaseUrl } = testServers()
-  const database = `test_${name.replaceAll('-', '_')}_${randomBytes(4).toString('hex')}`
-  const client = new pg.Client({ connectionString: databaseUrl })
+const onServer = async (sql: string): Promise<void> => {
+  const client = new pg.Client({ connectionString: testServers().databaseUrl })
   await client.connect()
   try {
-    await client.query(`CREATE DATABASE ${database}`)
+    await client.query(sql)
   } finally {
     await client.end()
   }
-  return databaseUrl.replace(/[^/]*$/, database)
 }
+
+/** A new database on the test server, as a URL. It ends with the server, or stays on a given one. */
+export const isolatedDatabase = async (name: string): Promise<string> => {
+  const database = `test_${name.replaceAll('-', '_')}_${randomBytes(4).toString('hex')}`
+  await onServer(`CREATE DATABASE ${database}`)
+  return testServers().databaseUrl.replace(/[^/]*$/, database)
+}
+
+/** Drops one of `isolatedDatabase` before the server ends, for roles that own something in it. Its sessions end with it. */
+export const dropDatabase = (url: string): Promise<void> =>
+  onServer(`DROP DATABASE ${new URL(url).pathname.slice(1)} WITH (FORCE)`)
 
 /** Settings of a deployment of its own for one test: its topics, groups and transactional ids share nothing with another's. */
 export const isolatedKafka = (name: string, topicPartitions = 2) => ({

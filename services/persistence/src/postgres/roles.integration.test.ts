@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { readdirSync } from 'node:fs'
-import { testServers } from '@weir/testkit'
+import { dropDatabase, isolatedDatabase, testServers } from '@weir/testkit'
 import fc from 'fast-check'
 import pg from 'pg'
 import { afterAll, beforeAll, expect, it } from 'vitest'
@@ -8,28 +8,26 @@ import { migrate } from './migrate.ts'
 import { prepareDatabase } from './roles.ts'
 
 const MIGRATIONS = readdirSync(new URL('migrations/', import.meta.url)).sort()
-const serverUrl = testServers().databaseUrl
 const id = randomBytes(4).toString('hex')
 const databases: string[] = []
 const roles = new Set<string>()
 let server: pg.Client
 
 beforeAll(async () => {
-  server = new pg.Client({ connectionString: serverUrl })
+  server = new pg.Client({ connectionString: testServers().databaseUrl })
   await server.connect()
 })
 
 afterAll(async () => {
-  for (const database of databases) await server.query(`DROP DATABASE ${database}`)
+  for (const database of databases) await dropDatabase(database)
   for (const role of roles) await server.query(`DROP ROLE IF EXISTS ${pg.escapeIdentifier(role)}`)
   await server.end()
 })
 
 const newDatabase = async (): Promise<string> => {
-  const database = `test_roles_${id}_${databases.length}`
-  await server.query(`CREATE DATABASE ${database}`)
+  const database = await isolatedDatabase('roles')
   databases.push(database)
-  return serverUrl.replace(/[^/]*$/, database)
+  return database
 }
 
 const addressOf = (adminUrl: string, role: string, password: string): string => {
