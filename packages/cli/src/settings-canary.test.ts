@@ -140,6 +140,13 @@ describe.each(READERS)('$name', (reader) => {
       )
       for (const [name] of secrets) expect([name, none[name]]).toEqual([name, 'unset'])
     }
+    for (const given of [CANARY, [CANARY]]) {
+      const all = describeSettings(
+        reader.settings,
+        Object.fromEntries(secrets.map(([name]) => [name, given])),
+      )
+      for (const [name] of secrets) expect([name, all[name]]).toEqual([name, 'set'])
+    }
   })
 })
 

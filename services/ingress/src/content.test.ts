@@ -183,6 +183,7 @@ describe('compressed bodies', () => {
     const first = ingress.last
     await post('zipped', gzipSync(BODY, { level: 0 }), { coding: 'gzip' })
     await post('zipped', BODY)
+    expect(ingress.all).toHaveLength(3)
     for (const { eventKey, bodyHash } of ingress.all) {
       expect([eventKey, bodyHash]).toEqual([first.eventKey, first.bodyHash])
     }

@@ -184,6 +184,7 @@ describe('S0', () => {
     expect(await status('/webhooks/function', { ...signed, ...key })).toBe(200)
     expect(await status(`/webhooks/function${KEY}`, { ...signed, ...key })).toBe(401)
     expect(await status('/webhooks/function', key)).toBe(400)
+    expect(ingress.written.length).toBeGreaterThan(0)
     for (const { value, headers } of ingress.written) {
       for (const bytes of [value!, ...Object.values(headers)])
         expect(bytes.toString()).not.toContain('the-key-of')

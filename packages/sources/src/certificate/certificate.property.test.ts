@@ -43,6 +43,12 @@ const element = fc
     ],
   }))
 
+it('refuses a header that comes twice, even with the same certificate', () => {
+  const spec = { header: 'h', form: 'fingerprint', identities: [HASH] } as const
+  const verdict = (...raw: string[]) => createCertificateCheck(spec)(new RequestHeaders(raw), true)
+  expect([verdict('h', HASH), verdict('h', HASH, 'H', HASH)]).toEqual(['good', 'malformed'])
+})
+
 it('reads what Envoy writes, one element for each proxy', () => {
   fc.assert(
     fc.property(

@@ -69,6 +69,15 @@ it.each(['RS256', 'ES256', 'HS256'] as const)('takes what jose signs with %s', a
   expect(await judge(forged, specOf(alg), PUBLIC[alg])).toEqual(invalid('no_match'))
 })
 
+it('tries a token that names no key with eight keys at most', async () => {
+  const pairs = Array.from({ length: 9 }, () => generateKeyPairSync('ec', { namedCurve: 'prime256v1' }))
+  const keys = jwks(...pairs.map(({ publicKey }) => jwk(publicKey)))
+  const judged = async (index: number) =>
+    judge(await signed(GOOD, { alg: 'ES256' }, pairs[index]!.privateKey), specOf('ES256'), keys)
+  expect(await judged(7)).toEqual({ kind: 'valid', secret: 7 })
+  expect(await judged(8)).toEqual(invalid('no_match'))
+})
+
 describe('the algorithm is the one of the configuration', () => {
   it('and not HS256 with the text of a public key as its secret', async () => {
     for (const text of [PUBLIC.RS256, PUBLIC.RS256.trim(), jwks(jwk(RSA.publicKey))]) {

@@ -253,7 +253,9 @@ describe('twilio', () => {
         const line = { method: 'POST', target }
         expect(judge(own, SECRET, headers, Buffer.from('Body=hi'), line)).toEqual(VALID)
         // The content that a capture is known by does not depend on the spelling that it is sent again with.
-        for (const spelt of urls.filter((url) => url.startsWith(`${publicUrl}/`))) {
+        const spellings = urls.filter((url) => url.startsWith(`${publicUrl}/`))
+        expect(spellings).not.toEqual([])
+        for (const spelt of spellings) {
           expect(called.canonical(spelt.slice(publicUrl.length))).toBe(called.canonical(target))
         }
         for (const foreign of [`${publicUrl}${target}x`, `${publicUrl}/other?${text}`]) {
