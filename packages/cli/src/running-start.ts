@@ -19,7 +19,7 @@ interface RunningStart {
 
 const fileOf = ({ run }: Pick<Folders, 'run'>): string => join(run, 'environment.json')
 
-/** Those that name servers. An environment that names others means another deployment. */
+/** Settings that name servers. An environment with other values means another deployment. */
 const SERVERS = ['KAFKA_BROKERS', 'SCHEMA_REGISTRY_URL', 'DATABASE_URL', 'INFLUX_URL', 'REPLAY_URL']
 
 /** For what people use: the console's API with curl, and the rows with psql. */

@@ -1,14 +1,14 @@
-/** The registry does not answer, or not with what it must have: wait and ask again. */
+/** The registry does not answer, or answers something unexpected. Wait and retry. */
 export class RegistryError extends Error {
   override readonly name = 'RegistryError'
 }
 
-/** The registry answers that it has no schema of this id, or none that is Avro. */
+/** The registry has no schema with this id, or its schema is not Avro. */
 export class UnknownSchemaError extends Error {
   override readonly name = 'UnknownSchemaError'
 }
 
-/** The registry refuses our schema or our requests for good. A person must look. */
+/** The registry rejects our schema or our requests permanently. An operator has to act. */
 export class SchemaRefusedError extends Error {
   override readonly name = 'SchemaRefusedError'
 }

@@ -3,13 +3,13 @@ import { RegistryError, SchemaRefusedError } from './registry-errors.ts'
 
 export interface RegistryAnswer {
   readonly status: number
-  /** undefined: it is no JSON. */
+  /** undefined when the body is not JSON. */
   readonly body: unknown
 }
 
 export interface RegistryPlace {
   readonly url: string
-  /** Of the user and the password in the setting, which no URL of a request may have. */
+  /** Made from the user and password of the setting; request URLs must not contain them. */
   readonly authorization: string | undefined
 }
 
@@ -18,12 +18,12 @@ export interface RegistryQuestion {
   readonly path: string
   /** JSON. */
   readonly body: string | undefined
-  /** For the whole answer. */
+  /** Timeout of the whole answer, ms. */
   readonly timeoutMs: number
 }
 
 const CONTENT_TYPE = 'application/vnd.schemaregistry.v1+json'
-/** Schemas are some kilobytes. */
+/** Far more than any schema, which takes a few kilobytes. */
 const ANSWER_BYTES_MAX = 4_194_304
 
 /** Throws a `SchemaRefusedError` that does not quote the setting. */
@@ -37,7 +37,7 @@ export const locate = (registryUrl: string): RegistryPlace => {
   return { url, authorization: user === '' && password === '' ? undefined : `Basic ${basic}` }
 }
 
-/** Rejects with a `RegistryError` when there is no whole answer of a bearable size in time. */
+/** Rejects with a `RegistryError` when no complete answer within the size limit arrives in time. */
 export const askRegistry = async (
   { url, authorization }: RegistryPlace,
   { method, path, body, timeoutMs }: RegistryQuestion,

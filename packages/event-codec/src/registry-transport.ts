@@ -5,17 +5,17 @@ type LibraryOptions = ConstructorParameters<typeof registryClient.SchemaRegistry
 type Middleware = NonNullable<LibraryOptions['middlewares']>[number]
 type Response = Awaited<ReturnType<NonNullable<ReturnType<Middleware>['response']>>>
 
-/** `body` is JSON. Rejects with a `RegistryError` when there is no whole answer in time. */
+/** `body` is JSON. Rejects with a `RegistryError` when no complete answer arrives in time. */
 export type AskRegistry = (method: string, path: string, body?: string) => Promise<RegistryAnswer>
 
 /** Subject, version or schema; 40408: a subject has no compatibility of its own. */
 const MISSING = new Set<unknown>([40_401, 40_402, 40_403, 40_408])
 
-/** A 404 of anything but the registry itself, such as a proxy whose registry is still starting, says nothing of schemas. */
+/** A 404 that does not come from the registry, but from a proxy in front of it for example, says nothing about schemas. */
 export const isMissing = ({ status, body }: RegistryAnswer): boolean =>
   status === 404 && MISSING.has((body as { readonly error_code?: unknown } | undefined)?.error_code)
 
-/** The registry, or something in its place, did not answer what it was asked. */
+/** The registry, or a server in its place, sent an unexpected answer. */
 export class UnexpectedAnswerError extends Error {
   override readonly name = 'UnexpectedAnswerError'
   readonly answer: RegistryAnswer
@@ -25,7 +25,7 @@ export class UnexpectedAnswerError extends Error {
     this.answer = answer
   }
 
-  /** What the library looks at: to it 404 means that there is none. */
+  /** The library reads this status; it takes 404 for a missing schema. */
   get status(): number | undefined {
     return isMissing(this.answer) ? 404 : undefined
   }
@@ -37,7 +37,7 @@ const hasId = ({ id }: Body): boolean => Number.isSafeInteger(id)
 const hasSchema = ({ schema }: Body): boolean => typeof schema === 'string'
 const hasLevel = ({ compatibilityLevel }: Body): boolean => typeof compatibilityLevel === 'string'
 
-/** What the library reads of an answer, by its own names of the calls. Something else in the registry's place may answer 200 too. */
+/** The fields that the library reads of an answer, by the library's call names. A server in the registry's place may answer 200 as well. */
 const CHECKS: Readonly<Record<string, (body: Body) => boolean>> = {
   'Schema.find': hasSchema,
   'Subject.version': hasSchema,
@@ -65,7 +65,7 @@ export const registryTransport =
       if (answer.status !== 200 || !isExpected((answer.body ?? {}) as Body)) {
         throw new UnexpectedAnswerError(answer)
       }
-      // All that the library asks of a response.
+      // The library calls nothing else on a response.
       return { data: () => answer.body } as unknown as Response
     },
   })

@@ -33,7 +33,7 @@ const CODEC_OPTIONS = {
   },
 }
 
-/** What Weir asks of a Confluent-compatible registry. Every method rejects with a `RegistryError` when it does not answer in time. */
+/** A Confluent-compatible registry. Every method rejects with a `RegistryError` when no answer arrives in time. */
 export class Registry {
   readonly #ask: AskRegistry
   readonly #client: InstanceType<typeof registryClient.SchemaRegistry>
@@ -86,13 +86,13 @@ export class Registry {
     try {
       return await this.#client.getRegistryIdBySchema(subject, avroSchema(schema))
     } catch (error) {
-      // What the library makes of a 404.
+      // The library's error for a 404.
       if (isOfLibrary(error, '')) return undefined
       throw error instanceof UnexpectedAnswerError ? unanswered(error.answer) : error
     }
   }
 
-  /** Fetched once. Rejects with an `UnknownSchemaError` when the registry answers that there is none, or none that is Avro. */
+  /** Fetched once. Rejects with an `UnknownSchemaError` when the registry has no such schema or it is not Avro. */
   async type(id: number): Promise<AvroType> {
     try {
       const type: unknown = await this.#client.getSchema(id)
@@ -150,7 +150,7 @@ const refused = (status: 409 | 422, cause?: unknown): SchemaRefusedError => {
   return new SchemaRefusedError(`the schema registry refuses the event schema: ${why}`, { cause })
 }
 
-/** 409 comes of two that change one subject; the others pass once the registry is up or its rights are corrected. */
+/** 409 means that two clients change one subject; the others end once the registry is up or its permissions are corrected. */
 const RETRIABLE_STATUS = new Set([400, 401, 403, 404, 408, 409, 425, 429])
 
 const HINTS: Readonly<Record<number, string>> = {

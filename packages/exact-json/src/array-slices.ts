@@ -1,13 +1,13 @@
 import { parseExactJson } from './exact-json.ts'
 
-/** From the first byte to the one behind the last. */
+/** The first byte, and the one after the last. */
 export type Slice = readonly [start: number, end: number]
 
 export type ArraySlices =
-  /** `array` includes its brackets; the elements are without the white space around them. */
+  /** `array` includes its brackets; elements exclude the white space around them. */
   | { readonly kind: 'sliced'; readonly array: Slice; readonly elements: readonly Slice[] }
   | { readonly kind: 'not_json' }
-  /** What is at the path is no array; `isMissing`: nothing is there. */
+  /** The value at the path is not an array; `isMissing`: there is no value. */
   | { readonly kind: 'no_array'; readonly isMissing: boolean }
   | { readonly kind: 'too_many' }
 
@@ -26,7 +26,7 @@ const NOT_JSON: ArraySlices = { kind: 'not_json' }
 
 /**
  * Finds the elements of the array at a path of names (empty: the whole text) in UTF-8 JSON, in one pass and without
- * recursion, so that no nesting exhausts the stack. It reads brackets, strings and commas alone: that each element is
+ * recursion, so that no nesting exhausts the stack. It reads only brackets, strings and commas: that each element is
  * JSON, and so is the text with `[]` in the place of the array, is for the caller to check. The first of two equal
  * names counts. At most `max` elements are looked for.
  */
@@ -58,7 +58,7 @@ const elementsOf = (text: Buffer, open: number, max: number): ArraySlices => {
   }
 }
 
-/** Where the value of a member of the object that opens at `open` begins; -1: there is none; undefined: this is no JSON. */
+/** Where the value of a member of the object that opens at `open` begins; -1: there is none; undefined: the text is not JSON. */
 const findMember = (text: Buffer, open: number, name: string): number | undefined => {
   let at = skipSpace(text, open + 1)
   if (text[at] === CLOSE_BRACE) return -1
@@ -85,7 +85,7 @@ const stringAt = (text: Buffer, start: number, end: number): unknown => {
   }
 }
 
-/** The comma or closing bracket behind the value that begins at `start`, or the text's length. */
+/** The comma or closing bracket after the value that begins at `start`, or the text's length. */
 const endOfValue = (text: Buffer, start: number): number => {
   let depth = 0
   let at = start

@@ -37,7 +37,7 @@ const withoutLastZeros = (digits: string): string => {
 
 const CANONICAL = /^(-?)(\d+)(?:e(-?\d+))?$/
 
-/** Negative, zero or positive, as of `a - b`, by every digit. */
+/** Sign of `a - b`, exact for any number of digits. */
 export const compareNumbers = (a: number | ExactNumber, b: number | ExactNumber): number => {
   if (typeof a === 'number' && typeof b === 'number') return a - b
   const [one, other] = [partsOf(a), partsOf(b)]

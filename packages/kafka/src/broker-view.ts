@@ -19,11 +19,11 @@ import { OFFSETS_TOPIC, offsetsPartitionOf, type WrittenPlaces } from './written
 export interface BrokerViewOptions {
   readonly cluster: Cluster
   readonly transactionalId: string
-  /** Whole seconds: the rest of a second marks a transactional id as shut out. */
+  /** Whole seconds, because a fraction of a second marks a transactional id as shut out. */
   readonly transactionTimeoutMs: number
   readonly places: WrittenPlaces
   readonly logger: KafkaLogger
-  /** Once it is aborted nobody is asked again. */
+  /** No request is repeated once it is aborted. */
   readonly givenUp?: AbortSignal
 }
 
@@ -33,7 +33,7 @@ const PRODUCER_FENCED = 90
 const FENCED = new Set(['INVALID_PRODUCER_EPOCH', 'INVALID_PRODUCER_ID_MAPPING'])
 /** Asking again gives the same. */
 const FORBIDDEN = new Set(['TOPIC_AUTHORIZATION_FAILED', 'CLUSTER_AUTHORIZATION_FAILED'])
-/** Another broker is to be asked, or this one a little later. The coordinator goes on as if it had not been asked. */
+/** Retry at another broker, or at this one a little later. The rejected request had no effect. */
 const MOVED = new Set([
   ...['GROUP_LOAD_IN_PROGRESS', 'NOT_COORDINATOR_FOR_GROUP', 'GROUP_COORDINATOR_NOT_AVAILABLE'],
   ...['NOT_LEADER_FOR_PARTITION', 'LEADER_NOT_AVAILABLE', 'UNKNOWN_TOPIC_OR_PARTITION'],

@@ -1,10 +1,10 @@
-/** Time and chance, so that a simulation can give its own. */
+/** Time and random numbers, which a simulation replaces. */
 export interface Clock {
-  /** Milliseconds since some moment; never goes back. */
+  /** Monotonic time, ms. */
   now(): number
   /** At least 0, less than 1. */
   random(): number
-  /** Returns what cancels it. */
+  /** Returns a function that cancels it. */
   timer(ms: number, fire: () => void): () => void
 }
 

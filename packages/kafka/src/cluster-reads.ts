@@ -12,13 +12,13 @@ import {
 import { topicIdOf } from './topic-id.ts'
 
 /**
- * What a partition asks its cluster before it works, so that a model of the brokers can answer the same code. Each method
+ * Requests that a partition sends before it works. A model of the brokers can answer the same code. Each method
  * rejects with a `RetriableError` when the cluster does not answer.
  */
 export interface ClusterReads {
   readonly clock: Clock
   clusterId(): Promise<string>
-  /** Empty when the brokers do not tell. */
+  /** Empty when the brokers do not support the request. */
   topicId(topic: string): Promise<string>
   logRange(topic: string, partition: number): Promise<LogRange>
   /** Topics without a commit are not in the map. */

@@ -25,7 +25,7 @@ export interface LanesOptions {
   readonly deadlineMs: number
 }
 
-/** A record, and the partition that it belongs into. */
+/** A record and its partition. */
 export interface PlacedRecord {
   readonly partition: number
   readonly record: WireRecord
@@ -168,7 +168,7 @@ class BrokerLanes implements Lanes {
     return lane
   }
 
-  /** Why so many bytes are not taken now. */
+  /** Why this many bytes are not accepted now. */
   #refusal(bytes: number): LaneError | undefined {
     if (this.#closed) return new LaneError('closed', 'the lanes are closed')
     if (this.#fault !== undefined) return new LaneError('partitions', this.#fault)

@@ -15,7 +15,7 @@ export interface TakenBatch extends Take {
   readonly input: Input
 }
 
-/** Fills queues as long as it has them. */
+/** Fills the queues that it has. */
 export type Feed = Pick<Fetcher, 'add' | 'remove'>
 
 /** Control markers alone move a position too; this long without records, and it is committed. */
@@ -67,7 +67,7 @@ export class PartitionInputs {
     this.#reportLag(own)
   }
 
-  /** No batch may be taken any more. */
+  /** No more batches may be taken. */
   fail(error: Error): void {
     this.#error = error
     this.#notify()

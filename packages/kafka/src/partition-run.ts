@@ -30,7 +30,7 @@ export interface PartitionRunOptions {
   readonly stage: StageOptions
   readonly partition: number
   readonly groupId: string
-  /** Of the state topic and offsets; the fetcher has connections of its own. */
+  /** Connection for the state topic and offsets; the fetcher has its own connections. */
   readonly reads: ClusterReads
   readonly openClient: OpenTransactionClient
   readonly fetcher: Feed
@@ -189,7 +189,7 @@ export class PartitionRun {
     await owner.close()
   }
 
-  /** A contradiction that a person must look at is one only for the owner: a successor changes what was read. */
+  /** A contradiction needs an operator only if this process is still the owner: a successor changes what was read. */
   async #ifOwner(producer: TransactionalProducer, error: unknown): Promise<unknown> {
     if (this.#isReleased() || isTemporary(error)) return error
     return producer.requireOwner().then(
@@ -266,7 +266,7 @@ export class PartitionRun {
     { inputs, positions }: Restored,
   ): Promise<void> {
     const { stage, partition, reads } = this.#options
-    // What brokers have left open no reader passes, and only the next fence ends it: it must not wait for more input.
+    // Readers stop at a transaction that brokers left open, and only the next fence ends it, so it must not wait for more input.
     const watch = (): void => {
       producer.ended().catch((error: unknown) => inputs.fail(error as Error))
     }

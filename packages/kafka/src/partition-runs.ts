@@ -13,7 +13,7 @@ export class PartitionRuns {
     this.#options = options
   }
 
-  /** What is not among them is let go; what is new begins, after a run of it in this process has ended. */
+  /** Releases partitions that are not among them. A new one starts once its previous run in this process has ended. */
   assign(assigned: ReadonlySet<number>): void {
     const runs = this.#runs
     for (const [partition, run] of runs) {
@@ -65,7 +65,7 @@ export class PartitionRuns {
     return found.map(([number]) => number)
   }
 
-  /** Lets running transactions end. */
+  /** Waits for running transactions. */
   async release(): Promise<void> {
     await Promise.all([...this.#runs.values()].map((run) => run.release()))
   }
@@ -80,10 +80,10 @@ export class PartitionRuns {
   }
 }
 
-/** Tries of each partition, a minute apart, until a new process is the better one. */
+/** Attempts for each partition, a minute apart, before the process should be restarted. */
 const ATTEMPTS_MAX = 3
 
-/** Why a process with these partitions should be replaced: not one works, and no known cause is outside of it. */
+/** Why this process should be restarted: none of its partitions works, and no known cause lies outside the process. */
 const hopelessness = (all: readonly (Parked | undefined)[]): Error | undefined => {
   const isHopeless = (one: Parked | undefined): boolean =>
     one !== undefined && one.attempts >= ATTEMPTS_MAX && !isExplained(one.error)

@@ -21,21 +21,21 @@ export interface TransactionalId {
   readonly logger: KafkaLogger
 }
 
-/** A connection that works with one transactional id: real brokers', or a model's. It never aborts a transaction. */
+/** A connection for one transactional id, to real brokers or a model. It never aborts a transaction. */
 export interface TransactionClient {
   readonly view: TransactionView
-  /** Where the group's offsets are written; undefined when they may not be seen. */
+  /** Where the group's offsets are written; undefined without permission to see it. */
   offsetsPlace(): Promise<TopicPartition | undefined>
   connect(): Promise<void>
   disconnect(): Promise<void>
-  /** Works in an epoch that the id was given, and asks for none. */
+  /** Uses this epoch instead of requesting one. */
   adopt(own: ProducerEpoch): void
   begin(): Promise<ClientTransaction>
 }
 
-/** Its requests reject with what the brokers have answered (`kafkaErrorType`), or with an error of the connection. */
+/** Its requests reject with the brokers' error (`kafkaErrorType`) or a connection error. */
 export interface ClientTransaction {
-  /** Tells the coordinator of all partitions that will be written to, once. */
+  /** Registers all partitions that will be written to with the coordinator, once. */
   addPartitions(places: readonly TopicPartition[]): Promise<void>
   /** Resolves to the offset of the first record. */
   send(place: TopicPartition, records: readonly OutputRecord[]): Promise<bigint>
@@ -43,7 +43,7 @@ export interface ClientTransaction {
   commit(): Promise<void>
 }
 
-/** Once `givenUp` is aborted, a request that has failed is not made again. */
+/** Failed requests are not retried once `givenUp` is aborted. */
 export type OpenTransactionClient = (id: TransactionalId, givenUp: AbortSignal) => TransactionClient
 
 /** `kafka` is not shared with consumers: kafkajs notes offsets as committed before they are. */
@@ -91,7 +91,7 @@ export const kafkaTransactions =
     }
   }
 
-/** kafkajs partitions anew on each retry what has no partition of its own. */
+/** kafkajs chooses a new partition on each retry for records without one. */
 export const explicitPartition = ({ message }: { message: { partition?: number } }): number => {
   if (message.partition === undefined) throw new RangeError('a record without a partition')
   return message.partition

@@ -129,7 +129,7 @@ const requestsOfAll = async (): Promise<number> => {
   await leaveOpen()
   const { asked, watched } = hanging(0)
   await answered(work(open('successor', watched)))
-  // But for the look at what the last commit has left, which no step waits for.
+  // Except for the check after the last commit, for which no step waits.
   return asked.length - 1
 }
 
@@ -149,7 +149,7 @@ it('asks nothing more once it has given a step up, whichever request had no answ
     answer()
     await answered(new Promise<void>((resolve) => world.setTimer(world.processes.at(-1)!, 60_000, resolve)))
     expect(asked.slice(before)).toEqual([])
-    // Nor does a later call.
+    // A later call does not either.
     await expect(answered(producer.commit([RECORD], [OFFSET]))).rejects.toThrow(TransactionError)
     expect(asked.slice(before)).toEqual([])
   }

@@ -3,7 +3,7 @@ import type { TransactionView } from './transaction-view.ts'
 
 type Ask = <A extends readonly unknown[], T>(request: (...of: A) => Promise<T>) => (...of: A) => Promise<T>
 
-/** One that is under way when the signal is aborted goes on; none is begun after it. */
+/** A request that is under way when the signal is aborted continues; no new one starts. */
 const asking =
   (signal: AbortSignal): Ask =>
   (request) =>
@@ -12,7 +12,7 @@ const asking =
     return request(...of)
   }
 
-/** A view that asks nothing any more once the signal is aborted: each request rejects with its reason. */
+/** A view that sends nothing once the signal is aborted: each request rejects with the signal's reason. */
 export const viewUntil = (signal: AbortSignal, view: TransactionView): TransactionView => {
   const ask = asking(signal)
   return {
@@ -26,7 +26,7 @@ export const viewUntil = (signal: AbortSignal, view: TransactionView): Transacti
   }
 }
 
-/** As `viewUntil`, for all that a producer asks; it can still be disconnected. */
+/** Like `viewUntil`, for all requests of a producer; disconnecting stays possible. */
 export const clientUntil = (signal: AbortSignal, client: TransactionClient): TransactionClient => {
   const ask = asking(signal)
   return {

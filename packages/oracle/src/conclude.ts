@@ -34,7 +34,7 @@ export interface Counted {
   rows: number
   /** Records of a body that had come before. */
   readonly repeats: BySource
-  /** Of `received` and of `repeats`: bodies that are no events. */
+  /** Part of `received` and of `repeats`: malformed bodies. */
   readonly malformed: BySource
   readonly malformedRepeats: BySource
   /** Of those, some that came so late that they may pass again. */

@@ -30,7 +30,7 @@ export interface OwnServer {
   kill(): Promise<void>
   /** Resolves once it is ready. */
   start(): Promise<void>
-  /** Nothing of it runs until it is thawed, and its connections stay. */
+  /** Stops the process until it is thawed; its connections stay open. */
   freeze(): Promise<void>
   thaw(): Promise<void>
   /** For good. */

@@ -14,7 +14,7 @@ import {
 import { isolatedFolders } from './environment.ts'
 
 export interface PgBouncer {
-  /** The given database through the pooler. */
+  /** URL of the database through the pooler. */
   readonly databaseUrl: string
   stop(): Promise<void>
 }
@@ -23,7 +23,7 @@ const execute = promisify(execFile)
 const APT_MS_MAX = 120_000
 const NOBODY = 65_534
 
-/** Unpacked below WEIR_HOME and not installed: that needs no rights. */
+/** Unpacked under WEIR_HOME instead of installed, which would need root. */
 const fetched = async (): Promise<string> => {
   const folder = join(foldersOf(weirHome()).downloads, 'pgbouncer')
   await ensureFolder(folder, async (temporary) => {
@@ -39,7 +39,7 @@ const fetched = async (): Promise<string> => {
   return folder
 }
 
-/** The program and where its libraries are; a text says why there is none. */
+/** The program and its libraries, or the reason why there is none. */
 export const findPgBouncer = async (): Promise<
   { readonly command: string; readonly libraries?: string } | string
 > => {
@@ -54,7 +54,7 @@ export const findPgBouncer = async (): Promise<
   }
 }
 
-/** A real PgBouncer in transaction mode before a database. Only for one that `findPgBouncer` has found. */
+/** Starts a PgBouncer found by `findPgBouncer` in transaction mode, in front of a database. */
 export const startPgBouncer = async (
   databaseUrl: string,
   program: Exclude<Awaited<ReturnType<typeof findPgBouncer>>, string>,
@@ -76,7 +76,7 @@ export const startPgBouncer = async (
       `listen_port = ${port}`,
       'unix_socket_dir =',
       'pool_mode = transaction',
-      // One server session for all, so that whatever a client leaves in it is met by the next.
+      // All clients share one server session, so that each meets whatever the previous one left in it.
       'auth_type = plain',
       `auth_file = ${users}`,
       'default_pool_size = 1',
@@ -94,7 +94,7 @@ export const startPgBouncer = async (
     cwd: '/',
     logFile: join(folders.logs, 'pgbouncer.log'),
     ...(program.libraries !== undefined && { env: { LD_LIBRARY_PATH: program.libraries } }),
-    // It refuses to run as root.
+    // PgBouncer refuses to run as root.
     ...(isRoot && { uid: NOBODY, gid: NOBODY }),
   })
   await waitUntilReady(child, () => isOpen(port), 20_000)

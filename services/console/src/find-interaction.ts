@@ -4,11 +4,11 @@ import { acceptedBody, PRESETS, type PresetName } from '@weir/sources'
 import { DatabaseAwayError, type StoredEvents } from './stored-events.ts'
 import type { StoredInteraction } from './stored-interactions.ts'
 
-/** How an interaction is written: as Weir has it, or nested as S2's router did. */
+/** Format of an interaction: Weir's own, or nested like that of S2's router. */
 export const INTERACTION_FORMS = ['weir', 'cxone-router'] as const
 export type InteractionForm = (typeof INTERACTION_FORMS)[number]
 
-/** What a question gets; `status` is for the metric. */
+/** The answer to a query; `status` labels the metric. */
 export interface InteractionAnswer {
   readonly code: 200 | 404 | 503
   readonly status: 'state' | 'unknown' | 'unavailable'
@@ -99,7 +99,7 @@ const objectOf = (raw: Buffer): JsonObject | undefined => {
   }
 }
 
-/** Undefined: the event was not identified as this preset does, whatever its source is called. */
+/** Undefined when the event was not identified by this preset's rules, whatever its source is called. */
 const dedupKeyIn = (preset: PresetName, row: StoredInteraction, came: JsonObject): string | undefined => {
   const found = PRESETS[preset].identify(came, { bodyHash: () => '', header: () => undefined })
   if (found.kind !== 'identified') return undefined

@@ -48,7 +48,7 @@ export class StoredEvents {
     )
   }
 
-  /** The latest state. Undefined: there is no such interaction. Rejects with a `DatabaseAwayError`. */
+  /** The latest state; undefined when there is no such interaction. Rejects with a `DatabaseAwayError`. */
   findInteraction(source: string, interactionId: string): Promise<StoredInteraction | undefined> {
     return this.#ask<StoredInteraction>(FIND_INTERACTION, [source, storedText(interactionId)])
   }
@@ -65,7 +65,7 @@ export class StoredEvents {
       return (await this.#pool.query<Row>(text, [...values])).rows[0]
     } catch (error) {
       const code = (error as { code?: string }).code ?? 'no connection'
-      // The tables come with the first start of persistence.
+      // Persistence creates the tables at its first start.
       if (code === TABLE_MISSING) return undefined
       throw new DatabaseAwayError(`the database does not answer (${code})`, { cause: error })
     }

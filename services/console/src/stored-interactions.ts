@@ -1,4 +1,4 @@
-/** The latest row of an interaction, and of the event that it is of. */
+/** The latest row of an interaction, with its event. */
 export interface StoredInteraction {
   readonly source: string
   readonly interactionId: string
@@ -18,7 +18,7 @@ export interface StoredInteraction {
   readonly updatedAt: Date
   /** JSON. */
   readonly payload: string
-  /** Of the event; null: its row is gone. */
+  /** Of the event's own row; null when that is gone. */
   readonly message: string | null
   readonly occurredAtOriginal: string | null
   readonly raw: Buffer | null

@@ -2,9 +2,9 @@ import { readSourcesFile } from '@weir/sources'
 import type { DedupConfig } from './config.ts'
 
 export interface SourceWindows {
-  /** Sources that were given a longer window than dedup has, or a file that cannot be used. */
+  /** Errors: sources that need a longer window than dedup has, or an unusable file. */
   readonly problems: readonly string[]
-  /** Providers that may repeat for longer, as they say: only the row's key stops such a repeat. */
+  /** Warnings: providers that document longer retries. Only the row's key stops such a repeat. */
   readonly warnings: readonly string[]
 }
 

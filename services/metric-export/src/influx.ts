@@ -49,7 +49,7 @@ export const writePoints = async (
 
 const ANSWER_LENGTH_MAX = 300
 
-/** User and password of the URL, which no request may have in its own, are the token that InfluxDB 1.8 takes. */
+/** InfluxDB 1.8 takes user and password as its token. They come from the setting's URL, and request URLs must not contain them. */
 export const influxAccess = ({
   influxUrl,
   influxToken,
@@ -74,7 +74,7 @@ const writeRequest = async (
   try {
     const { url, token } = influxAccess({ influxUrl, influxToken })
     const answer = await fetch(`${url}/api/v2/write?${query.toString()}`, {
-      // A redirect would take the token along.
+      // A redirect would send the token to another server.
       method: 'POST',
       redirect: 'manual',
       headers: {

@@ -12,7 +12,7 @@ export interface SourcePoint {
   readonly rejected: number
 }
 
-/** What the partition as a whole had at the last record of a window. */
+/** Totals of the whole partition at the last record of a window. */
 export interface PartitionPoint {
   readonly source: undefined
   /** Epoch ms. */

@@ -48,7 +48,7 @@ export class EventLines {
     })
   }
 
-  /** At `now` the transaction is committed: latencies are those of the whole way from ingress to here. */
+  /** The transaction was committed at `now`; latencies count from ingress to that moment. */
   write(now: number): void {
     if (this.#style === 'off') return
     const names = NAMES[this.#style]

@@ -17,7 +17,7 @@ const UNTIL_MS = Date.UTC(9999, 11, 30)
 
 const ISO = /^\d{4}-\d\d-\d\d(?:[Tt ]\d\d:\d\d(?::\d\d(?:[.,]\d{1,30})?)?[ ]?(?:[Zz]|[+-]\d\d(?::?\d\d)?)?)?$/
 const EPOCH = /^(-?)(\d{1,30})(?:\.(\d{1,30}))?(?:[eE]([+-]?\d{1,2}))?$/
-/** As nearly all are sent: whole seconds or milliseconds. */
+/** The usual form: whole seconds or milliseconds. */
 const SHORT_EPOCH = /^[1-9]\d{0,13}$/
 
 /**

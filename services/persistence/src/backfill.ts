@@ -4,12 +4,12 @@ import type { RowFiller } from './postgres/row-filler.ts'
 
 export interface BackfillOptions {
   readonly source: string
-  /** Only count what would be filled. */
+  /** Only counts the rows that would be filled. */
   readonly isDryRun: boolean
-  /** Most rows looked at in a second, of whatever source. */
+  /** Rows examined per second at most, of any source. */
   readonly ratePerSec: number
   readonly onProgress?: (progress: BackfillProgress) => void
-  /** Ends after the chunk that is under way; a later call goes on there. */
+  /** Stops after the current chunk; a later call continues there. */
   readonly signal?: AbortSignal
   /** For tests. */
   readonly now?: () => number
@@ -25,14 +25,14 @@ export interface BackfillProgress {
 
 export type Backfilled =
   | { readonly kind: 'done' | 'stopped'; readonly lookedAt: number; readonly filled: number }
-  /** Another job of this source runs. */
+  /** Another job of this source is running. */
   | { readonly kind: 'busy' }
   /** No shape of this source is known, so there is nothing to fill. */
   | { readonly kind: 'unknown' }
 
 const CHUNK_ROWS_MAX = 500
 const START = Buffer.alloc(0)
-/** Shapes may go on growing: then the rest is left to the next call. */
+/** Bound for shapes that keep growing; the next call fills the rest. */
 const WALKS_MAX = 5
 
 type Known = Pick<KnownFields, 'gaps' | 'refresh' | 'newestAt'>
@@ -67,7 +67,7 @@ const fillAll = async (known: Known, filler: Filler, options: BackfillOptions): 
     total.lookedAt += walked.lookedAt
     total.filled += walked.filled
     if (walked.kind === 'stopped') return { kind: 'stopped', ...total }
-    // Until then an instance may write rows without the newest field.
+    // Until then an instance may still write rows without the newest field.
     const waitMs = known.newestAt(source) + KNOWN_MS - now()
     if (waitMs > 0) await wait(Math.min(waitMs, KNOWN_MS))
     await known.refresh()

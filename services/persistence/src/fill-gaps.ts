@@ -3,7 +3,7 @@ import type { Logger } from '@weir/service-kit'
 import { KNOWN_MS, type Growth, type KnownFields } from './known-fields.ts'
 import type { RowFiller } from './postgres/row-filler.ts'
 
-/** After a start what is older than this is left to `weir backfill`. */
+/** After a start, older rows are left to `weir backfill`. */
 const REACH_MS = 600_000
 const RETRY_MS = 5_000
 
@@ -45,7 +45,7 @@ export class GapFilling {
     for (let wanted = this.#wanted; wanted !== undefined && !signal.aborted; wanted = this.#wanted) {
       this.#wanted = undefined
       const { types, since } = wanted
-      // A little more, as the brokers' clock is not the database's.
+      // A margin for the difference between the brokers' and the database's clocks.
       const ms = Math.min(REACH_MS, Math.max(0, Date.now() - since) + KNOWN_MS)
       try {
         const rows = await this.#filler.fillRecent(

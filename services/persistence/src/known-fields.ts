@@ -8,7 +8,7 @@ import type { RowEvent } from './row-sink.ts'
 const NULL_ATTRIBUTE = 'null'
 
 const REFRESH_MS = 5_000
-/** How long after a shape has its number some instance may still fill rows without knowing it. */
+/** How long some instance may still write rows without knowing a newly numbered shape. */
 export const KNOWN_MS = 3 * REFRESH_MS
 /** Of one event type; a storm of random fields fills no row. */
 const FIELDS_MAX = 200
@@ -77,7 +77,7 @@ export class KnownFields {
   /** The event with the number of its shape, and a null attribute for each known field that its shape lacks. */
   fill(event: InteractionEvent): RowEvent {
     const shape = this.#shapes.get(`${event.source}\0${event.eventType}\0${event.schemaVersion}`)
-    // No event waits for a number: a row without one is given it later.
+    // Events do not wait for a number; a row without one gets it later.
     if (shape === undefined) return event
     const missing = this.#missingOf(shape)
     const filled = { ...event, schemaVersionNumber: shape.number }
@@ -88,7 +88,7 @@ export class KnownFields {
     return { ...filled, attributes: { ...attributes, ...event.attributes } }
   }
 
-  /** What rows of each shape must have. */
+  /** What the rows of each shape need. */
   gaps(
     isWanted: (shape: { readonly source: string; readonly type: string }) => boolean,
   ): readonly ShapeGaps[] {

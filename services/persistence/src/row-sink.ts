@@ -1,8 +1,8 @@
 import type { InteractionEvent } from '@weir/contracts'
 
-/** An event as its row has it. */
+/** An event as it is stored. */
 export interface RowEvent extends InteractionEvent {
-  /** The number of its shape; undefined: it has none yet. */
+  /** The number of its shape; undefined until it has one. */
   readonly schemaVersionNumber?: number
 }
 

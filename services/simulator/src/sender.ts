@@ -12,7 +12,7 @@ export interface SenderCounts {
   rejected: number
   /** Forged ones turned away. */
   refused: number
-  /** Well signed ones answered 4xx: the simulator and ingress disagree about sources or secrets. */
+  /** Correctly signed requests answered 4xx: the simulator and ingress disagree about sources or secrets. */
   turnedAway: number
   failed: number
   unknown: number
@@ -27,7 +27,7 @@ const ATTEMPTS_MAX = 6
 const NOT_SENT = new Set(['ECONNREFUSED', 'UND_ERR_CONNECT_TIMEOUT'])
 
 const NO_COUNTS = { sent: 0, accepted: 0, rejected: 0, refused: 0, turnedAway: 0, failed: 0, unknown: 0 }
-/** Ingress asks to come again. */
+/** Ingress asks for a retry. */
 const COME_AGAIN = new Set([408, 425, 429])
 const TURNED_AWAY_KINDS_MAX = 20
 
@@ -40,7 +40,7 @@ export class Sender {
   readonly #retries = new Map<NodeJS.Timeout, () => void>()
   #isClosed = false
   #inFlight = 0
-  /** By answer and source: how often a request that should be taken was not. */
+  /** Number of wrongly refused requests, by answer and source. */
   readonly #turnedAway = new Map<string, number>()
   #idle: (() => void) | undefined
 
@@ -150,7 +150,7 @@ export class Sender {
   }
 
   #count({ operation }: Shipment, result: OperationResult): void {
-    // What was turned away is counted already.
+    // Refused requests are counted already.
     if (result === 'refused' && operation.kind !== 'forged') return
     if (result !== 'acked') this.counts[result] += 1
     else if (operation.kind === 'malformed' && operation.source !== 'cxone') this.counts.rejected += 1

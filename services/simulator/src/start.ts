@@ -15,7 +15,7 @@ import { Sender, type SenderCounts } from './sender.ts'
 
 export interface SimulatorService extends Service {
   counts(): Readonly<SenderCounts>
-  /** What ingress refuses though it should take it: empty when all is well. */
+  /** Requests that ingress refuses although it should accept them. */
   turnedAway(): readonly string[]
   /** Resolves when `SIMULATOR_FOR_SECS` have passed and every request has its answer. */
   readonly finished: Promise<void>

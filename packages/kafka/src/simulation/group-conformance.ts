@@ -3,7 +3,7 @@ import { kafkaErrorType } from '../client.ts'
 import { protocolError, type FakeGroup } from '../testing/fake-group.ts'
 import { Random } from './random.ts'
 
-/** What one member sends. `isOld`: with the generation before its own. */
+/** A request of one member. `isOld`: with the previous generation. */
 export type GroupStep =
   | { readonly kind: 'join'; readonly member: number; readonly isChanged?: boolean }
   | { readonly kind: 'sync' | 'beat'; readonly member: number; readonly isOld?: boolean }
@@ -16,7 +16,7 @@ export interface JoinAnswer {
   readonly members: readonly { readonly memberId: string }[]
 }
 
-/** A real coordinator or the model's: each member asks on a connection of its own. */
+/** A real or modelled coordinator; each member has its own connection. */
 export interface GroupUnderTest {
   join(member: number, memberId: string, metadata: Buffer): Promise<JoinAnswer>
   sync(
@@ -32,12 +32,12 @@ interface Member {
   id: string
   generation: number
   metadata: number
-  /** Of the last join, if it made this member the leader. */
+  /** Members from the last join, if it made this member the leader. */
   led: readonly { readonly memberId: string }[]
   isWaiting: boolean
 }
 
-/** Carries out a script and notes each answer when it comes; `settle`: all that will be answered now has been. */
+/** Runs a script and notes each answer as it comes; `settle` waits until all possible answers have arrived. */
 export const runGroupScript = async (
   group: GroupUnderTest,
   script: readonly GroupStep[],
@@ -101,7 +101,7 @@ export const runGroupScript = async (
     const before = lines.length
     void isAnswered(known, what, ask(step, known))
     await settle()
-    // In which order answers come is chance.
+    // The order of answers is random.
     lines.push(...lines.splice(before).sort())
   }
   return lines
@@ -133,7 +133,7 @@ const stepsOf = (text: string): readonly GroupStep[] =>
       }) as GroupStep,
   )
 
-/** What a membership meets, each once. */
+/** Covers each case that a membership meets. */
 export const GROUP_SCRIPTS: readonly { readonly name: string; readonly script: readonly GroupStep[] }[] = [
   {
     name: 'two members, one after the other, and an old generation',
@@ -151,7 +151,7 @@ export const GROUP_SCRIPTS: readonly { readonly name: string; readonly script: r
   },
 ]
 
-/** Where more are left without a leader, which of them is the next is chance. */
+/** With more members, the choice of the next leader would be random. */
 const MEMBERS = 2
 const STEPS = 25
 

@@ -13,14 +13,14 @@ import { encodeRecord } from './model-record.ts'
 import { ModelView } from './model-view.ts'
 import type { SimProcess, World } from './world.ts'
 
-/** What kafkajs asks again by itself. */
+/** Errors that kafkajs retries by itself. */
 const RETRIED = new Set(['NOT_LEADER_FOR_PARTITION', 'NOT_ENOUGH_REPLICAS'])
 const RETRIES = 5
 const RETRY_MS = 100
 
 const nameOf = ({ topic, partition }: TopicPartition): string => `${topic}/${partition}`
 
-/** The connections of one process, as kafkajs' producer has them: it asks again what a leader has refused. */
+/** The connections of one process, like those of kafkajs' producer: requests that a leader rejects are retried. */
 export const modelTransactions =
   (world: World, process: SimProcess, broker: ModelBroker, clock: Clock): OpenTransactionClient =>
   (id) =>

@@ -31,7 +31,7 @@ export interface Marker {
   readonly outcome: Outcome
 }
 
-/** Of records outside of any transaction. */
+/** Producer id of records that are not transactional. */
 const NO_PRODUCER = -1
 
 interface DataEntry {
@@ -124,12 +124,12 @@ export class ModelLog {
     return first
   }
 
-  /** Outside of any transaction: readable at once. */
+  /** Not transactional: readable at once. */
   appendPlain(value: string): void {
     this.#entries.push({ kind: 'data', producerId: NO_PRODUCER, epoch: 0, value })
   }
 
-  /** What is at `end` and after it is lost, and with it what the leader knows of those producers. */
+  /** Drops the records from `end` on, and the leader's knowledge of their producers. */
   truncate(end: number): void {
     this.#entries.length = Math.max(0, Math.min(end, this.#entries.length))
     this.#producers.clear()

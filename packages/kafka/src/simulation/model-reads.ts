@@ -10,13 +10,13 @@ import { decodeRecord } from './model-record.ts'
 import { ConnectionError, type SimProcess, type World } from './world.ts'
 
 const OFFSET_OUT_OF_RANGE = 1
-/** Of one answer, so that a log is read in several. */
+/** Records in one answer, few enough that reading a log takes several. */
 const FETCH_RECORDS = 3
-/** As long as brokers wait for something to answer with. */
+/** How long brokers wait for records before they answer. */
 const FETCH_WAIT_MS = 100
 const FEED_WAIT_MS = 1_000
 
-/** What one process reads of the model: each question is a request that may take any time. */
+/** Reads of one process from the model; each request may take any time. */
 export class ModelReads implements ClusterReads {
   readonly clock: Clock
   readonly #world: World
@@ -103,7 +103,7 @@ export class ModelReads implements ClusterReads {
   }
 }
 
-/** In place of the fetcher: each queue is filled by requests of its own. */
+/** Replaces the fetcher: each queue has its own requests. */
 export const modelFeed = (reads: ClusterReads): Feed => {
   const queues = new Set<PartitionQueue>()
   const fill = async (queue: PartitionQueue): Promise<void> => {

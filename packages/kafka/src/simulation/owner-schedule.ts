@@ -6,9 +6,9 @@ import { Schedule, type Faults } from './schedule.ts'
 import type { SimEvent, SimProcess } from './world.ts'
 
 export interface OwnerFaults extends Faults {
-  /** Successors that the group makes the owner, one after another, whether or not the one before still runs. */
+  /** Successors that the group assigns, one after another, even while the previous owner still runs. */
   readonly successors: number
-  /** Times that the coordinator aborts a transaction for its time-out, however little time has passed. */
+  /** Number of transactions that the coordinator aborts as timed out, however little time has passed. */
   readonly timeOuts: number
 }
 
@@ -21,7 +21,7 @@ export interface Scenario {
   readonly isPrompt?: boolean
 }
 
-/** Short owners of one partition, one after another: what a takeover and a commit do, and nothing else. */
+/** Short-lived owners of one partition, one after another, each of which only takes over and commits. */
 export class OwnerSchedule extends Schedule<OwnerFaults> {
   readonly inputs: readonly string[]
   readonly #protocol: Protocol

@@ -2,12 +2,12 @@ import { Random } from './random.ts'
 import type { Schedule } from './schedule.ts'
 import type { SimEvent } from './world.ts'
 
-/** Draws a deployment and what may befall it. */
+/** Draws a deployment and its possible faults. */
 export type Start = (random: Random) => {
   readonly schedule: Schedule
-  /** From then on nothing goes wrong any more. */
+  /** Number of steps after which no more faults happen. */
   readonly faultSteps: number
-  /** Of actors that always have the same weight: how much time passes while something else could happen, for one. */
+  /** Fixed weights of some actors, such as that of time passing while other events are possible. */
   readonly weights: Readonly<Record<string, number>>
 }
 
@@ -65,7 +65,7 @@ class WeightedChooser {
     return this.#pick(awake.length > 0 ? awake : others)
   }
 
-  /** Nobody sleeps, and time passes where nothing else can happen. */
+  /** No process sleeps, and time passes only when nothing else can happen. */
   chooseCalmly(events: readonly SimEvent[]): SimEvent | undefined {
     const others = events.filter(({ actor }) => actor !== 'time')
     return others.length > 0 ? this.#pick(others) : events[0]

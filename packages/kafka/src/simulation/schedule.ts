@@ -5,7 +5,7 @@ import { World, type SimEvent, type SimProcess } from './world.ts'
 /** Chooses what happens next; undefined: the schedule ends here. */
 export type Chooser = (events: readonly SimEvent[]) => SimEvent | undefined
 
-/** What may go wrong with brokers and processes in one schedule, and how often. */
+/** Faults of brokers and processes in one schedule, and how many of each. */
 export interface Faults {
   /** Times that a process is killed. */
   readonly kills: number
@@ -49,22 +49,22 @@ export abstract class Schedule<F extends Faults = Faults> {
     this.#transactionalId = options.transactionalId
   }
 
-  /** What is wrong at the end; undefined: nothing. */
+  /** The fault found at the end, if any. */
   abstract fault(): string | undefined
-  /** Nothing more is to be waited for. */
+  /** All work is done. */
   abstract get isOver(): boolean
-  /** Processes that run. */
+  /** Running processes. */
   protected abstract get alive(): readonly SimProcess[]
-  /** In place of one that was killed, if that is what the deployment does. */
+  /** Starts a replacement for a killed process, if the deployment does so. */
   protected abstract replace(process: SimProcess): void
-  /** Somebody is the owner, or will be. */
+  /** The partition has an owner, or will get one. */
   protected abstract ensureOwner(): void
 
   protected get transaction(): ModelTransaction | undefined {
     return this.broker.transactions.get(this.#transactionalId)
   }
 
-  /** The coordinator ends nothing, and nothing is open anywhere. */
+  /** The coordinator is ending no transaction, and none is open. */
   get isAtRest(): boolean {
     const state = this.transaction?.describe().state
     const isEnded = state === 'CompleteCommit' || state === 'CompleteAbort' || state === 'Empty'
@@ -122,7 +122,7 @@ export abstract class Schedule<F extends Faults = Faults> {
     return [{ actor: 'time', key: 'time passes', run }]
   }
 
-  /** When brokers do something by themselves. */
+  /** Times at which brokers act by themselves. */
   protected get deadlines(): readonly number[] {
     return []
   }

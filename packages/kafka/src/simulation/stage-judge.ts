@@ -3,7 +3,7 @@ import { decodeRecord, textOf } from './model-record.ts'
 import { GROUP } from './owner-actor.ts'
 import { INPUT, OUTPUT, STATE, type OwnerKind } from './stage-owners.ts'
 
-/** What is done to what brokers keep, while no process runs; `offset deleted` also while one does. */
+/** Damage to the brokers' data while no process runs; `offset deleted` also while one runs. */
 export type Damage =
   'offset deleted' | 'older offset' | 'older state' | 'end of state lost' | 'end of input lost' | 'notes lost'
 
@@ -20,7 +20,7 @@ interface JudgedStage {
 
 const STATE_FAULTS: readonly Damage[] = ['older state', 'end of state lost', 'older offset']
 
-/** What each message of a parked partition must have been caused by. */
+/** The damage that justifies each message of a parked partition. */
 const REASONS: readonly { readonly message: RegExp; readonly isDue: (of: JudgedStage) => boolean }[] = [
   { message: /is gone|has no offset any more/, isDue: ({ damage }) => damage === 'offset deleted' },
   {
@@ -44,14 +44,14 @@ const valuesOf = ({ broker }: JudgedStage, topic: string): string[] =>
     .visible()
     .map(({ value }) => textOf(decodeRecord(value).value))
 
-/** What the input holds, each once, and what of it is not readable on the output. */
+/** Distinct input values, and those that are not readable on the output. */
 export const passedOn = (schedule: JudgedStage) => {
   const outputs = valuesOf(schedule, OUTPUT)
   const expected = [...new Set(valuesOf(schedule, INPUT))]
   return { outputs, expected, lost: expected.find((key) => !outputs.includes(key)) }
 }
 
-/** What is wrong at the end of a schedule; undefined: nothing. By the logs, as a reader sees them. */
+/** The fault at the end of a schedule, if any, found by reading the logs as a consumer would. */
 export const judgeStage = (schedule: JudgedStage): string | undefined => {
   const { broker, kind, parked } = schedule
   const [violation] = schedule.violations
@@ -66,7 +66,7 @@ export const judgeStage = (schedule: JudgedStage): string | undefined => {
   if (schedule.ownerIsParked) return undefined
   if (!schedule.isDone) return 'it does not come to rest'
   if (lost !== undefined) return `${lost} is lost`
-  // What was lost of the input was passed on before.
+  // Input that was lost had been passed on before.
   const isLost = schedule.damage === 'end of input lost'
   const known = isLost ? outputs.filter((key) => expected.includes(key)) : outputs
   if (known.join() !== expected.join()) return `outputs ${outputs.join()} of ${expected.join()}`
@@ -80,7 +80,7 @@ export const judgeStage = (schedule: JudgedStage): string | undefined => {
   if (keys.join() !== outputs.join()) return `keys ${keys.join()} of ${outputs.join()}`
   const position = state.findLast(([key]) => key === 'position')?.[1] ?? '0'
   const committed = broker.committedOffset(GROUP, `${INPUT}/0`)?.offset
-  // Deleted under an owner that had nothing more to commit.
+  // The offset was deleted while an owner had nothing left to commit.
   if (committed === undefined) return undefined
   return position === String(committed) ? undefined : `position ${position}, committed offset ${committed}`
 }

@@ -16,7 +16,7 @@ import type { SimProcess, World } from './world.ts'
 export const SESSION_MS = 6_000
 export const TRANSACTION_TIMEOUT_MS = 3_000
 
-/** All that a process has of its surroundings; a planted defect changes one of them. */
+/** Everything that a process gets from outside; a planted defect replaces one part. */
 export interface Surroundings {
   readonly reads: ClusterReads
   readonly openClient: OpenTransactionClient
@@ -33,17 +33,17 @@ export interface MemberOptions {
   readonly kind: OwnerKind
   readonly clock: Clock
   readonly surround: (membership: Membership) => Surroundings
-  /** It has learnt that the partition is its own, in this generation. */
+  /** It knows that it owns the partition in this generation. */
   readonly onOwner: (generation: number) => void
   readonly onParked: (error: Error) => void
   readonly onFatal: (error: Error) => void
 }
 
-/** One process of a stage: the product's membership and runs. */
+/** One process of a stage, with the product's own membership and runs. */
 export class StageMember {
   readonly runs: PartitionRuns
   readonly membership: Membership
-  /** Answers that the group has given it as to a living member. */
+  /** Number of answers that the group gave it as a live member. */
   answers = 0
   generation = -1
 
@@ -82,7 +82,7 @@ export class StageMember {
     await this.membership.stop()
   }
 
-  /** What kafkajs is for the membership: each question is a request that may take any time. */
+  /** Stands in for kafkajs; each request of the membership may take any time. */
   #groupCluster({ world, process, group }: MemberOptions): Cluster {
     const call = <T>(label: string, execute: () => T | Promise<T>) => world.call(process, label, execute)
     const answered = (): void => {

@@ -8,7 +8,7 @@ export const STATE = 'seen'
 export const STARTS = 'started'
 const POSITION = 'position'
 
-/** keys: as dedup, a state of the keys that were passed on, and the position. copies: as the normalizer, no state. */
+/** keys: like dedup, with a state of passed keys and a position. copies: like the normalizer, without state. */
 export type OwnerKind = 'keys' | 'copies'
 
 const outputOf = (topic: string, partition: number, key: string, value: string): OutputRecord => ({

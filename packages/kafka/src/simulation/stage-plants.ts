@@ -9,7 +9,7 @@ import type { Surroundings } from './stage-member.ts'
 import { STARTS, STATE } from './stage-owners.ts'
 import type { Plant } from './stage-schedule.ts'
 
-/** Changes what a process has of the clients that it opens. */
+/** Wraps the clients that a process opens. */
 const withClient =
   (change: (client: TransactionClient, broker: ModelBroker) => Partial<TransactionClient>): Plant =>
   (around, broker) => ({
@@ -28,7 +28,7 @@ const withClient =
     },
   })
 
-/** What the product did at first: it also asked nothing after a commit. */
+/** The product's first version, which also checked nothing after a commit. */
 const oldFence = withClient((client) => {
   const { view: brokers } = client
   if (!(brokers instanceof ModelView)) throw new TypeError('not a client of the model')
@@ -44,7 +44,7 @@ const oldFence = withClient((client) => {
   return { view }
 })
 
-/** The state says where it is, and nobody compares. */
+/** The state's position is used without comparing it with the group's offset. */
 const uncompared: Plant = (around) => ({
   ...around,
   openOwner: () => {
@@ -153,7 +153,7 @@ const readsOf = ({ reads }: Surroundings): Surroundings['reads'] => ({
   refresh: () => reads.refresh(),
 })
 
-/** Each must be found, within so many schedules, and by this. */
+/** Each must be found within `findsWithin` schedules, with a fault that matches `finds`. */
 export const STAGE_PLANTS: readonly {
   readonly name: string
   readonly plant: Plant

@@ -16,20 +16,20 @@ import type { SimEvent, SimProcess } from './world.ts'
 export interface StageFaults extends Faults {
   /** Processes that join. */
   readonly joins: number
-  /** Processes that leave in good order. */
+  /** Processes that shut down cleanly. */
   readonly leaves: number
-  /** How long processes are stopped, each at an await. */
+  /** How long each process is frozen, at an await. */
   readonly freezesMs: readonly number[]
   readonly damage: Damage | undefined
 }
 
-/** One step of whoever writes the input. */
+/** One step of the upstream writer. */
 export type UpstreamStep =
   | { readonly kind: 'record'; readonly value: string }
   | { readonly kind: 'send'; readonly value: string }
   | { readonly kind: 'end'; readonly outcome: 'commit' | 'abort' }
 
-/** A planted defect: changes what a process has around it. */
+/** A planted defect, which changes the surroundings of a process. */
 export type Plant = (around: Surroundings, broker: ModelBroker) => Surroundings
 
 export interface StageScenario {
@@ -54,10 +54,10 @@ interface Member {
 const UPSTREAM_ID = 1
 const nameOf = (topic: string): string => `${topic}/0`
 
-/** Processes of one stage with one partition, its group, and whoever writes its input. */
+/** Processes of one stage with one partition, its group, and the writer of its input. */
 export class StageSchedule extends Schedule<StageFaults> {
   readonly kind: OwnerKind
-  /** What must never be, whatever the logs say. */
+  /** Violations found while running, whatever the logs say. */
   readonly violations: string[] = []
   damage: Damage | undefined
   readonly #scenario: StageScenario
@@ -134,7 +134,7 @@ export class StageSchedule extends Schedule<StageFaults> {
     })
   }
 
-  /** Right only where nobody else can have become the owner. */
+  /** Correct only if no other process can have become the owner. */
   #onEffect(process: SimProcess): void {
     const own = this.#members.find((one) => one.process === process)!
     const other = this.#members.find(({ owns }) => owns > own.owns)
@@ -322,7 +322,7 @@ export class StageSchedule extends Schedule<StageFaults> {
     return this.#owner.member.runs.parked.size > 0
   }
 
-  /** Of those that run, by the group's word. */
+  /** The running member that the group made the owner last. */
   get #owner(): Member {
     return this.#running.toSorted((a, b) => b.owns - a.owns)[0]!
   }

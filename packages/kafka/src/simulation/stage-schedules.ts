@@ -36,7 +36,7 @@ const drawFaults = (random: Random, kind: OwnerKind): StageFaults => ({
   damage: random.chance(0.4) ? random.pick(DAMAGES[kind]) : undefined,
 })
 
-/** Records alone and in transactions, one of which may be aborted or stay open for long. */
+/** Single records and transactions, one of which may be aborted or stay open for long. */
 const drawUpstream = (random: Random, kind: OwnerKind): UpstreamStep[] => {
   const steps: UpstreamStep[] = []
   const count = random.between(3, 7)
@@ -74,7 +74,7 @@ export const stages =
       schedule: new StageSchedule({
         kind,
         rule: random.pick(['remembers-epoch', 'forgets-epoch']),
-        // What is lost of an older producer id nobody can end.
+        // A lost marker of an older producer id can never be replaced.
         epochBefore: faults.damage === 'end of state lost' ? undefined : epochBefore,
         upstream: drawUpstream(random, kind),
         faults,

@@ -5,7 +5,7 @@ export interface SimProcess {
   readonly name: string
   /** Nothing of it runs any more. */
   isDead: boolean
-  /** Nothing of it runs until then; what it has sent is under way. */
+  /** It runs nothing until then; requests already sent stay under way. */
   frozenUntil: number
 }
 
@@ -91,7 +91,7 @@ export class World {
     })
   }
 
-  /** Returns what cancels it. */
+  /** Returns a function that cancels it. */
   setTimer(process: SimProcess, ms: number, fire: () => void): () => void {
     const timer = { process, due: this.now + ms, fire }
     if (!process.isDead) this.#timers.push(timer)
@@ -117,14 +117,14 @@ export class World {
     for (const flight of this.#flights) {
       if (flight.process !== process || flight.isOrphan) continue
       flight.isOrphan = true
-      // An answer that has come, but was not read, is gone as well.
+      // Answers that arrived but were not read are lost too.
       if (flight.state === 'answered') this.#remove(flight)
       const error = new ConnectionError(flight.label)
       this.#flights = [...this.#flights, { ...flight, isOrphan: false, state: 'answered', answer: { error } }]
     }
   }
 
-  /** What dead processes have sent and no broker has carried out never arrives. */
+  /** Requests of dead processes that no broker has executed never arrive. */
   dropLate(): void {
     this.#flights = this.#flights.filter(({ process, state }) => !(process.isDead && state === 'sent'))
   }

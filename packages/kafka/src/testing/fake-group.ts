@@ -6,7 +6,7 @@ export type GroupCall = 'findGroupCoordinator' | 'joinGroup' | 'syncGroup' | 'he
 
 interface Member {
   metadata: Buffer
-  /** When it last was heard of. */
+  /** Time of its last request. */
   seenAt: number
   /** Present while its join waits for the others. */
   join?: PromiseWithResolvers<Joined>
@@ -61,9 +61,9 @@ export class FakeGroup {
     this.#rebalance()
   }
 
-  /** When each member is to be expired, unless it is heard of: a session later, or when a rebalance has waited as long. */
+  /** When each member expires without another request: after a session, or once a rebalance has waited that long. */
   deadlines(sessionMs: number): ReadonlyMap<string, number> {
-    // Who waits for the others is alive.
+    // A member that waits for the others is alive.
     const silent = [...this.#members].filter(([, { join, sync }]) => join === undefined && sync === undefined)
     const since = ({ seenAt }: Member): number =>
       this.#state === 'joining' ? Math.min(seenAt, this.#rebalanceAt) : seenAt
@@ -113,7 +113,7 @@ export class FakeGroup {
     const id = memberId === '' ? `member-${(this.#ids += 1)}` : memberId
     const { metadata } = groupProtocols![0]!
     const known = this.#members.get(id)
-    // A repeat: it has not learnt of its generation yet.
+    // A repeated join: the member does not know its generation yet.
     if (this.#state !== 'joining' && known?.metadata.equals(metadata) === true) {
       const isAnswered = this.#state === 'syncing' || id !== this.#leaderId
       if (isAnswered) return Promise.resolve(this.#joined(id))
@@ -146,7 +146,7 @@ export class FakeGroup {
       delete member.sync
     }
     const all = [...this.#members]
-    // Nobody is left: that is a generation as well.
+    // An empty group is a generation as well.
     if (all.length === 0) this.generation += 1
     if (all.length === 0 || all.some(([, { join }]) => join === undefined)) return
     this.generation += 1

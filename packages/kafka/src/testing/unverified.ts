@@ -8,7 +8,7 @@ import type { BrokerUnderTest } from '../simulation/conformance.ts'
 import { realBroker } from '../simulation/real-broker.ts'
 import { withAdmin } from './topics.ts'
 
-/** Makes brokers work as those before 3.6: data open a transaction that their coordinator does not know of. */
+/** Makes brokers behave like versions before 3.6, where data can open a transaction that the coordinator does not know. */
 export const dropVerification = async (settings: KafkaSettings): Promise<void> => {
   const configEntries = [{ name: 'transaction.partition.verification.enable', value: 'false' }]
   await withAdmin(settings, async (admin) => {
@@ -19,7 +19,7 @@ export const dropVerification = async (settings: KafkaSettings): Promise<void> =
   })
 }
 
-/** A transactional id on the one broker that there is, with requests of its own. Until the test ends. */
+/** A transactional id on the only broker, with requests of its own. Closed when the test ends. */
 export const transactionsOn = async (
   settings: KafkaSettings,
   id: { readonly transactionalId: string; readonly groupId: string; readonly topic: string },

@@ -7,13 +7,12 @@ import type { KeyedWebhook } from './read-keys.ts'
 /** The step's name, on its letters. */
 export const HOLD_CONTENT_STEP = 'holdRepeatedContent'
 
-/** What a content key is held with: the event that it came as first. */
+/** Stored with a content key: the start of the event key that it came with first. */
 export const firstEventOf = (eventKey: EventKey): Buffer => eventKey.subarray(0, BODY_HASH_BYTES)
 
 /**
- * An id that nobody signed makes no new event of content that was there: whoever has a captured request could send it
- * under as many ids as he likes. It is not dropped either, as an event may really happen twice: it is kept once for each
- * id as a letter.
+ * Holds content that came before under another, unsigned id: otherwise anyone with a captured request could send it under
+ * any number of ids. It is not dropped, because an event may really happen twice: it is kept as one letter for each id.
  */
 export const holdRepeatedContentIn = (seen: StagedKeys) =>
   function holdRepeatedContent(webhook: KeyedWebhook): Outcome<KeyedWebhook, DuplicateClass> {

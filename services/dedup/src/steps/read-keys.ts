@@ -16,7 +16,7 @@ export interface KeyedWebhook {
   readonly entityKey: Buffer
   readonly eventKey: EventKey
   readonly bodyHash: Buffer
-  /** Where the event key comes from what is not signed. */
+  /** Set when the event key comes from an unsigned header. */
   readonly contentKey: EventKey | undefined
   /** What ingress found wrong with the body. */
   readonly intakeError: { readonly reason: DeadLetterReason; readonly detail: string } | undefined

@@ -30,7 +30,7 @@ const OPTIONS = { enable_legacy_literals: true }
 const Interpreter = TreeInterpreter.constructor as new () => typeof TreeInterpreter
 
 /**
- * The library with numbers of any digits: it knows doubles alone. An exact number is compared, ordered and handed on by
+ * The library with exact numbers, as it supports only doubles. An exact number is compared, ordered and passed on by
  * its digits; a function that counts gets a double where one holds the number, and else the digits as a text.
  */
 class ExactInterpreter extends Interpreter {
@@ -106,7 +106,7 @@ const isHeld = (number: ExactNumber): boolean => {
   return Number.isFinite(double) && canonicalNumber(String(double)) === canonicalNumber(numberText(number))
 }
 
-/** An expression reference is no value, and has no numbers to replace. */
+/** An expression reference is not a value and has no numbers to replace. */
 const forLibrary = (value: Visited): Visited =>
   isJsonObject(value) && 'expref' in value
     ? value
@@ -137,7 +137,7 @@ const QUOTED = /^(?:'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|`(?:\\.|[^`\\])*`)/s
 
 /**
  * The expression with a place-holder for each literal that has a number, and what these literals are. Throws for a quote
- * without a partner and for a single `=`, both of which the library passes over.
+ * that is never closed and for a single `=`, both of which the library ignores.
  */
 const withoutNumbers = (expression: string) => {
   const literals: JsonValue[] = []

@@ -84,7 +84,7 @@ const partOf = (
     else if (text !== null && text.length <= PART_LENGTH_MAX) return text.toWellFormed()
   }
   if (mapping.constants[field] !== undefined) return null
-  // An empty text stands where nothing else does.
+  // An empty text is used only if no other source has a value.
   if (isEmpty) return ''
   if (!optional.has(field)) missing.push(field)
   return null

@@ -119,7 +119,7 @@ const SLOW_ROWS_MAX = 1_000
 export class PostgresSink implements RowSink {
   readonly #pool: pg.Pool
   readonly #begin: string
-  /** How often a row has timed out alone, by its event key; 0: a lock on it was not to be had. */
+  /** How often a row timed out alone, by its event key; 0: it waited for a lock. */
   readonly #slow = new Map<string, number>()
 
   constructor({ databaseUrl, poolMax, statementTimeoutMs }: PostgresOptions) {
@@ -138,7 +138,7 @@ export class PostgresSink implements RowSink {
     this.#pool.on('error', () => undefined)
   }
 
-  /** What has failed alone goes alone again, so that the others need not be halved down to it each time. */
+  /** Rows that failed alone are written alone again, so that batches are not halved down to them each time. */
   async write(events: readonly RowEvent[]): Promise<readonly RowResult[]> {
     if (!events.some(({ eventKey }) => this.#slow.has(eventKey))) return this.#writeRows(events)
     const groups = Map.groupBy(events, ({ eventKey }) => (this.#slow.has(eventKey) ? eventKey : ''))
@@ -190,7 +190,7 @@ export class PostgresSink implements RowSink {
     }
   }
 
-  /** Whoever holds the lock is at fault, for as long as it may be. */
+  /** The holder of the lock is at fault, however long it holds it. */
   #locked({ eventKey }: RowEvent, error: unknown): SinkUnavailableError {
     this.#goesAlone(eventKey, this.#slow.get(eventKey) ?? 0)
     return new SinkUnavailableError(

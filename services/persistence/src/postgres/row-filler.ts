@@ -14,15 +14,15 @@ export interface ShapeGaps {
   readonly missing: readonly string[]
 }
 
-/** What came of one chunk, and how far the walk is. */
+/** Result of one chunk and position of the walk. */
 export interface Walked {
-  /** The last key that was looked at; undefined: there were no more. */
+  /** The last key examined; undefined when there were no more rows. */
   readonly lastKey: Buffer | undefined
   readonly lookedAt: number
   readonly filled: number
 }
 
-/** Where a walk that was cut off goes on. */
+/** Where an interrupted walk continues. */
 export interface WalkPosition {
   readonly afterKey: Buffer
   readonly lookedAt: number
@@ -31,7 +31,7 @@ export interface WalkPosition {
 
 const GAPS = `unnest($1::text[], $2::text[], $3::text[], $4::integer[], $5::jsonb[])
   AS gap (source, event_type, fingerprint, number, nulls)`
-/** What a row has stays: only what it lacks is added. */
+/** Existing values stay; only missing ones are added. */
 const LACKS = `events.source = gap.source AND events.event_type = gap.event_type
   AND events.schema_version = gap.fingerprint
   AND (events.schema_version_number IS NULL OR (gap.nulls || events.attributes) <> events.attributes)`
@@ -84,7 +84,7 @@ const LOCK = 7_305_012
 const TRY_LOCK = 'SELECT pg_try_advisory_xact_lock($1, hashtext($2)) AS is_ours'
 const BEGIN_LOCK = beginWith({ idle_in_transaction_session_timeout: 0 })
 
-/** Gives rows what they lack of what is known by now. Every call may be repeated. Rejects with a `SinkUnavailableError` or a `SinkFaultError`. */
+/** Adds the shape number and the nulls of known fields to rows that lack them. Every call may be repeated. Rejects with a `SinkUnavailableError` or a `SinkFaultError`. */
 export class RowFiller {
   readonly #pool: pg.Pool
   readonly #begin: string
@@ -98,7 +98,7 @@ export class RowFiller {
       application_name: 'weir-backfill',
     })
     this.#begin = beginWith({ statement_timeout: statementTimeoutMs })
-    // A connection that breaks while idle: the next query opens another.
+    // An idle connection broke; the next query opens another.
     this.#pool.on('error', () => undefined)
   }
 
@@ -109,7 +109,7 @@ export class RowFiller {
     return rowCount ?? 0
   }
 
-  /** The next rows in the order of their keys, of whatever source. */
+  /** The next rows of any source, in the order of their keys. */
   async fillChunk(
     source: string,
     gaps: readonly ShapeGaps[],
@@ -128,7 +128,7 @@ export class RowFiller {
     return { lastKey: last_key ?? undefined, lookedAt: looked_at, filled }
   }
 
-  /** Undefined: nothing was cut off, or it filled something else. */
+  /** Undefined when no walk was interrupted, or one with other gaps. */
   async position(source: string, gaps: readonly ShapeGaps[]): Promise<WalkPosition | undefined> {
     const { rows } = await this.#ask(
       'SELECT after_key, looked_at::float8, filled::float8 FROM weir_backfills WHERE source = $1 AND target = $2',

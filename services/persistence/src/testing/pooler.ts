@@ -2,7 +2,7 @@ import { createServer, type AddressInfo, type Socket } from 'node:net'
 
 export interface Pooler {
   readonly databaseUrl: string
-  /** Names of what connections have set at their start. */
+  /** Names of the parameters that connections set at their start. */
   readonly parameters: ReadonlySet<string>
   /** The statements of each connection, in order. */
   readonly statements: readonly (readonly string[])[]
