@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { commandsOf, splitCommands } from './documents.ts'
+import { commandsOf, documents, readDocument, splitCommands } from './documents.ts'
 
 it.each<[string, readonly string[]]>([
   ['one # why\n# two\n\nthree', ['one', 'three']],
@@ -25,4 +25,9 @@ it('knows what is set before a command, and what it prints', () => {
     { file: 'page.md', text: 'A=1 two', setup, output: 'shown\n' },
     { file: 'page.md', text: 'three', setup },
   ])
+})
+
+// Prettier makes quotes of the last of them.
+it.each(documents())('%s has no marks of a merge', (file) => {
+  expect(readDocument(file)).not.toMatch(/^(?:<{7} |={7}$|>{7} |(?:> ){7})/m)
 })
