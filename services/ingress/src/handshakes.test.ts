@@ -250,6 +250,18 @@ it('does not start without what a handshake needs', () => {
     /cloudevents needs `handshakeOrigins`/,
   )
   expect(load('preset: cognigy, cidrs: [127.0.0.1], handshake: zoom')).toThrow(/zoom answers with an HMAC/)
+  // A stranger could have the hash of a body of his own signed, and send the body under it.
+  for (const content of [
+    "'{body-sha256}'",
+    "'{timestamp}.{body-crc32}', timestamp: { header: x-ts }",
+    "'{form}', publicUrl: 'https://a.b'",
+  ]) {
+    const verifier = `verifier: { header: x-sig, content: ${content} }`
+    expect(load(`preset: custom, handshake: [meta, twitter-crc], ${verifier}`)).toThrow(
+      /must contain \{body\} itself/,
+    )
+    expect(load(`preset: custom, handshake: zoom, ${verifier}`)).not.toThrow(/itself/)
+  }
   expect(load('preset: custom, handshake: facebook', signed)).toThrow(/must be one of cloudevents, meta/)
   expect(load('preset: event-grid')).toThrow(/give cidrs or SOURCE_A_CIDRS or SOURCE_A_TOKEN/)
 })

@@ -24,7 +24,17 @@ export const handshakeProblems = (
   const problem = (path: string, message: string): EntryProblem => ({ path: [path], message })
   const origins = entry.handshakeOrigins ?? preset.origins
   const unsigned = names.filter((name) => SIGNING.includes(name) && verifier.kind !== 'hmac')
+  const signsAnyText = names.includes('twitter-crc') && verifier.kind === 'hmac'
   return [
+    // A caller can have any text signed, a hash too, so a signature over a hash alone proves nothing.
+    ...(signsAnyText && !verifier.content.includes('{body}')
+      ? [
+          problem(
+            'handshake',
+            'twitter-crc signs any text that a caller sends, so `verifier.content` must contain {body} itself and not only its hash',
+          ),
+        ]
+      : []),
     ...unsigned.map((name) =>
       problem('handshake', `${name} answers with an HMAC: the source needs one, with its secret`),
     ),
