@@ -34,6 +34,18 @@ describe('what is compressed', () => {
     expect(faultOf(body, { coding: 'deflate' })).toEqual(['invalid', 'not valid deflate'])
   })
 
+  it('is invalid when something follows it', () => {
+    const more = Buffer.from('{"b":2}')
+    const zip = Buffer.concat([gzipSync(body), more])
+    expect(faultOf(zip, { coding: 'gzip' })).toEqual(['invalid', 'not valid gzip'])
+    for (const one of [deflateSync(body), deflateRawSync(body)]) {
+      for (const rest of [more, one, Buffer.from('\0')]) {
+        const fault = faultOf(Buffer.concat([one, rest]), { coding: 'deflate' })
+        expect(fault).toEqual(['invalid', 'something follows the deflate stream'])
+      }
+    }
+  })
+
   it('may be no larger than the bound, nor a hundred times what was sent, and is not held beyond either', () => {
     const bomb = gzipSync(Buffer.alloc(50_000_000))
     const before = process.memoryUsage().rss

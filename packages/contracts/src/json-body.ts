@@ -79,13 +79,24 @@ const decompress = (raw: Buffer, coding: ContentCoding, bytesMax: number): Buffe
   try {
     // Stops at the limit: what is beyond it is never held.
     if (coding === 'gzip') return gunzipSync(raw, { maxOutputLength })
-    return isZlib(raw) ? inflateSync(raw, { maxOutputLength }) : inflateRawSync(raw, { maxOutputLength })
+    return inflate(raw, maxOutputLength)
   } catch (error) {
+    if (error instanceof BodyFormError) throw error
     if ((error as NodeJS.ErrnoException).code !== 'ERR_BUFFER_TOO_LARGE') {
       throw new BodyFormError('invalid', `not valid ${coding}`)
     }
     throw new BodyFormError('too_large', `more than ${maxOutputLength} bytes of ${coding}`)
   }
+}
+
+/** All of it: zlib itself stops where the stream ends, whatever follows. */
+const inflate = (raw: Buffer, maxOutputLength: number): Buffer => {
+  const inflated = (isZlib(raw) ? inflateSync : inflateRawSync)(raw, { maxOutputLength, info: true })
+  // What `info` changes is not in the types.
+  const { buffer, engine } = inflated as unknown as { buffer: Buffer; engine: { bytesWritten: number } }
+  if (engine.bytesWritten !== raw.length)
+    throw new BodyFormError('invalid', 'something follows the deflate stream')
+  return buffer
 }
 
 /** `deflate` means the zlib format, and some send what is in it alone. */
