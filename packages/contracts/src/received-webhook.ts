@@ -11,6 +11,10 @@ export interface IntakeError {
   readonly detail: string
   /** How ingress answered: 2xx or 400. */
   readonly answered: 'accepted' | 'rejected'
+  /** The body is an element of a batch. */
+  readonly isElement?: boolean
+  /** What its source's keys are made of besides the body, by name: a body that is fixed later gets its keys by it. */
+  readonly keyFacts?: Readonly<Record<string, string>>
 }
 
 /** One authenticated webhook as ingress writes it to `webhooks.received.v1` and dedup passes it on to `webhooks.unique.v1`. */
@@ -72,6 +76,8 @@ export const encodeReceivedWebhook = (webhook: ReceivedWebhook): WireRecord => {
   optional(HEADER.intakeError, webhook.intakeError?.reason)
   optional(HEADER.intakeErrorDetail, webhook.intakeError?.detail)
   optional(HEADER.answered, webhook.intakeError?.answered)
+  optional(HEADER.element, webhook.intakeError?.isElement ? 'true' : undefined)
+  optional(HEADER.keyFacts, webhook.intakeError?.keyFacts && JSON.stringify(webhook.intakeError.keyFacts))
   optional(HEADER.answer, webhook.answer)
   return { key: Buffer.from(webhook.entityKey), value: webhook.raw, headers }
 }
@@ -136,7 +142,31 @@ export const decodeReceivedWebhook = (record: {
       reason,
       detail: text(HEADER.intakeErrorDetail) ?? '',
       answered: text(HEADER.answered) === 'rejected' ? 'rejected' : 'accepted',
+      ...detailsOf(headers),
     }
   }
   return webhook
 }
+
+/** Of a malformed body: whether it is an element of a batch, and what its keys are made of besides it. */
+const detailsOf = (headers: WireHeaders): Pick<IntakeError, 'isElement' | 'keyFacts'> => {
+  const facts = headers[HEADER.keyFacts]
+  return {
+    ...(headers[HEADER.element] !== undefined && { isElement: true }),
+    ...(facts !== undefined && { keyFacts: parseKeyFacts(facts) }),
+  }
+}
+
+/** Throws an `InvalidRecordError`. */
+export const parseKeyFacts = (header: Buffer): Readonly<Record<string, string>> => {
+  try {
+    const facts = JSON.parse(header.toString()) as unknown
+    if (isTexts(facts)) return facts
+  } catch {
+    // As below.
+  }
+  throw new InvalidRecordError(`header ${HEADER.keyFacts} is not an object of texts`)
+}
+
+const isTexts = (value: unknown): value is Record<string, string> =>
+  typeof value === 'object' && value !== null && Object.values(value).every((one) => typeof one === 'string')

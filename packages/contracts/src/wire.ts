@@ -32,6 +32,10 @@ export const HEADER = {
   intakeErrorDetail: 'intake-error-detail',
   /** With `intake-error`: `accepted` (2xx) or `rejected` (400). */
   answered: 'answered',
+  /** With `intake-error`: the body is an element of a batch. */
+  element: 'element',
+  /** With `intake-error`: what the source's keys are made of besides the body, as JSON. */
+  keyFacts: 'key-facts',
   /** The body of the answer that the provider got, unless it is Weir's own 2xx, which follows from the record. */
   answer: 'answer',
   dlqReason: 'dlq-reason',

@@ -1,10 +1,12 @@
 import { identified, noSequence, sequenceOf, valueAt } from './fields.ts'
 import {
+  factsOf,
   fillKeyTemplate,
   fillTemplate,
   parseKeyTemplate,
   parseTemplate,
   templateProblem,
+  type KeyTemplate,
 } from './key-template.ts'
 import type { Identify, KeyTexts } from './source.ts'
 
@@ -14,7 +16,7 @@ export const identifyBy = (texts: KeyTexts): Identify => {
   const eventType = parseTemplate(texts.eventType)
   const dedupKey = parseKeyTemplate(texts.dedupKey)
   const sequencePath = texts.sequence?.split('.')
-  return (payload, facts) => {
+  return asking([entityKey, eventType, dedupKey], (payload, facts) => {
     const interactionId = fillTemplate(entityKey, payload, facts)
     if (interactionId === undefined) return templateProblem(entityKey, payload, facts)
     const type = fillTemplate(eventType, payload, facts)
@@ -26,7 +28,16 @@ export const identifyBy = (texts: KeyTexts): Identify => {
       ...(key.fallback !== undefined && { dedupKeyFallback: key.fallback }),
       ...(sequence !== undefined && { sequence }),
     })
-  }
+  })
+}
+
+const asking = (
+  templates: readonly (KeyTemplate | undefined)[],
+  identify: Identify,
+  more: readonly string[] = [],
+): Identify => {
+  const own = templates.flatMap((template) => (template === undefined ? [] : factsOf(template)))
+  return Object.assign(identify, { asks: [...new Set([...more, ...own])] })
 }
 
 /** A preset's own way with some of its parts replaced; with all three replaced the preset's rules for bodies no longer hold. */
@@ -39,7 +50,7 @@ export const overrideKeys = (base: Identify, texts: Partial<KeyTexts>): Identify
   const type = eventType === undefined ? undefined : parseTemplate(eventType)
   const key = dedupKey === undefined ? undefined : parseKeyTemplate(dedupKey)
   if (entity === undefined && type === undefined && key === undefined && sequence === undefined) return base
-  return (payload, facts) => {
+  const identify: Identify = (payload, facts) => {
     const result = base(payload, facts)
     if (result.kind === 'problem') return result
     const { identity } = result
@@ -58,13 +69,15 @@ export const overrideKeys = (base: Identify, texts: Partial<KeyTexts>): Identify
       ...(number !== undefined && { sequence: number }),
     })
   }
+  return asking([entity, type, key], identify, base.asks)
 }
 
 /** `field` is the path of the sequence number. */
-export const requireSequence =
-  (base: Identify, field: string): Identify =>
-  (payload, facts) => {
+export const requireSequence = (base: Identify, field: string): Identify => {
+  const identify: Identify = (payload, facts) => {
     const result = base(payload, facts)
     if (result.kind === 'problem' || result.identity.sequence !== undefined) return result
     return noSequence(field, valueAt(payload, field.split('.')))
   }
+  return asking([], identify, base.asks)
+}

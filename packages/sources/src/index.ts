@@ -15,6 +15,7 @@ export {
   type Named as HandshakeReply,
 } from './handshakes/index.ts'
 export { isCrcText } from './handshakes/open.ts'
+export { keepFacts, keptFacts, type KeyFacts } from './key-facts.ts'
 export { TemplateError } from './key-template.ts'
 export { PRESETS, SOURCES, type BuiltInSource } from './presets/index.ts'
 export { identityText } from './identity-text.ts'

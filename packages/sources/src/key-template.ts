@@ -1,5 +1,6 @@
 import { joinDedupKey } from '@weir/contracts'
 import { ID_BYTES_MAX, idOf, noHeader, noId, valueAt } from './fields.ts'
+import { batchFact, headerFact } from './key-facts.ts'
 import type { Identified, JsonValue, RequestFacts } from './source.ts'
 
 /** A key template cannot be read. The message says what to write instead. */
@@ -145,6 +146,15 @@ export const usesBatch = (template: KeyTemplate): boolean =>
   template.some(
     (part) => part.kind === 'field' && part.alternatives.some((alternative) => alternative.kind === 'batch'),
   )
+
+/** Names of what it asks for besides the body, see `KeyFacts`. */
+export const factsOf = (template: KeyTemplate): readonly string[] =>
+  template
+    .flatMap((part) => (part.kind === 'field' ? part.alternatives : []))
+    .flatMap((one) => {
+      if (one.kind === 'header') return [headerFact(one.name)]
+      return one.kind === 'batch' ? [batchFact(one.path)] : []
+    })
 
 /**
  * Why a template that gives no text does so: the first field that is not there, by the alternative that is nearest to

@@ -87,7 +87,11 @@ export interface KeyTexts {
 }
 
 /** Total: never throws on any JSON value. An opaque body's payload is null. */
-export type Identify = (payload: JsonValue, facts: RequestFacts) => Identified
+export interface Identify {
+  (payload: JsonValue, facts: RequestFacts): Identified
+  /** Names of the `KeyFacts` that it asks for. */
+  readonly asks?: readonly string[]
+}
 
 export interface RateLimit {
   /** Requests per second in the long run. */

@@ -175,6 +175,17 @@ describe('a malformed element', () => {
   })
 })
 
+it('a malformed body keeps what its keys are made of besides it, and an element says that it is one', async () => {
+  await post('nested', '{"kind":"k","data":{"items":[{"id":1,"id":2}]}}')
+  await post('hooks', '{"a":NaN}', { 'x-github-event': 'push', 'x-github-delivery': 'd-1', 'x-other': 'no' })
+  await post('single', 'NaN', { 'x-other': 'no' })
+  expect(written().map(({ intakeError }) => [intakeError?.isElement, intakeError?.keyFacts])).toEqual([
+    [true, { 'batch:kind': 'k' }],
+    [undefined, { 'header:x-github-event': 'push', 'header:x-github-delivery': 'd-1' }],
+    [undefined, undefined],
+  ])
+})
+
 describe('a body that is no batch', () => {
   it.each<[string, string, string]>([
     ['whole', '[{"id":"a","type":"t"},{"id":"b","type":"t"},]', 'invalid_json'],

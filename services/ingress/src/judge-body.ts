@@ -13,6 +13,7 @@ import {
 } from '@weir/contracts'
 import { isJsonObject } from '@weir/exact-json'
 import {
+  keepFacts,
   stableBody,
   type Identified,
   type IntakeProblem,
@@ -38,6 +39,8 @@ export interface MalformedBody extends FormedBody {
   readonly kind: 'malformed'
   readonly bodyHash: Buffer
   readonly problem: IntakeProblem
+  /** Of an element of a batch. */
+  readonly around: RequestFacts['around']
 }
 
 export type JudgedBody =
@@ -83,7 +86,7 @@ export const judgeBody = (
       detail: parsed.detail,
       ...(answer !== undefined && { answer }),
     }
-    return { kind: 'malformed', raw, bodyForm, bodyHash: bodyHashOf(bodyHashKey, bytes), problem }
+    return { kind: 'malformed', raw, bodyForm, bodyHash: bodyHashOf(bodyHashKey, bytes), problem, around }
   }
   const stable = stableBody(bytes, parsed.value, source.volatileFields)
   const bodyHash = bodyHashOf(bodyHashKey, stable)
@@ -98,7 +101,7 @@ export const judgeBody = (
     unknownField(source, parsed.value) ??
     notAnObject(source, parsed.value, source.identify(parsed.value, facts))
   if (result.kind === 'problem')
-    return { kind: 'malformed', raw, bodyForm, bodyHash, problem: result.problem }
+    return { kind: 'malformed', raw, bodyForm, bodyHash, problem: result.problem, around }
 
   const { interactionId, eventType, dedupKey, dedupKeyFallback, sequence } = result.identity
   const { signedContent } = context
@@ -150,10 +153,11 @@ const notAnObject = (source: SourceDefinition, payload: JsonValue, identified: I
 
 /** The record of a malformed body. `isRejected`: it was answered 400. */
 export const letterOf = (
-  { source, common }: BodyContext,
-  { raw, bodyForm, bodyHash, problem }: MalformedBody,
+  { source, headers, common }: BodyContext,
+  { raw, bodyForm, bodyHash, problem, around }: MalformedBody,
   isRejected: boolean,
 ): ReceivedWebhook => {
+  const keyFacts = keepFacts(source.identify.asks ?? [], (name) => headers.get(name), around)
   const dedupKey = `malformed:${bodyHash.toString('hex')}`
   return {
     ...common,
@@ -169,6 +173,8 @@ export const letterOf = (
       reason: problem.reason,
       detail: problem.detail,
       answered: isRejected ? 'rejected' : 'accepted',
+      ...(around && { isElement: true }),
+      ...(Object.keys(keyFacts).length > 0 && { keyFacts }),
     },
   }
 }

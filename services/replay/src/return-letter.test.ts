@@ -9,6 +9,7 @@ import {
   isBodyWhole,
   topicNames,
   type FormedBody,
+  type IntakeError,
 } from '@weir/contracts'
 import { partitionOf } from '@weir/kafka'
 import { parseSourcesFile } from '@weir/sources'
@@ -112,37 +113,72 @@ it.each([
   expect(returned.headers['content-key']).toBeUndefined()
 })
 
-it('a malformed element of a batch returns as an event of its own, and a whole batch stays', async () => {
-  const { sources } = parseSourcesFile(
-    'version: 1\nsources:\n  feed: { preset: custom, split: $.events, eventType: "{type}" }\n',
+/** A letter of ingress, as it returns with a fix-up that sets fields. */
+const fixMalformed = (
+  source: string,
+  entry: string,
+  body: string,
+  set: Record<string, unknown>,
+  kept: Pick<IntakeError, 'isElement' | 'keyFacts'> = {},
+) => {
+  const { sources } = parseSourcesFile(`version: 1\nsources:\n  ${source}: ${entry}\n`)
+  const place = { partition: 0, offset: 0n, timestamp: 0 }
+  const webhook = encodeReceivedWebhook({
+    ...{ source, interactionId: '', dedupKey: 'malformed:1', eventType: 'malformed', receivedAt: 0 },
+    ...{ entityKey: entityKeyOf(source, 'malformed:1'), eventKey: eventKeyOf(source, 'malformed:1') },
+    ...{ bodyHash: Buffer.alloc(8), raw: Buffer.from(body) },
+    intakeError: { reason: 'missing_field', detail: 'd', answered: 'accepted', ...kept },
+  })
+  const encoded = encodeDeadLetter({
+    origin: { topic: 'webhooks.received.v1', ...place, ...webhook },
+    ...{ reason: 'missing_field', step: 'intake', error: 'e', failedAt: 0 },
+  })
+  const malformed = readLetter('dedup', { topic: 'dedup.dlq.v1', ...place, ...encoded }, 'pending_inspection')
+  const job = { id: 'job', fixUp: fixUp.parse({ name: 'fixed', set }) } as Parameters<typeof returnLetter>[1]
+  return returnLetter(malformed, job, { ...options, sources })
+}
+
+it('a fixed body gets the keys that its request would have given it', async () => {
+  const meta = await fixMalformed(
+    'pages',
+    '{ preset: meta }',
+    '{"time":1}',
+    { id: 'p' },
+    {
+      isElement: true,
+      keyFacts: { 'batch:object': 'page' },
+    },
   )
-  const give = (body: string) => {
-    const place = { partition: 0, offset: 0n, timestamp: 0 }
-    const webhook = encodeReceivedWebhook({
-      ...{
-        source: 'feed',
-        interactionId: '',
-        dedupKey: 'malformed:1',
-        eventType: 'malformed',
-        receivedAt: 0,
-      },
-      ...{ entityKey: entityKeyOf('feed', 'malformed:1'), eventKey: eventKeyOf('feed', 'malformed:1') },
-      ...{ bodyHash: Buffer.alloc(8), raw: Buffer.from(body) },
-      intakeError: { reason: 'missing_field', detail: 'd', answered: 'accepted' },
-    })
-    const encoded = encodeDeadLetter({
-      origin: { topic: 'webhooks.received.v1', ...place, ...webhook },
-      ...{ reason: 'missing_field', step: 'intake', error: 'e', failedAt: 0 },
-    })
-    const malformed = readLetter(
-      'dedup',
-      { topic: 'dedup.dlq.v1', ...place, ...encoded },
-      'pending_inspection',
-    )
-    const edit = fixUp.parse({ name: 'typed', set: { type: 't' } })
-    const job = { id: 'job', fixUp: edit } as Parameters<typeof returnLetter>[1]
-    return returnLetter(malformed, job, { ...options, sources })
-  }
+  const hook = await fixMalformed(
+    'hooks',
+    '{ preset: github }',
+    '{"zen":""}',
+    { hook_id: 7 },
+    {
+      keyFacts: { 'header:x-github-event': 'ping', 'header:x-github-delivery': 'd-1' },
+    },
+  )
+  const [entry, ping] = [meta, hook].map((one) => {
+    const { headers } = one.kind === 'returns' ? one.output : expect.unreachable(one.why)
+    expect(headers).not.toHaveProperty('key-facts')
+    expect(headers).not.toHaveProperty('element')
+    return [headers['event-type']!.toString(), headers['dedup-key']!.toString()]
+  })
+  expect(entry![0]).toBe('page')
+  expect(ping).toEqual(['ping', 'd-1'])
+})
+
+it('an element returns with a field of its own that has the name of the batch’s array', async () => {
+  const body = '{"id":"a","events":[{"id":"b"}]}'
+  const answer = await fixMalformed('feed', FEED, body, { type: 't' }, { isElement: true })
+  const returned = answer.kind === 'returns' ? answer.output : expect.unreachable(answer.why)
+  expect(returned.value!.toString()).toBe('{"id":"a","events":[{"id":"b"}],"type":"t"}')
+})
+
+const FEED = '{ preset: custom, split: $.events, eventType: "{type}" }'
+
+it('a malformed element of a batch returns as an event of its own, and a whole batch stays', async () => {
+  const give = (body: string) => fixMalformed('feed', FEED, body, { type: 't' })
   const element = await give('{"id":"a","n":1524831183200260097}')
   const returned = element.kind === 'returns' ? element.output : expect.unreachable(element.why)
   expect(returned.value!.toString()).toBe('{"id":"a","n":1524831183200260097,"type":"t"}')

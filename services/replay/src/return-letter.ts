@@ -8,6 +8,7 @@ import {
   eventKeyOf,
   HEADER,
   letterPlace,
+  parseKeyFacts,
   RECORD_BYTES_MAX,
   recordBytesOf,
   SealedLetterError,
@@ -19,7 +20,7 @@ import {
 import { InvalidEventError, RegistryError, UnknownSchemaError, type EventReader } from '@weir/event-codec'
 import { parseExactJson, sliceArray } from '@weir/exact-json'
 import { partitionOf, RetriableError, type OutputRecord } from '@weir/kafka'
-import { stableBody, type SourceDefinition } from '@weir/sources'
+import { keptFacts, stableBody, type SourceDefinition } from '@weir/sources'
 import { readableBody } from './export-letter.ts'
 import { applyFixUp } from './fix-up.ts'
 import { STAGES, type Job } from './job.ts'
@@ -34,6 +35,10 @@ export interface ReturnOptions {
   readonly events: EventReader
 }
 
+/** What ingress says of a malformed body. */
+const INTAKE: readonly string[] = [
+  ...[HEADER.intakeError, HEADER.intakeErrorDetail, HEADER.answered, HEADER.element, HEADER.keyFacts],
+]
 const ADDED: readonly string[] = [
   ...[HEADER.dlqReason, HEADER.dlqStep, HEADER.dlqError, HEADER.dlqStatus, HEADER.dlqSourceTopic],
   ...[
@@ -43,7 +48,7 @@ const ADDED: readonly string[] = [
     HEADER.dlqShape,
     HEADER.lastFailedAt,
   ],
-  ...[HEADER.conflictsWith, HEADER.intakeError, HEADER.intakeErrorDetail, HEADER.answered],
+  ...[HEADER.conflictsWith, ...INTAKE],
 ]
 
 /** What a letter becomes: a record for the stage that gave it up, or the reason why it stays. */
@@ -125,7 +130,7 @@ const returnMisplaced = (
 ): Returned => {
   const { key, headers } = letter.record
   if (key === null) return stays('the letter has no key')
-  const intake = [HEADER.intakeError, HEADER.intakeErrorDetail, HEADER.answered].flatMap((name) =>
+  const intake = INTAKE.flatMap((name) =>
     headers[name] === undefined ? [] : [[name, headers[name]] as const],
   )
   return returns({
@@ -203,13 +208,15 @@ const returnMalformed = (
   if (edited.kind === 'failed') return stays(edited.why)
   const raw = edited.body
   const payload = parseExactJson(raw.toString())
-  if (source.split !== undefined && sliceArray(raw, source.split.path, 0).kind !== 'no_array') {
+  const { [HEADER.element]: element, [HEADER.keyFacts]: facts } = letter.record.headers
+  const isElement = element !== undefined
+  if (source.split !== undefined && !isElement && sliceArray(raw, source.split.path, 0).kind !== 'no_array') {
     return stays('the body is a batch, and a letter returns as one event: send the corrected body to ingress')
   }
   const stable = stableBody(raw, payload, source.volatileFields)
   const identified = source.identify(payload, {
     bodyHash: () => createHash('sha256').update(stable).digest('hex'),
-    header: () => undefined,
+    ...keptFacts(facts === undefined ? {} : parseKeyFacts(facts)),
   })
   if (identified.kind === 'problem') return stays('the source cannot identify the body after the fix-up')
   const { interactionId, eventType, dedupKey, dedupKeyFallback, sequence } = identified.identity

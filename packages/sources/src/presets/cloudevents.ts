@@ -1,13 +1,14 @@
 import { joinDedupKey } from '@weir/contracts'
 import { asObject, identified, idOf, noHeader, noId } from '../fields.ts'
-import type { Identified, JsonValue, RequestFacts } from '../source.ts'
+import { headerFact } from '../key-facts.ts'
+import type { Identified, Identify, JsonValue, RequestFacts } from '../source.ts'
 import { defineSource } from './define-source.ts'
 
 const ITEMS_MAX = 1_000
 const STRUCTURED = /^application\/cloudevents(?:-batch)?\+json\s*(?:;|$)/i
 
 /** Attributes are fields of the body in structured mode and in batches, and headers in binary mode, whose body is the data. */
-const identify = (payload: JsonValue, facts: RequestFacts): Identified => {
+const readAttributes = (payload: JsonValue, facts: RequestFacts): Identified => {
   const isStructured = STRUCTURED.test(facts.header('content-type') ?? '')
   const event = asObject(payload)
   const attribute = (name: string): string | undefined =>
@@ -21,6 +22,10 @@ const identify = (payload: JsonValue, facts: RequestFacts): Identified => {
   const interactionId = attribute('subject') ?? source
   return identified({ interactionId, eventType: type, dedupKey: joinDedupKey([source, id]) })
 }
+
+const identify: Identify = Object.assign(readAttributes, {
+  asks: ['content-type', 'ce-id', 'ce-source', 'ce-type', 'ce-subject'].map(headerFact),
+})
 
 const textOf = (value: JsonValue | undefined): string | undefined =>
   typeof value === 'string' ? idOf(value) : undefined
