@@ -111,7 +111,7 @@ describe.skipIf(typeof found === 'string')('docker-compose.yml', { timeout: 60_0
         .flatMap(({ env, aliases = [] }) => [env, ...aliases]),
     )
     const set = Object.values(all).flatMap(({ environment = {} }) =>
-      Object.entries(environment).filter(([env, value]) => secret.has(env) && value !== null),
+      Object.entries(environment).filter(([env, value]) => secret.has(env) && value !== null && value !== ''),
     )
     expect(set).toEqual([])
   })
@@ -121,6 +121,17 @@ describe.skipIf(typeof found === 'string')('docker-compose.yml', { timeout: 60_0
     expect(services.dedup!.environment!.DEDUP_WINDOW_SECS).toBe('604800')
     expect(services.ingress!.environment!.SOURCE_NICE_SECRETS).toBe('abc')
     expect(services.dedup!.environment!.SOURCE_NICE_SECRETS).toBeUndefined()
+  })
+
+  it('takes CXONE_WEBHOOK_SECRET for the sources whose systems had it, unless they have secrets of their own', async () => {
+    const of = async (env: Record<string, string>) => {
+      const { ingress: service } = await config([], env)
+      const { SOURCE_CXONE_SECRETS, SOURCE_NICE_SECRETS } = service!.environment!
+      return [SOURCE_CXONE_SECRETS, SOURCE_NICE_SECRETS]
+    }
+    expect(await of({ CXONE_WEBHOOK_SECRET: 'abc' })).toEqual(['abc', 'abc'])
+    expect(await of({ CXONE_WEBHOOK_SECRET: 'abc', SOURCE_NICE_SECRETS: 'own' })).toEqual(['abc', 'own'])
+    expect(await of({})).toEqual(['', ''])
   })
 
   it('gives ingress, and nobody else, the secrets of a sources file’s own sources', async () => {

@@ -16,6 +16,22 @@ it('takes an empty variable for one that is not set', () => {
   })
 })
 
+it.each<[string, string]>([
+  ['SOURCE_CXONE_SECRETS', 'CXONE_WEBHOOK_SECRET'],
+  ['SOURCE_CXONE_SECRETS', 'CXONE_WEBHOOK_SECRET_FILE'],
+  ['SOURCE_CXONE_SECRETS', 'SOURCE_CXONE_SECRETS_FILE'],
+  ['SOURCE_NICE_SECRETS', 'CXONE_WEBHOOK_SECRET'],
+  ['SOURCE_CXONE_DATAACTION_SECRETS', 'SOURCE_CXONE_DATAACTION_SECRETS_FILE'],
+  ['BODY_HASH_KEY', 'BODY_HASH_KEY_FILE'],
+  ['REPLAY_TOKENS', 'REPLAY_TOKENS_FILE'],
+  ['DATABASE_URL', 'DATABASE_URL_FILE'],
+  ['TOPIC_PARTITIONS', 'TOPIC_PARTITIONS_FILE'],
+])('lets no %s of its own stand where the caller gives %s', (made, theirs) => {
+  const env = serviceEnvironment({ [made]: 'made up', OTHER: 'made up' }, { [theirs]: 'theirs' })
+  expect(env).toEqual({ OTHER: 'made up', [theirs]: 'theirs' })
+  expect(serviceEnvironment({ [made]: 'made up' }, { [theirs]: '' })).toEqual({ [made]: 'made up' })
+})
+
 it('refuses more replicas in sync than there are', () => {
   const env = { KAFKA_BROKERS: 'a:1', TOPIC_REPLICATION_FACTOR: '1', TOPIC_MIN_INSYNC_REPLICAS: '2' }
   expect(() => loadTopicsConfig(env)).toThrow(

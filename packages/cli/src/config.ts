@@ -16,6 +16,7 @@ import {
   type Setting,
   type Settings,
 } from '@weir/service-kit'
+import { settingAliases } from '@weir/sources'
 import { progress } from './output.ts'
 
 const port = (env: string, fallback: number, what: string) => ({
@@ -70,6 +71,17 @@ export const envOf = (name: PortName): string => START_SETTINGS[name].env
 const given = (env: Environment): Environment =>
   Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined && value !== ''))
 
+/** A setting has other names: of a file that holds it, and older ones. Whichever the caller gives, it is given. */
+const otherNamesOf = (name: string): readonly string[] =>
+  [name, ...settingAliases(name)].flatMap((one) => [one, `${one}_FILE`]).slice(1)
+
+/** `defaults`, and above them what the caller's environment sets, under whatever name. */
+const layered = (defaults: Environment, env: Environment): Environment => {
+  const own = given(env)
+  const open = Object.entries(defaults).filter(([name]) => !otherNamesOf(name).some((one) => one in own))
+  return { ...Object.fromEntries(open), ...own }
+}
+
 let used: Environment = process.env
 
 /** What the commands of this process read: the caller's environment, above `useEnvironment`'s. */
@@ -77,7 +89,7 @@ export const environment = (): Environment => used
 
 /** Settings for all that this process loads from now on; what the caller's environment sets is taken instead. */
 export const useEnvironment = (defaults: Environment): void => {
-  used = { ...defaults, ...given(process.env) }
+  used = layered(defaults, process.env)
 }
 
 /** Reads a file of `NAME=value` lines. Throws a `ConfigError`. */
@@ -263,7 +275,5 @@ export const loadReplayClientConfig = (
 ): ConfigOf<typeof REPLAY_CLIENT_SETTINGS> => load(REPLAY_CLIENT_SETTINGS, env)
 
 /** The environment that the services of this process see: the caller's, with the defaults of a local run. */
-export const serviceEnvironment = (defaults: Environment, env: Environment = environment()): Environment => ({
-  ...defaults,
-  ...given(env),
-})
+export const serviceEnvironment = (defaults: Environment, env: Environment = environment()): Environment =>
+  layered(defaults, env)

@@ -185,6 +185,8 @@ const ENV_INTRO = `# Settings of docker-compose.yml: copy to .env and uncomment 
 # KAFKA_MIN_INSYNC_REPLICAS=1
 # Folder of the sources file, its sources.env and mappings, which ingress, dedup, normalizer and replay see as /etc/weir.
 # WEIR_CONFIG_DIR=./deploy/config
+# The secret of cxone and nice, where neither has one of its own; it wins over their files.
+# CXONE_WEBHOOK_SECRET=
 # Files inside of the containers from which secrets are read, each in the place of its variable.
 # SOURCE_CXONE_SECRETS_FILE=/run/weir/sources/cxone
 # SOURCE_CXONE_DATAACTION_SECRETS_FILE=/run/weir/sources/cxone-dataaction

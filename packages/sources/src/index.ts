@@ -1,6 +1,11 @@
 export { hasQueryToken } from './access/query-token.ts'
 export { openAccess, type OpenedAccess, type SourceAccess } from './access/source-access.ts'
-export { settingName, type ReadText, type SettingsEnvironment } from './access/source-settings.ts'
+export {
+  settingAliases,
+  settingName,
+  type ReadText,
+  type SettingsEnvironment,
+} from './access/source-settings.ts'
 export { isBasic, isBearer } from './credentials.ts'
 export type { CertificateVerdict } from './certificate/check-certificate.ts'
 export { acceptedBatchBody, acceptedBody, type AcceptedFacts, type BatchFacts } from './answers.ts'

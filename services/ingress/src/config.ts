@@ -8,20 +8,21 @@ import {
   type Environment,
   type Settings,
 } from '@weir/service-kit'
+import { settingAliases, settingName } from '@weir/sources'
 import { loadSources } from './load-sources.ts'
 
-const secrets = (source: string, aliases: readonly string[] = []) => ({
-  env: `SOURCE_${source}_SECRETS`,
-  aliases,
+const secrets = (source: string) => ({
+  env: settingName(source, 'SECRETS'),
+  aliases: settingAliases(settingName(source, 'SECRETS')),
   schema: setting.secretList([]),
   help: 'Signing secrets, separated by commas; in a file one a line, commas included. Give the old and the new one while they rotate.',
 })
 
 /** Read by `loadSources`, again whenever their files change; here for those who list settings. A sources file brings such names for each of its own. */
 const SOURCE_SETTINGS = {
-  cxoneSecrets: secrets('CXONE', ['CXONE_WEBHOOK_SECRET']),
-  dataActionSecrets: secrets('CXONE_DATAACTION'),
-  niceSecrets: secrets('NICE', ['CXONE_WEBHOOK_SECRET']),
+  cxoneSecrets: secrets('cxone'),
+  dataActionSecrets: secrets('cxone-dataaction'),
+  niceSecrets: secrets('nice'),
   cxoneQueryTokens: {
     env: 'SOURCE_CXONE_QUERY_TOKEN',
     schema: setting.secretList([]),

@@ -7,6 +7,14 @@ import {
   type Environment,
   type Settings,
 } from '@weir/service-kit'
+import { settingAliases, settingName } from '@weir/sources'
+
+const secrets = (source: string) => ({
+  env: settingName(source, 'SECRETS'),
+  aliases: settingAliases(settingName(source, 'SECRETS')),
+  schema: setting.secretList(),
+  help: 'As ingress has them; the first one signs.',
+})
 
 export const SETTINGS = {
   ...SERVICE_SETTINGS,
@@ -56,22 +64,9 @@ export const SETTINGS = {
     schema: setting.text('.weir/state/truth'),
     help: 'Folder of the ledger of what was sent.',
   },
-  cxoneSecret: {
-    env: 'SOURCE_CXONE_SECRETS',
-    aliases: ['CXONE_WEBHOOK_SECRET'],
-    schema: setting.secretList(),
-    help: 'As ingress has them; the first one signs.',
-  },
-  dataActionSecret: {
-    env: 'SOURCE_CXONE_DATAACTION_SECRETS',
-    schema: setting.secretList(),
-    help: 'As ingress has them; the first one signs.',
-  },
-  niceSecret: {
-    env: 'SOURCE_NICE_SECRETS',
-    schema: setting.secretList(),
-    help: 'As ingress has them; the first one signs.',
-  },
+  cxoneSecret: secrets('cxone'),
+  dataActionSecret: secrets('cxone-dataaction'),
+  niceSecret: secrets('nice'),
   cognigyToken: {
     env: 'SOURCE_COGNIGY_TOKEN',
     schema: setting.optionalSecret(),

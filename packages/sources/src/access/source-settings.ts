@@ -9,11 +9,13 @@ export type SourceSetting =
   | { readonly kind: 'set'; readonly text: string; readonly file?: string }
   | { readonly kind: 'unavailable'; readonly file: string; readonly cause: string }
 
-/** Names that deployments already use for the same thing. */
 const ALIASES: Readonly<Record<string, readonly string[]>> = {
   SOURCE_CXONE_SECRETS: ['CXONE_WEBHOOK_SECRET'],
   SOURCE_NICE_SECRETS: ['CXONE_WEBHOOK_SECRET'],
 }
+
+/** Names that deployments already use for the same thing. */
+export const settingAliases = (name: string): readonly string[] => ALIASES[name] ?? []
 
 export type SettingKind =
   'SECRETS' | 'JWT_KEYS' | 'VERIFY_TOKEN' | 'TOKEN' | 'QUERY_TOKEN' | 'BASIC' | 'CIDRS'
@@ -29,7 +31,7 @@ export const readSetting = (
   readText: ReadText,
 ): SourceSetting => {
   const name = settingName(source, kind)
-  for (const variable of [name, ...(ALIASES[name] ?? [])]) {
+  for (const variable of [name, ...settingAliases(name)]) {
     const text = env[variable]
     if (text !== undefined && text !== '') return { kind: 'set', text }
     const file = env[`${variable}_FILE`]
