@@ -52,6 +52,31 @@ it('checks own mappings by the tests that they hold', async () => {
   expect(broken.text).toContain('broken.yaml')
 })
 
+it('says the same as JSON', async () => {
+  const files = [write('good.yaml', mappings('fax')), write('bad.yaml', mappings('telex'))]
+  const good = await weir('check', '--json', files[0]!)
+  const bad = await weir('check', '--json', files[1]!)
+  expect([good.code, JSON.parse(good.text)]).toMatchObject([0, [{ name: 'a fax', problems: [] }]])
+  expect([bad.code, JSON.parse(bad.text)]).toMatchObject([
+    1,
+    [{ file: files[1], problems: ['channel: expected "telex", got "fax"'] }],
+  ])
+  const payload = write('one.json', '{"eventType":"e","data":{"id":"i","channelType":"voice"}}')
+  const tried = await weir('test', '--json', '--source', 'cxone', payload, write('cut.json', '{"cut'))
+  expect([tried.code, JSON.parse(tried.text)]).toMatchObject([
+    1,
+    [
+      {
+        file: payload,
+        matched: { queue: null },
+        event: { interactionId: expect.anything() as string },
+        deadLetter: null,
+      },
+      { event: null, deadLetter: { reason: 'invalid_json' } },
+    ],
+  ])
+})
+
 it('shows what a payload becomes and which path gave each field', async () => {
   const data = { id: 'i', channelType: 'voice', participants: [{ phoneNumber: '+1666' }] }
   const file = write('payload.json', JSON.stringify({ eventType: 'e', timestamp: 'T', data }))

@@ -4,7 +4,7 @@ import { createLogger } from '@weir/service-kit'
 import { isolatedKafka } from '@weir/testkit'
 import { expect, it, vi } from 'vitest'
 import { decidedBefore } from './decided-before.ts'
-import { setOffset, setWith, type SetOptions } from './offset-commands.ts'
+import { offsetRows, setOffset, setWith, type SetOptions } from './offset-commands.ts'
 
 const settings = isolatedKafka('offsets', 1)
 const topics = topicNames(settings.topicPrefix)
@@ -82,6 +82,11 @@ it('finds where a stage goes on by what it has written, and sets what is gone al
     expect(lines).toEqual([`${topics.unique}/0: offset none is 5 now`])
     await expect(set({ to: 'end' })).rejects.toThrow('has offset 5')
     await set({ to: 'end', move: true })
+    const rows = JSON.parse(JSON.stringify(await offsetRows(settings, { service: 'normalizer' }))) as unknown
+    expect(rows).toMatchObject([
+      { topic: topics.unique, partition: 0, offset: 10, start: 0, end: 10 },
+      { topic: topics.normalizerReplay, partition: 0, offset: null, start: 0, end: 2 },
+    ])
     expect((await maintenance.committed([topics.unique], 0)).get(topics.unique)).toBe(10n)
   } finally {
     await maintenance.close()

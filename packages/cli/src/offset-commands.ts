@@ -9,7 +9,7 @@ import { openMaintenance, StateError, type KafkaSettings, type Maintenance } fro
 import { InvalidArgumentError, type Command } from 'commander'
 import { decidedBefore } from './decided-before.ts'
 import { loadOffsetsConfig } from './config.ts'
-import { print } from './output.ts'
+import { print, printRows, withJson, type OutputOptions, type Row } from './output.ts'
 
 const stageName = (text: string): ConsumingStage => {
   const found = CONSUMING_STAGES.find((name) => name === text)
@@ -48,13 +48,24 @@ const withMaintenance = async (
   }
 }
 
+const COLUMNS = {
+  topic: 'TOPIC',
+  partition: 'PARTITION',
+  offset: 'OFFSET',
+  start: 'LOG START',
+  end: 'LOG END',
+  wasStarted: 'STARTED',
+  goOnAt: 'GO ON AT',
+  why: 'WHY',
+}
+
 /** What is known of where a stage stands in its inputs. */
-export const showOffsets = (
+export const offsetRows = async (
   settings: KafkaSettings,
-  { service, partition }: { readonly service: ConsumingStage; readonly partition?: number },
-  progress: Progress,
-): Promise<void> =>
-  withMaintenance(settings, service, async (maintenance) => {
+  { service, partition }: { readonly service: ConsumingStage; readonly partition?: number | undefined },
+): Promise<readonly Row[]> => {
+  const rows: Row[] = []
+  await withMaintenance(settings, service, async (maintenance) => {
     const topics = topicNames(settings.topicPrefix)
     const inputs = STAGE_TOPICS[service].inputs.map((role) => topics[role])
     const count = await maintenance.partitionCount(inputs[0]!)
@@ -64,16 +75,23 @@ export const showOffsets = (
       for (const topic of inputs) {
         const { start, end } = await maintenance.range(topic, number)
         const offset = committed.get(topic)
-        progress(
-          `${topic}/${number}: offset ${offset ?? 'none'}, log from ${start} to ${end}` +
-            (starts.has(topic) ? ', was started' : ', was never started'),
-        )
-        if (offset !== undefined || !starts.has(topic)) continue
-        const decided = await decidedBefore(maintenance, topics, service, topic, number)
-        if (decided !== undefined) progress(`  go on at ${decided.offset}: ${decided.why}`)
+        const wasStarted = starts.has(topic)
+        const isGone = offset === undefined && wasStarted
+        const decided = isGone ? await decidedBefore(maintenance, topics, service, topic, number) : undefined
+        rows.push({
+          topic,
+          partition: number,
+          offset: offset === undefined ? null : Number(offset),
+          start: Number(start),
+          end: Number(end),
+          wasStarted,
+          ...(decided && { goOnAt: Number(decided.offset), why: decided.why }),
+        })
       }
     }
   })
+  return rows
+}
 
 export interface SetOptions {
   readonly service: ConsumingStage
@@ -142,13 +160,17 @@ export const addOffsetCommands = (program: Command): void => {
   const commands = program
     .command('offsets')
     .description('Shows and sets where the stages without positions of their own go on.')
-  commands
-    .command('show')
+  withJson(commands.command('show'))
     .description('The offsets of a stage; where one is gone, the one at which it loses and repeats nothing.')
     .requiredOption('--service <name>', CONSUMING_STAGES.join(', '), stageName)
     .option('--partition <number>', 'only this one', number)
-    .action((options: { readonly service: ConsumingStage; readonly partition?: number }) =>
-      showOffsets(loadOffsetsConfig(), options, print),
+    .action(
+      async ({
+        service,
+        partition,
+        json = false,
+      }: OutputOptions & { readonly service: ConsumingStage; readonly partition?: number }) =>
+        printRows(COLUMNS, await offsetRows(loadOffsetsConfig(), { service, partition }), { json }),
     )
   commands
     .command('set')

@@ -6,6 +6,7 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { Command } from 'commander'
 import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { createProgram, runProgram } from './program.ts'
 
@@ -168,10 +169,17 @@ it('text of others has no power over a terminal, in any table', async () => {
   expect(out).toContain(String.raw`\u001b[2J\u009b1m\u000a\u000d\u0007\u202eabc\u2028`)
 })
 
-it('every command that lists has --json', () => {
-  const lists = createProgram().commands.flatMap((one) =>
-    one.commands.filter((command) => ['ls', 'jobs', 'check'].includes(command.name())),
-  )
-  const without = lists.filter(({ options }) => !options.some(({ long }) => long === '--json'))
-  expect(without.map((command) => `${command.parent!.name()} ${command.name()}`)).toEqual(['mapping check'])
+/** What a script may want to read: lists, and verdicts on what it was given. */
+const READ_BY_SCRIPTS = ['ls', 'jobs', 'check', 'test', 'offsets show', 'shared-settings']
+
+it('every command whose output a script may want to read has --json', () => {
+  const nameOf = (command: Command): string =>
+    command.parent?.parent ? `${nameOf(command.parent)} ${command.name()}` : command.name()
+  const withAll = (command: Command): readonly Command[] => [command, ...command.commands.flatMap(withAll)]
+  const wanted = createProgram()
+    .commands.flatMap(withAll)
+    .filter((command) => READ_BY_SCRIPTS.some((name) => [nameOf(command), command.name()].includes(name)))
+  expect(wanted.length).toBeGreaterThan(8)
+  const without = wanted.filter(({ options }) => !options.some(({ long }) => long === '--json'))
+  expect(without.map(nameOf)).toEqual([])
 })

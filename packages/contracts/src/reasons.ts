@@ -9,7 +9,7 @@ export const DEAD_LETTER_REASONS = {
     'The body is JSON that parsers disagree on: duplicate or forbidden keys, non-finite numbers, or too deep.',
   missing_field: 'A field that the source requires is not there. Fix the mapping or the sender, then replay.',
   wrong_type:
-    'A required field has another type than the source states, is too long, or has characters that no store keeps. Fix the mapping or the sender, then replay.',
+    'A required field has another type than the source states, is too long, or has characters that no store keeps. Fix the mapping or the sender, then replay. Or the message is no event, such as a confirmation of Amazon SNS: the error says what to do.',
   key_conflict:
     'The same dedup key came with another body. Compare the two, then replay (keeps both) or discard.',
   content_repeated:

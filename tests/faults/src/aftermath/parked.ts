@@ -10,8 +10,7 @@ const SETTLE_MS = 5_000
 const ROUNDS_MAX = 3
 const REBUILD = /`weir (dedup rebuild-state --partition \d+)`/
 const SHOW = /`weir (offsets show --service \S+ --partition \d+)`/
-const SET = /`weir (offsets set --service \S+ --topic \S+ --partition \d+ --to )<offset>`/
-const SHOWN = /go on at (\d+)/
+const SET = /`weir (offsets set --service \S+ --topic (\S+) --partition \d+ --to )<offset>`/
 
 /**
  * Starts stopped instances. Either they go on to the end, or they park partitions and name the command that helps: then
@@ -67,10 +66,11 @@ const follow = async (rig: AftermathRig, text: string): Promise<void> => {
     return
   }
   const show = SHOW.exec(text)?.[1]
-  const set = SET.exec(text)?.[1]
+  const [, set, topic] = SET.exec(text) ?? []
   if (show === undefined || set === undefined) throw new Error(`no command is named: ${text}`)
-  const shown = await rig.weir(show.split(' '))
-  const offset = SHOWN.exec(shown)?.[1]
+  const shown = await rig.weir([...show.split(' '), '--json'])
+  const rows = JSON.parse(shown) as readonly { readonly topic: string; readonly goOnAt?: number }[]
+  const offset = rows.find((row) => row.topic === topic)?.goOnAt
   if (offset === undefined) throw new Error(`weir ${show} does not say where to go on: ${shown.trim()}`)
-  await rig.weir([...set.trim().split(' '), offset])
+  await rig.weir([...set.trim().split(' '), String(offset)])
 }
