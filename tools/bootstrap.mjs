@@ -23,7 +23,7 @@ const COMMANDS = {
   faults: (args) => [['--max-old-space-size=6144', 'tests/faults/src/main.ts', ...args]],
   security: (args) => [['tests/security/src/main.ts', ...args]],
   'test:e2e': (args) => [['tools/containers/e2e.ts', ...args]],
-  'testkit:pack': () => [['tools/testkit/pack.ts']],
+  'testkit:pack': (args) => [['tools/testkit/pack.ts', ...args]],
   test: (args) => [['node_modules/vitest/vitest.mjs', 'run', ...args]],
   check: () => [
     ['node_modules/prettier/bin/prettier.cjs', '--check', '--log-level', 'warn', '.'],

@@ -26,6 +26,10 @@ const print = (name: string, result: BenchResult): void => {
 
 const main = async (): Promise<number> => {
   const [name = '', ...args] = process.argv.slice(2)
+  if (name === '--help' || name === '-h') {
+    process.stdout.write(usage)
+    return 0
+  }
   if (!names.includes(name)) {
     process.stderr.write(usage)
     return 2

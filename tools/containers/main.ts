@@ -1,4 +1,4 @@
-// Runs docker-compose.yml for real and checks what comes of it: `npm run containers -- [--brokers 3] [--summary FILE]`.
+// Runs docker-compose.yml for real and checks what comes of it: `npm run containers -- --help`.
 // Without a Docker engine, root on Debian gets one for the time of the check, with images built from packages.
 import { writeFileSync } from 'node:fs'
 import { request } from 'node:https'
@@ -7,6 +7,7 @@ import { freePorts } from '../../packages/local-stack/src/index.ts'
 import { findCompose } from './compose.ts'
 import { Deployment } from './deployment.ts'
 import { openEngine, SkippedError } from './open-engine.ts'
+import { failUsage, optionsOf } from './options.ts'
 
 const TRAFFIC_MS = 20_000
 const REPLICAS = 3
@@ -28,13 +29,22 @@ const progress = (text: string): void => {
   process.stdout.write(`${((performance.now() - startedAt) / 1_000).toFixed(1).padStart(6)} s  ${text}\n`)
 }
 
-const args = process.argv.slice(2)
-const optionOf = (name: string): string | undefined => {
-  const at = args.indexOf(name)
-  return at < 0 ? undefined : args[at + 1]
-}
-const summaryFile = optionOf('--summary')
-const hasThreeBrokers = optionOf('--brokers') === '3'
+const HELP = `npm run containers -- [--brokers 1|3] [--summary FILE]
+
+Builds and runs docker-compose.yml, checks that every event is where it must be, and removes what it made.
+
+  --brokers 3      three brokers, of which one is killed under traffic
+  --summary FILE   write every check as JSON
+
+The Docker engine of this machine is used; without one, root on Debian (x64) gets one for that time.
+Exit code: 0 when every check passes, or when containers cannot run here; 1 when one fails; 2 for a wrong call.
+`
+const { brokers, summary: summaryFile } = optionsOf(HELP, {
+  brokers: { type: 'string', default: '1' },
+  summary: { type: 'string' },
+})
+if (brokers !== '1' && brokers !== '3') failUsage(HELP, '--brokers must be 1 or 3')
+const hasThreeBrokers = brokers === '3'
 
 interface Check {
   readonly name: string

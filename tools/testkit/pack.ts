@@ -4,7 +4,14 @@ import { cpSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } fr
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { weirHome } from '../../packages/local-stack/src/index.ts'
+import { optionsOf } from '../containers/options.ts'
 import { run } from '../containers/run.ts'
+
+const HELP = `npm run testkit:pack
+
+Packs @weir/testkit for another project, compiled and with its types, as .weir/packed/weir-testkit.tgz.
+`
+optionsOf(HELP, {})
 
 interface Manifest {
   readonly name: string

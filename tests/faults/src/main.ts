@@ -49,6 +49,8 @@ const program = new Command('faults')
     'Kills, pauses and breaks a whole Weir under load, and checks that no event is lost or doubled.',
   )
   .showHelpAfterError()
+  // A wrong call is 2, as for `weir`.
+  .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : 2))
   .addOption(new Option('--tier <name>', 'how much of everything').choices(TIER_NAMES).default('ci'))
   .addOption(
     new Option('--events <n>', 'different events (default: the tier’s)').argParser(whole(100, 50_000_000)),

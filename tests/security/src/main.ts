@@ -58,6 +58,8 @@ const program = new Command('security')
     new Option('--first-port <port>', 'use twelve ports from here (default: free ones)').argParser(port),
   )
   .showHelpAfterError()
+  // A wrong call is 2, as for `weir`.
+  .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : 2))
   .action(async (options: Options) => {
     process.exitCode = await run(options).catch((error: unknown) => {
       progress(`The suite could not run: ${(error as Error).message}`)
