@@ -2,7 +2,7 @@ import type { JsonObject, JsonValue } from '@weir/exact-json'
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { requireSequence } from './identify.ts'
-import { PRESETS, type PresetName, type RequestFacts } from './index.ts'
+import { PRESETS, type IntakeProblem, type PresetName, type RequestFacts } from './index.ts'
 
 const facts = (headers: Readonly<Record<string, readonly string[]>> = {}): RequestFacts => ({
   bodyHash: () => 'hash',
@@ -109,14 +109,12 @@ it.each(REQUIRED)(
         fc.assert(
           fc.property(values, (value) => {
             const given = identify(withField(body, field.split('.'), value), facts(headers))
-            // Cognigy's own program names the types of what it takes.
-            const detail =
-              preset === 'cognigy' && fault.endsWith('not a text')
-                ? 'conversationId is not string'
-                : `${field} ${fault}`
             expect(given).toMatchObject({
-              problem: { reason, detail: expect.stringMatching(`^${detail}`) as string },
+              problem: { reason, detail: expect.stringMatching(`^${field} ${fault}`) as string },
             })
+            // S4 tells the sender what is wrong, so it must be what is in the letter.
+            const { answer, detail } = (given as { problem: IntakeProblem }).problem
+            if (preset === 'nice') expect(answer).toBe(`Payload validation failed: ${detail}`)
           }),
           { numRuns: 5 },
         )

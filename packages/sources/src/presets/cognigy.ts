@@ -39,11 +39,10 @@ export const cognigy = defineSource('cognigy', {
         return noId(field, value, { answer: `Missing required field: ${field}` })
       }
       if (typeofName(value) !== wanted) {
-        return wrongType(
-          field,
-          wanted,
-          `Type mismatch for ${field}. Expected ${wanted}, got ${typeofName(value)}`,
-        )
+        const answer = `Type mismatch for ${field}. Expected ${wanted}, got ${typeofName(value)}`
+        return wanted === 'string'
+          ? noId(field, value, { form: 'a text', answer })
+          : wrongType(field, 'a number', answer)
       }
     }
     const interactionId = idOf(event.conversationId)
