@@ -3,6 +3,7 @@ import { createInterface } from 'node:readline/promises'
 import { ConfigError } from '@weir/service-kit'
 import { describeOutcome, followJob, type JobOutcome } from './follow-job.ts'
 import {
+  drained,
   print,
   printJson,
   printPage,
@@ -10,10 +11,10 @@ import {
   printRows,
   withJson,
   type OutputOptions,
-  type Row,
 } from './output.ts'
 import { readFixUp } from './read-fix-up.ts'
 import { replayClient } from './replay-client.ts'
+import { pagesOf } from './replay-pages.ts'
 
 interface FilterOptions {
   readonly reason?: string
@@ -114,8 +115,7 @@ const list = async (
   stage: string,
   { limit, json = false, ...filter }: FilterOptions & OutputOptions & { readonly limit: string },
 ): Promise<void> => {
-  const query = new URLSearchParams({ ...filterOf(stage, filter), limit })
-  const letters = (await replayClient().get(`/v1/letters?${query.toString()}`)).letters as readonly Row[]
+  const letters = await pagesOf(replayClient(), 'letters', filterOf(stage, filter), Number(limit))
   const rows = letters.map((letter) => ({
     ...letter,
     place: `${String(letter.partition)}/${String(letter.offset)}`,
@@ -137,12 +137,14 @@ const addJobCommands = (dlq: Command): void => {
     .option('--dry-run', 'only say how many')
     .option('--yes', 'discard every pending letter of the stage without a filter, and do not ask')
     .action((stage: string, options: JobOptions) => startJob('discard', stage, options))
-  withJson(dlq.command('jobs').description('Lists replays and discards: who, what, how far.')).action(
-    async ({ json = false }: OutputOptions) => {
-      const { jobs } = await replayClient().get('/v1/jobs')
-      printRows(JOB_COLUMNS, jobs as readonly Row[], { json })
-    },
+  withJson(
+    dlq.command('jobs').description('Lists replays and discards, the latest first: who, what, how far.'),
   )
+    .option('--limit <n>', 'at most so many', '100')
+    .action(async ({ limit, json = false }: OutputOptions & { readonly limit: string }) => {
+      const jobs = await pagesOf(replayClient(), 'jobs', {}, Number(limit))
+      printRows(JOB_COLUMNS, jobs, { json })
+    })
   dlq
     .command('cancel <job>')
     .description('Ends a job; what it has returned stays returned.')
@@ -184,7 +186,10 @@ export const addDlqCommands = (program: Command): void => {
     )
     .action(async (stage: string, options: FilterOptions & { format: string }) => {
       const query = new URLSearchParams({ ...filterOf(stage, options), format: options.format })
-      printPart(await replayClient().text(`/v1/letters/export?${query.toString()}`))
+      for await (const text of replayClient().stream(`/v1/letters/export?${query.toString()}`)) {
+        printPart(text)
+        await drained()
+      }
     })
   addJobCommands(dlq)
 }

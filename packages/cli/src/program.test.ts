@@ -26,7 +26,7 @@ const server = createServer((request, response) => {
     counts: { LINE },
   }))
   if (request.url!.startsWith('/v1/letters?')) return response.end(JSON.stringify({ letters }))
-  if (request.url === '/v1/jobs') return response.end(JSON.stringify({ jobs: letters }))
+  if (request.url!.startsWith('/v1/jobs?')) return response.end(JSON.stringify({ jobs: letters }))
   return response.writeHead(400).end(JSON.stringify({ error: 'limit: too much' }))
 })
 const folder = mkdtempSync(join(tmpdir(), 'weir-program-'))

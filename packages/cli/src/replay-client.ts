@@ -8,7 +8,8 @@ export class ReplayClientError extends Error {
 
 export interface ReplayClient {
   readonly get: (path: string) => Promise<Record<string, unknown>>
-  readonly text: (path: string) => Promise<string>
+  /** The text of an answer as it arrives. */
+  readonly stream: (path: string) => AsyncIterable<string>
   readonly post: (path: string, body?: object) => Promise<Record<string, unknown>>
 }
 
@@ -17,7 +18,7 @@ export const replayClient = (): ReplayClient => {
   const config = loadReplayClientConfig()
   const url = config.url ?? `http://127.0.0.1:${config.port}`
   const authorization = `Bearer ${config.token ?? ''}`
-  const call = async (method: string, path: string, body?: object): Promise<string> => {
+  const call = async (method: string, path: string, body?: object): Promise<Response> => {
     let response: Response
     try {
       response = await fetch(`${url}${path}`, {
@@ -34,18 +35,30 @@ export const replayClient = (): ReplayClient => {
         `The replay service does not answer at ${url}: start it, or set REPLAY_URL.`,
       )
     }
+    if (response.ok) return response
     const text = await response.text()
-    if (response.ok) return text
     if (response.status === 401) throw new ReplayClientError('The token is not known: set REPLAY_TOKEN.')
     // A filter, a limit or a fix-up that it does not take is a wrong call.
     if (response.status === 400) throw new ConfigError(errorOf(text))
     throw new ReplayClientError(`The replay service answers ${response.status}: ${errorOf(text)}`)
   }
-  const json = async (text: Promise<string>) => JSON.parse(await text) as Record<string, unknown>
+  const json = async (response: Promise<Response>) =>
+    (await (await response).json()) as Record<string, unknown>
   return {
     get: (path) => json(call('GET', path)),
-    text: (path) => call('GET', path),
+    stream: (path) => textOf(call('GET', path)),
     post: (path, body) => json(call('POST', path, body)),
+  }
+}
+
+async function* textOf(response: Promise<Response>): AsyncIterable<string> {
+  const { body } = await response
+  const decoder = new TextDecoder()
+  try {
+    for await (const chunk of (body ?? []) as AsyncIterable<Uint8Array>)
+      yield decoder.decode(chunk, { stream: true })
+  } catch {
+    throw new ReplayClientError('The answer was cut off, and what was written is not all: ask again.')
   }
 }
 

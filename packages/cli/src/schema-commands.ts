@@ -15,6 +15,7 @@ import { loadRegistryConfig, loadSchemaConfig } from './config.ts'
 import { followJob } from './follow-job.ts'
 import { print, printRows, progress, withJson, type OutputOptions, type Row } from './output.ts'
 import { replayClient, type ReplayClient } from './replay-client.ts'
+import { pagesOf } from './replay-pages.ts'
 
 /** Longer than normalizers take to read approvals again, so that what comes meanwhile is released too. */
 const APPROVAL_SPREAD_MS = 3_000
@@ -91,10 +92,8 @@ interface HeldLetter {
 const heldLetters = async (
   client: ReplayClient,
   filter: Readonly<Record<string, string>> = {},
-): Promise<readonly HeldLetter[]> => {
-  const query = new URLSearchParams({ ...HELD, ...filter, limit: String(LETTERS_MAX) })
-  return (await client.get(`/v1/letters?${query.toString()}`)).letters as readonly HeldLetter[]
-}
+): Promise<readonly HeldLetter[]> =>
+  (await pagesOf(client, 'letters', { ...HELD, ...filter }, LETTERS_MAX)) as unknown as readonly HeldLetter[]
 
 /** Held shapes with the number of letters that wait for each. */
 const heldRows = async (): Promise<readonly Row[]> => {
@@ -117,7 +116,12 @@ const heldPaths = async (fingerprint: string): Promise<ReadonlySet<string> | und
   // Its moment keeps the export small.
   const moment = { from: iso(lastFailedAt), to: iso(lastFailedAt + 1) }
   const query = new URLSearchParams({ ...HELD, fingerprint, source, ...moment, format: 'weir' })
-  const [line = ''] = (await client.text(`/v1/letters/export?${query.toString()}`)).split('\n')
+  let text = ''
+  for await (const more of client.stream(`/v1/letters/export?${query.toString()}`)) {
+    text += more
+    if (more.includes('\n')) break
+  }
+  const [line = ''] = text.split('\n')
   const { body } = JSON.parse(line) as { readonly body?: string | null }
   if (typeof body !== 'string') return undefined
   return new Set(new ShapeCache().shapeOf(JSON.parse(Buffer.from(body, 'base64').toString())).paths)

@@ -109,7 +109,7 @@ const dataActionError = (letter: Letter): string => {
 /** Deeper values can be parsed, and not be written again. */
 const DEPTH_MAX = 1_000
 
-const isDeeper = (value: JsonValue, levels: number): boolean =>
+export const isDeeper = (value: JsonValue, levels: number): boolean =>
   isContainer(value) && (levels === 0 || Object.values(value).some((one) => isDeeper(one, levels - 1)))
 
 /** A body as its JSON value, or as text where it is none or is nested too deep. */

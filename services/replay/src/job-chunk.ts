@@ -15,7 +15,7 @@ import type { LetterReader } from './letters.ts'
 import type { Marks } from './marks.ts'
 import { returnLetter, type ReturnOptions } from './return-letter.ts'
 
-/** Most that one transaction looks at, and most body bytes that it returns. */
+/** Most that one transaction looks at, and most bytes of the letters that fit: edited or returned, they cost time. */
 const CHUNK_SCANNED = 5_000
 const CHUNK_BYTES = 4_194_304
 /** Slow jobs return a few letters at a time, at most so long apart. */
@@ -59,7 +59,13 @@ export const nextChunk = async (job: Job, marks: Marks, options: ChunkOptions): 
   const status = job.kind === 'replay' ? 'replayed' : 'discarded'
   const marked = marks.records(stage, handled, status).map((one) => ({ ...state, ...one }))
   return {
-    job: { ...job, cursor: { ...job.cursor, [partition]: String(next) }, counts, stays },
+    job: {
+      ...job,
+      step: (job.step ?? 0) + 1,
+      cursor: { ...job.cursor, [partition]: String(next) },
+      counts,
+      stays,
+    },
     outputs: [...outputs, ...marked],
     handled: handled.length,
   }
@@ -104,6 +110,8 @@ class ChunkDraft {
   readonly #lettersMax: number
   #scanned = 0
   #bytes = 0
+  /** What fix-ups have added. */
+  #grown = 0
 
   constructor(job: Job, options: ChunkOptions) {
     this.#job = job
@@ -116,7 +124,9 @@ class ChunkDraft {
 
   get isFull(): boolean {
     return (
-      this.handled.length >= this.#lettersMax || this.#scanned >= CHUNK_SCANNED || this.#bytes >= CHUNK_BYTES
+      this.handled.length >= this.#lettersMax ||
+      this.#scanned >= CHUNK_SCANNED ||
+      this.#bytes + this.#grown >= CHUNK_BYTES
     )
   }
 
@@ -126,6 +136,7 @@ class ChunkDraft {
     this.counts.scanned += 1
     if (!matches(letter, job.filter)) return
     this.counts.matched += 1
+    this.#bytes += letter.record.value?.length ?? 0
     if (job.kind === 'replay') {
       if (letter.replayCount >= job.replaysMax) {
         this.counts.guarded += 1
@@ -139,7 +150,7 @@ class ChunkDraft {
         return
       }
       this.outputs.push(copyOf(returned.output))
-      this.#bytes += returned.output.value?.length ?? 0
+      this.#grown += Math.max(0, (returned.output.value?.length ?? 0) - (letter.record.value?.length ?? 0))
     }
     this.counts.done += 1
     this.handled.push(letter)

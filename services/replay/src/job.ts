@@ -31,7 +31,11 @@ export const letterFilter = z.strictObject({
   /** Record key, which is the entity key `source|interaction id`. */
   key: text.optional(),
   /** Hex. */
-  eventKey: text.optional(),
+  eventKey: z
+    .string()
+    .regex(/^[\da-f]{32}$/i, 'an event key is 32 hexadecimal digits')
+    .toLowerCase()
+    .optional(),
   status: z.enum(['pending_inspection', 'replayed', 'discarded', 'any']).default('pending_inspection'),
 })
 export type LetterFilter = z.infer<typeof letterFilter>
@@ -51,11 +55,13 @@ export const fixUp = z.strictObject({
 export type FixUp = z.infer<typeof fixUp>
 
 export const RATE_MAX = 100_000
+/** One letter in ten seconds. */
+export const RATE_MIN = 0.1
 
 export const jobRequest = z.strictObject({
   kind: z.enum(['replay', 'discard']),
   filter: letterFilter,
-  ratePerSec: z.number().positive().max(RATE_MAX).default(1_000),
+  ratePerSec: z.number().min(RATE_MIN).max(RATE_MAX).default(1_000),
   /** A letter that was replayed so often already is left alone. */
   replaysMax: z.number().int().min(1).max(100).default(3),
   fixUp: fixUp.optional(),
@@ -82,13 +88,15 @@ export interface JobCounts {
   readonly unusable: number
 }
 
-/** One replay or discard: who, what, how far. The value of `replay.state.v1` under `job|<id>`, kept as the audit record. */
+/** One replay or discard: who, what, how far. The value of `replay.state.v1` under `job|<id>`. */
 export interface Job extends JobRequest {
   readonly id: string
   readonly requestedBy: string
   /** Epoch ms. */
   readonly requestedAt: number
   readonly state: JobState
+  /** Chunks that are committed. A tick names the step that it is for, so that one that comes twice does nothing. */
+  readonly step?: number
   /** By partition: the next offset, and where the topic's decided part ended when the job began. */
   readonly cursor: Readonly<Record<string, string>>
   readonly end: Readonly<Record<string, string>>
@@ -101,9 +109,14 @@ export interface Job extends JobRequest {
 export const STAYING_MAX = 20
 export const NO_COUNTS: JobCounts = { scanned: 0, matched: 0, done: 0, guarded: 0, unusable: 0 }
 
-/** What `replay.commands.v1` holds; `tick` is the job's own next step. */
+/** What `replay.commands.v1` holds; `tick` is the job's own next step, `expire` forgets jobs that ended long ago. */
 export type Command =
-  { readonly kind: 'create'; readonly job: Job } | { readonly kind: 'cancel' | 'tick'; readonly id: string }
+  | { readonly kind: 'create'; readonly job: Job }
+  | { readonly kind: 'cancel'; readonly id: string }
+  | { readonly kind: 'tick'; readonly id: string; readonly step?: number }
+  | { readonly kind: 'expire' }
+
+export const tickOf = ({ id, step = 0 }: Job): Command => ({ kind: 'tick', id, step })
 
 export const encodeJson = (value: Command | Job): Buffer => Buffer.from(JSON.stringify(value))
 

@@ -2,6 +2,12 @@ import type { TopicNames } from '@weir/contracts'
 import { openTopicReader, type InputRecord, type KafkaSettings, type TopicReader } from '@weir/kafka'
 import { STAGE_NAMES, STAGES, type StageName } from './job.ts'
 
+/** Where a letter lies in the topic of its stage. */
+export interface LetterPlace {
+  readonly partition: number
+  readonly offset: bigint
+}
+
 /** Reads dead letters, and what became of them, from their topics: by any instance, without a group. */
 export class LetterReader {
   readonly #topics: TopicNames
@@ -27,15 +33,20 @@ export class LetterReader {
     return (await this.#open(stage)).readRange(range, onRecord)
   }
 
-  /** Every letter of a stage, in order of partition and offset, until `onRecord` returns false. */
+  /** Every letter of a stage behind a place, in order of partition and offset, until `onRecord` returns false. */
   async readAll(
     stage: StageName,
     onRecord: (record: InputRecord) => boolean | Promise<boolean>,
+    after?: LetterPlace,
   ): Promise<void> {
     const walk = { goesOn: true }
-    for (const [partition, { start, end }] of await this.offsets(stage)) {
+    const ranges = [...(await this.offsets(stage))].sort(([a], [b]) => a - b)
+    for (const [partition, { start, end }] of ranges) {
       if (!walk.goesOn) return
-      await this.read(stage, { partition, from: start, end }, async (record) => {
+      if (after !== undefined && partition < after.partition) continue
+      const from = partition === after?.partition && after.offset >= start ? after.offset + 1n : start
+      if (from >= end) continue
+      await this.read(stage, { partition, from, end }, async (record) => {
         walk.goesOn = await onRecord(record)
         return walk.goesOn
       })

@@ -55,7 +55,7 @@ class Model {
   }
 
   ask(command: Command): void {
-    const id = command.kind === 'create' ? command.job.id : command.id
+    const id = command.kind === 'create' ? command.job.id : 'id' in command ? command.id : ''
     const record = { key: Buffer.from(id), value: encodeJson(command), headers: {} }
     this.commands.append(0, [record], 'committed')
   }
@@ -73,13 +73,19 @@ class Model {
       ...{ signal: new AbortController().signal, ownershipIsFresh: () => true },
     })
     if (fate === 'killed before the commit') {
-      this.#owner = undefined
+      await this.kill()
       return true
     }
     this.#commit(outputs, nextOffset, { cancelled, dueNow })
     await committed?.(new Map())
-    if (fate === 'killed after the commit') this.#owner = undefined
+    if (fate === 'killed after the commit') await this.kill()
     return true
+  }
+
+  /** Its timers end with it. */
+  async kill(): Promise<void> {
+    await this.#owner?.close()
+    this.#owner = undefined
   }
 
   /** What a job that begins now has to look at. */
@@ -152,7 +158,12 @@ class Model {
       letters: new LetterReader(topics, () => Promise.resolve(this.letters.reader)),
       commands: new CommandLog(() => Promise.resolve(this.commands.reader)),
       chunkLettersMax: 2,
+      send: (command) => {
+        this.ask(command)
+        return Promise.resolve()
+      },
     })
+
     const records = this.#state.map((one, i) => ({
       ...{ ...one, topic: topics.replayState, partition: 0, offset: BigInt(i), timestamp: 0 },
     }))
@@ -178,6 +189,7 @@ const step = fc.oneof(
     reason: fc.option(fc.constantFrom(...REASONS), { nil: undefined }),
   }),
   fc.record({ kind: fc.constant('cancel' as const), id }),
+  fc.record({ kind: fc.constant('tick' as const), id, step: fc.nat(4) }),
   fc.record({
     kind: fc.constant('work' as const),
     fate: fc.constantFrom(
@@ -209,6 +221,7 @@ it('ends each job, and returns each letter that fits once, whatever comes betwee
         else if (one.kind === 'expire') model.letters.expire(one.partition, one.before)
         else if (one.kind === 'create') model.ask({ kind: 'create', job: jobOf(one.id, one.reason) })
         else if (one.kind === 'cancel') model.ask({ kind: 'cancel', id: one.id })
+        else if (one.kind === 'tick') model.ask({ kind: 'tick', id: one.id, step: one.step })
         else await model.work(one.fate)
       }
       // Letters of a transaction that never ends keep no job from ending.
@@ -222,6 +235,7 @@ it('ends each job, and returns each letter that fits once, whatever comes betwee
       const all = model.all()
       for (const { id, isKept } of all) if (isKept) expect(ids).toContain(id)
       for (const id of ids) expect(all.map((one) => one.id)).toContain(id)
+      await model.kill()
     }),
     { numRuns: 1_000 },
   )

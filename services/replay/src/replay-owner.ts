@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import {
   OffsetOutOfRangeError,
   RetriableError,
@@ -10,101 +9,133 @@ import {
 } from '@weir/kafka'
 import type { Logger } from '@weir/service-kit'
 import type { CommandLog } from './command-log.ts'
-import { decodeCommand, decodeJob, encodeJson, type Command, type Job } from './job.ts'
+import { decodeCommand, encodeJson, tickOf, type Command, type Job } from './job.ts'
 import { jobRange, nextChunk, type Chunk, type ChunkOptions } from './job-chunk.ts'
-import { Marks } from './marks.ts'
+import { isEnded, jobKey, JobTable } from './job-table.ts'
+import { Ticks, type TicksOptions } from './ticks.ts'
 
 export interface ReplayOwnerOptions extends ChunkOptions {
   readonly commands: CommandLog
+  /** To this stage's own input. */
+  readonly send: TicksOptions['send']
   readonly logger: Logger
 }
+
+/** A timer may be so early. */
+const EARLY_MS_MAX = 2
+const EXPIRY_EVERY_MS = 3_600_000
 
 /**
  * Runs jobs one chunk at a time:  create -> (tick -> tick -> ...) -> done;  cancel ends it at any point.
  * A chunk is one transaction: the letters it returns, their marks, the job's cursor and counts, and the next tick.
  * So a job that was killed at any moment goes on by itself, and returns no letter twice and leaves none out. A cancel is
- * looked for before each step, so a step that always fails can be cancelled.
+ * looked for before each step, so a step that always fails can be cancelled. A tick that comes before its time is put
+ * off and ends here, so that no job waits for another's rate.
  */
 export class ReplayOwner implements PartitionOwner {
   readonly #options: ReplayOwnerOptions
-  readonly #marks = new Marks()
-  readonly #jobs = new Map<string, Job>()
+  readonly #table = new JobTable()
+  readonly #ticks: Ticks
   readonly #nextAt = new Map<string, number>()
 
   constructor(options: ReplayOwnerOptions) {
     this.#options = options
+    this.#ticks = new Ticks(options)
   }
 
   async restore({ state }: RestoreContext): Promise<ReadonlyMap<string, bigint | undefined>> {
     await state!.read(state!.logStartOffset, (records) => {
-      for (const { key, value } of records) this.#apply(key, value)
+      for (const { key, value } of records) this.#table.apply(key, value)
     })
+    for (const job of this.#table.all()) if (job.state === 'running') this.#ticks.plan(job, 0)
+    this.#ticks.planExpiry(0)
     return new Map()
   }
 
   /** One command each: the stage is given batches of one record. */
-  async stage({ records, signal }: InputBatch): Promise<StagedBatch> {
+  async stage({ records }: InputBatch): Promise<StagedBatch> {
     const [record] = records
     const command = decodeCommand(record?.value ?? null)
     if (record === undefined || command === undefined) return { outputs: [] }
-    const { job, outputs } = (await this.#run(command, record.offset, signal)) ?? {}
+    if (command.kind === 'expire') return this.#expire()
+    const { job, outputs = [] } = (await this.#run(command, record.offset)) ?? {}
     if (job === undefined) return { outputs: [] }
-    const { topics, logger } = this.#options
-    const state = { topic: topics.replayState, partition: 0, headers: {} }
-    const saved = { ...state, key: Buffer.from(`job|${job.id}`), value: encodeJson(job) }
-    const next: OutputRecord[] =
-      job.state === 'running'
-        ? [
-            {
-              topic: topics.replayCommands,
-              partition: 0,
-              headers: {},
-              key: Buffer.from(job.id),
-              value: encodeJson({ kind: 'tick', id: job.id }),
-            },
-          ]
-        : []
+    const saved = this.#state(jobKey(job.id), encodeJson(job))
+    const next = job.state === 'running' ? [this.#tick(job)] : []
     return {
-      outputs: [...(outputs ?? []), saved, ...next],
+      outputs: [...outputs, saved, ...next],
       committed: () => {
-        for (const { topic, key, value } of [...(outputs ?? []), saved]) {
-          if (topic === topics.replayState) this.#apply(key, value)
-        }
-        const { id, kind, requestedBy, filter, counts } = job
-        if (job.state !== 'running') {
-          logger.info(
-            { job: id, kind, requestedBy, stage: filter.stage, state: job.state, counts },
-            'replay job',
-          )
-          this.#nextAt.delete(id)
-        }
+        this.#apply([...outputs, saved])
+        if (isEnded(job)) this.#ended(job)
       },
     }
   }
 
   close(): Promise<void> {
+    this.#ticks.close()
     return this.#options.commands.close()
   }
 
-  #apply(key: Buffer | null, value: Buffer | null): void {
-    const job = decodeJob(value)
-    if (job) this.#jobs.set(job.id, job)
-    else this.#marks.restore(key, value)
+  #state(key: Buffer, value: Buffer | null): OutputRecord {
+    return { topic: this.#options.topics.replayState, partition: 0, headers: {}, key, value }
   }
 
-  async #run(command: Command, offset: bigint, signal: AbortSignal): Promise<Chunk | undefined> {
+  #tick(job: Job): OutputRecord {
+    const value = encodeJson(tickOf(job))
+    return {
+      topic: this.#options.topics.replayCommands,
+      partition: 0,
+      headers: {},
+      key: Buffer.from(job.id),
+      value,
+    }
+  }
+
+  #apply(outputs: readonly OutputRecord[]): void {
+    for (const { topic, key, value } of outputs) {
+      if (topic === this.#options.topics.replayState) this.#table.apply(key, value)
+    }
+  }
+
+  #ended({ id, kind, requestedBy, filter, state, counts }: Job): void {
+    this.#options.logger.info(
+      { job: id, kind, requestedBy, stage: filter.stage, state, counts },
+      'replay job',
+    )
+    this.#nextAt.delete(id)
+    this.#ticks.drop(id)
+  }
+
+  /** Jobs that ended long ago leave the topic, and with them what their fix-ups held. */
+  #expire(): StagedBatch {
+    const outputs = this.#table.expired(Date.now()).map((id) => this.#state(jobKey(id), null))
+    return {
+      outputs,
+      committed: () => {
+        this.#apply(outputs)
+        this.#ticks.planExpiry(EXPIRY_EVERY_MS)
+      },
+    }
+  }
+
+  async #run(command: Exclude<Command, { kind: 'expire' }>, offset: bigint): Promise<Chunk | undefined> {
     const { commands } = this.#options
     if (command.kind === 'create') {
       const { job } = command
       // A request that was sent twice is one job.
-      if (this.#jobs.has(job.id)) return undefined
+      if (this.#table.get(job.id) !== undefined) return undefined
       return (await commands.isCancelledAfter(offset, job.id)) ? cancelled(job) : this.#begin(job)
     }
-    const job = this.#jobs.get(command.id)
+    const job = this.#table.get(command.id)
     if (job?.state !== 'running') return undefined
     if (command.kind === 'cancel' || (await commands.isCancelledAfter(offset, job.id))) return cancelled(job)
-    await this.#waitForTurn(job, signal)
-    const chunk = await rereading(() => nextChunk(job, this.#marks, this.#options))
+    if ((command.step ?? 0) !== (job.step ?? 0)) return undefined
+    const waitMs = (this.#nextAt.get(job.id) ?? 0) - performance.now()
+    if (waitMs > EARLY_MS_MAX) {
+      this.#ticks.plan(job, waitMs)
+      return undefined
+    }
+    const chunk = await rereading(() => nextChunk(job, this.#table.marks, this.#options))
     this.#nextAt.set(job.id, performance.now() + (1_000 * chunk.handled) / job.ratePerSec)
     return chunk
   }
@@ -112,11 +143,6 @@ export class ReplayOwner implements PartitionOwner {
   async #begin(job: Job): Promise<Chunk> {
     const range = await jobRange(this.#options.letters, job.filter.stage)
     return { job: { ...job, ...range, state: 'running' }, outputs: [], handled: 0 }
-  }
-
-  async #waitForTurn({ id }: Job, signal: AbortSignal): Promise<void> {
-    const waitMs = (this.#nextAt.get(id) ?? 0) - performance.now()
-    if (waitMs > 0) await sleep(Math.min(waitMs, 2_000), undefined, { signal }).catch(() => undefined)
   }
 }
 

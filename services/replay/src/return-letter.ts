@@ -51,6 +51,9 @@ const ADDED: readonly string[] = [
   ...[HEADER.conflictsWith, ...INTAKE],
 ]
 
+/** Reasons whose letters return as they came: somebody has decided about them, and not about an edited body. */
+export const NOT_EDITED: readonly string[] = ['key_conflict', 'content_repeated', 'wrong_partition']
+
 /** What a letter becomes: a record for the stage that gave it up, or the reason why it stays. */
 export type Returned =
   | { readonly kind: 'returns'; readonly output: OutputRecord }
@@ -86,6 +89,8 @@ const toStage = async (letter: Letter, job: Job, options: ReturnOptions): Promis
     return stays(`the letter holds only the beginning of a body of ${bytes} bytes: see dlq-source-topic`)
   }
   const body = deadLetterBody(letter.record, options.keys)
+  if (job.fixUp !== undefined && NOT_EDITED.includes(letter.reason))
+    return stays(`a letter of ${letter.reason} returns as it came: replay it without a fix-up`)
   if (letter.reason === 'key_conflict') return returnConflict(letter, job, body, options)
   if (letter.reason === 'content_repeated') return returnContent(letter, job, body, options)
   if (letter.reason === 'wrong_partition') return returnMisplaced(letter, job, body, options)

@@ -16,7 +16,7 @@ import { readSourcesFile } from '@weir/sources'
 import { buildApi } from './api.ts'
 import { CommandLog } from './command-log.ts'
 import { SETTINGS, type ReplayConfig } from './config.ts'
-import { encodeJson, STAGES } from './job.ts'
+import { encodeJson, STAGES, type Command } from './job.ts'
 import { LetterReader } from './letters.ts'
 import { ReplayOwner } from './replay-owner.ts'
 import { StateView } from './state-view.ts'
@@ -66,6 +66,14 @@ export const start = async (config: ReplayConfig, { logger, metrics }: ServiceDe
     closers.add(() => Promise.all([jobLetters.close(), letters.close(), state.close(), commands.close()]))
     const { bodyHashKey, topicPartitions: partitions } = config
     const returning = { topics, partitions, keys, bodyHashKey, sources, chunkLettersMax: CHUNK_LETTERS_MAX }
+    const lanes = await openLanes({
+      settings: { ...config, topicPartitions: 1 },
+      ...{ logger, topic: topics.replayCommands, lingerMs: 0, deadlineMs: COMMAND_MS_MAX },
+      ...{ batchRecordsMax: 100, batchBytesMax: 700_000, queueBytesMax: 10_000_000 },
+    })
+    closers.add(() => lanes.close())
+    const send = (command: Command, id: string): Promise<void> =>
+      lanes.send(0, { key: Buffer.from(id), value: encodeJson(command), headers: {} })
     const inputs = [topics.replayCommands]
     const stage = await startStage({
       // Its topics have one partition each, whatever the others have.
@@ -83,23 +91,16 @@ export const start = async (config: ReplayConfig, { logger, metrics }: ServiceDe
           new ReplayOwner({
             ...{ ...returning, logger, letters: jobLetters },
             events: new EventReader(config),
-            commands: CommandLog.of(config, topics),
+            ...{ commands: CommandLog.of(config, topics), send },
           }),
         ),
     })
     closers.add(() => stage.stop())
     const list = new PartitionList()
     list.add('replay', stage)
-    const lanes = await openLanes({
-      settings: { ...config, topicPartitions: 1 },
-      ...{ logger, topic: topics.replayCommands, lingerMs: 0, deadlineMs: COMMAND_MS_MAX },
-      ...{ batchRecordsMax: 100, batchBytesMax: 700_000, queueBytesMax: 10_000_000 },
-    })
-    closers.add(() => lanes.close())
     const app = buildApi({
-      ...{ tokens: config.tokens, letters, state, commands, keys, metrics },
+      ...{ tokens: config.tokens, letters, state, commands, keys, metrics, logger, send },
       returning: { ...returning, letters, events: new EventReader(config) },
-      send: (command, id) => lanes.send(0, { key: Buffer.from(id), value: encodeJson(command), headers: {} }),
       readiness: () => stage.readiness(),
       partitions: list,
     })

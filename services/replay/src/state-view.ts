@@ -1,14 +1,14 @@
 import type { TopicNames } from '@weir/contracts'
 import { openTopicReader, type KafkaSettings, type TopicReader } from '@weir/kafka'
-import { decodeJob, type Job } from './job.ts'
-import { Marks } from './marks.ts'
+import type { Job } from './job.ts'
+import { JobTable } from './job-table.ts'
+import type { Marks } from './marks.ts'
 
 /** What the running instance has committed, as any instance can read it. */
 export class StateView {
-  readonly marks = new Marks()
+  readonly #table = new JobTable()
   readonly #settings: KafkaSettings
   readonly #topic: string
-  readonly #jobs = new Map<string, Job>()
   #reader: TopicReader | undefined
   #next: ReadonlyMap<number, bigint> | undefined
   #reading: Promise<void> | undefined
@@ -18,10 +18,14 @@ export class StateView {
     this.#topic = topics.replayState
   }
 
-  /** Reads what has come since; jobs in the order of their requests. */
+  get marks(): Marks {
+    return this.#table.marks
+  }
+
+  /** Reads what has come since; the latest job first. */
   async jobs(): Promise<readonly Job[]> {
     await this.refresh()
-    return [...this.#jobs.values()].sort((a, b) => a.requestedAt - b.requestedAt)
+    return this.#table.all()
   }
 
   async refresh(): Promise<void> {
@@ -39,11 +43,7 @@ export class StateView {
   async #read(): Promise<void> {
     this.#reader ??= await openTopicReader(this.#settings, this.#topic)
     this.#next = await this.#reader.readToEnd((records) => {
-      for (const { key, value } of records) {
-        const job = decodeJob(value)
-        if (job) this.#jobs.set(job.id, job)
-        else this.marks.restore(key, value)
-      }
+      for (const { key, value } of records) this.#table.apply(key, value)
     }, this.#next)
   }
 }

@@ -1,0 +1,83 @@
+import { randomUUID } from 'node:crypto'
+import type { FastifyInstance } from 'fastify'
+import type { ApiOptions } from './api.ts'
+import { NO_COUNTS, type Job } from './job.ts'
+import { rehearse } from './job-chunk.ts'
+import { isEnded } from './job-table.ts'
+import { BadRequestError, createBody, jobsQuery, parsed, requireDoable } from './requests.ts'
+import type { ScanLimit } from './scans.ts'
+
+/** Each takes its turn after the others'. */
+const OPEN_JOBS_MAX = 100
+
+class TooManyJobsError extends Error {
+  readonly statusCode = 429
+}
+
+/** What a list says of a job: neither its places nor what its fix-up holds. */
+const describeJob = ({ cursor: _, end: __, fixUp, ...job }: Job) => ({ ...job, fixUp: fixUp?.name ?? null })
+
+/** Replays and discards: begin, look, cancel. */
+export const addJobRoutes = (v1: FastifyInstance, options: ApiOptions, scans: ScanLimit): void => {
+  const { state, commands, send } = options
+  const find = async (id: string): Promise<Job | undefined> =>
+    (await state.jobs()).find((job) => job.id === id)
+  /** Asked for here, and not yet in the state. */
+  const sent = new Set<string>()
+  const requireRoom = async (id: string): Promise<void> => {
+    const jobs = await state.jobs()
+    for (const job of jobs) sent.delete(job.id)
+    const open = jobs.filter((job) => !isEnded(job)).length + sent.size
+    if (open < OPEN_JOBS_MAX || sent.has(id) || jobs.some((job) => job.id === id)) return
+    throw new TooManyJobsError(`${open} jobs have not ended: cancel some, or wait`)
+  }
+  v1.post('/v1/jobs', async (request, reply) => {
+    const { dryRun, id = randomUUID(), ...wanted } = parsed(createBody, request.body)
+    requireDoable(wanted, request.body)
+    const holder = request.getDecorator<string>('holder')
+    if (dryRun) {
+      const end = scans.begin(holder)
+      try {
+        await state.refresh()
+        const { counts, stays } = await rehearse(wanted, state.marks, options.returning)
+        return { dryRun: true, count: counts.matched, counts, stays }
+      } finally {
+        end()
+      }
+    }
+    await requireRoom(id)
+    const job: Job = {
+      ...{ ...wanted, id, state: 'waiting', cursor: {}, end: {}, counts: NO_COUNTS, finishedAt: null },
+      ...{ requestedBy: holder, requestedAt: Date.now() },
+    }
+    sent.add(id)
+    try {
+      await send({ kind: 'create', job }, id)
+    } catch (error) {
+      sent.delete(id)
+      throw error
+    }
+    return reply.code(202).send({ id })
+  })
+  v1.get('/v1/jobs', async (request) => {
+    const { limit, after } = parsed(jobsQuery, request.query)
+    const jobs = await state.jobs()
+    const at = after === undefined ? 0 : jobs.findIndex(({ id }) => id === after) + 1
+    if (after !== undefined && at === 0) throw new BadRequestError('after: there is no such job any more')
+    const page = jobs.slice(at, at + limit)
+    return { jobs: page.map(describeJob), next: at + limit < jobs.length ? page.at(-1)!.id : null }
+  })
+  v1.get('/v1/jobs/:id', async (request, reply) => {
+    const job = await find((request.params as { id: string }).id)
+    return job ?? reply.code(404).send({ error: 'Not found' })
+  })
+  v1.post('/v1/jobs/:id/cancel', async (request, reply) => {
+    const { id } = request.params as { id: string }
+    const job = await find(id)
+    if (job === undefined && !(await commands.isRequested(id)))
+      return reply.code(404).send({ error: 'Not found' })
+    if (job?.state === 'done') throw new BadRequestError('the job has ended: there is nothing to cancel')
+    await send({ kind: 'cancel', id }, id)
+    return reply.code(202).send({ id })
+  })
+}

@@ -1,0 +1,53 @@
+import { decodeJob, type Job } from './job.ts'
+import { Marks } from './marks.ts'
+
+const PREFIX = 'job|'
+/** As long as the letters that it was about. */
+const KEPT_MS_MAX = 30 * 86_400_000
+const KEPT_JOBS_MAX = 500
+/** A fix-up may have 64 KB. */
+const KEPT_BYTES_MAX = 8_388_608
+const FORGOTTEN_AT_ONCE_MAX = 1_000
+
+export const jobKey = (id: string): Buffer => Buffer.from(`${PREFIX}${id}`)
+
+export const isEnded = ({ state }: Job): boolean => state === 'done' || state === 'cancelled'
+
+/** What `replay.state.v1` holds: jobs, and what became of each letter. */
+export class JobTable {
+  readonly marks = new Marks()
+  readonly #jobs = new Map<string, { readonly job: Job; readonly bytes: number }>()
+
+  get(id: string): Job | undefined {
+    return this.#jobs.get(id)?.job
+  }
+
+  /** The latest first. */
+  all(): readonly Job[] {
+    return [...this.#jobs.values()]
+      .map(({ job }) => job)
+      .sort((a, b) => b.requestedAt - a.requestedAt || (a.id < b.id ? -1 : 1))
+  }
+
+  /** Takes a record of the topic. */
+  apply(key: Buffer | null, value: Buffer | null): void {
+    const job = decodeJob(value)
+    if (job !== undefined) this.#jobs.set(job.id, { job, bytes: value!.length })
+    else if (value === null && key?.toString().startsWith(PREFIX)) {
+      this.#jobs.delete(key.toString().slice(PREFIX.length))
+    } else this.marks.restore(key, value)
+  }
+
+  /** Ended jobs that are too old, too many or too large together: the oldest go first. Changes nothing. */
+  expired(now: number): readonly string[] {
+    const kept = { jobs: 0, bytes: 0 }
+    const ids: string[] = []
+    for (const job of this.all().filter(isEnded)) {
+      kept.jobs += 1
+      kept.bytes += this.#jobs.get(job.id)!.bytes
+      const isTooOld = now - (job.finishedAt ?? now) > KEPT_MS_MAX
+      if (isTooOld || kept.jobs > KEPT_JOBS_MAX || kept.bytes > KEPT_BYTES_MAX) ids.push(job.id)
+    }
+    return ids.slice(-FORGOTTEN_AT_ONCE_MAX)
+  }
+}

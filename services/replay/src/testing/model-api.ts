@@ -1,0 +1,70 @@
+import { PartitionList } from '@weir/consumer'
+import { encodeDeadLetter, encodeReceivedWebhook, entityKeyOf, eventKeyOf, topicNames } from '@weir/contracts'
+import type { InputRecord, TopicReader } from '@weir/kafka'
+import { createLogger, Metrics } from '@weir/service-kit'
+import { buildApi, type ApiOptions } from '../api.ts'
+import type { CommandLog } from '../command-log.ts'
+import type { Command } from '../job.ts'
+import type { ChunkOptions } from '../job-chunk.ts'
+import { JobTable } from '../job-table.ts'
+import { LetterReader } from '../letters.ts'
+import type { StateView } from '../state-view.ts'
+
+export const TOKEN = 'a token of the tests'
+
+/** One partition of letters that are made when they are read. */
+export const madeLetters = (count: number, bodyBytes: number): TopicReader => {
+  const raw = Buffer.alloc(bodyBytes, 'a')
+  const webhook = encodeReceivedWebhook({
+    ...{ source: 'nice', interactionId: 'i', entityKey: entityKeyOf('nice', 'i'), dedupKey: 'i' },
+    ...{ eventKey: eventKeyOf('nice', 'i'), bodyHash: Buffer.alloc(8), receivedAt: 5, eventType: 'type' },
+    raw,
+  })
+  const origin = { ...webhook, topic: 'unique', partition: 0, offset: 0n }
+  const letter = encodeDeadLetter({ origin, reason: 'unmappable', step: 's', error: 'e', failedAt: 1_000 })
+  const range = new Map([[0, { start: 0n, end: BigInt(count) }]])
+  return {
+    topic: 'letters',
+    offsets: () => Promise.resolve(range),
+    stableOffsets: () => Promise.resolve(range),
+    readToEnd: () => Promise.reject(new Error('not in this model')),
+    readRange: async ({ from, end }, onRecord) => {
+      for (let offset = from; offset < end && offset < count; offset++) {
+        const record: InputRecord = { ...letter, topic: 'letters', partition: 0, offset, timestamp: 0 }
+        if (!(await onRecord(record))) return offset + 1n
+        // As the next answer of the brokers would.
+        if (offset % 100n === 0n) await new Promise((next) => setImmediate(next))
+      }
+      return end
+    },
+    close: () => Promise.resolve(),
+  }
+}
+
+/** The API over made letters and a table of jobs. */
+export const modelApi = (reader: TopicReader, changes: Partial<ApiOptions> = {}) => {
+  const table = new JobTable()
+  const sent: Command[] = []
+  const topics = topicNames()
+  const letters = new LetterReader(topics, () => Promise.resolve(reader))
+  const app = buildApi({
+    ...{ tokens: [`ann:${TOKEN}`], letters, keys: undefined, readiness: () => [] },
+    state: {
+      marks: table.marks,
+      refresh: () => Promise.resolve(),
+      jobs: () => Promise.resolve(table.all()),
+    } as unknown as StateView,
+    commands: { isRequested: () => Promise.resolve(false) } as unknown as CommandLog,
+    returning: {
+      ...{ letters, topics, partitions: 1, keys: undefined, bodyHashKey: '', sources: [] },
+      chunkLettersMax: 500,
+    } as unknown as ChunkOptions,
+    send: (command) => {
+      sent.push(command)
+      return Promise.resolve()
+    },
+    ...{ partitions: new PartitionList(), metrics: new Metrics('test') },
+    ...{ logger: createLogger('test', 'silent'), ...changes },
+  })
+  return { app, table, sent }
+}
