@@ -90,6 +90,8 @@ const programOf = (name: TargetName, port: number, options: TargetOptions): Prog
           ...{ KAFKA_BROKERS: brokers, TOPIC_PREFIX: settings.topicPrefix },
           TOPIC_PARTITIONS: String(settings.topicPartitions),
           ...{ INGRESS_HOST: '127.0.0.1', INGRESS_PORT: String(port), INGRESS_WORKERS: String(workers) },
+          // One source sends all that there is.
+          INGRESS_RATE_PER_SEC: '0',
           SOURCE_CXONE_SECRETS: SECRET,
         },
       }

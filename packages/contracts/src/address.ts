@@ -26,6 +26,15 @@ export const isInRanges = (address: string, ranges: readonly AddressRange[]): bo
   return ranges.some(([range, bits]) => range.kind() === peer.kind() && peer.match(range, bits))
 }
 
+const NETWORK_LENGTH_MAX = 64
+
+/** What one sender is known by: an IPv4 address, or the first 64 bits of an IPv6 address, which one customer has as a whole. */
+export const networkOf = (address: string): string => {
+  if (!isPlain(address)) return address.slice(0, NETWORK_LENGTH_MAX)
+  const peer = ipaddr.process(address)
+  return peer.kind() === 'ipv4' ? peer.toString() : (peer as ipaddr.IPv6).parts.slice(0, 4).join(':')
+}
+
 /** IPv6 addresses that anybody has are of 2000::/3. */
 const SPACES = { ipv4: ipaddr.parseCIDR('0.0.0.0/0'), ipv6: ipaddr.parseCIDR('2000::/3') } as const
 

@@ -10,7 +10,7 @@ export { isBasic, isBearer } from './credentials.ts'
 export type { CertificateVerdict } from './certificate/check-certificate.ts'
 export { acceptedBatchBody, acceptedBody, type AcceptedFacts, type BatchFacts } from './answers.ts'
 export { bodyFormOf, codingOf, isTaken, JSON_SUFFIX_TYPE } from './content.ts'
-export type { TokenCheck, TokenVerdict } from './jwt/check-token.ts'
+export { tokenProblem, type TokenCheck, type TokenVerdict } from './jwt/check-token.ts'
 export { valueAt } from './fields.ts'
 export type { HandshakeName } from './handshakes/handshake.ts'
 export {

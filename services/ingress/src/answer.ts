@@ -45,9 +45,14 @@ const answeredEarly = new WeakSet<Socket>()
 
 export const isAnsweredEarly = (socket: Socket): boolean => answeredEarly.has(socket)
 
+/** Whether the client holds the body back until it is told to go on. HTTP/1.0 knows no such thing. */
+export const isAwaitingContinue = ({ headers, httpVersion }: IncomingMessage): boolean =>
+  headers.expect !== undefined && httpVersion === '1.1'
+
 /**
  * Answers before the body was read; what comes of it is thrown away. Not at once: when what has arrived with the head
- * is no proper body, the whole request is refused instead. `sent`: this is the answer that it gets.
+ * is no proper body, the whole request is refused instead. A client that was not told to go on may send its body or
+ * not, so nothing behind it is read. `sent`: this is the answer that it gets.
  */
 export const sendEarly = (reply: FastifyReply, answer: Answer, sent: () => void): void => {
   const request = reply.request.raw
@@ -59,24 +64,35 @@ export const sendEarly = (reply: FastifyReply, answer: Answer, sent: () => void)
       answeredEarly.add(socket)
       request.once('end', () => answeredEarly.delete(socket))
     }
-    if (send(reply, answer)) sent()
-    request.resume()
+    const isSent = isAwaitingContinue(request) ? sendAndClose(reply, answer) : send(reply, answer)
+    if (isSent) sent()
+    discardSome(request)
   })
 }
 
-/** Answers while the client still sends, then closes. */
-export const sendAndClose = (reply: FastifyReply, { status, body, headers }: Answer): void => {
-  if (reply.sent || reply.raw.destroyed) return
+/** Answers while the client still sends, then closes. False: as `send`. */
+export const sendAndClose = (reply: FastifyReply, { status, body, headers }: Answer): boolean => {
+  if (reply.sent || reply.raw.destroyed) return false
   void reply
     .code(status)
-    .headers({ ...headers, connection: 'close', 'content-type': 'application/json' })
+    .headers({ ...headers, connection: 'close', ...(body !== '' && { 'content-type': 'application/json' }) })
     .header('content-length', String(Buffer.byteLength(body)))
     .send(Readable.from(untilSent(body, reply.request.raw), { objectMode: false }))
+  return true
+}
+
+/** Of a body without end the connection is not kept either. */
+const discardSome = (request: IncomingMessage): void => {
+  let discarded = 0
+  request.on('data', (chunk: Buffer) => {
+    discarded += chunk.length
+    if (discarded > DISCARD_BYTES_MAX) request.destroy()
+  })
 }
 
 /** The body, which ends when the client has sent all of its own, or more than is worth waiting for. */
 async function* untilSent(body: string, request: IncomingMessage): AsyncGenerator<string> {
-  yield body
+  if (body !== '') yield body
   await discard(request)
 }
 

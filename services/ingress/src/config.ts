@@ -89,12 +89,12 @@ export const OWN_SETTINGS = {
   arrivingBytesMax: {
     env: 'INGRESS_ARRIVING_BYTES_MAX',
     schema: setting.integer(67_108_864, 1_048_576, 4_294_967_296),
-    help: 'Bytes of bodies that have not wholly arrived; beyond it requests get 503 at once.',
+    help: 'Bytes of bodies that have not wholly arrived, and 8 KiB for each of them; beyond it requests get 503 at once. Half is divided equally among the sources, the other half is for whoever needs more.',
   },
   ratePerSec: {
     env: 'INGRESS_RATE_PER_SEC',
-    schema: setting.integer(0, 0, 1_000_000),
-    help: 'Requests per second and source that are taken in the long run, others get 429; 0: no limit.',
+    schema: setting.integer(10_000, 0, 1_000_000),
+    help: 'Requests per second and source that are taken in the long run, others get 429; 0: no limit. The default is less than half of what a worker takes on two cores, so that one source leaves room for others.',
   },
   rateBurst: {
     env: 'INGRESS_RATE_BURST',
@@ -109,7 +109,7 @@ export const OWN_SETTINGS = {
   connectionsMax: {
     env: 'INGRESS_CONNECTIONS_MAX',
     schema: setting.integer(10_000, 1, 1_000_000),
-    help: 'Open connections of one process.',
+    help: 'Open connections of one process. One address has at most half of them, a trusted proxy all.',
   },
   drainMs: {
     env: 'INGRESS_DRAIN_MS',

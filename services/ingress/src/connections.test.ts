@@ -151,7 +151,7 @@ describe('requests that reach no source', () => {
 
   it('and are under the name of the source whose body does not come', async () => {
     const before = [await counted('unknown', 408), await counted('nice', 408)]
-    const head = 'host: weir\r\ncontent-type: application/json\r\n'
+    const head = `host: weir\r\ncontent-type: application/json\r\nx-nice-signature: ${'0'.repeat(64)}\r\n`
     const text = await ingress.raw(`POST /webhooks/nice HTTP/1.1\r\n${head}content-length: 9\r\n\r\n{`)
     expect(text).toMatch(/^HTTP\/1.1 408 /)
     expect([await counted('unknown', 408), await counted('nice', 408)]).toEqual([before[0], before[1]! + 1])

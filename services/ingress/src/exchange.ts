@@ -1,8 +1,9 @@
+import type { IncomingMessage } from 'node:http'
 import { isInRanges, type AddressRange } from '@weir/contracts'
 import { codingOf, isTaken, RequestHeaders, type CertificateVerdict, type RequestLine } from '@weir/sources'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { errorAnswer, send, sendAndClose, sendEarly, TOO_LARGE, type Answer } from './answer.ts'
-import { answerOf } from './intake.ts'
+import { answerOf } from './judge-head.ts'
 import type { Route } from './source-table.ts'
 
 /** One request to a source on its way: what is needed to judge and to answer it. */
@@ -30,9 +31,13 @@ export class Exchange {
     return this.certificate === undefined || this.certificate === 'good'
   }
 
+  get request(): IncomingMessage {
+    return this.#reply.request.raw
+  }
+
   /** Method and target, which some providers sign. */
   get line(): RequestLine {
-    const { method, url } = this.#reply.request.raw
+    const { method, url } = this.request
     return { method: method!, target: url! }
   }
 

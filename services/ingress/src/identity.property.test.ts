@@ -10,6 +10,7 @@ const key = new HmacKey('sha256', Buffer.alloc(32))
 const access: SourceAccess = {
   source: { ...PRESETS['cxone-dataaction'], name: 'da', volatileFields: [VOLATILE] },
   verify: undefined,
+  signedBy: [],
   secrets: [],
   token: undefined,
   basic: undefined,

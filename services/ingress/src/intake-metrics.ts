@@ -1,6 +1,6 @@
 import type { Counter, Histogram, Metrics } from '@weir/service-kit'
 import type { HandshakeName } from '@weir/sources'
-import type { AccessVerdict } from './intake.ts'
+import type { AccessVerdict } from './judge-head.ts'
 
 /**
  * What requests have been told, by source. Counted in plain numbers and handed to the registry when somebody asks for

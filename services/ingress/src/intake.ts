@@ -4,9 +4,6 @@ import {
   acceptedBatchBody,
   acceptedBody,
   bodyFormOf,
-  hasQueryToken,
-  isBasic,
-  isBearer,
   isCrcText,
   type CertificateVerdict,
   type HandshakeReply,
@@ -21,18 +18,12 @@ import {
 import { TOO_LARGE } from './answer.ts'
 import { handshakeIn, parseForHandshake } from './handshake.ts'
 import { holdBody, judgeBody, letterOf, type BodyContext, type JudgedBody } from './judge-body.ts'
+import { answerOf, refusalOf, type AccessVerdict, type Refusal } from './judge-head.ts'
 import { readBatch, splitOf, type Elements } from './read-batch.ts'
 
 /** What a request turns out to be. Only `accept` reaches Kafka. */
 export type Intake =
-  | {
-      readonly kind: 'refuse'
-      readonly status: number
-      readonly answer: string
-      readonly verdict: AccessVerdict
-    }
-  /** The keys to check it are missing now. */
-  | { readonly kind: 'unavailable'; readonly cause: string }
+  | Refusal
   /** Authentic, and there is nothing to keep. */
   | {
       readonly kind: 'answer'
@@ -51,21 +42,13 @@ export type Intake =
       readonly verdict: AccessVerdict
     }
 
-/** What was found of a request's signature and token. */
-export type AccessVerdict =
-  | Verdict
-  | { readonly kind: 'unsigned' }
-  | { readonly kind: 'token' | 'query_token' }
-  /** `good`: it alone is the proof. */
-  | { readonly kind: 'certificate'; readonly found: CertificateVerdict }
-
 export interface IntakeRequest {
   readonly headers: RequestHeaders
   readonly raw: Buffer
   readonly line?: RequestLine
   /** What was found of its JWT, where the source asks for one. */
   readonly token?: TokenVerdict | undefined
-  /** What was found of its client certificate, where the source asks for one. */
+  /** What was found of its client certificate, where the source asks for one; no other than `good` comes here. */
   readonly certificate?: CertificateVerdict | undefined
   /** For what is compressed. */
   readonly bodyBytesMax?: number
@@ -76,53 +59,22 @@ export interface IntakeRequest {
 const TRACEPARENT = /^[\da-f]{2}-[\da-f]{32}-[\da-f]{16}-[\da-f]{2}$/
 const CONTENT_TYPE_MAX = 128
 
-/** Judges one request: tokens and signature over the raw bytes first, then JSON, then identity. Pure and total. */
+/**
+ * Judges a request that `judgeHead` has let through: its JWT, the signature over the raw bytes, then JSON, then identity.
+ * Pure and total.
+ */
 export const intake = (access: SourceAccess, bodyHashKey: HmacKey, request: IntakeRequest): Intake => {
-  const { source } = access
-  if (access.unavailable !== undefined) return { kind: 'unavailable', cause: access.unavailable }
   if (request.token?.kind === 'unavailable') return request.token
   const verdict = authenticate(access, request, request.token)
-  if (verdict.kind === 'missing' || verdict.kind === 'token') {
-    return {
-      kind: 'refuse',
-      verdict,
-      status: source.statusMissing,
-      answer: answerOf(source, source.answerMissing),
-    }
-  }
-  if (verdict.kind === 'invalid' || verdict.kind === 'query_token') {
-    return {
-      kind: 'refuse',
-      verdict,
-      status: source.statusInvalid,
-      answer: answerOf(source, source.answerInvalid),
-    }
-  }
-  if (verdict.kind === 'certificate' && verdict.found !== 'good') {
-    return { kind: 'refuse', verdict, status: 401, answer: answerOf(source, source.answerInvalid) }
-  }
-  return judge(access, bodyHashKey, request, verdict)
+  return refusalOf(access.source, verdict) ?? judge(access, bodyHashKey, request, verdict)
 }
 
 const authenticate = (
-  access: SourceAccess,
+  { source, verify, checkToken }: SourceAccess,
   { headers, raw, line, certificate, receivedAt }: IntakeRequest,
   jwt: Verdict | undefined,
 ): AccessVerdict => {
-  const { source, verify, token, basic, queryTokens, checkToken, checkCertificate } = access
-  if (checkCertificate !== undefined && certificate !== 'good') {
-    return { kind: 'certificate', found: certificate ?? 'missing' }
-  }
-  if (queryTokens !== undefined && !hasQueryToken(line?.target ?? '', headers, queryTokens)) {
-    return { kind: 'query_token' }
-  }
   if (checkToken !== undefined && jwt?.kind !== 'valid') return jwt ?? { kind: 'missing' }
-  if (token !== undefined || basic !== undefined) {
-    const given = headers.get('authorization')
-    const isGood =
-      (token !== undefined && isBearer(given, token)) || (basic !== undefined && isBasic(given, basic))
-    if (!isGood) return { kind: 'token' }
-  }
   // The peer's address was checked before the body was read.
   if (verify === undefined)
     return jwt ?? (certificate ? { kind: 'certificate', found: certificate } : { kind: 'unsigned' })
@@ -252,7 +204,3 @@ const accepted = (source: SourceDefinition, webhook: ReceivedWebhook, payload: J
     payload,
     receivedAt: webhook.receivedAt,
   })
-
-/** The body of a refusal in the source's own form. */
-export const answerOf = ({ answerField }: SourceDefinition, text: string): string =>
-  answerField === undefined || text === '' ? '' : JSON.stringify({ [answerField]: text })

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { PRESETS, signedHeaders, type HmacSpec, type PresetName } from '@weir/sources'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { TestIngress } from './test-ingress.ts'
 
 /** What the systems that Weir takes the place of answer and ask, as far as ingress can know it. */
@@ -209,7 +209,14 @@ describe('S0', () => {
   it('S0-10 has so many requests under way at a time, and those that are refused take no place', async () => {
     const held = Promise.withResolvers<undefined>()
     ingress.held = held.promise.then(() => undefined)
-    const many = Promise.all(Array.from({ length: 5 }, (_, n) => call(KEY, event(`,"sequenceNumber":${n}`))))
+    let answered = 0
+    const one = async (n: number) => {
+      const answer = await call(KEY, event(`,"sequenceNumber":${n}`))
+      answered += 1
+      return answer
+    }
+    const many = Promise.all(Array.from({ length: 5 }, (_, n) => one(n)))
+    await vi.waitFor(() => expect(answered).toBe(3))
     expect((await call('?code=another')).status).toBe(401)
     held.resolve(undefined)
     const answers = await many

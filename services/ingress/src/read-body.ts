@@ -1,53 +1,38 @@
 import type { Readable } from 'node:stream'
+import { REQUEST_BYTES, type Share } from './arriving-bytes.ts'
 
-/** Bytes of all bodies that have not wholly arrived, and their bound. */
-export class ArrivingBytes {
-  readonly #max: number
-  #held = 0
-
-  constructor(max: number) {
-    this.#max = max
-  }
-
-  get held(): number {
-    return this.#held
-  }
-
-  /** False: there is no room, and nothing was taken. */
-  take(bytes: number): boolean {
-    if (this.#held + bytes > this.#max) return false
-    this.#held += bytes
-    return true
-  }
-
-  release(bytes: number): void {
-    this.#held -= bytes
-  }
-}
-
-/** `full`: too many bytes are arriving at once. `late`: it takes longer than it may. */
-export type BodyFault = 'too_large' | 'full' | 'late'
+/**
+ * `full`: too many bytes are arriving at once. `scattered`: in so many pieces that they cost more than their bytes.
+ * `late`: it takes longer than it may.
+ */
+export type BodyFault = 'too_large' | 'full' | 'scattered' | 'late'
 
 const EMPTY = Buffer.alloc(0)
+/** A body may come in so many pieces, however small, and in one more for each so many bytes. */
+const PIECES_FREE = 1_024
+const PIECE_BYTES = 64
 
 /**
  * Reads the whole body and calls back once, with what is wrong or the body; never when the client goes away. Bounded for
- * one body and for all that arrive together, and in time where `msMax` is given; else the server bounds that.
+ * one body and for all of its source that arrive together, and in time where `msMax` is given; else the server bounds that.
  */
 export const readBody = (
   request: Readable,
   { bytesMax, msMax }: { readonly bytesMax: number; readonly msMax?: number | undefined },
-  arriving: ArrivingBytes,
+  share: Share,
   done: (fault: BodyFault | null, body?: Buffer) => void,
 ): void => {
-  const chunks: Buffer[] = []
-  let bytes = 0
+  if (!share.take(REQUEST_BYTES)) {
+    done('full')
+    return
+  }
+  const body = new GrowingBody()
   let isDone = false
   const finish = (): boolean => {
     if (isDone) return false
     isDone = true
     clearTimeout(timer)
-    arriving.release(bytes)
+    share.release(REQUEST_BYTES + body.length)
     return true
   }
   const fail = (kind: BodyFault): void => {
@@ -56,20 +41,42 @@ export const readBody = (
   const timer = msMax === undefined ? undefined : setTimeout(() => fail('late'), Math.max(0, msMax))
   request.on('data', (chunk: Buffer) => {
     if (isDone) return
-    if (bytes + chunk.length > bytesMax) {
-      fail('too_large')
-    } else if (arriving.take(chunk.length)) {
-      bytes += chunk.length
-      chunks.push(chunk)
-    } else {
-      fail('full')
-    }
+    if (body.length + chunk.length > bytesMax) fail('too_large')
+    else if (body.pieces >= PIECES_FREE + body.length / PIECE_BYTES) fail('scattered')
+    else if (share.take(chunk.length)) body.add(chunk)
+    else fail('full')
   })
   request.on('end', () => {
-    if (!finish()) return
-    done(null, chunks.length === 1 ? chunks[0]! : chunks.length === 0 ? EMPTY : Buffer.concat(chunks))
+    if (finish()) done(null, body.whole())
   })
   request.on('close', finish)
   // Its `close` follows, and says the same.
   request.on('error', () => undefined)
+}
+
+/** One buffer from the second piece on: a list of small ones would take many times their bytes. */
+export class GrowingBody {
+  length = 0
+  pieces = 0
+  #buffer: Buffer = EMPTY
+
+  add(piece: Buffer): void {
+    const length = this.length + piece.length
+    this.pieces += 1
+    if (this.pieces === 1) this.#buffer = piece
+    else {
+      // Never into the first piece, which is Node's own.
+      if (this.pieces === 2 || length > this.#buffer.length) {
+        const larger = Buffer.allocUnsafeSlow(2 * length)
+        this.#buffer.copy(larger, 0, 0, this.length)
+        this.#buffer = larger
+      }
+      piece.copy(this.#buffer, this.length)
+    }
+    this.length = length
+  }
+
+  whole(): Buffer {
+    return this.#buffer.subarray(0, this.length)
+  }
 }

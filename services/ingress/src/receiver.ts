@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import {
   encodeReceivedWebhook,
+  networkOf,
   parseCidr,
   type AddressRange,
   HmacKey,
@@ -10,22 +11,23 @@ import { LaneError, partitionOf, type Lanes } from '@weir/kafka'
 import { failpoint, type Logger } from '@weir/service-kit'
 import type { HandshakeReply, TokenVerdict } from '@weir/sources'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { errorAnswer, sendEarly, TOO_LARGE, type Answer } from './answer.ts'
+import { errorAnswer, isAwaitingContinue, sendEarly, TOO_LARGE, type Answer } from './answer.ts'
 import type { IngressConfig } from './config.ts'
 import { Exchange, refuseBeforeBody } from './exchange.ts'
 import { openHandshake } from './handshake.ts'
 import { intake, type Intake } from './intake.ts'
-import { readBody, type ArrivingBytes, type BodyFault } from './read-body.ts'
+import { judgeHead, type Refusal } from './judge-head.ts'
+import { readBody, type BodyFault } from './read-body.ts'
 import type { Shadow } from './shadow.ts'
 import { peerOf } from './peer.ts'
 import type { SourceTable } from './source-table.ts'
 import type { Strangers } from './strangers.ts'
+import { Suspects } from './suspects.ts'
 
 export interface ReceiverOptions {
   readonly config: Pick<IngressConfig, 'bodyHashKey' | 'trustedProxies'>
   readonly logger: Logger
   readonly table: SourceTable
-  readonly arriving: ArrivingBytes
   readonly shadow: Shadow
   readonly strangers: Strangers
   /** Undefined until the brokers answered. */
@@ -33,7 +35,6 @@ export interface ReceiverOptions {
 }
 
 type Accepted = Extract<Intake, { kind: 'accept' }>
-type Refused = Extract<Intake, { kind: 'refuse' }>
 
 const WARN_MS = 60_000
 const BAD_ESCAPE = /%(?![\da-f]{2})/i
@@ -42,11 +43,15 @@ const ABSOLUTE = /^https?:\/\/[^/?#]*/i
 export const BAD_REQUEST = errorAnswer(400, 'Bad request')
 const NOT_FOUND = errorAnswer(404, 'Not found')
 const UNAVAILABLE = errorAnswer(503, 'Temporarily unavailable', { 'retry-after': '5' })
+const KEYLESS = 'requests get 503: the keys to check them are not available'
 /** A write takes much less than this. */
 const GATE_WAIT_SECS = 1
+/** What a wrong JWT is taken to cost: its check runs in other threads. */
+const TOKEN_MS = 0.25
 const BODY_ANSWERS: Readonly<Record<BodyFault, Answer>> = {
   too_large: TOO_LARGE,
   full: UNAVAILABLE,
+  scattered: errorAnswer(400, 'The body comes in too many pieces'),
   late: errorAnswer(408, 'Request timeout'),
 }
 const INTERNAL = errorAnswer(500, 'Internal error')
@@ -56,6 +61,7 @@ export class Receiver {
   readonly #options: ReceiverOptions
   readonly #bodyHashKey: HmacKey
   readonly #trusted: readonly AddressRange[]
+  readonly #suspects = new Suspects()
   readonly #warnedAt = new Map<string, number>()
 
   constructor(options: ReceiverOptions) {
@@ -81,11 +87,27 @@ export class Receiver {
       exchange.answerEarly(handshakeAnswer(exchange, handshake))
       return
     }
-    const refusal = refuseBeforeBody(exchange, request, peer)
+    const refusal = refuseBeforeBody(exchange, request, peer) ?? this.#refuseHead(exchange, request)
     request.exchange = exchange
     if (refusal === undefined) next()
     else if (refusal.status === 413) exchange.answerUnread(refusal)
     else exchange.answerEarly(refusal)
+  }
+
+  /** What is refused for its proof, before anybody's body takes memory and time. */
+  #refuseHead(exchange: Exchange, { raw }: FastifyRequest): Answer | undefined {
+    const { route, headers, line, certificate, startedAt } = exchange
+    const { name } = route.access.source
+    const refusal = judgeHead(route.access, { headers, line, certificate, receivedAt: Date.now() })
+    if (refusal !== undefined) return this.#answerRefusal(exchange, refusal)
+    const waitSecs = this.#suspects.waitSecs(name, () => this.#senderOf(raw), startedAt)
+    if (waitSecs === 0) return undefined
+    this.#warn(name, 'requests of a sender get 429: its wrong signatures take too much processor time')
+    return tooMany(waitSecs)
+  }
+
+  #senderOf(request: IncomingMessage): string {
+    return networkOf(peerOf(request, this.#trusted))
   }
 
   /** A request that is for no source. */
@@ -106,11 +128,11 @@ export class Receiver {
   }
 
   /** Reads the exact bytes of a body, within its source's bounds, and judges the request. */
-  receive({ exchange, raw }: FastifyRequest): void {
+  receive({ exchange, raw }: FastifyRequest, reply: FastifyReply): void {
     const { route, startedAt } = exchange!
-    const { bodyBytesMax: bytesMax, requestBudgetMs } = route
+    const { bodyBytesMax: bytesMax, requestBudgetMs, share } = route
     const msMax = requestBudgetMs && startedAt + requestBudgetMs - performance.now()
-    readBody(raw, { bytesMax, msMax }, this.#options.arriving, (fault, body) => {
+    readBody(raw, { bytesMax, msMax }, share, (fault, body) => {
       if (fault !== null) {
         exchange!.answerUnread(BODY_ANSWERS[fault])
         return
@@ -122,6 +144,7 @@ export class Receiver {
         this.#answerFault(exchange!, error as Error)
       }
     })
+    if (isAwaitingContinue(raw) && !reply.sent) reply.raw.writeContinue()
   }
 
   /** What went wrong with a request on its way. */
@@ -133,9 +156,8 @@ export class Receiver {
   /** Judges a request after its body has been read. */
   #check(exchange: Exchange, raw: Buffer): void {
     const { route, headers } = exchange
-    const { checkToken, unavailable } = route.access
-    // Without a good certificate no keys are fetched.
-    if (checkToken === undefined || unavailable !== undefined || !exchange.isCertified) {
+    const { checkToken } = route.access
+    if (checkToken === undefined) {
       this.#judge(exchange, raw)
       return
     }
@@ -149,39 +171,50 @@ export class Receiver {
     const { access, metrics } = route
     const { bodyBytesMax } = route
     const { line, certificate } = exchange
+    const judgedFrom = performance.now()
     const request = { headers, raw, line, token, certificate, bodyBytesMax, receivedAt: Date.now() }
     const outcome = intake(access, this.#bodyHashKey, request)
-    metrics.judged(outcome.kind === 'unavailable' ? outcome : outcome.verdict)
-    if (outcome.kind === 'unavailable') {
-      this.#warnUnavailable(access.source.name, outcome.cause)
-      exchange.answer(UNAVAILABLE)
+    if (outcome.kind === 'refuse' || outcome.kind === 'unavailable') {
+      const ms = performance.now() - judgedFrom + (token === undefined ? 0 : TOKEN_MS)
+      if (outcome.kind === 'refuse') {
+        this.#suspects.charge(access.source.name, this.#senderOf(exchange.request), ms, judgedFrom)
+      }
+      exchange.answer(this.#answerRefusal(exchange, outcome, raw))
       return
     }
+    metrics.judged(outcome.verdict)
     if (outcome.kind === 'handshake') {
       exchange.answer(handshakeAnswer(exchange, outcome.reply))
       return
     }
-    const bucket = outcome.kind === 'refuse' ? route.refused : route.accepted
-    const waitSecs = bucket?.take(exchange.startedAt) ?? 0
+    const waitSecs = route.accepted?.take(exchange.startedAt) ?? 0
     if (waitSecs > 0) exchange.answer(tooMany(waitSecs))
     else if (outcome.kind === 'accept') this.#accept(exchange, outcome)
-    else if (outcome.kind === 'answer') exchange.answer({ status: outcome.status, body: outcome.answer })
-    else this.#refuse(exchange, raw, outcome)
+    else exchange.answer({ status: outcome.status, body: outcome.answer })
+  }
+
+  /** Counted and bounded. `raw`: undefined where the head alone was judged. */
+  #answerRefusal({ route, headers, startedAt }: Exchange, refusal: Refusal, raw?: Buffer): Answer {
+    const { access, metrics, refused } = route
+    if (refusal.kind === 'unavailable') {
+      metrics.judged(refusal)
+      this.#warn(access.source.name, KEYLESS, refusal.cause)
+      return UNAVAILABLE
+    }
+    metrics.judged(refusal.verdict)
+    const waitSecs = refused?.take(startedAt) ?? 0
+    if (waitSecs > 0) return tooMany(waitSecs)
+    if (raw !== undefined) this.#options.shadow.consider(access, headers, raw, startedAt)
+    return { status: refusal.status, body: refusal.answer }
   }
 
   /** At most once a minute and source, as anybody can send requests. */
-  #warnUnavailable(source: string, cause: string): void {
+  #warn(source: string, text: string, cause?: string): void {
     const now = performance.now()
-    if (now - (this.#warnedAt.get(source) ?? -WARN_MS) < WARN_MS) return
-    this.#warnedAt.set(source, now)
-    this.#options.logger.warn({ source, cause }, 'requests get 503: the keys to check them are not available')
-  }
-
-  #refuse(exchange: Exchange, raw: Buffer, { status, answer: body, verdict }: Refused): void {
-    exchange.answer({ status, body })
-    // A wrong token or certificate says nothing about the signature.
-    if (verdict.kind === 'token' || verdict.kind === 'query_token' || verdict.kind === 'certificate') return
-    this.#options.shadow.consider(exchange.route.access, exchange.headers, raw, exchange.startedAt)
+    const key = `${source} ${text}`
+    if (now - (this.#warnedAt.get(key) ?? -WARN_MS) < WARN_MS) return
+    this.#warnedAt.set(key, now)
+    this.#options.logger.warn({ source, ...(cause !== undefined && { cause }) }, text)
   }
 
   #accept(exchange: Exchange, { webhooks, status, answer: body }: Accepted): void {

@@ -1,4 +1,4 @@
-import { METHODS, type IncomingMessage, type ServerResponse } from 'node:http'
+import { METHODS, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { readinessAnswer } from '@weir/service-kit'
 import { RequestHeaders } from '@weir/sources'
@@ -6,6 +6,7 @@ import fastify, { type FastifyInstance, type FastifyReply } from 'fastify'
 import { errorAnswer, isAnsweredEarly, send, type Answer } from './answer.ts'
 import type { IngressConfig } from './config.ts'
 import { BAD_REQUEST, type Receiver } from './receiver.ts'
+import { limitSenders } from './limit-senders.ts'
 import { Untouched } from './untouched.ts'
 
 /** What the probes tell. */
@@ -16,7 +17,7 @@ export interface Probes {
 }
 
 export interface ServerOptions {
-  readonly config: Pick<IngressConfig, 'connectionsMax' | 'keepAliveSecs'>
+  readonly config: Pick<IngressConfig, 'connectionsMax' | 'keepAliveSecs' | 'trustedProxies'>
   readonly probes: Probes
   readonly receiver: Receiver
   /** True: connections are closed after their answer. */
@@ -59,6 +60,8 @@ export const buildServer = ({ config, probes, receiver, isClosing }: ServerOptio
   const untouched = new Untouched(app.server, config.keepAliveSecs * 1_000)
   app.server.maxConnections = config.connectionsMax
   app.server.maxHeadersCount = HEADERS_MAX
+  limitSenders(app.server, config)
+  answerExpectations(app.server)
   app.addHook('onRequest', ({ raw }, reply, next) => {
     const refusal = refusalOf(raw)
     if (refusal === undefined) next()
@@ -91,7 +94,7 @@ const addWebhooks = (app: FastifyInstance, receiver: Receiver): void => {
     url: '*',
     exposeHeadRoute: false,
     onRequest: (request, reply, next) => receiver.arrive(request, reply, next),
-    handler: (request) => receiver.receive(request),
+    handler: (request, reply) => receiver.receive(request, reply),
   })
 }
 
@@ -113,16 +116,31 @@ const addProbes = (app: FastifyInstance, { readiness, metrics }: Probes): void =
 const CLOSE = { connection: 'close' }
 const TOO_MANY_HEADERS = errorAnswer(431, 'Too many headers', CLOSE)
 const AMBIGUOUS = errorAnswer(400, 'Bad request', CLOSE)
+const UNKNOWN_EXPECTATION = errorAnswer(417, 'Expectation failed', CLOSE)
+
+/**
+ * A client that waits for `100 Continue` gets it when its body is to be read, and not before its head was judged: Node
+ * would send it at once. One that has sent its last byte still gets its answers.
+ */
+const answerExpectations = (server: Server): void => {
+  const judge = (request: IncomingMessage, response: ServerResponse): void => {
+    server.emit('request', request, response)
+  }
+  server.on('checkContinue', judge).on('checkExpectation', judge)
+  Object.assign(server, { httpAllowHalfOpen: true })
+}
 
 /** What is refused whatever its path is: what Node reads as a request and a proxy before it may read otherwise. */
-const refusalOf = ({ rawHeaders, headers, httpVersionMajor }: IncomingMessage): Answer | undefined => {
+const refusalOf = ({ rawHeaders, headers, httpVersion }: IncomingMessage): Answer | undefined => {
   if (rawHeaders.length >= 2 * HEADERS_MAX) return TOO_MANY_HEADERS
   const coding = headers['transfer-encoding']
   const isAmbiguous =
-    httpVersionMajor < 1 ||
+    (httpVersion !== '1.1' && (httpVersion !== '1.0' || coding !== undefined)) ||
     new RequestHeaders(rawHeaders).count('host') > 1 ||
     (coding !== undefined && coding.toLowerCase() !== 'chunked')
-  return isAmbiguous ? AMBIGUOUS : undefined
+  if (isAmbiguous) return AMBIGUOUS
+  const { expect } = headers
+  return expect === undefined || expect.toLowerCase() === '100-continue' ? undefined : UNKNOWN_EXPECTATION
 }
 
 const STATUSES: Readonly<Record<string, readonly [status: string, text: string]>> = {

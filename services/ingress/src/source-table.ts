@@ -1,5 +1,6 @@
 import type { RateLimit, SourceAccess } from '@weir/sources'
 import type { IngressConfig } from './config.ts'
+import type { ArrivingBytes, Share } from './arriving-bytes.ts'
 import type { IntakeMetrics, SourceMetrics } from './intake-metrics.ts'
 import { Gate } from './gate.ts'
 import { TokenBucket } from './token-bucket.ts'
@@ -11,6 +12,8 @@ export interface Route {
   readonly bodyBytesMax: number
   /** From the head to the answer, body and brokers together; undefined: the bounds of each are enough. */
   readonly requestBudgetMs: number | undefined
+  /** Of the bytes that arrive. */
+  readonly share: Share
   /** Of authentic requests that are being written, for the same reason. */
   readonly gate: Gate | undefined
   /** Of authentic requests, so that nobody else can use up what the provider may send. */
@@ -32,13 +35,15 @@ const HANDSHAKE_RATE = { perSec: 2, burst: 20 }
 export class SourceTable {
   readonly #bounds: Bounds
   readonly #metrics: IntakeMetrics
+  readonly #arriving: ArrivingBytes
   #routes: ReadonlyMap<string, Route> = new Map()
   #bySource: ReadonlyMap<string, Route> = new Map()
   #words: ReadonlySet<string> = new Set()
 
-  constructor(bounds: Bounds, metrics: IntakeMetrics) {
+  constructor(bounds: Bounds, metrics: IntakeMetrics, arriving: ArrivingBytes) {
     this.#bounds = bounds
     this.#metrics = metrics
+    this.#arriving = arriving
   }
 
   find(path: string): Route | undefined {
@@ -60,6 +65,7 @@ export class SourceTable {
   }
 
   replace(accesses: readonly SourceAccess[]): void {
+    this.#arriving.divideAmong(accesses.map(({ source }) => source.name))
     const bySource = new Map(accesses.map((access) => [access.source.name, this.#routeOf(access)]))
     this.#routes = new Map(
       [...bySource.values()].flatMap((route) => route.access.source.paths.map((path) => [path, route])),
@@ -77,6 +83,7 @@ export class SourceTable {
       metrics: this.#metrics.of(name),
       bodyBytesMax: limits.bodyBytesMax ?? this.#bounds.bodyBytesMax,
       requestBudgetMs: limits.requestBudgetMs,
+      share: this.#arriving.of(name),
       gate:
         limits.concurrency === undefined
           ? undefined

@@ -2,14 +2,21 @@ import type { AddressInfo } from 'node:net'
 import { compareSettings, ensureNewTopics, sharedSecret, sharedSources } from '@weir/consumer'
 import { TOPIC_SPECS, topicNames } from '@weir/contracts'
 import { checkTopics, openLanes, waitForBrokers, type Lanes } from '@weir/kafka'
-import { Closers, ConfigError, logStart, type Service, type ServiceDeps } from '@weir/service-kit'
+import {
+  Closers,
+  ConfigError,
+  logStart,
+  type Logger,
+  type Service,
+  type ServiceDeps,
+} from '@weir/service-kit'
 import { sourceWarnings, type SourceAccess } from '@weir/sources'
 import { announce } from './announce.ts'
+import { ArrivingBytes, REQUEST_BYTES } from './arriving-bytes.ts'
 import { OWN_SETTINGS, readText, type IngressConfig } from './config.ts'
 import { drain, type Stopping } from './drain.ts'
 import { IntakeMetrics } from './intake-metrics.ts'
 import { loadSources } from './load-sources.ts'
-import { ArrivingBytes } from './read-body.ts'
 import { Receiver } from './receiver.ts'
 import { buildServer, type Probes } from './server.ts'
 import { Shadow } from './shadow.ts'
@@ -41,17 +48,18 @@ export const start = async (
   let lanes: Lanes | undefined
   let silence: (() => Promise<void>) | undefined
   const intakeMetrics = new IntakeMetrics(metrics)
-  const table = new SourceTable(config, intakeMetrics)
+  const arriving = new ArrivingBytes(config.arrivingBytesMax)
+  const table = new SourceTable(config, intakeMetrics, arriving)
   const loaded = loadSources(config, readText)
   const use = (accesses: readonly SourceAccess[]): void => {
     table.replace(accesses)
     for (const { source } of accesses) for (const warning of sourceWarnings(source)) logger.warn(warning)
+    warnOfSmallShares(arriving.guarantee, config, logger)
   }
   for (const risk of loaded.risks) logger.warn(risk)
   use(loaded.accesses)
   logger.info({ sources: loaded.accesses.map(describeAccess) }, 'sources')
   const reloader = new SourceReloader({ config, logger, metrics, onLoaded: use }, loaded)
-  const arriving = new ArrivingBytes(config.arrivingBytesMax)
   const readiness = (): readonly string[] => {
     if (stopping.isDraining) return ['stopping']
     const waiting = table.unavailable.map((name) => `waiting for the keys of ${name}`)
@@ -61,7 +69,7 @@ export const start = async (
   }
   const arrivingBytes = metrics.gauge(
     'weir_ingress_arriving_bytes',
-    'Bytes of bodies that have not wholly arrived.',
+    'Bytes of bodies that have not wholly arrived, and 8 KiB for each of them.',
   )
   const queuedBytes = metrics.gauge('weir_ingress_queued_bytes', 'Bytes that wait for the brokers.')
   const flushMetrics = (): void => {
@@ -70,7 +78,7 @@ export const start = async (
     queuedBytes.set(lanes?.queued.bytes ?? 0)
   }
   const receiver = new Receiver({
-    ...{ config, logger, table, arriving, shadow: new Shadow(logger, metrics) },
+    ...{ config, logger, table, shadow: new Shadow(logger, metrics) },
     strangers: new Strangers(logger, intakeMetrics.of('unknown'), table),
     lanes: () => lanes,
   })
@@ -130,6 +138,16 @@ export const start = async (
   })
   logger.info({ address: app.server.address() as AddressInfo }, 'listening')
   return { stop: () => closers.close(), failed: failure.promise, readiness, reload: () => reloader.reload() }
+}
+
+/** A source whose share is less than its largest body may have to wait for what the others leave. */
+const warnOfSmallShares = (shareBytes: number, config: IngressConfig, logger: Logger): void => {
+  const { arrivingBytesMax, bodyBytesMax } = config
+  if (shareBytes >= bodyBytesMax + REQUEST_BYTES) return
+  logger.warn(
+    { shareBytes, arrivingBytesMax, bodyBytesMax },
+    'half of INGRESS_ARRIVING_BYTES_MAX divided by the sources is less than one of the largest bodies: raise it',
+  )
 }
 
 /** Secrets by their number alone. */

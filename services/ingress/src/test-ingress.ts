@@ -3,10 +3,10 @@ import { connect, type AddressInfo } from 'node:net'
 import { decodeReceivedWebhook, type ReceivedWebhook, type WireRecord } from '@weir/contracts'
 import { LaneError, type LaneErrorKind, type Lanes } from '@weir/kafka'
 import { createLogger, Metrics, type Logger } from '@weir/service-kit'
+import { ArrivingBytes } from './arriving-bytes.ts'
 import { loadConfig, readText } from './config.ts'
 import { IntakeMetrics } from './intake-metrics.ts'
 import { loadSources } from './load-sources.ts'
-import { ArrivingBytes } from './read-body.ts'
 import { Receiver } from './receiver.ts'
 import { buildServer } from './server.ts'
 import { Shadow } from './shadow.ts'
@@ -37,6 +37,7 @@ export class TestIngress {
   held: Promise<void> | undefined
   isClosing = false
   readonly table: SourceTable
+  readonly arriving: ArrivingBytes
   readonly metrics = new Metrics('test')
   readonly #app: ReturnType<typeof buildServer>
 
@@ -44,10 +45,11 @@ export class TestIngress {
     const config = loadConfig({ WEIR_PROFILE: 'dev', KAFKA_BROKERS: 'none:1', ...env })
     const logger = given ?? createLogger('test', 'silent')
     const intakeMetrics = new IntakeMetrics(this.metrics)
-    this.table = new SourceTable(config, intakeMetrics)
+    this.arriving = new ArrivingBytes(config.arrivingBytesMax)
+    this.table = new SourceTable(config, intakeMetrics, this.arriving)
     this.table.replace(loadSources(config, readText).accesses)
     const receiver = new Receiver({
-      ...{ config, logger, table: this.table, arriving: new ArrivingBytes(config.arrivingBytesMax) },
+      ...{ config, logger, table: this.table },
       shadow: new Shadow(logger, this.metrics),
       strangers: new Strangers(logger, intakeMetrics.of('unknown'), this.table),
       lanes: () => this.#lanes,

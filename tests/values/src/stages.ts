@@ -131,7 +131,14 @@ const received = (source: SourceDefinition, { headers, body }: Delivery): InputR
   const access = {
     // An element of a batch goes through all stages as a body of its own.
     ...{ source: withoutSplit(source) },
-    ...{ verify: undefined, secrets: [], token: undefined, basic: undefined, ranges: undefined },
+    ...{
+      verify: undefined,
+      signedBy: [],
+      secrets: [],
+      token: undefined,
+      basic: undefined,
+      ranges: undefined,
+    },
     ...{ contentOf: undefined, unavailable: undefined },
   }
   const result = intake(access, hashKey, {

@@ -10,7 +10,7 @@ import { createTokenCheck, type TokenCheck } from '../jwt/check-token.ts'
 import { jwtKeysOf } from '../jwt/jwt-keys.ts'
 import { fixedKeys, remoteKeysOf } from '../jwt/remote-keys.ts'
 import { createContentReader, type ContentReader } from '../verifier/content-reader.ts'
-import { createVerifier, type Verifier } from '../verifier/verifier.ts'
+import { createVerifier, signatureHeaders, type Verifier } from '../verifier/verifier.ts'
 import {
   listOf,
   secretsOf,
@@ -26,6 +26,8 @@ export interface SourceAccess {
   readonly source: SourceDefinition
   /** Undefined: it has no secrets. */
   readonly verify: Verifier | undefined
+  /** Headers without which no signature holds, in lower case. */
+  readonly signedBy: readonly string[]
   /** Undefined: its requests need no JWT. */
   readonly checkToken?: TokenCheck | undefined
   /** Undefined: its requests need no client certificate. */
@@ -116,6 +118,7 @@ export const openAccess = (
   const access = {
     source,
     verify,
+    signedBy: verify === undefined ? [] : signatureHeaders(verifier),
     checkToken,
     checkCertificate: source.clientCertificate && createCertificateCheck(source.clientCertificate),
     contentOf: contentReaderOf(source, verify),

@@ -22,17 +22,30 @@ const CHECKS_MAX = 8
 
 const invalid = (reason: Invalid['reason']): Invalid => ({ kind: 'invalid', reason })
 
+/** The text of the one bearer token, or why there is none. */
+const tokenIn = (headers: RequestHeaders): string | Exclude<Verdict, { kind: 'valid' }> => {
+  const header = headers.get(HEADER)
+  if (header === undefined) {
+    return headers.count(HEADER) <= 1 ? { kind: 'missing' } : invalid('header_repeated')
+  }
+  const token = header.length > TOKEN_LENGTH_MAX ? undefined : BEARER.exec(header)?.[1]
+  return token ?? invalid('malformed')
+}
+
+/** What is wrong with a request's token before its keys are asked for; undefined: they are needed. */
+export const tokenProblem = (headers: RequestHeaders): Verdict | undefined => {
+  const token = tokenIn(headers)
+  return typeof token === 'string' ? undefined : token
+}
+
 /** Checks bearer tokens: the signature first, so that a forger learns nothing of the claims. */
 export const createTokenCheck =
   (spec: JwtSpec, source: KeySource): TokenCheck =>
   async (headers, raw, now) => {
-    const header = headers.get(HEADER)
-    if (header === undefined) {
-      return headers.count(HEADER) <= 1 ? { kind: 'missing' } : invalid('header_repeated')
-    }
-    const token = header.length > TOKEN_LENGTH_MAX ? undefined : BEARER.exec(header)?.[1]
-    const named = token === undefined ? undefined : namedBy(token)
-    if (token === undefined || named === undefined) return invalid('malformed')
+    const token = tokenIn(headers)
+    if (typeof token !== 'string') return token
+    const named = namedBy(token)
+    if (named === undefined) return invalid('malformed')
     if (!spec.algorithms.some((algorithm) => algorithm === named.alg)) return invalid('no_match')
     const check = (keys: readonly JwtKey[]) => matchOf({ spec, token, named, raw, now }, keys)
     try {

@@ -35,7 +35,7 @@ const invalid = (reason: InvalidReason): Verdict => ({ kind: 'invalid', reason }
 /** Visible ASCII: an id is signed as the bytes of its text. */
 const ID = /^[\x21-\x7e]{1,256}$/
 
-/** The headers that may come only once, in lower case. */
+/** The headers that must come, each once, in lower case. */
 export const signatureHeaders = (verifier: VerifierSpec): readonly string[] =>
   isSignature(verifier)
     ? [

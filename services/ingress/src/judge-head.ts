@@ -1,0 +1,106 @@
+import {
+  hasQueryToken,
+  isBasic,
+  isBearer,
+  tokenProblem,
+  type CertificateVerdict,
+  type RequestHeaders,
+  type RequestLine,
+  type SourceAccess,
+  type SourceDefinition,
+  type Verdict,
+} from '@weir/sources'
+
+/** What was found of a request's signature and token. */
+export type AccessVerdict =
+  | Verdict
+  | { readonly kind: 'unsigned' }
+  | { readonly kind: 'token' | 'query_token' }
+  /** `good`: it alone is the proof. */
+  | { readonly kind: 'certificate'; readonly found: CertificateVerdict }
+
+export type Refusal =
+  | {
+      readonly kind: 'refuse'
+      readonly status: number
+      readonly answer: string
+      readonly verdict: AccessVerdict
+    }
+  /** The keys to check it are missing now. */
+  | { readonly kind: 'unavailable'; readonly cause: string }
+
+export interface RequestHead {
+  readonly headers: RequestHeaders
+  readonly line: RequestLine
+  /** Undefined: the source asks for none. */
+  readonly certificate: CertificateVerdict | undefined
+  /** Epoch ms. */
+  readonly receivedAt: number
+}
+
+const NO_BODY = Buffer.alloc(0)
+
+/**
+ * Refuses a request whose head alone shows that it is not authentic: the certificate or a token is wrong, or a header is
+ * missing without which no signature holds. Undefined: its body is needed. Pure and total.
+ */
+export const judgeHead = (access: SourceAccess, head: RequestHead): Refusal | undefined => {
+  if (access.unavailable !== undefined) return { kind: 'unavailable', cause: access.unavailable }
+  const verdict = verdictOnHead(access, head)
+  return verdict && refusalOf(access.source, verdict)
+}
+
+const verdictOnHead = (
+  access: SourceAccess,
+  { headers, line, certificate, receivedAt }: RequestHead,
+): AccessVerdict | undefined => {
+  const { source, verify, signedBy, token, basic, queryTokens, checkToken, checkCertificate } = access
+  if (checkCertificate !== undefined && certificate !== 'good') {
+    return { kind: 'certificate', found: certificate ?? 'missing' }
+  }
+  if (queryTokens !== undefined && !hasQueryToken(line.target, headers, queryTokens)) {
+    return { kind: 'query_token' }
+  }
+  const problem = checkToken && tokenProblem(headers)
+  if (problem !== undefined) return problem
+  if (token !== undefined || basic !== undefined) {
+    const given = headers.get('authorization')
+    const isGood =
+      (token !== undefined && isBearer(given, token)) || (basic !== undefined && isBasic(given, basic))
+    if (!isGood) return { kind: 'token' }
+  }
+  // Shadow mode looks for the signature in other headers, for which it needs the body.
+  if (verify === undefined || source.shadow) return undefined
+  if (signedBy.every((name) => headers.get(name) !== undefined)) return undefined
+  const verdict = verify(headers, NO_BODY, receivedAt, line)
+  return verdict.kind === 'missing' && source.unsigned ? undefined : verdict
+}
+
+/** Undefined: the verdict lets the request in. */
+export const refusalOf = (source: SourceDefinition, verdict: AccessVerdict): Refusal | undefined => {
+  switch (verdict.kind) {
+    case 'valid':
+    case 'unsigned':
+      return undefined
+    case 'missing':
+    case 'token':
+      return refuse(verdict, source.statusMissing, answerOf(source, source.answerMissing))
+    case 'invalid':
+    case 'query_token':
+      return refuse(verdict, source.statusInvalid, answerOf(source, source.answerInvalid))
+    case 'certificate':
+      if (verdict.found === 'good') return undefined
+      return refuse(verdict, 401, answerOf(source, source.answerInvalid))
+  }
+}
+
+const refuse = (verdict: AccessVerdict, status: number, answer: string): Refusal => ({
+  kind: 'refuse',
+  verdict,
+  status,
+  answer,
+})
+
+/** The body of a refusal in the source's own form. */
+export const answerOf = ({ answerField }: SourceDefinition, text: string): string =>
+  answerField === undefined || text === '' ? '' : JSON.stringify({ [answerField]: text })
