@@ -7,6 +7,8 @@ import type { ShapeGaps } from './postgres/row-filler.ts'
 class Model {
   /** By hexadecimal key: how many fields the row was filled with. */
   readonly rows = new Map<string, number>()
+  /** By the same key, on the clock of `now`. */
+  readonly storedAt = new Map<string, number>()
   fields = 1
   newestAt = 0
   now = 1_000_000
@@ -32,8 +34,10 @@ class Model {
     },
     position: (_: string, gaps: readonly ShapeGaps[]) =>
       Promise.resolve(this.mark?.target === wanted(gaps) ? this.mark : undefined),
-    fillRecent: (gaps: readonly ShapeGaps[]) =>
-      Promise.resolve(this.#fill([...this.rows.keys()], wanted(gaps))),
+    fillRecent: (gaps: readonly ShapeGaps[], ms: number) => {
+      const recent = [...this.rows.keys()].filter((key) => this.storedAt.get(key)! >= this.now - ms)
+      return Promise.resolve(this.#fill(recent, wanted(gaps)))
+    },
     fillChunk: (
       _: string,
       gaps: readonly ShapeGaps[],
@@ -64,9 +68,12 @@ class Model {
   }
 
   add(count: number): void {
-    for (let i = 0; i < count; i++) {
-      this.rows.set(`${this.rows.size.toString(16).padStart(12, '0')}0000`, this.fields - 1)
-    }
+    for (let i = 0; i < count; i++) this.#store(`${this.rows.size.toString(16).padStart(12, '0')}0000`)
+  }
+
+  /** The key comes before nearly all others. */
+  addBehind(): void {
+    this.#store('0000000000000001')
   }
 
   run(options: Partial<BackfillOptions> = {}) {
@@ -85,6 +92,11 @@ class Model {
 
   get lacking(): number {
     return [...this.rows.values()].filter((fields) => fields < this.fields).length
+  }
+
+  #store(key: string): void {
+    this.rows.set(key, this.fields - 1)
+    this.storedAt.set(key, this.now)
   }
 
   #fill(keys: readonly string[], fields: number): number {
@@ -118,6 +130,15 @@ it('S3-04 changes nothing in a dry run, and counts the same', async () => {
   model.add(250)
   expect(await model.run({ isDryRun: true })).toMatchObject({ kind: 'done', lookedAt: 250, filled: 250 })
   expect([model.lacking, model.mark]).toEqual([250, undefined])
+})
+
+it('S3-04 counts all rows in a dry run, also after a run that was stopped', async () => {
+  const model = new Model()
+  model.add(250)
+  const stopping = new AbortController()
+  model.onChunk = () => stopping.abort()
+  expect(await model.run({ signal: stopping.signal })).toMatchObject({ kind: 'stopped', filled: 100 })
+  expect(await model.run({ isDryRun: true })).toMatchObject({ kind: 'done', lookedAt: 250, filled: 150 })
 })
 
 it('S3-04 goes on where it was stopped or killed, and walks anew when it fills something else', async () => {
@@ -157,6 +178,17 @@ it('S3-04 closes the gap at a new field: rows that an instance writes without kn
     model.add(50)
   }
   expect(await model.run()).toMatchObject({ kind: 'done' })
+  expect(model.lacking).toBe(0)
+})
+
+it('S3-04 fills at its end what an instance that did not know the field wrote behind the walk', async () => {
+  const model = new Model()
+  model.add(300)
+  model.newestAt = model.now
+  model.onChunk = () => {
+    if (model.chunks === 2) model.addBehind()
+  }
+  expect(await model.run()).toEqual({ kind: 'done', lookedAt: 300, filled: 301 })
   expect(model.lacking).toBe(0)
 })
 
