@@ -15,24 +15,33 @@ export class GapFilling {
   readonly #known: Pick<KnownFields, 'gaps'>
   readonly #filler: Pick<RowFiller, 'fillRecent'>
   readonly #logger: Logger
+  readonly #retryMs: number
   readonly #stopped = new AbortController()
-  #wanted: { readonly types: ReadonlySet<string>; readonly since: number } | undefined
+  #wanted: Growth | undefined
   #running: Promise<void> | undefined
 
-  constructor(known: Pick<KnownFields, 'gaps'>, filler: Pick<RowFiller, 'fillRecent'>, logger: Logger) {
+  constructor(
+    known: Pick<KnownFields, 'gaps'>,
+    filler: Pick<RowFiller, 'fillRecent'>,
+    logger: Logger,
+    retryMs = RETRY_MS,
+  ) {
     this.#known = known
     this.#filler = filler
     this.#logger = logger
+    this.#retryMs = retryMs
   }
 
-  grown({ types, since }: Growth): void {
+  grown(growth: Growth): void {
+    this.#want(growth)
+    this.#running ??= this.#run()
+  }
+
+  #want({ types, since }: Growth): void {
     this.#wanted = {
       types: new Set([...types, ...(this.#wanted?.types ?? [])]),
       since: Math.min(since, this.#wanted?.since ?? Infinity),
     }
-    this.#running ??= this.#run().finally(() => {
-      this.#running = undefined
-    })
   }
 
   async close(): Promise<void> {
@@ -41,6 +50,14 @@ export class GapFilling {
   }
 
   async #run(): Promise<void> {
+    try {
+      await this.#fillWanted()
+    } finally {
+      this.#running = undefined
+    }
+  }
+
+  async #fillWanted(): Promise<void> {
     const { signal } = this.#stopped
     for (let wanted = this.#wanted; wanted !== undefined && !signal.aborted; wanted = this.#wanted) {
       this.#wanted = undefined
@@ -54,9 +71,9 @@ export class GapFilling {
         )
         if (rows > 0) this.#logger.info({ rows }, 'rows were filled with what became known after them')
       } catch (error) {
-        this.#wanted ??= wanted
-        this.#logger.warn({ error: (error as Error).message }, 'rows could not be filled: it is tried again')
-        await sleep(RETRY_MS, undefined, { signal }).catch(() => undefined)
+        this.#want(wanted)
+        this.#logger.warn({ error: (error as Error).message }, 'rows could not be filled; retrying')
+        await sleep(this.#retryMs, undefined, { signal }).catch(() => undefined)
       }
     }
   }
