@@ -91,16 +91,15 @@ it('maps the others', () => {
     timestamp: 1_715_428_800_000,
     userId: 'u',
   }
-  expect(normalize('cognigy', cognigy)).toMatchObject({
-    ...{
-      intent: 'book',
-      sessionId: 's',
-      userId: 'u',
-      occurredAt: 1_715_428_800_000,
-      channel: 'bot',
-      attributes: {},
-    },
+  const intent = normalize('cognigy', cognigy)
+  expect(intent).toMatchObject({
+    intent: 'book',
+    sessionId: 's',
+    userId: 'u',
+    occurredAt: 1_715_428_800_000,
+    channel: 'bot',
   })
+  expect(intent.attributes).toEqual({})
   expect(normalize('cxone-dataaction', { id: 'e', type: 't', agent_skills: ['x'] })).toMatchObject({
     attributes: { agent_skills: '["x"]' },
   })
@@ -172,7 +171,7 @@ it('holds an unknown field where it is rejected, until its shape is approved', (
 it('leaves unknown fields out where they are ignored', () => {
   const pipeline = withRules({ 'cxone-dataaction': { unknownFields: 'ignore' } }, () => false)
   const outcome = pipeline.run(webhook('cxone-dataaction', { id: 'e', type: 't', extra: 1 }))
-  expect(outcome).toMatchObject({ kind: 'ok', value: { event: { attributes: {} } } })
+  expect(outcome.kind === 'ok' && outcome.value.event.attributes).toEqual({})
 })
 
 it('S0-08 records a declared version, and gives a dead letter for one that the source does not list', () => {

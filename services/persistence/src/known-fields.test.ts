@@ -60,7 +60,15 @@ it('does not fill a shape whose fields are not known', () => {
       JSON.stringify({ ...TYPE, fingerprint: 'wide', version: 3, fields: [], paths: [], firstSeenAt: 1 }),
     ),
   )
-  expect(known.fill(event('wide'))).toMatchObject({ schemaVersionNumber: 3, attributes: {} })
+  const { schemaVersionNumber, attributes } = known.fill(event('wide'))
+  expect([schemaVersionNumber, attributes]).toEqual([3, {}])
+})
+
+it('knows 200 fields of an event type at most', () => {
+  const names = Array.from({ length: 150 }, (_, i) => `a-${i}`)
+  const more = Array.from({ length: 150 }, (_, i) => `b-${i}`)
+  const known = open(shape('first', 2, ['id']), shape('second', 3, names), shape('third', 4, more))
+  expect(Object.keys(known.fill(event('first')).attributes)).toEqual([...names, ...more.slice(0, 49)])
 })
 
 it('S3-04 fills again when a shape appears, and nothing of another event type or an unnumbered shape', () => {

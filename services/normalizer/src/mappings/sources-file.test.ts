@@ -41,9 +41,9 @@ const map = (set: MappingSet, source: string, payload: object) =>
 
 it('maps a source of the file like its preset, with its own rule about unknown fields', () => {
   const set = load()
-  expect(map(set, 'bot', BOT)).toMatchObject({
-    event: { intent: 'i', sessionId: 's', channel: 'bot', attributes: {} },
-  })
+  const bot = map(set, 'bot', BOT).event!
+  expect(bot).toMatchObject({ intent: 'i', sessionId: 's', channel: 'bot' })
+  expect(bot.attributes).toEqual({})
   const call = {
     interactionId: 'i',
     eventType: 't',
@@ -52,7 +52,7 @@ it('maps a source of the file like its preset, with its own rule about unknown f
     more: 1,
   }
   expect(map(set, 'calls', call)).toMatchObject({ event: { skill: 'Sales', attributes: { more: '1' } } })
-  expect(map(set, 'nice', { interactionId: 'i', extra: true })).toMatchObject({ event: { attributes: {} } })
+  expect(map(set, 'nice', { interactionId: 'i', extra: true }).event!.attributes).toEqual({})
 })
 
 it('keeps every field of a source that nobody has mapped', () => {
@@ -67,7 +67,8 @@ it('makes an event of whatever an opaque source sends: raw bytes alone where the
     const raw = Buffer.from(body, 'latin1')
     const { event, deadLetter } = tryMapping(set, 'pages', raw)
     expect(deadLetter).toBeUndefined()
-    expect(event).toMatchObject({ raw, attributes: {}, partsMissing: [], schemaVersion: OPAQUE_SHAPE })
+    expect(event).toMatchObject({ raw, partsMissing: [], schemaVersion: OPAQUE_SHAPE })
+    expect(event!.attributes).toEqual({})
   }
   expect(map(set, 'pages', { page: 1 })).toMatchObject({ event: { attributes: { page: '1' } } })
   expect(tryMapping(set, 'shop', Buffer.from('<xml/>'))).toMatchObject({
