@@ -48,6 +48,11 @@ export default tseslint.config(
       'no-restricted-syntax': [
         'error',
         {
+          selector:
+            'CallExpression[callee.property.name="toMatchObject"] > ObjectExpression.arguments ObjectExpression[properties.length=0]',
+          message: 'toMatchObject takes any object for {}: compare it with toEqual.',
+        },
+        {
           selector: 'TemplateElement[value.raw=/(CREATE|DROP) DATABASE/]',
           message:
             'Take isolatedDatabase of @weir/testkit: DROP DATABASE fails while a session is still open.',
