@@ -49,7 +49,7 @@ export const parseTemplate = (text: string): KeyTemplate => {
   if (from < text.length) parts.push({ kind: 'literal', text: text.slice(from) })
   if (parts.length === 0) throw new TemplateError('the template is empty')
   if (parts.some((part) => part.kind === 'literal' && /[{}]/.test(part.text))) {
-    throw new TemplateError('a brace has no partner')
+    throw new TemplateError('unclosed brace: write a name such as {call.id}')
   }
   return parts
 }

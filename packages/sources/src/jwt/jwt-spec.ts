@@ -26,10 +26,15 @@ export interface JwtProblem {
 export const jwtProblems = ({ algorithms, jwksUrl }: JwtSpec): readonly JwtProblem[] => {
   if (!algorithms.includes('HS256')) return []
   if (algorithms.length > 1) {
-    const message = 'HS256 has a shared secret and the others have public keys: name one kind'
+    const message = 'HS256 uses a shared secret and the others public keys: list algorithms of one kind'
     return [{ field: 'algorithms', message }]
   }
   return jwksUrl === undefined
     ? []
-    : [{ field: 'jwksUrl', message: 'HS256 has a shared secret, which no address gives away' }]
+    : [
+        {
+          field: 'jwksUrl',
+          message: 'HS256 uses a shared secret, which a URL cannot serve: give the secret instead',
+        },
+      ]
 }

@@ -238,7 +238,7 @@ const sequenceProblems = (entry: SourceEntry, preset: SourceDefinition): EntryPr
 
 const contentProblems = ({ contentTypes, form }: SourceEntry, preset: SourceDefinition): EntryProblem[] => {
   if (form !== undefined && preset.body === 'opaque') {
-    return [{ path: ['form'], message: 'the preset keeps bodies as they come and reads no forms' }]
+    return [{ path: ['form'], message: 'the preset keeps bodies as they arrive and does not parse forms' }]
   }
   if (form === undefined || contentTypes === undefined || contentTypes.includes(FORM_TYPE)) return []
   return [{ path: ['contentTypes'], message: `to take forms, name ${FORM_TYPE} too` }]

@@ -28,7 +28,12 @@ export const splitProblems = (entry: SourceEntry, preset: SourceDefinition): Ent
     ]
   }
   if (preset.body === 'opaque') {
-    return [{ path: ['split'], message: `bodies of the preset ${preset.name} are not read` }]
+    return [
+      {
+        path: ['split'],
+        message: `bodies of the preset ${preset.name} are not parsed, so they cannot be split`,
+      },
+    ]
   }
   // A preset that splits bodies of one media type alone takes its keys from headers for the others.
   if (split.mediaType !== undefined || isKeyOfElement(entry, preset)) return []

@@ -256,7 +256,7 @@ it.each([
   ['preset: custom, split: "$", splitItemsMax: 0', /must be a whole number from 1 to 10000/],
   ['preset: custom, splitItemsMax: 5', /splitItemsMax: 5 needs `split`/],
   ['preset: custom, eventType: "{batch:object}"', /\{batch:\.\.\.\} needs `split`/],
-  ['preset: nice-expert, split: "$"', /bodies of the preset nice-expert are not read/],
+  ['preset: nice-expert, split: "$"', /bodies of the preset nice-expert are not parsed/],
   // The same key for every element: one event, and conflicts.
   ['preset: custom, split: "$", dedupKey: "{header:x-id}"', /the same for every element/],
   ['preset: custom, split: "$", dedupKey: "{header:x-id}:{batch:id}"', /the same for every element/],
@@ -306,7 +306,11 @@ describe('ways of signing in the file', () => {
     ['{ allowSha1: true }', 'twilio', /the address is signed: say which one the provider calls/],
     ['{ header: x-s }', 'hubspot', /the address is signed/],
     ["{ content: '{url}{body}', publicUrl: nothing }", 'custom', /is not a URL/],
-    ["{ content: '{url}{body}', publicUrl: 'https://a.example/?q=1' }", 'custom', /query is the one of each/],
+    [
+      "{ content: '{url}{body}', publicUrl: 'https://a.example/?q=1' }",
+      'custom',
+      /adds the query of each request/,
+    ],
     ["{ content: '{url}{body}', publicUrl: 'ftp://a.example' }", 'custom', /must begin with https/],
     ["{ content: '{body}{body-crc32}' }", 'custom', /must be there once/],
     ["{ content: '{header:X}{body}' }", 'custom', /is unknown: use/],
@@ -322,9 +326,7 @@ describe('ways of signing in the file', () => {
 
   it('a source with SHA-1 is warned of, and no other', () => {
     const [loud] = parse('{ header: x-s, algorithm: sha1, allowSha1: true }').sources
-    expect(sourceWarnings(loud!)).toEqual([
-      expect.stringMatching(/^The source s takes signatures with SHA-1/),
-    ])
+    expect(sourceWarnings(loud!)).toEqual([expect.stringMatching(/^The source s accepts SHA-1 signatures/)])
     for (const preset of ['github', 'cognigy', 'sendgrid'] as const)
       expect(sourceWarnings(PRESETS[preset])).toEqual([])
   })

@@ -23,7 +23,7 @@ export const publicUrlProblem = (publicUrl: string): string | undefined => {
   if (!(url.protocol in DEFAULT_PORTS)) return 'must begin with https:// or http://'
   return url.search === '' && url.hash === '' && url.username === ''
     ? undefined
-    : 'must end with its path: the query is the one of each request'
+    : 'must end with the path: Weir adds the query of each request'
 }
 
 /** The addresses that a provider may have signed for a request's target. */

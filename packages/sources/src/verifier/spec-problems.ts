@@ -22,7 +22,7 @@ export const specProblems = (spec: SignatureSpec): readonly SpecProblem[] => {
   if ('algorithm' in spec && spec.algorithm === 'sha1' && spec.allowSha1 !== true) {
     add(
       'allowSha1',
-      'SHA-1 is broken and taken only where `allowSha1: true` says so: ask the provider for SHA-256 first',
+      'SHA-1 is broken and accepted only with `allowSha1: true`: ask the provider for SHA-256 first',
     )
   }
   if (form !== 'single' && label === '') add('label', `form ${form} needs the label of the entries to take`)

@@ -6,6 +6,6 @@ export const sourceWarnings = ({ name, verifier }: SourceDefinition): readonly s
   if (!isSigned(verifier) || verifier.allowSha1 !== true) return []
   if (verifier.kind !== 'sns' && !('algorithm' in verifier && verifier.algorithm === 'sha1')) return []
   return [
-    `The source ${name} takes signatures with SHA-1, which is broken, as allowSha1 says: ask the provider for SHA-256.`,
+    `The source ${name} accepts SHA-1 signatures, which can be forged, because allowSha1 is set: ask the provider for SHA-256.`,
   ]
 }

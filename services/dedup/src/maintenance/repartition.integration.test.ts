@@ -207,7 +207,9 @@ it('changes nothing when another owner has written after its positions were read
   const progress = (text: string): void => {
     if (text.startsWith(`from ${OLD} to ${NEW} partitions`)) commitAsAnother()
   }
-  await expect(run({ progress })).rejects.toThrow('/0 has changed since it was read: a dedup still ran')
+  await expect(run({ progress })).rejects.toThrow(
+    '/0 changed while it was read: a dedup process is still running',
+  )
   await before.start()
   await decided(before, 91)
   await before.stop()

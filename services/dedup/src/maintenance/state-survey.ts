@@ -56,7 +56,7 @@ export const requireUnchanged = async (
 ): Promise<void> => {
   await maintenance.read(topic, partition, end, () => {
     throw new StateError(
-      `${topic}/${partition} has changed since it was read: a dedup still ran. Stop every one, then make the call again: it goes on.`,
+      `${topic}/${partition} changed while it was read: a dedup process is still running. Stop all of them and repeat the command; it continues where it stopped.`,
     )
   })
 }

@@ -150,7 +150,7 @@ const withoutNumbers = (expression: string) => {
     const quote = expression[start]!
     if (!QUOTES.includes(quote)) continue
     const quoted = QUOTED.exec(expression.slice(start))?.[0]
-    if (quoted === undefined) throw new Error(`the quote ${quote} at ${start} has no partner`)
+    if (quoted === undefined) throw new Error(`unclosed quote ${quote} at position ${start}`)
     const source = quoted.slice(1, -1)
     if (quote !== '`' || !/\d/.test(source)) continue
     const value = parsed(source.replaceAll('\\`', '`'))
