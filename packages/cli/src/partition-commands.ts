@@ -1,4 +1,5 @@
 import type { ListedPartition } from '@weir/consumer'
+import { askHttp, NoAnswerError } from '@weir/service-kit'
 import { InvalidArgumentError, type Command } from 'commander'
 import { envOf, loadStartConfig, type PortName } from './config.ts'
 import { print, printRows, withJson, type OutputOptions, type Row } from './output.ts'
@@ -28,15 +29,20 @@ const partition = (text: string): number => {
   return Number(text)
 }
 
+const TIMEOUT_MS = 10_000
+
 /** Asks a process of this machine. */
 const ask = async <T>(name: ServiceName, method: 'GET' | 'POST', path: string): Promise<T> => {
   const port = loadStartConfig()[PORTS[name]]
   try {
-    const response = await fetch(`http://127.0.0.1:${port}${path}`, { method })
-    if (response.ok) return (await response.json()) as T
-    throw new NotAnsweredError(`${name} answers ${response.status} on port ${port}.`)
+    const { status, text } = await askHttp(`http://127.0.0.1:${port}${path}`, {
+      method,
+      timeoutMs: TIMEOUT_MS,
+    })
+    if (status === 200) return JSON.parse(text) as T
+    throw new NotAnsweredError(`${name} answers ${status} on port ${port}.`)
   } catch (error) {
-    if (error instanceof NotAnsweredError) throw error
+    if (!(error instanceof NoAnswerError || error instanceof SyntaxError)) throw error
     throw new NotAnsweredError(`${name} does not answer on port ${port}: set ${envOf(PORTS[name])}.`, {
       cause: error,
     })

@@ -1,7 +1,8 @@
-import { createServer as createTcpServer, type AddressInfo, type Server, type Socket } from 'node:net'
+import type { AddressInfo, Server } from 'node:net'
 import { createServer } from 'node:http'
 import { once } from 'node:events'
 import fc from 'fast-check'
+import { HOSTILE_WAYS, hostileServer, ordeal } from '@weir/testkit'
 import { expect, it, onTestFinished } from 'vitest'
 import { Registry, RegistryError, SchemaRefusedError, UnknownSchemaError } from './index.ts'
 import { locate } from './registry-http.ts'
@@ -14,64 +15,26 @@ const listening = async (server: Server): Promise<number> => {
   return (server.address() as AddressInfo).port
 }
 
-/** A server that does with its connections what it is told. */
-const tcp = async (onConnection: (socket: Socket) => void): Promise<Registry> => {
-  const sockets = new Set<Socket>()
-  const server = createTcpServer((socket) => {
-    sockets.add(socket.on('error', () => undefined))
-    onConnection(socket)
-  })
-  const port = await listening(server)
-  onTestFinished(() => {
-    for (const socket of sockets) socket.destroy()
-    server.close()
-  })
-  return new Registry({ registryUrl: `http://127.0.0.1:${port}` }, TIMEOUT_MS)
-}
-
-const HEAD = 'HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n'
-
-it.each<[string, (socket: Socket) => void, RegExp]>([
-  ['accepts and never answers', () => undefined, /does not answer within 300 ms/],
-  ['answers half', (socket) => socket.write(`${HEAD}content-length: 100\r\n\r\n{"schema"`), /within 300 ms/],
-  [
-    'hangs up in an answer',
-    (socket) => socket.end(`${HEAD}content-length: 100\r\n\r\n{"schema"`),
-    /does not answer/,
-  ],
-  ['answers garbage', (socket) => socket.write('\u0000\u0001 no HTTP\r\n\r\n'), /does not answer/],
-  [
-    'drips',
-    (socket) =>
-      void setInterval(() => socket.write(socket.bytesWritten === 0 ? HEAD : 'x: y\r\n'), 20).unref(),
-    /within 300 ms/,
-  ],
-  ['never stops answering', flood, /does not answer|more than 4194304 bytes/],
-])('a registry that %s is away, for every call and in bounded time', async (_, onConnection, message) => {
-  const registry = await tcp(onConnection)
-  const calls: readonly (() => Promise<unknown>)[] = [
-    () => registry.type(1),
-    () => registry.find('s', {}),
-    () => registry.versions('s'),
-    () => registry.register('s', { type: 'record', name: 'A', fields: [] }),
-  ]
-  for (const call of calls) {
-    const startedAt = performance.now()
-    const error = await call().catch((one: unknown) => one)
-    expect(error).toBeInstanceOf(RegistryError)
-    expect((error as Error).message).toMatch(message)
-    expect(performance.now() - startedAt).toBeLessThan(5_000)
-  }
-})
-
-function flood(socket: Socket): void {
-  socket.write(`${HEAD}content-length: 1000000000\r\n\r\n`)
-  const more = () => {
-    while (!socket.destroyed && socket.write(Buffer.alloc(262_144, 0x20)));
-  }
-  socket.on('drain', more)
-  more()
-}
+it.each(HOSTILE_WAYS)(
+  'a registry that %s is away, for every call, in bounded time and memory',
+  async (way) => {
+    const port = await hostileServer('http', way)
+    const registry = new Registry({ registryUrl: `http://127.0.0.1:${port}` }, TIMEOUT_MS)
+    const calls: readonly (() => Promise<unknown>)[] = [
+      () => registry.type(1),
+      () => registry.find('s', {}),
+      () => registry.versions('s'),
+      () => registry.register('s', { type: 'record', name: 'A', fields: [] }),
+    ]
+    for (const call of calls) {
+      const { outcome, ms, grownBytes } = await ordeal(call)
+      expect(outcome).toBeInstanceOf(RegistryError)
+      expect((outcome as Error).message).toMatch(/does not answer|more than 4194304 bytes/)
+      expect(ms).toBeLessThan(5_000)
+      expect(grownBytes).toBeLessThan(60_000_000)
+    }
+  },
+)
 
 /** Answers every request with the same, and notes what it was sent. */
 const http = async (status: number, body: string, user = '') => {

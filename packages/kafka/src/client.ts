@@ -1,4 +1,5 @@
 import kafkajs, { type Kafka, type RetryOptions, type SASLOptions } from 'kafkajs'
+import { boundedSockets } from './bounded-sockets.ts'
 import { createCluster, type Cluster } from './internals.ts'
 import { logCreatorFor } from './log.ts'
 import type { KafkaLogger, KafkaSettings } from './settings.ts'
@@ -50,6 +51,7 @@ export const kafkaClient = ({
   const sasl = saslOf(settings)
   return new kafkajs.Kafka({
     brokers: inTurn(settings.kafkaBrokers),
+    socketFactory: boundedSockets(),
     ssl: settings.kafkaSsl,
     ...(sasl && { sasl }),
     clientId,

@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module'
 import type { Socket } from 'node:net'
+import { boundedSockets } from './bounded-sockets.ts'
 import type { Logger, Producer, RetryOptions, SASLOptions, Transaction } from 'kafkajs'
 
 /**
@@ -138,7 +139,6 @@ export const adoptEpoch = (producer: Producer, ...given: Parameters<PatchedProdu
   (producer as PatchedProducer).adopt(...given)
 
 const ClusterClass = require('kafkajs/src/cluster') as new (options: ClusterOptions) => Cluster
-const createSocketFactory = require('kafkajs/src/network/socketFactory') as () => unknown
 const EmitterClass = require('kafkajs/src/instrumentation/emitter') as new () => Emitter
 const { NETWORK_REQUEST_TIMEOUT } = require('kafkajs/src/network/instrumentationEvents') as {
   NETWORK_REQUEST_TIMEOUT: string
@@ -177,7 +177,7 @@ export const createCluster = (
   options: Omit<ClusterOptions, 'socketFactory' | 'instrumentationEmitter'>,
 ): Cluster => {
   const instrumentationEmitter = new EmitterClass()
-  const socketFactory = createSocketFactory()
+  const socketFactory = boundedSockets()
   const cluster = new ClusterClass({ ...options, socketFactory, instrumentationEmitter })
   instrumentationEmitter.addListener(NETWORK_REQUEST_TIMEOUT, ({ payload }) => {
     for (const connection of connectionsOf(cluster)) {

@@ -1,3 +1,5 @@
+export * from './ask-http.ts'
+export * from './bounded-answers.ts'
 export * from './config.ts'
 export * from './failpoint.ts'
 export { guessable } from './guessable.ts'

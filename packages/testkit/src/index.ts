@@ -1,6 +1,7 @@
 export * from './deployment.ts'
 export { blocksOf, commandsOf, documents, readDocument, type DocumentedCommand } from './documents.ts'
 export * from './environment.ts'
+export * from './hostile-server.ts'
 export * from './own-servers.ts'
 export * from './pgbouncer.ts'
 export * from './services.ts'

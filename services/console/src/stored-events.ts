@@ -1,4 +1,5 @@
 import { storedText } from '@weir/contracts'
+import { boundedAnswers } from '@weir/service-kit'
 import pg from 'pg'
 import type { StoredEvent } from './event-facts.ts'
 import { FIND_INTERACTION, type StoredInteraction } from './stored-interactions.ts'
@@ -14,6 +15,8 @@ export class DatabaseAwayError extends Error {
 }
 
 const POOL_MAX = 4
+/** One row. */
+const ANSWER_BYTES_MAX = 16_777_216
 const TABLE_MISSING = '42P01'
 
 /** Rows that persistence has written, looked up one at a time by their primary key. */
@@ -26,6 +29,7 @@ export class StoredEvents {
       max: POOL_MAX,
       query_timeout: timeoutMs,
       connectionTimeoutMillis: timeoutMs,
+      stream: boundedAnswers(ANSWER_BYTES_MAX),
       application_name: 'weir-console',
     })
     // A connection that breaks while idle: the next query opens another.

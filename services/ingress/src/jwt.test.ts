@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { SignJWT, type JWTPayload } from 'jose'
+import { HOSTILE_WAYS, hostileServer, ordeal } from '@weir/testkit'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { loadConfig } from './config.ts'
 import { TestIngress } from './test-ingress.ts'
@@ -112,6 +113,32 @@ it('answers 503 while keys cannot be had, and keeps nothing', async () => {
   await expect
     .poll(async () => (await send('away', EVENT, await bearer())).status, { timeout: 10_000 })
     .toBe(200)
+})
+
+it('answers 503 in bounded time and memory whatever comes instead of keys', async () => {
+  const ports = await Promise.all(HOSTILE_WAYS.map((way) => hostileServer('http', way)))
+  const sources = ports.map(
+    (port, index) => `  hostile-${index}:\n    preset: custom${source(`jwksUrl: http://127.0.0.1:${port}`)}`,
+  )
+  const hostile = join(mkdtempSync(join(tmpdir(), 'weir-jwt-')), 'sources.yaml')
+  writeFileSync(hostile, `version: 1\nbuiltIn: false\nsources:\n${sources.join('\n')}`)
+  const other = new TestIngress({ SOURCES_FILE: hostile })
+  await other.listen()
+  try {
+    const headers = await bearer()
+    const asked = HOSTILE_WAYS.map(async (way, index) => ({
+      way,
+      ...(await ordeal(() => other.call({ path: `/webhooks/hostile-${index}`, body: EVENT, headers }))),
+    }))
+    for (const { way, outcome, ms, grownBytes } of await Promise.all(asked)) {
+      expect([way, outcome]).toMatchObject([way, { status: 503 }])
+      expect(ms).toBeLessThan(20_000)
+      expect(grownBytes).toBeLessThan(100_000_000)
+    }
+    expect(other.written).toEqual([])
+  } finally {
+    await other.close()
+  }
 })
 
 it('takes given keys, and a signature besides where the preset has one', async () => {

@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { gunzipSync } from 'node:zlib'
+import { HOSTILE_WAYS, hostileServer, ordeal } from '@weir/testkit'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { InfluxUnavailableError, PointsRefusedError, writePoints } from './influx.ts'
 import type { SourcePoint } from './window-sums.ts'
@@ -43,6 +44,23 @@ const openStub = async (status: number) => {
   }
   return { seen, settings }
 }
+
+it.each(HOSTILE_WAYS)('an InfluxDB that %s is away, in bounded time and memory', async (way) => {
+  const influxUrl = `http://127.0.0.1:${await hostileServer('http', way)}`
+  const settings = {
+    influxUrl,
+    influxToken: 'secret',
+    influxOrg: 'o',
+    influxBucket: 'b',
+    influxTimeoutMs: 400,
+    environment: 'test',
+  }
+  const { outcome, ms, grownBytes } = await ordeal(() => writePoints(settings, 0, points(1)))
+  expect(outcome).toBeInstanceOf(InfluxUnavailableError)
+  expect((outcome as Error).message).toMatch(/does not answer: (no answer|the answer has more than)/)
+  expect(ms).toBeLessThan(5_000)
+  expect(grownBytes).toBeLessThan(60_000_000)
+})
 
 // 1,000 is the client's own batch: with as many points it used to say that all is done before anything was.
 it.each([0, 1, 999, 1_000, 1_001, 2_000, 12_345])(

@@ -1,5 +1,6 @@
 import { InfluxDB, Point } from '@influxdata/influxdb-client'
 import { splitCredentials } from '@weir/contracts'
+import { askHttp, NoAnswerError, type HttpAnswer } from '@weir/service-kit'
 import type { WindowPoint } from './window-sums.ts'
 
 export interface InfluxSettings {
@@ -41,9 +42,9 @@ export const writePoints = async (
   partition: number,
   points: readonly WindowPoint[],
 ): Promise<void> => {
-  const signal = AbortSignal.timeout(settings.influxTimeoutMs)
+  const until = performance.now() + settings.influxTimeoutMs
   for (let from = 0; from < points.length; from += REQUEST_POINTS_MAX) {
-    await writeRequest(settings, partition, points.slice(from, from + REQUEST_POINTS_MAX), signal)
+    await writeRequest(settings, partition, points.slice(from, from + REQUEST_POINTS_MAX), until)
   }
 }
 
@@ -64,30 +65,30 @@ const writeRequest = async (
   { influxUrl, influxToken, influxOrg, influxBucket, environment }: InfluxSettings,
   partition: number,
   points: readonly WindowPoint[],
-  signal: AbortSignal,
+  until: number,
 ): Promise<void> => {
   const query = new URLSearchParams({ org: influxOrg, bucket: influxBucket, precision: 'ms' })
   // Before anything that counts as InfluxDB being away.
   const body = points.map((point) => encode(point, partition, environment)).join('\n')
-  let status: number
-  let text: string
+  const timeoutMs = Math.floor(until - performance.now())
+  if (timeoutMs < 1) throw new InfluxUnavailableError('InfluxDB does not answer: the time is up')
+  const { url, token } = influxAccess({ influxUrl, influxToken })
+  let answer: HttpAnswer
   try {
-    const { url, token } = influxAccess({ influxUrl, influxToken })
-    const answer = await fetch(`${url}/api/v2/write?${query.toString()}`, {
-      // A redirect would send the token to another server.
+    answer = await askHttp(`${url}/api/v2/write?${query.toString()}`, {
       method: 'POST',
-      redirect: 'manual',
       headers: {
         'content-type': 'text/plain; charset=utf-8',
         ...(token !== '' && { authorization: `Token ${token}` }),
       },
-      ...{ body, signal },
+      body,
+      timeoutMs,
     })
-    status = answer.status
-    text = await answer.text()
   } catch (error) {
-    throw new InfluxUnavailableError('InfluxDB does not answer', { cause: error })
+    if (!(error instanceof NoAnswerError)) throw error
+    throw new InfluxUnavailableError(`InfluxDB does not answer: ${error.message}`, { cause: error })
   }
+  const { status, text } = answer
   if (status >= 200 && status < 300) return
   if (status < 500 && !RETRIABLE_STATUS.has(status)) {
     throw new PointsRefusedError(

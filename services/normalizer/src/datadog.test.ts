@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createLogger } from '@weir/service-kit'
+import { HOSTILE_WAYS, hostileServer, ordeal } from '@weir/testkit'
 import { afterEach, expect, it, onTestFinished } from 'vitest'
 import { dataActionSources, DatadogGauges } from './datadog.ts'
 
@@ -17,7 +18,7 @@ const stub = async (statuses: number[], host = 'cxone-consumer-01', sources = ['
     request.on('data', (chunk: Buffer) => (text += chunk.toString()))
     request.on('end', () => {
       bodies.push({ key: request.headers['dd-api-key'], url: request.url, ...(JSON.parse(text) as object) })
-      response.writeHead(statuses.shift() ?? 202).end('{}')
+      response.writeHead(statuses.shift() ?? 202, { location: '/elsewhere' }).end('{}')
     })
   })
   await new Promise<void>((resolve) => server!.listen(0, '127.0.0.1', resolve))
@@ -34,6 +35,37 @@ const stub = async (statuses: number[], host = 'cxone-consumer-01', sources = ['
   gauges.set(new Map(['cxone', 'cxone-dataaction', 'tenant-b'].map((source) => [source, adoption])))
   return { bodies, gauges }
 }
+
+it.each(HOSTILE_WAYS)('a Datadog that %s is said to be away, and holds nothing up', async (way) => {
+  const said: unknown[] = []
+  const gauges = new DatadogGauges({
+    url: `http://127.0.0.1:${await hostileServer('http', way)}`,
+    apiKey: 'canary',
+    host: 'h',
+    sources: new Set(['cxone-dataaction']),
+    intervalMs: 3_600_000,
+    logger: { warn: (...line: unknown[]) => said.push(line) } as never,
+    timeoutMs: 400,
+  })
+  gauges.set(
+    new Map([['cxone-dataaction', { adopted: 3, total: 4, rate: 75, versions: 2, oldestArriving: 2 }]]),
+  )
+  const { outcome, ms, grownBytes } = await ordeal(() => gauges.send())
+  await gauges.close()
+  expect(outcome).toBeUndefined()
+  expect(JSON.stringify(said)).toMatch(
+    /^\[\[\{"error":"(no answer|the answer has more)[^"]*"\},"Datadog does not answer"\]\]$/,
+  )
+  expect(ms).toBeLessThan(5_000)
+  expect(grownBytes).toBeLessThan(60_000_000)
+})
+
+it('the key of Datadog follows no redirect', async () => {
+  const { bodies, gauges } = await stub([307, 202])
+  await gauges.send()
+  await gauges.close()
+  expect(bodies).toHaveLength(1)
+})
 
 it.each(['cxone-consumer-01', 'consumer-01'])('S3-06 sends the three gauges of host %s', async (host) => {
   const { bodies, gauges } = await stub([], host)

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Logger } from '@weir/service-kit'
+import { askHttp, type Logger } from '@weir/service-kit'
 import { readSourcesFile } from '@weir/sources'
 import type { Adoption } from './schema-versions.ts'
 
@@ -13,6 +13,8 @@ export interface DatadogOptions {
   readonly logger: Logger
   /** Waits between tries, ms; for tests. */
   readonly backoffMs?: readonly number[]
+  /** For tests. */
+  readonly timeoutMs?: number
 }
 
 const PREFIX = 'cxone.dataaction.schema_version'
@@ -62,30 +64,30 @@ export class DatadogGauges {
   async send(): Promise<void> {
     const adoption = this.#adoption
     if (adoption.size === 0) return
-    const { url, apiKey, host, logger, backoffMs = BACKOFF_MS } = this.#options
+    const { url, apiKey, host, logger, backoffMs = BACKOFF_MS, timeoutMs = TIMEOUT_MS } = this.#options
     const timestamp = Math.floor(Date.now() / 1_000)
     const series = [...adoption].flatMap(([source, one]) => seriesOf(source, one, host, timestamp))
     const body = JSON.stringify({ series })
     const { signal } = this.#stopped
     try {
       for (let tries = 0; ; tries++) {
-        const response = await fetch(`${url}/api/v2/series`, {
-          // A redirect would take the key along.
-          ...{ method: 'POST', body, redirect: 'manual' },
+        const { status } = await askHttp(`${url}/api/v2/series`, {
+          method: 'POST',
           headers: { 'content-type': 'application/json', 'dd-api-key': apiKey },
-          signal: AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]),
+          body,
+          timeoutMs,
+          signal,
         })
-        await response.body?.cancel()
-        if (response.ok) return
-        const waitMs = response.status === 429 ? backoffMs[tries] : undefined
+        if (status >= 200 && status < 300) return
+        const waitMs = status === 429 ? backoffMs[tries] : undefined
         if (waitMs === undefined) {
-          logger.warn({ status: response.status, tries: tries + 1 }, 'Datadog does not take the metrics')
+          logger.warn({ status, tries: tries + 1 }, 'Datadog does not take the metrics')
           return
         }
         await sleep(waitMs, undefined, { signal })
       }
     } catch (error) {
-      if (!signal.aborted) logger.warn({ error: (error as Error).name }, 'Datadog does not answer')
+      if (!signal.aborted) logger.warn({ error: (error as Error).message }, 'Datadog does not answer')
     }
   }
 }

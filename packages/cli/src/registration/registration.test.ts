@@ -1,5 +1,6 @@
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { HOSTILE_WAYS, hostileServer, ordeal } from '@weir/testkit'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { OAuthToken, RegistrationError } from './oauth-token.ts'
 import { loadRegistrationConfig } from './config.ts'
@@ -293,3 +294,17 @@ describe('credentials stay with the host that was named', () => {
     expect([code, text]).toEqual([1, expect.stringContaining('does not answer')])
   })
 })
+
+it('a provider that answers in no way or in a bad one ends a registration in bounded time and memory', async () => {
+  const ordeals = HOSTILE_WAYS.map(async (way) => {
+    const hostUrl = `http://127.0.0.1:${await hostileServer('http', way)}`
+    const token = new OAuthToken({ hostUrl, clientId: 'c', clientSecret: 'canary', scopes: [] })
+    return { way, ...(await ordeal(() => token.get())) }
+  })
+  for (const { way, outcome, ms, grownBytes } of await Promise.all(ordeals)) {
+    expect(outcome, way).toBeInstanceOf(RegistrationError)
+    expect((outcome as Error).message).not.toContain('canary')
+    expect(ms).toBeLessThan(30_000)
+    expect(grownBytes).toBeLessThan(100_000_000)
+  }
+}, 60_000)

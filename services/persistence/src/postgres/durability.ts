@@ -1,6 +1,7 @@
 import { StageError, type KafkaLogger } from '@weir/kafka'
 import pg from 'pg'
 import { sinkErrorOf } from './sql-faults.ts'
+import { connectionTo } from './transaction.ts'
 
 export interface DurabilitySettings {
   readonly fsync: string
@@ -62,8 +63,10 @@ SELECT current_setting('fsync') AS fsync, current_setting('full_page_writes') AS
   current_setting('synchronous_standby_names') AS synchronous_standby_names,
   (SELECT count(*)::int FROM pg_stat_replication) AS standbys`
 
+const QUERY_MS = 10_000
+
 const read = async (databaseUrl: string): Promise<DurabilitySettings> => {
-  const client = new pg.Client({ connectionString: databaseUrl, connectionTimeoutMillis: 5_000 })
+  const client = new pg.Client({ ...connectionTo(databaseUrl), query_timeout: QUERY_MS })
   client.on('error', () => undefined)
   try {
     await client.connect()

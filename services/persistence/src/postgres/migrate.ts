@@ -2,10 +2,13 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { StageError } from '@weir/kafka'
 import pg from 'pg'
 import { sinkErrorOf } from './sql-faults.ts'
+import { connectionTo } from './transaction.ts'
 
 const FOLDER = new URL('./migrations/', import.meta.url)
 /** Any number; the same for every instance. */
 const LOCK = 7_305_011
+/** One migration of many rows, or the wait for another instance that makes it. */
+const STEP_MS = 600_000
 
 const CREATE = 'CREATE TABLE weir_migrations (name text PRIMARY KEY, at timestamptz DEFAULT now())'
 
@@ -37,8 +40,8 @@ const requireOwner = async (client: pg.Client, wanted: readonly string[]): Promi
 }
 
 /** Brings the database to the newest schema in one transaction, one instance at a time. Rejects with a `SinkUnavailableError` while it is away, with a `StageError` when a newer version has been there. */
-export const migrate = async (databaseUrl: string): Promise<readonly string[]> => {
-  const client = new pg.Client({ connectionString: databaseUrl, connectionTimeoutMillis: 5_000 })
+export const migrate = async (databaseUrl: string, stepMs = STEP_MS): Promise<readonly string[]> => {
+  const client = new pg.Client({ ...connectionTo(databaseUrl), query_timeout: stepMs })
   client.on('error', () => undefined)
   try {
     await client.connect()
@@ -65,7 +68,7 @@ export const migrate = async (databaseUrl: string): Promise<readonly string[]> =
     await client.query('COMMIT')
     return wanted
   } catch (error) {
-    await client.query('ROLLBACK').catch(() => undefined)
+    // The end of the connection rolls back, without a question that may never be answered.
     throw sinkErrorOf(error)
   } finally {
     await client.end().catch(() => undefined)

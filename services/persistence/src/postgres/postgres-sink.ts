@@ -3,7 +3,7 @@ import pg from 'pg'
 import { SinkUnavailableError, type RowEvent, type RowResult, type RowSink } from '../row-sink.ts'
 import { jsonbOf, textJsonb } from './jsonb.ts'
 import { sinkErrorOf, sqlFaultOf, stateOf } from './sql-faults.ts'
-import { beginWith, inTransaction } from './transaction.ts'
+import { beginWith, connectionTo, inTransaction } from './transaction.ts'
 
 export interface PostgresOptions {
   readonly databaseUrl: string
@@ -124,10 +124,9 @@ export class PostgresSink implements RowSink {
 
   constructor({ databaseUrl, poolMax, statementTimeoutMs }: PostgresOptions) {
     this.#pool = new pg.Pool({
-      connectionString: databaseUrl,
+      ...connectionTo(databaseUrl),
       max: poolMax,
       query_timeout: statementTimeoutMs + 5_000,
-      connectionTimeoutMillis: 5_000,
       application_name: 'weir-persistence',
     })
     this.#begin = beginWith({

@@ -2,6 +2,7 @@ import { StageError } from '@weir/kafka'
 import pg from 'pg'
 import { migrate } from './migrate.ts'
 import { scramVerifier } from './scram.ts'
+import { connectionTo } from './transaction.ts'
 
 /** Addresses of one database. Each names a role and its password. */
 export interface DatabaseAddresses {
@@ -58,10 +59,13 @@ type Roles = ReturnType<typeof rolesOf>
 const name = (text: string): string => pg.escapeIdentifier(text)
 const literal = (text: string): string => pg.escapeLiteral(text)
 
+/** A grant waits for locks at most. */
+const STATEMENT_MS = 60_000
+
 const inOneTransaction = async <T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> => {
   const client = new pg.Client({
-    connectionString: url,
-    connectionTimeoutMillis: 5_000,
+    ...connectionTo(url),
+    query_timeout: STATEMENT_MS,
     application_name: 'weir-db',
   })
   client.on('error', () => undefined)

@@ -3,7 +3,7 @@ import { storedText } from '@weir/contracts'
 import pg from 'pg'
 import { jsonbOf } from './jsonb.ts'
 import { sinkErrorOf } from './sql-faults.ts'
-import { beginWith, inTransaction } from './transaction.ts'
+import { beginWith, connectionTo, inTransaction } from './transaction.ts'
 
 /** What rows of one shape must have: the number of the shape, and a null for each field of other shapes. */
 export interface ShapeGaps {
@@ -91,10 +91,9 @@ export class RowFiller {
 
   constructor({ databaseUrl, statementTimeoutMs }: { databaseUrl: string; statementTimeoutMs: number }) {
     this.#pool = new pg.Pool({
-      connectionString: databaseUrl,
+      ...connectionTo(databaseUrl),
       max: 2,
       query_timeout: statementTimeoutMs + 5_000,
-      connectionTimeoutMillis: 5_000,
       application_name: 'weir-backfill',
     })
     this.#begin = beginWith({ statement_timeout: statementTimeoutMs })

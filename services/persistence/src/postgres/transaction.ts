@@ -1,4 +1,15 @@
+import { boundedAnswers } from '@weir/service-kit'
 import pg from 'pg'
+
+/** Answers hold keys, hashes and counts. */
+const ANSWER_BYTES_MAX = 67_108_864
+
+/** What every connection to the database has. */
+export const connectionTo = (databaseUrl: string) => ({
+  connectionString: databaseUrl,
+  connectionTimeoutMillis: 5_000,
+  stream: boundedAnswers(ANSWER_BYTES_MAX),
+})
 
 /**
  * Begins a transaction with settings of its own: a pooler refuses settings as parameters of the connection, and gives
