@@ -110,8 +110,12 @@ describe('the algorithm is the one of the configuration', () => {
     expect(() => jwtKeysOf({ text: jwks(jwk(RSA.publicKey)) }, ['HS256'])).toThrow(/none of its 1 keys/)
     expect(() => jwtKeysOf({ text: jwks(jwk(RSA.privateKey)) }, ['RS256'])).toThrow(/give public keys/)
     const small = generateKeyPairSync('rsa', { modulusLength: 1024 })
-    expect(() => jwtKeysOf({ text: jwks(jwk(small.publicKey)) }, ['RS256'])).toThrow(/2048 bits/)
-    expect(() => jwtKeysOf({ text: pem(small.publicKey) }, ['RS256'])).toThrow(/2048 bits/)
+    expect(() => jwtKeysOf({ text: jwks(jwk(small.publicKey)) }, ['RS256'])).toThrow(/2048 to 8192 bits/)
+    expect(() => jwtKeysOf({ text: pem(small.publicKey) }, ['RS256'])).toThrow(/2048 to 8192 bits/)
+    for (const e of ['AQ', 'Ag', 'AA', 'AQAA']) {
+      const weak = jwk(RSA.publicKey, { e })
+      expect(() => jwtKeysOf({ text: jwks(weak) }, ['RS256'])).toThrow(/an odd exponent above 1/)
+    }
     expect(() => jwtKeysOf({ text: '{"keys":1}' }, ['RS256'])).toThrow(/no list `keys`/)
     expect(() => jwtKeysOf({ text: '{' }, ['RS256'])).toThrow(/is not JSON/)
   })

@@ -1,6 +1,6 @@
 import { createPublicKey, createSecretKey, type JsonWebKey, type KeyObject } from 'node:crypto'
 import { secretsOf } from '../access/source-settings.ts'
-import { publicKeyOf } from '../verifier/public-keys.ts'
+import { isOfKind, publicKeyOf, RSA_RULE } from '../verifier/public-keys.ts'
 import type { JwtAlgorithm } from './jwt-spec.ts'
 
 /** A key with the one algorithm that it is for: a public key is never taken for a shared secret. */
@@ -16,7 +16,6 @@ export interface JwtKey {
 const KEYS_MAX = 100
 const PLAIN_KEYS_MAX = 4
 const SHARED_BYTES_MIN = 32
-const RSA_BITS_MIN = 2_048
 
 /** Keys of a setting: a JWKS, or public keys in PEM or shared secrets. Throws a `RangeError` with the rule, never the text. */
 export const jwtKeysOf = (
@@ -71,7 +70,7 @@ export const keysOfJwks = (text: string, algorithms: readonly JwtAlgorithm[]): r
   })
   if (keys.length > 0) return keys
   throw new RangeError(
-    `none of its ${list.length} keys can be used for ${algorithms.join(' or ')}: give public keys, of RSA with ${RSA_BITS_MIN} bits or more`,
+    `none of its ${list.length} keys can be used for ${algorithms.join(' or ')}: give public keys, of P-256 or of ${RSA_RULE}`,
   )
 }
 
@@ -95,9 +94,8 @@ const importJwk = (jwk: JsonWebKey): Pick<JwtKey, 'algorithm' | 'key'> | undefin
   if (jwk.d !== undefined) return undefined
   try {
     const key = createPublicKey({ key: jwk, format: 'jwk' })
-    const { modulusLength = 0, namedCurve } = key.asymmetricKeyDetails ?? {}
-    if (key.asymmetricKeyType === 'rsa' && modulusLength >= RSA_BITS_MIN) return { algorithm: 'RS256', key }
-    if (key.asymmetricKeyType === 'ec' && namedCurve === 'prime256v1') return { algorithm: 'ES256', key }
+    if (isOfKind(key, 'rsa')) return { algorithm: 'RS256', key }
+    if (isOfKind(key, 'ecdsa')) return { algorithm: 'ES256', key }
   } catch {
     // The key is broken or of an unknown kind.
   }

@@ -1,4 +1,4 @@
-import { generateKeyPairSync, sign as signPrivately, type KeyObject } from 'node:crypto'
+import { createPublicKey, generateKeyPairSync, sign as signPrivately, type KeyObject } from 'node:crypto'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { explainSignature } from './explain.ts'
@@ -14,7 +14,8 @@ interface Pair {
 
 const p256 = (): Pair => generateKeyPairSync('ec', { namedCurve: 'prime256v1' })
 const rsa = (modulusLength = 2_048): Pair => generateKeyPairSync('rsa', { modulusLength })
-const pem = ({ publicKey }: Pair) => publicKey.export({ format: 'pem', type: 'spki' }) as string
+const pem = ({ publicKey }: Pick<Pair, 'publicKey'>) =>
+  publicKey.export({ format: 'pem', type: 'spki' }) as string
 const der = ({ publicKey }: Pair) => publicKey.export({ format: 'der', type: 'spki' }).toString('base64')
 const privatePem = ({ privateKey }: Pair) => privateKey.export({ format: 'pem', type: 'pkcs8' }) as string
 
@@ -89,12 +90,24 @@ it('takes ECDSA as two numbers of 32 bytes, too', () => {
 
 describe('a key that is not of the kind is refused, and never shown', () => {
   const small = rsa(1_024)
+  const jwk = small.publicKey.export({ format: 'jwk' })
+  const repeated = Buffer.alloc(1_025, Buffer.from(jwk.n!, 'base64url')).toString('base64url')
+  const long = { publicKey: createPublicKey({ key: { ...jwk, n: repeated }, format: 'jwk' }) }
+  const withExponent = (e: string) =>
+    createPublicKey({ key: { ...rsa().publicKey.export({ format: 'jwk' }), e }, format: 'jwk' })
   const k1 = generateKeyPairSync('ec', { namedCurve: 'secp256k1' })
   it.each<[string, SignatureSpec, string, RegExp]>([
     ['a private key', ECDSA, privatePem(p256()), /secret 0 is a private key/],
     ['another curve', ECDSA, pem(k1), /certificate of P-256/],
     ['RSA for ECDSA', ECDSA, pem(rsa()), /P-256/],
-    ['a short RSA key', RSA, pem(small), /2048 bits or more/],
+    ['a short RSA key', RSA, pem(small), /2048 to 8192 bits/],
+    ['an RSA key whose signatures are too long', RSA, pem(long), /2048 to 8192 bits/],
+    ...['AQ', 'Ag', 'AA', 'AQAA'].map((e): [string, SignatureSpec, string, RegExp] => [
+      `the RSA exponent ${e}, with which anybody can sign,`,
+      RSA,
+      pem({ publicKey: withExponent(e) }),
+      /an odd exponent above 1/,
+    ]),
     ['ECDSA for RSA', RSA, der(p256()), /RSA/],
     ['anything', RSA, 'not a key at all', /RSA/],
     ['a broken PEM', RSA, '-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----', /RSA/],

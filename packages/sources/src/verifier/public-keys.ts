@@ -1,4 +1,4 @@
-import { createPublicKey, X509Certificate, type KeyObject } from 'node:crypto'
+import { createPublicKey, X509Certificate, type AsymmetricKeyDetails, type KeyObject } from 'node:crypto'
 import { decodeStrict } from './encodings.ts'
 
 export type PublicKeyKind = 'ed25519' | 'ecdsa' | 'rsa'
@@ -6,13 +6,15 @@ export type PublicKeyKind = 'ed25519' | 'ecdsa' | 'rsa'
 const ED25519_BYTES = 32
 /** What comes before the 32 bytes of an ed25519 public key in DER (RFC 8410). */
 const ED25519_DER = Buffer.from('302a300506032b6570032100', 'hex')
-const RSA_BITS_MIN = 2_048
+/** Of a modulus, and so of a signature. */
+export const RSA_BYTES = { min: 256, max: 1_024 }
+export const RSA_RULE = `RSA with ${8 * RSA_BYTES.min} to ${8 * RSA_BYTES.max} bits and an odd exponent above 1`
 const PEM = /^-----BEGIN ([A-Z0-9 ]+)-----/
 
 const WANTED: Readonly<Record<PublicKeyKind, string>> = {
   ed25519: `the ${ED25519_BYTES} bytes of an ed25519 public key, or the key in PEM or DER`,
   ecdsa: 'a public key or certificate of P-256, in PEM or as base64 of DER',
-  rsa: `a public key or certificate of RSA with ${RSA_BITS_MIN} bits or more, in PEM or as base64 of DER`,
+  rsa: `a public key or certificate of ${RSA_RULE}, in PEM or as base64 of DER`,
 }
 
 /** Throws a `RangeError` with the rule, and never the text. `encoding`: of a key that is not PEM. */
@@ -41,7 +43,7 @@ const readKey = (text: string, encoding: 'base64' | 'hex'): KeyObject | undefine
 const certificateOf = (text: string | Buffer): X509Certificate | undefined =>
   attempt(() => new X509Certificate(text))
 
-const isOfKind = (key: KeyObject, kind: PublicKeyKind): boolean => {
+export const isOfKind = (key: KeyObject, kind: PublicKeyKind): boolean => {
   const { asymmetricKeyType: type, asymmetricKeyDetails: details } = key
   switch (kind) {
     case 'ed25519':
@@ -49,9 +51,16 @@ const isOfKind = (key: KeyObject, kind: PublicKeyKind): boolean => {
     case 'ecdsa':
       return type === 'ec' && details?.namedCurve === 'prime256v1'
     case 'rsa':
-      return type === 'rsa' && (details?.modulusLength ?? 0) >= RSA_BITS_MIN
+      return type === 'rsa' && isSafeRsa(details ?? {})
   }
 }
+
+/** With the exponent 1 a signature is the padded hash itself, which anybody can write. */
+const isSafeRsa = ({ modulusLength = 0, publicExponent = 0n }: AsymmetricKeyDetails): boolean =>
+  modulusLength >= 8 * RSA_BYTES.min &&
+  modulusLength <= 8 * RSA_BYTES.max &&
+  publicExponent > 1n &&
+  publicExponent % 2n === 1n
 
 const attempt = <T>(make: () => T): T | undefined => {
   try {

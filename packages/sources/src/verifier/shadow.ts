@@ -2,7 +2,7 @@ import { createHmac, timingSafeEqual, verify, type KeyObject } from 'node:crypto
 import { PRESETS } from '../presets/index.ts'
 import type { PresetName } from '../source.ts'
 import { decodeStrict } from './encodings.ts'
-import { publicKeyOf, type PublicKeyKind } from './public-keys.ts'
+import { publicKeyOf, RSA_BYTES, type PublicKeyKind } from './public-keys.ts'
 import { RequestHeaders } from './request-headers.ts'
 import { secretBytes } from './secrets.ts'
 import { compileContent, type SignedParts } from './signed-content.ts'
@@ -50,8 +50,6 @@ const SIGNATURE_ENCODINGS = ['hex', 'base64', 'base64url'] as const
 const HMAC_BYTES = { sha256: 32, sha512: 64, sha1: 20 } as const
 const P256_BYTES = 64
 const DER_BYTES_MAX = 72
-const RSA_BYTES_MIN = 256
-const RSA_BYTES_MAX = 1_024
 const DER_SEQUENCE = 0x30
 const OFFERS_MAX = 32
 const PARTS_MAX = 4
@@ -150,7 +148,7 @@ const PUBLIC_NAMES = { ed25519: 'ed25519', ecdsa: 'ecdsa-p256', rsa: 'rsa-sha256
 const PUBLIC_LENGTHS: Readonly<Record<PublicKeyKind, (length: number) => boolean>> = {
   ed25519: (length) => length === P256_BYTES,
   ecdsa: (length) => length >= P256_BYTES && length <= DER_BYTES_MAX,
-  rsa: (length) => length >= RSA_BYTES_MIN,
+  rsa: (length) => length >= RSA_BYTES.min,
 }
 
 const publicKeyIn = (
@@ -184,7 +182,7 @@ const HMAC_LENGTHS: ReadonlySet<number> = new Set(Object.values(HMAC_BYTES))
 const couldSign = (bytes: Buffer): boolean =>
   HMAC_LENGTHS.has(bytes.length) ||
   (bytes[0] === DER_SEQUENCE && bytes.length > P256_BYTES && bytes.length <= DER_BYTES_MAX) ||
-  (bytes.length >= RSA_BYTES_MIN && bytes.length <= RSA_BYTES_MAX)
+  (bytes.length >= RSA_BYTES.min && bytes.length <= RSA_BYTES.max)
 
 const NO_PARTS: SignedParts = { timestamp: '', id: '', method: '', url: '', headers: new RequestHeaders([]) }
 

@@ -1,4 +1,5 @@
 import { decodeStrict } from './encodings.ts'
+import { RSA_BYTES } from './public-keys.ts'
 import type { RsaSpec, SignatureSpec } from './spec.ts'
 
 /** One signature that a header offers. */
@@ -20,7 +21,6 @@ const ED25519_BYTES = 64
 const P256_BYTES = 64
 /** DER of two numbers of up to 33 bytes. */
 const P256_DER_BYTES = { min: 8, max: 72 }
-const RSA_BYTES = { min: 256, max: 1_024 }
 const DIGEST_BYTES = { sha1: 20, sha256: 32, sha512: 64 } as const
 
 /** How many bytes a signature has, for people. */

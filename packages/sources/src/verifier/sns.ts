@@ -1,7 +1,8 @@
 import { verify, type KeyObject } from 'node:crypto'
+import { jsonBody } from '@weir/contracts'
 import type { JsonObject } from '@weir/exact-json'
 import { decodeStrict } from './encodings.ts'
-import { publicKeyOf } from './public-keys.ts'
+import { publicKeyOf, RSA_BYTES } from './public-keys.ts'
 import { SecretError } from './secrets.ts'
 import type { SnsSpec } from './spec.ts'
 import { isFresh, parseTimestamp } from './timestamp.ts'
@@ -10,7 +11,6 @@ import type { InvalidReason, Verdict, Verifier } from './verifier.ts'
 /** Much longer than the hour for which Amazon SNS retries. */
 const TOLERANCE_SECS = 86_400
 const KEYS_MAX = 4
-const RSA_BYTES = { min: 256, max: 1_024 }
 const HASHES: Readonly<Record<string, 'sha256' | 'sha1'>> = { '1': 'sha1', '2': 'sha256' }
 const CERTIFICATE_URL = /^https:\/\/sns\.[a-z0-9-]{3,40}\.amazonaws\.com(?:\.cn)?\/[\w./-]{1,200}\.pem$/
 const LINE_BREAK = /[\r\n]/
@@ -101,7 +101,7 @@ const keyOf = (text: string, index: number): KeyObject => {
 
 const parse = (raw: Buffer): JsonObject | undefined => {
   try {
-    const value = JSON.parse(raw.toString()) as unknown
+    const value = JSON.parse(jsonBody({ raw }).toString()) as unknown
     return typeof value === 'object' && value !== null && !Array.isArray(value)
       ? (value as JsonObject)
       : undefined
