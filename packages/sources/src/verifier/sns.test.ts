@@ -93,6 +93,11 @@ it('takes the goodbye with its token, as AWS describes it', () => {
   expect(judge(signed({ ...ASK, Type: 'UnsubscribeConfirmation' }))).toEqual(VALID)
 })
 
+it('takes a byte order mark before the message, as other sources do', () => {
+  const raw = Buffer.from(`\uFEFF${JSON.stringify(signed(NOTE))}`)
+  expect(createSnsVerifier(SPEC, [PEM])(RequestHeaders.of({}), raw, NOW)).toEqual(VALID)
+})
+
 it('takes any text, and no message with another value of what is signed', () => {
   fc.assert(
     fc.property(
