@@ -1,5 +1,5 @@
 import { joinDedupKey } from '@weir/contracts'
-import { asObject, identified, idOf, noHeader, noId } from '../fields.ts'
+import { asObject, identified, idOf, noHeader, noId, wrongType } from '../fields.ts'
 import { headerFact } from '../key-facts.ts'
 import type { Identified, Identify, JsonValue, RequestFacts } from '../source.ts'
 import { defineSource } from './define-source.ts'
@@ -16,6 +16,11 @@ const readAttributes = (payload: JsonValue, facts: RequestFacts): Identified => 
   const none = (name: string): Identified =>
     isStructured ? noId(name, event?.[name], { form: 'a text' }) : noHeader(`ce-${name}`, facts)
   const [id, source, type] = [attribute('id'), attribute('source'), attribute('type')]
+  // The media type is not signed: without this, whoever sees an event in binary mode could make another one of its data.
+  const other = isStructured
+    ? ATTRIBUTES.find((name) => isOther(facts.header(`ce-${name}`), event?.[name]))
+    : undefined
+  if (other !== undefined) return wrongType(`header ce-${other}`, `the ${other} of the body`)
   if (id === undefined) return none('id')
   if (source === undefined) return none('source')
   if (type === undefined) return none('type')
@@ -23,9 +28,15 @@ const readAttributes = (payload: JsonValue, facts: RequestFacts): Identified => 
   return identified({ interactionId, eventType: type, dedupKey: joinDedupKey([source, id]) })
 }
 
+const ATTRIBUTES = ['id', 'source', 'type', 'subject']
+
 const identify: Identify = Object.assign(readAttributes, {
-  asks: ['content-type', 'ce-id', 'ce-source', 'ce-type', 'ce-subject'].map(headerFact),
+  asks: ['content-type', ...ATTRIBUTES.map((name) => `ce-${name}`)].map(headerFact),
 })
+
+/** Headers may repeat what the body has (HTTP protocol binding, 3.2.3). */
+const isOther = (header: string | undefined, value: JsonValue | undefined): boolean =>
+  header !== undefined && decoded(header) !== value
 
 const textOf = (value: JsonValue | undefined): string | undefined =>
   typeof value === 'string' ? idOf(value) : undefined
