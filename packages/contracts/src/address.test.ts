@@ -19,6 +19,18 @@ it.each([
   expect(isInRanges(address, ['10.0.0.0/8', '192.0.2.7', '2001:db8::/32'].map(parseCidr))).toBe(isIn)
 })
 
+it.each([
+  ['::ffff:10.0.0.0/104', '10.1.2.3', true],
+  ['::ffff:10.0.0.0/104', '::ffff:10.1.2.3', true],
+  ['::ffff:10.0.0.0/104', '11.1.2.3', false],
+  ['::ffff:10.1.2.3', '10.1.2.3', true],
+  ['::ffff:10.1.2.3/128', '10.1.2.3', true],
+  ['::ffff:0:0/96', '203.0.113.9', true],
+  ['::/0', '203.0.113.9', false],
+])('reads the range %s as IPv4 where it is: %s is in it: %s', (range, address, isIn) => {
+  expect(isInRanges(address, [parseCidr(range)])).toBe(isIn)
+})
+
 it.each(['1.2.3', '10.0.0.0/33', '10/8', 'example.com', '10.0.0.0/', '', '10.0.0.1 '])(
   'does not take %s',
   (text) => {
@@ -30,6 +42,7 @@ it.each([
   [['0.0.0.0/0'], true],
   [['1.2.3.4/0'], true],
   [['::/0'], true],
+  [['::ffff:0:0/96'], true],
   [['2000::/3'], true],
   [['0.0.0.0/1', '128.0.0.0/1'], true],
   [['0.0.0.0/2', '64.0.0.0/3', '96.0.0.0/3'], true],

@@ -11,13 +11,21 @@ export const parseCidr = (text: string): AddressRange => {
   const [part = ''] = text.split('/')
   if (!isPlain(part)) throw new RangeError(`${text} is not an address or a CIDR range`)
   try {
-    if (text.includes('/')) return ipaddr.parseCIDR(text)
+    if (text.includes('/')) return unmapped(ipaddr.parseCIDR(text))
   } catch {
     throw new RangeError(`${text} is not a CIDR range`)
   }
   const address = ipaddr.process(text)
   return [address, address.kind() === 'ipv4' ? 32 : 128]
 }
+
+const MAPPED_BITS = 96
+
+/** A range of IPv4 mapped into IPv6 as the range of IPv4 that it is, as the addresses are that are looked up in it. */
+const unmapped = ([address, bits]: AddressRange): AddressRange =>
+  address instanceof ipaddr.IPv6 && address.isIPv4MappedAddress() && bits >= MAPPED_BITS
+    ? [address.toIPv4Address(), bits - MAPPED_BITS]
+    : [address, bits]
 
 /** Whether a peer's address lies in one of the ranges; IPv4 mapped into IPv6 counts as IPv4. */
 export const isInRanges = (address: string, ranges: readonly AddressRange[]): boolean => {

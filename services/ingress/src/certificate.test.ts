@@ -144,6 +144,34 @@ const given = (form: string, identity: string) =>
   `clientCertificate: { header: x-c, form: ${form}, identities: ['${identity}'] }`
 
 it.each([
+  ['0.0.0.0/0', true],
+  ['10.0.0.5,0.0.0.0/0', true],
+  ['0.0.0.0/1,128.0.0.0/1', true],
+  ['::/0', true],
+  ['::ffff:0:0/96', true],
+  ['10.0.0.0/8', false],
+  ['fc00::/7,127.0.0.1', false],
+])(
+  'believes no certificates that proxies in %s report, in no profile: %s',
+  (INGRESS_TRUSTED_PROXIES, isRefused) => {
+    for (const WEIR_PROFILE of ['dev', 'production']) {
+      const start = (entry: string, allowed = {}) => {
+        const SOURCES_FILE = fileOf(`  s: { preset: custom, ${entry} }\n`)
+        const given = { ...settings, WEIR_PROFILE, SOURCES_FILE, INGRESS_TRUSTED_PROXIES, ...allowed }
+        return () => loadConfig({ ...given, ALLOW_WEAK_CREDENTIALS: 'true' })
+      }
+      if (isRefused)
+        expect(start(xfcc)).toThrow(
+          /INGRESS_TRUSTED_PROXIES is .*: anyone can say .* which client certificate/,
+        )
+      else expect(start(xfcc)).not.toThrow()
+      expect(start(xfcc, { ALLOW_ANY_PROXY: 'true' })).not.toThrow()
+      if (WEIR_PROFILE === 'dev') expect(start('cidrs: [203.0.113.0/24], unsigned: true')).not.toThrow()
+    }
+  },
+)
+
+it.each([
   [
     xfcc,
     /header is x-forwarded-client-cert and INGRESS_TRUSTED_PROXIES is empty.*Give INGRESS_TRUSTED_PROXIES/,

@@ -1,4 +1,4 @@
-import { isEverywhere } from '@weir/contracts'
+import { isEverywhere, parseCidr } from '@weir/contracts'
 import { guessable, refusedRisks, takenRisks, type AllowedRisks, type RiskFinding } from '@weir/service-kit'
 import {
   isSigned,
@@ -54,7 +54,7 @@ export const loadSources = (config: SourcesConfig, readText: ReadText): LoadedSo
     problems.push(`No source is on: ${howToTurnAnyOn()}.`)
   }
   if (trustedProxies.length === 0) problems.push(...opened.flatMap(({ source }) => proxyless(source)))
-  const findings = profile === 'dev' ? [] : accesses.flatMap(risksOf)
+  const findings = profile === 'dev' ? claimable(config, opened) : accesses.flatMap(risksOf)
   problems.push(...refusedRisks(findings, config))
   return {
     accesses: problems.length > 0 ? [] : accesses,
@@ -92,6 +92,23 @@ const proxyless = ({ name, clientCertificate }: SourceDefinition): string[] =>
         `sources.${name}.clientCertificate: header is ${clientCertificate.header} and INGRESS_TRUSTED_PROXIES is empty: ` +
           'no proxy is trusted to report a certificate. Give INGRESS_TRUSTED_PROXIES the address of the proxy that ends TLS, or take clientCertificate out.',
       ]
+
+/** A certificate that anybody can claim is no proof in a trial either. Outside the dev profile the rule for settings finds such ranges. */
+const claimable = (
+  { trustedProxies }: SourcesConfig,
+  opened: readonly { readonly source: SourceDefinition }[],
+): readonly RiskFinding[] => {
+  const isAsked = ({ source }: { readonly source: SourceDefinition }) =>
+    source.clientCertificate !== undefined
+  return opened.some(isAsked) && isEverywhere(trustedProxies.map(parseCidr))
+    ? [
+        {
+          risk: 'ALLOW_ANY_PROXY',
+          what: `INGRESS_TRUSTED_PROXIES is ${trustedProxies.join(',')}, and a source has clientCertificate`,
+        },
+      ]
+    : []
+}
 
 /** What of a source's own is a risk, whatever the settings of the service say. */
 const risksOf = (access: SourceAccess): readonly RiskFinding[] => [
