@@ -23,10 +23,8 @@ it('reads what was signed: the timestamp with the body, whatever else the reques
 it('reads the timestamp of pairs, and of a form its parameters in whatever order and spelling', () => {
   const stripe = PRESETS.stripe.verifier as HmacSpec
   const headers = RequestHeaders.of({ 'stripe-signature': 't=1700000000, v1=00, v0=11' })
-  // The signature is not one, and nobody asks here.
-  expect(createContentReader(stripe)(headers, RAW).toString()).toBe('.{"a":1}')
-  const good = RequestHeaders.of({ 'stripe-signature': `t=1700000000, v1=${'0'.repeat(64)}` })
-  expect(createContentReader(stripe)(good, RAW).toString()).toBe('1700000000.{"a":1}')
+  // Whether the signature is good was judged before.
+  expect(createContentReader(stripe)(headers, RAW).toString()).toBe('1700000000.{"a":1}')
   const twilio = createContentReader({
     ...(PRESETS.twilio.verifier as HmacSpec),
     allowSha1: true,

@@ -61,7 +61,7 @@ const formSteps = (spec: SignatureSpec, headers: RequestHeaders): ExplainedStep[
   if (entries === undefined)
     return [bad(`${spec.header} is not of the form ${spec.form}: ${due} is due${formHint(spec, header)}`)]
   const count = entries.signatures.length
-  if (count === 0) return [bad(`${spec.header} has no entry ${spec.label}`)]
+  if (count === 0) return [bad(`${spec.header} has no entry ${spec.label} of ${due}`)]
   return [good(`${spec.header} has ${count} signature${count === 1 ? '' : 's'} of ${due}`)]
 }
 

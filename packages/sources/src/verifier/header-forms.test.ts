@@ -53,12 +53,22 @@ describe.each<[string, HmacSpec, string]>([
     )
   })
 
-  it('are not taken without an entry of ours, nor with one that cannot be read', () => {
+  it('are not taken without an entry of ours, and one that cannot be read does not matter', () => {
     fc.assert(
       fc.property(fc.array(foreign, { minLength: 1, maxLength: 4 }), (others) => {
         expect(judge(spec, others.join(separator)).kind).toBe('invalid')
-        const broken = [...own, `v1${sign}zz`, ...others].join(separator)
-        expect(judge(spec, broken)).toEqual({ kind: 'invalid', reason: 'malformed' })
+        const broken = `v1${sign}zz`
+        for (const entries of [
+          [...own, broken, ...others],
+          [broken, ...others, `v1${sign}`, ...own],
+        ]) {
+          expect(judge(spec, entries.join(separator))).toEqual({ kind: 'valid', secret: 0 })
+        }
+        const time = own.filter((entry) => entry.startsWith('t='))
+        expect(judge(spec, [...time, broken, ...others].join(separator))).toEqual({
+          kind: 'invalid',
+          reason: 'malformed',
+        })
       }),
     )
   })

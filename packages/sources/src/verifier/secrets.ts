@@ -40,11 +40,14 @@ const decodeSecret = (text: string, encoding: SecretEncoding): Buffer | undefine
       return decodeStrict(text, encoding)
     case 'whsec':
       return decodeStrict(
-        text.startsWith(SYMMETRIC_PREFIX) ? text.slice(SYMMETRIC_PREFIX.length) : text,
+        padded(text.startsWith(SYMMETRIC_PREFIX) ? text.slice(SYMMETRIC_PREFIX.length) : text),
         'base64',
       )
   }
 }
+
+/** The libraries of Standard Webhooks take base64 without its padding too. */
+const padded = (text: string): string => text.padEnd(4 * Math.ceil(text.length / 4), '=')
 
 /** Throws a `SecretError` for a secret that is not of the spec's encoding, is empty or is not a key of the algorithm. */
 export const keysOf = (spec: SignatureSpec, secrets: readonly string[]): readonly VerificationKey[] => {

@@ -45,9 +45,9 @@ const isLength = (spec: SignatureSpec, kind: OfferedSignature['kind'], length: n
 }
 
 /**
- * Everything in the header that could be the signature; undefined when the header is not of the form. Strict: an entry
- * of ours that cannot be decoded, or a second timestamp, as of two headers that a proxy has joined, is not of the form.
- * White space around entries, entries of other labels and those without a label do not matter.
+ * Everything in the header that could be the signature; undefined when the header is not of the form, or has a second
+ * timestamp, as two headers that a proxy has joined do. White space around entries, entries of other labels and those
+ * that cannot be read do not matter: as in the providers' own libraries, one good signature is enough.
  */
 export const readEntries = (spec: SignatureSpec, header: string): SignatureEntries | undefined => {
   switch (spec.form) {
@@ -85,8 +85,7 @@ const readLabelled = (
     const kind = kindOf(spec, label)
     if (kind === undefined) continue
     const bytes = decode(spec, kind, value)
-    if (bytes === undefined) return undefined
-    signatures.push({ kind, bytes })
+    if (bytes !== undefined) signatures.push({ kind, bytes })
   }
   const costly = signatures.filter(({ kind }) => kind !== 'hmac').length
   return costly > COSTLY_ENTRIES_MAX ? undefined : { signatures, timestamp }
