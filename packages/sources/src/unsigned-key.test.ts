@@ -44,6 +44,14 @@ it.each<[string, boolean]>([
   ["preset: custom, dedupKey: '{header:x-id}', verifier: { content: '{id}.{body}', idHeader: x-id }", false],
   ["preset: custom, dedupKey: '{header:x-id}', verifier: { content: '{header:x-id}.{body}' }", false],
   ["preset: cognigy, dedupKey: '{header:x-id}', unsigned: true", false],
+  // Other bodies, and so other keys of them, are signed alike.
+  ["preset: custom, verifier: { content: '{header:x-id}|{body-crc32}' }", true],
+  ["preset: custom, dedupKey: '{body-hash}', verifier: { content: '{body-crc32}' }", true],
+  ["preset: custom, verifier: { content: '{body-sha256}' }", false],
+  [
+    "preset: custom, dedupKey: '{CallSid}', verifier: { content: '{url}{form}', publicUrl: 'https://a.example' }",
+    true,
+  ],
   // What the preset signs its id with is gone.
   ["preset: standard-webhooks, verifier: { idHeader: x-other }, entityKey: '{data.id|body-hash}'", true],
   ["preset: cloudevents, verifier: { header: x-s }, entityKey: '{subject|source|body-hash}'", true],

@@ -1,5 +1,6 @@
 import { fillKeyTemplate, fillTemplate, parseKeyTemplate, parseTemplate } from './key-template.ts'
 import type { Identify, KeyTexts, RequestFacts } from './source.ts'
+import { compileContent } from './verifier/signed-content.ts'
 import { isSignature, type VerifierSpec } from './verifier/spec.ts'
 import { signatureHeaders } from './verifier/verifier.ts'
 
@@ -8,9 +9,10 @@ type Keys = { readonly identify: Identify } & Partial<Pick<KeyTexts, 'entityKey'
 
 /**
  * Whether requests with the same signed content can have different dedup keys, because a header that is not signed is
- * a part of them.
+ * a part of them, or because other bodies are signed alike.
  */
 export const hasUnsignedKey = (verifier: VerifierSpec, { identify, dedupKey }: Keys): boolean => {
+  if (isSignature(verifier) && !compileContent(verifier.content).bindsBody) return true
   const template = dedupKey === undefined ? undefined : parseKeyTemplate(dedupKey)
   return differs(verifier, (facts) =>
     template ? fillKeyTemplate(template, {}, facts).text : identityOf(identify, facts)?.dedupKey,

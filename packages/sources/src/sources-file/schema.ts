@@ -87,14 +87,14 @@ const verifier = z
     form: oneOf(['single', 'list', 'pairs'])
       .optional()
       .describe(
-        '`single`: one signature. `list`: `label,signature` with spaces between. `pairs`: `label=signature` with the separator between. White space, other labels and entries without a label are ignored.',
+        '`single`: one signature. `list`: `label,signature` with spaces between. `pairs`: `label=signature` with the separator between. White space, other labels and entries that cannot be read are ignored.',
       ),
     separator: oneOf([',', ';']).optional().describe('What is between `pairs`. Default a comma.'),
     label: text('a label').optional().describe('Which entries of `list` and `pairs` are taken.'),
     content: text('what is signed')
       .optional()
       .describe(
-        'What is signed: `{body}` once (or `{body-sha256}`, `{body-crc32}`, or Twilio’s `{form}`) and, where they are signed, `{timestamp}`, `{id}`, `{method}`, `{url}`, `{url-decoded}` (HubSpot’s way), `{header:<name>}`.',
+        'What is signed: `{body}` once (or `{body-sha256}`, `{body-crc32}`, or Twilio’s `{form}`; for the last two anybody can make other bodies that are signed alike) and, where they are signed, `{timestamp}`, `{id}`, `{method}`, `{url}`, `{url-decoded}` (HubSpot’s way), `{header:<name>}`.',
       ),
     publicUrl: text('an address such as https://hooks.example.com')
       .optional()
@@ -345,7 +345,7 @@ export const sourceSchema = z.strictObject({
     .boolean('must be true or false')
     .optional()
     .describe(
-      '`true`: what was signed and comes again under another dedup key is a dead letter, `content_repeated`. Default true where the key can come from a header that is not signed.',
+      '`true`: what was signed and comes again under another dedup key is a dead letter, `content_repeated`. Default true where the key can come from a header that is not signed, and with `{body-crc32}` and `{form}`.',
     ),
   shadow: z
     .boolean('must be true or false')

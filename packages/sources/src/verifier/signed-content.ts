@@ -20,6 +20,8 @@ export interface SignedContent {
   readonly usesTimestamp: boolean
   readonly usesId: boolean
   readonly usesUrl: boolean
+  /** Whether only one body is signed by a text; else others can be made that are signed alike. */
+  readonly bindsBody: boolean
   /** Headers that are signed, in lower case. */
   readonly headers: readonly string[]
   readonly before: Fill
@@ -69,12 +71,16 @@ export const compileContent = (text: string): SignedContent => {
     usesTimestamp: names.includes('timestamp'),
     usesId: names.includes('id'),
     usesUrl: names.some((name) => name.startsWith('url')) || body === 'form',
+    bindsBody: BINDING.has(body),
     headers: names.flatMap((name) => HEADER.exec(name)?.[1] ?? []),
     before: filler(before),
     after: filler(after),
     body: BODIES[body]!,
   }
 }
+
+/** Of a CRC-32 anybody can make another body, and a form is signed without what separates its fields. */
+const BINDING: ReadonlySet<string> = new Set(['body', 'body-sha256'])
 
 const BODY_NAMES = Object.keys(BODIES)
   .filter((name) => name !== 'body')
