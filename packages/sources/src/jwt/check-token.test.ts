@@ -4,7 +4,7 @@ import { SignJWT, UnsecuredJWT, type JWTHeaderParameters, type JWTPayload } from
 import { describe, expect, it } from 'vitest'
 import { RequestHeaders } from '../verifier/request-headers.ts'
 import { createTokenCheck } from './check-token.ts'
-import { jwtKeysOf } from './jwt-keys.ts'
+import { jwtKeysOf, keysOfJwks } from './jwt-keys.ts'
 import type { JwtAlgorithm, JwtSpec } from './jwt-spec.ts'
 import { fixedKeys } from './remote-keys.ts'
 
@@ -266,6 +266,12 @@ describe('kid', () => {
     const own = jwk(OTHER_RSA.publicKey)
     for (const header of [{ jwk: own }, { jku: 'https://evil.example/' }, { x5u: 'https://evil.example/' }])
       expect(await judge(await signed(GOOD, header, OTHER_RSA.privateKey))).toEqual(invalid('no_match'))
+  })
+
+  it('is found in a JWKS with a byte order mark', () => {
+    const text = `\uFEFF${jwks(jwk(RSA.publicKey, { kid: 'k' }))}`
+    expect(jwtKeysOf({ text }, ['RS256'])).toMatchObject([{ kid: 'k' }])
+    expect(keysOfJwks(text, ['RS256'])).toMatchObject([{ kid: 'k' }])
   })
 
   it('leaves out keys that are for other ends', () => {

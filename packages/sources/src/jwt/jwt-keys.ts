@@ -14,6 +14,8 @@ export interface JwtKey {
 }
 
 const KEYS_MAX = 100
+/** A byte order mark, which editors and servers put before JSON. */
+const MARK = /^\uFEFF/
 const PLAIN_KEYS_MAX = 4
 const SHARED_BYTES_MIN = 32
 
@@ -58,7 +60,7 @@ const plainKey = (text: string, index: number, algorithms: readonly JwtAlgorithm
 export const keysOfJwks = (text: string, algorithms: readonly JwtAlgorithm[]): readonly JwtKey[] => {
   let list: unknown
   try {
-    list = (JSON.parse(text) as { keys?: unknown } | null)?.keys
+    list = (JSON.parse(text.replace(MARK, '')) as { keys?: unknown } | null)?.keys
   } catch {
     throw new RangeError('is not JSON')
   }
