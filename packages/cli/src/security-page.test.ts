@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { KAFKA_SERVICES, rightsOf, type Right } from '@weir/contracts'
 import { RISKS } from '@weir/service-kit'
 import { expect, it } from 'vitest'
 
@@ -19,5 +20,31 @@ it('docs/operations/security.md lists each risk as the services refuse it, and n
   const listed = rows.filter(([name]) => name!.startsWith('`ALLOW_'))
   expect(listed).toEqual(
     Object.entries(RISKS).map(([name, { refused, danger, fix }]) => [`\`${name}\``, refused, danger, fix]),
+  )
+})
+
+const cellOf = (
+  rights: readonly Right[],
+  resource: Right['resource'],
+  operation: Right['operations'][number],
+) =>
+  rights
+    .filter((right) => right.resource === resource && right.operations.includes(operation))
+    .map(({ name, pattern }) => `\`${name}${pattern === 'prefixed' ? '*' : ''}\``)
+    .join(', ')
+
+it('docs/operations/security.md gives each service the rights that it needs, and no other', () => {
+  const listed = rows.filter(([name, , , , last]) => last !== undefined && name!.startsWith('`'))
+  expect(listed).toEqual(
+    KAFKA_SERVICES.map((service) => {
+      const rights = rightsOf(service)
+      return [
+        `\`${service}\``,
+        cellOf(rights, 'topic', 'Read'),
+        cellOf(rights, 'topic', 'Write'),
+        cellOf(rights, 'group', 'Read'),
+        cellOf(rights, 'transactional id', 'Write'),
+      ]
+    }),
   )
 })

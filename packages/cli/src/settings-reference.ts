@@ -188,6 +188,9 @@ const ENV_INTRO = `# Settings of docker-compose.yml: copy to .env and uncomment 
 # The secret of cxone and nice, where neither has one of its own; it wins over their files.
 # CXONE_WEBHOOK_SECRET=
 # Files inside of the containers from which secrets are read, each in the place of its variable.
+# KAFKA_SSL_CA_FILE=
+# KAFKA_SSL_CERT_FILE=
+# KAFKA_SSL_KEY_FILE=
 # SOURCE_CXONE_SECRETS_FILE=/run/weir/sources/cxone
 # SOURCE_CXONE_DATAACTION_SECRETS_FILE=/run/weir/sources/cxone-dataaction
 # SOURCE_NICE_SECRETS_FILE=/run/weir/sources/nice

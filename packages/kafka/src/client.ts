@@ -1,3 +1,4 @@
+import type { ConnectionOptions } from 'node:tls'
 import kafkajs, { type Kafka, type RetryOptions, type SASLOptions } from 'kafkajs'
 import { boundedSockets } from './bounded-sockets.ts'
 import { createCluster, type Cluster } from './internals.ts'
@@ -35,6 +36,12 @@ const saslOf = (settings: KafkaSettings): SASLOptions | undefined =>
         password: settings.kafkaPassword ?? '',
       }
 
+const sslOf = ({ kafkaSsl, kafkaCa, kafkaCert, kafkaKey }: KafkaSettings): ConnectionOptions | false =>
+  kafkaSsl && {
+    ...(kafkaCa !== undefined && { ca: kafkaCa }),
+    ...(kafkaCert !== undefined && { cert: kafkaCert, key: kafkaKey }),
+  }
+
 /** The next broker in turn each time kafkajs looks for a first one: by itself it begins anew with the first of the list. */
 const inTurn = (brokers: readonly string[]): (() => string[]) => {
   let turn = 0
@@ -52,7 +59,7 @@ export const kafkaClient = ({
   return new kafkajs.Kafka({
     brokers: inTurn(settings.kafkaBrokers),
     socketFactory: boundedSockets(),
-    ssl: settings.kafkaSsl,
+    ssl: sslOf(settings),
     ...(sasl && { sasl }),
     clientId,
     connectionTimeout: CONNECTION_TIMEOUT_MS,
@@ -69,7 +76,7 @@ export const kafkaCluster = (options: ClientOptions): Cluster => {
   return createCluster({
     logger: kafkaClient(options).logger(),
     brokers: inTurn(settings.kafkaBrokers),
-    ssl: settings.kafkaSsl,
+    ssl: sslOf(settings),
     sasl: saslOf(settings),
     clientId,
     connectionTimeout: CONNECTION_TIMEOUT_MS,

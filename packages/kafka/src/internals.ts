@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module'
 import type { Socket } from 'node:net'
+import type { ConnectionOptions } from 'node:tls'
 import { boundedSockets } from './bounded-sockets.ts'
 import type { Logger, Producer, RetryOptions, SASLOptions, Transaction } from 'kafkajs'
 
@@ -98,7 +99,7 @@ interface ClusterOptions {
   readonly logger: Logger
   readonly socketFactory: unknown
   readonly brokers: () => string[]
-  readonly ssl: boolean
+  readonly ssl: ConnectionOptions | false
   readonly sasl: SASLOptions | undefined
   readonly clientId: string
   readonly connectionTimeout: number

@@ -2,6 +2,11 @@
 export interface KafkaSettings {
   readonly kafkaBrokers: readonly string[]
   readonly kafkaSsl: boolean
+  /** PEM of the authorities that may sign the brokers' certificates; undefined: those that Node knows. */
+  readonly kafkaCa?: string | undefined
+  /** PEM of the client's own certificate and its key. */
+  readonly kafkaCert?: string | undefined
+  readonly kafkaKey?: string | undefined
   readonly kafkaUser?: string | undefined
   readonly kafkaPassword?: string | undefined
   readonly kafkaMechanism: 'scram-sha-512' | 'scram-sha-256' | 'plain'

@@ -48,6 +48,8 @@ export interface KafkaOptions {
   readonly optimised?: boolean
   /** Further or other broker properties. */
   readonly properties?: Readonly<Record<string, string | number>>
+  /** Further arguments of the format of its data folder, such as users. */
+  readonly format?: readonly string[]
   /** Further options of the JVM, and environment of its process. */
   readonly jvm?: readonly string[]
   readonly env?: Readonly<Record<string, string>>
@@ -121,7 +123,7 @@ export const startKafka = async (options: KafkaOptions): Promise<LocalServer> =>
       command: java,
       args: [
         ...[QUICK, ...jvm, 'kafka.tools.StorageTool', 'format', '--ignore-formatted'],
-        ...['-t', CLUSTER_ID, '-c', propertiesFile],
+        ...['-t', CLUSTER_ID, '-c', propertiesFile, ...(options.format ?? [])],
       ],
       logFile: join(folders.logs, `${name}-format.log`),
     })

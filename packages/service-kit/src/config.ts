@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { kafkaTlsProblems } from './kafka-tls.ts'
 import { riskProblems } from './risks.ts'
 import { kindOf, linesOfFile, type ConfigOf, type Setting, type Settings } from './setting.ts'
 
@@ -48,7 +49,7 @@ export const loadSettings = <S extends Settings>(
       const result = setting.schema.safeParse(inputOf(setting, found))
       if (result.success) config[name] = result.data
       else {
-        const isHidden = isSecret(setting) || isUrl(setting)
+        const isHidden = isSecret(setting) || isUrl(setting) || isCertificate(setting)
         const shown = found === undefined ? 'not set' : isHidden ? 'set' : JSON.stringify(found.text)
         const issues = result.error.issues.map((issue) => issue.message).join('; ')
         problems.push(`${setting.env} is ${shown}: ${issues}. ${setting.help}`)
@@ -59,7 +60,8 @@ export const loadSettings = <S extends Settings>(
     }
   }
   if (problems.length === 0) {
-    problems.push(...riskProblems(settings, config), ...check(config as ConfigOf<S>))
+    problems.push(...riskProblems(settings, config), ...kafkaTlsProblems(config))
+    problems.push(...check(config as ConfigOf<S>))
   }
   if (problems.length > 0) throw new ConfigError(withoutSecrets(problems.join('\n'), secrets))
   return Object.freeze(config) as ConfigOf<S>
@@ -74,7 +76,7 @@ export const describeSettings = (settings: Settings, config: object): Record<str
 }
 
 const shownOf = (setting: Setting, value: unknown): unknown => {
-  if (isSecret(setting)) {
+  if (isSecret(setting) || isCertificate(setting)) {
     const isUnset = value === undefined || value === '' || (Array.isArray(value) && value.length === 0)
     return isUnset ? 'unset' : 'set'
   }
@@ -86,6 +88,8 @@ const shownOf = (setting: Setting, value: unknown): unknown => {
 export const isSecret = ({ schema }: Setting): boolean => kindOf(schema)?.is === 'secret'
 
 const isUrl = ({ schema }: Setting): boolean => kindOf(schema)?.is.endsWith('-url') === true
+
+const isCertificate = ({ schema }: Setting): boolean => kindOf(schema)?.is === 'certificates'
 
 const inputOf = (setting: Setting, found: Found | undefined): string | undefined =>
   found?.isFile === true && isSecret(setting) ? linesOfFile(setting.schema, found.text) : found?.text

@@ -1,3 +1,4 @@
+import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { parseCidr } from '@weir/contracts'
 import { z } from 'zod'
 
@@ -26,6 +27,7 @@ export type Kind =
   | { readonly is: 'secret'; readonly chosenBy: 'us' | 'them' | 'judged' }
   | { readonly is: 'http-url' }
   | { readonly is: 'postgres-url' }
+  | { readonly is: 'certificates' }
   /** Peers whose word is taken. */
   | { readonly is: 'proxies' }
 
@@ -168,6 +170,14 @@ export const setting = {
     (fallback === undefined ? z.string('must be set') : z.string().default(fallback.join(','))).transform(
       (text) => partsOf(text, ','),
     ) as z.ZodType<readonly string[], string | undefined>,
+  /** PEM; shown as `set`. */
+  certificates: () =>
+    ofKind({ is: 'certificates' }, pem(CERTIFICATE, 'certificates in PEM', areCertificates)),
+  privateKey: () =>
+    ofKind(
+      { is: 'secret', chosenBy: 'judged' },
+      pem(PRIVATE_KEY, 'a private key in PEM without a passphrase', isPrivateKey),
+    ),
   /** Addresses and CIDR ranges of proxies, separated by commas. */
   proxies: () =>
     ofKind(
@@ -184,11 +194,35 @@ export const setting = {
     ),
 }
 
-const isRange = (text: string): boolean => {
+const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^]*?-----END CERTIFICATE-----/g
+const PRIVATE_KEY = /-----BEGIN ([A-Z ]*PRIVATE KEY)-----[^]*?-----END \1-----/g
+
+const succeeds = (act: () => unknown): boolean => {
   try {
-    parseCidr(text)
+    act()
     return true
   } catch {
     return false
   }
 }
+
+const areCertificates = (blocks: readonly string[]): boolean =>
+  succeeds(() => blocks.map((block) => new X509Certificate(block)))
+
+const isPrivateKey = ([block, ...more]: readonly string[]): boolean =>
+  more.length === 0 && succeeds(() => createPrivateKey(block!))
+
+/** Its blocks of that kind alone; a variable may have `\\n` where its lines end. */
+const pem = (block: RegExp, what: string, isGood: (blocks: readonly string[]) => boolean) =>
+  z
+    .string()
+    .optional()
+    .transform((text, ctx) => {
+      if (text === undefined) return undefined
+      const blocks = text.replaceAll('\\n', '\n').match(block) ?? []
+      if (blocks.length > 0 && isGood(blocks)) return `${blocks.join('\n')}\n`
+      ctx.addIssue({ code: 'custom', message: `must be ${what}` })
+      return z.NEVER
+    }) as z.ZodType<string | undefined, string | undefined>
+
+const isRange = (text: string): boolean => succeeds(() => parseCidr(text))

@@ -21,6 +21,21 @@ export const KAFKA_SETTINGS = {
     help: 'Give host:port, separated by commas.',
   },
   kafkaSsl: { env: 'KAFKA_SSL', schema: setting.flag(false), help: 'Give true to speak TLS to the brokers.' },
+  kafkaCa: {
+    env: 'KAFKA_SSL_CA',
+    schema: setting.certificates(),
+    help: "Authorities that may have signed the brokers' certificates; without it those that Node knows. Mostly a file: KAFKA_SSL_CA_FILE.",
+  },
+  kafkaCert: {
+    env: 'KAFKA_SSL_CERT',
+    schema: setting.certificates(),
+    help: 'Certificate that the brokers know this service by, with those between it and its authority. Mostly a file: KAFKA_SSL_CERT_FILE.',
+  },
+  kafkaKey: {
+    env: 'KAFKA_SSL_KEY',
+    schema: setting.privateKey(),
+    help: 'Key of that certificate. Mostly a file: KAFKA_SSL_KEY_FILE.',
+  },
   kafkaUser: { env: 'KAFKA_SASL_USERNAME', schema: setting.optionalText(), help: 'User for SASL.' },
   kafkaPassword: {
     env: 'KAFKA_SASL_PASSWORD',

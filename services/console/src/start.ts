@@ -1,4 +1,4 @@
-import { TOPIC_SPECS, topicNames } from '@weir/contracts'
+import { CONSOLE_TOPICS, TOPIC_SPECS, topicNames } from '@weir/contracts'
 import { checkTopics, waitForBrokers, type TopicTail } from '@weir/kafka'
 import { Closers, ConfigError, logStart, type Service, type ServiceDeps } from '@weir/service-kit'
 import { SETTINGS, type ConsoleConfig } from './config.ts'
@@ -39,8 +39,7 @@ export const start = async (config: ConsoleConfig, { logger, metrics }: ServiceD
   })
   const open = async (): Promise<void> => {
     await waitForBrokers(config, logger, closing.signal)
-    const roles = ['received', 'unique', 'seen', 'dedupDlq', 'normalizerDlq', 'persistenceDlq']
-    const specs = TOPIC_SPECS.filter(({ role }) => roles.includes(role))
+    const specs = TOPIC_SPECS.filter(({ role }) => CONSOLE_TOPICS.includes(role))
     const { signal } = closing
     const faults = await checkTopics({ settings: config, logger, signal, profile: config.profile, specs })
     if (faults.length > 0) throw new ConfigError(faults.join('\n'))

@@ -1,4 +1,5 @@
-import type { Admin } from 'kafkajs'
+import kafkajs, { type Admin } from 'kafkajs'
+import type { Right } from '@weir/contracts'
 import { kafkaClient } from '../client.ts'
 import { openTopicReader } from '../reader.ts'
 import type { InputRecord } from '../record.ts'
@@ -78,3 +79,36 @@ export const writeAborted = async (
     await producer.disconnect()
   }
 }
+
+const OPERATIONS = {
+  Read: kafkajs.AclOperationTypes.READ,
+  Write: kafkajs.AclOperationTypes.WRITE,
+  DescribeConfigs: kafkajs.AclOperationTypes.DESCRIBE_CONFIGS,
+} as const
+const RESOURCES = {
+  topic: kafkajs.AclResourceTypes.TOPIC,
+  group: kafkajs.AclResourceTypes.GROUP,
+  'transactional id': kafkajs.AclResourceTypes.TRANSACTIONAL_ID,
+} as const
+const PATTERNS = {
+  literal: kafkajs.ResourcePatternTypes.LITERAL,
+  prefixed: kafkajs.ResourcePatternTypes.PREFIXED,
+} as const
+
+/** Gives a user these rights; `settings` are of a user that may. */
+export const grant = (settings: KafkaSettings, user: string, rights: readonly Right[]): Promise<boolean> =>
+  withAdmin(settings, (admin) =>
+    admin.createAcls({
+      acl: rights.flatMap(({ resource, name, pattern, operations }) =>
+        operations.map((operation) => ({
+          ...{
+            resourceType: RESOURCES[resource],
+            resourceName: name,
+            resourcePatternType: PATTERNS[pattern],
+          },
+          ...{ principal: `User:${user}`, host: '*', operation: OPERATIONS[operation] },
+          permissionType: kafkajs.AclPermissionTypes.ALLOW,
+        })),
+      ),
+    }),
+  )

@@ -72,10 +72,9 @@ const commandRow = (args: readonly string[], lines?: number): SecurityCase =>
     async () => {
       const ended = await weir(args)
       const shown = ended.stdout.trimEnd().split('\n').length
-      if (ended.stdout === '' && ended.stderr === '') return 'nothing was said'
+      if (ended.stdout === '' && ended.stderr === '') return `nothing was said, code ${ended.code}`
       return `${said(ended)}${lines === undefined ? '' : `, ${shown} lines`}`
     },
-    { waits: true },
   )
 
 /** Each text in a field and as an id, and once more as a body that is malformed. */
