@@ -24,7 +24,7 @@ const answerTo = (method: string, path: string): unknown => {
   if (path.startsWith('/v1/letters')) return { letters: LETTERS }
   if (path.startsWith('/v1/jobs/refused')) return { error: ALL }
   if (method === 'POST') return { id: 'job-1', count: 1, counts: COUNTS, stays: STAYS }
-  if (path === '/v1/jobs') {
+  if (/^\/v1\/jobs(\?|$)/.test(path)) {
     return {
       jobs: TEXTS.map((text) => ({
         id: text,
@@ -64,16 +64,16 @@ const said = ({ stdout, stderr }: Ended): string => {
   return active.length === 0 ? 'nothing acts' : active.join(' ')
 }
 
-/** `lines`: how many of stdout there may be. */
-const commandRow = (args: readonly string[], lines?: number): SecurityCase =>
+/** `lines`: how many of stdout there may be; a call that is refused ends with 2. */
+const commandRow = (args: readonly string[], lines?: number, code = 0): SecurityCase =>
   securityCase(
     `injection: weir ${args.join(' ')}`,
-    `nothing acts${lines === undefined ? '' : `, ${lines} lines`}`,
+    `code ${code}, nothing acts${lines === undefined ? '' : `, ${lines} lines`}`,
     async () => {
       const ended = await weir(args)
       const shown = ended.stdout.trimEnd().split('\n').length
-      if (ended.stdout === '' && ended.stderr === '') return `nothing was said, code ${ended.code}`
-      return `${said(ended)}${lines === undefined ? '' : `, ${shown} lines`}`
+      if (ended.stdout === '' && ended.stderr === '') return `code ${ended.code}, nothing was said`
+      return `code ${ended.code}, ${said(ended)}${lines === undefined ? '' : `, ${shown} lines`}`
     },
   )
 
@@ -111,9 +111,9 @@ export const injectionCases = (): readonly SecurityCase[] => [
   commandRow(['dlq', 'jobs', '--json']),
   commandRow(['dlq', 'replay', 'normalizer', '--dry-run'], TEXTS.length + 2),
   commandRow(['dlq', 'replay', 'normalizer'], TEXTS.length + 2),
-  commandRow(['dlq', 'cancel', 'refused']),
+  commandRow(['dlq', 'cancel', 'refused'], undefined, 2),
   commandRow(['schema', 'ls', '--held'], TEXTS.length + 1),
-  commandRow(['dlq', 'show', 'normalizer', ALL.replaceAll('\0', '')]),
+  commandRow(['dlq', 'show', 'normalizer', ALL.replaceAll('\0', '')], undefined, 2),
   securityCase('injection: lines of the log of ingress and dedup', 'nothing acts', async (rig) => {
     await sendHostile(rig)
     const logs = (['ingress', 'dedup'] as const).map((name) =>
