@@ -12,6 +12,11 @@ it.each([
   ['preset: github', 'preset: github, guardContent: false'],
   ['preset: custom', 'preset: custom, guardContent: true'],
   ["preset: custom, dedupKey: '{id}'", "preset: custom, dedupKey: '{id}', guardContent: true"],
+  ['preset: cxone', 'preset: cxone, requireSequence: true'],
+  ['preset: custom', 'preset: custom, volatileFields: [attempt]'],
+  ['preset: custom', 'preset: custom, split: "$"'],
+  ['preset: custom, split: "$"', 'preset: custom, split: "$.events"'],
+  ['preset: github, form: payload', 'preset: github, form: fields'],
   // Whether the header is signed decides whether what was signed is guarded.
   [
     "preset: custom, dedupKey: '{header:x-id}'",
