@@ -8,7 +8,14 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const READY_SECS_MAX = 420
 const STEP_MS_MAX = 600_000
 const SERVICES = [
-  ...['simulator', 'proxy', 'dedup', 'normalizer', 'persistence', 'metric-export', 'console', 'replay'],
+  'simulator',
+  'proxy',
+  'dedup',
+  'normalizer',
+  'persistence',
+  'metric-export',
+  'console',
+  'replay',
 ]
 
 export interface DeploymentOptions {

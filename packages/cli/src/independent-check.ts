@@ -32,7 +32,8 @@ export const checkIndependently = async (run: CheckedRun): Promise<IndependentCh
     ...{ java, jars, databaseUrl, influx, progress, isAlone: false },
     ...{ kafkaBrokers: kafka.kafkaBrokers, topicPrefix: kafka.topicPrefix },
     windowMs: dedup.loadConfig(env).windowSecs * 1_000,
-    ...{ truthDir: env.TRUTH_DIR!, folder },
+    truthDir: env.TRUTH_DIR!,
+    folder,
   })
   return { kind: 'asked', report }
 }

@@ -19,7 +19,8 @@ interface Reader {
   readonly loadConfig: (env: Environment) => object
 }
 const of = (name: string, loadConfig: (env: Environment) => object): Reader => ({
-  ...{ name, loadConfig },
+  name,
+  loadConfig,
   settings: {},
 })
 const SERVICES: readonly Reader[] = [

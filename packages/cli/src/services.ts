@@ -105,7 +105,9 @@ export const startServices = async (
     // Ingress comes last and so stops first: nothing is taken that the others would leave for the next start.
     const starts = [
       ...[launch(dedup), launch(normalizer), launch(persistence)],
-      ...[launch(metricExport), launch(webConsole, { DATABASE_URL: databaseReaderUrl }), launch(replay)],
+      launch(metricExport),
+      launch(webConsole, { DATABASE_URL: databaseReaderUrl }),
+      launch(replay),
     ]
     const failed = (await Promise.allSettled(starts)).find(({ status }) => status === 'rejected')
     if (failed !== undefined) throw (failed as PromiseRejectedResult).reason

@@ -80,8 +80,11 @@ export const startConsumer = async <Config extends ConsumerConfig>(
   const partitions = new PartitionList()
   let parked: () => readonly string[] = () => partitions.parked()
   const probes = await startProbeServer({
-    ...{ port: config.probePort, host: config.probeHost, metrics },
-    ...{ readiness: () => readiness(), parked: () => parked() },
+    port: config.probePort,
+    host: config.probeHost,
+    metrics,
+    readiness: () => readiness(),
+    parked: () => parked(),
     localRoutes: partitions.routes,
   })
   closers.add(() => probes.close())

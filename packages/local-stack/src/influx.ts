@@ -55,7 +55,9 @@ export const buildInflux = (folders: Folders): Promise<void> =>
         // So that what runs beside it does not stand still for a minute.
         command: 'nice',
         args: ['-n', '10', 'go', ...args],
-        ...{ cwd, env, inherits: true },
+        cwd,
+        env,
+        inherits: true,
         logFile: join(folders.logs, `influx-${name}.log`),
       })
     await step('fetch', temporary, ['mod', 'download', `${MODULE}@v${INFLUX_VERSION}`], { GOMODCACHE: cache })

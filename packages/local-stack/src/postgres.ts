@@ -66,7 +66,9 @@ const initialise = async (place: Place): Promise<void> => {
   mkdirSync(temporary, { mode: 0o700 })
   giveAll(temporary, NOBODY)
   await step(place, 'initdb', [
-    ...[`--pgdata=${temporary}`, `--username=${USER}`, '--auth=reject'],
+    `--pgdata=${temporary}`,
+    `--username=${USER}`,
+    '--auth=reject',
     ...['--no-locale', '--encoding=UTF8', '--no-sync'],
   ])
   renameSync(temporary, place.dataDir)

@@ -172,7 +172,9 @@ export class Book {
 
 const newBody = (source: string, sha256: string): Body => ({
   ...{ source, sha256, kind: undefined, acked: 0, unknown: 0, records: 0 },
-  ...{ misplaced: 0, misplacedLetters: 0, repeatedContent: 0 },
+  misplaced: 0,
+  misplacedLetters: 0,
+  repeatedContent: 0,
   ...{ key: '', event: undefined, isMalformed: false, letters: 0, rows: 0 },
 })
 

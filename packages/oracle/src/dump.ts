@@ -55,7 +55,12 @@ const TOPICS = [
 ]
 const HEADERS = [
   ...['event-key', 'source', 'interaction-id', 'event-type', 'body-hash', 'intake-error'],
-  ...['dlq-reason', 'dlq-key-id', 'dlq-truncated', 'replay-of', 'conflicts-with', 'content-key'],
+  'dlq-reason',
+  'dlq-key-id',
+  'dlq-truncated',
+  'replay-of',
+  'conflicts-with',
+  'content-key',
 ]
 const GROUPS = ['dedup', 'normalizer', 'persistence', 'metric-export']
 const SOURCE_FILE = join(import.meta.dirname, '..', 'java', 'TopicDump.java')

@@ -95,7 +95,9 @@ describe('forms', () => {
       path: '/webhooks/github',
       body,
       headers: {
-        ...{ 'content-type': FORM, 'x-github-delivery': 'd-1', 'x-github-event': 'push' },
+        'content-type': FORM,
+        'x-github-delivery': 'd-1',
+        'x-github-event': 'push',
         ...signedHeaders(PRESETS.github.verifier as HmacSpec, SECRET, Buffer.from(body)),
       },
     })
@@ -128,7 +130,8 @@ describe('forms', () => {
     const { verifier } = PRESETS.slack
     const headers = signedHeaders(verifier as HmacSpec, SECRET, Buffer.from(body), { now: now * 1_000 })
     const answer = await ingress.call({
-      ...{ path: '/webhooks/slack', body },
+      path: '/webhooks/slack',
+      body,
       headers: { 'content-type': FORM, ...headers },
     })
     expect([answer.status, answer.body]).toEqual([200, ''])
@@ -157,8 +160,10 @@ it.each<[string, PresetName, string]>([
     expect(others).toHaveLength(3)
     for (const { eventKey, entityKey, bodyHash, contentKey } of others) {
       expect({ eventKey, entityKey, bodyHash, contentKey }).toEqual({
-        ...{ eventKey: first!.eventKey, entityKey: first!.entityKey },
-        ...{ bodyHash: first!.bodyHash, contentKey: first!.contentKey },
+        eventKey: first!.eventKey,
+        entityKey: first!.entityKey,
+        bodyHash: first!.bodyHash,
+        contentKey: first!.contentKey,
       })
     }
   },
@@ -204,7 +209,8 @@ describe('compressed bodies', () => {
   it('whose signature is over what they hold are refused', async () => {
     const headers = signedHeaders(PRESETS.custom.verifier as HmacSpec, SECRET, Buffer.from(BODY))
     const { status } = await ingress.call({
-      ...{ path: '/webhooks/zipped', body: zip },
+      path: '/webhooks/zipped',
+      body: zip,
       headers: { 'content-type': 'application/json', 'content-encoding': 'gzip', ...headers },
     })
     expect(status).toBe(401)

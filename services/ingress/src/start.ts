@@ -78,7 +78,10 @@ export const start = async (
     queuedBytes.set(lanes?.queued.bytes ?? 0)
   }
   const receiver = new Receiver({
-    ...{ config, logger, table, shadow: new Shadow(logger, metrics) },
+    config,
+    logger,
+    table,
+    shadow: new Shadow(logger, metrics),
     strangers: new Strangers(logger, intakeMetrics.of('unknown'), table),
     lanes: () => lanes,
   })

@@ -49,7 +49,9 @@ export class TestIngress {
     this.table = new SourceTable(config, intakeMetrics, this.arriving)
     this.table.replace(loadSources(config, readText).accesses)
     const receiver = new Receiver({
-      ...{ config, logger, table: this.table },
+      config,
+      logger,
+      table: this.table,
       shadow: new Shadow(logger, this.metrics),
       strangers: new Strangers(logger, intakeMetrics.of('unknown'), this.table),
       lanes: () => this.#lanes,

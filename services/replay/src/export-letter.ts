@@ -62,7 +62,8 @@ const leanDocument = (payload: unknown, { reason, error }: Letter): object => {
   const given = typeof payload === 'object' && payload !== null ? (payload as Record<string, unknown>) : {}
   return {
     ...Object.fromEntries(LEAN_FIELDS.map((name) => [name, Object.hasOwn(given, name) ? given[name] : null])),
-    ...{ reason, error },
+    reason,
+    error,
   }
 }
 
@@ -168,7 +169,8 @@ export const exportLetter = (
       return { payload, error: letter.error, timestamp }
     case 'cxone-dataaction':
       return {
-        ...{ timestamp, original_payload: text },
+        timestamp,
+        original_payload: text,
         error_message: `${PREFIXES[letter.reason as DeadLetterReason] ?? ''}${dataActionError(letter)}`,
         ...{ retry_count: letter.replayCount, status: letter.status },
       }

@@ -82,8 +82,15 @@ export const rehearse = async (
 ): Promise<Pick<Job, 'counts' | 'stays'>> => {
   const entries = await jobRange(options.letters, request.filter.stage)
   let job: Job = {
-    ...{ ...request, ...entries, ratePerSec: RATE_MAX, id: 'rehearsal', state: 'running', counts: NO_COUNTS },
-    ...{ requestedBy: '', requestedAt: 0, finishedAt: null },
+    ...request,
+    ...entries,
+    ratePerSec: RATE_MAX,
+    id: 'rehearsal',
+    state: 'running',
+    counts: NO_COUNTS,
+    requestedBy: '',
+    requestedAt: 0,
+    finishedAt: null,
   }
   while (job.state === 'running') ({ job } = await nextChunk(job, marks, options))
   return { counts: job.counts, stays: job.stays ?? [] }

@@ -64,7 +64,8 @@ export const jobsQuery = z.strictObject({ limit, after: z.string().max(64).optio
 
 export const letterPath = z.strictObject({
   stage: z.enum(STAGE_NAMES as unknown as readonly ['dedup', 'normalizer', 'persistence']),
-  ...{ partition, offset },
+  partition,
+  offset,
 })
 
 export const createBody = jobRequest.safeExtend({

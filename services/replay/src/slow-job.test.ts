@@ -18,8 +18,14 @@ afterEach(() => vi.useRealTimers())
 const letters = () => {
   const topic = new ModelTopic(topics.normalizerDlq, 1)
   const webhook = encodeReceivedWebhook({
-    ...{ source: 'nice', interactionId: 'i', entityKey: entityKeyOf('nice', 'i'), dedupKey: 'i' },
-    ...{ eventKey: eventKeyOf('nice', 'i'), bodyHash: Buffer.alloc(8), receivedAt: 5, eventType: 'type' },
+    source: 'nice',
+    interactionId: 'i',
+    entityKey: entityKeyOf('nice', 'i'),
+    dedupKey: 'i',
+    eventKey: eventKeyOf('nice', 'i'),
+    bodyHash: Buffer.alloc(8),
+    receivedAt: 5,
+    eventType: 'type',
     raw: Buffer.from('{"a":1}'),
   })
   const origin = { ...webhook, topic: topics.unique, partition: 0, offset: 0n }
@@ -34,7 +40,13 @@ const letters = () => {
 
 const jobOf = (id: string, ratePerSec: number): Job => ({
   ...jobRequest.parse({ kind: 'discard', filter: { stage: 'normalizer', status: 'any' }, ratePerSec }),
-  ...{ id, requestedBy: 'ann', requestedAt: 1, state: 'waiting', cursor: {}, end: {}, counts: NO_COUNTS },
+  id,
+  requestedBy: 'ann',
+  requestedAt: 1,
+  state: 'waiting',
+  cursor: {},
+  end: {},
+  counts: NO_COUNTS,
   finishedAt: null,
 })
 
@@ -44,8 +56,13 @@ const model = async () => {
   const commands = new ModelTopic(topics.replayCommands, 1)
   const stored = letters()
   const owner = new ReplayOwner({
-    ...{ topics, partitions: 1, keys: undefined, bodyHashKey: 'key', sources: [] },
-    ...{ events: undefined as unknown as EventReader, logger: createLogger('test', 'silent') },
+    topics,
+    partitions: 1,
+    keys: undefined,
+    bodyHashKey: 'key',
+    sources: [],
+    events: undefined as unknown as EventReader,
+    logger: createLogger('test', 'silent'),
     letters: new LetterReader(topics, () => Promise.resolve(stored.reader)),
     commands: new CommandLog(() => Promise.resolve(commands.reader)),
     chunkLettersMax: 2,

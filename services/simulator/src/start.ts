@@ -47,7 +47,9 @@ export const startSimulator = async (
   }
   try {
     const probes = await startProbeServer({
-      ...{ port: config.probePort, host: config.probeHost, metrics },
+      port: config.probePort,
+      host: config.probeHost,
+      metrics,
       readiness: () => sender.turnedAway(),
       routes,
     })

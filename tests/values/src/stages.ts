@@ -130,16 +130,16 @@ const withoutSplit = ({ split: _, ...source }: SourceDefinition): SourceDefiniti
 const received = (source: SourceDefinition, { headers, body }: Delivery): InputRecord => {
   const access = {
     // An element of a batch goes through all stages as a body of its own.
-    ...{ source: withoutSplit(source) },
-    ...{
-      verify: undefined,
-      signedBy: [],
-      secrets: [],
-      token: undefined,
-      basic: undefined,
-      ranges: undefined,
-    },
-    ...{ contentOf: undefined, unavailable: undefined },
+    source: withoutSplit(source),
+
+    verify: undefined,
+    signedBy: [],
+    secrets: [],
+    token: undefined,
+    basic: undefined,
+    ranges: undefined,
+    contentOf: undefined,
+    unavailable: undefined,
   }
   const result = intake(access, hashKey, {
     ...{ raw: Buffer.from(body), receivedAt: 1_700_000_000_000, headers: RequestHeaders.of(headers) },

@@ -57,7 +57,10 @@ const tokenOf = (scopes: readonly string[]) =>
 const register = (name: RegistrationFormName = 'cxone-router', token?: OAuthToken) => {
   const form: RegistrationForm = REGISTRATION_FORMS[name]
   return registerWebhook({
-    ...{ hostUrl, path: '/api/v2/webhooks', body: form.bodyOf(WEBHOOK), backoffMs: [1, 1] },
+    hostUrl,
+    path: '/api/v2/webhooks',
+    body: form.bodyOf(WEBHOOK),
+    backoffMs: [1, 1],
     rights: rightsOf(form, form.scopes),
     token: token ?? tokenOf(form.scopes),
   })
@@ -131,9 +134,13 @@ const runCommand = async (args: readonly string[], env: Record<string, string> =
     vi.spyOn(stream, 'write').mockImplementation(take),
   )
   const all = {
-    ...{ WEIR_PROFILE: 'dev', CXONE_INSTANCE: hostUrl, CXONE_CLIENT_ID: 'id' },
+    WEIR_PROFILE: 'dev',
+    CXONE_INSTANCE: hostUrl,
+    CXONE_CLIENT_ID: 'id',
     CXONE_CLIENT_SECRET: 'a secret',
-    ...{ CXONE_WEBHOOK_URL: WEBHOOK.url, CXONE_WEBHOOK_SECRET: 'shared', ...env },
+    CXONE_WEBHOOK_URL: WEBHOOK.url,
+    CXONE_WEBHOOK_SECRET: 'shared',
+    ...env,
   }
   for (const [name, value] of Object.entries(all)) vi.stubEnv(name, value)
   try {
@@ -151,7 +158,8 @@ describe('S0 Azure Function', () => {
   it('S0-02 registers the four events of a call with its payload template and retries, under its own name', async () => {
     expect(await runCommand(['cxone'])).toMatchObject({ text: 'registered as wh-1\n', code: 0 })
     expect(JSON.parse(registrations()[0]!.body)).toEqual({
-      ...{ name: 'CXone Event Receiver', url: WEBHOOK.url },
+      name: 'CXone Event Receiver',
+      url: WEBHOOK.url,
       eventTypes: ['CALL_CONNECTED', 'CALL_TRANSFERRED', 'CALL_DISCONNECTED', 'CALL_WRAP_UP'],
       payloadTemplate: {
         interactionId: '{{interaction.id}}',
@@ -198,7 +206,9 @@ describe('S4 Bloom dedup', () => {
   it('S4-02 registers data.action.updated with its secret and its own scopes', async () => {
     await register('nice')
     expect(JSON.parse(registrations()[0]!.body)).toEqual({
-      ...{ url: WEBHOOK.url, events: ['data.action.updated'], secret: 'shared' },
+      url: WEBHOOK.url,
+      events: ['data.action.updated'],
+      secret: 'shared',
     })
     expect(new URLSearchParams(tokens()[0]!.body).get('scope')).toBe('webhook:write webhook:read')
   })

@@ -102,7 +102,10 @@ export const influxSettings = (url: string) => ({
 
 /** The database comes before its retention policy in the bucket's name. */
 export const oracleInflux = (url: string) => ({
-  ...{ url, token: INFLUX_TOKEN, database: 'cxone_metrics', environment: 'faults' },
+  url,
+  token: INFLUX_TOKEN,
+  database: 'cxone_metrics',
+  environment: 'faults',
 })
 
 /** The environment of one instance: the production profile, on three brokers and with settings that make waits short. */

@@ -110,7 +110,11 @@ const secretsOf = ([name, value]: readonly [string, string]): readonly string[] 
 /** `in`, or the SQLSTATE of the refusal. */
 const logIn = async (run: LocalRun, user: string, password: string, database: string): Promise<string> => {
   const client = new pg.Client({
-    ...{ host: '127.0.0.1', port: run.ports.POSTGRES_PORT, user, password, database },
+    host: '127.0.0.1',
+    port: run.ports.POSTGRES_PORT,
+    user,
+    password,
+    database,
   })
   client.on('error', () => undefined)
   try {
@@ -214,16 +218,15 @@ const get = (
   fetch(`http://127.0.0.1:${port}${path}`, { method, headers, signal: AbortSignal.timeout(20_000) })
 
 const INFLUX_PATHS = [
-  ...[
-    '/ping',
-    '/health',
-    '/metrics',
-    '/debug/vars',
-    '/debug/requests',
-    '/debug/pprof/heap',
-    '/debug/pprof/cmdline',
-  ],
-  ...['/query?q=SHOW%20DATABASES', '/query?db=cxone_metrics&q=SHOW%20SERIES'],
+  '/ping',
+  '/health',
+  '/metrics',
+  '/debug/vars',
+  '/debug/requests',
+  '/debug/pprof/heap',
+  '/debug/pprof/cmdline',
+  '/query?q=SHOW%20DATABASES',
+  '/query?db=cxone_metrics&q=SHOW%20SERIES',
 ]
 const HTTP_PORTS: readonly PortName[] = [
   ...(['INGRESS_PORT', 'CONSOLE_PORT', 'REPLAY_PORT', 'REGISTRY_PORT', 'INFLUX_PORT'] as const),
@@ -273,7 +276,9 @@ const httpRows = (): readonly SecurityCase[] => [
   row('an event of Cognigy without its token', '401', async ({ ports }) => {
     const body = '{"conversationId":"c","sessionId":"s","intent":"i","timestamp":1769860800000,"userId":"u"}'
     const answer = await fetch(`http://127.0.0.1:${ports.INGRESS_PORT}/webhooks/cognigy`, {
-      ...{ method: 'POST', body, headers: { 'content-type': 'application/json' } },
+      method: 'POST',
+      body,
+      headers: { 'content-type': 'application/json' },
     })
     return String(answer.status)
   }),

@@ -13,9 +13,19 @@ import {
 } from '@weir/local-stack'
 
 const PORTS = [
-  ...['INGRESS_PORT', 'KAFKA_PORT', 'KAFKA_CONTROLLER_PORT', 'REGISTRY_PORT', 'POSTGRES_PORT', 'INFLUX_PORT'],
-  ...['DEDUP_PROBE_PORT', 'NORMALIZER_PROBE_PORT', 'PERSISTENCE_PROBE_PORT', 'METRIC_EXPORT_PROBE_PORT'],
-  ...['SIMULATOR_PROBE_PORT', 'CONSOLE_PORT', 'REPLAY_PORT'],
+  'INGRESS_PORT',
+  'KAFKA_PORT',
+  'KAFKA_CONTROLLER_PORT',
+  'REGISTRY_PORT',
+  'POSTGRES_PORT',
+  'INFLUX_PORT',
+  'DEDUP_PROBE_PORT',
+  'NORMALIZER_PROBE_PORT',
+  'PERSISTENCE_PROBE_PORT',
+  'METRIC_EXPORT_PROBE_PORT',
+  'SIMULATOR_PROBE_PORT',
+  'CONSOLE_PORT',
+  'REPLAY_PORT',
 ] as const
 export type PortName = (typeof PORTS)[number]
 const READY_MS_MAX = 300_000
@@ -75,8 +85,12 @@ export const startLocalRun = async (under: string): Promise<LocalRun> => {
     env: {
       WEIR_HOME: home,
       ...Object.fromEntries(Object.entries(ports).map(([name, port]) => [name, String(port)])),
-      ...{ SOURCE_NICE_SECRETS: canary, AWS_SECRET_ACCESS_KEY: canary, GITHUB_TOKEN: canary },
-      ...{ PGPASSWORD: canary, CXONE_CLIENT_SECRET: canary, SOURCE_ACME_TOKEN: canary },
+      SOURCE_NICE_SECRETS: canary,
+      AWS_SECRET_ACCESS_KEY: canary,
+      GITHUB_TOKEN: canary,
+      PGPASSWORD: canary,
+      CXONE_CLIENT_SECRET: canary,
+      SOURCE_ACME_TOKEN: canary,
     },
     logFile: join(logs, 'npm-start.log'),
     stopMsMax: 60_000,
@@ -97,7 +111,12 @@ export const startLocalRun = async (under: string): Promise<LocalRun> => {
   admin.username = 'weir'
   admin.password = readFileSync(`${state}-database.password`, 'utf8')
   return {
-    ...{ home, canary, ports, children, settings: environment, adminUrl: admin.href },
+    home,
+    canary,
+    ports,
+    children,
+    settings: environment,
+    adminUrl: admin.href,
     listening: () => [main.pid, ...children.map(({ pid }) => pid)].flatMap(listeningOf),
     stop: () => main.stop(),
   }
