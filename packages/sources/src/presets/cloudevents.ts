@@ -17,7 +17,8 @@ const readAttributes = (payload: JsonValue, facts: RequestFacts): Identified => 
     isStructured ? noId(name, event?.[name], { form: 'a text' }) : noHeader(`ce-${name}`, facts)
   const [id, source, type] = [attribute('id'), attribute('source'), attribute('type')]
   // The media type is not signed: without this, whoever sees an event in binary mode could make another one of its data.
-  const other = isStructured
+  const isBoth = isStructured && ['ce-id', 'ce-source'].every((name) => facts.header(name) !== undefined)
+  const other = isBoth
     ? ATTRIBUTES.find((name) => isOther(facts.header(`ce-${name}`), event?.[name]))
     : undefined
   if (other !== undefined) return wrongType(`header ce-${other}`, `the ${other} of the body`)
