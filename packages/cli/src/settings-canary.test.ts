@@ -118,6 +118,10 @@ describe.each(READERS)('$name', (reader) => {
         { ...rest, [name]: value },
         { ...rest, [`${name}_FILE`]: file },
         { ...rest, WEIR_PROFILE: 'dev', [name]: value },
+        // The secret in the place of its file; a folder; a secret far too long.
+        ...(isSecret(setting) ? [{ ...rest, [`${name}_FILE`]: value.replaceAll('\0', '') }] : []),
+        { ...rest, [`${name}_FILE`]: folder },
+        { ...rest, [name]: value + 'x'.repeat(100_000) },
         // Refused for something else.
         { ...rest, [name]: value, LOG_LEVEL: 'loud', TOPIC_PARTITIONS: '0' },
       ]) {

@@ -24,7 +24,9 @@ const lookUp = (setting: Setting, env: Environment): Found | undefined => {
     try {
       return { text: readFileSync(file, 'utf8').trimEnd(), isFile: true }
     } catch (error) {
-      throw new ConfigError(`${name}_FILE: cannot read ${file} (${(error as NodeJS.ErrnoException).code})`)
+      // Some give the secret itself in the place of its file.
+      const shown = isSecret(setting) || isUrl(setting) ? 'the file that it names' : file
+      throw new ConfigError(`${name}_FILE: cannot read ${shown} (${(error as NodeJS.ErrnoException).code})`)
     }
   }
   return undefined
