@@ -93,11 +93,13 @@ const checkCore = async (deployment: Deployment, proxyPort: string): Promise<voi
   await check('the audit is clean', () => audited(deployment))
 }
 
+const HEADERS = { host: 'localhost', 'content-type': 'application/json' }
+
 /** The status that the proxy's answer has; rejects without TLS. Its certificate is of an authority of its own. */
 const askProxy = (port: string, method: string, path: string): Promise<number> =>
   new Promise((resolve, reject) => {
     const options = { host: '127.0.0.1', servername: 'localhost', rejectUnauthorized: false, timeout: 20_000 }
-    const call = request({ ...options, port, method, path, headers: { host: 'localhost' } }, (answer) => {
+    const call = request({ ...options, port, method, path, headers: HEADERS }, (answer) => {
       answer.resume()
       resolve(answer.statusCode ?? 0)
     })
