@@ -3,12 +3,12 @@ import { createInterface } from 'node:readline/promises'
 import { ConfigError } from '@weir/service-kit'
 import { describeOutcome, followJob, type JobOutcome } from './follow-job.ts'
 import {
-  drained,
   print,
   printJson,
   printPage,
   printPart,
   printRows,
+  whenTaken,
   withJson,
   type OutputOptions,
 } from './output.ts'
@@ -188,7 +188,7 @@ export const addDlqCommands = (program: Command): void => {
       const query = new URLSearchParams({ ...filterOf(stage, options), format: options.format })
       for await (const text of replayClient().stream(`/v1/letters/export?${query.toString()}`)) {
         printPart(text)
-        await drained()
+        await whenTaken()
       }
     })
   addJobCommands(dlq)

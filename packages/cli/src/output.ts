@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { plainJson, plainLines, plainText } from '@weir/contracts'
 import { Option, type Command } from 'commander'
 
@@ -16,6 +17,11 @@ const oneEach = (lines: readonly string[]): string => lines.map((line) => `${pla
 /** A text whose line feeds are our own, or a part of it: lines of JSON. */
 export const printPart = (text: string): void => {
   process.stdout.write(plainLines(text))
+}
+
+/** Resolves when there is room for more: a pipe takes it no faster than its reader reads. */
+export const whenTaken = async (): Promise<void> => {
+  if (process.stdout.writableNeedDrain) await once(process.stdout, 'drain')
 }
 
 /** A whole one: a page, a script. */

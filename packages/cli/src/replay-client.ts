@@ -1,5 +1,6 @@
 import { ConfigError } from '@weir/service-kit'
 import { loadReplayClientConfig } from './config.ts'
+import { progress } from './output.ts'
 
 /** The replay service does not answer, or refuses; the message says what to do. */
 export class ReplayClientError extends Error {
@@ -18,6 +19,7 @@ export const replayClient = (): ReplayClient => {
   const config = loadReplayClientConfig()
   const url = config.url ?? `http://127.0.0.1:${config.port}`
   const authorization = `Bearer ${config.token ?? ''}`
+  let isWarned = false
   const call = async (method: string, path: string, body?: object): Promise<Response> => {
     let response: Response
     try {
@@ -35,9 +37,15 @@ export const replayClient = (): ReplayClient => {
         `The replay service does not answer at ${url}: start it, or set REPLAY_URL.`,
       )
     }
+    const expires = response.headers.get('weir-token-expires')
+    if (expires !== null && !isWarned) {
+      isWarned = true
+      progress(`REPLAY_TOKEN expires at ${expires}: ask for a new one.`)
+    }
     if (response.ok) return response
     const text = await response.text()
-    if (response.status === 401) throw new ReplayClientError('The token is not known: set REPLAY_TOKEN.')
+    if (response.status === 401)
+      throw new ReplayClientError('The token is not known, or has expired: set REPLAY_TOKEN.')
     // A filter, a limit or a fix-up that it does not take is a wrong call.
     if (response.status === 400) throw new ConfigError(errorOf(text))
     throw new ReplayClientError(`The replay service answers ${response.status}: ${errorOf(text)}`)

@@ -96,13 +96,13 @@ const textsOf = (value: unknown): readonly string[] =>
     (one): one is string => typeof one === 'string' && one !== '',
   )
 
-/** `name:token`, as some settings have it. */
-const NAMED = /^[\w.-]{1,64}:/
+/** `name/role@expiry:token`, as some settings have it. */
+const NAMED = /^[\w.-]{1,64}(?:\/[\w-]{1,32})?(?:@[\dTZ:-]{10,20})?:/
 
 /** Why an entry of a setting of secrets can be guessed. */
 const guessableEntry = (entry: string, chosenBy: 'us' | 'them', user?: string): string | undefined =>
   guessable(entry, chosenBy, user) ??
-  (NAMED.test(entry) ? guessable(entry.replace(NAMED, ''), chosenBy, entry.split(':')[0]) : undefined)
+  (NAMED.test(entry) ? guessable(entry.replace(NAMED, ''), chosenBy, entry.split(/[:/@]/, 1)[0]) : undefined)
 
 /** User and password of a URL. */
 const loginOf = (url: string): { readonly user: string; readonly password: string } => {

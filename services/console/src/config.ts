@@ -5,7 +5,9 @@ import {
   setting,
   type ConfigOf,
   type Environment,
+  tokenProblems,
   type Settings,
+  type TokenForm,
 } from '@weir/service-kit'
 
 export const SETTINGS = {
@@ -21,7 +23,7 @@ export const SETTINGS = {
   tokens: {
     env: 'CONSOLE_TOKENS',
     schema: setting.secretList([]),
-    help: 'Bearer tokens that may ask what became of events, separated by commas: give the old and the new one while they rotate. With WEIR_PROFILE=dev `dev` is taken when there is none.',
+    help: 'Bearer tokens that may ask what became of events, separated by commas: token, name:token or name@2027-01-31:token, which is taken until then. Give the old and the new one while they rotate. With WEIR_PROFILE=dev `dev` is taken when there is none.',
   },
   readTokens: {
     env: 'CONSOLE_READ_TOKENS',
@@ -31,7 +33,7 @@ export const SETTINGS = {
   badTokensMax: {
     env: 'CONSOLE_BAD_TOKENS_MAX',
     schema: setting.integer(10, 1, 10_000),
-    help: 'Wrong tokens of one address; after that it gets 429 for CONSOLE_BAD_TOKENS_SECS, whatever it sends.',
+    help: 'Wrong tokens of one address, or requests with one wrong token; after that more of them get 429 for CONSOLE_BAD_TOKENS_SECS. Right tokens are taken all the same.',
   },
   badTokensSecs: {
     env: 'CONSOLE_BAD_TOKENS_SECS',
@@ -62,10 +64,24 @@ export const SETTINGS = {
 
 export type ConsoleConfig = ConfigOf<typeof SETTINGS>
 
-const check = ({ profile, tokens, readTokens }: ConsoleConfig): readonly string[] =>
-  profile === 'dev' || tokens.length + readTokens.length > 0
+export const TOKENS = {
+  setting: 'CONSOLE_TOKENS',
+  roles: ['status'],
+  named: false,
+} as const satisfies TokenForm
+export const READ_TOKENS = {
+  setting: 'CONSOLE_READ_TOKENS',
+  roles: ['reader'],
+  named: false,
+} as const satisfies TokenForm
+
+const check = ({ profile, tokens, readTokens }: ConsoleConfig): readonly string[] => [
+  ...tokenProblems(tokens, TOKENS),
+  ...tokenProblems(readTokens, READ_TOKENS),
+  ...(profile === 'dev' || tokens.length + readTokens.length > 0
     ? []
-    : ['CONSOLE_TOKENS is not set: give at least one, 32 random bytes as text.']
+    : ['CONSOLE_TOKENS is not set: give at least one, 32 random bytes as text.']),
+]
 
 /** Throws a `ConfigError` that names each setting, its value and the fix. */
 export const loadConfig = (env: Environment = process.env): ConsoleConfig =>

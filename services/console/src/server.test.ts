@@ -1,10 +1,10 @@
 import { eventKeyOf } from '@weir/contracts'
 import type { JsonObject } from '@weir/exact-json'
-import { Metrics } from '@weir/service-kit'
+import { AccessTokens, Metrics } from '@weir/service-kit'
 import { PRESETS } from '@weir/sources'
 import fc from 'fast-check'
 import { beforeEach, expect, it } from 'vitest'
-import { loadConfig } from './config.ts'
+import { loadConfig, READ_TOKENS, TOKENS } from './config.ts'
 import { consoleMetrics } from './console-metrics.ts'
 import { EventIndex } from './event-index.ts'
 import { findEventIn } from './find-event.ts'
@@ -33,8 +33,9 @@ const serverBehind = (trustedProxies: readonly string[]) => {
   return buildServer({
     ...{ metrics, counters: consoleMetrics(metrics), readiness: () => [] },
     config: { badTokensMax: 10, badTokensSecs: 60, trustedProxies },
-    tokens: ['an older token', TOKEN],
-    readTokens: [READ_TOKEN],
+    tokens: new AccessTokens()
+      .add(['an older token', `ann:${TOKEN}`, 'eve@2020-01-01:a token that has expired'], TOKENS)
+      .add([READ_TOKEN], READ_TOKENS),
     findEvent: (key) => findEventIn(index, stored)(key),
     findInteraction: (...asked) => findInteractionIn(interactions)(...asked),
   })
@@ -105,22 +106,33 @@ it('does not take a token from the query, nor says without one whether a key is 
   expect((await ask('/events/xyz', { token: '' })).statusCode).toBe(401)
 })
 
-it('turns away whoever guesses, also with a right token, and nobody else', async () => {
-  for (let i = 0; i < 10; i++) expect((await ask(undefined, { token: `guess ${i}` })).statusCode).toBe(401)
-  const response = await ask()
+it('tells whoever guesses to wait, and shuts out no right token', async () => {
+  const guess = (i: number, remoteAddress = '192.0.2.1') =>
+    ask(undefined, { token: `guess ${i}`, remoteAddress })
+  for (let i = 0; i < 10; i++) expect((await guess(i)).statusCode).toBe(401)
+  const response = await guess(10)
   expect(response.statusCode).toBe(429)
   expect(Number(response.headers['retry-after'])).toBeGreaterThan(50)
-  expect((await ask(undefined, { remoteAddress: '192.0.2.2' })).statusCode).toBe(404)
+  expect((await ask()).statusCode).toBe(404)
+  expect((await read('/interactions/nice/int-1')).statusCode).toBe(503)
+  // A forgotten tool with an old token does not shut out the addresses that it asks from.
+  for (let i = 0; i < 12; i++) await ask(undefined, { token: 'revoked', remoteAddress: `192.0.2.${10 + i}` })
+  expect((await ask(undefined, { token: 'revoked', remoteAddress: '192.0.2.99' })).statusCode).toBe(429)
+  expect((await guess(11, '192.0.2.99')).statusCode).toBe(401)
+})
+
+it('does not know a token that has expired', async () => {
+  expect((await ask(undefined, { token: 'a token that has expired' })).statusCode).toBe(401)
 })
 
 it('counts guesses for the sender behind a proxy, and believes nobody else about it', async () => {
   const through = (address: string, token: string, remoteAddress = '10.0.0.1') =>
     ask(undefined, { token, remoteAddress, headers: { 'x-forwarded-for': address } })
-  for (let i = 0; i < 10; i++) await through('198.51.100.1', 'guess')
-  expect((await through('198.51.100.1', TOKEN)).statusCode).toBe(429)
-  expect((await through('198.51.100.2', TOKEN)).statusCode).toBe(404)
-  for (let i = 0; i < 10; i++) await through(`203.0.113.${i}`, 'guess', '192.0.2.9')
-  expect((await through('203.0.113.99', TOKEN, '192.0.2.9')).statusCode).toBe(429)
+  for (let i = 0; i < 10; i++) await through('198.51.100.1', `guess ${i}`)
+  expect((await through('198.51.100.1', 'another guess')).statusCode).toBe(429)
+  expect((await through('198.51.100.2', 'another guess')).statusCode).toBe(401)
+  for (let i = 0; i < 10; i++) await through(`203.0.113.${i}`, `guess ${i}`, '192.0.2.9')
+  expect((await through('203.0.113.99', 'one more', '192.0.2.9')).statusCode).toBe(429)
 })
 
 it.each(['POST', 'PUT', 'DELETE', 'PATCH', 'HEAD', 'OPTIONS'] as const)(

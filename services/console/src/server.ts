@@ -1,8 +1,12 @@
 import { isInRanges, parseCidr, plainJson } from '@weir/contracts'
-import { readinessAnswer, type Metrics, type Readiness } from '@weir/service-kit'
+import {
+  GuessLimit,
+  readinessAnswer,
+  type AccessTokens,
+  type Metrics,
+  type Readiness,
+} from '@weir/service-kit'
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
-import { BadTokenLimit } from './bad-token-limit.ts'
-import { BearerTokens } from './bearer-tokens.ts'
 import type { ConsoleConfig } from './config.ts'
 import type { ConsoleMetrics } from './console-metrics.ts'
 import type { Answer } from './find-event.ts'
@@ -10,10 +14,8 @@ import { INTERACTION_FORMS, type InteractionAnswer, type InteractionForm } from 
 
 export interface ServerOptions {
   readonly config: Pick<ConsoleConfig, 'badTokensMax' | 'badTokensSecs' | 'trustedProxies'>
-  /** May ask what became of an event. */
-  readonly tokens: readonly string[]
-  /** May also read the state of interactions. */
-  readonly readTokens: readonly string[]
+  /** Any may ask what became of an event, a `reader` also for the state of interactions. */
+  readonly tokens: AccessTokens
   readonly metrics: Metrics
   readonly counters: ConsoleMetrics
   readonly readiness: Readiness
@@ -149,27 +151,24 @@ const routeEvents = (app: FastifyInstance, { counters, findEvent }: ServerOption
 }
 
 /** Turn away whoever has no token, with the same answer for every reason, and whoever's token may not ask that. */
-const tokenGuards = ({ config, tokens, readTokens, counters }: ServerOptions) => {
-  const known = new BearerTokens([...tokens, ...readTokens])
-  const reading = new BearerTokens(readTokens)
-  const limit = new BadTokenLimit({ max: config.badTokensMax, windowMs: config.badTokensSecs * 1_000 })
+const tokenGuards = ({ config, tokens, counters }: ServerOptions) => {
+  const limit = new GuessLimit({ max: config.badTokensMax, windowMs: config.badTokensSecs * 1_000 })
   const anyToken: Guard = async (request, reply) => {
-    const now = performance.now()
-    const waitMs = limit.waitMs(request.ip, now)
+    const { authorization } = request.headers
+    if (tokens.find(authorization, Date.now()) !== undefined) return
+    const waitMs = limit.add(request.ip, authorization, performance.now())
     if (waitMs > 0) {
       counters.questions.inc({ status: 'turned_away' })
       reply.header('retry-after', String(Math.ceil(waitMs / 1_000)))
       await send(reply, 429, '{"error":"Too many unknown tokens"}')
       return
     }
-    if (known.includes(request.headers.authorization)) return
-    limit.add(request.ip, now)
     counters.questions.inc({ status: 'unknown_token' })
     await send(reply.header('www-authenticate', 'Bearer'), 401, UNKNOWN_TOKEN)
   }
   const readToken: Guard = async (request, reply) => {
     await anyToken(request, reply)
-    if (reply.sent || reading.includes(request.headers.authorization)) return
+    if (reply.sent || tokens.find(request.headers.authorization, Date.now())?.role === 'reader') return
     counters.questions.inc({ status: 'forbidden' })
     await send(reply, 403, '{"error":"This token may not read interactions: use one of CONSOLE_READ_TOKENS"}')
   }

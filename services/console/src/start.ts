@@ -1,7 +1,15 @@
 import { CONSOLE_TOPICS, TOPIC_SPECS, topicNames } from '@weir/contracts'
 import { checkTopics, waitForBrokers, type TopicTail } from '@weir/kafka'
-import { Closers, ConfigError, logStart, type Service, type ServiceDeps } from '@weir/service-kit'
-import { SETTINGS, type ConsoleConfig } from './config.ts'
+import {
+  AccessTokens,
+  warnOfExpiry,
+  Closers,
+  ConfigError,
+  logStart,
+  type Service,
+  type ServiceDeps,
+} from '@weir/service-kit'
+import { READ_TOKENS, SETTINGS, TOKENS, type ConsoleConfig } from './config.ts'
 import { consoleMetrics } from './console-metrics.ts'
 import { EventIndex } from './event-index.ts'
 import { findEventIn } from './find-event.ts'
@@ -20,7 +28,15 @@ export const start = async (config: ConsoleConfig, { logger, metrics }: ServiceD
   // Only with the dev profile.
   const isOpen = config.tokens.length + config.readTokens.length === 0
   if (isOpen) logger.warn({}, `CONSOLE_TOKENS is not set: the token is ${DEV_TOKEN}`)
+  const tokens = new AccessTokens()
+    .add(config.tokens, TOKENS)
+    .add(isOpen ? [DEV_TOKEN] : config.readTokens, READ_TOKENS)
   const closers = new Closers()
+  const stopWarning = warnOfExpiry(tokens, 'CONSOLE_TOKENS or CONSOLE_READ_TOKENS', logger)
+  closers.add(() => {
+    stopWarning()
+    return Promise.resolve()
+  })
   const closing = new AbortController()
   const counters = consoleMetrics(metrics)
   const index = new EventIndex({ eventsMax, lettersMax })
@@ -32,8 +48,7 @@ export const start = async (config: ConsoleConfig, { logger, metrics }: ServiceD
   }
   const app = buildServer({
     ...{ config, metrics, counters, readiness },
-    tokens: config.tokens,
-    readTokens: isOpen ? [DEV_TOKEN] : config.readTokens,
+    tokens,
     findEvent: findEventIn(index, stored),
     findInteraction: findInteractionIn(stored),
   })

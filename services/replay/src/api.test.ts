@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { encodeJson, jobRequest, NO_COUNTS, type Job } from './job.ts'
 import { JobTable, jobKey } from './job-table.ts'
-import { madeLetters, modelApi, TOKEN } from './testing/model-api.ts'
+import { madeLetters, modelApi, TOKEN, VIEWER_TOKEN } from './testing/model-api.ts'
 
 type Api = ReturnType<typeof modelApi>
 
@@ -224,4 +224,58 @@ it('cuts an export off where the letters cannot be read, so that it never looks 
   const reading = fetch(url, { headers: { authorization: `Bearer ${TOKEN}` } }).then((one) => one.text())
   await expect(reading).rejects.toThrow()
   await api.app.close()
+})
+
+const asked = (
+  { app }: Api,
+  token: string,
+  method: 'GET' | 'POST' = 'GET',
+  url = '/v1/jobs',
+  body?: object,
+) =>
+  app.inject({
+    method,
+    url,
+    headers: { authorization: `Bearer ${token}` },
+    ...(body !== undefined && { payload: body }),
+  })
+
+it('lets a viewer read and rehearse, and change nothing', async () => {
+  const api = modelApi(madeLetters(3, 10))
+  put(api.table, jobOf('running', { state: 'running' }))
+  const job = { kind: 'discard', filter: FILTER }
+  const status = async (method: 'GET' | 'POST', url: string, body?: object) =>
+    (await asked(api, VIEWER_TOKEN, method, url, body)).statusCode
+  for (const url of [
+    '/v1/letters?stage=normalizer',
+    '/v1/letters/count?stage=normalizer',
+    '/v1/letters/export?stage=normalizer',
+    '/v1/letters/normalizer/0/1',
+    '/v1/jobs',
+    '/v1/jobs/running',
+  ]) {
+    expect([url, await status('GET', url)]).toEqual([url, 200])
+  }
+  expect(await status('POST', '/v1/jobs', { ...job, dryRun: true })).toBe(200)
+  expect(await status('POST', '/v1/jobs', job)).toBe(403)
+  expect(await status('POST', '/v1/jobs/running/cancel')).toBe(403)
+  expect(api.sent).toEqual([])
+  expect((await asked(api, TOKEN, 'POST', '/v1/jobs/running/cancel')).statusCode).toBe(202)
+})
+
+it('tells whoever guesses to wait, and shuts out no right token', async () => {
+  const api = modelApi(madeLetters(1, 10))
+  for (let i = 0; i < 10; i++) expect((await asked(api, `guess ${i}`)).statusCode).toBe(401)
+  const answer = await asked(api, 'guess 10')
+  expect([answer.statusCode, Number(answer.headers['retry-after']) > 50]).toEqual([429, true])
+  expect((await asked(api, TOKEN)).statusCode).toBe(200)
+})
+
+it('does not know a token that has expired, and says when one will', async () => {
+  const api = modelApi(madeLetters(1, 10))
+  expect((await asked(api, 'a token that has expired')).statusCode).toBe(401)
+  const soon = await asked(api, 'a token that will expire')
+  expect(soon.statusCode).toBe(200)
+  expect(Date.parse(String(soon.headers['weir-token-expires']))).toBeGreaterThan(Date.now())
+  expect((await asked(api, TOKEN)).headers['weir-token-expires']).toBeUndefined()
 })

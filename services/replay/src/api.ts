@@ -1,13 +1,20 @@
-import { createHash, timingSafeEqual } from 'node:crypto'
 import { plainJson, type DeadLetterKeys } from '@weir/contracts'
 import type { PartitionList } from '@weir/consumer'
 import { LaneError, OffsetOutOfRangeError, RetriableError } from '@weir/kafka'
-import { isLocal, readinessAnswer, type Logger, type Metrics, type Readiness } from '@weir/service-kit'
-import fastify, { type FastifyInstance, type FastifyRequest } from 'fastify'
+import {
+  isLocal,
+  readinessAnswer,
+  type AccessTokens,
+  type Logger,
+  type Metrics,
+  type Readiness,
+} from '@weir/service-kit'
+import fastify, { type FastifyInstance } from 'fastify'
 import type { CommandLog } from './command-log.ts'
 import type { Command } from './job.ts'
 import type { ChunkOptions } from './job-chunk.ts'
 import { addJobRoutes } from './job-routes.ts'
+import { guard } from './guard.ts'
 import { addLetterRoutes } from './letter-routes.ts'
 import type { LetterReader } from './letters.ts'
 import { BadRequestError, parseBody } from './requests.ts'
@@ -15,8 +22,7 @@ import { ScanLimit } from './scans.ts'
 import type { StateView } from './state-view.ts'
 
 export interface ApiOptions {
-  /** `name:token`, one for each person or tool. */
-  readonly tokens: readonly string[]
+  readonly tokens: AccessTokens
   readonly letters: LetterReader
   /** With which a dry run is made. */
   readonly returning: ChunkOptions
@@ -34,19 +40,6 @@ const BODY_BYTES_MAX = 65_536
 const HEADERS_MS_MAX = 3_000
 const REQUEST_MS_MAX = 10_000
 const CONNECTIONS_MAX = 1_000
-
-const digest = (text: string): Buffer => createHash('sha256').update(text).digest()
-
-/** The name of the token's holder; undefined for no or a wrong token. Compares all, in constant time. */
-const holderOf = (request: FastifyRequest, tokens: readonly string[]): string | undefined => {
-  const given = digest(request.headers.authorization ?? '')
-  let holder: string | undefined
-  for (const entry of tokens) {
-    const at = entry.indexOf(':')
-    if (timingSafeEqual(given, digest(`Bearer ${entry.slice(at + 1)}`))) holder = entry.slice(0, at)
-  }
-  return holder
-}
 
 interface HttpError extends Error {
   readonly statusCode?: number
@@ -88,12 +81,7 @@ export const buildApi = (options: ApiOptions): FastifyInstance => {
   addProbes(app, options)
   const scans = new ScanLimit()
   void app.register((v1, _options, done) => {
-    v1.decorateRequest('holder', '')
-    v1.addHook('onRequest', async (request, reply) => {
-      const holder = holderOf(request, tokens)
-      if (holder === undefined) return reply.code(401).send({ error: 'Unauthorized' })
-      request.setDecorator('holder', holder)
-    })
+    guard(v1, tokens)
     addLetterRoutes(v1, options, scans)
     addJobRoutes(v1, options, scans)
     done()

@@ -5,9 +5,11 @@ import {
   loadSettings,
   SERVICE_SETTINGS,
   setting,
+  tokenProblems,
   type ConfigOf,
   type Environment,
   type Settings,
+  type TokenForm,
 } from '@weir/service-kit'
 
 export const SETTINGS = {
@@ -19,7 +21,7 @@ export const SETTINGS = {
   tokens: {
     env: 'REPLAY_TOKENS',
     schema: setting.secretList(),
-    help: 'Who may read and replay dead letters: name:token, separated by commas; the name is kept with each job.',
+    help: 'Who may read and replay dead letters: name:token, separated by commas; the name is kept with each job. name/viewer:token may only read, name@2027-01-31:token is taken until then. Give a name its old and its new token while they rotate.',
   },
   registryUrl: {
     env: 'SCHEMA_REGISTRY_URL',
@@ -40,13 +42,16 @@ export const SETTINGS = {
 
 export type ReplayConfig = ConfigOf<typeof SETTINGS>
 
-const TOKEN = /^[\w.-]{1,64}:.{16,}$/
+export const TOKENS = {
+  setting: 'REPLAY_TOKENS',
+  roles: ['operator', 'viewer'],
+  named: true,
+} as const satisfies TokenForm
 
 const check = (config: ReplayConfig): readonly string[] => [
   ...deadLetterKeyProblems(config),
-  ...(config.tokens.length > 0 && config.tokens.every((entry) => TOKEN.test(entry))
-    ? []
-    : ['REPLAY_TOKENS needs at least one name:token, each token with 16 characters or more.']),
+  ...(config.tokens.length > 0 ? [] : ['REPLAY_TOKENS needs at least one name:token.']),
+  ...tokenProblems(config.tokens, TOKENS),
 ]
 
 /** Throws a `ConfigError` that names each setting, its value and the fix. */

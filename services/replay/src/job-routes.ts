@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { FastifyInstance } from 'fastify'
 import type { ApiOptions } from './api.ts'
+import { holderOf, requireOperator } from './guard.ts'
 import { NO_COUNTS, type Job } from './job.ts'
 import { rehearse } from './job-chunk.ts'
 import { isEnded } from './job-table.ts'
@@ -34,7 +35,7 @@ export const addJobRoutes = (v1: FastifyInstance, options: ApiOptions, scans: Sc
   v1.post('/v1/jobs', async (request, reply) => {
     const { dryRun, id = randomUUID(), ...wanted } = parsed(createBody, request.body)
     requireDoable(wanted, request.body)
-    const holder = request.getDecorator<string>('holder')
+    const { name: holder } = holderOf(request)
     if (dryRun) {
       const end = scans.begin(holder)
       try {
@@ -45,10 +46,18 @@ export const addJobRoutes = (v1: FastifyInstance, options: ApiOptions, scans: Sc
         end()
       }
     }
+    requireOperator(request)
     await requireRoom(id)
     const job: Job = {
-      ...{ ...wanted, id, state: 'waiting', cursor: {}, end: {}, counts: NO_COUNTS, finishedAt: null },
-      ...{ requestedBy: holder, requestedAt: Date.now() },
+      ...wanted,
+      id,
+      state: 'waiting',
+      cursor: {},
+      end: {},
+      counts: NO_COUNTS,
+      requestedBy: holder,
+      requestedAt: Date.now(),
+      finishedAt: null,
     }
     sent.add(id)
     try {
@@ -72,6 +81,7 @@ export const addJobRoutes = (v1: FastifyInstance, options: ApiOptions, scans: Sc
     return job ?? reply.code(404).send({ error: 'Not found' })
   })
   v1.post('/v1/jobs/:id/cancel', async (request, reply) => {
+    requireOperator(request)
     const { id } = request.params as { id: string }
     const job = await find(id)
     if (job === undefined && !(await commands.isRequested(id)))

@@ -1,7 +1,8 @@
 import { plainJson } from '@weir/contracts'
-import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { FastifyInstance } from 'fastify'
 import type { ApiOptions } from './api.ts'
 import { describeLetter, exportLetter, hexPreview, letterBody } from './export-letter.ts'
+import { holderOf } from './guard.ts'
 import { readLetter, type Letter } from './letter.ts'
 import { letterStream } from './letter-stream.ts'
 import { countQuery, exportQuery, letterPath, listQuery, parsed } from './requests.ts'
@@ -17,10 +18,9 @@ const placeOf = ({ partition, offset }: Pick<Letter, 'partition' | 'offset'>): s
 /** Listing, counting, showing, exporting. */
 export const addLetterRoutes = (v1: FastifyInstance, options: ApiOptions, scans: ScanLimit): void => {
   const { letters, state, keys } = options
-  const holderOf = (request: FastifyRequest) => request.getDecorator<string>('holder')
   v1.get('/v1/letters', async (request, reply) => {
     const { limit, after, ...filter } = parsed(listQuery, request.query)
-    const end = scans.begin(holderOf(request))
+    const end = scans.begin(holderOf(request).name)
     try {
       const found: object[] = []
       const walk = {
@@ -42,7 +42,7 @@ export const addLetterRoutes = (v1: FastifyInstance, options: ApiOptions, scans:
   })
   v1.get('/v1/letters/count', async (request, reply) => {
     const filter = parsed(countQuery, request.query)
-    const end = scans.begin(holderOf(request))
+    const end = scans.begin(holderOf(request).name)
     try {
       let count = 0
       await walkLetters({ letters, state, filter, signal: whileAsked(reply) }, () => {
@@ -56,7 +56,7 @@ export const addLetterRoutes = (v1: FastifyInstance, options: ApiOptions, scans:
   })
   v1.get('/v1/letters/export', async (request, reply) => {
     const { format, after, ...filter } = parsed(exportQuery, request.query)
-    const end = scans.begin(holderOf(request))
+    const end = scans.begin(holderOf(request).name)
     reply.raw.once('close', end)
     // What cannot be reached is said before the first line.
     await letters.offsets(filter.stage)

@@ -11,11 +11,19 @@ import {
 } from '@weir/consumer'
 import { EventReader } from '@weir/event-codec'
 import { checkInternalTopics, checkTopics, openLanes, startStage, waitForBrokers } from '@weir/kafka'
-import { Closers, ConfigError, logStart, type Service, type ServiceDeps } from '@weir/service-kit'
+import {
+  AccessTokens,
+  warnOfExpiry,
+  Closers,
+  ConfigError,
+  logStart,
+  type Service,
+  type ServiceDeps,
+} from '@weir/service-kit'
 import { readSourcesFile } from '@weir/sources'
 import { buildApi } from './api.ts'
 import { CommandLog } from './command-log.ts'
-import { SETTINGS, type ReplayConfig } from './config.ts'
+import { SETTINGS, TOKENS, type ReplayConfig } from './config.ts'
 import { encodeJson, STAGES, type Command } from './job.ts'
 import { LetterReader } from './letters.ts'
 import { ReplayOwner } from './replay-owner.ts'
@@ -98,8 +106,14 @@ export const start = async (config: ReplayConfig, { logger, metrics }: ServiceDe
     closers.add(() => stage.stop())
     const list = new PartitionList()
     list.add('replay', stage)
+    const tokens = new AccessTokens().add(config.tokens, TOKENS)
+    const stopWarning = warnOfExpiry(tokens, TOKENS.setting, logger)
+    closers.add(() => {
+      stopWarning()
+      return Promise.resolve()
+    })
     const app = buildApi({
-      ...{ tokens: config.tokens, letters, state, commands, keys, metrics, logger, send },
+      ...{ tokens, letters, state, commands, keys, metrics, logger, send },
       returning: { ...returning, letters, events: new EventReader(config) },
       readiness: () => stage.readiness(),
       partitions: list,

@@ -1,8 +1,9 @@
 import { PartitionList } from '@weir/consumer'
 import { encodeDeadLetter, encodeReceivedWebhook, entityKeyOf, eventKeyOf, topicNames } from '@weir/contracts'
 import type { InputRecord, TopicReader } from '@weir/kafka'
-import { createLogger, Metrics } from '@weir/service-kit'
+import { AccessTokens, createLogger, Metrics } from '@weir/service-kit'
 import { buildApi, type ApiOptions } from '../api.ts'
+import { TOKENS } from '../config.ts'
 import type { CommandLog } from '../command-log.ts'
 import type { Command } from '../job.ts'
 import type { ChunkOptions } from '../job-chunk.ts'
@@ -11,6 +12,13 @@ import { LetterReader } from '../letters.ts'
 import type { StateView } from '../state-view.ts'
 
 export const TOKEN = 'a token of the tests'
+export const VIEWER_TOKEN = 'a token that may only read'
+const TOKENS_OF_TESTS = [
+  `ann:${TOKEN}`,
+  `bob/viewer:${VIEWER_TOKEN}`,
+  `eve@2020-01-01:a token that has expired`,
+  `kim@${new Date(Date.now() + 86_400_000).toISOString().slice(0, 10)}:a token that will expire`,
+]
 
 /** One partition of letters that are made when they are read. */
 export const madeLetters = (count: number, bodyBytes: number): TopicReader => {
@@ -48,7 +56,12 @@ export const modelApi = (reader: TopicReader, changes: Partial<ApiOptions> = {})
   const topics = topicNames()
   const letters = new LetterReader(topics, () => Promise.resolve(reader))
   const app = buildApi({
-    ...{ tokens: [`ann:${TOKEN}`], letters, keys: undefined, readiness: () => [] },
+    ...{
+      tokens: new AccessTokens().add(TOKENS_OF_TESTS, TOKENS),
+      letters,
+      keys: undefined,
+      readiness: () => [],
+    },
     state: {
       marks: table.marks,
       refresh: () => Promise.resolve(),

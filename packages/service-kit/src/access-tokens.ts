@@ -1,0 +1,115 @@
+import { createHash, timingSafeEqual } from 'node:crypto'
+import type { Logger } from './logger.ts'
+
+/** Who has a token. */
+export interface TokenHolder {
+  readonly name: string
+  readonly role: string
+  /** Epoch ms; from then on the token is unknown. Undefined: never. */
+  readonly expiresAt: number | undefined
+}
+
+interface KnownToken extends TokenHolder {
+  readonly digest: Buffer
+}
+
+export interface TokenForm {
+  /** Of the setting, for messages. */
+  readonly setting: string
+  /** What an entry may say behind `/`; the first is that of an entry that says nothing. */
+  readonly roles: readonly [string, ...string[]]
+  /** Whether each entry has to begin with a name. */
+  readonly named: boolean
+}
+
+/** `name[/role][@expiry]:token`; a token without a name may have no colon. */
+const ENTRY =
+  /^(?:(?<name>[\w.-]{1,64})(?:\/(?<role>[\w-]{1,32}))?(?:@(?<expiry>\d{4}-\d\d-\d\d(?:T\d\d:\d\d(?::\d\d)?Z)?))?:)?(?<token>.+)$/s
+const TOKEN_LENGTH_MIN = 16
+const DAY_MS = 86_400_000
+export const EXPIRY_NOTICE_MS = 14 * DAY_MS
+
+interface Entry {
+  readonly name: string | undefined
+  readonly role: string | undefined
+  readonly expiry: string | undefined
+  readonly token: string
+}
+
+const entryOf = (text: string): Entry => (ENTRY.exec(text)?.groups ?? { token: text }) as unknown as Entry
+
+const digestOf = (text: string): Buffer => createHash('sha256').update(text).digest()
+
+/** What is wrong with a list of tokens, without any of them. */
+export const tokenProblems = (
+  entries: readonly string[],
+  { setting, roles, named }: TokenForm,
+): readonly string[] =>
+  entries.flatMap((text, i) => {
+    const { name, role, expiry, token } = entryOf(text)
+    const entry = `entry ${i + 1} of ${setting}`
+    if (named && name === undefined)
+      return [`${entry} has no name: write name:token, name/role:token or name@2027-01-31:token.`]
+    if (role !== undefined && !roles.includes(role))
+      return [`${entry} has another role than ${roles.join(', ')}.`]
+    if (expiry !== undefined && Number.isNaN(Date.parse(expiry)))
+      return [`${entry} expires at no moment: write 2027-01-31 or 2027-01-31T12:00Z.`]
+    if (named && token.length < TOKEN_LENGTH_MIN)
+      return [
+        `${entry} has a token of fewer than ${TOKEN_LENGTH_MIN} characters: use 32 random bytes as text.`,
+      ]
+    return []
+  })
+
+/** Tokens that may ask, several at a time, so that one can be replaced without a gap. */
+export class AccessTokens {
+  readonly #known: KnownToken[] = []
+
+  /** Adds entries that have no `tokenProblems`. */
+  add(entries: readonly string[], { roles }: Pick<TokenForm, 'roles'>): this {
+    entries.forEach((text, i) => {
+      const { name, role, expiry, token } = entryOf(text)
+      this.#known.push({
+        name: name ?? `${roles[0]}-${i + 1}`,
+        role: role ?? roles[0],
+        expiresAt: expiry === undefined ? undefined : Date.parse(expiry),
+        digest: digestOf(`Bearer ${token}`),
+      })
+    })
+    return this
+  }
+
+  /** Undefined for no, an unknown or an expired token. Compares all, in constant time. */
+  find(authorization: string | undefined, now: number): TokenHolder | undefined {
+    const given = digestOf(authorization ?? '')
+    let found: KnownToken | undefined
+    for (const known of this.#known) {
+      if (timingSafeEqual(known.digest, given) && (known.expiresAt ?? Infinity) > now) found = known
+    }
+    return found && { name: found.name, role: found.role, expiresAt: found.expiresAt }
+  }
+
+  /** Holders whose token expires in that time, or has expired. */
+  expiring(now: number, withinMs = EXPIRY_NOTICE_MS): readonly TokenHolder[] {
+    return this.#known.filter(({ expiresAt }) => expiresAt !== undefined && expiresAt - now <= withinMs)
+  }
+}
+
+/** Says now and each day which tokens will expire within 14 days, and which have. Returns how to stop. */
+export const warnOfExpiry = (tokens: AccessTokens, setting: string, logger: Logger): (() => void) => {
+  const look = (): void => {
+    const now = Date.now()
+    for (const { name, role, expiresAt = now } of tokens.expiring(now)) {
+      const facts = { name, role, expiresAt: new Date(expiresAt).toISOString() }
+      const said = expiresAt <= now ? 'has expired' : 'will expire'
+      logger.warn(
+        facts,
+        `a token ${said}: add a new one of the same name to ${setting}, then remove this one`,
+      )
+    }
+  }
+  look()
+  const timer = setInterval(look, DAY_MS)
+  timer.unref()
+  return () => clearInterval(timer)
+}

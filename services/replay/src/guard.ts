@@ -1,0 +1,37 @@
+import { EXPIRY_NOTICE_MS, GuessLimit, type AccessTokens, type TokenHolder } from '@weir/service-kit'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+
+const GUESSES = { max: 10, windowMs: 60_000 }
+
+class ForbiddenError extends Error {
+  readonly statusCode = 403
+}
+
+export const holderOf = (request: FastifyRequest): TokenHolder => request.getDecorator<TokenHolder>('holder')
+
+/** Throws an error with the status 403. */
+export const requireOperator = (request: FastifyRequest): void => {
+  const { name, role } = holderOf(request)
+  if (role !== 'operator') throw new ForbiddenError(`${name} is a ${role} and may only read`)
+}
+
+/** Turns away whoever has no token, and tells a holder when the token will expire. */
+export const guard = (v1: FastifyInstance, tokens: AccessTokens): void => {
+  const limit = new GuessLimit(GUESSES)
+  v1.decorateRequest('holder', undefined as unknown as object)
+  v1.addHook('onRequest', async (request, reply) => {
+    const { authorization } = request.headers
+    const holder = tokens.find(authorization, Date.now())
+    if (holder === undefined) {
+      const waitMs = limit.add(request.ip, authorization, performance.now())
+      if (waitMs === 0) return reply.code(401).send({ error: 'Unauthorized' })
+      reply.header('retry-after', String(Math.ceil(waitMs / 1_000)))
+      return reply.code(429).send({ error: 'Too many unknown tokens' })
+    }
+    request.setDecorator('holder', holder)
+    const { expiresAt } = holder
+    if (expiresAt !== undefined && expiresAt - Date.now() <= EXPIRY_NOTICE_MS) {
+      reply.header('weir-token-expires', new Date(expiresAt).toISOString())
+    }
+  })
+}
