@@ -127,6 +127,13 @@ export const DOCUMENTED: Readonly<Record<string, Rows>> = {
     [`${WEIR}dlq ls normalizer --reason source_parked --source cxone --limit 5`, run],
     [`${WEIR}dlq replay normalizer --reason source_parked --source cxone`, run],
   ],
+  'docs/operations/audit-log.md': [
+    [`${WEIR}audit-log ls --limit 20`, run],
+    [`${WEIR}audit-log ls --what letters.export --who ann --json`, run],
+    [`${WEIR}audit-log verify`, run],
+    ['npm run -s weir -- audit-log verify --json > heads.json', run],
+    [`${WEIR}audit-log verify --seen heads.json`, run],
+  ],
   'docs/operations/dedup-state.md': [
     // They work on a deployment that is stopped.
     [`${WEIR}dedup repartition --to 24 --dry-run`, help('dedup repartition')],

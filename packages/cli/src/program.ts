@@ -3,6 +3,7 @@ import { ROOT } from '@weir/local-stack'
 import { ConfigError } from '@weir/service-kit'
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { runAudit } from './audit.ts'
+import { addAuditLogCommands } from './audit-log-commands.ts'
 import { addBackfillCommand } from './backfill-command.ts'
 import { addCompletionCommand } from './completion.ts'
 import { environment, readEnvFile, useEnvironment } from './config.ts'
@@ -129,6 +130,7 @@ Exit codes: 0 done, 1 not done or not right, 2 a wrong call or an unusable setti
   addDbCommands(program)
   addDedupCommands(program)
   addDlqCommands(program)
+  addAuditLogCommands(program)
   addMappingCommands(program)
   addOffsetCommands(program)
   addTransactionCommands(program)

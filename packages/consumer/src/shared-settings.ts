@@ -40,7 +40,7 @@ export const sharedSources = (sources: readonly SourceDefinition[]): SharedValue
   Object.fromEntries(sources.map((source) => [`source ${source.name}`, identityText(source)]))
 
 /** Topics that earlier versions did not have. */
-const NEW_SPECS = TOPIC_SPECS.filter(({ role }) => role === 'settings' || role === 'starts')
+const NEW_SPECS = TOPIC_SPECS.filter(({ role }) => ['settings', 'starts', 'auditLog'].includes(role))
 
 /**
  * Creates these topics where an upgrade finds a deployment of a version that had none, so that services can be restarted

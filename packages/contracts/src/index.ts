@@ -1,4 +1,5 @@
 export * from './address.ts'
+export * from './audit-log.ts'
 export * from './body-checksum.ts'
 export * from './body-hash.ts'
 export * from './dead-letter.ts'

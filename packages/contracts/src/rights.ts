@@ -15,6 +15,8 @@ interface Access {
   readonly writes: readonly TopicRole[]
   /** Stages that it runs. */
   readonly stages: readonly ConsumingStage[]
+  /** Whether it notes what people do. */
+  readonly notes?: boolean
 }
 
 const stages = (...names: readonly ConsumingStage[]): Access => {
@@ -47,9 +49,14 @@ const ACCESS = {
   normalizer: stages('normalizer', 'normalizer-schemas'),
   persistence: stages('persistence'),
   'metric-export': stages('metric-export'),
-  console: { reads: CONSOLE_TOPICS, writes: [], stages: [] },
+  console: { reads: [...CONSOLE_TOPICS, 'auditLog'], writes: ['auditLog'], stages: [], notes: true },
   // It reads the letters that it returns.
-  replay: { ...replay, reads: [...replay.reads, ...LETTERS] },
+  replay: {
+    ...replay,
+    reads: [...replay.reads, ...LETTERS, 'auditLog'],
+    writes: [...replay.writes, 'auditLog'],
+    notes: true,
+  },
 } satisfies Record<string, Access>
 
 export type KafkaService = keyof typeof ACCESS
@@ -60,7 +67,7 @@ const INTERNAL = ['__consumer_offsets', '__transaction_state'] as const
 
 /** All that a service needs of Kafka, where the topics are made by `weir topics` with rights of their own. */
 export const rightsOf = (service: KafkaService, prefix = ''): readonly Right[] => {
-  const { reads, writes, stages: names }: Access = ACCESS[service]
+  const { reads, writes, stages: names, notes = false }: Access = ACCESS[service]
   const topics = topicNames(prefix)
   const rights: Right[] = [...new Set([...reads, ...writes])].map((role) => ({
     resource: 'topic',
@@ -83,7 +90,11 @@ export const rightsOf = (service: KafkaService, prefix = ''): readonly Right[] =
       },
     )
   }
-  if (names.length > 0) {
+  if (notes) {
+    const name = `${prefix}audit-`
+    rights.push({ resource: 'transactional id', name, pattern: 'prefixed', operations: ['Write'] })
+  }
+  if (names.length > 0 || notes) {
     for (const name of INTERNAL) {
       rights.push({ resource: 'topic', name, pattern: 'literal', operations: ['Read', 'DescribeConfigs'] })
     }

@@ -25,6 +25,7 @@ export type TopicRole =
   | 'replayState'
   | 'starts'
   | 'settings'
+  | 'auditLog'
 
 export interface TopicSpec {
   readonly role: TopicRole
@@ -79,6 +80,7 @@ export const TOPIC_SPECS: readonly TopicSpec[] = [
   spec('replayState', 'replay.state.v1', '`job|...` or `marks|...`', 'compact', 0, false),
   spec('starts', 'stages.started.v1', '`group|topic`', 'compact'),
   spec('settings', 'deployment.settings.v1', '`setting|...` or `ingress|...`', 'compact', 0, false),
+  { ...spec('auditLog', 'audit.log.v1', 'writer', 'delete', 0, false), retentionMs: -1 },
 ]
 
 export type TopicNames = Readonly<Record<TopicRole, string>>

@@ -1,3 +1,4 @@
+export * from './audit-log.ts'
 export * from './compacted-map.ts'
 export * from './end-transactions.ts'
 export * from './errors.ts'

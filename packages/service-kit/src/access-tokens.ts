@@ -89,6 +89,11 @@ export class AccessTokens {
     return found && { name: found.name, role: found.role, expiresAt: found.expiresAt }
   }
 
+  /** Without the tokens. */
+  get holders(): readonly TokenHolder[] {
+    return this.#known.map(({ name, role, expiresAt }) => ({ name, role, expiresAt }))
+  }
+
   /** Holders whose token expires in that time, or has expired. */
   expiring(now: number, withinMs = EXPIRY_NOTICE_MS): readonly TokenHolder[] {
     return this.#known.filter(({ expiresAt }) => expiresAt !== undefined && expiresAt - now <= withinMs)

@@ -1,5 +1,6 @@
-import { eventKeyOf } from '@weir/contracts'
+import { eventKeyOf, type AuditEntry } from '@weir/contracts'
 import type { JsonObject } from '@weir/exact-json'
+import { RetriableError } from '@weir/kafka'
 import { AccessTokens, Metrics } from '@weir/service-kit'
 import { PRESETS } from '@weir/sources'
 import fc from 'fast-check'
@@ -20,9 +21,13 @@ const READ_TOKEN = 'a token that may read'
 let stored: Pick<StoredEvents, 'find'> | undefined
 let interactions: Pick<StoredEvents, 'findInteraction'> | undefined
 let index: EventIndex
+let noted: AuditEntry[]
+let auditAnswers: () => Promise<void>
 let app: ReturnType<typeof buildServer>
 
 beforeEach(() => {
+  noted = []
+  auditAnswers = () => Promise.resolve()
   index = new EventIndex({ eventsMax: 10, lettersMax: 10 })
   stored = { find: () => Promise.resolve(undefined) }
   app = serverBehind(['10.0.0.1'])
@@ -33,6 +38,12 @@ const serverBehind = (trustedProxies: readonly string[]) => {
   return buildServer({
     ...{ metrics, counters: consoleMetrics(metrics), readiness: () => [] },
     config: { badTokensMax: 10, badTokensSecs: 60, trustedProxies },
+    audit: {
+      write: (entry) => {
+        noted.push(entry)
+        return auditAnswers()
+      },
+    },
     tokens: new AccessTokens()
       .add(['an older token', `ann:${TOKEN}`, 'eve@2020-01-01:a token that has expired'], TOKENS)
       .add([READ_TOKEN], READ_TOKENS),
@@ -316,3 +327,22 @@ it.each(['0.0.0.0/0', '::/0', '10.0.0.0/8,0.0.0.0/0'])(
     await everywhere.close()
   },
 )
+
+it('notes who reads an interaction before it is read, and reads nothing that cannot be noted', async () => {
+  const asked = holding(INTERACTION)
+  await read('/interactions/nice/int-1')
+  expect(noted).toEqual([
+    {
+      what: 'interaction.read',
+      who: { service: 'console', name: 'reader-1', role: 'reader', address: '192.0.2.1' },
+      details: { source: 'nice', interactionId: 'int-1', form: 'weir' },
+    },
+  ])
+  expect(asked).toHaveLength(1)
+  auditAnswers = () => Promise.reject(new RetriableError('planted'))
+  const refused = await read('/interactions/nice/int-1')
+  expect([refused.statusCode, refused.headers['retry-after']]).toEqual([503, '5'])
+  expect(asked).toHaveLength(1)
+  await read('/interactions/nice/int-1', TOKEN)
+  expect(noted).toHaveLength(2)
+})

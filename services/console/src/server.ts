@@ -6,6 +6,7 @@ import {
   type Metrics,
   type Readiness,
 } from '@weir/service-kit'
+import { RetriableError, type AuditLog } from '@weir/kafka'
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import type { ConsoleConfig } from './config.ts'
 import type { ConsoleMetrics } from './console-metrics.ts'
@@ -16,6 +17,7 @@ export interface ServerOptions {
   readonly config: Pick<ConsoleConfig, 'badTokensMax' | 'badTokensSecs' | 'trustedProxies'>
   /** Any may ask what became of an event, a `reader` also for the state of interactions. */
   readonly tokens: AccessTokens
+  readonly audit: Pick<AuditLog, 'write'>
   readonly metrics: Metrics
   readonly counters: ConsoleMetrics
   readonly readiness: Readiness
@@ -39,6 +41,7 @@ const HEADERS_MS_MAX = 3_000
 const REQUEST_MS_MAX = 5_000
 const CONNECTIONS_MAX = 1_000
 const RETRY_AFTER_SECS = '5'
+const NOT_NOTED = '{"error":"The audit log cannot be written, so nothing is read: try again"}'
 const UNKNOWN_TOKEN = '{"error":"Give a known token as Authorization: Bearer"}'
 
 /** The HTTP side: who may ask, and what. Listens on nothing yet. */
@@ -106,7 +109,7 @@ const onlyGet = (app: FastifyInstance, url: string): void => {
 
 const routeInteractions = (
   app: FastifyInstance,
-  { counters, findInteraction }: ServerOptions,
+  { counters, findInteraction, tokens, audit }: ServerOptions,
   guard: Guard,
 ): void => {
   const url = '/interactions/:source/:interactionId'
@@ -125,6 +128,15 @@ const routeInteractions = (
         400,
         `{"error":"Ask for /interactions/<source>/<id>, the id of 1 to ${ID_BYTES_MAX} bytes, with ?form= ${INTERACTION_FORMS.join(' or ')}"}`,
       )
+    }
+    const { name = '', role = '' } = tokens.find(request.headers.authorization, Date.now()) ?? {}
+    const who = { service: 'console', name, role, address: request.ip }
+    try {
+      await audit.write({ what: 'interaction.read', who, details: { source, interactionId, form } })
+    } catch (error) {
+      if (!(error instanceof RetriableError)) throw error
+      counters.questions.inc({ status: 'not_noted' })
+      return send(reply.header('retry-after', RETRY_AFTER_SECS), 503, NOT_NOTED)
     }
     const { code, status, body } = await findInteraction(source, interactionId, form)
     counters.questions.inc({ status })

@@ -1,5 +1,5 @@
 import { CONSOLE_TOPICS, TOPIC_SPECS, topicNames } from '@weir/contracts'
-import { checkTopics, waitForBrokers, type TopicTail } from '@weir/kafka'
+import { checkTopics, openAuditLog, waitForBrokers, type TopicTail } from '@weir/kafka'
 import {
   AccessTokens,
   warnOfExpiry,
@@ -8,6 +8,7 @@ import {
   logStart,
   type Service,
   type ServiceDeps,
+  describeSettings,
 } from '@weir/service-kit'
 import { READ_TOKENS, SETTINGS, TOKENS, type ConsoleConfig } from './config.ts'
 import { consoleMetrics } from './console-metrics.ts'
@@ -46,18 +47,29 @@ export const start = async (config: ConsoleConfig, { logger, metrics }: ServiceD
     if (tail === undefined) return ['waiting for Kafka']
     return tail.isCaughtUp ? [] : ['reading the topics']
   }
+  const audit = openAuditLog(config, logger)
+  closers.add(() => audit.close())
   const app = buildServer({
-    ...{ config, metrics, counters, readiness },
+    audit,
+    config,
+    metrics,
+    counters,
+    readiness,
     tokens,
     findEvent: findEventIn(index, stored),
     findInteraction: findInteractionIn(stored),
   })
   const open = async (): Promise<void> => {
     await waitForBrokers(config, logger, closing.signal)
-    const specs = TOPIC_SPECS.filter(({ role }) => CONSOLE_TOPICS.includes(role))
+    const specs = TOPIC_SPECS.filter(({ role }) => [...CONSOLE_TOPICS, 'auditLog'].includes(role))
     const { signal } = closing
     const faults = await checkTopics({ settings: config, logger, signal, profile: config.profile, specs })
     if (faults.length > 0) throw new ConfigError(faults.join('\n'))
+    await audit.write({
+      what: 'service.start',
+      who: { service: 'console', name: '', role: '', address: '' },
+      details: { settings: describeSettings(SETTINGS, config), tokens: tokens.holders },
+    })
     const topics = topicNames(config.topicPrefix)
     tail = await followTopics({ settings: config, logger, topics, index, eventsMax, lettersMax })
   }

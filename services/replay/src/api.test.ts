@@ -1,3 +1,4 @@
+import { RetriableError } from '@weir/kafka'
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { encodeJson, jobRequest, NO_COUNTS, type Job } from './job.ts'
@@ -8,7 +9,9 @@ type Api = ReturnType<typeof modelApi>
 
 const call = async ({ app }: Api, method: 'GET' | 'POST', url: string, body?: object | string) => {
   const response = await app.inject({
-    ...{ method, url, headers: { authorization: `Bearer ${TOKEN}`, 'content-type': 'application/json' } },
+    method,
+    url,
+    headers: { authorization: `Bearer ${TOKEN}`, 'content-type': 'application/json' },
     ...(body !== undefined && { payload: typeof body === 'string' ? body : JSON.stringify(body) }),
   })
   const text = response.body
@@ -22,16 +25,15 @@ const call = async ({ app }: Api, method: 'GET' | 'POST', url: string, body?: ob
 const FILTER = { stage: 'normalizer' }
 const jobOf = (id: string, changes: Partial<Job> = {}): Job => ({
   ...jobRequest.parse({ kind: 'discard', filter: FILTER }),
-  ...{
-    id,
-    requestedBy: 'ann',
-    requestedAt: 1,
-    state: 'done',
-    cursor: { 0: '1' },
-    end: {},
-    counts: NO_COUNTS,
-  },
-  ...{ finishedAt: Date.now(), ...changes },
+  id,
+  requestedBy: 'ann',
+  requestedAt: 1,
+  state: 'done',
+  cursor: { 0: '1' },
+  end: {},
+  counts: NO_COUNTS,
+  finishedAt: Date.now(),
+  ...changes,
 })
 const put = (table: JobTable, job: Job): void => table.apply(jobKey(job.id), encodeJson(job))
 
@@ -278,4 +280,43 @@ it('does not know a token that has expired, and says when one will', async () =>
   expect(soon.statusCode).toBe(200)
   expect(Date.parse(String(soon.headers['weir-token-expires']))).toBeGreaterThan(Date.now())
   expect((await asked(api, TOKEN)).headers['weir-token-expires']).toBeUndefined()
+})
+
+it('notes each read of a body and each change before it is done, without what it holds', async () => {
+  const api = modelApi(madeLetters(3, 10))
+  put(api.table, jobOf('running', { state: 'running' }))
+  const secret = 'a text of the body'
+  await call(api, 'GET', '/v1/letters/normalizer/0/1')
+  await call(api, 'GET', '/v1/letters/export?stage=normalizer')
+  const fixUp = { name: 'f', replaceText: [{ find: secret, with: 'x' }] }
+  await call(api, 'POST', '/v1/jobs', { kind: 'replay', filter: FILTER, fixUp })
+  await call(api, 'POST', '/v1/jobs', { kind: 'discard', filter: FILTER })
+  await call(api, 'POST', '/v1/jobs/running/cancel')
+  const who = { service: 'replay', name: 'ann', role: 'operator', address: '127.0.0.1' }
+  expect(api.noted).toMatchObject([
+    { what: 'letter.show', who, details: { letter: 'normalizer/0/1' } },
+    { what: 'letters.export', who, details: { filter: FILTER, format: 'weir' } },
+    { what: 'letters.exported', who, details: { letters: 3 } },
+    { what: 'job.replay', who, details: { fixUp: { name: 'f', sha256: expect.any(String) as string } } },
+    { what: 'job.discard', who, details: { filter: FILTER } },
+    { what: 'job.cancel', who, details: { job: 'running' } },
+  ])
+  expect(JSON.stringify(api.noted)).not.toContain(secret)
+})
+
+it('does nothing that cannot be noted', async () => {
+  const audit = { write: () => Promise.reject(new RetriableError('planted')) }
+  const api = modelApi(madeLetters(3, 10), { audit })
+  put(api.table, jobOf('running', { state: 'running' }))
+  for (const [method, url, body] of [
+    ['GET', '/v1/letters/normalizer/0/1', undefined],
+    ['GET', '/v1/letters/export?stage=normalizer', undefined],
+    ['POST', '/v1/jobs', { kind: 'replay', filter: FILTER }],
+    ['POST', '/v1/jobs/running/cancel', undefined],
+  ] as const) {
+    const answer = await call(api, method, url, body)
+    expect([url, answer.status]).toEqual([url, 503])
+    expect(answer.text).not.toContain('normalizer')
+  }
+  expect(api.sent).toEqual([])
 })

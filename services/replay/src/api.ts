@@ -1,6 +1,6 @@
 import { plainJson, type DeadLetterKeys } from '@weir/contracts'
 import type { PartitionList } from '@weir/consumer'
-import { LaneError, OffsetOutOfRangeError, RetriableError } from '@weir/kafka'
+import { LaneError, OffsetOutOfRangeError, RetriableError, type AuditLog } from '@weir/kafka'
 import {
   isLocal,
   readinessAnswer,
@@ -23,6 +23,7 @@ import type { StateView } from './state-view.ts'
 
 export interface ApiOptions {
   readonly tokens: AccessTokens
+  readonly audit: Pick<AuditLog, 'write'>
   readonly letters: LetterReader
   /** With which a dry run is made. */
   readonly returning: ChunkOptions

@@ -1,4 +1,5 @@
 import { EXPIRY_NOTICE_MS, GuessLimit, type AccessTokens, type TokenHolder } from '@weir/service-kit'
+import type { AuditLog } from '@weir/kafka'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 
 const GUESSES = { max: 10, windowMs: 60_000 }
@@ -14,6 +15,14 @@ export const requireOperator = (request: FastifyRequest): void => {
   const { name, role } = holderOf(request)
   if (role !== 'operator') throw new ForbiddenError(`${name} is a ${role} and may only read`)
 }
+
+/** Writes down what a holder does, before it is done: rejects when that cannot be, and then it must not be done. */
+export const noting =
+  (audit: Pick<AuditLog, 'write'>) =>
+  (request: FastifyRequest, what: string, details: Readonly<Record<string, unknown>>): Promise<void> => {
+    const { name, role } = holderOf(request)
+    return audit.write({ what, who: { service: 'replay', name, role, address: request.ip }, details })
+  }
 
 /** Turns away whoever has no token, and tells a holder when the token will expire. */
 export const guard = (v1: FastifyInstance, tokens: AccessTokens): void => {

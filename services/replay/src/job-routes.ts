@@ -1,8 +1,8 @@
-import { randomUUID } from 'node:crypto'
+import { createHash, randomUUID } from 'node:crypto'
 import type { FastifyInstance } from 'fastify'
 import type { ApiOptions } from './api.ts'
-import { holderOf, requireOperator } from './guard.ts'
-import { NO_COUNTS, type Job } from './job.ts'
+import { holderOf, noting, requireOperator } from './guard.ts'
+import { NO_COUNTS, type FixUp, type Job } from './job.ts'
 import { rehearse } from './job-chunk.ts'
 import { isEnded } from './job-table.ts'
 import { BadRequestError, createBody, jobsQuery, parsed, requireDoable } from './requests.ts'
@@ -18,9 +18,17 @@ class TooManyJobsError extends Error {
 /** What a list says of a job: neither its places nor what its fix-up holds. */
 const describeJob = ({ cursor: _, end: __, fixUp, ...job }: Job) => ({ ...job, fixUp: fixUp?.name ?? null })
 
+/** What a fix-up does may hold a body's text: its name and hash tell which one it was. */
+const fixUpNote = (fixUp: FixUp | undefined) =>
+  fixUp && {
+    name: fixUp.name,
+    sha256: createHash('sha256').update(JSON.stringify(fixUp)).digest('hex'),
+  }
+
 /** Replays and discards: begin, look, cancel. */
 export const addJobRoutes = (v1: FastifyInstance, options: ApiOptions, scans: ScanLimit): void => {
   const { state, commands, send } = options
+  const note = noting(options.audit)
   const find = async (id: string): Promise<Job | undefined> =>
     (await state.jobs()).find((job) => job.id === id)
   /** Asked for here, and not yet in the state. */
@@ -59,6 +67,8 @@ export const addJobRoutes = (v1: FastifyInstance, options: ApiOptions, scans: Sc
       requestedAt: Date.now(),
       finishedAt: null,
     }
+    const { kind, filter, ratePerSec, fixUp } = wanted
+    await note(request, `job.${kind}`, { job: id, filter, ratePerSec, fixUp: fixUpNote(fixUp) })
     sent.add(id)
     try {
       await send({ kind: 'create', job }, id)
@@ -87,6 +97,7 @@ export const addJobRoutes = (v1: FastifyInstance, options: ApiOptions, scans: Sc
     if (job === undefined && !(await commands.isRequested(id)))
       return reply.code(404).send({ error: 'Not found' })
     if (job?.state === 'done') throw new BadRequestError('the job has ended: there is nothing to cancel')
+    await note(request, 'job.cancel', { job: id })
     await send({ kind: 'cancel', id }, id)
     return reply.code(202).send({ id })
   })

@@ -2,7 +2,7 @@ import { plainJson } from '@weir/contracts'
 import type { FastifyInstance } from 'fastify'
 import type { ApiOptions } from './api.ts'
 import { describeLetter, exportLetter, hexPreview, letterBody } from './export-letter.ts'
-import { holderOf } from './guard.ts'
+import { holderOf, noting } from './guard.ts'
 import { readLetter, type Letter } from './letter.ts'
 import { letterStream } from './letter-stream.ts'
 import { countQuery, exportQuery, letterPath, listQuery, parsed } from './requests.ts'
@@ -18,6 +18,7 @@ const placeOf = ({ partition, offset }: Pick<Letter, 'partition' | 'offset'>): s
 /** Listing, counting, showing, exporting. */
 export const addLetterRoutes = (v1: FastifyInstance, options: ApiOptions, scans: ScanLimit): void => {
   const { letters, state, keys } = options
+  const note = noting(options.audit)
   v1.get('/v1/letters', async (request, reply) => {
     const { limit, after, ...filter } = parsed(listQuery, request.query)
     const end = scans.begin(holderOf(request).name)
@@ -60,10 +61,12 @@ export const addLetterRoutes = (v1: FastifyInstance, options: ApiOptions, scans:
     reply.raw.once('close', end)
     // What cannot be reached is said before the first line.
     await letters.offsets(filter.stage)
+    await note(request, 'letters.export', { filter, format, after: after && placeOf(after) })
     const walk = { letters, state, filter, after, signal: whileAsked(reply) }
     const lines = letterStream(
       (onLetter) => walkLetters(walk, onLetter),
       (letter) => `${plainJson(exportLetter(letter, format, keys))}\n`,
+      (letters) => note(request, 'letters.exported', { filter, format, letters }),
     )
     return reply.type(JSON_LINES).send(lines)
   })
@@ -77,6 +80,7 @@ export const addLetterRoutes = (v1: FastifyInstance, options: ApiOptions, scans:
       return false
     })
     if (letter?.offset !== offset) return reply.code(404).send({ error: 'Not found' })
+    await note(request, 'letter.show', { letter: `${stage}/${partition}/${offset}` })
     const body = letterBody(letter, keys)
     const preview = body === undefined ? 'sealed with a key that is not given' : hexPreview(body)
     return { ...describeLetter(letter), bytes: body?.length ?? null, preview }

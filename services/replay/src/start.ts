@@ -10,7 +10,14 @@ import {
   stageObserver,
 } from '@weir/consumer'
 import { EventReader } from '@weir/event-codec'
-import { checkInternalTopics, checkTopics, openLanes, startStage, waitForBrokers } from '@weir/kafka'
+import {
+  checkInternalTopics,
+  checkTopics,
+  openAuditLog,
+  openLanes,
+  startStage,
+  waitForBrokers,
+} from '@weir/kafka'
 import {
   AccessTokens,
   warnOfExpiry,
@@ -19,6 +26,7 @@ import {
   logStart,
   type Service,
   type ServiceDeps,
+  describeSettings,
 } from '@weir/service-kit'
 import { readSourcesFile } from '@weir/sources'
 import { buildApi } from './api.ts'
@@ -40,6 +48,7 @@ const ROLES: readonly TopicRole[] = [
   'replayState',
   'starts',
   'settings',
+  'auditLog',
   ...Object.values(STAGES).map(({ letters }) => letters),
 ]
 
@@ -76,8 +85,13 @@ export const start = async (config: ReplayConfig, { logger, metrics }: ServiceDe
     const returning = { topics, partitions, keys, bodyHashKey, sources, chunkLettersMax: CHUNK_LETTERS_MAX }
     const lanes = await openLanes({
       settings: { ...config, topicPartitions: 1 },
-      ...{ logger, topic: topics.replayCommands, lingerMs: 0, deadlineMs: COMMAND_MS_MAX },
-      ...{ batchRecordsMax: 100, batchBytesMax: 700_000, queueBytesMax: 10_000_000 },
+      logger,
+      topic: topics.replayCommands,
+      lingerMs: 0,
+      deadlineMs: COMMAND_MS_MAX,
+      batchRecordsMax: 100,
+      batchBytesMax: 700_000,
+      queueBytesMax: 10_000_000,
     })
     closers.add(() => lanes.close())
     const send = (command: Command, id: string): Promise<void> =>
@@ -86,7 +100,9 @@ export const start = async (config: ReplayConfig, { logger, metrics }: ServiceDe
     const stage = await startStage({
       // Its topics have one partition each, whatever the others have.
       settings: { ...config, topicPartitions: 1 },
-      ...{ logger, service: 'replay', batch: BATCH },
+      logger,
+      service: 'replay',
+      batch: BATCH,
       inputs,
       observer: stageObserver('replay', inputs, { logger, metrics }),
       outputs: [],
@@ -97,9 +113,12 @@ export const start = async (config: ReplayConfig, { logger, metrics }: ServiceDe
       openOwner: () =>
         Promise.resolve(
           new ReplayOwner({
-            ...{ ...returning, logger, letters: jobLetters },
+            ...returning,
+            logger,
+            letters: jobLetters,
             events: new EventReader(config),
-            ...{ commands: CommandLog.of(config, topics), send },
+            commands: CommandLog.of(config, topics),
+            send,
           }),
         ),
     })
@@ -112,8 +131,23 @@ export const start = async (config: ReplayConfig, { logger, metrics }: ServiceDe
       stopWarning()
       return Promise.resolve()
     })
+    const audit = openAuditLog(config, logger)
+    closers.add(() => audit.close())
+    await audit.write({
+      what: 'service.start',
+      who: { service: 'replay', name: '', role: '', address: '' },
+      details: { settings: describeSettings(SETTINGS, config), tokens: tokens.holders },
+    })
     const app = buildApi({
-      ...{ tokens, letters, state, commands, keys, metrics, logger, send },
+      audit,
+      tokens,
+      letters,
+      state,
+      commands,
+      keys,
+      metrics,
+      logger,
+      send,
       returning: { ...returning, letters, events: new EventReader(config) },
       readiness: () => stage.readiness(),
       partitions: list,

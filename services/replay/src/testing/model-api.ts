@@ -1,5 +1,12 @@
 import { PartitionList } from '@weir/consumer'
-import { encodeDeadLetter, encodeReceivedWebhook, entityKeyOf, eventKeyOf, topicNames } from '@weir/contracts'
+import {
+  encodeDeadLetter,
+  encodeReceivedWebhook,
+  entityKeyOf,
+  eventKeyOf,
+  topicNames,
+  type AuditEntry,
+} from '@weir/contracts'
 import type { InputRecord, TopicReader } from '@weir/kafka'
 import { AccessTokens, createLogger, Metrics } from '@weir/service-kit'
 import { buildApi, type ApiOptions } from '../api.ts'
@@ -24,8 +31,14 @@ const TOKENS_OF_TESTS = [
 export const madeLetters = (count: number, bodyBytes: number): TopicReader => {
   const raw = Buffer.alloc(bodyBytes, 'a')
   const webhook = encodeReceivedWebhook({
-    ...{ source: 'nice', interactionId: 'i', entityKey: entityKeyOf('nice', 'i'), dedupKey: 'i' },
-    ...{ eventKey: eventKeyOf('nice', 'i'), bodyHash: Buffer.alloc(8), receivedAt: 5, eventType: 'type' },
+    source: 'nice',
+    interactionId: 'i',
+    entityKey: entityKeyOf('nice', 'i'),
+    dedupKey: 'i',
+    eventKey: eventKeyOf('nice', 'i'),
+    bodyHash: Buffer.alloc(8),
+    receivedAt: 5,
+    eventType: 'type',
     raw,
   })
   const origin = { ...webhook, topic: 'unique', partition: 0, offset: 0n }
@@ -53,15 +66,14 @@ export const madeLetters = (count: number, bodyBytes: number): TopicReader => {
 export const modelApi = (reader: TopicReader, changes: Partial<ApiOptions> = {}) => {
   const table = new JobTable()
   const sent: Command[] = []
+  const noted: AuditEntry[] = []
   const topics = topicNames()
   const letters = new LetterReader(topics, () => Promise.resolve(reader))
   const app = buildApi({
-    ...{
-      tokens: new AccessTokens().add(TOKENS_OF_TESTS, TOKENS),
-      letters,
-      keys: undefined,
-      readiness: () => [],
-    },
+    tokens: new AccessTokens().add(TOKENS_OF_TESTS, TOKENS),
+    letters,
+    keys: undefined,
+    readiness: () => [],
     state: {
       marks: table.marks,
       refresh: () => Promise.resolve(),
@@ -69,15 +81,28 @@ export const modelApi = (reader: TopicReader, changes: Partial<ApiOptions> = {})
     } as unknown as StateView,
     commands: { isRequested: () => Promise.resolve(false) } as unknown as CommandLog,
     returning: {
-      ...{ letters, topics, partitions: 1, keys: undefined, bodyHashKey: '', sources: [] },
+      letters,
+      topics,
+      partitions: 1,
+      keys: undefined,
+      bodyHashKey: '',
+      sources: [],
       chunkLettersMax: 500,
     } as unknown as ChunkOptions,
+    audit: {
+      write: (entry) => {
+        noted.push(entry)
+        return Promise.resolve()
+      },
+    },
     send: (command) => {
       sent.push(command)
       return Promise.resolve()
     },
-    ...{ partitions: new PartitionList(), metrics: new Metrics('test') },
-    ...{ logger: createLogger('test', 'silent'), ...changes },
+    partitions: new PartitionList(),
+    metrics: new Metrics('test'),
+    logger: createLogger('test', 'silent'),
+    ...changes,
   })
-  return { app, table, sent }
+  return { app, table, sent, noted }
 }

@@ -1,0 +1,191 @@
+import { createHash } from 'node:crypto'
+import type { WireRecord } from './wire.ts'
+
+/** Who did it, what, and to what: never a payload, never a secret. */
+export interface AuditEntry {
+  /** `letters.export`, `job.replay`, ... */
+  readonly what: string
+  readonly who: AuditActor
+  /** Filter, place, counts, names. */
+  readonly details: Readonly<Record<string, unknown>>
+}
+
+export interface AuditActor {
+  readonly service: string
+  /** Of the token. */
+  readonly name: string
+  readonly role: string
+  readonly address: string
+}
+
+/** The last record of a writer that another one has seen. */
+export interface AuditHead {
+  readonly writer: string
+  readonly seq: number
+  readonly hash: string
+}
+
+/** The value of `audit.log.v1`; its hash is in the header. */
+export interface AuditRecord extends AuditEntry {
+  /** One for each start of a process. */
+  readonly writer: string
+  /** From 0, without a gap. */
+  readonly seq: number
+  /** Epoch ms, of the writer's clock. */
+  readonly at: number
+  /** Hash of the record before it of the same writer; null for the first. */
+  readonly previous: string | null
+  /** Of the first alone: the last records of all writers before it that no other first record has named. */
+  readonly heads?: readonly AuditHead[]
+}
+
+const HASH_HEADER = 'hash'
+
+const hashOf = (value: Buffer): string => createHash('sha256').update(value).digest('hex')
+
+/** The record of an entry, and what the next one has to name. */
+export const encodeAuditRecord = (
+  record: AuditRecord,
+): { readonly record: WireRecord; readonly hash: string } => {
+  const value = Buffer.from(JSON.stringify(record))
+  const hash = hashOf(value)
+  return {
+    record: { key: Buffer.from(record.writer), value, headers: { [HASH_HEADER]: Buffer.from(hash) } },
+    hash,
+  }
+}
+
+/** Undefined: it is no record of an audit log. */
+export const decodeAuditRecord = (value: Buffer | null): AuditRecord | undefined => {
+  try {
+    const record = JSON.parse(value?.toString() ?? 'null') as Partial<AuditRecord> | null
+    const { writer, seq, what } = record ?? {}
+    const isOne = typeof writer === 'string' && Number.isSafeInteger(seq) && typeof what === 'string'
+    return isOne ? (record as AuditRecord) : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** What is wrong, and where. */
+export interface AuditFault {
+  readonly offset: string
+  readonly writer: string
+  readonly fault: string
+}
+
+interface Chain {
+  seq: number
+  /** By `seq`, from the last one that a later writer has named. */
+  readonly hashes: Map<number, string>
+  /** The highest `seq` that a first record of another writer has named. */
+  named: number
+}
+
+const FAULTS_MAX = 100
+/** A writer that starts names an end that it has just read. */
+const HASHES_KEPT = 10_000
+
+/**
+ * Checks records in the order of the log. Each writer has a chain of its own, so that replicas do not wait for each other;
+ * the first record of a writer names the ends of the chains before it, so that a chain cannot vanish or lose its end
+ * without a trace once another writer has come.
+ */
+export class AuditCheck {
+  readonly faults: AuditFault[] = []
+  faultCount = 0
+  recordCount = 0
+  readonly #chains = new Map<string, Chain>()
+  /** By writer and `seq`. */
+  readonly #expected: Map<string, AuditHead>
+
+  /** `seen`: the open heads of an earlier check, which must still be there. */
+  constructor(seen: readonly AuditHead[] = []) {
+    this.#expected = new Map(seen.map((head) => [`${head.writer} ${head.seq}`, head]))
+  }
+
+  add(offset: bigint, { value, headers }: Pick<WireRecord, 'value' | 'headers'>): void {
+    const record = decodeAuditRecord(value)
+    this.recordCount += 1
+    if (record === undefined) {
+      this.#fault(offset, '', 'it is not a record of the audit log: it was inserted or changed')
+      return
+    }
+    const { writer, seq, previous } = record
+    const hash = hashOf(value!)
+    if (headers[HASH_HEADER]?.toString() !== hash) {
+      this.#fault(offset, writer, `record ${seq} is not what its hash says: it was changed`)
+    }
+    const chain = this.#chains.get(writer)
+    const expected = chain === undefined ? 0 : chain.seq + 1
+    if (seq > expected) {
+      this.#fault(offset, writer, `records ${expected} to ${seq - 1} before it are missing`)
+    } else if (seq < expected) {
+      this.#fault(offset, writer, `record ${seq} comes after ${expected - 1}: it was inserted or moved`)
+      return
+    } else if (previous !== (chain?.hashes.get(seq - 1) ?? null)) {
+      this.#fault(offset, writer, `record ${seq} does not follow the one before it: one of them was changed`)
+    }
+    if (Array.isArray(record.heads)) {
+      for (const head of record.heads as readonly AuditHead[]) this.#checkHead(offset, writer, head)
+    }
+    this.#compareWithSeen(offset, writer, seq, hash)
+    const kept = chain ?? { seq, hashes: new Map<number, string>(), named: -1 }
+    kept.seq = seq
+    kept.hashes.set(seq, hash)
+    kept.hashes.delete(seq - HASHES_KEPT)
+    this.#chains.set(writer, kept)
+  }
+
+  /** Call it after the last record, with the offset at which the log begins: what is not there any more. */
+  end(logStart = 0n): void {
+    if (logStart > 0n)
+      this.#fault(logStart, '', `the log begins here: offsets 0 to ${logStart - 1n} are gone`)
+    for (const { writer, seq } of this.#expected.values()) {
+      this.#fault(-1n, writer, `record ${seq}, which an earlier check has seen, is missing`)
+    }
+    this.#expected.clear()
+  }
+
+  /** The end of each chain that no later writer has named: what a later check, or the next writer, has to find. */
+  get openHeads(): readonly AuditHead[] {
+    return [...this.#chains]
+      .filter(([, { named, seq }]) => named < seq)
+      .map(([writer, { seq, hashes }]) => ({ writer, seq, hash: hashes.get(seq)! }))
+  }
+
+  #compareWithSeen(offset: bigint, writer: string, seq: number, hash: string): void {
+    const name = `${writer} ${seq}`
+    const seen = this.#expected.get(name)
+    if (seen === undefined) return
+    this.#expected.delete(name)
+    if (seen.hash !== hash) {
+      this.#fault(
+        offset,
+        writer,
+        `record ${seq} is not the one that an earlier check has seen: it was changed`,
+      )
+    }
+  }
+
+  #checkHead(offset: bigint, by: string, { writer, seq, hash }: AuditHead): void {
+    const chain = this.#chains.get(writer)
+    if (chain === undefined || seq > chain.seq) {
+      this.#fault(offset, by, `record ${seq} of writer ${writer}, which was there, is missing`)
+      return
+    }
+    const found = chain.hashes.get(seq)
+    if (found !== undefined && found !== hash) {
+      this.#fault(offset, by, `record ${seq} of writer ${writer}, which was there, was changed`)
+    }
+    chain.named = Math.max(chain.named, seq)
+    for (const old of chain.hashes.keys()) if (old < chain.named) chain.hashes.delete(old)
+  }
+
+  #fault(offset: bigint, writer: string, fault: string): void {
+    this.faultCount += 1
+    if (this.faults.length < FAULTS_MAX) {
+      this.faults.push({ offset: offset < 0n ? '-' : String(offset), writer, fault })
+    }
+  }
+}

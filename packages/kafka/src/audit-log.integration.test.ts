@@ -1,0 +1,66 @@
+import { AuditCheck, decodeAuditRecord, TOPIC_SPECS, topicNames, type AuditHead } from '@weir/contracts'
+import { isolatedKafka } from '@weir/testkit'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { openAuditLog, readAuditLog, type AuditLog } from './audit-log.ts'
+import { silentLogger } from './silent-logger.ts'
+import { ensureTopics } from './topics.ts'
+
+const settings = isolatedKafka('audit-log', 1)
+const topic = topicNames(settings.topicPrefix).auditLog
+const opened: AuditLog[] = []
+const open = (): AuditLog => {
+  const log = openAuditLog(settings, silentLogger)
+  opened.push(log)
+  return log
+}
+const entry = (what: string) => ({
+  what,
+  who: { service: 'replay', name: 'ann', role: 'operator', address: '192.0.2.1' },
+  details: { letter: 'dedup/0/1' },
+})
+
+const checked = async (seen: readonly AuditHead[] = []) => {
+  const check = new AuditCheck(seen)
+  const names: string[] = []
+  const start = await readAuditLog(settings, topic, (record) => {
+    check.add(record.offset, record)
+    names.push(decodeAuditRecord(record.value)?.what ?? '')
+  })
+  check.end(start)
+  return { check, names }
+}
+
+beforeAll(() =>
+  ensureTopics({
+    settings,
+    logger: silentLogger,
+    specs: TOPIC_SPECS.filter(({ role }) => role === 'auditLog'),
+    replicationFactor: 1,
+    minInsyncReplicas: 1,
+  }),
+)
+afterAll(() => Promise.all(opened.map((log) => log.close())))
+
+it('two processes write at the same time, and a third one names what they have written', async () => {
+  const [first, second] = [open(), open()]
+  const writes = Array.from({ length: 40 }, (_, i) =>
+    (i % 2 === 0 ? first : second).write(entry(`action.${i}`)),
+  )
+  await Promise.all(writes)
+  const before = await checked()
+  expect(before.check.faults).toEqual([])
+  expect(before.names.toSorted()).toEqual(Array.from({ length: 40 }, (_, i) => `action.${i}`).toSorted())
+  expect(before.check.openHeads).toHaveLength(2)
+  await open().write(entry('later'))
+  const after = await checked(before.check.openHeads)
+  expect(after.check.faults).toEqual([])
+  expect(after.check.openHeads).toMatchObject([{ seq: 0 }])
+}, 120_000)
+
+it('refuses what the brokers do not take, and goes on in a chain of its own when they do', async () => {
+  const away = openAuditLog({ ...settings, kafkaBrokers: ['127.0.0.1:1'] }, silentLogger)
+  await expect(away.write(entry('never'))).rejects.toThrow(/audit log cannot be written/)
+  await away.close()
+  const { check, names } = await checked()
+  expect([check.faultCount, names.includes('never')]).toEqual([0, false])
+}, 120_000)

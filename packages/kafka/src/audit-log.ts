@@ -1,0 +1,170 @@
+import { randomUUID } from 'node:crypto'
+import {
+  AuditCheck,
+  encodeAuditRecord,
+  topicNames,
+  type AuditEntry,
+  type AuditHead,
+  type AuditRecord,
+} from '@weir/contracts'
+import { RetriableError } from './errors.ts'
+import { openMaintenance, type Claim, type Maintenance } from './maintenance.ts'
+import { openTopicReader } from './reader.ts'
+import type { InputRecord } from './record.ts'
+import type { KafkaLogger, KafkaSettings } from './settings.ts'
+
+/** Where actions are written down before they are answered. */
+export interface AuditLog {
+  /** Resolves when the brokers have it; rejects with a `RetriableError` when they may not, and then the action must not be done. */
+  write(entry: AuditEntry): Promise<void>
+  close(): Promise<void>
+}
+
+interface Waiting {
+  readonly entry: AuditEntry
+  readonly resolve: () => void
+  readonly reject: (error: RetriableError) => void
+}
+
+const WAITING_MAX = 1_000
+const BATCH_MAX = 100
+
+/** Where one chain is written. */
+interface Writer {
+  readonly id: string
+  readonly maintenance: Maintenance
+  readonly claim: Claim
+  readonly heads: readonly AuditHead[]
+  seq: number
+  previous: string | null
+}
+
+/** Reads the log once; every process has a chain and a transactional id of its own, so that none waits for another. */
+export const openAuditLog = (settings: KafkaSettings, logger: KafkaLogger): AuditLog =>
+  new KafkaAuditLog(settings, logger)
+
+class KafkaAuditLog implements AuditLog {
+  readonly #settings: KafkaSettings
+  readonly #logger: KafkaLogger
+  readonly #topic: string
+  #waiting: Waiting[] = []
+  #writer: Writer | undefined
+  #writing: Promise<void> | undefined
+
+  constructor(settings: KafkaSettings, logger: KafkaLogger) {
+    this.#settings = settings
+    this.#logger = logger
+    this.#topic = topicNames(settings.topicPrefix).auditLog
+  }
+
+  write(entry: AuditEntry): Promise<void> {
+    if (this.#waiting.length >= WAITING_MAX) {
+      return Promise.reject(new RetriableError('the audit log does not keep up'))
+    }
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ entry, resolve, reject })
+      this.#writing ??= this.#writeAll().finally(() => {
+        this.#writing = undefined
+      })
+    })
+  }
+
+  async close(): Promise<void> {
+    await this.#writing
+    await this.#drop()
+  }
+
+  async #writeAll(): Promise<void> {
+    while (this.#waiting.length > 0) {
+      const batch = this.#waiting.slice(0, BATCH_MAX)
+      this.#waiting = this.#waiting.slice(BATCH_MAX)
+      try {
+        await this.#commit(batch).catch(() => this.#commit(batch))
+        for (const { resolve } of batch) resolve()
+      } catch (error) {
+        this.#logger.error(
+          { error: String(error) },
+          'the audit log cannot be written: what it must note is refused',
+        )
+        const refused = new RetriableError('the audit log cannot be written', { cause: error })
+        for (const { reject } of batch) reject(refused)
+      }
+    }
+  }
+
+  /** After any error the chain ends: whether its last transaction has come through is not known, and a new chain names what there is. */
+  async #commit(batch: readonly Waiting[]): Promise<void> {
+    try {
+      this.#writer ??= await this.#open()
+      const writer = this.#writer
+      const encoded = batch.map(({ entry }) => {
+        const { id, seq, previous, heads } = writer
+        const record: AuditRecord = {
+          writer: id,
+          seq,
+          at: Date.now(),
+          previous,
+          ...(seq === 0 && { heads }),
+          ...entry,
+        }
+        const { record: one, hash } = encodeAuditRecord(record)
+        writer.seq += 1
+        writer.previous = hash
+        return { ...one, topic: this.#topic, partition: 0 }
+      })
+      await writer.claim.commit(encoded)
+    } catch (error) {
+      await this.#drop()
+      throw error
+    }
+  }
+
+  async #open(): Promise<Writer> {
+    const id = randomUUID()
+    const heads = await readHeads(this.#settings, this.#topic)
+    const maintenance = await openMaintenance({
+      settings: this.#settings,
+      service: `audit-${id}`,
+      outputs: [this.#topic],
+    })
+    try {
+      const claim = await maintenance.claim(0)
+      return { id, maintenance, claim, heads, seq: 0, previous: null }
+    } catch (error) {
+      await maintenance.close()
+      throw error
+    }
+  }
+
+  async #drop(): Promise<void> {
+    const writer = this.#writer
+    this.#writer = undefined
+    await writer?.claim.close().catch(() => undefined)
+    await writer?.maintenance.close().catch(() => undefined)
+  }
+}
+
+const readHeads = async (settings: KafkaSettings, topic: string): Promise<readonly AuditHead[]> => {
+  const check = new AuditCheck()
+  await readAuditLog(settings, topic, (record) => check.add(record.offset, record))
+  return check.openHeads
+}
+
+/** Every record that is committed, in order. Returns where the log begins. */
+export const readAuditLog = async (
+  settings: KafkaSettings,
+  topic: string,
+  onRecord: (record: InputRecord) => void,
+): Promise<bigint> => {
+  const reader = await openTopicReader(settings, topic)
+  try {
+    const { start, end } = (await reader.stableOffsets()).get(0)!
+    await reader.readRange({ partition: 0, from: start, end }, (record) => {
+      onRecord(record)
+      return true
+    })
+    return start
+  } finally {
+    await reader.close()
+  }
+}
