@@ -1,4 +1,5 @@
 import { scryptSync } from 'node:crypto'
+import { isMoment } from './moment.ts'
 
 /** A setting that all processes of a deployment must share, as the record `setting|<name>` of `deployment.settings.v1`. */
 export interface SharedSetting {
@@ -34,7 +35,9 @@ export const encodeJsonRecord = (value: SharedSetting | RunningIngress): Buffer 
 /** undefined: something else than Weir wrote it. */
 export const decodeSharedSetting = (bytes: Buffer): SharedSetting | undefined => {
   const { value, service, since } = parse(bytes) as Partial<SharedSetting>
-  if (typeof value !== 'string' || typeof service !== 'string' || typeof since !== 'number') return undefined
+  if (typeof value !== 'string' || typeof service !== 'string') return undefined
+  // Whoever may write to the topic may write a time that no calendar has.
+  if (typeof since !== 'number' || !isMoment(since)) return undefined
   return { value, service, since }
 }
 

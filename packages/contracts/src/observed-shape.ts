@@ -57,10 +57,20 @@ export const observedShapeKey = (shape: {
 /** Undefined for tombstones and for what is not a shape, such as the barriers of the topic's owner. */
 export const decodeObservedShape = (value: Buffer | null): ObservedShape | undefined => {
   const shape = parseObject(value) as Partial<ObservedShape> | undefined
-  return typeof shape?.fingerprint === 'string' && typeof shape.version === 'number'
-    ? (shape as ObservedShape)
-    : undefined
+  const isWhole =
+    areTexts([shape?.source, shape?.eventType, shape?.fingerprint]) &&
+    areTexts(shape?.paths) &&
+    areTexts(shape?.fields) &&
+    areNumbers([shape?.version, shape?.firstSeenAt]) &&
+    [shape?.count, shape?.lastSeenAt, shape?.before, shape?.reachedHalfMs, shape?.reachedNineTenthsMs].every(
+      (number) => number === undefined || number === null || areNumbers([number]),
+    )
+  return isWhole ? (shape as ObservedShape) : undefined
 }
+
+const areTexts = (list: unknown): boolean =>
+  Array.isArray(list) && list.every((one) => typeof one === 'string')
+const areNumbers = (list: readonly unknown[]): boolean => list.every((one) => Number.isSafeInteger(one))
 
 /** Empty for what is not a list of counts. */
 export const decodeShapeCounts = (value: Buffer | null): readonly ShapeCount[] => {
@@ -68,8 +78,9 @@ export const decodeShapeCounts = (value: Buffer | null): readonly ShapeCount[] =
   if (!Array.isArray(list)) return []
   return list.filter(
     (one: Partial<ShapeCount> | null): one is ShapeCount =>
-      [one?.source, one?.eventType, one?.fingerprint].every((text) => typeof text === 'string') &&
-      [one?.count, one?.firstAt, one?.lastAt].every((number) => Number.isSafeInteger(number)),
+      areTexts([one?.source, one?.eventType, one?.fingerprint]) &&
+      areNumbers([one?.count, one?.firstAt, one?.lastAt]) &&
+      [one?.paths, one?.fields].every((list) => list === undefined || areTexts(list)),
   )
 }
 

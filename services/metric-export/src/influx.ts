@@ -42,9 +42,9 @@ export const writePoints = async (
   partition: number,
   points: readonly WindowPoint[],
 ): Promise<void> => {
-  const until = performance.now() + settings.influxTimeoutMs
+  const signal = AbortSignal.timeout(settings.influxTimeoutMs)
   for (let from = 0; from < points.length; from += REQUEST_POINTS_MAX) {
-    await writeRequest(settings, partition, points.slice(from, from + REQUEST_POINTS_MAX), until)
+    await writeRequest(settings, partition, points.slice(from, from + REQUEST_POINTS_MAX), signal)
   }
 }
 
@@ -62,16 +62,14 @@ export const influxAccess = ({
 
 /** Not by the client's own `WriteApi`: its time-out starts anew with each byte, and it compresses before it connects. */
 const writeRequest = async (
-  { influxUrl, influxToken, influxOrg, influxBucket, environment }: InfluxSettings,
+  { influxUrl, influxToken, influxOrg, influxBucket, influxTimeoutMs, environment }: InfluxSettings,
   partition: number,
   points: readonly WindowPoint[],
-  until: number,
+  signal: AbortSignal,
 ): Promise<void> => {
   const query = new URLSearchParams({ org: influxOrg, bucket: influxBucket, precision: 'ms' })
   // Before anything that counts as InfluxDB being away.
   const body = points.map((point) => encode(point, partition, environment)).join('\n')
-  const timeoutMs = Math.floor(until - performance.now())
-  if (timeoutMs < 1) throw new InfluxUnavailableError('InfluxDB does not answer: the time is up')
   const { url, token } = influxAccess({ influxUrl, influxToken })
   let answer: HttpAnswer
   try {
@@ -82,7 +80,8 @@ const writeRequest = async (
         ...(token !== '' && { authorization: `Token ${token}` }),
       },
       body,
-      timeoutMs,
+      timeoutMs: influxTimeoutMs,
+      signal,
     })
   } catch (error) {
     if (!(error instanceof NoAnswerError)) throw error

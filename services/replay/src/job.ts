@@ -120,16 +120,48 @@ export const tickOf = ({ id, step = 0 }: Job): Command => ({ kind: 'tick', id, s
 
 export const encodeJson = (value: Command | Job): Buffer => Buffer.from(JSON.stringify(value))
 
+const offsets = z.record(z.string().regex(/^\d{1,5}$/), z.string().regex(/^\d{1,19}$/))
+/** What the code relies on. Whoever may write to a topic may write anything, and older versions wrote other bounds. */
+const storedJob = z.looseObject({
+  id: z.string().min(1),
+  kind: z.enum(['replay', 'discard']),
+  filter: z.looseObject({ stage: z.enum(STAGE_NAMES as unknown as readonly [StageName, ...StageName[]]) }),
+  ratePerSec: z.number().positive(),
+  replaysMax: z.number(),
+  fixUp: fixUp.optional(),
+  requestedBy: z.string(),
+  requestedAt: z.number(),
+  state: z.enum(['waiting', 'running', 'done', 'cancelled']),
+  step: z.number().int().optional(),
+  cursor: offsets,
+  end: offsets,
+  counts: z.looseObject({
+    scanned: z.number(),
+    matched: z.number(),
+    done: z.number(),
+    guarded: z.number(),
+    unusable: z.number(),
+  }),
+  stays: z.array(z.looseObject({ letter: z.string(), why: z.string() })).optional(),
+  finishedAt: z.number().nullable(),
+})
+const storedCommand = z.discriminatedUnion('kind', [
+  z.looseObject({ kind: z.literal('create'), job: storedJob }),
+  z.looseObject({ kind: z.literal('cancel'), id: z.string() }),
+  z.looseObject({ kind: z.literal('tick'), id: z.string(), step: z.number().optional() }),
+  z.looseObject({ kind: z.literal('expire') }),
+])
+
 /** Undefined for what is not a command. */
 export const decodeCommand = (value: Buffer | null): Command | undefined => {
-  const command = parse(value) as Partial<Command> | undefined
-  return command?.kind === undefined ? undefined : (command as Command)
+  const command = parse(value)
+  return storedCommand.safeParse(command).success ? (command as Command) : undefined
 }
 
 /** Undefined for tombstones and what is not a job. */
 export const decodeJob = (value: Buffer | null): Job | undefined => {
-  const job = parse(value) as Partial<Job> | undefined
-  return typeof job?.id === 'string' && job.filter !== undefined ? (job as Job) : undefined
+  const job = parse(value)
+  return storedJob.safeParse(job).success ? (job as Job) : undefined
 }
 
 const parse = (value: Buffer | null): object | undefined => {

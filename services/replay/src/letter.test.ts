@@ -2,7 +2,7 @@ import { HEADER } from '@weir/contracts'
 import { parseExactJson } from '@weir/exact-json'
 import { expect, it } from 'vitest'
 import { applyFixUp } from './fix-up.ts'
-import { decodeCommand, encodeJson, fixUp, letterFilter, type Job } from './job.ts'
+import { decodeCommand, encodeJson, fixUp, jobRequest, letterFilter, NO_COUNTS, type Job } from './job.ts'
 import { matches, readLetter } from './letter.ts'
 
 const letter = readLetter(
@@ -82,7 +82,17 @@ it('changes no digit of what a fix-up does not name', () => {
 
 it('keeps the digits of a number that a fix-up sets, through the command and the job', () => {
   const set = parseExactJson('{"id":1524831183200260097}')
-  const job = { id: 'j', filter: {}, fixUp: { name: 'n', set } } as unknown as Job
+  const job: Job = {
+    ...jobRequest.parse({ kind: 'replay', filter: { stage: 'dedup' }, fixUp: { name: 'n', set } }),
+    id: 'j',
+    requestedBy: 'me',
+    requestedAt: 1,
+    state: 'waiting',
+    cursor: {},
+    end: {},
+    counts: NO_COUNTS,
+    finishedAt: null,
+  }
   const read = decodeCommand(encodeJson({ kind: 'create', job })) as { readonly job: Job }
   const { body } = applyFixUp(fixUp.parse(read.job.fixUp), Buffer.from('{}')) as { readonly body: Buffer }
   expect(body.toString()).toBe('{"id":1524831183200260097}')
