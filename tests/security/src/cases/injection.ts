@@ -9,6 +9,8 @@ import { bodyOf, freshId, signedHeaders } from '../source-under-test.ts'
 
 const TEXTS = Object.values(HOSTILE_TEXTS)
 const ALL = TEXTS.join(' ')
+/** What an argument of a program can hold: UTF-8, and no zero byte. */
+const ARGUMENT = TEXTS.filter((text) => text.isWellFormed()).join(' ')
 
 const LETTERS = TEXTS.map((text, offset) => ({
   ...{ stage: 'normalizer', partition: 0, offset, lastFailedAt: 0, status: text, reason: text, source: text },
@@ -65,9 +67,14 @@ const said = ({ stdout, stderr }: Ended): string => {
 }
 
 /** `lines`: how many of stdout there may be; a call that is refused ends with 2. */
-const commandRow = (args: readonly string[], lines?: number, code = 0): SecurityCase =>
+const commandRow = (
+  args: readonly string[],
+  lines?: number,
+  code = 0,
+  name = `weir ${args.join(' ')}`,
+): SecurityCase =>
   securityCase(
-    `injection: weir ${args.join(' ')}`,
+    `injection: ${name}`,
     `code ${code}, nothing acts${lines === undefined ? '' : `, ${lines} lines`}`,
     async () => {
       const ended = await weir(args)
@@ -113,7 +120,7 @@ export const injectionCases = (): readonly SecurityCase[] => [
   commandRow(['dlq', 'replay', 'normalizer'], TEXTS.length + 2),
   commandRow(['dlq', 'cancel', 'refused'], undefined, 2),
   commandRow(['schema', 'ls', '--held'], TEXTS.length + 1),
-  commandRow(['dlq', 'show', 'normalizer', ALL.replaceAll('\0', '')], undefined, 2),
+  commandRow(['dlq', 'show', 'normalizer', ARGUMENT], undefined, 2, 'weir dlq show with all of them'),
   securityCase('injection: lines of the log of ingress and dedup', 'nothing acts', async (rig) => {
     await sendHostile(rig)
     const logs = (['ingress', 'dedup'] as const).map((name) =>
