@@ -16,7 +16,11 @@ export interface SecuritySummary {
   readonly checks: readonly { readonly name: string; readonly ok: boolean; readonly detail: string }[]
 }
 
-export const isDifferent = ({ expected, seen }: CaseResult): boolean => expected !== seen
+/** What a row sees that cannot run on this machine, and why. */
+export const NOT_RUN = 'not run: '
+
+export const isDifferent = ({ expected, seen }: CaseResult): boolean =>
+  expected !== seen && !seen.startsWith(NOT_RUN)
 
 const NAME_WIDTH = 78
 const SEEN_WIDTH = 100
@@ -27,7 +31,8 @@ const cut = (text: string, width: number): string =>
 export const rowText = (result: CaseResult): string => {
   const { name, expected, seen } = result
   const isBad = isDifferent(result)
-  const start = `${isBad ? '✗' : '✓'} ${cut(name, NAME_WIDTH).padEnd(NAME_WIDTH)}  `
+  const mark = isBad ? '✗' : result.seen.startsWith(NOT_RUN) ? '-' : '✓'
+  const start = `${mark} ${cut(name, NAME_WIDTH).padEnd(NAME_WIDTH)}  `
   return isBad
     ? `${start}expected ${expected}\n${''.padEnd(NAME_WIDTH + 4)}seen     ${seen}`
     : start + cut(seen, SEEN_WIDTH)

@@ -6,6 +6,7 @@ import { duplicateCases } from './cases/duplicates.ts'
 import { floodCases, labelCases } from './cases/flood.ts'
 import { httpRuleCases } from './cases/http-rules.ts'
 import { injectionCases } from './cases/injection.ts'
+import { httpProxyCases } from './cases/http-proxies.ts'
 import { jsonCases } from './cases/json.ts'
 import { leakCases } from './cases/leaks.ts'
 import { localUserCases } from './cases/local-user.ts'
@@ -16,6 +17,7 @@ import { schemeCases } from './cases/schemes.ts'
 import { signatureCases } from './cases/signature.ts'
 import { slowRows } from './cases/slow.ts'
 import { smugglingCases } from './cases/smuggling.ts'
+import { starvationCases } from './cases/starvation.ts'
 import { timingCases } from './cases/timing.ts'
 import type { CaseResult } from './report.ts'
 import type { Rig } from './rig/rig.ts'
@@ -38,6 +40,8 @@ export const allCases = (rig: Rig): readonly SecurityCase[] => [
   ...productionCases(),
   ...floodCases(),
   ...labelCases(),
+  ...starvationCases(),
+  ...httpProxyCases(),
   ...naughtyCases(),
   ...timingCases(),
   ...localUserCases(),

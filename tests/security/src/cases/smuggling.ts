@@ -15,8 +15,8 @@ interface Ambiguous {
   readonly lineEnd?: string
 }
 
-const HOST = 'host: weir'
-const TYPE = 'content-type: application/json'
+export const HOST = 'host: weir'
+export const TYPE = 'content-type: application/json'
 const CHUNKED = 'transfer-encoding: chunked'
 const LAST_CHUNK = '0\r\n\r\n'
 
@@ -103,6 +103,10 @@ const bytesOf = (one: Ambiguous): Buffer => {
   const head = [requestLine, ...headers, ...(headers.length > 0 ? [TYPE] : []), '', '']
   return Buffer.from(head.join(lineEnd) + body, 'latin1')
 }
+
+/** The corpus, for whatever it is sent through. */
+export const ambiguousRequests = (): readonly { readonly what: string; readonly bytes: Buffer }[] =>
+  AMBIGUOUS.map((one) => ({ what: one.what, bytes: bytesOf(one) }))
 
 /** Requests that two HTTP parsers in a row may read differently: refused whole, and nothing behind them is read. */
 export const smugglingCases = (): readonly SecurityCase[] => [

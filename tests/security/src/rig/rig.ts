@@ -174,6 +174,9 @@ sources:
   keyless: { preset: github }
   batch: { preset: custom, unsigned: true, split: $, eventType: '{type}' }
   meta: { preset: meta }
+  certified:
+    preset: custom
+    clientCertificate: { header: x-ssl-client-s-dn, form: subject, identities: ['CN=sender,O=Acme'] }
   graph: { preset: custom, unsigned: true, handshake: microsoft-graph }
   events: { preset: cloudevents, handshake: cloudevents, handshakeOrigins: [events.example.com] }
   crc:
@@ -262,6 +265,7 @@ const serviceSpecs = ({
         ...shared,
         ...{ INGRESS_HOST: '127.0.0.1', INGRESS_PORT: String(schemesPort), SOURCES_FILE: sourcesFile },
         INGRESS_REQUEST_BUDGET_MS: String(REQUEST_BUDGET_MS),
+        INGRESS_TRUSTED_PROXIES: PROXY_ADDRESS,
         SOURCE_STANDARD_SECRETS: `${secrets.standard},whpk_${trusted.publicBytes.toString('base64')}`,
         SOURCE_STRIPE_SECRETS: secrets.stripe,
         SOURCE_SLACK_SECRETS: secrets.slack,
