@@ -28,7 +28,7 @@ LABEL org.opencontainers.image.title="Weir" \
       org.opencontainers.image.revision="${REVISION}"
 WORKDIR /weir
 # The heap takes its share of the container's memory limit; filters, caches and buffers live beside it.
-# Every service answers its probes on one port here, so that one health check fits all.
+# Every service answers its probes on one port here, but ingress: its webhook port is open to strangers.
 # Names are looked up by the thread pool: those of a broker that is gone may hang, and must not hold up the others.
 ENV NODE_ENV=production \
     UV_THREADPOOL_SIZE=32 \
@@ -36,6 +36,7 @@ ENV NODE_ENV=production \
     STATE_DIR=/var/lib/weir/dedup \
     TRUTH_DIR=/var/lib/weir/truth \
     INGRESS_PORT=3000 \
+    INGRESS_PROBE_PORT=3009 \
     CONSOLE_PORT=3000 \
     REPLAY_PORT=3000 \
     REPLAY_HOST=0.0.0.0 \
@@ -55,7 +56,7 @@ USER 1000:1000
 # Types are stripped and code is compiled here, not at each start. A processor of another kind does it again for itself.
 ENV NODE_COMPILE_CACHE=/weir/compile-cache
 RUN ["node", "deploy/container/compile.mjs"]
-EXPOSE 3000
+EXPOSE 3000 3009
 # Node is process 1: services handle SIGTERM themselves and start no children.
 ENTRYPOINT ["node", "/weir/deploy/container/run.mjs"]
 CMD ["--help"]

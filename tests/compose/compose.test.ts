@@ -327,13 +327,20 @@ describe('Dockerfile', () => {
   })
 
   it('has every service answer its probes where the health check asks', () => {
-    const port = /const PORT = (\d+)/.exec(read('deploy/container/healthy.mjs'))![1]!
+    const [, own, port] = /const PORTS = \[Number\(process\.env\.(\w+) \|\| \d+\), (\d+)\]/.exec(
+      read('deploy/container/healthy.mjs'),
+    )!
     const probes = SERVICES.flatMap(({ settings }) => Object.values(settings))
       .map(({ env }) => env)
       .filter((env) => /^(INGRESS|CONSOLE|REPLAY|[A-Z_]+_PROBE)_PORT$/.test(env))
     const dockerfile = read('Dockerfile')
-    for (const env of probes) expect(dockerfile).toContain(` ${env}=${port}`)
-    expect(probes).toHaveLength(SERVICES.length)
+    // Ingress has them on a port that strangers do not reach.
+    const shared = probes.filter((env) => env !== own)
+    for (const env of shared) expect(dockerfile).toContain(` ${env}=${port}`)
+    expect(shared).toHaveLength(SERVICES.length)
+    expect(dockerfile).toMatch(new RegExp(` ${own}=(?!${port})\\d+`))
+    const published = read('docker-compose.yml').match(/:\d+'\]/g) ?? []
+    expect(published).not.toContain(`:${/ INGRESS_PROBE_PORT=(\d+)/.exec(dockerfile)![1]!}']`)
   })
 
   it('has the Node and the pnpm that bootstrap fetches, wherever their versions stand', () => {

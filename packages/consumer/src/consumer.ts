@@ -27,6 +27,7 @@ export interface ConsumerConfig extends KafkaSettings {
   readonly profile: 'production' | 'dev'
   readonly probePort: number
   readonly probeHost: string
+  readonly metricsToken?: string | undefined
   readonly batchRecordsMax: number
   readonly batchBytesMax: number
   readonly lingerMs: number
@@ -83,6 +84,7 @@ export const startConsumer = async <Config extends ConsumerConfig>(
     port: config.probePort,
     host: config.probeHost,
     metrics,
+    metricsToken: config.metricsToken,
     readiness: () => readiness(),
     parked: () => parked(),
     localRoutes: partitions.routes,

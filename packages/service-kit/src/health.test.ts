@@ -19,3 +19,30 @@ it.each([
   expect(await answers('127.0.0.1')).toBe(true)
   expect(await answers('127.0.0.2')).toBe(others)
 })
+
+it.each([
+  [undefined, undefined, 200],
+  ['the-token', undefined, 401],
+  ['the-token', 'Bearer another', 401],
+  ['the-token', 'the-token', 401],
+  ['the-token', 'Bearer the-token', 200],
+  ['the-token', 'bearer  the-token', 200],
+])(
+  'with the token %s metrics asked for with %s are %i, and the probes need none',
+  async (token, given, status) => {
+    probes = await startProbeServer({
+      port: 0,
+      host: '127.0.0.1',
+      metrics: new Metrics('test'),
+      readiness: () => Promise.resolve(['waiting']),
+      metricsToken: token,
+    })
+    const ask = (path: string) =>
+      fetch(`http://127.0.0.1:${probes!.port}${path}`, {
+        headers: given === undefined ? {} : { authorization: given },
+      })
+    expect((await ask('/metrics')).status).toBe(status)
+    const ready = await fetch(`http://127.0.0.1:${probes.port}/readyz`)
+    expect([ready.status, await ready.text()]).toEqual([503, '{"status":"not ready","reasons":["waiting"]}'])
+  },
+)

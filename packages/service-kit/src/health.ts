@@ -1,6 +1,6 @@
+import { createHash, timingSafeEqual } from 'node:crypto'
 import { createServer, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import type { Metrics } from './metrics.ts'
 
 /** Why the service is not ready; empty: it is ready. */
 export type Readiness = () => readonly string[]
@@ -35,12 +35,30 @@ export type Routes = Readonly<Record<string, (query: URLSearchParams) => Promise
 export const isLocal = ({ socket }: IncomingMessage): boolean =>
   /^(::ffff:)?127\.|^::1$/.test(socket.remoteAddress ?? '')
 
+/** What `/metrics` answers. */
+export interface MetricsText {
+  readonly registry: { readonly contentType: string; metrics(): Promise<string> }
+}
+
+/** The answer to whoever asks for `/metrics` without the token. */
+export const METRICS_REFUSAL = '{"error":"give the token of METRICS_TOKEN as Authorization: Bearer"}'
+
+/** Whether a request may have the metrics, judged in constant time. `token` undefined: everybody may. */
+export const mayReadMetrics = (token: string | undefined, { headers }: IncomingMessage): boolean => {
+  if (token === undefined) return true
+  const digest = (text: string): Buffer => createHash('sha256').update(text).digest()
+  const given = (headers.authorization ?? '').replace(/^bearer +/i, 'Bearer ')
+  return timingSafeEqual(digest(given), digest(`Bearer ${token}`))
+}
+
 /** Serves `/livez`, `/readyz` and `/metrics`. Rejects with the code EADDRINUSE when the port is taken. */
 export const startProbeServer = async (options: {
   readonly port: number
   readonly host: string
-  readonly readiness: Readiness
-  readonly metrics: Metrics
+  readonly readiness: () => readonly string[] | Promise<readonly string[]>
+  readonly metrics: MetricsText
+  /** That `/metrics` asks for; undefined: none. */
+  readonly metricsToken?: string | undefined
   readonly routes?: Routes
   /** Only for whoever asks from this machine. */
   readonly localRoutes?: Routes
@@ -53,8 +71,15 @@ export const startProbeServer = async (options: {
     }
     if (request.url === '/livez') reply(200, '{"status":"live"}')
     else if (request.url === '/readyz') {
-      const { status, body } = readinessAnswer(options.readiness, options.parked?.())
-      reply(status, body)
+      Promise.resolve(options.readiness()).then(
+        (reasons) => {
+          const { status, body } = readinessAnswer(() => reasons, options.parked?.())
+          reply(status, body)
+        },
+        () => reply(500, '{"error":"readiness failed"}'),
+      )
+    } else if (request.url === '/metrics' && !mayReadMetrics(options.metricsToken, request)) {
+      reply(401, METRICS_REFUSAL)
     } else if (request.url === '/metrics') {
       options.metrics.registry.metrics().then(
         (text) => reply(200, text, options.metrics.registry.contentType),

@@ -154,6 +154,8 @@ export const setting = {
   optionalText: () => z.string().optional() as z.ZodType<string | undefined, string | undefined>,
   integer: (fallback: number, min: number, max: number, multipleOf = 1) =>
     numeric(min, max, multipleOf).default(fallback) as unknown as z.ZodType<number, string | undefined>,
+  optionalInteger: (min: number, max: number) =>
+    numeric(min, max, 1).optional() as unknown as z.ZodType<number | undefined, string | undefined>,
   number: (fallback: number, min: number, max: number) =>
     numeric(min, max).default(fallback) as unknown as z.ZodType<number, string | undefined>,
   flag: (fallback: boolean) =>

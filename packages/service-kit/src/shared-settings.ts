@@ -87,6 +87,20 @@ export const DEAD_LETTER_SETTINGS = {
   },
 } satisfies Settings
 
+/** Of every server of `/livez /readyz /metrics` alone. */
+export const PROBE_SETTINGS = {
+  probeHost: {
+    env: 'PROBE_HOST',
+    schema: setting.text('0.0.0.0'),
+    help: 'Address that /livez, /readyz and /metrics listen on, where they have a port of their own.',
+  },
+  metricsToken: {
+    env: 'METRICS_TOKEN',
+    schema: setting.optionalToken(),
+    help: 'Bearer token that /metrics asks for; unset, whoever reaches the port may read them.',
+  },
+} satisfies Settings
+
 /** Where a service without another server has `/livez /readyz /metrics`; port 0 takes a free one. */
 export const probeSettings = (envPrefix: string, fallback: number) =>
   ({
@@ -95,11 +109,7 @@ export const probeSettings = (envPrefix: string, fallback: number) =>
       schema: setting.integer(fallback, 0, 65_535),
       help: 'Port of /livez, /readyz and /metrics.',
     },
-    probeHost: {
-      env: 'PROBE_HOST',
-      schema: setting.text('0.0.0.0'),
-      help: 'Address that /livez, /readyz and /metrics listen on.',
-    },
+    ...PROBE_SETTINGS,
   }) satisfies Settings
 
 export type KafkaConfig = ConfigOf<typeof KAFKA_SETTINGS>

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import {
   KAFKA_SETTINGS,
   loadSettings,
+  PROBE_SETTINGS,
   SERVICE_SETTINGS,
   setting,
   type ConfigOf,
@@ -44,8 +45,14 @@ const SOURCE_SETTINGS = {
 export const OWN_SETTINGS = {
   ...SERVICE_SETTINGS,
   ...KAFKA_SETTINGS,
+  ...PROBE_SETTINGS,
   host: { env: 'INGRESS_HOST', schema: setting.text('0.0.0.0'), help: 'Address to listen on.' },
   port: { env: 'INGRESS_PORT', schema: setting.integer(3000, 0, 65_535), help: 'Port to listen on.' },
+  probePort: {
+    env: 'INGRESS_PROBE_PORT',
+    schema: setting.optionalInteger(0, 65_535),
+    help: 'Port of /livez, /readyz and /metrics, which INGRESS_PORT then does not answer. Unset, or the same number, INGRESS_PORT answers them too, to whoever can send webhooks.',
+  },
   workers: {
     env: 'INGRESS_WORKERS',
     schema: setting.integer(1, 1, 64),

@@ -1,6 +1,6 @@
 import { METHODS, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import { readinessAnswer } from '@weir/service-kit'
+import { mayReadMetrics, METRICS_REFUSAL, readinessAnswer } from '@weir/service-kit'
 import { RequestHeaders } from '@weir/sources'
 import fastify, { type FastifyInstance, type FastifyReply } from 'fastify'
 import { errorAnswer, isAnsweredEarly, send, type Answer } from './answer.ts'
@@ -17,8 +17,9 @@ export interface Probes {
 }
 
 export interface ServerOptions {
-  readonly config: Pick<IngressConfig, 'connectionsMax' | 'keepAliveSecs' | 'trustedProxies'>
-  readonly probes: Probes
+  readonly config: Pick<IngressConfig, 'connectionsMax' | 'keepAliveSecs' | 'trustedProxies' | 'metricsToken'>
+  /** Undefined: they have a port of their own. */
+  readonly probes: Probes | undefined
   readonly receiver: Receiver
   /** True: connections are closed after their answer. */
   readonly isClosing: () => boolean
@@ -74,7 +75,7 @@ export const buildServer = ({ config, probes, receiver, isClosing }: ServerOptio
     if (isClosing()) reply.raw.shouldKeepAlive = false
     next()
   })
-  addProbes(app, probes)
+  if (probes !== undefined) addProbes(app, probes, config.metricsToken)
   addWebhooks(app, receiver)
   return app
 }
@@ -98,7 +99,7 @@ const addWebhooks = (app: FastifyInstance, receiver: Receiver): void => {
   })
 }
 
-const addProbes = (app: FastifyInstance, { readiness, metrics }: Probes): void => {
+const addProbes = (app: FastifyInstance, { readiness, metrics }: Probes, token: string | undefined): void => {
   const json = (reply: FastifyReply, status: number, body: string) =>
     reply.code(status).type('application/json').send(body)
   app.get('/livez', (_request, reply) => json(reply, 200, '{"status":"live"}'))
@@ -107,7 +108,8 @@ const addProbes = (app: FastifyInstance, { readiness, metrics }: Probes): void =
     const { status, body } = readinessAnswer(() => reasons)
     return json(reply, status, body)
   })
-  app.get('/metrics', async (_request, reply) => {
+  app.get('/metrics', async (request, reply) => {
+    if (!mayReadMetrics(token, request.raw)) return json(reply, 401, METRICS_REFUSAL)
     const { contentType, text } = await metrics()
     return reply.type(contentType).send(text)
   })

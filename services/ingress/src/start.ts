@@ -9,6 +9,8 @@ import {
   type Logger,
   type Service,
   type ServiceDeps,
+  startProbeServer,
+  type ProbeServer,
 } from '@weir/service-kit'
 import { sourceWarnings, type SourceAccess } from '@weir/sources'
 import { announce } from './announce.ts'
@@ -85,15 +87,20 @@ export const start = async (
     strangers: new Strangers(logger, intakeMetrics.of('unknown'), table),
     lanes: () => lanes,
   })
+  const probes = shown({
+    readiness: () => Promise.resolve(readiness()),
+    metrics: async () => {
+      flushMetrics()
+      return { contentType: metrics.registry.contentType, text: await metrics.registry.metrics() }
+    },
+  })
+  const hasOwnPort =
+    config.probePort !== undefined && (config.probePort === 0 || config.probePort !== config.port)
   const app = buildServer({
-    ...{ config, receiver, isClosing: () => stopping.isClosing },
-    probes: shown({
-      readiness: () => Promise.resolve(readiness()),
-      metrics: async () => {
-        flushMetrics()
-        return { contentType: metrics.registry.contentType, text: await metrics.registry.metrics() }
-      },
-    }),
+    config,
+    receiver,
+    isClosing: () => stopping.isClosing,
+    probes: hasOwnPort ? undefined : probes,
   })
   const open = async (): Promise<void> => {
     await waitForBrokers(config, logger, closing.signal)
@@ -119,6 +126,12 @@ export const start = async (
       deadlineMs: config.requestBudgetMs,
     })
   }
+  if (hasOwnPort) {
+    const own = await startProbes(probes, config, metrics.registry.contentType)
+    // The last to close: `/readyz` says no while ingress drains.
+    closers.add(() => own.close())
+    logger.info({ port: own.port }, 'probes')
+  }
   await app.listen({ host: config.host, port: config.port })
   closers.add(async () => {
     await lanes?.close()
@@ -142,6 +155,19 @@ export const start = async (
   logger.info({ address: app.server.address() as AddressInfo }, 'listening')
   return { stop: () => closers.close(), failed: failure.promise, readiness, reload: () => reloader.reload() }
 }
+
+const startProbes = (
+  probes: Probes,
+  { probePort, probeHost, metricsToken }: IngressConfig,
+  contentType: string,
+): Promise<ProbeServer> =>
+  startProbeServer({
+    port: probePort!,
+    host: probeHost,
+    readiness: () => probes.readiness(),
+    metrics: { registry: { contentType, metrics: async () => (await probes.metrics()).text } },
+    metricsToken,
+  })
 
 /** A source whose share is less than its largest body may have to wait for what the others leave. */
 const warnOfSmallShares = (shareBytes: number, config: IngressConfig, logger: Logger): void => {

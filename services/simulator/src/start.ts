@@ -50,6 +50,7 @@ export const startSimulator = async (
       port: config.probePort,
       host: config.probeHost,
       metrics,
+      metricsToken: config.metricsToken,
       readiness: () => sender.turnedAway(),
       routes,
     })

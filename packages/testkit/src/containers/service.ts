@@ -56,7 +56,8 @@ export const startServiceContainer = async (options: ServiceContainerOptions): P
   const container = await new ServiceContainer(image)
     .withNetworkMode(network)
     .withCommand([name])
-    .withEnvironment({ ...env })
+    // One port is mapped, so ingress answers its probes on it too.
+    .withEnvironment({ ...env, INGRESS_PROBE_PORT: String(PORT_INSIDE) })
     .withExposedPorts({ container: PORT_INSIDE, host: port })
     .withBindMounts(mounts)
     .withAutoRemove(false)
