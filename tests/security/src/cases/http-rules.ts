@@ -109,7 +109,12 @@ const sizeCases = (): SecurityCase[] => [
   ),
   securityCase('size: too large in chunks', '413, closed', (rig) =>
     exchange(rig, [
-      head(rig.sources.strict.path, 'transfer-encoding: chunked'),
+      // Without a signature the body is not looked at.
+      head(
+        rig.sources.strict.path,
+        'transfer-encoding: chunked',
+        `${rig.sources.strict.scheme!.header}: ${Buffer.alloc(32).toString('base64')}`,
+      ),
       ...chunked(BODY_BYTES_MAX + 0x4000),
       '0\r\n\r\n',
     ]),
