@@ -1,41 +1,13 @@
-import { plainJson, type DeadLetterKeys } from '@weir/contracts'
-import type { PartitionList } from '@weir/consumer'
-import { LaneError, OffsetOutOfRangeError, RetriableError, type AuditLog } from '@weir/kafka'
-import {
-  isLocal,
-  readinessAnswer,
-  type AccessTokens,
-  type Logger,
-  type Metrics,
-  type Readiness,
-} from '@weir/service-kit'
+import { plainJson } from '@weir/contracts'
+import { LaneError, OffsetOutOfRangeError, RetriableError } from '@weir/kafka'
+import { isLocal, readinessAnswer } from '@weir/service-kit'
 import fastify, { type FastifyInstance } from 'fastify'
-import type { CommandLog } from './command-log.ts'
-import type { Command } from './job.ts'
-import type { ChunkOptions } from './job-chunk.ts'
+import type { ApiOptions } from './api-options.ts'
 import { addJobRoutes } from './job-routes.ts'
 import { guard } from './guard.ts'
 import { addLetterRoutes } from './letter-routes.ts'
-import type { LetterReader } from './letters.ts'
 import { BadRequestError, parseBody } from './requests.ts'
 import { ScanLimit } from './scans.ts'
-import type { StateView } from './state-view.ts'
-
-export interface ApiOptions {
-  readonly tokens: AccessTokens
-  readonly audit: Pick<AuditLog, 'write'>
-  readonly letters: LetterReader
-  /** With which a dry run is made. */
-  readonly returning: ChunkOptions
-  readonly state: StateView
-  readonly commands: CommandLog
-  readonly keys: DeadLetterKeys | undefined
-  readonly send: (command: Command, id: string) => Promise<void>
-  readonly readiness: Readiness
-  readonly partitions: PartitionList
-  readonly metrics: Metrics
-  readonly logger: Logger
-}
 
 const BODY_BYTES_MAX = 65_536
 const HEADERS_MS_MAX = 3_000

@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto'
 import type { FastifyInstance } from 'fastify'
-import type { ApiOptions } from './api.ts'
+import type { ApiOptions } from './api-options.ts'
 import { holderOf, noting, requireOperator } from './guard.ts'
 import { NO_COUNTS, type FixUp, type Job } from './job.ts'
 import { rehearse } from './job-chunk.ts'

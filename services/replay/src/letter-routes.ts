@@ -1,6 +1,6 @@
 import { plainJson } from '@weir/contracts'
 import type { FastifyInstance } from 'fastify'
-import type { ApiOptions } from './api.ts'
+import type { ApiOptions } from './api-options.ts'
 import { describeLetter, exportLetter, hexPreview, letterBody } from './export-letter.ts'
 import { holderOf, noting } from './guard.ts'
 import { readLetter, type Letter } from './letter.ts'
