@@ -9,7 +9,7 @@ import {
 } from '@weir/kafka'
 import type { Logger } from '@weir/service-kit'
 import type { CommandLog } from './command-log.ts'
-import { decodeCommand, encodeJson, tickOf, type Command, type Job } from './job.ts'
+import { decodeCommand, encodeJson, RATE_MIN, tickOf, type Command, type Job } from './job.ts'
 import { jobRange, nextChunk, type Chunk, type ChunkOptions } from './job-chunk.ts'
 import { isEnded, jobKey, JobTable } from './job-table.ts'
 import { Ticks, type TicksOptions } from './ticks.ts'
@@ -136,7 +136,9 @@ export class ReplayOwner implements PartitionOwner {
       return undefined
     }
     const chunk = await rereading(() => nextChunk(job, this.#table.marks, this.#options))
-    this.#nextAt.set(job.id, performance.now() + (1_000 * chunk.handled) / job.ratePerSec)
+    // A job of an older version may have any rate, and a timer for years would end at once.
+    const ratePerSec = Math.max(RATE_MIN, job.ratePerSec)
+    this.#nextAt.set(job.id, performance.now() + (1_000 * chunk.handled) / ratePerSec)
     return chunk
   }
 

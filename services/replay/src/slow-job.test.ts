@@ -39,7 +39,8 @@ const letters = () => {
 }
 
 const jobOf = (id: string, ratePerSec: number): Job => ({
-  ...jobRequest.parse({ kind: 'discard', filter: { stage: 'normalizer', status: 'any' }, ratePerSec }),
+  ...jobRequest.parse({ kind: 'discard', filter: { stage: 'normalizer', status: 'any' } }),
+  ratePerSec,
   id,
   requestedBy: 'ann',
   requestedAt: 1,
@@ -91,12 +92,9 @@ const model = async () => {
   return { input, jobs, work, owner }
 }
 
-it('does not let a slow job delay another, and keeps its own rate', async () => {
+it.each([RATE_MIN, 1e-300])('does not let a job of %d letters a second delay another', async (rate) => {
   const { input, jobs, work, owner } = await model()
-  input.push(
-    { kind: 'create', job: jobOf('slow', RATE_MIN) },
-    { kind: 'create', job: jobOf('fast', 100_000) },
-  )
+  input.push({ kind: 'create', job: jobOf('slow', rate) }, { kind: 'create', job: jobOf('fast', 100_000) })
   // No time passes: what waited inside the stage would wait for ever.
   await work()
   await vi.advanceTimersByTimeAsync(10)
