@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 import {
   AuditCheck,
   encodeAuditRecord,
@@ -28,6 +29,8 @@ interface Waiting {
 
 const WAITING_MAX = 1_000
 const BATCH_MAX = 100
+const WRITE_MS_MAX = 5_000
+const RETRY_MS = 200
 
 /** Where one chain is written. */
 interface Writer {
@@ -79,7 +82,7 @@ class KafkaAuditLog implements AuditLog {
       const batch = this.#waiting.slice(0, BATCH_MAX)
       this.#waiting = this.#waiting.slice(BATCH_MAX)
       try {
-        await this.#commit(batch).catch(() => this.#commit(batch))
+        await this.#commitInTime(batch)
         for (const { resolve } of batch) resolve()
       } catch (error) {
         this.#logger.error(
@@ -89,6 +92,20 @@ class KafkaAuditLog implements AuditLog {
         const refused = new RetriableError('the audit log cannot be written', { cause: error })
         for (const { reject } of batch) reject(refused)
       }
+    }
+  }
+
+  /** A partition may be without a leader for a moment, after a restart of a broker or when its topic is new. */
+  async #commitInTime(batch: readonly Waiting[]): Promise<void> {
+    const deadline = performance.now() + WRITE_MS_MAX
+    for (;;) {
+      try {
+        await this.#commit(batch)
+        return
+      } catch (error) {
+        if (performance.now() > deadline) throw error
+      }
+      await sleep(RETRY_MS)
     }
   }
 
