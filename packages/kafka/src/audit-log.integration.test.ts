@@ -57,6 +57,13 @@ it('two processes write at the same time, and a third one names what they have w
   expect(after.check.openHeads).toMatchObject([{ seq: 0 }])
 }, 120_000)
 
+it('takes a note that comes as soon as the one before is written', async () => {
+  const log = open()
+  for (let i = 0; i < 5; i++) await log.write(entry(`in turn ${i}`))
+  const { check, names } = await checked()
+  expect([check.faultCount, names.filter((name) => name.startsWith('in turn')).length]).toEqual([0, 5])
+}, 60_000)
+
 it('refuses what the brokers do not take, and goes on in a chain of its own when they do', async () => {
   const away = openAuditLog({ ...settings, kafkaBrokers: ['127.0.0.1:1'] }, silentLogger)
   await expect(away.write(entry('never'))).rejects.toThrow(/audit log cannot be written/)

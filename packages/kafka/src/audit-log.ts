@@ -66,9 +66,7 @@ class KafkaAuditLog implements AuditLog {
     }
     return new Promise((resolve, reject) => {
       this.#waiting.push({ entry, resolve, reject })
-      this.#writing ??= this.#writeAll().finally(() => {
-        this.#writing = undefined
-      })
+      this.#writing ??= this.#writeAll()
     })
   }
 
@@ -93,6 +91,8 @@ class KafkaAuditLog implements AuditLog {
         for (const { reject } of batch) reject(refused)
       }
     }
+    // In the same turn as the last look, so that nothing is left waiting.
+    this.#writing = undefined
   }
 
   /** A partition may be without a leader for a moment, after a restart of a broker or when its topic is new. */
