@@ -31,7 +31,7 @@ it('S4-08 switches over with CXONE_WEBHOOK_SECRET alone: the latest state of eac
     status: 401,
     text: '{"detail":"Invalid webhook signature"}',
   })
-  await send('{"cut')
+  expect(await send('{"cut')).toEqual({ status: 400, text: '{"detail":"Malformed JSON payload"}' })
   await s4.settled(3, 1)
   expect(await s4.query(`SELECT payload ->> 'updatedTimestamp' AS at FROM interactions`)).toEqual([
     { at: '2024-05-11T12:03:00Z' },

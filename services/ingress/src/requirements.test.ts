@@ -99,22 +99,43 @@ describe('S0 Azure Function', () => {
   it('S0-09 counts signatures by what they were', async () => {
     await ingress.call({ path, headers: signed(body), body })
     await ingress.call({ path, headers: signed('another'), body })
+    await ingress.call({ path, headers, body })
     const { body: text } = await ingress.call({ method: 'GET', path: '/metrics' })
-    expect(text).toMatch(/weir_ingress_signatures_total\{[^}]*source="cxone"[^}]*\} [1-9]/)
+    for (const result of ['valid', 'no_match', 'missing']) {
+      expect(text).toMatch(
+        new RegExp(`weir_ingress_signatures_total\\{source="cxone",result="${result}"[^}]*\\} [1-9]`),
+      )
+    }
   })
 })
 
 describe('S4 Bloom dedup', () => {
+  const body = '{"interactionId":"i","dataActionId":"d","updatedTimestamp":"2024-05-11T12:00:00Z"}'
+  const signatureOf = (raw: string) => createHmac('sha256', SECRET).update(raw).digest('hex')
+  const deliver = async (raw: string, signature: string | undefined = signatureOf(raw)) => {
+    const signed = signature === '' ? headers : { ...headers, 'x-nice-signature': signature }
+    const answer = await ingress.call({ path: '/cxone/webhook/data-action', headers: signed, body: raw })
+    return [answer.status, JSON.parse(answer.body)] as const
+  }
+
   it('S4-03 starts with CXONE_WEBHOOK_SECRET alone', async () => {
-    const body = '{"interactionId":"i","dataActionId":"d","updatedTimestamp":"2024-05-11T12:00:00Z"}'
-    const signature = createHmac('sha256', SECRET).update(body).digest('hex')
-    const path = '/cxone/webhook/data-action'
-    const { status } = await ingress.call({
-      path,
-      headers: { ...headers, 'x-nice-signature': signature },
-      body,
-    })
-    expect(status).toBe(200)
+    expect(await deliver(body)).toMatchObject([200, { interactionId: 'i' }])
+  })
+
+  it('S4-01 answers 403 without a signature, 401 with a wrong one, and 400 to a signed body that is malformed', async () => {
+    const count = ingress.written.length
+    expect(await deliver(body, '')).toEqual([403, { detail: 'Missing webhook signature header' }])
+    for (const wrong of [signatureOf('another'), signatureOf(body).slice(1), 'no hex']) {
+      expect(await deliver(body, wrong)).toEqual([401, { detail: 'Invalid webhook signature' }])
+    }
+    expect(ingress.written).toHaveLength(count)
+    const missing = { detail: 'Payload validation failed: interactionId is missing' }
+    expect(await deliver('{}')).toEqual([400, missing])
+    expect(await deliver('{"cut')).toEqual([400, { detail: 'Malformed JSON payload' }])
+    for (const malformed of ['null', '[]', '{"interactionId":1}']) {
+      expect((await deliver(malformed))[0]).toBe(400)
+    }
+    expect(ingress.written).toHaveLength(count + 5)
   })
 })
 
