@@ -33,7 +33,7 @@ const checked = (log: readonly WireRecord[], seen: readonly AuditHead[] = []): A
 }
 
 const steps = fc.array(fc.constantFrom(0, 0, 0, 1, 1, 2, 3), { minLength: 2, maxLength: 40 })
-const writerOf = ({ key }: WireRecord): string => key!.toString()
+const writerOf = ({ key }: WireRecord): string => key.toString()
 
 it('finds nothing in what one or several writers have written', () => {
   fc.assert(
