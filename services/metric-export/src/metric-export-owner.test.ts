@@ -1,12 +1,13 @@
 import { RetriableError, StateError, type StagedBatch } from '@weir/kafka'
 import { createLogger } from '@weir/service-kit'
-import { afterEach, beforeEach, expect, it } from 'vitest'
+import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import { InfluxUnavailableError } from './influx.ts'
 import { MetricExportOwner } from './metric-export-owner.ts'
 import { counters, StatsLog, statsOf, TOPIC } from './testing/stats-log.ts'
 import type { WindowPoint } from './window-sums.ts'
 
 const TIMEOUT_MS = 1_000
+const logger = createLogger('test', 'silent')
 let log = new StatsLog()
 let owners: MetricExportOwner[] = []
 let now = 0
@@ -28,7 +29,7 @@ afterEach(async () => {
 
 const open = async (committed?: { offset: bigint; metadata: string }): Promise<MetricExportOwner> => {
   const owner = new MetricExportOwner({
-    ...{ topic: TOPIC, partition: 0, logger: createLogger('test', 'silent'), reader: log.reader },
+    ...{ topic: TOPIC, partition: 0, logger, reader: log.reader },
     ...{ write: (_, points) => write(points), writeTimeoutMs: TIMEOUT_MS, now: () => now },
     ...counters(),
   })
@@ -109,14 +110,20 @@ it('writes a closed window once more when no older write can be under way, then 
   expect(offsetMetadata).toBe('{"from":1,"open":20000}')
 })
 
-it('waits longer for the last write while the database does not answer', async () => {
+it('S4-06 logs a write that failed, and waits longer for the last one while the database does not answer', async () => {
   log.append([stats(1)])
   const owner = await open()
   await (await owner.stage(log.batch(0, 1))).committed?.(new Map())
   const answer = write
   write = () => Promise.reject(new InfluxUnavailableError('planted'))
   now += 3 * TIMEOUT_MS
+  const warn = vi.spyOn(logger, 'warn')
   await owner.settle()
+  expect(warn.mock.lastCall).toEqual([
+    { partition: 0, windows: 1 },
+    'planted: the windows are written again later',
+  ])
+  warn.mockRestore()
   write = answer
   now += 10 * TIMEOUT_MS
   // The first answer: what was under way until then may still arrive.

@@ -50,6 +50,13 @@ const reasons = (outputs: readonly { readonly headers: Readonly<Record<string, B
   ...new Set(outputs.map(({ headers }) => headers[HEADER.dlqReason]!.toString())),
 ]
 
+it('S3-05 makes a letter of the row that the database refuses, and of no other', async () => {
+  const { stage } = open(storing)
+  const { outputs } = await stage([record('a', 't', 0), record('b', REJECTED, 1), record('c', 't', 2)])
+  expect(outputs.map(({ key }) => key.toString().split('|')[0])).toEqual(['b'])
+  expect(reasons(outputs)).toEqual(['row_rejected'])
+})
+
 it('parks the source whose rows fail en masse, and goes on with the others', async () => {
   const { alarm, stage } = open(storing)
   const bad = Array.from({ length: 302 }, (_, i) => record('bad', i % 2 === 0 ? REJECTED : 'garbage', i))
