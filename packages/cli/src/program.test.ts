@@ -120,6 +120,17 @@ describe('calls', () => {
     expect(err).not.toMatch(/^ +at /m)
   })
 
+  it('what is not set has a hint at `npm start`, unless a file gives the settings', async () => {
+    const hint = /No `npm start` runs in WEIR_HOME/
+    expect((await run('topics')).err).toMatch(hint)
+    const file = join(folder, 'none.env')
+    writeFileSync(file, '')
+    const { code, err } = await run('--env-file', file, 'topics')
+    expect([code, err]).toEqual([2, expect.stringMatching(/KAFKA_BROKERS is not set/)])
+    expect(err).not.toMatch(hint)
+    expect((await run('dlq', 'show', 'dedup', 'first')).err).not.toMatch(hint)
+  })
+
   it('what cannot be reached is exit code 1, and no stack', async () => {
     const { code, err } = await run('partitions', 'ls', '--service', 'dedup', '--env-file', ports())
     expect([code, err]).toEqual([1, 'dedup does not answer on port 1: set DEDUP_PROBE_PORT.\n'])

@@ -12,7 +12,7 @@ import { addDedupCommands } from './dedup-commands.ts'
 import { addDlqCommands } from './dlq-commands.ts'
 import { addMappingCommands } from './mapping-commands.ts'
 import { addOffsetCommands } from './offset-commands.ts'
-import { printError, printPage } from './output.ts'
+import { printError, printPage, progress } from './output.ts'
 import { addPartitionCommands } from './partition-commands.ts'
 import { runningStart } from './running-start.ts'
 import { addSchemaCommands } from './schema-commands.ts'
@@ -143,6 +143,11 @@ Exit codes: 0 done, 1 not done or not right, 2 a wrong call or an unusable setti
   return program
 }
 
+/** Whether nothing but the environment gives settings. */
+const isAlone = (args: readonly string[]): boolean =>
+  !args.some((arg) => arg === 'start' || arg.startsWith('--env-file')) &&
+  runningStart(environment()) === undefined
+
 /** Runs one command and prints its error as one message, without a stack. Returns the exit code. */
 export const runProgram = async (args: readonly string[]): Promise<number> => {
   try {
@@ -151,7 +156,13 @@ export const runProgram = async (args: readonly string[]): Promise<number> => {
     // What is wrong with the call, commander has said.
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : USAGE
     printError(error as Error)
-    return error instanceof ConfigError ? USAGE : 1
+    if (!(error instanceof ConfigError)) return 1
+    if (error.message.includes('is not set') && isAlone(args)) {
+      progress(
+        'No `npm start` runs in WEIR_HOME, from which this command would take its settings: start one, or give --env-file.',
+      )
+    }
+    return USAGE
   }
   return Number(process.exitCode ?? 0)
 }
