@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process'
-import { chmodSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
+import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import {
@@ -62,9 +63,10 @@ export const startPgBouncer = async (
   const { hostname, port: serverPort, username, password } = new URL(databaseUrl)
   const folders = isolatedFolders('pgbouncer')
   const [port] = (await freePorts(1)) as [number]
-  mkdirSync(folders.state, { recursive: true })
-  const users = join(folders.state, 'users.txt')
-  const file = join(folders.state, 'pgbouncer.ini')
+  // Not below the state, which is for its owner alone.
+  const settings = mkdtempSync(join(tmpdir(), 'weir-pgbouncer-'))
+  const users = join(settings, 'users.txt')
+  const file = join(settings, 'pgbouncer.ini')
   writeFileSync(users, `"${username}" "${password}"\n`)
   writeFileSync(
     file,
@@ -85,8 +87,8 @@ export const startPgBouncer = async (
       'log_disconnections = 0',
     ].join('\n'),
   )
-  for (const one of [users, file]) chmodSync(one, 0o644)
   const isRoot = process.getuid?.() === 0
+  if (isRoot) for (const one of [users, file, settings]) chownSync(one, NOBODY, NOBODY)
   const child = startProcess(folders.run, {
     name: 'pgbouncer',
     command: program.command,
@@ -100,7 +102,11 @@ export const startPgBouncer = async (
   await waitUntilReady(child, () => isOpen(port), 20_000)
   const url = new URL(databaseUrl)
   url.host = `127.0.0.1:${port}`
-  return { databaseUrl: url.href, stop: () => child.stop() }
+  const stop = async (): Promise<void> => {
+    await child.stop()
+    rmSync(settings, { recursive: true })
+  }
+  return { databaseUrl: url.href, stop }
 }
 
 const isOpen = (port: number): Promise<boolean> =>

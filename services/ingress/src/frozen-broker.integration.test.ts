@@ -48,18 +48,22 @@ const post = async (sessionId: string) => {
   return { status: response.status, ms: performance.now() - startedAt }
 }
 
+const postAll = (round: string) => Promise.all(Array.from({ length: 20 }, (_, n) => post(`${round}-${n}`)))
+
 it.skipIf(missing !== undefined)(
   'S1-06 is answered within 5 s while the brokers are frozen, and taken once they are not',
   async () => {
     await vi.waitFor(async () => expect((await post('before')).status).toBe(200), { timeout: 30_000 })
     await kafka!.freeze()
-    // What is under way when it happens, and what comes once it has been so for a while.
-    for (const round of ['first', 'second']) {
-      const answers = await Promise.all(Array.from({ length: 20 }, (_, n) => post(`${round}-${n}`)))
-      expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([503]))
-      for (const { ms } of answers) expect(ms).toBeLessThan(5_000)
+    try {
+      // What is under way when it happens: a process that is stopped may still have answered the first of them.
+      const [underWay, later] = [await postAll('first'), await postAll('second')]
+      expect(underWay.map(({ status }) => status)).toContain(503)
+      expect(new Set(later.map(({ status }) => status))).toEqual(new Set([503]))
+      for (const { ms } of [...underWay, ...later]) expect(ms).toBeLessThan(5_000)
+    } finally {
+      await kafka!.thaw()
     }
-    await kafka!.thaw()
     await vi.waitFor(async () => expect((await post('after')).status).toBe(200), { timeout: 30_000 })
   },
   120_000,
