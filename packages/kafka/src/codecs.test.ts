@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
-import { gzipSync, zstdCompressSync } from 'node:zlib'
+import { constants, createZstdCompress, gzipSync, zstdCompressSync } from 'node:zlib'
 import fc from 'fast-check'
 import { compressFrameSync } from 'lz4-napi'
 import { compressSync } from 'snappy'
@@ -114,6 +115,21 @@ describe.each(WAYS)('what %s holds', (_, code, compress) => {
     )
   })
 })
+
+it.each([1, 3, 19, 20, 21, 22])(
+  'zstd of level %i is read, as producers stream it and brokers compress it',
+  async (level) => {
+    const bytes = Buffer.from(Array.from({ length: 300_000 }, (_, i) => (i * i) % 251))
+    const stream = createZstdCompress({ params: { [constants.ZSTD_c_compressionLevel]: level } })
+    const parts: Buffer[] = []
+    stream.on('data', (part: Buffer) => parts.push(part))
+    // Written in two parts, so that the head does not state how much there is and the window is the level's own.
+    stream.write(bytes.subarray(0, 1_000))
+    stream.end(bytes.subarray(1_000))
+    await once(stream, 'end')
+    expect(decompressed(Buffer.concat(parts), CODES.zstd, 1_000_000).equals(bytes)).toBe(true)
+  },
+)
 
 it('a codec that nobody knows is said to be unknown', () => {
   expect(() => decompressed(Buffer.alloc(10), 5, 100)).toThrow('the compression codec 5 is not known')

@@ -101,8 +101,8 @@ const limited = (decompress: () => Buffer, bytesMax: number): Buffer => {
   }
 }
 
-/** A frame may ask for a window of 2 GB, whatever it holds; what was written with the usual levels asks for 8 MB at most. */
-const ZSTD_WINDOW_LOG_MAX = 25
+/** A frame may ask for a window of 2 GB, whatever it holds. Level 22 asks for 128 MB, which every Kafka client takes; memory is used only as far as it is filled. */
+const ZSTD_WINDOW_LOG_MAX = 27
 
 type Decompress = (bytes: Buffer, bytesMax: number) => Buffer
 
