@@ -99,12 +99,29 @@ describe('a body is refused unread', () => {
   })
 
   it('when it comes in more pieces than its bytes are worth', async () => {
-    const chunks = '1\r\n \r\n'.repeat(5_000)
+    const chunks = '1\r\n \r\n'.repeat(20_000)
     const head = headersOf(`x-nice-signature: ${'0'.repeat(64)}\r\ntransfer-encoding: chunked\r\n`)
     expect(await ingress.raw(`${head}\r\n${chunks}`)).toMatch(/^HTTP\/1.1 400 [^]*too many pieces/)
     expect(ingress.arriving.held).toBe(0)
   })
 })
+
+it.each([1, 5, 16, 64, 1_000])(
+  'takes an authentic body that was sent while it was made, %i bytes a chunk',
+  async (size) => {
+    const length = size === 1 ? 16_000 : size === 5 ? 100_000 : BODY_MAX
+    const start = `${BODY.toString().slice(0, -1)},"x":"`
+    const sent = `${start}${'x'.repeat(length - start.length - 2)}"}`
+    const headers = Object.entries(signed(Buffer.from(sent))).map(([name, value]) => `${name}: ${value}\r\n`)
+    const chunks = sent.match(new RegExp(`.{1,${size}}`, 'g'))!
+    const body = chunks.map((chunk) => `${chunk.length.toString(16)}\r\n${chunk}\r\n`).join('')
+    const head = `POST /webhooks/nice HTTP/1.1\r\nhost: weir\r\nconnection: close\r\n${headers.join('')}`
+    expect(await ingress.raw(`${head}transfer-encoding: chunked\r\n\r\n${body}0\r\n\r\n`)).toMatch(
+      /^HTTP\/1.1 200 /,
+    )
+    expect(ingress.last.raw.toString()).toBe(sent)
+  },
+)
 
 it('takes bodies in pieces of every size as they were sent', () => {
   for (const size of [1, 7, 1_000]) {
