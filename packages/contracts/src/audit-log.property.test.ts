@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { AuditCheck, encodeAuditRecord, type AuditHead } from './audit-log.ts'
+import { AuditCheck, decodeAuditRecord, encodeAuditRecord, type AuditHead } from './audit-log.ts'
 import type { WireRecord } from './wire.ts'
 
 const WHO = { service: 'replay', name: 'ann', role: 'operator', address: '192.0.2.1' }
@@ -97,4 +97,26 @@ it('finds that the beginning is not there', () => {
   expect(checked(logOf([0, 0, 0]).slice(1)).faults).toMatchObject([
     { offset: '0', fault: 'records 0 to 0 before it are missing' },
   ])
+})
+
+it('takes a record of somebody else for a fault, whatever its fields are, and goes on behind it', () => {
+  const log = logOf([3, 0, 3, 1])
+  const [whole] = logOf([3])
+  const good = JSON.parse(whole!.value!.toString()) as Record<string, unknown>
+  const other = fc.oneof(
+    fc.jsonValue(),
+    fc.constantFrom<unknown>(null, [], {}, [null], [5], [{}], 1e300, -1, '', true, undefined),
+  )
+  fc.assert(
+    fc.property(fc.constantFrom(...Object.keys(good)), other, fc.nat(log.length), (field, value, at) => {
+      const foreign = Buffer.from(JSON.stringify({ ...good, writer: 'foreign', [field]: value }))
+      const check = checked(log.toSpliced(at, 0, { ...whole!, value: foreign }))
+      expect(check.recordCount).toBe(log.length + 1)
+      expect(check.faultCount).toBeGreaterThan(0)
+      const record = decodeAuditRecord(foreign)
+      // What `weir audit-log ls` does with it.
+      if (record) expect([new Date(record.at).toISOString(), record.who.name]).toHaveLength(2)
+    }),
+    { numRuns: 1_000 },
+  )
 })

@@ -55,13 +55,33 @@ export const encodeAuditRecord = (
   }
 }
 
-/** Undefined: it is no record of an audit log. */
+const MOMENT_MAX = 8.64e15
+
+type Fields = Readonly<Record<string, unknown>>
+
+const isFields = (value: unknown): value is Fields => typeof value === 'object' && value !== null
+const areTexts = (values: Fields, names: readonly string[]): boolean =>
+  names.every((name) => typeof values[name] === 'string')
+const isSeq = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0
+const isHead = (value: unknown): boolean =>
+  isFields(value) && areTexts(value, ['writer', 'hash']) && isSeq(value.seq)
+const isRecord = (value: unknown): boolean =>
+  isFields(value) &&
+  areTexts(value, ['writer', 'what']) &&
+  isSeq(value.seq) &&
+  typeof value.at === 'number' &&
+  Math.abs(value.at) <= MOMENT_MAX &&
+  (value.previous === null || typeof value.previous === 'string') &&
+  isFields(value.who) &&
+  areTexts(value.who, ['service', 'name', 'role', 'address']) &&
+  isFields(value.details) &&
+  (value.heads === undefined || (Array.isArray(value.heads) && value.heads.every(isHead)))
+
+/** Undefined: it is no record of an audit log, or not a whole one. Whoever reads the log relies on every field. */
 export const decodeAuditRecord = (value: Buffer | null): AuditRecord | undefined => {
   try {
-    const record = JSON.parse(value?.toString() ?? 'null') as Partial<AuditRecord> | null
-    const { writer, seq, what } = record ?? {}
-    const isOne = typeof writer === 'string' && Number.isSafeInteger(seq) && typeof what === 'string'
-    return isOne ? (record as AuditRecord) : undefined
+    const record: unknown = JSON.parse(value?.toString() ?? 'null')
+    return isRecord(record) ? (record as AuditRecord) : undefined
   } catch {
     return undefined
   }
@@ -126,9 +146,7 @@ export class AuditCheck {
     } else if (previous !== (chain?.hashes.get(seq - 1) ?? null)) {
       this.#fault(offset, writer, `record ${seq} does not follow the one before it: one of them was changed`)
     }
-    if (Array.isArray(record.heads)) {
-      for (const head of record.heads as readonly AuditHead[]) this.#checkHead(offset, writer, head)
-    }
+    for (const head of record.heads ?? []) this.#checkHead(offset, writer, head)
     this.#compareWithSeen(offset, writer, seq, hash)
     const kept = chain ?? { seq, hashes: new Map<number, string>(), named: -1 }
     kept.seq = seq
