@@ -182,6 +182,7 @@ export class Receiver {
       exchange.answer(this.#answerRefusal(exchange, outcome, raw))
       return
     }
+    this.#suspects.vouch(access.source.name, () => this.#senderOf(exchange.request), judgedFrom)
     metrics.judged(outcome.verdict)
     if (outcome.kind === 'handshake') {
       exchange.answer(handshakeAnswer(exchange, outcome.reply))

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { signedHeaders, SOURCES, type HmacSpec } from '@weir/sources'
+import fc from 'fast-check'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { GrowingBody } from './read-body.ts'
 import { Suspects } from './suspects.ts'
@@ -137,13 +138,25 @@ describe('wrong signatures', () => {
   const attack = (from: string) =>
     ingress.call({ path: '/webhooks/nice', headers: wrong, body: Buffer.alloc(BODY_MAX, 0x20), from })
 
+  /** Each look at the clock finds that 20 ms have passed. */
+  const slowDown = (): void => {
+    let at = performance.now()
+    vi.spyOn(performance, 'now').mockImplementation(() => (at += 20))
+  }
+
+  it('of an address from which authentic requests come too may take longer', async () => {
+    slowDown()
+    try {
+      await attack('203.0.113.9')
+      expect(await honest('203.0.113.9')).toBe(200)
+      for (let n = 0; n < 60; n++) expect((await attack('203.0.113.9')).status).toBe(401)
+    } finally {
+      vi.restoreAllMocks()
+    }
+  })
+
   it('of one sender are refused unread when they have taken too long, and the others are judged', async () => {
-    vi.spyOn(performance, 'now').mockImplementation(
-      (
-        (at) => () =>
-          (at += 20)
-      )(performance.now()),
-    )
+    slowDown()
     try {
       const statuses = new Set<number>()
       for (let n = 0; n < 60; n++) statuses.add((await attack('203.0.113.7')).status)
@@ -153,6 +166,47 @@ describe('wrong signatures', () => {
     } finally {
       vi.restoreAllMocks()
     }
+  })
+
+  it('of a stranger leave most requests of an honest sender behind the same address', () => {
+    fc.assert(
+      fc.property(fc.integer(), fc.double({ min: 0.02, max: 0.5, noNaN: true }), (seed, ms) => {
+        let state = seed
+        const random = () => (state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0) / 2 ** 32
+        const suspects = new Suspects()
+        const times = { cpu: 0, taken: 0, honest: 0 }
+        // What would take 55% of a core, and ten honest requests a second.
+        for (let now = 0; now < 60_000; now += (2 * random() * ms) / 0.55) {
+          const waits = suspects.waitSecs('a', () => 'proxy', now) > 0
+          if (random() < (ms / 550) * 10) {
+            times.honest += 1
+            if (waits) continue
+            times.taken += 1
+            suspects.vouch('a', () => 'proxy', now)
+          } else if (!waits) {
+            times.cpu += ms
+            suspects.charge('a', 'proxy', ms, now)
+          }
+        }
+        expect(times.taken / times.honest).toBeGreaterThan(0.7)
+        expect(times.cpu).toBeLessThan(60 * 500 + 1_000)
+      }),
+      { numRuns: 5 },
+    )
+  })
+
+  it('of a sender that nothing authentic comes from cost a tenth of a core, whoever else sends', () => {
+    const suspects = new Suspects()
+    let cpu = 0
+    for (let now = 0; now < 60_000; now += 1) {
+      if (suspects.waitSecs('a', () => 'bad', now) === 0) {
+        suspects.charge('a', 'bad', 0.5, now)
+        cpu += 0.5
+      }
+      suspects.vouch('a', () => 'good', now)
+      suspects.vouch('b', () => 'bad', now)
+    }
+    expect(cpu).toBeLessThan(60 * 100 + 1_000)
   })
 
   it('are forgotten with time, by source and sender', () => {

@@ -1,13 +1,19 @@
 /** Processor time that proofs which do not hold may take of one sender to one source: a tenth of a core. */
 const MS_PER_SEC = 100
+/** Of an address that honest senders share with others, as behind a proxy that is not trusted, half a core. */
+const SHARED_MS_PER_SEC = 500
+/** An address is shared for so long after an authentic request. */
+const SHARED_MS = 600_000
 const BURST_MS = 500
 /** What a sender can owe at most, so that its wait is bounded. */
 const DEBT_MS_MAX = 1_000
 const SENDERS_MAX = 10_000
 
 interface Debt {
-  ms: number
-  at: number
+  readonly ms: number
+  readonly at: number
+  /** When something authentic came from there last. */
+  readonly goodAt: number
 }
 
 /**
@@ -17,7 +23,8 @@ interface Debt {
  */
 export class Suspects {
   readonly #debts = new Map<string, Debt>()
-  /** Until then some sender owes too much. */
+  /** Until then some sender owes something, or too much. */
+  #debtUntil = -Infinity
   #alarmUntil = -Infinity
 
   get size(): number {
@@ -26,27 +33,40 @@ export class Suspects {
 
   charge(source: string, sender: string, ms: number, now: number): void {
     const key = keyOf(source, sender)
-    const owed = Math.min(DEBT_MS_MAX, this.#owed(key, now) + ms)
+    const debt = this.#debts.get(key)
+    const owed = Math.min(DEBT_MS_MAX, owedOf(debt, now) + ms)
     // Last in the order of the map, so that the one that was charged the longest ago is forgotten first.
     this.#debts.delete(key)
-    this.#debts.set(key, { ms: owed, at: now })
+    this.#debts.set(key, { ms: owed, at: now, goodAt: debt?.goodAt ?? -Infinity })
     if (this.#debts.size > SENDERS_MAX) this.#debts.delete(this.#debts.keys().next().value!)
-    if (owed > BURST_MS) this.#alarmUntil = Math.max(this.#alarmUntil, now + msUntilPaid(owed))
+    this.#debtUntil = Math.max(this.#debtUntil, now + (owed / MS_PER_SEC) * 1_000)
+    if (owed > BURST_MS) this.#alarmUntil = Math.max(this.#alarmUntil, now + msUntilPaid(owed, MS_PER_SEC))
+  }
+
+  /** Something authentic came. `sender` is asked for only while there are debts. */
+  vouch(source: string, sender: () => string, now: number): void {
+    if (now >= this.#debtUntil) return
+    const key = keyOf(source, sender())
+    const debt = this.#debts.get(key)
+    // In its place in the map.
+    if (debt !== undefined) this.#debts.set(key, { ms: owedOf(debt, now), at: now, goodAt: now })
   }
 
   /** 0: its request may be judged. Else after so many whole seconds. `sender` is asked for only while there are such. */
   waitSecs(source: string, sender: () => string, now: number): number {
     if (now >= this.#alarmUntil) return 0
-    const owed = this.#owed(keyOf(source, sender()), now)
-    return owed > BURST_MS ? Math.ceil(msUntilPaid(owed) / 1_000) : 0
-  }
-
-  #owed(key: string, now: number): number {
-    const debt = this.#debts.get(key)
-    return debt === undefined ? 0 : Math.max(0, debt.ms - ((now - debt.at) / 1_000) * MS_PER_SEC)
+    const debt = this.#debts.get(keyOf(source, sender()))
+    const owed = owedOf(debt, now)
+    return owed > BURST_MS ? Math.ceil(msUntilPaid(owed, rateOf(debt, now)) / 1_000) : 0
   }
 }
 
-const msUntilPaid = (owed: number): number => ((owed - BURST_MS) / MS_PER_SEC) * 1_000
+const rateOf = (debt: Debt | undefined, now: number): number =>
+  debt !== undefined && now - debt.goodAt < SHARED_MS ? SHARED_MS_PER_SEC : MS_PER_SEC
+
+const owedOf = (debt: Debt | undefined, now: number): number =>
+  debt === undefined ? 0 : Math.max(0, debt.ms - ((now - debt.at) / 1_000) * rateOf(debt, now))
+
+const msUntilPaid = (owed: number, msPerSec: number): number => ((owed - BURST_MS) / msPerSec) * 1_000
 
 const keyOf = (source: string, sender: string): string => `${source} ${sender}`
