@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { AuditCheck, decodeAuditRecord, topicNames, type AuditHead } from '@weir/contracts'
+import { AuditCheck, decodeAuditRecord, isAuditHead, topicNames, type AuditHead } from '@weir/contracts'
 import { readAuditLog } from '@weir/kafka'
 import { ConfigError } from '@weir/service-kit'
 import type { Command } from 'commander'
@@ -41,14 +41,10 @@ const list = async ({ limit, what, who, json = false }: ListOptions): Promise<vo
     if (record === undefined) return
     if (what !== undefined && record.what !== what) return
     if (who !== undefined && record.who.name !== who) return
-    const { at, details, who: actor } = record
-    rows.push({
-      offset: String(offset),
-      at: new Date(at).toISOString(),
-      what: record.what,
-      ...actor,
-      details,
-    })
+    const { at, details } = record
+    const { name, role, address, service } = record.who
+    const time = new Date(at).toISOString()
+    rows.push({ offset: String(offset), at: time, what: record.what, name, role, address, service, details })
     if (rows.length > rowsMax) rows.shift()
   })
   printRows(COLUMNS, rows, { json })
@@ -57,8 +53,9 @@ const list = async ({ limit, what, who, json = false }: ListOptions): Promise<vo
 /** The heads that an earlier `verify --json` has printed. */
 const readHeads = (file: string): readonly AuditHead[] => {
   try {
-    const { heads } = JSON.parse(readFileSync(file, 'utf8')) as { readonly heads?: readonly AuditHead[] }
-    if (Array.isArray(heads)) return heads as readonly AuditHead[]
+    const written = JSON.parse(readFileSync(file, 'utf8')) as { readonly heads?: unknown } | null
+    const heads: unknown = written?.heads
+    if (Array.isArray(heads) && heads.every(isAuditHead)) return heads
   } catch (error) {
     throw new ConfigError(`--seen ${file}: it cannot be read (${(error as Error).name}).`)
   }

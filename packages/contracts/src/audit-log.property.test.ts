@@ -120,3 +120,22 @@ it('takes a record of somebody else for a fault, whatever its fields are, and go
     { numRuns: 1_000 },
   )
 })
+
+it('finds that a record has the key of another writer, or none', () => {
+  const log = logOf([0, 0, 0])
+  for (const key of [Buffer.from('other'), null as unknown as Buffer]) {
+    expect(checked(log.with(1, { ...log[1]!, key })).faults).toMatchObject([
+      { fault: 'record 1 has the key of another writer: it was changed' },
+    ])
+  }
+})
+
+it('gives the next writer no more ends to name than a record can hold, the latest', () => {
+  const check = new AuditCheck()
+  for (let i = 0; i < 5_000; i++) {
+    const facts = { writer: `invented-${i}`, seq: 0, at: 1, previous: null }
+    check.add(BigInt(i), encodeAuditRecord({ ...facts, what: 'x', who: WHO, details: {} }).record)
+  }
+  expect([check.openHeads.length, check.headsToName.length]).toEqual([5_000, 1_000])
+  expect(check.headsToName.at(-1)?.writer).toBe('invented-4999')
+})

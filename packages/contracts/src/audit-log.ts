@@ -63,7 +63,8 @@ const isFields = (value: unknown): value is Fields => typeof value === 'object' 
 const areTexts = (values: Fields, names: readonly string[]): boolean =>
   names.every((name) => typeof values[name] === 'string')
 const isSeq = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0
-const isHead = (value: unknown): boolean =>
+/** Whether it names the end of a chain. */
+export const isAuditHead = (value: unknown): value is AuditHead =>
   isFields(value) && areTexts(value, ['writer', 'hash']) && isSeq(value.seq)
 const isRecord = (value: unknown): boolean =>
   isFields(value) &&
@@ -75,7 +76,7 @@ const isRecord = (value: unknown): boolean =>
   isFields(value.who) &&
   areTexts(value.who, ['service', 'name', 'role', 'address']) &&
   isFields(value.details) &&
-  (value.heads === undefined || (Array.isArray(value.heads) && value.heads.every(isHead)))
+  (value.heads === undefined || (Array.isArray(value.heads) && value.heads.every(isAuditHead)))
 
 /** Undefined: it is no record of an audit log, or not a whole one. Whoever reads the log relies on every field. */
 export const decodeAuditRecord = (value: Buffer | null): AuditRecord | undefined => {
@@ -86,6 +87,9 @@ export const decodeAuditRecord = (value: Buffer | null): AuditRecord | undefined
     return undefined
   }
 }
+
+/** As a topic has it. */
+type AuditWireRecord = Pick<WireRecord, 'value' | 'headers'> & { readonly key: Buffer | null }
 
 /** What is wrong, and where. */
 export interface AuditFault {
@@ -105,6 +109,7 @@ interface Chain {
 const FAULTS_MAX = 100
 /** A writer that starts names an end that it has just read. */
 const HASHES_KEPT = 10_000
+const HEADS_NAMED_MAX = 1_000
 
 /**
  * Checks records in the order of the log. Each writer has a chain of its own, so that replicas do not wait for each other;
@@ -124,7 +129,7 @@ export class AuditCheck {
     this.#expected = new Map(seen.map((head) => [`${head.writer} ${head.seq}`, head]))
   }
 
-  add(offset: bigint, { value, headers }: Pick<WireRecord, 'value' | 'headers'>): void {
+  add(offset: bigint, { key, value, headers }: AuditWireRecord): void {
     const record = decodeAuditRecord(value)
     this.recordCount += 1
     if (record === undefined) {
@@ -135,6 +140,8 @@ export class AuditCheck {
     const hash = hashOf(value!)
     if (headers[HASH_HEADER]?.toString() !== hash) {
       this.#fault(offset, writer, `record ${seq} is not what its hash says: it was changed`)
+    } else if (key?.toString() !== writer) {
+      this.#fault(offset, writer, `record ${seq} has the key of another writer: it was changed`)
     }
     const chain = this.#chains.get(writer)
     const expected = chain === undefined ? 0 : chain.seq + 1
@@ -170,6 +177,11 @@ export class AuditCheck {
     return [...this.#chains]
       .filter(([, { named, seq }]) => named < seq)
       .map(([writer, { seq, hashes }]) => ({ writer, seq, hash: hashes.get(seq)! }))
+  }
+
+  /** For the first record of the next writer: bounded, so that chains that somebody has invented do not make it too large. */
+  get headsToName(): readonly AuditHead[] {
+    return this.openHeads.slice(-HEADS_NAMED_MAX)
   }
 
   #compareWithSeen(offset: bigint, writer: string, seq: number, hash: string): void {

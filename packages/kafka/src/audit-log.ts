@@ -164,7 +164,7 @@ class KafkaAuditLog implements AuditLog {
 const readHeads = async (settings: KafkaSettings, topic: string): Promise<readonly AuditHead[]> => {
   const check = new AuditCheck()
   await readAuditLog(settings, topic, (record) => check.add(record.offset, record))
-  return check.openHeads
+  return check.headsToName
 }
 
 /** Every record that is committed, in order. Returns where the log begins. */
