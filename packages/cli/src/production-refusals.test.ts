@@ -279,6 +279,8 @@ describe('outside the dev profile', () => {
     [persistence, database('[::1]:5432/weir')],
     [persistence, { DATABASE_URL: 'postgres:///weir?host=/var/run/postgresql' }],
     [normalizer, { SCHEMA_REGISTRY_URL: `http://a:${OTHER}@localhost:8081` }],
+    // A percent sign that encodes nothing stands for itself.
+    [normalizer, { SCHEMA_REGISTRY_URL: `https://a:100%-${OTHER}@registry.example` }],
     [metricExport, { INFLUX_URL: 'http://127.0.0.1:8086' }],
     [metricExport, { INFLUX_URL: 'http://influx.example', INFLUX_TOKEN: '' }],
     [dedup, { ...SASL, KAFKA_SASL_MECHANISM: 'plain', KAFKA_SSL: 'true' }],

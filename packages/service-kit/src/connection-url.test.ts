@@ -38,6 +38,13 @@ it.each([
   ['postgres://h/d?ssl=no-verify', { tls: 'unchecked' }],
   ['postgres://h/d?ssl=0', { tls: 'none' }],
   ['postgres://h/d?sslrootcert=/ca', { tls: 'checked' }],
+  // As `pg` has it, a parameter without a value is none.
+  ['postgres://db.example/d?host=', { host: 'db.example' }],
+  ['postgres://h/d?host=a&host=', { host: 'h' }],
+  ['postgres://u:p@h/d?user=&password=', { user: 'u', password: 'p' }],
+  ['postgres://h/d?sslrootcert=', { tls: 'none' }],
+  ['postgres://h/d?sslcert=&sslkey=', { tls: 'none' }],
+  ['postgres://h/d?sslmode=&ssl=true', { tls: 'checked' }],
 ])('%s', (url, found) => {
   expect(databaseAccess(url)).toMatchObject(found)
 })

@@ -24,10 +24,12 @@ export interface DatabaseAccess {
   readonly tls: 'none' | 'unchecked' | 'checked'
 }
 
-/** What `pg` makes of a URL: parameters of its query win over what stands before it. */
+/** What `pg` makes of a URL: parameters of its query win over what stands before it, unless they are empty. */
 export const databaseAccess = (databaseUrl: string): DatabaseAccess => {
   const url = new URL(databaseUrl)
-  const given = Object.fromEntries(url.searchParams)
+  // Of a parameter that comes twice `pg` takes the last, empty or not.
+  const last = Object.fromEntries(url.searchParams)
+  const given = Object.fromEntries(Object.entries(last).filter(([, value]) => value !== ''))
   return {
     host: given.host ?? decoded(url.hostname),
     user: given.user ?? decoded(url.username),

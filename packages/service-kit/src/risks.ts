@@ -1,4 +1,4 @@
-import { isEverywhere, parseCidr } from '@weir/contracts'
+import { isEverywhere, parseCidr, splitCredentials } from '@weir/contracts'
 import { databaseAccess, isLoopback } from './connection-url.ts'
 import { guessable } from './guessable.ts'
 import { kindOf, setting, type Setting, type Settings } from './setting.ts'
@@ -105,11 +105,8 @@ const guessableEntry = (entry: string, chosenBy: 'us' | 'them', user?: string): 
   (NAMED.test(entry) ? guessable(entry.replace(NAMED, ''), chosenBy, entry.split(/[:/@]/, 1)[0]) : undefined)
 
 /** User and password of a URL. */
-const loginOf = (url: string): { readonly user: string; readonly password: string } => {
-  if (url.startsWith('postgres')) return databaseAccess(url)
-  const { username, password } = new URL(url)
-  return { user: decodeURIComponent(username), password: decodeURIComponent(password) }
-}
+const loginOf = (url: string): { readonly user: string; readonly password: string } =>
+  url.startsWith('postgres') ? databaseAccess(url) : splitCredentials(url)
 
 const weakSecrets = ({ all, valueOf }: Given): readonly string[] =>
   all.flatMap(({ env, schema, value }) => {
