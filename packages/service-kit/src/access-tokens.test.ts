@@ -22,11 +22,22 @@ it.each([
   [OLD, /entry 1 of REPLAY_TOKENS has no name/],
   [`ann/admin:${OLD}`, /another role than operator, viewer/],
   [`ann@2027-13-31:${OLD}`, /expires at no moment/],
+  [`ann@2027-02-30:${OLD}`, /expires at no moment/],
+  [`ann@2027-04-31T12:00Z:${OLD}`, /expires at no moment/],
+  [`ann@2027-01-31T24:00Z:${OLD}`, /expires at no moment/],
+  [`ann@2027-1-31:${OLD}`, /expires at no moment/],
+  [`ann@2027-01-31T12:00+01:00:${OLD}`, /expires at no moment/],
+  [`ann@2027-01-31/viewer:${OLD}`, /expires at no moment/],
   ['ann:short', /fewer than 16/],
 ])('refuses a token without saying it (%#)', (entry, problem) => {
   const [said = ''] = tokenProblems([entry], FORM)
   expect(said).toMatch(problem)
   expect(said).not.toContain(OLD)
+})
+
+it('refuses what looks like an expiry and is none, also where no entry needs a name', () => {
+  // The whole text would be the token, and would be taken for ever.
+  expect(tokenProblems([`ann@2027-1-31:${OLD}`], { ...FORM, named: false })).toHaveLength(1)
 })
 
 it.each(['dGhpcyBpcyBhIHRva2Vu+/==', 'ann@2027-01-31/viewer-token', 'ein Token mit ä und Zeilen\nende'])(

@@ -25,6 +25,8 @@ export interface TokenForm {
 /** `name[/role][@expiry]:token`; a token without a name may have no colon. */
 const ENTRY =
   /^(?:(?<name>[\w.-]{1,64})(?:\/(?<role>[\w-]{1,32}))?(?:@(?<expiry>\d{4}-\d\d-\d\d(?:T\d\d:\d\d(?::\d\d)?Z)?))?:)?(?<token>.+)$/s
+/** Begins as an entry with an expiry does: as a token it would never expire. */
+const LIKE_EXPIRY = /^[\w.-]{1,64}(?:\/[\w-]{1,32})?@\d[^]*:/
 const TOKEN_LENGTH_MIN = 16
 const DAY_MS = 86_400_000
 export const EXPIRY_NOTICE_MS = 14 * DAY_MS
@@ -38,6 +40,12 @@ interface Entry {
 
 const entryOf = (text: string): Entry => (ENTRY.exec(text)?.groups ?? { token: text }) as unknown as Entry
 
+/** Not the day after the last one of a month, which `Date` takes for the first of the next. */
+const isMoment = (expiry: string): boolean => {
+  const time = new Date(expiry)
+  return !Number.isNaN(time.getTime()) && time.toISOString().startsWith(expiry.slice(0, 10))
+}
+
 const digestOf = (text: string): Buffer => createHash('sha256').update(text).digest()
 
 /** What is wrong with a list of tokens, without any of them. */
@@ -48,12 +56,12 @@ export const tokenProblems = (
   entries.flatMap((text, i) => {
     const { name, role, expiry, token } = entryOf(text)
     const entry = `entry ${i + 1} of ${setting}`
+    if (expiry === undefined ? name === undefined && LIKE_EXPIRY.test(text) : !isMoment(expiry))
+      return [`${entry} expires at no moment: write 2027-01-31 or 2027-01-31T12:00Z.`]
     if (named && name === undefined)
       return [`${entry} has no name: write name:token, name/role:token or name@2027-01-31:token.`]
     if (role !== undefined && !roles.includes(role))
       return [`${entry} has another role than ${roles.join(', ')}.`]
-    if (expiry !== undefined && Number.isNaN(Date.parse(expiry)))
-      return [`${entry} expires at no moment: write 2027-01-31 or 2027-01-31T12:00Z.`]
     if (named && token.length < TOKEN_LENGTH_MIN)
       return [
         `${entry} has a token of fewer than ${TOKEN_LENGTH_MIN} characters: use 32 random bytes as text.`,
