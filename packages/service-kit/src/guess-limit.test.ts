@@ -34,6 +34,9 @@ it.each([
   ['2001:db8::1', '2001:db8:0:0:5::1', true],
   ['::1', '::2', true],
   ['::ffff:192.0.2.1', '::ffff:192.0.2.2', false],
+  ['0:0:0:0:0:ffff:192.0.2.1', '0:0:0:0:0:ffff:192.0.2.2', false],
+  ['0:0:0:0:0:FFFF:192.0.2.1', '192.0.2.1', true],
+  ['2001:0DB8:1:2::1', '2001:db8:1:2::2', true],
 ])('counts %s and %s together: %s', (first, second, expected) => {
   const limit = new GuessLimit({ max: 1, windowMs: MINUTE })
   limit.add(first, undefined, 0)

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { isIPv6 } from 'node:net'
+import { networkOf } from '@weir/contracts'
 
 export interface GuessLimitOptions {
   /** Wrong tokens that one address may send, or that may come of one wrong token from anywhere. */
@@ -53,14 +53,4 @@ export class GuessLimit {
     this.#counts.set(key, { bad, until: now + this.#options.windowMs })
     if (this.#counts.size > KEYS_MAX) this.#counts.delete(this.#counts.keys().next().value!)
   }
-}
-
-/** One who has an IPv6 address has 2^64 of them. */
-const networkOf = (address: string): string => {
-  if (!isIPv6(address) || address.startsWith('::ffff:')) return address
-  const [head = '', tail] = address.split('::', 2)
-  const groups = head.split(':').filter((group) => group !== '')
-  const rest = (tail ?? '').split(':').filter((group) => group !== '')
-  const zeros = tail === undefined ? 0 : 8 - groups.length - rest.length
-  return [...groups, ...Array.from({ length: zeros }, () => '0'), ...rest].slice(0, 4).join(':')
 }
