@@ -12,11 +12,24 @@ it.each([
   ['your-secret-goes-here', undefined, /well-known/],
   ['a-service-account', 'A-Service-Account', /well-known/],
   ['1234567890123456', undefined, /well-known/],
+  ['12345678901234567890', undefined, /well-known/],
+  ['postgrespassword', undefined, /well-known/],
+  ['weir-kafka-secret-1', undefined, /well-known/],
+  ['this-is-my-secret-token', undefined, /well-known/],
+  ['P@ssw0rd12345678', undefined, /well-known/],
+  ['qwertyuiopasdfgh', undefined, /well-known/],
+  ['abcdefgh12345678', undefined, /well-known/],
+  ['1q2w3e4r5t6y7u8i', undefined, /well-known/],
+  ['${REPLAY_TOKEN}', undefined, /well-known/],
+  ['$(openssl rand -hex 32)', undefined, /well-known/],
+  ['{{ .Values.token }}', undefined, /well-known/],
+  ['<put it in here>', undefined, /well-known/],
   ['short', undefined, /fewer than 16/],
   ['fifteen-letters', undefined, /fewer than 16/],
   ['k'.repeat(64), undefined, /repeats/],
   ['0'.repeat(64), undefined, /repeats/],
-  ['abc'.repeat(10), undefined, /repeats/],
+  ['abc'.repeat(10), undefined, /well-known/],
+  ['xyq'.repeat(10), undefined, /repeats/],
   ['horse-9x'.repeat(3), undefined, /repeats/],
   ['horse-9xhorse-9xhor', undefined, /repeats/],
 ])('%s of the user %s can be guessed', (secret, user, why) => {
@@ -27,6 +40,8 @@ it('what another system gives out may be shorter', () => {
   expect(guessable('s7-Kq2zP', 'them')).toBeUndefined()
   expect(guessable('s7-Kq2z', 'them')).toMatch(/fewer than 8/)
   expect(guessable('kafka', 'them')).toMatch(/well-known/)
+  // Letters that stand apart are no word.
+  expect(guessable('4d81b935', 'them')).toBeUndefined()
 })
 
 it('no secret of random bytes can be guessed, in any usual form', () => {

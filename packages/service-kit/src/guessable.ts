@@ -1,22 +1,71 @@
 /** Whoever gives out a secret of another system decides how long it is; less than this, nobody should. */
 const LENGTH_MIN = { us: 16, them: 8 } as const
 
-/** What programs, guides and people begin with, in letters alone. */
-const WELL_KNOWN = new Set(
-  [
-    'weir weirdev dev demo test testing example sample default dummy none null todo',
-    'password passwd passphrase pass pwd secret token key apikey changeme change letmein welcome qwerty qwertyuiop abc abcdef',
-    'admin administrator root user guest owner superuser service client',
-    'postgres postgresql pgsql database db kafka broker registry schemaregistry influx influxdb datadog grafana cxone cognigy nice',
-  ].flatMap((line) => line.split(' ')),
+const wordsOf = (...lines: readonly string[]): string => lines.join(' ').split(' ').join('|')
+
+/** What programs, guides and people begin with. */
+const KNOWN = wordsOf(
+  'weir weirdev dev demo tests? testing example sample default dummy none null todo',
+  'password passwd passphrase pass pwd secrets? tokens? keys? apikey api changeme change letmein welcome qwerty qwertyuiop abc abcdef',
+  'admin administrator root user guest owner superuser service client',
+  'postgres postgresql pgsql database db kafka broker registry schemaregistry influx influxdb datadog grafana cxone cognigy nice',
+  'ingress dedup normalizer persistence console replay webhooks?',
 )
+/** What stands between such words. */
+const FILLERS = wordsOf(
+  'a an me my your our the this is some super very strong real new old in it to for do not use with here now please value string',
+  'prod production staging local private public internal',
+)
+/** Of such words alone, as `my-secret-token-1`; `-` stands for all that is no letter. */
+const WELL_KNOWN = new RegExp(`^(?:${FILLERS}|-)*(?:${KNOWN})(?:${FILLERS}|${KNOWN}|-)*$`)
 
 /** Left in from an example. */
 const PLACEHOLDER =
-  /changeme|changethis|replaceme|replacethis|placeholder|yoursecret|yourtoken|yourpassword|yourkey|insertyour|notasecret|mysecret|mypassword/
+  /changeme|changethis|changeit|replaceme|replacethis|replacewith|placeholder|yoursecret|yourtoken|yourpassword|yourkey|insertyour|notasecret|mysecret|mypassword|randombytes/
+/** That nothing has filled in: `${TOKEN}`, `$(openssl ...)`, `{{ token }}`, `<token>`. */
+const TEMPLATE = /^(?:\$\{.*\}|\$\(.*\)|\{\{.*\}\}|<.*>)$/s
 
-/** Digits of a keyboard's row: `12345678`, `0123456789`. */
-const isRow = (text: string): boolean => /^\d+$/.test(text) && '01234567890123456789'.includes(text)
+/** Digits that stand for letters. */
+const LOOKALIKES: Readonly<Record<string, string>> = {
+  '@': 'a',
+  4: 'a',
+  3: 'e',
+  1: 'i',
+  0: 'o',
+  $: 's',
+  5: 's',
+  7: 't',
+}
+
+/** As it is, and with such digits read as letters, but for a number at its end. */
+const readings = (text: string): readonly string[] => {
+  const lower = text.toLowerCase()
+  const core = lower.replace(/^[^a-z]+|[^a-z]+$/g, '').replaceAll(/[@43105$7]/g, (one) => LOOKALIKES[one]!)
+  return [lower, core].map((one) => one.replaceAll(/[^a-z]+/g, '-'))
+}
+
+/** In the order in which keyboards and alphabets have them. */
+const ROWS = [
+  '01234567890',
+  'abcdefghijklmnopqrstuvwxyz',
+  'qwertyuiopasdfghjklzxcvbnm',
+  '1q2w3e4r5t6y7u8i9o0p',
+  '1qaz2wsx3edc4rfv5tgb6yhn7ujm',
+]
+
+const ROW_LENGTH_MIN = 4
+
+/** `12345678`, `abcdefgh12345678`, `1q2w3e4r`: hardly a character is not the one behind that before it. */
+const isRow = (text: string): boolean => {
+  const lower = text.toLowerCase()
+  if (lower.length < ROW_LENGTH_MIN) return false
+  let jumps = 0
+  for (let at = 1; at < lower.length; at += 1) {
+    const pair = lower.slice(at - 1, at + 1)
+    if (!ROWS.some((row) => row.includes(pair))) jumps += 1
+  }
+  return jumps <= lower.length / 8
+}
 
 /** A short text again and again. */
 const isRepeated = (text: string): boolean => {
@@ -26,17 +75,17 @@ const isRepeated = (text: string): boolean => {
   return false
 }
 
+const isKnown = (text: string, user = ''): boolean =>
+  readings(text).some((words) => WELL_KNOWN.test(words) || PLACEHOLDER.test(words.replaceAll('-', ''))) ||
+  TEMPLATE.test(text) ||
+  isRow(text) ||
+  (user !== '' && text.toLowerCase() === user.toLowerCase())
+
 /** Why a secret can be guessed, without quoting it; undefined: it cannot, as far as that can be told. */
 export const guessable = (secret: string, chosenBy: 'us' | 'them', user?: string): string | undefined => {
   const text = secret.trim()
-  const letters = text.toLowerCase().replaceAll(/[^a-z]/g, '')
-  const isKnown =
-    WELL_KNOWN.has(letters) ||
-    PLACEHOLDER.test(letters) ||
-    isRow(text) ||
-    (user !== undefined && user !== '' && text.toLowerCase() === user.toLowerCase())
   // A key in hexadecimal digits may have few letters.
-  if (isKnown && text.length < 3 * LENGTH_MIN.us) return 'is a well-known default'
+  if (text.length < 3 * LENGTH_MIN.us && isKnown(text, user)) return 'is a well-known default'
   if (text.length < LENGTH_MIN[chosenBy]) return `has fewer than ${LENGTH_MIN[chosenBy]} characters`
   return isRepeated(text) ? 'repeats a few characters' : undefined
 }
