@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ROOT } from '@weir/local-stack'
 import { blocksOf, commandsOf, documents, readDocument, type DocumentedCommand } from '@weir/testkit'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { DOCUMENTED, titleOf, treatmentOf, type Treatment } from './documented.ts'
 import { killAllOf, newHome, newPorts, npmStart } from './npm-start.ts'
 
@@ -168,6 +168,8 @@ describe.runIf(hasProc)('a newcomer who does what the documents say', () => {
       if (treatment.kind === 'not')
         process.stdout.write(`not run: ${command.file}: ${titleOf(command)} (${treatment.why})\n`)
     expect(await inOrder(['before'])).toEqual([])
+    // Another try has to start again.
+    onTestFinished(() => killAllOf(home))
     const start = npmStart(home, ['--no-simulator'], { ...ports, ...settingsOfStarts(home) })
     await start.until(/Ready after/)
     expect(await inOrder(['run', 'ask', 'instead'])).toEqual([])

@@ -131,8 +131,8 @@ export const DOCUMENTED: Readonly<Record<string, Rows>> = {
     [`${WEIR}audit-log ls --limit 20`, run],
     [`${WEIR}audit-log ls --what letters.export --who ann --json`, run],
     [`${WEIR}audit-log verify`, run],
-    ['npm run -s weir -- audit-log verify --json > heads.json', run],
-    [`${WEIR}audit-log verify --seen heads.json`, run],
+    ['npm run -s weir -- audit-log verify --json > .weir/audit-heads.json', run],
+    [`${WEIR}audit-log verify --seen .weir/audit-heads.json`, run],
   ],
   'docs/operations/dedup-state.md': [
     // They work on a deployment that is stopped.

@@ -57,7 +57,9 @@ const readHeads = (file: string): readonly AuditHead[] => {
     const heads: unknown = written?.heads
     if (Array.isArray(heads) && heads.every(isAuditHead)) return heads
   } catch (error) {
-    throw new ConfigError(`--seen ${file}: it cannot be read (${(error as Error).name}).`)
+    throw new ConfigError(
+      `--seen ${file}: it cannot be read (${(error as NodeJS.ErrnoException).code ?? 'it is not JSON'}).`,
+    )
   }
   throw new ConfigError(
     `--seen ${file}: it has no heads. Give what \`weir audit-log verify --json\` has written.`,
