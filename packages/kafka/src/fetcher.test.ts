@@ -140,6 +140,27 @@ describe('the fetcher', () => {
     })
   })
 
+  // One turn for all brokers, which are asked in turn, began with the same partition of each for ever.
+  it('asks each broker in another order each time, however the brokers take turns', async () => {
+    for (const partition of [0, 1, 2]) addQueue(partition)
+    let turns = 0
+    let waiting = Promise.withResolvers<undefined>()
+    // Each of the two is answered when the other one has been asked.
+    before = async () => {
+      turns += 1
+      const other = waiting
+      waiting = Promise.withResolvers()
+      other.resolve(undefined)
+      await waiting.promise
+    }
+    await vi.waitFor(() => expect(turns).toBeGreaterThan(20))
+    before = () => undefined
+    waiting.resolve(undefined)
+    const order = asked.filter(({ nodeId }) => nodeId === 1).map(({ partitions }) => partitions[0])
+    // The first fetch may be of the first queue alone.
+    expect(['010101', '101010']).toContain(order.slice(1, 7).join(''))
+  })
+
   it('gives no record twice when a leader moves while its answer is on the way', async () => {
     const held = Promise.withResolvers<undefined>()
     before = (nodeId) => (nodeId === 1 ? held.promise : undefined)

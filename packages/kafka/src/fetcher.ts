@@ -27,7 +27,6 @@ export class Fetcher {
   readonly #loops = new Map<number, Promise<void>>()
   readonly #wakers = new Set<() => void>()
   #refreshing: Promise<void> | undefined
-  #turn = 0
   #stopped = false
 
   constructor(cluster: Cluster, logger: KafkaLogger) {
@@ -75,18 +74,18 @@ export class Fetcher {
   }
 
   async #fetchFrom(nodeId: number): Promise<void> {
-    for (let failures = 0; !this.#stopped;) {
+    for (let failures = 0, turn = 0; !this.#stopped;) {
       const led = [...this.#queues].filter((queue) => this.#leader(queue) === nodeId)
       if (led.length === 0) return
-      this.#turn += 1
       const wanted = inTurn(
         led.filter((queue) => this.#mayFetch(queue)),
-        this.#turn,
+        turn,
       )
       if (wanted.length === 0) {
         await this.#sleep(WAIT_BUSY_MS)
         continue
       }
+      turn += 1
       const waitMs = wanted.length < led.length ? WAIT_BUSY_MS : WAIT_MS
       try {
         const broker = await this.#cluster.findBroker({ nodeId: String(nodeId) })
@@ -190,7 +189,7 @@ const requestOf = ({ topic, partition, fetchOffset }: PartitionQueue): FetchRequ
   maxBytes: PARTITION_BYTES_MAX,
 })
 
-/** The first partitions of a request are served first when its bytes do not suffice for all. */
+/** The first partitions of a request are served first when its bytes, or the memory of its answer, do not suffice for all. */
 const inTurn = <T>(list: readonly T[], turn: number): readonly T[] => {
   const first = list.length === 0 ? 0 : turn % list.length
   return [...list.slice(first), ...list.slice(0, first)]
