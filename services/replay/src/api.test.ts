@@ -1,3 +1,4 @@
+import { connect } from 'node:net'
 import { RetriableError } from '@weir/kafka'
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
@@ -162,6 +163,34 @@ it('takes no more jobs than can have their turn', async () => {
   expect((await begin()).status).toBe(202)
 })
 
+it('takes no more jobs than that of those who ask at the same time, and gives a place back', async () => {
+  const notes = { fail: false }
+  // As long as brokers may need.
+  const write = async () => {
+    if (notes.fail) throw new RetriableError('planted')
+    await new Promise((next) => setTimeout(next, 300))
+  }
+  const api = modelApi(madeLetters(1, 10), { audit: { write } })
+  const begin = () => call(api, 'POST', '/v1/jobs', { kind: 'discard', filter: FILTER })
+  notes.fail = true
+  for (let i = 0; i < 5; i++) expect((await begin()).status).toBe(503)
+  notes.fail = false
+  const answers = await Promise.all(Array.from({ length: 150 }, begin))
+  expect(answers.filter(({ status }) => status === 202)).toHaveLength(100)
+  expect(api.sent).toHaveLength(100)
+})
+
+it.each(['', '%20', '+1', '1e0', '0x0', '0.0', '-0', '%EF%BC%90'])(
+  'does not take %j for the number of a partition or a page',
+  async (text) => {
+    const api = modelApi(madeLetters(2, 10))
+    const { status } = await call(api, 'GET', `/v1/letters/normalizer/${text}/0`)
+    expect([400, 404]).toContain(status)
+    expect((await call(api, 'GET', `/v1/letters?stage=normalizer&limit=${text}`)).status).toBe(400)
+    expect(api.noted).toEqual([])
+  },
+)
+
 const fixUp = { name: 'f' }
 it.each([
   ['a filter of no time', { filter: { ...FILTER, from: 5, to: 5 } }, /from/],
@@ -225,6 +254,35 @@ it('cuts an export off where the letters cannot be read, so that it never looks 
   const url = `http://127.0.0.1:${port}/v1/letters/export?stage=normalizer`
   const reading = fetch(url, { headers: { authorization: `Bearer ${TOKEN}` } }).then((one) => one.text())
   await expect(reading).rejects.toThrow()
+  await api.app.close()
+})
+
+it('cuts it off so that HTTP/1.0 sees it too, which knows no other end than that of the connection', async () => {
+  const reader = madeLetters(10, 10)
+  const begun = Promise.withResolvers<undefined>()
+  const api = modelApi({
+    ...reader,
+    readRange: async (range, onRecord) => {
+      await reader.readRange({ ...range, end: 3n }, onRecord)
+      await begun.promise
+      throw new Error('planted')
+    },
+  })
+  await api.app.listen({ host: '127.0.0.1', port: 0 })
+  const { port } = api.app.server.address() as { port: number }
+  const socket = connect(port, '127.0.0.1')
+  const head = `GET /v1/letters/export?stage=normalizer HTTP/1.0\r\nauthorization: Bearer ${TOKEN}\r\n\r\n`
+  socket.setEncoding('utf8').write(head)
+  let text = ''
+  const ended = await new Promise<string>((resolve) => {
+    socket.once('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? ''))
+    socket.once('end', () => resolve('end'))
+    socket.on('data', (part: string) => {
+      text += part
+      begun.resolve(undefined)
+    })
+  })
+  expect([text.split(' ', 2)[1], ended]).toEqual(['200', 'ECONNRESET'])
   await api.app.close()
 })
 

@@ -33,12 +33,15 @@ export const addJobRoutes = (v1: FastifyInstance, options: ApiOptions, scans: Sc
     (await state.jobs()).find((job) => job.id === id)
   /** Asked for here, and not yet in the state. */
   const sent = new Set<string>()
-  const requireRoom = async (id: string): Promise<void> => {
+  /** Takes the place at once, so that those who ask at the same time do not get it too. */
+  const takeRoom = async (id: string): Promise<void> => {
     const jobs = await state.jobs()
     for (const job of jobs) sent.delete(job.id)
     const open = jobs.filter((job) => !isEnded(job)).length + sent.size
-    if (open < OPEN_JOBS_MAX || sent.has(id) || jobs.some((job) => job.id === id)) return
-    throw new TooManyJobsError(`${open} jobs have not ended: cancel some, or wait`)
+    if (open >= OPEN_JOBS_MAX && !sent.has(id) && !jobs.some((job) => job.id === id)) {
+      throw new TooManyJobsError(`${open} jobs have not ended: cancel some, or wait`)
+    }
+    sent.add(id)
   }
   v1.post('/v1/jobs', async (request, reply) => {
     const { dryRun, id = randomUUID(), ...wanted } = parsed(createBody, request.body)
@@ -55,7 +58,7 @@ export const addJobRoutes = (v1: FastifyInstance, options: ApiOptions, scans: Sc
       }
     }
     requireOperator(request)
-    await requireRoom(id)
+    await takeRoom(id)
     const job: Job = {
       ...wanted,
       id,
@@ -68,9 +71,8 @@ export const addJobRoutes = (v1: FastifyInstance, options: ApiOptions, scans: Sc
       finishedAt: null,
     }
     const { kind, filter, ratePerSec, fixUp } = wanted
-    await note(request, `job.${kind}`, { job: id, filter, ratePerSec, fixUp: fixUpNote(fixUp) })
-    sent.add(id)
     try {
+      await note(request, `job.${kind}`, { job: id, filter, ratePerSec, fixUp: fixUpNote(fixUp) })
       await send({ kind: 'create', job }, id)
     } catch (error) {
       sent.delete(id)

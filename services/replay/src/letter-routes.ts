@@ -68,6 +68,8 @@ export const addLetterRoutes = (v1: FastifyInstance, options: ApiOptions, scans:
       (letter) => `${plainJson(exportLetter(letter, format, keys))}\n`,
       (letters) => note(request, 'letters.exported', { filter, format, letters }),
     )
+    // Without chunks, as in HTTP/1.0, a connection that just ends would be a whole answer; proxies ask so, as nginx does.
+    lines.once('error', () => request.raw.socket.resetAndDestroy())
     return reply.type(JSON_LINES).send(lines)
   })
   v1.get('/v1/letters/:stage/:partition/:offset', async (request, reply) => {

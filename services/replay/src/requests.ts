@@ -26,14 +26,21 @@ export const parsed = <T>(schema: z.ZodType<T>, value: unknown): T => {
   )
 }
 
-const limit = z.coerce.number().int().min(1).max(PAGE_MAX).default(100)
+/** Digits alone: an empty text would be 0, and `0x10` another number than somebody else reads. */
+const wholeNumber = (min: number, max: number) =>
+  z
+    .string()
+    .regex(/^\d{1,9}$/, 'give a whole number')
+    .transform(Number)
+    .pipe(z.number().min(min).max(max))
+const limit = wholeNumber(1, PAGE_MAX).default(100)
 const moment = z.iso.datetime({ offset: true }).transform((iso) => Date.parse(iso))
 const offset = z
   .string()
   .regex(/^\d{1,19}$/, 'an offset is a whole number')
   .transform(BigInt)
   .refine((value) => value <= OFFSET_MAX, 'an offset has at most 63 bits')
-const partition = z.coerce.number().int().min(0).max(10_000)
+const partition = wholeNumber(0, 10_000)
 
 const after = z
   .string()
