@@ -46,3 +46,19 @@ it.each([
     expect([ready.status, await ready.text()]).toEqual([503, '{"status":"not ready","reasons":["waiting"]}'])
   },
 )
+
+it.each([
+  [{}, 200],
+  [{ 'x-forwarded-for': '192.0.2.1' }, 403],
+  [{ 'X-Real-IP': '192.0.2.1' }, 403],
+  [{ forwarded: 'for=192.0.2.1' }, 403],
+  [{ via: '1.1 proxy' }, 403],
+  [{ origin: 'https://attacker.example' }, 403],
+])('what only this machine may ask is answered with %o: %i', async (headers, status) => {
+  const answer = () => Promise.resolve({ status: 200, body: {} })
+  const metrics = new Metrics('test')
+  const localRoutes = { 'POST /partitions/resume': answer }
+  probes = await startProbeServer({ port: 0, host: '127.0.0.1', metrics, readiness: () => [], localRoutes })
+  const asked = await fetch(`http://127.0.0.1:${probes.port}/partitions/resume`, { method: 'POST', headers })
+  expect(asked.status).toBe(status)
+})

@@ -31,9 +31,21 @@ export interface RouteAnswer {
 /** Further answers of the same server, by method and path, as `POST /simulator/generate`; they must not reject. */
 export type Routes = Readonly<Record<string, (query: URLSearchParams) => Promise<RouteAnswer>>>
 
-/** Asked from this machine. */
-export const isLocal = ({ socket }: IncomingMessage): boolean =>
-  /^(::ffff:)?127\.|^::1$/.test(socket.remoteAddress ?? '')
+/** What a proxy adds, or the browser that another site has made ask. */
+const OF_OTHERS = [
+  'forwarded',
+  'via',
+  'x-forwarded-for',
+  'x-forwarded-host',
+  'x-forwarded-proto',
+  'x-real-ip',
+  'origin',
+]
+
+/** Asked from this machine, and for nobody else. */
+export const isLocal = ({ socket, headers }: Pick<IncomingMessage, 'socket' | 'headers'>): boolean =>
+  /^(::ffff:)?127\.|^::1$/.test(socket.remoteAddress ?? '') &&
+  OF_OTHERS.every((name) => headers[name] === undefined)
 
 /** What `/metrics` answers. */
 export interface MetricsText {
