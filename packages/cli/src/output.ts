@@ -30,9 +30,13 @@ export const printPage = (text: string): void => printPart(`${text.trimEnd()}\n`
 export const printJson = (value: unknown): void => printPage(plainJson(value, 2))
 
 /** An error's first line, and others indented, so that none of them looks like a line of ours. */
-export const printError = ({ message }: Error): void => {
+export const errorLines = ({ message }: Error): readonly string[] => {
   const [first = '', ...more] = message.split('\n')
-  progress(first, ...more.map((line) => `  ${line}`))
+  return [first, ...more.map((line) => `  ${line}`)]
+}
+
+export const printError = (error: Error): void => {
+  progress(...errorLines(error))
 }
 
 export interface Stream {

@@ -194,3 +194,17 @@ it('every command whose output a script may want to read has --json', () => {
   const without = wanted.filter(({ options }) => !options.some(({ long }) => long === '--json'))
   expect(without.map(nameOf)).toEqual([])
 })
+
+it('what is wrong with a sources file is a line each, and an element each of the JSON', async () => {
+  const file = join(folder, 'bad.yaml')
+  writeFileSync(file, 'version: 1\nsources:\n  a: { preset: github, paths: x }\n  b: { preset: none }\n')
+  const shown = await run('sources', 'check', file)
+  expect([shown.code, shown.out]).toEqual([
+    1,
+    expect.stringMatching(/^.*sources\.a\..*\n.*sources\.b\..*\n$/),
+  ])
+  const { problems } = JSON.parse((await run('sources', 'check', '--json', file)).out) as {
+    problems: string[]
+  }
+  expect(problems).toEqual(shown.out.trimEnd().split('\n'))
+})

@@ -25,7 +25,7 @@ import { loadDeadLetterKeys, loadStartConfig, loadTopicsConfig, type StartConfig
 import { checkIndependently } from './independent-check.ts'
 import { startLiveView, type LiveView } from './live-view.ts'
 import { foldersFor, strangeRows } from './local-state.ts'
-import { print, printPage, progress as printProgress } from './output.ts'
+import { errorLines, print, printPage, progress as printProgress } from './output.ts'
 import {
   CannotStartError,
   missingPrograms,
@@ -56,6 +56,9 @@ let view: LiveView | undefined
 const progress = (text: string): void => {
   if (view === undefined) printProgress(text)
   else view.say(text)
+}
+const progressLines = (error: Error): void => {
+  for (const line of errorLines(error)) progress(line)
 }
 
 /** Runs everything until it is told to stop, or for a time and then checks it. Returns the exit code. */
@@ -93,12 +96,13 @@ export const runStart = async (options: StartOptions): Promise<number> => {
       return options.for === undefined ? 0 : 130
     }
     const isForPerson = error instanceof CannotStartError || error instanceof ConfigError
-    progress(
-      isForPerson ? error.message : `Weir has failed: ${(error as Error).message}\nLogs are in ${home.logs}`,
-    )
+    const { message } = error as Error
+    progressLines(isForPerson ? error : new Error(`Weir has failed: ${message}\nLogs are in ${home.logs}`))
     return isForPerson ? 2 : 1
   } finally {
-    await closers.close().catch((error: unknown) => progress(`While stopping: ${(error as Error).message}`))
+    await closers
+      .close()
+      .catch((error: unknown) => progressLines(new Error(`While stopping: ${(error as Error).message}`)))
   }
 }
 

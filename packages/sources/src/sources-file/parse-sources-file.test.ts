@@ -5,8 +5,7 @@ import { sourceWarnings } from '../verifier/warnings.ts'
 import { describeProblems, parseSourcesFile } from './parse-sources-file.ts'
 
 const facts: RequestFacts = { bodyHash: () => 'hash', header: () => undefined }
-const problemsOf = (text: string) =>
-  describeProblems('sources.yaml', parseSourcesFile(text).problems).split('\n')
+const problemsOf = (text: string) => describeProblems('sources.yaml', parseSourcesFile(text).problems)
 const only = (text: string) => {
   const { sources, problems } = parseSourcesFile(text)
   expect(problems).toEqual([])

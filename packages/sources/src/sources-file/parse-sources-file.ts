@@ -134,10 +134,8 @@ const shown = (document: Document.Parsed, path: Path, isKey: boolean): string =>
 }
 
 /** `file:line:column: path: message`, a line each. */
-export const describeProblems = (file: string, problems: readonly FileProblem[]): string =>
-  problems
-    .map(
-      ({ line, column, path, message }) =>
-        `${file}:${line}:${column}: ${path === '' ? '' : `${path}: `}${message}`,
-    )
-    .join('\n')
+export const describeProblems = (file: string, problems: readonly FileProblem[]): readonly string[] =>
+  problems.map(
+    ({ line, column, path, message }) =>
+      `${file}:${line}:${column}: ${path === '' ? '' : `${path}: `}${message}`,
+  )

@@ -28,7 +28,10 @@ it('lets a source of the file take paths of a built-in one', () => {
   })
 })
 
-it('gives no source when it cannot be used', () => {
+it('gives no source when it cannot be used, and each thing that is wrong by itself', () => {
   expect(read('version: 2').sources).toEqual([])
-  expect(read('version: 2').problems).toHaveLength(1)
+  expect(read('version: 2').problems).toEqual([
+    expect.stringMatching(/sources: must be a map/),
+    expect.stringMatching(/version: 2 must be 1$/),
+  ])
 })

@@ -9,7 +9,7 @@ export interface ReadSources {
   readonly sources: readonly SourceDefinition[]
   /** Names of those that the file names. */
   readonly named: ReadonlySet<string>
-  /** Why the file cannot be used, for a person. */
+  /** Why the file cannot be used, for a person: each thing that is wrong on a line of its own. */
   readonly problems: readonly string[]
 }
 
@@ -28,7 +28,7 @@ export const readSourcesFile = (file: string | undefined, readText = readUtf8): 
     return { sources: [], named: NONE, problems: [problem] }
   }
   const { sources, keepsBuiltIn, problems } = parseSourcesFile(text)
-  if (problems.length > 0) return { sources: [], named: NONE, problems: [describeProblems(file, problems)] }
+  if (problems.length > 0) return { sources: [], named: NONE, problems: describeProblems(file, problems) }
   const named = new Set(sources.map(({ name }) => name))
   return { sources: keepsBuiltIn ? [...sources, ...builtInBeside(sources)] : sources, named, problems: [] }
 }
