@@ -70,7 +70,7 @@ const verify = async ({ seen, json = false }: OutputOptions & { readonly seen?: 
   const config = loadTopicsConfig()
   const check = new AuditCheck(seen === undefined ? [] : readHeads(seen))
   const topic = topicNames(config.topicPrefix).auditLog
-  const start = await readAuditLog(config, topic, (record) => check.add(record.offset, record))
+  const { start } = await readAuditLog(config, topic, (record) => check.add(record.offset, record))
   check.end(start)
   const { recordCount: records, faultCount, faults, openHeads: heads } = check
   if (json) printJson({ records, faults, faultCount, heads })

@@ -1,7 +1,15 @@
-import { AuditCheck, decodeAuditRecord, TOPIC_SPECS, topicNames, type AuditHead } from '@weir/contracts'
+import {
+  AuditCheck,
+  decodeAuditRecord,
+  TOPIC_SPECS,
+  topicNames,
+  type AuditHead,
+  type AuditRecord,
+} from '@weir/contracts'
 import { isolatedKafka } from '@weir/testkit'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { openAuditLog, readAuditLog, type AuditLog } from './audit-log.ts'
+import { openMaintenance } from './maintenance.ts'
 import { silentLogger } from './silent-logger.ts'
 import { ensureTopics } from './topics.ts'
 
@@ -22,7 +30,7 @@ const entry = (what: string) => ({
 const checked = async (seen: readonly AuditHead[] = []) => {
   const check = new AuditCheck(seen)
   const names: string[] = []
-  const start = await readAuditLog(settings, topic, (record) => {
+  const { start } = await readAuditLog(settings, topic, (record) => {
     check.add(record.offset, record)
     names.push(decodeAuditRecord(record.value)?.what ?? '')
   })
@@ -70,4 +78,24 @@ it('refuses what the brokers do not take, and goes on in a chain of its own when
   await away.close()
   const { check, names } = await checked()
   expect([check.faultCount, names.includes('never')]).toEqual([0, false])
+}, 120_000)
+
+it('a writer that another one has fenced goes on in a chain of its own, which names the old one', async () => {
+  const log = open()
+  await log.write(entry('before'))
+  const writerOf = async (what: string) => {
+    const found: AuditRecord[] = []
+    await readAuditLog(settings, topic, ({ value }) => void found.push(decodeAuditRecord(value)!))
+    return found.find((record) => record.what === what)!
+  }
+  const old = await writerOf('before')
+  const thief = await openMaintenance({ settings, service: `audit-${old.writer}`, outputs: [topic] })
+  await (await thief.claim(0)).close()
+  await thief.close()
+  await log.write(entry('after'))
+  const later = await writerOf('after')
+  expect(later.writer).not.toBe(old.writer)
+  expect(later.heads).toContainEqual(expect.objectContaining({ writer: old.writer, seq: 0 }))
+  const { check, names } = await checked()
+  expect([check.faults, names.filter((name) => name === 'after').length]).toEqual([[], 1])
 }, 120_000)

@@ -10,6 +10,7 @@ import {
 } from '@weir/contracts'
 import { RetriableError } from './errors.ts'
 import { openMaintenance, type Claim, type Maintenance } from './maintenance.ts'
+import type { LogRange } from './offsets.ts'
 import { openTopicReader } from './reader.ts'
 import type { InputRecord } from './record.ts'
 import type { KafkaLogger, KafkaSettings } from './settings.ts'
@@ -50,6 +51,9 @@ class KafkaAuditLog implements AuditLog {
   readonly #settings: KafkaSettings
   readonly #logger: KafkaLogger
   readonly #topic: string
+  /** What has been read of the log, so that a chain after an error reads only what came since. */
+  readonly #check = new AuditCheck()
+  #next = 0n
   #waiting: Waiting[] = []
   #writer: Writer | undefined
   #writing: Promise<void> | undefined
@@ -138,7 +142,7 @@ class KafkaAuditLog implements AuditLog {
 
   async #open(): Promise<Writer> {
     const id = randomUUID()
-    const heads = await readHeads(this.#settings, this.#topic)
+    const heads = await this.#readHeads()
     const maintenance = await openMaintenance({
       settings: this.#settings,
       service: `audit-${id}`,
@@ -153,6 +157,18 @@ class KafkaAuditLog implements AuditLog {
     }
   }
 
+  async #readHeads(): Promise<readonly AuditHead[]> {
+    const read = (record: InputRecord): void => {
+      this.#check.add(record.offset, record)
+      this.#next = record.offset + 1n
+    }
+    const { end } = await readAuditLog(this.#settings, this.#topic, read, this.#next)
+    if (end >= this.#next) return this.#check.headsToName
+    // The log has lost its end, or was made anew: what was there is named all the same, so that it is missed.
+    this.#next = 0n
+    return this.#readHeads()
+  }
+
   async #drop(): Promise<void> {
     const writer = this.#writer
     this.#writer = undefined
@@ -161,26 +177,23 @@ class KafkaAuditLog implements AuditLog {
   }
 }
 
-const readHeads = async (settings: KafkaSettings, topic: string): Promise<readonly AuditHead[]> => {
-  const check = new AuditCheck()
-  await readAuditLog(settings, topic, (record) => check.add(record.offset, record))
-  return check.headsToName
-}
-
-/** Every record that is committed, in order. Returns where the log begins. */
+/** Every record from an offset on that is committed, in order. Returns where the log begins and ends. */
 export const readAuditLog = async (
   settings: KafkaSettings,
   topic: string,
   onRecord: (record: InputRecord) => void,
-): Promise<bigint> => {
+  from = 0n,
+): Promise<LogRange> => {
   const reader = await openTopicReader(settings, topic)
   try {
-    const { start, end } = (await reader.stableOffsets()).get(0)!
-    await reader.readRange({ partition: 0, from: start, end }, (record) => {
-      onRecord(record)
-      return true
-    })
-    return start
+    const range = (await reader.stableOffsets()).get(0)!
+    if (from < range.end) {
+      await reader.readRange({ partition: 0, from, end: range.end }, (record) => {
+        onRecord(record)
+        return true
+      })
+    }
+    return range
   } finally {
     await reader.close()
   }
