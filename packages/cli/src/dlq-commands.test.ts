@@ -20,13 +20,16 @@ let asked: Asked[] = []
 let written = ''
 let counts = {}
 let stays: object[] = []
+let job: object = {}
+let jobs: object[] = []
 
 /** Stands for the replay service: three letters fit, and a job is done when it is first looked at. */
 const answerTo = ({ method, path, body }: Asked): object => {
   if (method === 'POST' && body?.dryRun === true) return { dryRun: true, count: 3, counts, stays }
   if (method === 'POST') return { id: 'job-1' }
   if (path.startsWith('/v1/letters/export')) return { payload: {} }
-  return { state: 'done', counts, stays }
+  if (path.startsWith('/v1/jobs?')) return { jobs }
+  return { ...job, counts, stays }
 }
 
 beforeEach(async () => {
@@ -34,6 +37,8 @@ beforeEach(async () => {
   written = ''
   counts = { matched: 3, done: 3 }
   stays = []
+  job = { state: 'done' }
+  jobs = []
   server = createServer((request, response) => {
     let text = ''
     request.on('data', (chunk: Buffer) => (text += chunk.toString()))
@@ -126,6 +131,47 @@ it('discards a whole stage only when it is told to', async () => {
   expect(asked).toEqual([])
   await dlq('discard', 'dedup', '--yes')
   expect(asked.at(1)?.body).toEqual({ kind: 'discard', filter: { stage: 'dedup' } })
+})
+
+it('leaves a job that another has to approve, and approves one that it has shown', async () => {
+  const approval = { why: ['fix-up'], expiresAt: Date.parse('2027-01-31T12:00:00Z') }
+  const fixUp = { name: 'four', set: { schemaVersion: '4' } }
+  job = { state: 'waiting', requestedBy: 'ann', approval, fixUp, kind: 'replay', letters: 3 }
+  await dlq('replay', 'dedup')
+  expect(written).toBe(
+    'job job-1 waits until 2027-01-31T12:00:00.000Z (fix-up): another operator approves it with weir dlq approve job-1\n',
+  )
+  await expect(dlq('approve', 'job-1')).rejects.toThrow(/--yes/)
+  expect(asked.some(({ path }) => path.endsWith('/approve'))).toBe(false)
+  written = ''
+  const approving = dlq('approve', 'job-1', '--yes')
+  await vi.waitFor(() => expect(asked.at(-2)?.path).toBe('/v1/jobs/job-1/approve'))
+  job = { state: 'done', approval: { ...approval, by: 'bob' } }
+  await approving
+  expect(JSON.parse(written.slice(0, written.indexOf('\n}') + 2))).toMatchObject({
+    requestedBy: 'ann',
+    fixUp,
+    letters: 3,
+  })
+  expect(written).toContain('job job-1 is done')
+})
+
+it('says of each job who has approved it', async () => {
+  const approval = { why: ['over:5'], expiresAt: 0 }
+  jobs = [
+    { id: 'a', state: 'waiting', approval },
+    { id: 'b', state: 'done', approval: { ...approval, by: 'bob' } },
+    { id: 'c', state: 'cancelled', approval },
+    { id: 'd', state: 'done' },
+  ]
+  await dlq('jobs')
+  for (const line of [
+    /^a .*waits until 1970-01-01T00:00:00.000Z \(over:5\)/m,
+    /^b .* by bob/m,
+    /^c .*by nobody/m,
+  ])
+    expect(written).toMatch(line)
+  expect(written.split('\n')[4]).not.toMatch(/ by /)
 })
 
 it('exports in the shape that is asked for', async () => {

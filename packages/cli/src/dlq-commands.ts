@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { createInterface } from 'node:readline/promises'
 import { ConfigError } from '@weir/service-kit'
-import { describeOutcome, followJob, type JobOutcome } from './follow-job.ts'
+import { describeApproval, describeOutcome, followJob, type JobOutcome } from './follow-job.ts'
 import {
   print,
   printJson,
@@ -49,6 +49,7 @@ const JOB_COLUMNS = {
   kind: 'KIND',
   state: 'STATE',
   requestedBy: 'REQUESTED BY',
+  approval: 'APPROVED',
   filter: 'LETTERS',
   counts: 'COUNTS',
 }
@@ -96,7 +97,21 @@ const startJob = async (kind: 'replay' | 'discard', stage: string, options: JobO
     throw new Error('Nothing was discarded.')
   }
   const { id } = await client.post('/v1/jobs', job)
-  await followJob(client, String(id), rehearsal.count)
+  await followJob(client, String(id), { total: rehearsal.count })
+}
+
+const approve = async (id: string, { yes }: { readonly yes?: boolean }): Promise<void> => {
+  if (!yes && !process.stdin.isTTY) throw new ConfigError('This would run a job: read it, and give --yes.')
+  const client = replayClient()
+  const path = `/v1/jobs/${encodeURIComponent(id)}`
+  const { kind, requestedBy, filter, letters, ratePerSec, fixUp } = await client.get(path)
+  printJson({ kind, requestedBy, filter, letters, ratePerSec, fixUp })
+  if (!yes && !(await isConfirmed(`Approve job ${id}? [y/N] `))) throw new Error('Nothing was approved.')
+  await client.post(`${path}/approve`)
+  await followJob(client, id, {
+    isApproved: true,
+    ...(typeof letters === 'number' && { total: letters }),
+  })
 }
 
 const allLetters = (stage: string): string =>
@@ -143,8 +158,17 @@ const addJobCommands = (dlq: Command): void => {
     .option('--limit <n>', 'at most so many', '100')
     .action(async ({ limit, json = false }: OutputOptions & { readonly limit: string }) => {
       const jobs = await pagesOf(replayClient(), 'jobs', {}, Number(limit))
-      printRows(JOB_COLUMNS, jobs, { json })
+      const rows = jobs.map((job) => ({
+        ...job,
+        approval: describeApproval(job.approval as Parameters<typeof describeApproval>[0], job.state),
+      }))
+      printRows(JOB_COLUMNS, json ? jobs : rows, { json })
     })
+  dlq
+    .command('approve <job>')
+    .description('Shows a job that another operator has asked for, fix-up included, and lets it run.')
+    .option('--yes', 'do not ask')
+    .action(approve)
   dlq
     .command('cancel <job>')
     .description('Ends a job; what it has returned stays returned.')

@@ -23,7 +23,7 @@ it('follows a job from before it is there until its end', async () => {
     const answer = answers.shift()!
     return answer instanceof Error ? Promise.reject(answer) : Promise.resolve(answer)
   }
-  await followJob({ get } as unknown as ReplayClient, 'j', 2)
+  await followJob({ get } as unknown as ReplayClient, 'j', { total: 2 })
   expect(asked).toEqual(['/v1/jobs/j', '/v1/jobs/j', '/v1/jobs/j'])
   const refused = { get: () => Promise.reject(new ReplayClientError('The token is not known')) }
   await expect(followJob(refused as unknown as ReplayClient, 'j')).rejects.toThrow(/token/)

@@ -19,6 +19,22 @@ export interface JobOutcome {
   readonly stays?: readonly StayingLetter[]
 }
 
+interface Approval {
+  readonly why: readonly string[]
+  readonly expiresAt: number
+  readonly by?: string
+}
+
+/** What `weir dlq jobs` says of a job's approval; undefined: it needs none. */
+export const describeApproval = (approval: Approval | undefined, state: unknown): string | undefined => {
+  if (approval === undefined) return undefined
+  const { why, expiresAt, by } = approval
+  if (by !== undefined) return `by ${by}`
+  return state === 'waiting'
+    ? `waits until ${new Date(expiresAt).toISOString()} (${why.join(', ')})`
+    : 'by nobody'
+}
+
 const LOOK_MS = 500
 const BAR_WIDTH = 30
 
@@ -44,8 +60,15 @@ export const describeOutcome = ({ counts, stays = [] }: JobOutcome): readonly st
   ]
 }
 
-/** Waits for a job's end and shows how far it is: on a terminal in one line, else in one for each step. */
-export const followJob = async (client: ReplayClient, id: string, total?: number): Promise<void> => {
+/**
+ * Waits for a job's end and shows how far it is: on a terminal in one line, else in one for each step. One that needs an
+ * approval is left, unless it has just been given.
+ */
+export const followJob = async (
+  client: ReplayClient,
+  id: string,
+  { total, isApproved = false }: { readonly total?: number; readonly isApproved?: boolean } = {},
+): Promise<void> => {
   let shown = ''
   for (;;) {
     const job = await client.get(`/v1/jobs/${id}`).catch((error: unknown) => {
@@ -60,6 +83,12 @@ export const followJob = async (client: ReplayClient, id: string, total?: number
     if (job.state === 'done' || job.state === 'cancelled') {
       endRepaint()
       print(`job ${id} is ${job.state}: ${JSON.stringify(counts)}`, ...describeOutcome(job as JobOutcome))
+      return
+    }
+    if (job.state === 'waiting' && 'approval' in job && !isApproved) {
+      const waits = describeApproval(job.approval as Approval, job.state)
+      endRepaint()
+      print(`job ${id} ${waits}: another operator approves it with weir dlq approve ${id}`)
       return
     }
     await sleep(LOOK_MS)

@@ -2,6 +2,7 @@ import type { DeadLetterKeys } from '@weir/contracts'
 import type { PartitionList } from '@weir/consumer'
 import type { AuditLog } from '@weir/kafka'
 import type { AccessTokens, Logger, Metrics, Readiness } from '@weir/service-kit'
+import type { Approvals } from './approvals.ts'
 import type { CommandLog } from './command-log.ts'
 import type { Command } from './job.ts'
 import type { ChunkOptions } from './job-chunk.ts'
@@ -10,6 +11,7 @@ import type { StateView } from './state-view.ts'
 
 export interface ApiOptions {
   readonly tokens: AccessTokens
+  readonly approvals: Approvals
   readonly audit: Pick<AuditLog, 'write'>
   readonly letters: LetterReader
   /** With which a dry run is made. */

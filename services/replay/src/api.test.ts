@@ -366,11 +366,14 @@ it('does nothing that cannot be noted', async () => {
   const audit = { write: () => Promise.reject(new RetriableError('planted')) }
   const api = modelApi(madeLetters(3, 10), { audit })
   put(api.table, jobOf('running', { state: 'running' }))
+  const approval = { why: ['discard'], expiresAt: Date.now() + 60_000 }
+  put(api.table, jobOf('waiting', { state: 'waiting', requestedBy: 'kim', approval }))
   for (const [method, url, body] of [
     ['GET', '/v1/letters/normalizer/0/1', undefined],
     ['GET', '/v1/letters/export?stage=normalizer', undefined],
     ['POST', '/v1/jobs', { kind: 'replay', filter: FILTER }],
     ['POST', '/v1/jobs/running/cancel', undefined],
+    ['POST', '/v1/jobs/waiting/approve', undefined],
   ] as const) {
     const answer = await call(api, method, url, body)
     expect([url, answer.status]).toEqual([url, 503])

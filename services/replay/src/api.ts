@@ -3,7 +3,7 @@ import { LaneError, OffsetOutOfRangeError, RetriableError } from '@weir/kafka'
 import { isLocal, readinessAnswer } from '@weir/service-kit'
 import fastify, { type FastifyInstance } from 'fastify'
 import type { ApiOptions } from './api-options.ts'
-import { addJobRoutes } from './job-routes.ts'
+import { addApprovalRoute, addJobRoutes } from './job-routes.ts'
 import { guard } from './guard.ts'
 import { addLetterRoutes } from './letter-routes.ts'
 import { BadRequestError, parseBody } from './requests.ts'
@@ -57,6 +57,7 @@ export const buildApi = (options: ApiOptions): FastifyInstance => {
     guard(v1, tokens)
     addLetterRoutes(v1, options, scans)
     addJobRoutes(v1, options, scans)
+    addApprovalRoute(v1, options)
     done()
   })
   return app

@@ -42,7 +42,7 @@ export class CommandLog {
     let isFound = false
     await reader.readRange({ partition: 0, from: start, end }, ({ value }) => {
       const command = decodeCommand(value)
-      isFound = command?.kind === 'create' && command.job.id === id
+      isFound = command !== undefined && 'job' in command && command.job.id === id
       return !isFound
     })
     return isFound

@@ -1,5 +1,6 @@
 import { deadLetterKeyProblems } from '@weir/consumer'
 import {
+  AccessTokens,
   DEAD_LETTER_SETTINGS,
   KAFKA_SETTINGS,
   loadSettings,
@@ -11,6 +12,7 @@ import {
   type Settings,
   type TokenForm,
 } from '@weir/service-kit'
+import { approvalProblems } from './approvals.ts'
 
 export const SETTINGS = {
   ...SERVICE_SETTINGS,
@@ -22,6 +24,11 @@ export const SETTINGS = {
     env: 'REPLAY_TOKENS',
     schema: setting.secretList(),
     help: 'Who may read and replay dead letters: name:token, separated by commas; the name is kept with each job. name/viewer:token may only read, name@2027-01-31:token is taken until then. Give a name its old and its new token while they rotate.',
+  },
+  approvals: {
+    env: 'REPLAY_APPROVALS',
+    schema: setting.list([]),
+    help: 'Which jobs an operator of another name has to approve: fix-up (every one), discard (every one), over:<letters> (those that can take more). See docs/operations/dead-letters.md.',
   },
   registryUrl: {
     env: 'SCHEMA_REGISTRY_URL',
@@ -48,10 +55,21 @@ export const TOKENS = {
   named: true,
 } as const satisfies TokenForm
 
+const operatorsOf = (tokens: readonly string[]): number => {
+  const { holders } = new AccessTokens().add(tokens, TOKENS)
+  return new Set(holders.filter(({ role }) => role === TOKENS.roles[0]).map(({ name }) => name)).size
+}
+
 const check = (config: ReplayConfig): readonly string[] => [
   ...deadLetterKeyProblems(config),
   ...(config.tokens.length > 0 ? [] : ['REPLAY_TOKENS needs at least one name:token.']),
   ...tokenProblems(config.tokens, TOKENS),
+  ...approvalProblems(config.approvals),
+  ...(config.approvals.length === 0 || operatorsOf(config.tokens) > 1
+    ? []
+    : [
+        'REPLAY_APPROVALS needs operators of two names in REPLAY_TOKENS: nobody approves what they asked for.',
+      ]),
 ]
 
 /** Throws a `ConfigError` that names each setting, its value and the fix. */

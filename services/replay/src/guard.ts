@@ -4,7 +4,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 
 const GUESSES = { max: 10, windowMs: 60_000 }
 
-class ForbiddenError extends Error {
+export class ForbiddenError extends Error {
   readonly statusCode = 403
 }
 

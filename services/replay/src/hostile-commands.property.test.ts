@@ -16,6 +16,8 @@ const job: Job = {
 }
 const COMMANDS = [
   { kind: 'create', job },
+  { kind: 'propose', job: { ...job, letters: 3, approval: { why: ['discard'], expiresAt: 5 } } },
+  { kind: 'approve', id: 'j', by: 'bob' },
   { kind: 'cancel', id: 'j' },
   { kind: 'tick', id: 'j', step: 3 },
   { kind: 'expire' },
@@ -56,6 +58,10 @@ it.each([
   ['an unknown state', { state: 'x' }],
   ['an id that is a list', { id: ['j'] }],
   ['a fix-up that is none', { fixUp: { name: 5 } }],
+  ['an approval by nobody', { approval: { why: [], expiresAt: 5, by: null } }],
+  ['an approval that never expires', { approval: { why: ['discard'] } }],
+  ['an approval until no calendar has a day', { approval: { why: ['discard'], expiresAt: 1e300 } }],
+  ['a count that is none', { letters: '5' }],
 ])('a job with %s is none', (_, change) => {
   const changed = Buffer.from(JSON.stringify({ ...job, ...change }))
   expect(decodeJob(changed)).toBeUndefined()

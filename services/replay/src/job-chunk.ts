@@ -7,6 +7,7 @@ import {
   type Job,
   type JobCounts,
   type JobRequest,
+  type LetterFilter,
   type StageName,
   type StayingLetter,
 } from './job.ts'
@@ -96,15 +97,49 @@ export const rehearse = async (
   return { counts: job.counts, stays: job.stays ?? [] }
 }
 
+type JobRange = Pick<Job, 'cursor' | 'end'>
+
 /** What is decided now is a job's whole work: what comes later is another's. */
-export const jobRange = async (
-  letters: LetterReader,
-  stage: StageName,
-): Promise<Pick<Job, 'cursor' | 'end'>> => {
+export const jobRange = async (letters: LetterReader, stage: StageName): Promise<JobRange> => {
   const offsets = [...(await letters.offsets(stage))]
   const entries = (which: 'start' | 'end') =>
     Object.fromEntries(offsets.map(([partition, range]) => [String(partition), String(range[which])]))
   return { cursor: entries('start'), end: entries('end') }
+}
+
+/** As much of a range as was counted: later letters are another job's. */
+export const countedRange = ({ cursor, end }: JobRange, counted: JobRange['end']): JobRange => ({
+  cursor,
+  end: Object.fromEntries(
+    Object.entries(end).map(([partition, now]) => {
+      const then = counted[partition] ?? cursor[partition]!
+      return [partition, BigInt(then) < BigInt(now) ? then : now]
+    }),
+  ),
+})
+
+/**
+ * Most letters that a job with this filter can take of those that are decided now, and where these end. What is pending
+ * only becomes less; what has another status may become more meanwhile, so of these all are counted.
+ */
+export const countLetters = async (
+  letters: LetterReader,
+  marks: Marks,
+  filter: LetterFilter,
+): Promise<Required<Pick<Job, 'letters' | 'end'>>> => {
+  const { stage, status } = filter
+  const { cursor, end } = await jobRange(letters, stage)
+  const most: LetterFilter = status === 'pending_inspection' ? filter : { ...filter, status: 'any' }
+  let count = 0
+  for (const [partition, last] of Object.entries(end)) {
+    const range = { partition: Number(partition), from: BigInt(cursor[partition]!), end: BigInt(last) }
+    await letters.read(stage, range, (record) => {
+      const letter = readLetter(stage, record, marks.statusOf(stage, record.partition, record.offset))
+      if (matches(letter, most)) count += 1
+      return true
+    })
+  }
+  return { letters: count, end }
 }
 
 class ChunkDraft {

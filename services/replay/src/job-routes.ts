@@ -1,9 +1,10 @@
 import { createHash, randomUUID } from 'node:crypto'
 import type { FastifyInstance } from 'fastify'
 import type { ApiOptions } from './api-options.ts'
-import { holderOf, noting, requireOperator } from './guard.ts'
-import { NO_COUNTS, type FixUp, type Job } from './job.ts'
-import { rehearse } from './job-chunk.ts'
+import { approvalOf, areNeeded, whyNotApproved } from './approvals.ts'
+import { ForbiddenError, holderOf, noting, requireOperator } from './guard.ts'
+import { NO_COUNTS, type Command, type FixUp, type Job } from './job.ts'
+import { countLetters, rehearse } from './job-chunk.ts'
 import { isEnded } from './job-table.ts'
 import { BadRequestError, createBody, jobsQuery, parsed, requireDoable } from './requests.ts'
 import type { ScanLimit } from './scans.ts'
@@ -18,6 +19,11 @@ class TooManyJobsError extends Error {
 /** What a list says of a job: neither its places nor what its fix-up holds. */
 const describeJob = ({ cursor: _, end: __, fixUp, ...job }: Job) => ({ ...job, fixUp: fixUp?.name ?? null })
 
+const noteOf = ({ id, filter, ratePerSec, fixUp, letters }: Job) => ({
+  ...{ job: id, filter, ratePerSec, letters },
+  fixUp: fixUpNote(fixUp),
+})
+
 /** What a fix-up does may hold a body's text: its name and hash tell which one it was. */
 const fixUpNote = (fixUp: FixUp | undefined) =>
   fixUp && {
@@ -25,12 +31,33 @@ const fixUpNote = (fixUp: FixUp | undefined) =>
     sha256: createHash('sha256').update(JSON.stringify(fixUp)).digest('hex'),
   }
 
+const finder =
+  ({ state }: ApiOptions) =>
+  async (id: string): Promise<Job | undefined> =>
+    (await state.jobs()).find((job) => job.id === id)
+
+/** Where approvals are set, what the job can take is counted first, and then it is all that the job will take. */
+const beginning = async (
+  job: Job,
+  { approvals, letters, state }: ApiOptions,
+  scans: ScanLimit,
+): Promise<Extract<Command, { job: Job }>> => {
+  if (!areNeeded(approvals)) return { kind: 'create', job }
+  const end = scans.begin(job.requestedBy)
+  try {
+    await state.refresh()
+    const counted = { ...job, ...(await countLetters(letters, state.marks, job.filter)) }
+    return { kind: 'propose', job: { ...counted, approval: approvalOf(counted, approvals) } }
+  } finally {
+    end()
+  }
+}
+
 /** Replays and discards: begin, look, cancel. */
 export const addJobRoutes = (v1: FastifyInstance, options: ApiOptions, scans: ScanLimit): void => {
   const { state, commands, send } = options
   const note = noting(options.audit)
-  const find = async (id: string): Promise<Job | undefined> =>
-    (await state.jobs()).find((job) => job.id === id)
+  const find = finder(options)
   /** Asked for here, and not yet in the state. */
   const sent = new Set<string>()
   /** Takes the place at once, so that those who ask at the same time do not get it too. */
@@ -59,7 +86,7 @@ export const addJobRoutes = (v1: FastifyInstance, options: ApiOptions, scans: Sc
     }
     requireOperator(request)
     await takeRoom(id)
-    const job: Job = {
+    const asked: Job = {
       ...wanted,
       id,
       state: 'waiting',
@@ -70,15 +97,17 @@ export const addJobRoutes = (v1: FastifyInstance, options: ApiOptions, scans: Sc
       requestedAt: Date.now(),
       finishedAt: null,
     }
-    const { kind, filter, ratePerSec, fixUp } = wanted
     try {
-      await note(request, `job.${kind}`, { job: id, filter, ratePerSec, fixUp: fixUpNote(fixUp) })
-      await send({ kind: 'create', job }, id)
+      const command = await beginning(asked, options, scans)
+      const { approval } = command.job
+      await note(request, `job.${asked.kind}`, { ...noteOf(command.job), approval })
+      await send(command, id)
+      void reply.code(202)
+      return { id, approval }
     } catch (error) {
       sent.delete(id)
       throw error
     }
-    return reply.code(202).send({ id })
   })
   v1.get('/v1/jobs', async (request) => {
     const { limit, after } = parsed(jobsQuery, request.query)
@@ -101,6 +130,25 @@ export const addJobRoutes = (v1: FastifyInstance, options: ApiOptions, scans: Sc
     if (job?.state === 'done') throw new BadRequestError('the job has ended: there is nothing to cancel')
     await note(request, 'job.cancel', { job: id })
     await send({ kind: 'cancel', id }, id)
+    return reply.code(202).send({ id })
+  })
+}
+
+/** The second of four eyes. */
+export const addApprovalRoute = (v1: FastifyInstance, options: ApiOptions): void => {
+  const note = noting(options.audit)
+  const find = finder(options)
+  v1.post('/v1/jobs/:id/approve', async (request, reply) => {
+    requireOperator(request)
+    const { id } = request.params as { id: string }
+    const { name } = holderOf(request)
+    const job = await find(id)
+    if (job === undefined) return reply.code(404).send({ error: 'Not found' })
+    const why = whyNotApproved(job, name, Date.now())
+    if (why !== undefined) throw job.requestedBy === name ? new ForbiddenError(why) : new BadRequestError(why)
+    const { kind, requestedBy } = job
+    await note(request, 'job.approve', { ...noteOf(job), kind, requestedBy })
+    await options.send({ kind: 'approve', id, by: name }, id)
     return reply.code(202).send({ id })
   })
 }

@@ -8,6 +8,8 @@ const KEPT_JOBS_MAX = 500
 /** A fix-up may have 64 KB. */
 const KEPT_BYTES_MAX = 8_388_608
 const FORGOTTEN_AT_ONCE_MAX = 1_000
+/** A transaction has each of them whole. */
+const CANCELLED_AT_ONCE_MAX = 10
 
 export const jobKey = (id: string): Buffer => Buffer.from(`${PREFIX}${id}`)
 
@@ -36,6 +38,21 @@ export class JobTable {
     else if (value === null && key?.toString().startsWith(PREFIX)) {
       this.#jobs.delete(key.toString().slice(PREFIX.length))
     } else this.marks.restore(key, value)
+  }
+
+  /** Jobs that nobody has approved in time. */
+  overdue(now: number): readonly Job[] {
+    const late = this.#unapproved().filter(({ approval }) => approval!.expiresAt <= now)
+    return late.slice(0, CANCELLED_AT_ONCE_MAX)
+  }
+
+  /** When the next job will have waited too long, in epoch ms. */
+  nextOverdueAt(): number {
+    return Math.min(Infinity, ...this.#unapproved().map(({ approval }) => approval!.expiresAt))
+  }
+
+  #unapproved(): readonly Job[] {
+    return this.all().filter(({ state, approval }) => state === 'waiting' && approval !== undefined)
   }
 
   /** Ended jobs that are too old, too many or too large together: the oldest go first. Changes nothing. */

@@ -68,7 +68,19 @@ export const jobRequest = z.strictObject({
 })
 export type JobRequest = z.infer<typeof jobRequest>
 
+/** Stored as `waiting`, a job needs an approval: whatever runs jobs, of any version, leaves it alone. */
 export type JobState = 'waiting' | 'running' | 'done' | 'cancelled'
+
+/** What a job needs before it runs, and who has given it. */
+export interface Approval {
+  /** Entries of REPLAY_APPROVALS. */
+  readonly why: readonly string[]
+  /** Epoch ms; from then on nobody can approve it. */
+  readonly expiresAt: number
+  /** Never who asked for the job. Undefined: nobody has. */
+  readonly by?: string
+  readonly at?: number
+}
 
 /** A letter that could not be returned. */
 export interface StayingLetter {
@@ -101,6 +113,10 @@ export interface Job extends JobRequest {
   readonly cursor: Readonly<Record<string, string>>
   readonly end: Readonly<Record<string, string>>
   readonly counts: JobCounts
+  /** Most letters that it can take, if they were counted when it was asked for. */
+  readonly letters?: number | undefined
+  /** Undefined: it needs none. */
+  readonly approval?: Approval | undefined
   /** The first `STAYING_MAX` of `counts.unusable`. */
   readonly stays?: readonly StayingLetter[]
   readonly finishedAt: number | null
@@ -109,9 +125,15 @@ export interface Job extends JobRequest {
 export const STAYING_MAX = 20
 export const NO_COUNTS: JobCounts = { scanned: 0, matched: 0, done: 0, guarded: 0, unusable: 0 }
 
-/** What `replay.commands.v1` holds; `tick` is the job's own next step, `expire` forgets jobs that ended long ago. */
+/**
+ * What `replay.commands.v1` holds; `tick` is the job's own next step, `expire` ends jobs that have waited too long and
+ * forgets those that ended long ago. `propose` is `create` where approvals are set, with the places that were counted:
+ * a version that knows no approvals passes over it.
+ */
 export type Command =
   | { readonly kind: 'create'; readonly job: Job }
+  | { readonly kind: 'propose'; readonly job: Job }
+  | { readonly kind: 'approve'; readonly id: string; readonly by: string }
   | { readonly kind: 'cancel'; readonly id: string }
   | { readonly kind: 'tick'; readonly id: string; readonly step?: number }
   | { readonly kind: 'expire' }
@@ -121,6 +143,8 @@ export const tickOf = ({ id, step = 0 }: Job): Command => ({ kind: 'tick', id, s
 export const encodeJson = (value: Command | Job): Buffer => Buffer.from(JSON.stringify(value))
 
 const offsets = z.record(z.string().regex(/^\d{1,5}$/), z.string().regex(/^\d{1,19}$/))
+/** As far as calendars go, in epoch ms. */
+const TIME_MAX = 8_640_000_000_000_000
 /** What the code relies on. Whoever may write to a topic may write anything, and older versions wrote other bounds. */
 const storedJob = z.looseObject({
   id: z.string().min(1),
@@ -142,11 +166,22 @@ const storedJob = z.looseObject({
     guarded: z.number(),
     unusable: z.number(),
   }),
+  letters: z.number().optional(),
+  approval: z
+    .looseObject({
+      why: z.array(z.string()),
+      expiresAt: z.number().int().min(0).max(TIME_MAX),
+      by: z.string().optional(),
+      at: z.number().optional(),
+    })
+    .optional(),
   stays: z.array(z.looseObject({ letter: z.string(), why: z.string() })).optional(),
   finishedAt: z.number().nullable(),
 })
 const storedCommand = z.discriminatedUnion('kind', [
   z.looseObject({ kind: z.literal('create'), job: storedJob }),
+  z.looseObject({ kind: z.literal('propose'), job: storedJob }),
+  z.looseObject({ kind: z.literal('approve'), id: z.string(), by: z.string().min(1) }),
   z.looseObject({ kind: z.literal('cancel'), id: z.string() }),
   z.looseObject({ kind: z.literal('tick'), id: z.string(), step: z.number().optional() }),
   z.looseObject({ kind: z.literal('expire') }),

@@ -8,14 +8,16 @@ import {
   type StagedBatch,
 } from '@weir/kafka'
 import type { Logger } from '@weir/service-kit'
+import { approvalOf, whyNotApproved, type Approvals } from './approvals.ts'
 import type { CommandLog } from './command-log.ts'
 import { decodeCommand, encodeJson, RATE_MIN, tickOf, type Command, type Job } from './job.ts'
-import { jobRange, nextChunk, type Chunk, type ChunkOptions } from './job-chunk.ts'
+import { countedRange, jobRange, nextChunk, type Chunk, type ChunkOptions } from './job-chunk.ts'
 import { isEnded, jobKey, JobTable } from './job-table.ts'
 import { Ticks, type TicksOptions } from './ticks.ts'
 
 export interface ReplayOwnerOptions extends ChunkOptions {
   readonly commands: CommandLog
+  readonly approvals: Approvals
   /** To this stage's own input. */
   readonly send: TicksOptions['send']
   readonly logger: Logger
@@ -26,7 +28,8 @@ const EARLY_MS_MAX = 2
 const EXPIRY_EVERY_MS = 3_600_000
 
 /**
- * Runs jobs one chunk at a time:  create -> (tick -> tick -> ...) -> done;  cancel ends it at any point.
+ * Runs jobs one chunk at a time:  create -> (tick -> tick -> ...) -> done;  cancel ends it at any point. A job that needs
+ * an approval waits for it before its first tick; here is decided which do, whoever has sent it.
  * A chunk is one transaction: the letters it returns, their marks, the job's cursor and counts, and the next tick.
  * So a job that was killed at any moment goes on by itself, and returns no letter twice and leaves none out. A cancel is
  * looked for before each step, so a step that always fails can be cancelled. A tick that comes before its time is put
@@ -97,39 +100,49 @@ export class ReplayOwner implements PartitionOwner {
     }
   }
 
-  #ended({ id, kind, requestedBy, filter, state, counts }: Job): void {
+  #ended({ id, kind, requestedBy, approval, filter, state, counts }: Job): void {
     this.#options.logger.info(
-      { job: id, kind, requestedBy, stage: filter.stage, state, counts },
+      { job: id, kind, requestedBy, approvedBy: approval?.by, stage: filter.stage, state, counts },
       'replay job',
     )
     this.#nextAt.delete(id)
     this.#ticks.drop(id)
   }
 
-  /** Jobs that ended long ago leave the topic, and with them what their fix-ups held. */
+  /**
+   * Jobs that nobody has approved in time end; those that ended long ago leave the topic, and with them what their
+   * fix-ups held.
+   */
   #expire(): StagedBatch {
-    const outputs = this.#table.expired(Date.now()).map((id) => this.#state(jobKey(id), null))
+    const now = Date.now()
+    const late = this.#table.overdue(now).map((job) => cancelled(job).job)
+    const outputs = [
+      ...late.map((job) => this.#state(jobKey(job.id), encodeJson(job))),
+      ...this.#table.expired(now).map((id) => this.#state(jobKey(id), null)),
+    ]
     return {
       outputs,
       committed: () => {
         this.#apply(outputs)
-        this.#ticks.planExpiry(EXPIRY_EVERY_MS)
+        for (const job of late) this.#ended(job)
+        this.#ticks.planExpiry(Math.min(EXPIRY_EVERY_MS, Math.max(0, this.#table.nextOverdueAt() - now)))
       },
     }
   }
 
   async #run(command: Exclude<Command, { kind: 'expire' }>, offset: bigint): Promise<Chunk | undefined> {
     const { commands } = this.#options
-    if (command.kind === 'create') {
+    if ('job' in command) {
       const { job } = command
       // A request that was sent twice is one job.
       if (this.#table.get(job.id) !== undefined) return undefined
-      return (await commands.isCancelledAfter(offset, job.id)) ? cancelled(job) : this.#begin(job)
+      return (await commands.isCancelledAfter(offset, job.id)) ? cancelled(job) : this.#begin(command)
     }
     const job = this.#table.get(command.id)
-    if (job?.state !== 'running') return undefined
+    if (job === undefined || isEnded(job)) return undefined
     if (command.kind === 'cancel' || (await commands.isCancelledAfter(offset, job.id))) return cancelled(job)
-    if ((command.step ?? 0) !== (job.step ?? 0)) return undefined
+    if (command.kind === 'approve') return approved(job, command.by)
+    if (job.state !== 'running' || (command.step ?? 0) !== (job.step ?? 0)) return undefined
     const waitMs = (this.#nextAt.get(job.id) ?? 0) - performance.now()
     if (waitMs > EARLY_MS_MAX) {
       this.#ticks.plan(job, waitMs)
@@ -142,10 +155,22 @@ export class ReplayOwner implements PartitionOwner {
     return chunk
   }
 
-  async #begin(job: Job): Promise<Chunk> {
-    const range = await jobRange(this.#options.letters, job.filter.stage)
-    return { job: { ...job, ...range, state: 'running' }, outputs: [], handled: 0 }
+  async #begin({ kind, job: asked }: Extract<Command, { job: Job }>): Promise<Chunk> {
+    const now = await jobRange(this.#options.letters, asked.filter.stage)
+    const isCounted = kind === 'propose'
+    const range = isCounted ? countedRange(now, asked.end) : now
+    const job = { ...asked, ...range, letters: isCounted ? asked.letters : undefined }
+    const approval = approvalOf(job, this.#options.approvals)
+    const state = approval === undefined ? 'running' : 'waiting'
+    return { job: { ...job, approval, state }, outputs: [], handled: 0 }
   }
+}
+
+const approved = (job: Job, by: string): Chunk | undefined => {
+  const at = Date.now()
+  if (whyNotApproved(job, by, at) !== undefined) return undefined
+  const approval = { ...job.approval!, by, at }
+  return { job: { ...job, state: 'running', approval }, outputs: [], handled: 0 }
 }
 
 const cancelled = (job: Job): Chunk => ({

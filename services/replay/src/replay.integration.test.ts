@@ -86,6 +86,67 @@ it('goes on with a job that was interrupted, without a second or a missing lette
   expect(new Set(keys).size).toBe(200)
 }, 120_000)
 
+it('waits for another name to approve a job, across a restart, and then takes what was counted', async () => {
+  const bob = 'another token of the tests'
+  const env = {
+    REPLAY_APPROVALS: 'over:10,discard',
+    REPLAY_TOKENS: `ann:a token of the tests,bob:${bob},cy/viewer:a token that may only read`,
+  }
+  await rig.start(env)
+  const put = (from: number, count: number) =>
+    rig.putLetters(
+      rig.topics.normalizerDlq,
+      Array.from({ length: count }, (_, i) => `id-${from + i}`),
+      'unmappable',
+    )
+  await put(0, 10)
+  const request = { kind: 'replay', filter: { stage: 'normalizer', status: 'any' } }
+  expect(await rig.run(request)).toMatchObject({ state: 'done', counts: { done: 10 }, letters: 10 })
+  await put(10, 10)
+  const approval = { why: ['over:10'] }
+  const { json } = await rig.call('POST', '/v1/jobs', request)
+  expect(json).toMatchObject({ approval })
+  const path = `/v1/jobs/${json.id as string}`
+  const waits = () =>
+    vi.waitFor(
+      async () =>
+        expect((await rig.call('GET', path)).json).toMatchObject({ state: 'waiting', approval, letters: 20 }),
+      WAIT,
+    )
+  await waits()
+  expect((await rig.call('POST', `${path}/approve`)).status).toBe(403)
+  expect((await rig.call('POST', `${path}/approve`, undefined, 'a token that may only read')).status).toBe(
+    403,
+  )
+  // Letters that come while it waits are not what is approved.
+  await put(20, 5)
+  await rig.stop()
+  await rig.start(env)
+  await waits()
+  expect(await rig.readAll(rig.topics.normalizerReplay)).toHaveLength(10)
+  expect((await rig.call('POST', `${path}/approve`, undefined, bob)).status).toBe(202)
+  expect(await rig.ended(json.id as string)).toMatchObject({
+    state: 'done',
+    counts: { done: 20 },
+    approval: { by: 'bob' },
+  })
+  const counts = new Map<string, number>()
+  for (const { key } of await rig.readAll(rig.topics.normalizerReplay))
+    counts.set(key!.toString(), (counts.get(key!.toString()) ?? 0) + 1)
+  expect(counts).toEqual(new Map(Array.from({ length: 20 }, (_, i) => [`nice|id-${i}`, i < 10 ? 2 : 1])))
+
+  const discard = (await rig.call('POST', '/v1/jobs', { ...request, kind: 'discard' })).json.id as string
+  await vi.waitFor(async () => expect((await rig.call('GET', `/v1/jobs/${discard}`)).status).toBe(200), WAIT)
+  expect((await rig.call('POST', `/v1/jobs/${discard}/cancel`)).status).toBe(202)
+  expect(await rig.ended(discard)).toMatchObject({ state: 'cancelled', counts: { done: 0 } })
+  const notes = (await rig.readAll(rig.topics.auditLog)).map(
+    ({ value }) => JSON.parse(value!.toString()) as { what: string; who: { name: string } },
+  )
+  expect(notes.map(({ what, who }) => `${what} ${who.name}`).filter((one) => one.startsWith('job.'))).toEqual(
+    ['job.replay ann', 'job.replay ann', 'job.approve bob', 'job.discard ann', 'job.cancel ann'],
+  )
+}, 120_000)
+
 it('ends every job that began while letters arrived in transactions, and returns each letter once', async () => {
   await rig.start()
   const topic = rig.topics.normalizerDlq

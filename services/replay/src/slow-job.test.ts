@@ -3,6 +3,7 @@ import type { EventReader } from '@weir/event-codec'
 import type { InputBatch, RestoreContext } from '@weir/kafka'
 import { createLogger } from '@weir/service-kit'
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
+import { APPROVAL_MS_MAX, NO_APPROVALS } from './approvals.ts'
 import { CommandLog } from './command-log.ts'
 import { encodeJson, jobRequest, NO_COUNTS, RATE_MIN, type Command, type Job } from './job.ts'
 import { LetterReader } from './letters.ts'
@@ -58,6 +59,7 @@ const model = async () => {
   const stored = letters()
   const owner = new ReplayOwner({
     topics,
+    approvals: NO_APPROVALS,
     partitions: 1,
     keys: undefined,
     bodyHashKey: 'key',
@@ -128,4 +130,31 @@ it('does one step for a tick that comes twice', async () => {
   await work()
   expect(jobs.get('job')?.counts.done).toBe(2)
   await owner.close()
+})
+
+it('cancels jobs that nobody approves at their time, however many, and no other', async () => {
+  const { input, jobs, work, owner } = await model()
+  const minute = 60_000
+  const approval = { why: ['discard'], expiresAt: 0 }
+  const requestedAt = Date.now() - APPROVAL_MS_MAX + 30 * minute
+  for (let i = 0; i < 25; i++)
+    input.push({ kind: 'create', job: { ...jobOf(`late-${i}`, 1), requestedAt, approval } })
+  const later = { ...jobOf('later', 1), requestedAt: Date.now(), approval }
+  input.push({ kind: 'create', job: later })
+  const pass = async (ms: number): Promise<void> => {
+    await vi.advanceTimersByTimeAsync(ms)
+    await work()
+  }
+  const states = () =>
+    new Set([...jobs.values()].filter(({ id }) => id !== 'later').map(({ state }) => state))
+  await work()
+  await pass(1)
+  await pass(29 * minute)
+  expect(states()).toEqual(new Set(['waiting']))
+  for (let i = 0; i < 4; i++) await pass(minute)
+  expect(states()).toEqual(new Set(['cancelled']))
+  expect(jobs.get('late-3')).toMatchObject({ counts: { scanned: 0 }, approval: { why: ['discard'] } })
+  expect(jobs.get('later')?.state).toBe('waiting')
+  await owner.close()
+  expect(vi.getTimerCount()).toBe(0)
 })

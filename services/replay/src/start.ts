@@ -30,6 +30,7 @@ import {
 } from '@weir/service-kit'
 import { readSourcesFile } from '@weir/sources'
 import { buildApi } from './api.ts'
+import { parseApprovals } from './approvals.ts'
 import { CommandLog } from './command-log.ts'
 import { SETTINGS, TOKENS, type ReplayConfig } from './config.ts'
 import { encodeJson, STAGES, type Command } from './job.ts'
@@ -76,6 +77,7 @@ export const start = async (config: ReplayConfig, { logger, metrics }: ServiceDe
     if (unsafe.length > 0) throw new ConfigError(unsafe.join('\n'))
     const topics = topicNames(config.topicPrefix)
     const keys = parseDeadLetterKeys(config.deadLetterKeys)
+    const approvals = parseApprovals(config.approvals)
     const jobLetters = LetterReader.of(config, topics)
     const letters = LetterReader.of(config, topics)
     const state = new StateView(config, topics)
@@ -114,6 +116,7 @@ export const start = async (config: ReplayConfig, { logger, metrics }: ServiceDe
         Promise.resolve(
           new ReplayOwner({
             ...returning,
+            approvals,
             logger,
             letters: jobLetters,
             events: new EventReader(config),
@@ -141,6 +144,7 @@ export const start = async (config: ReplayConfig, { logger, metrics }: ServiceDe
     const app = buildApi({
       audit,
       tokens,
+      approvals,
       letters,
       state,
       commands,

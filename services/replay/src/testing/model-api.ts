@@ -10,6 +10,7 @@ import {
 import type { InputRecord, TopicReader } from '@weir/kafka'
 import { AccessTokens, createLogger, Metrics } from '@weir/service-kit'
 import type { ApiOptions } from '../api-options.ts'
+import { NO_APPROVALS } from '../approvals.ts'
 import { buildApi } from '../api.ts'
 import { TOKENS } from '../config.ts'
 import type { CommandLog } from '../command-log.ts'
@@ -20,12 +21,13 @@ import { LetterReader } from '../letters.ts'
 import type { StateView } from '../state-view.ts'
 
 export const TOKEN = 'a token of the tests'
+export const OTHER_TOKEN = 'a token that will expire'
 export const VIEWER_TOKEN = 'a token that may only read'
 const TOKENS_OF_TESTS = [
   `ann:${TOKEN}`,
   `bob/viewer:${VIEWER_TOKEN}`,
   `eve@2020-01-01:a token that has expired`,
-  `kim@${new Date(Date.now() + 86_400_000).toISOString().slice(0, 10)}:a token that will expire`,
+  `kim@${new Date(Date.now() + 86_400_000).toISOString().slice(0, 10)}:${OTHER_TOKEN}`,
 ]
 
 /** One partition of letters that are made when they are read. */
@@ -71,6 +73,7 @@ export const modelApi = (reader: TopicReader, changes: Partial<ApiOptions> = {})
   const topics = topicNames()
   const letters = new LetterReader(topics, () => Promise.resolve(reader))
   const app = buildApi({
+    approvals: NO_APPROVALS,
     tokens: new AccessTokens().add(TOKENS_OF_TESTS, TOKENS),
     letters,
     keys: undefined,
