@@ -145,7 +145,7 @@ export const naughtyCases = (): readonly SecurityCase[] => [
   ),
   securityCase(
     'naughty strings: the tables after them',
-    'events interactions weir_migrations',
+    'events interactions weir_backfills weir_migrations',
     async ({ rows }) => {
       const tables = await rows.query<{ name: string }>(
         `SELECT table_name AS name FROM information_schema.tables WHERE table_schema = 'public' ORDER BY 1`,
