@@ -18,7 +18,6 @@ import {
   type Identified,
   type IntakeProblem,
   type JsonValue,
-  type KeyFacts,
   type RequestFacts,
   type RequestHeaders,
   type SourceDefinition,
@@ -35,7 +34,7 @@ export interface BodyContext {
   readonly common: Pick<ReceivedWebhook, 'source' | 'receivedAt' | 'contentType' | 'traceparent'>
 }
 
-/** Authentic all the same: it goes through the pipeline and becomes a dead letter there, once for each body and what its keys are made of besides it. */
+/** Authentic all the same: it goes through the pipeline and becomes a dead letter there, once for each body. */
 export interface MalformedBody extends FormedBody {
   readonly kind: 'malformed'
   readonly bodyHash: Buffer
@@ -152,13 +151,6 @@ const notAnObject = (source: SourceDefinition, payload: JsonValue, identified: I
   return { kind: 'problem', problem: { reason: 'wrong_type', detail } }
 }
 
-/** Equal bodies are one letter, unless they would have been two events once they are fixed. */
-const malformedKey = (bodyHash: Buffer, facts: KeyFacts): string => {
-  const body = `malformed:${bodyHash.toString('hex')}`
-  const texts = Object.entries(facts).flat()
-  return texts.length === 0 ? body : `${body}:${hash('sha256', JSON.stringify(texts), 'hex').slice(0, 32)}`
-}
-
 /** The record of a malformed body. `isRejected`: it was answered 400. */
 export const letterOf = (
   { source, headers, common }: BodyContext,
@@ -166,7 +158,7 @@ export const letterOf = (
   isRejected: boolean,
 ): ReceivedWebhook => {
   const keyFacts = keepFacts(source.identify.asks ?? [], (name) => headers.get(name), around)
-  const dedupKey = malformedKey(bodyHash, keyFacts)
+  const dedupKey = `malformed:${bodyHash.toString('hex')}`
   return {
     ...common,
     raw,
