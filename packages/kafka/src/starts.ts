@@ -33,7 +33,7 @@ export const readStarts = async (
   signal?: AbortSignal,
 ): Promise<ReadonlyMap<string, Start>> => {
   const inputOf = new Map(inputs.map((input) => [keyOf(groupId, input), input]))
-  const found = new Map<string, Start>()
+  const last = new Map<string, { readonly value: Buffer; readonly where: string }>()
   const { start, end } = await reads.logRange(topic, partition)
   await readPartition(
     reads,
@@ -42,14 +42,15 @@ export const readStarts = async (
       for (const { key, value, offset } of records) {
         const input = inputOf.get(key?.toString() ?? '')
         if (input === undefined) continue
-        if (value === null) found.delete(input)
-        else found.set(input, decodeStart(value, `${topic}/${partition}, offset ${offset}`))
+        if (value === null) last.delete(input)
+        else last.set(input, { value: Buffer.from(value), where: `${topic}/${partition}, offset ${offset}` })
       }
       return undefined
     },
     signal,
   )
-  return found
+  // Only now: the last record of a key counts, and so another one repairs a damaged one, compacted or not.
+  return new Map([...last].map(([input, { value, where }]) => [input, decodeStart(value, where)]))
 }
 
 const decodeStart = (value: Buffer, where: string): Start => {
