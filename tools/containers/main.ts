@@ -8,7 +8,6 @@ import { findCompose } from './compose.ts'
 import { Deployment } from './deployment.ts'
 import { openEngine, SkippedError } from './open-engine.ts'
 import { failUsage, optionsOf } from './options.ts'
-import { OwnSources } from './own-sources.ts'
 
 const TRAFFIC_MS = 20_000
 const REPLICAS = 3
@@ -80,16 +79,9 @@ const audited = async (deployment: Deployment): Promise<string> => {
   return `${accepted} webhooks accepted`
 }
 
-interface Core {
-  /** The ports of this machine, by the variables that set them. */
-  readonly env: Readonly<Record<string, string>>
-  readonly own: OwnSources
-}
-
-const checkCore = async (deployment: Deployment, { env, own }: Core): Promise<void> => {
+const checkCore = async (deployment: Deployment, proxyPort: string): Promise<void> => {
   await check('every container is healthy', () => deployment.up())
-  await check('the proxy ends TLS, and lets webhooks alone through', () => checkProxy(env.PROXY_PORT!))
-  await check('sources of a sources file have their secrets', () => own.check(env.INGRESS_PORT!))
+  await check('the proxy ends TLS, and lets webhooks alone through', () => checkProxy(proxyPort))
   await sleep(TRAFFIC_MS)
   await check(`dedup has ${REPLICAS} replicas under traffic`, async () => {
     const running = await deployment.up('--no-recreate', '--scale', `dedup=${REPLICAS}`)
@@ -151,12 +143,10 @@ const main = async (onStop: (stop: () => Promise<unknown>) => void): Promise<voi
   const env = Object.fromEntries(
     PORTS.map((name, index) => [name, process.env[name] ?? String(ports[index])]),
   )
-  const own = new OwnSources()
-  onStop(() => own.remove())
   const light = { WEIR_IMAGE: 'weir:check', SIMULATOR_RATE: process.env.SIMULATOR_RATE ?? '20' }
   const deployment = new Deployment({
     ...{ engine, compose, hasThreeBrokers },
-    env: { ...env, ...images, ...light, ...own.env },
+    env: { ...env, ...images, ...light },
   })
   onStop(() => deployment.down())
   try {
@@ -166,7 +156,7 @@ const main = async (onStop: (stop: () => Promise<unknown>) => void): Promise<voi
       if (megabytes > IMAGE_MB_MAX) throw new Error(`it has ${megabytes} MB, of at most ${IMAGE_MB_MAX}`)
       return `${megabytes} MB compressed`
     })
-    await (hasThreeBrokers ? checkThreeBrokers(deployment) : checkCore(deployment, { env, own }))
+    await (hasThreeBrokers ? checkThreeBrokers(deployment) : checkCore(deployment, env.PROXY_PORT!))
   } catch (error) {
     const logs = await deployment.do('logs', '--tail', '20').catch(() => '')
     process.stdout.write(logs)

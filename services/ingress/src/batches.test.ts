@@ -186,6 +186,23 @@ it('a malformed body keeps what its keys are made of besides it, and an element 
   ])
 })
 
+it('equal malformed bodies are two letters where they would have been two events, and a retry is a repeat', async () => {
+  const batch = (kind: string) => `{"kind":"${kind}","data":{"items":[{"id":1,"id":2}]}}`
+  for (const kind of ['a', 'b', 'a']) await post('nested', batch(kind))
+  const hook = (delivery: string) =>
+    post('hooks', 'NaN', {
+      'x-github-event': 'push',
+      'x-github-delivery': delivery,
+      'x-other': `${Math.random()}`,
+    })
+  for (const delivery of ['d-1', 'd-2', 'd-1']) await hook(delivery)
+  // Nothing but the body is in the keys of this one.
+  for (const other of ['1', '2']) await post('single', 'NaN', { 'x-other': other })
+  const keys = written().map(({ eventKey }) => eventKey.toString('hex'))
+  const places = keys.map((key) => keys.indexOf(key))
+  expect(places).toEqual([0, 1, 0, 3, 4, 3, 6, 6])
+})
+
 describe('a body that is no batch', () => {
   it.each<[string, string, string]>([
     ['whole', '[{"id":"a","type":"t"},{"id":"b","type":"t"},]', 'invalid_json'],

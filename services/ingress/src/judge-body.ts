@@ -18,6 +18,7 @@ import {
   type Identified,
   type IntakeProblem,
   type JsonValue,
+  type KeyFacts,
   type RequestFacts,
   type RequestHeaders,
   type SourceDefinition,
@@ -34,7 +35,7 @@ export interface BodyContext {
   readonly common: Pick<ReceivedWebhook, 'source' | 'receivedAt' | 'contentType' | 'traceparent'>
 }
 
-/** Authentic all the same: it goes through the pipeline and becomes a dead letter there, once for each body. */
+/** Authentic all the same: it goes through the pipeline and becomes a dead letter there, once for each body and what its keys are made of besides it. */
 export interface MalformedBody extends FormedBody {
   readonly kind: 'malformed'
   readonly bodyHash: Buffer
@@ -151,6 +152,13 @@ const notAnObject = (source: SourceDefinition, payload: JsonValue, identified: I
   return { kind: 'problem', problem: { reason: 'wrong_type', detail } }
 }
 
+/** Equal bodies are one letter, unless they would have been two events once they are fixed. */
+const malformedKey = (bodyHash: Buffer, facts: KeyFacts): string => {
+  const body = `malformed:${bodyHash.toString('hex')}`
+  const texts = Object.entries(facts).flat()
+  return texts.length === 0 ? body : `${body}:${hash('sha256', JSON.stringify(texts), 'hex').slice(0, 32)}`
+}
+
 /** The record of a malformed body. `isRejected`: it was answered 400. */
 export const letterOf = (
   { source, headers, common }: BodyContext,
@@ -158,7 +166,7 @@ export const letterOf = (
   isRejected: boolean,
 ): ReceivedWebhook => {
   const keyFacts = keepFacts(source.identify.asks ?? [], (name) => headers.get(name), around)
-  const dedupKey = `malformed:${bodyHash.toString('hex')}`
+  const dedupKey = malformedKey(bodyHash, keyFacts)
   return {
     ...common,
     raw,

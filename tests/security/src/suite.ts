@@ -1,9 +1,11 @@
 import { aftermathCases } from './cases/aftermath.ts'
 import { batchCases } from './cases/batches.ts'
 import { consoleCases } from './cases/console.ts'
+import { costCases } from './cases/costs.ts'
 import { deadLetterCases } from './cases/dead-letters.ts'
 import { duplicateCases } from './cases/duplicates.ts'
 import { floodCases, labelCases } from './cases/flood.ts'
+import { hostileRecordCases } from './cases/hostile-records.ts'
 import { httpRuleCases } from './cases/http-rules.ts'
 import { injectionCases } from './cases/injection.ts'
 import { httpProxyCases } from './cases/http-proxies.ts'
@@ -41,12 +43,14 @@ export const allCases = (rig: Rig): readonly SecurityCase[] => [
   ...floodCases(),
   ...labelCases(),
   ...starvationCases(),
+  ...costCases(),
   ...httpProxyCases(),
   ...naughtyCases(),
   ...timingCases(),
   ...localUserCases(),
   ...leakCases(),
   ...aftermathCases(),
+  ...hostileRecordCases(),
 ]
 
 /** Cases of the tier whose name contains `only`. */

@@ -54,7 +54,14 @@ export interface Rig {
   readonly topics: TopicLog
   readonly rows: StoredRows
   readonly servers: Servers
+  /** What the services are told of Kafka and of each other. */
+  readonly settings: KafkaSettings
+  readonly environment: ServiceEnvironment
+  /** Of the run's own files. */
+  readonly folders: Folders
   processOf(name: 'ingress' | 'dedup'): LocalProcess
+  /** Starts one that only some rows need; it ends with the rig. */
+  start(spec: ServiceSpec): Promise<LocalProcess>
   /** Starts one again that was killed. */
   restart(name: 'ingress' | 'dedup'): Promise<void>
   /** Text of every log of every process, by file. */
@@ -100,10 +107,13 @@ export const openRig = async ({ tier, firstPort, progress }: RigOptions): Promis
   }
   const secrets = freshSecrets()
   const trusted = freshSigningKey()
-  const specs = serviceSpecs({ settings, servers, secrets, trusted, folders, ports: servicePorts, tier })
+  const environment = sharedEnvironment(settings, servers, secrets)
+  const specs = serviceSpecs({ environment, secrets, trusted, folders, ports: servicePorts, tier })
   const processes = new Map<string, LocalProcess>()
-  const start = async (spec: ServiceSpec): Promise<void> => {
-    processes.set(spec.name, await startServiceProcess(folders, spec))
+  const start = async (spec: ServiceSpec): Promise<LocalProcess> => {
+    const started = await startServiceProcess(folders, spec)
+    processes.set(spec.name, started)
+    return started
   }
   let localRun: Promise<LocalRun> | undefined
   const stop = async (): Promise<void> => {
@@ -140,10 +150,13 @@ export const openRig = async ({ tier, firstPort, progress }: RigOptions): Promis
   const rows = new StoredRows(servers.databaseUrl)
   return {
     ...{ tier, secrets, trusted, journal, ingress, cutOff, limited, schemes, consoleApi },
-    ...{ topics, rows, servers },
+    ...{ topics, rows, servers, settings, environment, folders },
     sources: sourcesUnderTest(secrets),
     processOf: (name) => processes.get(name)!,
-    restart: (name) => start(specs.find((spec) => spec.name === name)!),
+    restart: async (name) => {
+      await start(specs.find((spec) => spec.name === name)!)
+    },
+    start,
     logs: () =>
       new Map(
         readdirSync(folders.logs).map((file) => [file, readFileSync(join(folders.logs, file), 'latin1')]),
@@ -186,8 +199,7 @@ sources:
 `
 
 interface SpecOptions {
-  readonly settings: KafkaSettings
-  readonly servers: Servers
+  readonly environment: ServiceEnvironment
   readonly secrets: Secrets
   readonly trusted: SigningKey
   readonly folders: Folders
@@ -195,26 +207,30 @@ interface SpecOptions {
   readonly tier: Tier
 }
 
+const sharedEnvironment = (
+  settings: KafkaSettings,
+  servers: Servers,
+  { bodyHashKey }: Secrets,
+): ServiceEnvironment => ({
+  WEIR_PROFILE: 'dev',
+  LOG_LEVEL: 'debug',
+  KAFKA_BROKERS: servers.kafkaBrokers,
+  TOPIC_PREFIX: settings.topicPrefix,
+  TOPIC_PARTITIONS: String(settings.topicPartitions),
+  KAFKA_SESSION_TIMEOUT_MS: String(settings.groupSessionMs),
+  BODY_HASH_KEY: bodyHashKey,
+  ...(servers.registryUrl !== undefined && { SCHEMA_REGISTRY_URL: servers.registryUrl }),
+  ...(servers.databaseUrl !== undefined && { DATABASE_URL: servers.databaseUrl }),
+})
+
 const serviceSpecs = ({
-  settings,
-  servers,
+  environment: shared,
   secrets,
   trusted,
   folders,
   ports,
   tier,
 }: SpecOptions): readonly ServiceSpec[] => {
-  const shared: ServiceEnvironment = {
-    WEIR_PROFILE: 'dev',
-    LOG_LEVEL: 'debug',
-    KAFKA_BROKERS: servers.kafkaBrokers,
-    TOPIC_PREFIX: settings.topicPrefix,
-    TOPIC_PARTITIONS: String(settings.topicPartitions),
-    KAFKA_SESSION_TIMEOUT_MS: String(settings.groupSessionMs),
-    BODY_HASH_KEY: secrets.bodyHashKey,
-    ...(servers.registryUrl !== undefined && { SCHEMA_REGISTRY_URL: servers.registryUrl }),
-    ...(servers.databaseUrl !== undefined && { DATABASE_URL: servers.databaseUrl }),
-  }
   const ingress = (port: number, cxoneSecrets: readonly string[]): ServiceEnvironment => ({
     ...shared,
     INGRESS_HOST: '127.0.0.1',

@@ -6,7 +6,7 @@ export type ServiceEnvironment = Readonly<Record<string, string>>
 export interface ServiceSpec {
   /** Names its log too. */
   readonly name: string
-  readonly service: 'ingress' | 'dedup' | 'console' | 'normalizer' | 'persistence'
+  readonly service: 'ingress' | 'dedup' | 'console' | 'normalizer' | 'persistence' | 'replay'
   readonly env: ServiceEnvironment
   /** Where it answers `/livez` and `/readyz`. */
   readonly probePort: number
