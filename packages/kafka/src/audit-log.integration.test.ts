@@ -8,7 +8,7 @@ import {
   type AuditRecord,
 } from '@weir/contracts'
 import { isolatedKafka } from '@weir/testkit'
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { afterAll, beforeAll, expect, it, vi } from 'vitest'
 import { openAuditLog, readAuditLog, type AuditLog } from './audit-log.ts'
 import { openMaintenance } from './maintenance.ts'
 import { silentLogger } from './silent-logger.ts'
@@ -27,6 +27,14 @@ const entry = (what: string) => ({
   who: { service: 'replay', name: 'ann', role: 'operator', address: '192.0.2.1' },
   details: { letter: 'dedup/0/1' },
 })
+
+/** A commit is acknowledged a moment before those who read what is committed see it: reads again until all of `due` is there. */
+const checkedOnce = async (due: readonly string[], seen: readonly AuditHead[] = []) =>
+  vi.waitFor(async () => {
+    const found = await checked(seen)
+    expect(found.names).toEqual(expect.arrayContaining([...due]))
+    return found
+  }, 20_000)
 
 const checked = async (seen: readonly AuditHead[] = []) => {
   const check = new AuditCheck(seen)
@@ -56,20 +64,22 @@ it('two processes write at the same time, and a third one names what they have w
   for (const log of [first, second]) await log.write(entry('begins'))
   const actions = Array.from({ length: 40 }, (_, i) => `${randomUUID()} ${i}`)
   await Promise.all(actions.map((action, i) => (i % 2 === 0 ? first : second).write(entry(action))))
-  const before = await checked()
+  const before = await checkedOnce(actions)
   expect(before.check.faults).toEqual([])
   expect(before.names.filter((name) => actions.includes(name)).toSorted()).toEqual(actions.toSorted())
   expect(before.check.openHeads).toHaveLength(2)
-  await open().write(entry('later'))
-  const after = await checked(before.check.openHeads)
+  const later = randomUUID()
+  await open().write(entry(later))
+  const after = await checkedOnce([later], before.check.openHeads)
   expect(after.check.faults).toEqual([])
   expect(after.check.openHeads).toMatchObject([{ seq: 0 }])
 }, 120_000)
 
 it('takes a note that comes as soon as the one before is written', async () => {
   const log = open()
-  for (let i = 0; i < 5; i++) await log.write(entry(`in turn ${i}`))
-  const { check, names } = await checked()
+  const turns = Array.from({ length: 5 }, (_, i) => `in turn ${i}`)
+  for (const turn of turns) await log.write(entry(turn))
+  const { check, names } = await checkedOnce(turns)
   expect([check.faultCount, names.filter((name) => name.startsWith('in turn')).length]).toEqual([0, 5])
 }, 60_000)
 
@@ -85,6 +95,7 @@ it('a writer that another one has fenced goes on in a chain of its own, which na
   const log = open()
   await log.write(entry('before'))
   const writerOf = async (what: string) => {
+    await checkedOnce([what])
     const found: AuditRecord[] = []
     await readAuditLog(settings, topic, ({ value }) => void found.push(decodeAuditRecord(value)!))
     return found.find((record) => record.what === what)!
@@ -97,6 +108,6 @@ it('a writer that another one has fenced goes on in a chain of its own, which na
   const later = await writerOf('after')
   expect(later.writer).not.toBe(old.writer)
   expect(later.heads).toContainEqual(expect.objectContaining({ writer: old.writer, seq: 0 }))
-  const { check, names } = await checked()
+  const { check, names } = await checkedOnce(['after'])
   expect([check.faults, names.filter((name) => name === 'after').length]).toEqual([[], 1])
 }, 120_000)
