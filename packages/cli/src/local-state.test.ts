@@ -27,7 +27,7 @@ it('has a state for each set of given servers, so that none is compared with wha
   expect(stateFor({ KAFKA_BROKERS: 'a:1' })).toBe(stateFor({ KAFKA_BROKERS: 'a:1', INGRESS_PORT: '3001' }))
 })
 
-it('makes secrets once, for nobody else to read, and others when the state was deleted', () => {
+it('makes secrets once, readable by their owner alone, and others when the state was deleted', () => {
   const first = localIdentity(folders)
   expect(localIdentity(folders)).toEqual(first)
   expect(statSync(join(folders.state, 'identity.json')).mode & 0o077).toBe(0)

@@ -44,7 +44,7 @@ export interface Stream {
   write(text: string): unknown
 }
 
-/** A line that is painted over on a terminal, and comes anew elsewhere. */
+/** A line that is painted over on a terminal, and is printed again elsewhere. */
 export const repaint = (line: string, stream: Stream = process.stderr): void => {
   stream.write(stream.isTTY ? `\r${plainText(line)}` : `${plainText(line)}\n`)
 }

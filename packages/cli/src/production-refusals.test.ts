@@ -10,6 +10,7 @@ import { persistence } from '@weir/persistence'
 import { replay } from '@weir/replay'
 import { RISKS, risksOf, type Environment, type RiskName, type Settings } from '@weir/service-kit'
 import { afterAll, describe, expect, it } from 'vitest'
+import { ALL_SERVICES } from './all-services.ts'
 import { loadRegistryConfig, loadReplayClientConfig } from './config.ts'
 import { loadRegistrationConfig } from './registration/config.ts'
 
@@ -23,15 +24,7 @@ const of = (name: string, loadConfig: (env: Environment) => object): Reader => (
   loadConfig,
   settings: {},
 })
-const SERVICES: readonly Reader[] = [
-  ingress,
-  dedup,
-  normalizer,
-  persistence,
-  metricExport,
-  webConsole,
-  replay,
-]
+const SERVICES: readonly Reader[] = ALL_SERVICES.filter(({ name }) => name !== 'simulator')
 const register = of('weir sources register', loadRegistrationConfig)
 
 const SECRET = 'cW0d8pZ2-7hVq4sLr9Yt1Nx5Kb3Mf6Gj'

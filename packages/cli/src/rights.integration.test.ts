@@ -27,8 +27,13 @@ const missing = await ownServersMissing()
 if (missing !== undefined) process.stderr.write(`rights of services are not tested: ${missing}\n`)
 
 const DEFINITIONS = {
-  ...{ ingress, dedup, normalizer, persistence, replay },
-  ...{ 'metric-export': metricExport, console: webConsole },
+  ingress,
+  dedup,
+  normalizer,
+  persistence,
+  replay,
+  'metric-export': metricExport,
+  console: webConsole,
 }
 const SECRET = 'cW0d8pZ2-7hVq4sLr9Yt1Nx5Kb3Mf6Gj'
 const TEST_MS_MAX = 180_000
@@ -73,23 +78,36 @@ describe.skipIf(missing !== undefined)(
       ingressPort = ingressAt!
       const { registryUrl } = testServers()
       const shared: Environment = {
-        ...{ WEIR_PROFILE: 'dev', KAFKA_BROKERS: kafka.sasl, KAFKA_SSL: 'true', KAFKA_SSL_CA: kafka.ca },
-        ...{ KAFKA_SASL_PASSWORD: SECRET, TOPIC_PREFIX: isolated.topicPrefix, TOPIC_PARTITIONS: '1' },
-        ...{ KAFKA_SESSION_TIMEOUT_MS: '6000', SCHEMA_REGISTRY_URL: registryUrl, BODY_HASH_KEY: SECRET },
+        WEIR_PROFILE: 'dev',
+        KAFKA_BROKERS: kafka.sasl,
+        KAFKA_SSL: 'true',
+        KAFKA_SSL_CA: kafka.ca,
+        KAFKA_SASL_PASSWORD: SECRET,
+        TOPIC_PREFIX: isolated.topicPrefix,
+        TOPIC_PARTITIONS: '1',
+        KAFKA_SESSION_TIMEOUT_MS: '6000',
+        SCHEMA_REGISTRY_URL: registryUrl,
+        BODY_HASH_KEY: SECRET,
         ...{
           DATABASE_URL: await isolatedDatabase('rights'),
           REPLAY_TOKENS: `ann:${SECRET}`,
           CONSOLE_TOKENS: SECRET,
         },
-        ...{ SOURCE_CXONE_SECRETS: SECRET, STATE_DIR: join(folders.state, 'dedup'), STATS_WINDOW_SECS: '1' },
-        ...{ INGRESS_HOST: '127.0.0.1', CONSOLE_HOST: '127.0.0.1', PROBE_HOST: '127.0.0.1' },
+        SOURCE_CXONE_SECRETS: SECRET,
+        STATE_DIR: join(folders.state, 'dedup'),
+        STATS_WINDOW_SECS: '1',
+        INGRESS_HOST: '127.0.0.1',
+        CONSOLE_HOST: '127.0.0.1',
+        PROBE_HOST: '127.0.0.1',
         ...{
           INGRESS_PORT: String(ingressAt),
           CONSOLE_PORT: String(consoleAt),
           REPLAY_PORT: String(replayAt),
         },
-        ...{ DEDUP_PROBE_PORT: String(probes[0]), NORMALIZER_PROBE_PORT: String(probes[1]) },
-        ...{ PERSISTENCE_PROBE_PORT: String(probes[2]), METRIC_EXPORT_PROBE_PORT: String(probes[3]) },
+        DEDUP_PROBE_PORT: String(probes[0]),
+        NORMALIZER_PROBE_PORT: String(probes[1]),
+        PERSISTENCE_PROBE_PORT: String(probes[2]),
+        METRIC_EXPORT_PROBE_PORT: String(probes[3]),
       }
       for (const name of KAFKA_SERVICES) {
         const definition = DEFINITIONS[name]
@@ -154,8 +172,14 @@ describe.skipIf(missing !== undefined)(
       ['metric-export', 'stats'],
     ] as const)('%s cannot write to %s', async (user, role) => {
       const lanes = await openLanes({
-        ...{ settings: asUser(user), logger, topic: topics[role], lingerMs: 0, deadlineMs: 5_000 },
-        ...{ batchRecordsMax: 10, batchBytesMax: 100_000, queueBytesMax: 1_000_000 },
+        settings: asUser(user),
+        logger,
+        topic: topics[role],
+        lingerMs: 0,
+        deadlineMs: 5_000,
+        batchRecordsMax: 10,
+        batchBytesMax: 100_000,
+        queueBytesMax: 1_000_000,
       })
       const sent = lanes.send(0, { key: Buffer.from('k'), value: Buffer.from('v'), headers: {} })
       await expect(sent).rejects.toThrow()

@@ -12,7 +12,7 @@ const folders = () => {
 }
 const SETTINGS = { KAFKA_BROKERS: '127.0.0.1:19092', REPLAY_TOKEN: 'secret', TOPIC_PARTITIONS: '4' }
 
-it('a start is found while it runs, and its secrets are for nobody else to read', () => {
+it('a start is found while it runs, and its secrets are readable by their owner alone', () => {
   const at = folders()
   expect(runningStart({}, at)).toBeUndefined()
   const withdraw = announceStart(at, SETTINGS)

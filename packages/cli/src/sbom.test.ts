@@ -29,7 +29,9 @@ const wanted = ['packages', 'services']
 
 it('`npm run sbom` lists what the image holds, and nothing that only tests and npm start need', () => {
   const { status, stdout, stderr } = spawnSync(process.execPath, ['tools/bootstrap.mjs', 'sbom'], {
-    ...{ cwd: ROOT, encoding: 'utf8', maxBuffer: 67_108_864 },
+    cwd: ROOT,
+    encoding: 'utf8',
+    maxBuffer: 67_108_864,
   })
   expect(status, stderr).toBe(0)
   const { bomFormat, components, dependencies } = JSON.parse(stdout) as Bom

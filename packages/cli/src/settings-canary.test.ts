@@ -1,16 +1,9 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { webConsole } from '@weir/console'
-import { dedup } from '@weir/dedup'
-import { ingress } from '@weir/ingress'
-import { metricExport } from '@weir/metric-export'
-import { normalizer } from '@weir/normalizer'
-import { persistence } from '@weir/persistence'
-import { replay } from '@weir/replay'
 import { describeSettings, isSecret, type Environment, type Settings } from '@weir/service-kit'
-import { simulator } from '@weir/simulator'
 import { afterAll, describe, expect, it } from 'vitest'
+import { ALL_SERVICES } from './all-services.ts'
 import {
   AUDIT_SETTINGS,
   loadAuditConfig,
@@ -30,14 +23,7 @@ interface Reader {
 }
 
 const READERS: readonly Reader[] = [
-  ingress,
-  dedup,
-  normalizer,
-  persistence,
-  metricExport,
-  webConsole,
-  replay,
-  simulator,
+  ...ALL_SERVICES,
   { name: 'npm start', settings: START_SETTINGS, loadConfig: loadStartConfig },
   { name: 'weir topics', settings: TOPICS_SETTINGS, loadConfig: loadTopicsConfig },
   { name: 'weir audit', settings: AUDIT_SETTINGS, loadConfig: loadAuditConfig },

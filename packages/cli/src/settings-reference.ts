@@ -1,12 +1,5 @@
-import { webConsole } from '@weir/console'
-import { dedup } from '@weir/dedup'
-import { ingress } from '@weir/ingress'
-import { metricExport } from '@weir/metric-export'
-import { replay } from '@weir/replay'
-import { normalizer } from '@weir/normalizer'
-import { persistence } from '@weir/persistence'
 import { isSecret, KAFKA_SETTINGS, SERVICE_SETTINGS, type Setting, type Settings } from '@weir/service-kit'
-import { simulator } from '@weir/simulator'
+import { ALL_SERVICES } from './all-services.ts'
 import {
   AUDIT_SETTINGS,
   DATABASE_SETTINGS,
@@ -34,13 +27,11 @@ const sections = (): readonly Section[] => [
     intro: 'Every service reads these (the simulator only `LOG_LEVEL`).',
     settings: Object.values(SHARED),
   },
-  ...[ingress, dedup, normalizer, persistence, metricExport, webConsole, replay, simulator].map(
-    ({ name, settings }) => ({
-      title: name,
-      intro: `Besides the shared ones, \`${name}\` reads:`,
-      settings: own(settings),
-    }),
-  ),
+  ...ALL_SERVICES.map(({ name, settings }) => ({
+    title: name,
+    intro: `Besides the shared ones, \`${name}\` reads:`,
+    settings: own(settings),
+  })),
   {
     title: 'weir sources register',
     intro: '`weir sources register` reads:',

@@ -2,7 +2,7 @@ import ipaddr from 'ipaddr.js'
 
 export type AddressRange = ReturnType<typeof ipaddr.parseCIDR>
 
-/** Not the short, octal and hexadecimal spellings of IPv4, of which programs think differently. */
+/** Not the short, octal and hexadecimal spellings of IPv4, which programs read differently. */
 const isPlain = (address: string): boolean =>
   ipaddr.IPv4.isValidFourPartDecimal(address) || ipaddr.IPv6.isValid(address)
 

@@ -44,7 +44,7 @@ it('finds nothing in what one or several writers have written', () => {
   )
 })
 
-it('finds each record that was removed, unless it is the end of a chain that nobody has named', () => {
+it('finds each record that was removed, unless it is the end of a chain that no record has named', () => {
   fc.assert(
     fc.property(steps, fc.nat(), (of, pick) => {
       const log = logOf(of)

@@ -13,7 +13,7 @@ export interface IntakeError {
   readonly answered: 'accepted' | 'rejected'
   /** The body is an element of a batch. */
   readonly isElement?: boolean
-  /** What its source's keys are made of besides the body, by name: a body that is fixed later gets its keys by it. */
+  /** What its source's keys are made of in addition to the body, by name: a body that is fixed later gets its keys by it. */
   readonly keyFacts?: Readonly<Record<string, string>>
 }
 

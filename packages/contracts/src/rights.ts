@@ -34,7 +34,7 @@ interface StageLike {
   readonly state?: TopicRole
 }
 
-/** Topics of which the console tells. */
+/** Topics that the console reads. */
 export const CONSOLE_TOPICS: readonly TopicRole[] = [
   ...(['received', 'unique', 'seen', 'dedupDlq', 'normalizerDlq', 'persistenceDlq'] as const),
 ]

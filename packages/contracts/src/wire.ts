@@ -34,7 +34,7 @@ export const HEADER = {
   answered: 'answered',
   /** With `intake-error`: the body is an element of a batch. */
   element: 'element',
-  /** With `intake-error`: what the source's keys are made of besides the body, as JSON. */
+  /** With `intake-error`: what the source's keys are made of in addition to the body, as JSON. */
   keyFacts: 'key-facts',
   /** The body of the answer that the provider got, unless it is Weir's own 2xx, which follows from the record. */
   answer: 'answer',

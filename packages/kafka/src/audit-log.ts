@@ -164,7 +164,7 @@ class KafkaAuditLog implements AuditLog {
     }
     const { end } = await readAuditLog(this.#settings, this.#topic, read, this.#next)
     if (end >= this.#next) return this.#check.headsToName
-    // The log has lost its end, or was made anew: what was there is named all the same, so that it is missed.
+    // The log has lost its end, or was created again: its ends are still named, so that verify reports what is missing.
     this.#next = 0n
     return this.#readHeads()
   }

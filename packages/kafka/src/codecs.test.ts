@@ -131,7 +131,7 @@ it.each([1, 3, 19, 20, 21, 22])(
   },
 )
 
-it('a codec that nobody knows is said to be unknown', () => {
+it('an unknown codec is named as such', () => {
   expect(() => decompressed(Buffer.alloc(10), 5, 100)).toThrow('the compression codec 5 is not known')
 })
 

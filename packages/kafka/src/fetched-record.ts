@@ -63,7 +63,7 @@ export class FetchedRecord implements InputRecord {
   }
 }
 
-/** Weir writes some thirty. A record of somebody else may have a million, each of which is an object. */
+/** Weir writes about thirty. A foreign record may have a million, and each becomes an object. */
 const HEADERS_MAX = 256
 
 /** Kafka allows a header name twice; the last one counts. More than `HEADERS_MAX` are read as none, so that the stage makes a letter of the record. */

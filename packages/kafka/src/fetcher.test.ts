@@ -140,7 +140,7 @@ describe('the fetcher', () => {
     })
   })
 
-  // One turn for all brokers, which are asked in turn, began with the same partition of each for ever.
+  // One turn for all brokers, which are asked in turn, began with the same partition of each every time.
   it('asks each broker in another order each time, however the brokers take turns', async () => {
     for (const partition of [0, 1, 2]) addQueue(partition)
     let turns = 0

@@ -7,8 +7,13 @@ const NOTE = '{"format":1,"from":"5"}'
 /** What a group finds in a log of these records. */
 const startsIn = (log: readonly (readonly [key: string, value: string | null])[]) => {
   const records = log.map(([key, value], offset) => ({
-    ...{ key: Buffer.from(key), value: value === null ? null : Buffer.from(value), offset: BigInt(offset) },
-    ...{ topic: 'started', partition: 0, timestamp: 0, headers: {} },
+    key: Buffer.from(key),
+    value: value === null ? null : Buffer.from(value),
+    offset: BigInt(offset),
+    topic: 'started',
+    partition: 0,
+    timestamp: 0,
+    headers: {},
   }))
   const end = BigInt(records.length)
   const reads = {

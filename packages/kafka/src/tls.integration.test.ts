@@ -39,13 +39,21 @@ describe.skipIf(missing !== undefined)('brokers that speak TLS', { timeout: STAR
     const { cert, key } = kafka.identity(name)
     return {
       ...isolated,
-      ...{ kafkaBrokers: [kafka.tls], kafkaSsl: true, kafkaCa: kafka.ca, kafkaCert: cert, kafkaKey: key },
+      kafkaBrokers: [kafka.tls],
+      kafkaSsl: true,
+      kafkaCa: kafka.ca,
+      kafkaCert: cert,
+      kafkaKey: key,
     }
   }
   const overSasl = (kafkaMechanism: KafkaSettings['kafkaMechanism']): KafkaSettings => ({
     ...isolated,
-    ...{ kafkaBrokers: [kafka.sasl], kafkaSsl: true, kafkaCa: kafka.ca, kafkaMechanism },
-    ...{ kafkaUser: 'weir', kafkaPassword: PASSWORD },
+    kafkaBrokers: [kafka.sasl],
+    kafkaSsl: true,
+    kafkaCa: kafka.ca,
+    kafkaMechanism,
+    kafkaUser: 'weir',
+    kafkaPassword: PASSWORD,
   })
 
   it.each([
@@ -59,7 +67,10 @@ describe.skipIf(missing !== undefined)('brokers that speak TLS', { timeout: STAR
     const writer = new NumberWriter(settings, input!)
     await writer.write(20)
     const stage = await startCopyStage({
-      ...{ settings, inputs: [input!], output: output!, service: `tls-${id}` },
+      settings,
+      inputs: [input!],
+      output: output!,
+      service: `tls-${id}`,
     })
     await expect.poll(() => numbersOn(settings, output!), { timeout: 30_000 }).toEqual(numbersUpTo(20, 1))
     await stage.stop()

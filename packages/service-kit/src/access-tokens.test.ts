@@ -36,7 +36,7 @@ it.each([
 })
 
 it('refuses what looks like an expiry and is none, also where no entry needs a name', () => {
-  // The whole text would be the token, and would be taken for ever.
+  // The whole text would be the token, and would never expire.
   expect(tokenProblems([`ann@2027-1-31:${OLD}`], { ...FORM, named: false })).toHaveLength(1)
 })
 

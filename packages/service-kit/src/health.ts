@@ -42,7 +42,7 @@ const OF_OTHERS = [
   'origin',
 ]
 
-/** Asked from this machine, and for nobody else. */
+/** Answers only requests from this machine. */
 export const isLocal = ({ socket, headers }: Pick<IncomingMessage, 'socket' | 'headers'>): boolean =>
   /^(::ffff:)?127\.|^::1$/.test(socket.remoteAddress ?? '') &&
   OF_OTHERS.every((name) => headers[name] === undefined)

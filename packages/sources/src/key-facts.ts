@@ -2,7 +2,7 @@ import { idOf } from './fields.ts'
 import type { RequestFacts } from './source.ts'
 
 /**
- * What the keys of a source can be made of besides the body, by name as templates have it: `header:x-github-event`,
+ * What the keys of a source can be made of in addition to the body, by name as templates have it: `header:x-github-event`,
  * `batch:object`. Kept with a body that is malformed, so that it gets its keys when it has been fixed.
  */
 export type KeyFacts = Readonly<Record<string, string>>

@@ -147,7 +147,7 @@ export const usesBatch = (template: KeyTemplate): boolean =>
     (part) => part.kind === 'field' && part.alternatives.some((alternative) => alternative.kind === 'batch'),
   )
 
-/** Names of what it asks for besides the body, see `KeyFacts`. */
+/** Names of what it asks for in addition to the body, see `KeyFacts`. */
 export const factsOf = (template: KeyTemplate): readonly string[] =>
   template
     .flatMap((part) => (part.kind === 'field' ? part.alternatives : []))

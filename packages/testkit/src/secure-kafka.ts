@@ -19,7 +19,7 @@ export interface SecureKafka {
   readonly ca: string
   /** Signed by its authority, with this name. */
   identity(name: string): Identity
-  /** Signed by nobody it knows. */
+  /** Signed with none of its keys. */
   readonly stranger: Identity
   close(): Promise<void>
 }
@@ -68,7 +68,10 @@ export const secureKafka = async (
   const addresses = Object.entries(listeners).map(([name, at]) => `${name}://127.0.0.1:${at}`)
   const mechanisms = ['SCRAM-SHA-512', 'SCRAM-SHA-256']
   const server = await startKafka({
-    ...{ folders, java, port, controllerPort },
+    folders,
+    java,
+    port,
+    controllerPort,
     format: Object.entries(users).flatMap(([name, password]) =>
       mechanisms.flatMap((one) => ['--add-scram', `${one}=[name=${name},password=${password}]`]),
     ),
@@ -95,7 +98,8 @@ export const secureKafka = async (
     plain: `127.0.0.1:${port}`,
     tls: `127.0.0.1:${tlsPort}`,
     sasl: `127.0.0.1:${saslPort}`,
-    ...{ ca, identity },
+    ca,
+    identity,
     stranger: authorityIn(folder, 'stranger').identity('stranger'),
     close: () => server.stop(),
   }

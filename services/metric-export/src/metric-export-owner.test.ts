@@ -29,7 +29,10 @@ afterEach(async () => {
 
 const open = async (committed?: { offset: bigint; metadata: string }): Promise<MetricExportOwner> => {
   const owner = new MetricExportOwner({
-    ...{ topic: TOPIC, partition: 0, logger, reader: log.reader },
+    topic: TOPIC,
+    partition: 0,
+    logger,
+    reader: log.reader,
     ...{ write: (_, points) => write(points), writeTimeoutMs: TIMEOUT_MS, now: () => now },
     ...counters(),
   })

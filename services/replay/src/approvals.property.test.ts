@@ -135,8 +135,14 @@ it('does what an older version passes over or leaves waiting, until it is approv
   const model = new ModelReplay(APPROVALS)
   model.write(0, ['unmappable'], 'committed')
   const asked: Asked = {
-    ...{ kind: 'propose', isSet: true, isDiscard: false, isFixedUp: true, isLate: false },
-    ...{ reason: undefined, status: 'pending_inspection', by: 'ann' },
+    kind: 'propose',
+    isSet: true,
+    isDiscard: false,
+    isFixedUp: true,
+    isLate: false,
+    reason: undefined,
+    status: 'pending_inspection',
+    by: 'ann',
   }
   await model.propose(jobOf(0, asked))
   const older = ['create', 'cancel', 'tick', 'expire']
@@ -164,8 +170,14 @@ it('takes a count that somebody made up for no more than there is', async () => 
   const model = new ModelReplay(parseApprovals(['over:5']))
   model.write(0, ['unmappable'], 'committed')
   const asked: Asked = {
-    ...{ kind: 'propose', isSet: true, isDiscard: false, isFixedUp: false, isLate: false },
-    ...{ reason: undefined, status: 'any', by: 'ann' },
+    kind: 'propose',
+    isSet: true,
+    isDiscard: false,
+    isFixedUp: false,
+    isLate: false,
+    reason: undefined,
+    status: 'any',
+    by: 'ann',
   }
   const end = { 0: '9223372036854775807', 7: '5' }
   model.ask({ kind: 'propose', job: { ...jobOf(0, asked), end, letters: 1 } })
@@ -182,8 +194,14 @@ it('waits too where only the instance that was asked has approvals set', async (
   const model = new ModelReplay(NO_APPROVALS)
   model.write(0, ['unmappable'], 'committed')
   const asked: Asked = {
-    ...{ kind: 'propose', isSet: true, isDiscard: true, isFixedUp: false, isLate: false },
-    ...{ reason: undefined, status: 'pending_inspection', by: 'ann' },
+    kind: 'propose',
+    isSet: true,
+    isDiscard: true,
+    isFixedUp: false,
+    isLate: false,
+    reason: undefined,
+    status: 'pending_inspection',
+    by: 'ann',
   }
   await model.propose(jobOf(0, asked), APPROVALS)
   await workOff(model)

@@ -85,7 +85,11 @@ it('lets another operator approve, and notes who approved what, without what it 
       what: 'job.approve',
       who: { name: 'kim' },
       details: {
-        ...{ job: 'job', kind: 'replay', requestedBy: 'ann', filter: REPLAY.filter, letters: 7 },
+        job: 'job',
+        kind: 'replay',
+        requestedBy: 'ann',
+        filter: REPLAY.filter,
+        letters: 7,
         fixUp: { name: 'f', sha256: expect.any(String) as string },
       },
     },

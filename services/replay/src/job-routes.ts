@@ -20,7 +20,10 @@ class TooManyJobsError extends Error {
 const describeJob = ({ cursor: _, end: __, fixUp, ...job }: Job) => ({ ...job, fixUp: fixUp?.name ?? null })
 
 const noteOf = ({ id, filter, ratePerSec, fixUp, letters }: Job) => ({
-  ...{ job: id, filter, ratePerSec, letters },
+  job: id,
+  filter,
+  ratePerSec,
+  letters,
   fixUp: fixUpNote(fixUp),
 })
 

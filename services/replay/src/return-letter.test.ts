@@ -124,14 +124,23 @@ const fixMalformed = (
   const { sources } = parseSourcesFile(`version: 1\nsources:\n  ${source}: ${entry}\n`)
   const place = { partition: 0, offset: 0n, timestamp: 0 }
   const webhook = encodeReceivedWebhook({
-    ...{ source, interactionId: '', dedupKey: 'malformed:1', eventType: 'malformed', receivedAt: 0 },
-    ...{ entityKey: entityKeyOf(source, 'malformed:1'), eventKey: eventKeyOf(source, 'malformed:1') },
-    ...{ bodyHash: Buffer.alloc(8), raw: Buffer.from(body) },
+    source,
+    interactionId: '',
+    dedupKey: 'malformed:1',
+    eventType: 'malformed',
+    receivedAt: 0,
+    entityKey: entityKeyOf(source, 'malformed:1'),
+    eventKey: eventKeyOf(source, 'malformed:1'),
+    bodyHash: Buffer.alloc(8),
+    raw: Buffer.from(body),
     intakeError: { reason: 'missing_field', detail: 'd', answered: 'accepted', ...kept },
   })
   const encoded = encodeDeadLetter({
     origin: { topic: 'webhooks.received.v1', ...place, ...webhook },
-    ...{ reason: 'missing_field', step: 'intake', error: 'e', failedAt: 0 },
+    reason: 'missing_field',
+    step: 'intake',
+    error: 'e',
+    failedAt: 0,
   })
   const malformed = readLetter('dedup', { topic: 'dedup.dlq.v1', ...place, ...encoded }, 'pending_inspection')
   const job = { id: 'job', fixUp: fixUp.parse({ name: 'fixed', set }) } as Parameters<typeof returnLetter>[1]

@@ -1,4 +1,4 @@
-import { encodeDeadLetter, encodeReceivedWebhook, entityKeyOf, eventKeyOf, topicNames } from '@weir/contracts'
+import { topicNames } from '@weir/contracts'
 import type { EventReader } from '@weir/event-codec'
 import type { InputBatch, RestoreContext } from '@weir/kafka'
 import { createLogger } from '@weir/service-kit'
@@ -8,6 +8,7 @@ import { CommandLog } from './command-log.ts'
 import { encodeJson, jobRequest, NO_COUNTS, RATE_MIN, type Command, type Job } from './job.ts'
 import { LetterReader } from './letters.ts'
 import { ReplayOwner } from './replay-owner.ts'
+import { letterOf } from './testing/model-api.ts'
 import { ModelTopic } from './testing/model-topic.ts'
 
 const topics = topicNames('')
@@ -18,19 +19,7 @@ afterEach(() => vi.useRealTimers())
 
 const letters = () => {
   const topic = new ModelTopic(topics.normalizerDlq, 1)
-  const webhook = encodeReceivedWebhook({
-    source: 'nice',
-    interactionId: 'i',
-    entityKey: entityKeyOf('nice', 'i'),
-    dedupKey: 'i',
-    eventKey: eventKeyOf('nice', 'i'),
-    bodyHash: Buffer.alloc(8),
-    receivedAt: 5,
-    eventType: 'type',
-    raw: Buffer.from('{"a":1}'),
-  })
-  const origin = { ...webhook, topic: topics.unique, partition: 0, offset: 0n }
-  const letter = encodeDeadLetter({ origin, reason: 'unmappable', step: 's', error: 'e', failedAt: 1 })
+  const letter = letterOf(Buffer.from('{"a":1}'))
   topic.append(
     0,
     Array.from({ length: LETTERS }, () => letter),

@@ -52,7 +52,9 @@ const signed = (raw: Buffer, source = 'plain', ...more: readonly string[]): Sent
 
 /** Right but for what is given instead. */
 const withHeaders = (raw: Buffer, ...headers: readonly string[]): Sent => ({
-  ...{ path: '/webhooks/plain', headers, raw },
+  path: '/webhooks/plain',
+  headers,
+  raw,
 })
 
 const small = (): Buffer => Buffer.from(JSON.stringify({ id: freshId(), type: 'cost' }))
@@ -105,7 +107,10 @@ const kind = (
   [cpu, bytes, memory]: readonly [cpu: number, bytes: number, memory: number],
   request: (rig: Rig) => Sent,
 ): RequestKind => ({
-  ...{ what, reference, request, bounds: { cpu, bytes, memory } },
+  what,
+  reference,
+  request,
+  bounds: { cpu, bytes, memory },
   due: typeof due === 'number' ? [due] : due,
 })
 
@@ -131,7 +136,9 @@ const smallKinds: readonly RequestKind[] = [
   kind('a token', 200, 'small', WITH_TOKEN, () => bearing(small(), true)),
   kind('a wrong token', 401, 'small', WITH_TOKEN, () => bearing(small(), false)),
   kind('a handshake, and more than a source answers', [200, 429], 'small', REFUSED, () => ({
-    ...{ path: '/webhooks/subscribed?validationToken=cost', headers: [], raw: Buffer.alloc(0) },
+    path: '/webhooks/subscribed?validationToken=cost',
+    headers: [],
+    raw: Buffer.alloc(0),
   })),
   kind('an unknown path', 404, 'small', REFUSED, () => ({ ...signed(small()), path: '/webhooks/nobody' })),
   kind('PUT', 405, 'small', REFUSED, () => ({ ...signed(small()), method: 'PUT' })),

@@ -18,7 +18,9 @@ export const runWeir = async (
 ): Promise<Ended> => {
   const { PATH = '', HOME = '' } = process.env
   const child = spawn(process.execPath, [fileURLToPath(new URL(main, ROOT)), ...args], {
-    ...{ cwd: fileURLToPath(ROOT), timeout: ENDED_MS_MAX, killSignal: 'SIGKILL' },
+    cwd: fileURLToPath(ROOT),
+    timeout: ENDED_MS_MAX,
+    killSignal: 'SIGKILL',
     env: { PATH, HOME, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })

@@ -1,3 +1,5 @@
+import { askHttp, type HttpQuestion } from '@weir/service-kit'
+
 /** The provider does not take the registration, or does not answer; the message says what to do and holds no secret. */
 export class RegistrationError extends Error {
   override readonly name = 'RegistrationError'
@@ -15,7 +17,7 @@ export interface OAuthOptions {
 }
 
 const TIMEOUT_MS = 10_000
-/** A token is asked for anew so long before it ends. */
+/** How long before its end a token is replaced. */
 const EARLY_MS = 60_000
 
 /** A token by OAuth 2 client credentials, kept until a minute before it ends. */
@@ -70,38 +72,22 @@ export interface ProviderAnswer {
 }
 
 /** Rejects with a `RegistrationError` when there is no whole answer in time, or one that would be asked elsewhere. */
-export const answerOf = async (url: string, init: RequestInit): Promise<ProviderAnswer> => {
+export const answerOf = async (
+  url: string,
+  question: Omit<HttpQuestion, 'timeoutMs'>,
+): Promise<ProviderAnswer> => {
   const { host, pathname } = new URL(url)
-  let response: Response
-  let text: string
-  try {
-    // A redirect would take the client's secret, the token or the signing secret to another place.
-    response = await fetch(url, { ...init, redirect: 'manual', signal: AbortSignal.timeout(TIMEOUT_MS) })
-    text = await textOf(response)
-  } catch (error) {
-    throw new RegistrationError(`${host} does not answer`, { cause: error })
-  }
-  const { status, headers } = response
+  const { status, headers, text } = await askHttp(url, { ...question, timeoutMs: TIMEOUT_MS }).catch(
+    (error: unknown) => {
+      throw new RegistrationError(`${host} does not answer: ${(error as Error).message}`, { cause: error })
+    },
+  )
   if (status >= 300 && status < 400) {
     throw new RegistrationError(
       `${pathname} of ${host} answers ${status}: a redirect is not followed, because it would take the credentials along. Set CXONE_INSTANCE to the host that answers itself.`,
     )
   }
   return { status, headers, json: jsonOf(text) }
-}
-
-/** Answers are some hundred bytes. */
-const ANSWER_BYTES_MAX = 1_048_576
-
-const textOf = async ({ body }: Response): Promise<string> => {
-  const chunks: Uint8Array[] = []
-  let bytes = 0
-  for await (const chunk of (body ?? []) as AsyncIterable<Uint8Array>) {
-    bytes += chunk.length
-    if (bytes > ANSWER_BYTES_MAX) throw new Error(`the answer has more than ${ANSWER_BYTES_MAX} bytes`)
-    chunks.push(chunk)
-  }
-  return Buffer.concat(chunks).toString()
 }
 
 const jsonOf = (text: string): unknown => {

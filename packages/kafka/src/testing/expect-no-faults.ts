@@ -1,7 +1,6 @@
 import { expect } from 'vitest'
 import { describeRun, runSeed, shrink, type Start } from '../simulation/random-schedules.ts'
-
-const { SIMULATION_SEED, SIMULATION_SCHEDULES } = process.env
+import { SIMULATION } from './config.ts'
 
 /** What a machine that runs eight things at once needs; on a calm one with two cores a third is enough. */
 export const PATIENCE_MS = 300_000
@@ -19,8 +18,7 @@ interface Limits {
  * SIMULATION_SCHEDULES changes how many run. SIMULATION_SEED runs and prints that one alone.
  */
 export const expectNoFaults = async (start: Start, limits: Limits): Promise<void> => {
-  const only = SIMULATION_SEED === undefined ? undefined : Number(SIMULATION_SEED)
-  const count = Number(SIMULATION_SCHEDULES ?? limits.schedules)
+  const { seed: only, schedules: count = limits.schedules } = SIMULATION
   const [from, end] = only === undefined ? [0, count] : [only, only + 1]
   let parked = 0
   for (let seed = from; seed < end; seed++) {

@@ -6,6 +6,7 @@ import {
   eventKeyOf,
   topicNames,
   type AuditEntry,
+  type WireRecord,
 } from '@weir/contracts'
 import type { InputRecord, TopicReader } from '@weir/kafka'
 import { AccessTokens, createLogger, Metrics } from '@weir/service-kit'
@@ -30,9 +31,8 @@ const TOKENS_OF_TESTS = [
   `kim@${new Date(Date.now() + 86_400_000).toISOString().slice(0, 10)}:${OTHER_TOKEN}`,
 ]
 
-/** One partition of letters that are made when they are read. */
-export const madeLetters = (count: number, bodyBytes: number): TopicReader => {
-  const raw = Buffer.alloc(bodyBytes, 'a')
+/** A letter of the normalizer with this body, as it is on its topic. */
+export const letterOf = (raw: Buffer): WireRecord => {
   const webhook = encodeReceivedWebhook({
     source: 'nice',
     interactionId: 'i',
@@ -44,8 +44,13 @@ export const madeLetters = (count: number, bodyBytes: number): TopicReader => {
     eventType: 'type',
     raw,
   })
-  const origin = { ...webhook, topic: 'unique', partition: 0, offset: 0n }
-  const letter = encodeDeadLetter({ origin, reason: 'unmappable', step: 's', error: 'e', failedAt: 1_000 })
+  const origin = { ...webhook, topic: topicNames('').unique, partition: 0, offset: 0n }
+  return encodeDeadLetter({ origin, reason: 'unmappable', step: 's', error: 'e', failedAt: 1_000 })
+}
+
+/** One partition of letters that are made when they are read. */
+export const madeLetters = (count: number, bodyBytes: number): TopicReader => {
+  const letter = letterOf(Buffer.alloc(bodyBytes, 'a'))
   const range = new Map([[0, { start: 0n, end: BigInt(count) }]])
   return {
     topic: 'letters',

@@ -29,8 +29,14 @@ export const REASONS = ['unmappable', 'schema_violation'] as const satisfies rea
 
 const letterOf = (id: string, reason: DeadLetterReason): WireRecord => {
   const webhook = encodeReceivedWebhook({
-    ...{ source: 'nice', interactionId: id, entityKey: entityKeyOf('nice', id), dedupKey: id },
-    ...{ eventKey: eventKeyOf('nice', id), bodyHash: Buffer.alloc(8), receivedAt: 5, eventType: 'type' },
+    source: 'nice',
+    interactionId: id,
+    entityKey: entityKeyOf('nice', id),
+    dedupKey: id,
+    eventKey: eventKeyOf('nice', id),
+    bodyHash: Buffer.alloc(8),
+    receivedAt: 5,
+    eventType: 'type',
     raw: Buffer.from('{"a":1}'),
   })
   const origin = { ...webhook, topic: topics.unique, partition: 0, offset: 0n }
@@ -85,8 +91,12 @@ export class ModelReplay {
     const cancelled = this.#cancelledAt(record.offset)
     const dueNow = this.#dueNow()
     const { outputs, committed } = await this.#owner.stage({
-      ...{ topic: topics.replayCommands, partition: 0, records: [record], nextOffset },
-      ...{ signal: new AbortController().signal, ownershipIsFresh: () => true },
+      topic: topics.replayCommands,
+      partition: 0,
+      records: [record],
+      nextOffset,
+      signal: new AbortController().signal,
+      ownershipIsFresh: () => true,
     })
     if (fate === 'killed before the commit') {
       await this.kill()
@@ -181,8 +191,13 @@ export class ModelReplay {
 
   async #open(): Promise<ReplayOwner> {
     const owner = new ReplayOwner({
-      ...{ topics, partitions: PARTITIONS, keys: undefined, bodyHashKey: 'key', sources: [] },
-      ...{ events: undefined as unknown as EventReader, logger: createLogger('test', 'silent') },
+      topics,
+      partitions: PARTITIONS,
+      keys: undefined,
+      bodyHashKey: 'key',
+      sources: [],
+      events: undefined as unknown as EventReader,
+      logger: createLogger('test', 'silent'),
       letters: this.#reader,
       approvals: this.#approvals,
       commands: new CommandLog(() => Promise.resolve(this.commands.reader)),
@@ -194,7 +209,11 @@ export class ModelReplay {
     })
 
     const records = this.#state.map((one, i) => ({
-      ...{ ...one, topic: topics.replayState, partition: 0, offset: BigInt(i), timestamp: 0 },
+      ...one,
+      topic: topics.replayState,
+      partition: 0,
+      offset: BigInt(i),
+      timestamp: 0,
     }))
     const state = { logStartOffset: 0n, read: (_: bigint, on: (all: typeof records) => void) => on(records) }
     await owner.restore({ state } as unknown as RestoreContext)

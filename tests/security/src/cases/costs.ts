@@ -34,11 +34,18 @@ const start = async (rig: Rig): Promise<Measured> => {
   writeFileSync(sourcesFile, COST_SOURCES)
   const whsec = `whsec_${Buffer.from(COST_SECRET).toString('base64')}`
   const { pid } = await rig.start({
-    ...{ name: 'ingress-costs', service: 'ingress', probePort: port, until: '/readyz' },
+    name: 'ingress-costs',
+    service: 'ingress',
+    probePort: port,
+    until: '/readyz',
     env: {
       ...rig.environment,
-      ...{ LOG_LEVEL: 'info', INGRESS_HOST: '127.0.0.1', INGRESS_PORT: String(port) },
-      ...{ SOURCES_FILE: sourcesFile, INGRESS_RATE_PER_SEC: '0', INGRESS_REQUEST_BUDGET_MS: '20000' },
+      LOG_LEVEL: 'info',
+      INGRESS_HOST: '127.0.0.1',
+      INGRESS_PORT: String(port),
+      SOURCES_FILE: sourcesFile,
+      INGRESS_RATE_PER_SEC: '0',
+      INGRESS_REQUEST_BUDGET_MS: '20000',
       INGRESS_BODY_BYTES_MAX: String(BODY_BYTES_MAX),
       SOURCE_PLAIN_SECRETS: COST_SECRET,
       SOURCE_PACKED_SECRETS: COST_SECRET,

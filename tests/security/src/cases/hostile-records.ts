@@ -11,8 +11,21 @@ const GIANT_BYTES = 900_000
 const text = (value: string): Buffer => Buffer.from(value)
 /** What many of Weir's own records have, each with a value that none has. */
 const RESEMBLING = {
-  ...{ writer: 'foreign', seq: 0, what: 'x', heads: [null], format: 1, from: 'x', since: 1e300, value: {} },
-  ...{ kind: 'create', job: null, id: ['j'], source: {}, fingerprint: [], count: 1e300, paths: 5 },
+  writer: 'foreign',
+  seq: 0,
+  what: 'x',
+  heads: [null],
+  format: 1,
+  from: 'x',
+  since: 1e300,
+  value: {},
+  kind: 'create',
+  job: null,
+  id: ['j'],
+  source: {},
+  fingerprint: [],
+  count: 1e300,
+  paths: 5,
 }
 
 /** Anything that is not Weir's, on whatever topic. */
@@ -234,10 +247,13 @@ export const hostileRecordCases = (): readonly SecurityCase[] => [
   ...TOPIC_SPECS.map(({ role, name }) => topicRow(role, name)),
   auditRow(),
   parkingRow('the state of dedup', 'parked as damaged', {
-    ...{ role: 'seen', service: 'dedup', records: hostile },
+    role: 'seen',
+    service: 'dedup',
+    records: hostile,
   }),
   parkingRow('the note of a start', 'parked as no note of a start', {
-    ...{ role: 'starts', service: 'normalizer' },
+    role: 'starts',
+    service: 'normalizer',
     records: ({ settings, topics }) => [
       { key: text(`${settings.topicPrefix}normalizer|${topics.unique}`), value: text('{'), headers: {} },
     ],

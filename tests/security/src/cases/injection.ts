@@ -13,8 +13,17 @@ const ALL = TEXTS.join(' ')
 const ARGUMENT = TEXTS.filter((text) => text.isWellFormed()).join(' ')
 
 const LETTERS = TEXTS.map((text, offset) => ({
-  ...{ stage: 'normalizer', partition: 0, offset, lastFailedAt: 0, status: text, reason: text, source: text },
-  ...{ key: `${text}|${text}`, fingerprint: text, error: text, eventKey: text },
+  stage: 'normalizer',
+  partition: 0,
+  offset,
+  lastFailedAt: 0,
+  status: text,
+  reason: text,
+  source: text,
+  key: `${text}|${text}`,
+  fingerprint: text,
+  error: text,
+  eventKey: text,
 }))
 const STAYS = TEXTS.map((text) => ({ letter: text, why: text }))
 const COUNTS = { matched: 1, done: 1, guarded: 0, unusable: TEXTS.length }
@@ -57,7 +66,10 @@ const withServer = async <T>(use: (url: string) => Promise<T>): Promise<T> => {
 const weir = (args: readonly string[]): Promise<Ended> =>
   withServer((url) =>
     runWeir('packages/cli/src/main.ts', args, {
-      ...{ WEIR_PROFILE: 'dev', REPLAY_URL: url, REPLAY_TOKEN: 't'.repeat(32), KAFKA_BROKERS: '127.0.0.1:1' },
+      WEIR_PROFILE: 'dev',
+      REPLAY_URL: url,
+      REPLAY_TOKEN: 't'.repeat(32),
+      KAFKA_BROKERS: '127.0.0.1:1',
     }),
   )
 

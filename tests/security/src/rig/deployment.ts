@@ -53,7 +53,11 @@ export class Deployment {
     const deployment = new Deployment(rig)
     const { settings } = deployment
     await ensureTopics({
-      ...{ settings, logger: silent, specs: TOPIC_SPECS, replicationFactor: 1, minInsyncReplicas: 1 },
+      settings,
+      logger: silent,
+      specs: TOPIC_SPECS,
+      replicationFactor: 1,
+      minInsyncReplicas: 1,
     })
     const ports = await freePorts(SERVICES.length)
     SERVICES.forEach((name, index) => deployment.#add(name, ports[index]!))
@@ -92,8 +96,14 @@ export class Deployment {
   /** One after the other. */
   async write(role: TopicRole, records: readonly WireRecord[]): Promise<void> {
     const lanes = await openLanes({
-      ...{ settings: this.settings, logger: silent, topic: this.topics[role], lingerMs: 0 },
-      ...{ deadlineMs: 20_000, batchRecordsMax: 1, batchBytesMax: 1_000_000, queueBytesMax: 20_000_000 },
+      settings: this.settings,
+      logger: silent,
+      topic: this.topics[role],
+      lingerMs: 0,
+      deadlineMs: 20_000,
+      batchRecordsMax: 1,
+      batchBytesMax: 1_000_000,
+      queueBytesMax: 20_000_000,
     })
     try {
       for (const record of records) await lanes.send(0, record)
@@ -110,11 +120,14 @@ export class Deployment {
     const { secrets, folders } = this.#rig
     const own: Readonly<Record<ServiceName, ServiceEnvironment>> = {
       ingress: {
-        ...{ INGRESS_HOST: '127.0.0.1', INGRESS_PORT: String(port), INGRESS_REQUEST_BUDGET_MS: '20000' },
+        INGRESS_HOST: '127.0.0.1',
+        INGRESS_PORT: String(port),
+        INGRESS_REQUEST_BUDGET_MS: '20000',
         SOURCE_CXONE_SECRETS: secrets.cxoneNew,
       },
       dedup: {
-        ...{ DEDUP_PROBE_PORT: String(port), DEDUP_FILTER_CAPACITY: '16384' },
+        DEDUP_PROBE_PORT: String(port),
+        DEDUP_FILTER_CAPACITY: '16384',
         STATE_DIR: join(folders.state, `dedup-${this.settings.topicPrefix}`),
       },
       normalizer: { NORMALIZER_PROBE_PORT: String(port) },
@@ -124,7 +137,10 @@ export class Deployment {
     }
     this.#clients.set(name, new HttpClient(port, new Journal()))
     this.#specs.set(name, {
-      ...{ name: `${name}-hostile`, service: name, probePort: port, until: '/livez' },
+      name: `${name}-hostile`,
+      service: name,
+      probePort: port,
+      until: '/livez',
       env: { ...this.environment, ...own[name] },
     })
   }

@@ -150,7 +150,12 @@ export const openRig = async ({ tier, firstPort, progress }: RigOptions): Promis
   const rows = new StoredRows(servers.databaseUrl)
   return {
     ...{ tier, secrets, trusted, journal, ingress, cutOff, limited, schemes, consoleApi },
-    ...{ topics, rows, servers, settings, environment, folders },
+    topics,
+    rows,
+    servers,
+    settings,
+    environment,
+    folders,
     sources: sourcesUnderTest(secrets),
     processOf: (name) => processes.get(name)!,
     restart: async (name) => {
