@@ -72,7 +72,10 @@ export default {
     only('truth-imports', '^packages/truth/', ['contracts']),
     only('kafka-imports', '^packages/kafka/(?!.*\\.test\\.ts$)', ['contracts', 'pipeline']),
     only('observer-imports', '^packages/observer/(?!.*\\.test\\.ts$)', [
-      ...['contracts', 'event-codec', 'kafka', 'truth'],
+      'contracts',
+      'event-codec',
+      'kafka',
+      'truth',
     ]),
     // A judge that shares code with what it judges shares its faults.
     only('oracle-imports-no-product', '^packages/oracle/(?!.*\\.integration\\.test\\.ts$)', []),

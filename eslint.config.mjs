@@ -1,5 +1,14 @@
 import tseslint from 'typescript-eslint'
 
+/**
+ * A literal that is spread into a literal turns off TypeScript's check for excess properties. ESLint replaces the
+ * options of a rule where a later block names it, so every block that names this rule repeats these selectors.
+ */
+const LITERAL_SPREADS = [
+  'ObjectExpression > SpreadElement > ObjectExpression.argument',
+  ':matches(ArrayExpression, CallExpression, NewExpression) > SpreadElement > ArrayExpression.argument',
+].map((selector) => ({ selector, message: 'Write the members of the literal directly, without a spread.' }))
+
 export default tseslint.config(
   { ignores: ['**/node_modules/**', '.weir/**', 'patches/**'] },
   {
@@ -17,6 +26,7 @@ export default tseslint.config(
       '@typescript-eslint/no-non-null-assertion': 'off',
       '@typescript-eslint/consistent-type-definitions': 'off',
       '@typescript-eslint/require-await': 'off',
+      'no-restricted-syntax': ['error', ...LITERAL_SPREADS],
     },
   },
   {
@@ -33,6 +43,7 @@ export default tseslint.config(
       'no-console': 'error',
       'no-restricted-syntax': [
         'error',
+        ...LITERAL_SPREADS,
         {
           selector:
             'CallExpression[callee.property.name="write"] > MemberExpression > MemberExpression[object.name="process"]',
@@ -47,6 +58,7 @@ export default tseslint.config(
     rules: {
       'no-restricted-syntax': [
         'error',
+        ...LITERAL_SPREADS,
         {
           selector:
             'CallExpression[callee.property.name="toMatchObject"] > ObjectExpression.arguments ObjectExpression[properties.length=0]',

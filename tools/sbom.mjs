@@ -9,8 +9,15 @@ const filters = ['./packages/*', './services/*', ...WITHOUT_DEPENDENCIES.map((na
 const { status, stdout } = spawnSync(
   pnpm,
   [
-    ...['sbom', '--prod', '--sbom-format', 'cyclonedx', '--sbom-spec-version', '1.6'],
-    ...['--sbom-type', 'application', ...filters.flatMap((one) => ['--filter', one])],
+    'sbom',
+    '--prod',
+    '--sbom-format',
+    'cyclonedx',
+    '--sbom-spec-version',
+    '1.6',
+    '--sbom-type',
+    'application',
+    ...filters.flatMap((one) => ['--filter', one]),
   ],
   { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'], maxBuffer: 67_108_864 },
 )

@@ -30,7 +30,9 @@ export const run: Bench = async (args, rig) => {
   await createTopics(settings)
   rig.progress(`writing ${events} events`)
   const unique = await prefill(settings, topics, {
-    ...{ count: events, duplicates: DUPLICATES, bodyBytes: BODY_BYTES },
+    count: events,
+    duplicates: DUPLICATES,
+    bodyBytes: BODY_BYTES,
   })
   const reference = await referenceRate(settings, topics.received, topics.normalized, events)
   rig.progress(`without dedup: ${Math.round(reference)} events/s`)
@@ -40,7 +42,8 @@ export const run: Bench = async (args, rig) => {
   }
   const profile = values['cpu-prof']
   const dedup = await startDedupProcess({
-    ...{ settings, folder: rig.folder },
+    settings,
+    folder: rig.folder,
     nodeArgs: profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`],
   })
   try {
@@ -89,8 +92,14 @@ const referenceRate = async (
   events: number,
 ): Promise<number> => {
   const lanes = await openLanes({
-    ...{ settings, logger: quiet, topic: to, lingerMs: 0, deadlineMs: 120_000 },
-    ...{ batchRecordsMax: 1_000, batchBytesMax: 700_000, queueBytesMax: 256_000_000 },
+    settings,
+    logger: quiet,
+    topic: to,
+    lingerMs: 0,
+    deadlineMs: 120_000,
+    batchRecordsMax: 1_000,
+    batchBytesMax: 700_000,
+    queueBytesMax: 256_000_000,
   })
   const startedAt = performance.now()
   const copy = async (partition: number): Promise<void> => {

@@ -54,8 +54,11 @@ export const run: Bench = async (args, rig) => {
   await createTopics(settings)
   const load = prepareLoad(prepareRequests(REQUESTS), rig.folder)
   const all = await startTargets({
-    ...{ settings, topic: topicNames(settings.topicPrefix).received, folder: rig.folder },
-    ...{ workers: Number(values.workers), peer: process.env.RPCONNECT_BIN },
+    settings,
+    topic: topicNames(settings.topicPrefix).received,
+    folder: rig.folder,
+    workers: Number(values.workers),
+    peer: process.env.RPCONNECT_BIN,
     before: values.against,
     nodeArgs: profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`],
   })
@@ -69,9 +72,12 @@ export const run: Bench = async (args, rig) => {
     if (paced !== undefined) refuseErrors('of weir, paced,', paced)
     return {
       ...merge(plan.connections.map((count, i) => summary(samples, count, i === 0))),
-      ...{ p50_ms_at_1000: paced?.p50Ms ?? null, p99_ms_at_1000: paced?.p99Ms ?? null },
-      ...{ p999_ms_at_1000: paced?.p999Ms ?? null, rss_mb: peakMb },
-      ...{ workers: Number(values.workers), generator: load.saturating },
+      p50_ms_at_1000: paced?.p50Ms ?? null,
+      p99_ms_at_1000: paced?.p99Ms ?? null,
+      p999_ms_at_1000: paced?.p999Ms ?? null,
+      rss_mb: peakMb,
+      workers: Number(values.workers),
+      generator: load.saturating,
     }
   } finally {
     await Promise.all(all.map((target) => target.stop()))
@@ -127,9 +133,16 @@ const summary = (samples: readonly Sample[], connections: number, isFirst: boole
     return weir && other ? weir.perSec / other.perSec : null
   }
   const result: BenchResult = {
-    ...{ bare_rps: rps('bare'), weir_rps: rps('weir'), naive_rps: rps('naive'), peer_rps: rps('peer') },
-    ...{ ratio_bare: ratio('bare'), ratio_naive: ratio('naive'), ratio_peer: ratio('peer') },
-    ...{ p50_ms: weir?.p50Ms ?? null, p99_ms: weir?.p99Ms ?? null, p999_ms: weir?.p999Ms ?? null },
+    bare_rps: rps('bare'),
+    weir_rps: rps('weir'),
+    naive_rps: rps('naive'),
+    peer_rps: rps('peer'),
+    ratio_bare: ratio('bare'),
+    ratio_naive: ratio('naive'),
+    ratio_peer: ratio('peer'),
+    p50_ms: weir?.p50Ms ?? null,
+    p99_ms: weir?.p99Ms ?? null,
+    p999_ms: weir?.p999Ms ?? null,
     cpu_s_per_10k: weir ? cpuSPer10k(weir) : null,
     ...(before && {
       before_rps: before.perSec,

@@ -89,7 +89,9 @@ const watchUnique = async (settings: KafkaSettings): Promise<Watch> => {
     arrived.delete(key)
   }
   const tail: TopicTail = await openTopicTail({
-    ...{ settings, logger: quiet, clientId: 'weir-bench' },
+    settings,
+    logger: quiet,
+    clientId: 'weir-bench',
     topics: [
       {
         topic: topicNames(settings.topicPrefix).unique,
@@ -132,9 +134,14 @@ interface Sender {
 
 const openSender = async (settings: KafkaSettings, watch: Watch): Promise<Sender> => {
   const lanes = await openLanes({
-    ...{ settings, logger: quiet, topic: topicNames(settings.topicPrefix).received },
-    ...{ lingerMs: 0, deadlineMs: 30_000, batchRecordsMax: 1_000 },
-    ...{ batchBytesMax: 700_000, queueBytesMax: 64_000_000 },
+    settings,
+    logger: quiet,
+    topic: topicNames(settings.topicPrefix).received,
+    lingerMs: 0,
+    deadlineMs: 30_000,
+    batchRecordsMax: 1_000,
+    batchBytesMax: 700_000,
+    queueBytesMax: 64_000_000,
   })
   let n = 0
   const sendOne = async (): Promise<void> => {

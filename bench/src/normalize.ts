@@ -53,7 +53,9 @@ export const run: Bench = async (args, rig) => {
   const fingerprintUs = microseconds(payloads, (payload) => shapes.shapeOf(payload))
   const profile = values['cpu-prof']
   const normalizer = await startBenchProcess('normalizer', {
-    ...{ settings, folder: rig.folder, env: { SCHEMA_REGISTRY_URL: registryUrl } },
+    settings,
+    folder: rig.folder,
+    env: { SCHEMA_REGISTRY_URL: registryUrl },
     nodeArgs: profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`],
   })
   try {
@@ -133,9 +135,16 @@ const webhookOf = (name: string, raw: Buffer): WireRecord => {
   if (identified.kind === 'problem') throw new TypeError(identified.problem.detail)
   const { interactionId, eventType, dedupKey } = identified.identity
   return encodeReceivedWebhook({
-    ...{ source: name, interactionId, eventType, dedupKey, raw },
-    ...{ entityKey: entityKeyOf(name, interactionId), eventKey: eventKeyOf(name, dedupKey) },
-    ...{ bodyHash: bodyHashOf(HASH_KEY, raw), receivedAt: Date.now(), contentType: 'application/json' },
+    source: name,
+    interactionId,
+    eventType,
+    dedupKey,
+    raw,
+    entityKey: entityKeyOf(name, interactionId),
+    eventKey: eventKeyOf(name, dedupKey),
+    bodyHash: bodyHashOf(HASH_KEY, raw),
+    receivedAt: Date.now(),
+    contentType: 'application/json',
   })
 }
 
@@ -145,9 +154,14 @@ const prefill = async (
   count: number,
 ): Promise<void> => {
   const lanes = await openLanes({
-    ...{ settings, logger: quiet, topic: topicNames(settings.topicPrefix).unique },
-    ...{ lingerMs: 2, deadlineMs: 120_000 },
-    ...{ batchRecordsMax: 1_000, batchBytesMax: 700_000, queueBytesMax: 64_000_000 },
+    settings,
+    logger: quiet,
+    topic: topicNames(settings.topicPrefix).unique,
+    lingerMs: 2,
+    deadlineMs: 120_000,
+    batchRecordsMax: 1_000,
+    batchBytesMax: 700_000,
+    queueBytesMax: 64_000_000,
   })
   let failed: unknown
   for (let i = 0; i < count; i++) {

@@ -146,7 +146,8 @@ describe.skipIf(typeof found === 'string')('docker-compose.yml', { timeout: 60_0
     const env = { WEIR_CONFIG_DIR: folder, SOURCES_FILE: '/etc/weir/sources.yaml' }
     const services = await config(['--profile', 'simulator'], env)
     expect(services.ingress!.environment).toMatchObject({
-      ...{ SOURCE_ACME_SECRETS: 'a,b', SOURCE_SHOP_EU_SECRETS_FILE: '/etc/weir/shop' },
+      SOURCE_ACME_SECRETS: 'a,b',
+      SOURCE_SHOP_EU_SECRETS_FILE: '/etc/weir/shop',
     })
     for (const [name, { environment = {} }] of Object.entries(services)) {
       if (name === 'ingress') continue

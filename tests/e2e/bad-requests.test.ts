@@ -28,8 +28,13 @@ const forged = (source: SourceDefinition): Shipment[] => {
   const body = (id: string): Buffer =>
     Buffer.from(
       JSON.stringify({
-        ...{ interactionId: `${name}-${id}`, eventType: 't', sequenceNumber: 1, id: `${name}-${id}` },
-        ...{ type: 't', dataActionId: 'd', updatedTimestamp: '2024-05-11T12:00:00Z' },
+        interactionId: `${name}-${id}`,
+        eventType: 't',
+        sequenceNumber: 1,
+        id: `${name}-${id}`,
+        type: 't',
+        dataActionId: 'd',
+        updatedTimestamp: '2024-05-11T12:00:00Z',
       }),
     )
   const with_ = (id: string, signature: (raw: Buffer) => string): Shipment => {
@@ -61,7 +66,11 @@ it('keeps each authentic body that is malformed as one dead letter, and nothing 
   expect(ok).toBe(true)
   expect(report.acked).toBe(2 * bad.length)
   expect(totals).toMatchObject({
-    ...{ onTopic: 2 * bad.length, deadLettered: bad.length, duplicates: bad.length },
-    ...{ unique: 0, rows: 0, downstreamLetters: 0 },
+    onTopic: 2 * bad.length,
+    deadLettered: bad.length,
+    duplicates: bad.length,
+    unique: 0,
+    rows: 0,
+    downstreamLetters: 0,
   })
 })

@@ -47,9 +47,7 @@ it('S3-04 keeps every event of a drifting day, as a row or a dead letter, and af
   const folder = mkdtempSync(join(tmpdir(), 'weir-drift-'))
   const mappings = join(folder, 'mappings.yaml')
   writeFileSync(mappings, STRICT)
-  const pipeline = await Pipeline.start('drift', {
-    env: { SIMULATOR_DRIFT: '0.5', MAPPINGS_FILE: mappings },
-  })
+  const pipeline = await Pipeline.start('drift', { env: { SIMULATOR_DRIFT: '0.5', MAPPINGS_FILE: mappings } })
   onTestFinished(async () => {
     await pipeline.close()
     rmSync(folder, { recursive: true })
@@ -109,7 +107,9 @@ it('S3-04 keeps every event of a drifting day, as a row or a dead letter, and af
   writeFileSync(mappings, '')
   await pipeline.start('normalizer')
   expect((await replay.replay(letters)).counts).toMatchObject({
-    ...{ done: held - ofShape.length, guarded: 0, unusable: 0 },
+    done: held - ofShape.length,
+    guarded: 0,
+    unusable: 0,
   })
   const replayed = await pipeline.examine()
   expect(replayed.findings).toEqual([])

@@ -64,8 +64,12 @@ it('brings each letter back once when the replay is killed in its transactions, 
   await Promise.all([pipeline.start('normalizer'), pipeline.start('replay')])
   const { state, counts } = await replay.ended(job!)
   expect({ state, ...counts }).toEqual({
-    ...{ state: 'done', done: before.totals.unique, matched: before.totals.unique },
-    ...{ scanned: before.totals.unique, guarded: 0, unusable: 0 },
+    state: 'done',
+    done: before.totals.unique,
+    matched: before.totals.unique,
+    scanned: before.totals.unique,
+    guarded: 0,
+    unusable: 0,
   })
   const all = await lettersReturned(pipeline)
   expect(all).toHaveLength(before.totals.unique)

@@ -15,10 +15,7 @@ it('waits for a database and a registry that are away, goes on when they are bac
   onTestFinished(async () => {
     await Promise.all([postgres.close(), registry.close()])
   })
-  const pipeline = await Pipeline.start('outages', {
-    databaseUrl: postgres.url,
-    registryUrl: registry.url,
-  })
+  const pipeline = await Pipeline.start('outages', { databaseUrl: postgres.url, registryUrl: registry.url })
   onTestFinished(() => pipeline.close())
   const { observer } = pipeline
   const simulator = await pipeline.simulate(150)

@@ -123,7 +123,11 @@ export class Pipeline {
     const pipeline = new Pipeline(name, used, await freePorts(2))
     const { settings } = pipeline
     await ensureTopics({
-      ...{ settings, logger: SILENT, specs: TOPIC_SPECS, replicationFactor: 1, minInsyncReplicas: 1 },
+      settings,
+      logger: SILENT,
+      specs: TOPIC_SPECS,
+      replicationFactor: 1,
+      minInsyncReplicas: 1,
     })
     try {
       await pipeline.startAll()
@@ -170,7 +174,12 @@ export class Pipeline {
       this.#ports.set(key, port)
     }
     return startService({
-      ...{ folders: this.#folders, name, instance, port, env: { ...this.env, ...env }, files: this.#files },
+      folders: this.#folders,
+      name,
+      instance,
+      port,
+      env: { ...this.env, ...env },
+      files: this.#files,
       ...(name === 'dedup' && { stateDir: this.stateDir(instance) }),
       ...(this.#image !== undefined && { image: this.#image }),
     })
@@ -293,7 +302,9 @@ export class Pipeline {
     const influx = this.#wasUpgraded ? undefined : server
     if (server === undefined) process.stderr.write(`InfluxDB is not checked: ${influxMissing ?? ''}\n`)
     const examination = await examine({
-      ...{ observer: this.observer, truthDir: this.truthDir, msMax: DRAIN_MS_MAX },
+      observer: this.observer,
+      truthDir: this.truthDir,
+      msMax: DRAIN_MS_MAX,
       ...(influx !== undefined && { influx: () => readTotals(this.#influxSettings(influx)) }),
     })
     const findings = [...this.#unexpected, ...examination.findings]
@@ -308,15 +319,21 @@ export class Pipeline {
 
   #influxSettings({ url, token, org, bucket }: InfluxAccess): InfluxSettings {
     return {
-      ...{ influxUrl: url, influxToken: token, influxOrg: org, influxBucket: bucket },
-      ...{ influxTimeoutMs: 10_000, environment: this.env.METRIC_EXPORT_ENVIRONMENT! },
+      influxUrl: url,
+      influxToken: token,
+      influxOrg: org,
+      influxBucket: bucket,
+      influxTimeoutMs: 10_000,
+      environment: this.env.METRIC_EXPORT_ENVIRONMENT!,
     }
   }
 
   #simulatorEnv(targetUrl: string): Env {
     return {
       ...this.env,
-      ...{ TRUTH_DIR: this.truthDir, SIMULATOR_TARGET_URL: targetUrl, SIMULATOR_PROBE_PORT: '0' },
+      TRUTH_DIR: this.truthDir,
+      SIMULATOR_TARGET_URL: targetUrl,
+      SIMULATOR_PROBE_PORT: '0',
     }
   }
 

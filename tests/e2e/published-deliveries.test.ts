@@ -43,10 +43,7 @@ const sourcesFile = (): string => {
 }
 
 it("stores GitHub's published deliveries byte for byte and once each, and finds no new shape in other spellings", async () => {
-  const github = await Switched.over('github', {
-    SOURCES_FILE: sourcesFile(),
-    SOURCE_GITHUB_SECRETS: SECRET,
-  })
+  const github = await Switched.over('github', { SOURCES_FILE: sourcesFile(), SOURCE_GITHUB_SECRETS: SECRET })
   const send = async ({ name, id, body }: Delivery) => {
     const answer = await github.deliver('/webhooks/github', body, {
       'x-github-event': name,

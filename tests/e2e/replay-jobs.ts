@@ -58,7 +58,8 @@ export class ReplayJobs {
 
   async #call(method: string, path: string, body?: object): Promise<Record<string, unknown>> {
     const response = await fetch(`${this.#url}${path}`, {
-      ...{ method, headers: { authorization: this.#authorization, 'content-type': 'application/json' } },
+      method,
+      headers: { authorization: this.#authorization, 'content-type': 'application/json' },
       ...(body && { body: JSON.stringify(body) }),
     })
     const text = await response.text()

@@ -10,7 +10,8 @@ it('answers every request well while each service is restarted in turn', async (
   onTestFinished(() => balancer.close())
   const simulator = await pipeline.simulate(200, balancer.url)
   const restarts = [
-    ...[['ingress', 0] as const, ['ingress', 1] as const],
+    ['ingress', 0] as const,
+    ['ingress', 1] as const,
     ...(['dedup', 'normalizer', 'persistence', 'metric-export'] as const).map((name) => [name, 0] as const),
   ]
   for (const [name, instance] of restarts) {

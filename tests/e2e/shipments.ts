@@ -18,7 +18,9 @@ export const shipment = (
   headers: Readonly<Record<string, string>>,
 ): Shipment => ({
   operation: { source: name, rawHash: hashOf(raw), ...described },
-  ...{ path: paths[0]!, raw, headers: { 'content-type': 'application/json', ...headers } },
+  path: paths[0]!,
+  raw,
+  headers: { 'content-type': 'application/json', ...headers },
 })
 
 /** Signed by whom it should be, and not what the source sends. */

@@ -29,7 +29,9 @@ it.each(NAMES)(
   async (name) => {
     const [port] = await freePorts(1)
     const service = await startService({
-      ...{ folders: isolatedFolders('start-up'), name, port: port! },
+      folders: isolatedFolders('start-up'),
+      name,
+      port: port!,
       env: { WEIR_PROFILE: 'nonsense', LOG_LEVEL: 'loud' },
     })
     expect((await service.exited).code).toBe(2)
@@ -62,9 +64,13 @@ it('waits for Kafka with a line every 10 s and without ending, and is ready once
   const names = ['ingress', 'dedup', 'normalizer', 'persistence'] as const
   const ports = await freePorts(names.length)
   const env = {
-    ...{ WEIR_PROFILE: 'dev', KAFKA_BROKERS: kafka.url, TOPIC_PREFIX: settings.topicPrefix },
-    ...{ TOPIC_PARTITIONS: String(settings.topicPartitions), SOURCE_NICE_SECRETS: 'a secret of sixteen' },
-    ...{ SCHEMA_REGISTRY_URL: registryUrl, DATABASE_URL: databaseUrl },
+    WEIR_PROFILE: 'dev',
+    KAFKA_BROKERS: kafka.url,
+    TOPIC_PREFIX: settings.topicPrefix,
+    TOPIC_PARTITIONS: String(settings.topicPartitions),
+    SOURCE_NICE_SECRETS: 'a secret of sixteen',
+    SCHEMA_REGISTRY_URL: registryUrl,
+    DATABASE_URL: databaseUrl,
   }
   const stateDir = join(folders.state, 'dedup')
   const services = await Promise.all(

@@ -22,7 +22,8 @@ const build = (): Promise<string> =>
     await run('go', ['get', '-tool', `${MODULE}/cmd@v${VERSION}`], { cwd: folder, timeoutMs: STEP_MS_MAX })
     const flags = `-s -w -X ${MODULE}/internal.Version=v${VERSION}`
     await run('go', ['build', `-ldflags=${flags}`, '-o', 'docker-compose', `${MODULE}/cmd`], {
-      ...{ cwd: folder, timeoutMs: STEP_MS_MAX },
+      cwd: folder,
+      timeoutMs: STEP_MS_MAX,
       env: { CGO_ENABLED: '0' },
     })
   })

@@ -33,7 +33,8 @@ export const extractPackages = async ({ names, folder, isWholeSystem }: ExtractO
     const all = await closure(names, isWholeSystem)
     // apt drops its rights to a user who may not write here; without a sandbox there is nothing to warn about.
     await run('apt-get', ['download', '-o', 'APT::Sandbox::User=root', ...all], {
-      ...{ cwd: packed, timeoutMs: APT_MS_MAX },
+      cwd: packed,
+      timeoutMs: APT_MS_MAX,
     })
   }
   // What apt knows may be old, or nothing at all.

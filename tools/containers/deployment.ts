@@ -43,7 +43,9 @@ export class Deployment {
     const more = hasThreeBrokers ? ['--profile', 'scale'] : []
     const profiles = ['--profile', 'simulator', '--profile', 'proxy', '--profile', 'audit', ...more]
     return run(compose.command, [...compose.args, ...common, ...env, ...profiles, ...args], {
-      ...{ cwd: ROOT, env: this.#env, timeoutMs: STEP_MS_MAX },
+      cwd: ROOT,
+      env: this.#env,
+      timeoutMs: STEP_MS_MAX,
     })
   }
 

@@ -61,10 +61,7 @@ const vitest = async ({ environment, more = [], env }: Tests): Promise<number> =
   const child = spawn(
     process.execPath,
     ['node_modules/vitest/vitest.mjs', 'run', '--project', 'e2e', ...report, ...args, ...more],
-    {
-      ...{ cwd: ROOT, stdio: 'inherit' },
-      env: { ...process.env, ...env, TEST_ENVIRONMENT: environment },
-    },
+    { cwd: ROOT, stdio: 'inherit', env: { ...process.env, ...env, TEST_ENVIRONMENT: environment } },
   )
   const stop = (): boolean => child.kill('SIGTERM')
   process.once('SIGTERM', stop).once('SIGINT', stop)

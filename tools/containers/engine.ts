@@ -79,15 +79,31 @@ const startOurs = async (root: string): Promise<Engine> => {
     'setpriv',
     [
       // Ends with us, whatever ends us.
-      ...['--pdeathsig', 'KILL'],
+      '--pdeathsig',
+      'KILL',
       // The first process of its own world: when it ends, so do all containers, and no mount is left behind.
-      ...['unshare', '--pid', '--mount', '--fork', '--mount-proc', '--kill-child=KILL'],
-      ...[join(root, 'usr/sbin/dockerd'), '--data-root', storage.folder],
-      ...['--exec-root', join(folder, 'exec'), '--pidfile', join(folder, 'docker.pid')],
-      ...['--host', `unix://${socket}`],
+      'unshare',
+      '--pid',
+      '--mount',
+      '--fork',
+      '--mount-proc',
+      '--kill-child=KILL',
+      join(root, 'usr/sbin/dockerd'),
+      '--data-root',
+      storage.folder,
+      '--exec-root',
+      join(folder, 'exec'),
+      '--pidfile',
+      join(folder, 'docker.pid'),
+      '--host',
+      `unix://${socket}`,
       // Containers of one network reach each other over their bridge, and the host reaches them through
       // docker-proxy: this machine's firewall and routing stay as they are.
-      ...['--bridge=none', '--iptables=false', '--ip6tables=false', '--ip-masq=false', '--ip-forward=false'],
+      '--bridge=none',
+      '--iptables=false',
+      '--ip6tables=false',
+      '--ip-masq=false',
+      '--ip-forward=false',
     ],
     {
       detached: true,

@@ -20,7 +20,8 @@ export const testExample = async (env: Env, report: readonly string[]): Promise<
   const folder = await mkdtemp(join(tmpdir(), 'weir-example-'))
   try {
     await cp(join(ROOT, 'examples/own-configuration'), folder, {
-      ...{ recursive: true, filter: (path) => !path.includes('node_modules') },
+      recursive: true,
+      filter: (path) => !path.includes('node_modules'),
     })
     const packed = await run(process.execPath, ['tools/testkit/pack.ts'], {
       cwd: ROOT,
@@ -28,10 +29,13 @@ export const testExample = async (env: Env, report: readonly string[]): Promise<
     })
     const quiet = ['--no-package-lock', '--no-audit', '--no-fund']
     await run('npm', ['install', ...quiet, `@weir/testkit@file:${packed.trim()}`], {
-      ...{ cwd: folder, timeoutMs: INSTALL_MS_MAX },
+      cwd: folder,
+      timeoutMs: INSTALL_MS_MAX,
     })
     const child = spawn(process.execPath, ['node_modules/vitest/vitest.mjs', 'run', ...report], {
-      ...{ cwd: folder, stdio: 'inherit', timeout: TEST_MS_MAX },
+      cwd: folder,
+      stdio: 'inherit',
+      timeout: TEST_MS_MAX,
       env: { ...process.env, ...env, TEST_ENVIRONMENT: 'containers' },
     })
     const [code] = (await once(child, 'exit')) as [number | null]

@@ -79,7 +79,8 @@ export const buildLocalImages = async ({
     }
     const from = ['--build-arg', `BASE=${base}`, '--build-arg', `JAVA=${java}`]
     await run('docker', ['build', '--network', 'host', ...from, '--tag', tag, context], {
-      ...{ env, timeoutMs: BUILD_MS_MAX },
+      env,
+      timeoutMs: BUILD_MS_MAX,
     })
     await rm(context, { recursive: true })
     return tag
@@ -91,7 +92,8 @@ export const buildLocalImages = async ({
       NODE_IMAGE: await image(
         'node',
         { node: process.execPath, npm: await npmFolder(), 'ca-certificates.crt': CERTIFICATES },
-        ...[process.version, NPM_VERSION],
+        process.version,
+        NPM_VERSION,
         await readFile(CERTIFICATES, 'utf8'),
       ),
       KAFKA_IMAGE: await image(

@@ -145,7 +145,9 @@ const main = async (onStop: (stop: () => Promise<unknown>) => void): Promise<voi
   )
   const light = { WEIR_IMAGE: 'weir:check', SIMULATOR_RATE: process.env.SIMULATOR_RATE ?? '20' }
   const deployment = new Deployment({
-    ...{ engine, compose, hasThreeBrokers },
+    engine,
+    compose,
+    hasThreeBrokers,
     env: { ...env, ...images, ...light },
   })
   onStop(() => deployment.down())

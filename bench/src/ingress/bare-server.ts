@@ -16,10 +16,7 @@ const server = createServer((request, response) => {
     }
     const { interactionId } = JSON.parse(raw.toString()) as { interactionId: string }
     const body = JSON.stringify({ status: 'accepted', interactionId })
-    response.writeHead(200, {
-      'content-type': 'application/json',
-      'content-length': Buffer.byteLength(body),
-    })
+    response.writeHead(200, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) })
     response.end(body)
   })
 })

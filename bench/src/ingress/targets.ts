@@ -86,10 +86,15 @@ const programOf = (name: TargetName, port: number, options: TargetOptions): Prog
         command: process.execPath,
         args: [...nodeArgs, join(name === 'before' ? before! : ROOT, 'services/ingress/src/main.ts')],
         env: {
-          ...{ WEIR_PROFILE: 'dev', LOG_LEVEL: 'info', NODE_ENV: 'production' },
-          ...{ KAFKA_BROKERS: brokers, TOPIC_PREFIX: settings.topicPrefix },
+          WEIR_PROFILE: 'dev',
+          LOG_LEVEL: 'info',
+          NODE_ENV: 'production',
+          KAFKA_BROKERS: brokers,
+          TOPIC_PREFIX: settings.topicPrefix,
           TOPIC_PARTITIONS: String(settings.topicPartitions),
-          ...{ INGRESS_HOST: '127.0.0.1', INGRESS_PORT: String(port), INGRESS_WORKERS: String(workers) },
+          INGRESS_HOST: '127.0.0.1',
+          INGRESS_PORT: String(port),
+          INGRESS_WORKERS: String(workers),
           // One source sends all that there is.
           INGRESS_RATE_PER_SEC: '0',
           SOURCE_CXONE_SECRETS: SECRET,

@@ -102,8 +102,11 @@ setTimeout(() => {
     latencies[Math.min(latencies.length - 1, Math.floor(p * latencies.length))] ?? 0
   const result: LoadResult = {
     perSec: ((latencies.length - due.length) * 1_000) / elapsed,
-    ...{ errors, ...(firstError !== undefined && { firstError }) },
-    ...{ p50Ms: percentile(0.5), p99Ms: percentile(0.99), p999Ms: percentile(0.999) },
+    errors,
+    ...(firstError !== undefined && { firstError }),
+    p50Ms: percentile(0.5),
+    p99Ms: percentile(0.99),
+    p999Ms: percentile(0.999),
   }
   process.stdout.write(`${JSON.stringify(result)}\n`)
 }, seconds * 1_000)

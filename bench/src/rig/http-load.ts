@@ -31,7 +31,9 @@ export const prepareLoad = ({ bytes, bytesEach }: PreparedRequests, folder: stri
   writeFileSync(file, bytes)
   const own = (port: number, connections: number, seconds: number, perSec: number) =>
     lastLine(process.execPath, [
-      ...[join(import.meta.dirname, 'http-load-main.ts'), file, String(bytesEach)],
+      join(import.meta.dirname, 'http-load-main.ts'),
+      file,
+      String(bytesEach),
       ...[port, connections, seconds, perSec].map(String),
     ])
   const wrk = onPath('wrk')
@@ -41,9 +43,17 @@ export const prepareLoad = ({ bytes, bytesEach }: PreparedRequests, folder: stri
       wrk === undefined
         ? own(port, connections, seconds, 0)
         : lastLine(wrk, [
-            ...['-t1', `-c${connections}`, `-d${seconds}s`, '--timeout', '10s'],
-            ...['-s', join(import.meta.dirname, 'wrk.lua'), `http://127.0.0.1:${port}`],
-            ...['--', file, String(bytesEach)],
+            '-t1',
+            `-c${connections}`,
+            `-d${seconds}s`,
+            '--timeout',
+            '10s',
+            '-s',
+            join(import.meta.dirname, 'wrk.lua'),
+            `http://127.0.0.1:${port}`,
+            '--',
+            file,
+            String(bytesEach),
           ]),
     pace: (port, perSec, connections, seconds) => own(port, connections, seconds, perSec),
   }

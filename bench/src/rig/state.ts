@@ -12,8 +12,14 @@ const WINDOW_MS = 86_400_000
 export const fillState = async (settings: KafkaSettings, keys: number): Promise<void> => {
   const { seen } = topicNames(settings.topicPrefix)
   const lanes = await openLanes({
-    ...{ settings, logger: quiet, topic: seen, lingerMs: 0, deadlineMs: 120_000 },
-    ...{ batchRecordsMax: 1, batchBytesMax: 900_000, queueBytesMax: 64_000_000 },
+    settings,
+    logger: quiet,
+    topic: seen,
+    lingerMs: 0,
+    deadlineMs: 120_000,
+    batchRecordsMax: 1,
+    batchBytesMax: 900_000,
+    queueBytesMax: 64_000_000,
   })
   const now = Date.now()
   const lengthMs = Math.ceil(WINDOW_MS / BUCKETS)
@@ -46,12 +52,7 @@ export const fillState = async (settings: KafkaSettings, keys: number): Promise<
 /** Position and committed offset are one transaction, as dedup writes them: it parks a partition that has only one. */
 const commitPositions = async (settings: KafkaSettings, effectiveTime: number): Promise<void> => {
   const { seen, received } = topicNames(settings.topicPrefix)
-  const maintenance = await openMaintenance({
-    settings,
-    service: 'dedup',
-    stateTopic: seen,
-    outputs: [seen],
-  })
+  const maintenance = await openMaintenance({ settings, service: 'dedup', stateTopic: seen, outputs: [seen] })
   const next = { [received]: 0n }
   for (let partition = 0; partition < settings.topicPartitions; partition++) {
     const claim = await maintenance.claim(partition)

@@ -74,8 +74,14 @@ export const prefill = async (
 ): Promise<number> => {
   const { count, duplicates, bodyBytes } = options
   const lanes = await openLanes({
-    ...{ settings, logger: quiet, topic: topics.received, lingerMs: 2, deadlineMs: 120_000 },
-    ...{ batchRecordsMax: 1_000, batchBytesMax: 700_000, queueBytesMax: 64_000_000 },
+    settings,
+    logger: quiet,
+    topic: topics.received,
+    lingerMs: 2,
+    deadlineMs: 120_000,
+    batchRecordsMax: 1_000,
+    batchBytesMax: 700_000,
+    queueBytesMax: 64_000_000,
   })
   const random = randomFrom(7)
   let next = 0

@@ -17,11 +17,15 @@ export const runAudit = async (options: { readonly summary?: string }): Promise<
   const observer = new Observer({ settings: config, databaseUrl, registryUrl, keys })
   try {
     const examination = await examine({
-      ...{ observer, truthDir, progress },
+      observer,
+      truthDir,
+      progress,
       ...(influxUrl !== undefined && { influx: () => readTotals({ ...config, influxUrl }) }),
     })
     const summary = summarise(examination, {
-      ...{ accepted: examination.report.acked, start_secs: 0, rss_mb: {} },
+      accepted: examination.report.acked,
+      start_secs: 0,
+      rss_mb: {},
       isSent: true,
       turnedAway: [],
       latency: await observer.latency(new Date(0)),

@@ -9,10 +9,13 @@ it('refuses a port that is none and names its variable', () => {
 
 it('takes an empty variable for one that is not set', () => {
   expect(loadStartConfig({ KAFKA_BROKERS: '', KAFKA_PORT: '' })).toMatchObject({
-    ...{ kafkaBrokers: undefined, kafkaPort: 19_092 },
+    kafkaBrokers: undefined,
+    kafkaPort: 19_092,
   })
   expect(serviceEnvironment({ A: 'default', B: 'default' }, { A: '', B: 'given', C: 'more' })).toEqual({
-    ...{ A: 'default', B: 'given', C: 'more' },
+    A: 'default',
+    B: 'given',
+    C: 'more',
   })
 })
 

@@ -78,7 +78,8 @@ const startJob = async (kind: 'replay' | 'discard', stage: string, options: JobO
   const client = replayClient()
   const filter = filterOf(stage, options)
   const job = {
-    ...{ kind, filter },
+    kind,
+    filter,
     ...(options.rate !== undefined && { ratePerSec: Number(options.rate) }),
     ...(options.replaysMax !== undefined && { replaysMax: Number(options.replaysMax) }),
     ...(options.fixUp !== undefined && { fixUp: readFixUp(options.fixUp) }),
@@ -108,10 +109,7 @@ const approve = async (id: string, { yes }: { readonly yes?: boolean }): Promise
   printJson({ kind, requestedBy, filter, letters, ratePerSec, fixUp })
   if (!yes && !(await isConfirmed(`Approve job ${id}? [y/N] `))) throw new Error('Nothing was approved.')
   await client.post(`${path}/approve`)
-  await followJob(client, id, {
-    isApproved: true,
-    ...(typeof letters === 'number' && { total: letters }),
-  })
+  await followJob(client, id, { isApproved: true, ...(typeof letters === 'number' && { total: letters }) })
 }
 
 const allLetters = (stage: string): string =>

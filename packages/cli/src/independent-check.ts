@@ -29,8 +29,14 @@ export const checkIndependently = async (run: CheckedRun): Promise<IndependentCh
   const folder = join(folders.state, 'oracle')
   ensurePrivate(folder)
   const report = await consult({
-    ...{ java, jars, databaseUrl, influx, progress, isAlone: false },
-    ...{ kafkaBrokers: kafka.kafkaBrokers, topicPrefix: kafka.topicPrefix },
+    java,
+    jars,
+    databaseUrl,
+    influx,
+    progress,
+    isAlone: false,
+    kafkaBrokers: kafka.kafkaBrokers,
+    topicPrefix: kafka.topicPrefix,
     windowMs: dedup.loadConfig(env).windowSecs * 1_000,
     truthDir: env.TRUTH_DIR!,
     folder,

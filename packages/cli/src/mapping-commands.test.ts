@@ -42,7 +42,8 @@ tests:
 
 it('checks own mappings by the tests that they hold', async () => {
   expect(await weir('check', write('good.yaml', mappings('fax')))).toEqual({
-    ...{ code: 0, text: '1 passed, 0 failed\n' },
+    code: 0,
+    text: '1 passed, 0 failed\n',
   })
   const bad = await weir('check', write('bad.yaml', mappings('telex')))
   expect(bad.code).toBe(1)

@@ -17,13 +17,21 @@ const write = async (
   of = settings,
 ): Promise<void> => {
   const lanes = await openLanes({
-    ...{ settings: of, logger, topic, lingerMs: 1, deadlineMs: 20_000 },
-    ...{ batchRecordsMax: 500, batchBytesMax: 1_000_000, queueBytesMax: 20_000_000 },
+    settings: of,
+    logger,
+    topic,
+    lingerMs: 1,
+    deadlineMs: 20_000,
+    batchRecordsMax: 500,
+    batchBytesMax: 1_000_000,
+    queueBytesMax: 20_000_000,
   })
   for (const one of headers) {
     const encoded = Object.entries(one).map(([name, value]) => [name, Buffer.from(value)] as const)
     await lanes.send(0, {
-      ...{ key: Buffer.from('k'), value: Buffer.from('v'), headers: Object.fromEntries(encoded) },
+      key: Buffer.from('k'),
+      value: Buffer.from('v'),
+      headers: Object.fromEntries(encoded),
     })
   }
   await lanes.close()
@@ -54,7 +62,8 @@ it('finds where a stage goes on by what it has written, and sets what is gone al
   )
   await write(topics.normalizerDlq, [letter(topics.unique, 1), letter(topics.unique, 4)])
   const maintenance = await openMaintenance({
-    ...{ settings, service: 'normalizer' },
+    settings,
+    service: 'normalizer',
     outputs: STAGE_TOPICS.normalizer.outputs.map((role) => topics[role]),
   })
   try {
@@ -67,10 +76,7 @@ it('finds where a stage goes on by what it has written, and sets what is gone al
     const set = (options: Partial<SetOptions>) =>
       setOffset(
         settings,
-        {
-          ...{ service: 'normalizer', topic: topics.unique, partition: 0, to: 5n, move: false },
-          ...options,
-        },
+        { service: 'normalizer', topic: topics.unique, partition: 0, to: 5n, move: false, ...options },
         (text) => void lines.push(text),
       )
     await expect(set({ to: 11n })).rejects.toThrow('has the offsets 0 to 10')
@@ -97,10 +103,15 @@ it('takes an event that came again after the window for undecided until it was d
   const own = isolatedKafka('again', 1)
   const of = topicNames(own.topicPrefix)
   await ensureTopics({
-    ...{ settings: own, logger, specs: TOPIC_SPECS, replicationFactor: 1, minInsyncReplicas: 1 },
+    settings: own,
+    logger,
+    specs: TOPIC_SPECS,
+    replicationFactor: 1,
+    minInsyncReplicas: 1,
   })
   const maintenance = await openMaintenance({
-    ...{ settings: own, service: 'normalizer' },
+    settings: own,
+    service: 'normalizer',
     outputs: STAGE_TOPICS.normalizer.outputs.map((role) => of[role]),
   })
   try {
@@ -121,10 +132,15 @@ it('sets no offset that somebody else has set while the command slept', async ()
   const own = isolatedKafka('slept', 1)
   const of = topicNames(own.topicPrefix)
   await ensureTopics({
-    ...{ settings: own, logger, specs: TOPIC_SPECS, replicationFactor: 1, minInsyncReplicas: 1 },
+    settings: own,
+    logger,
+    specs: TOPIC_SPECS,
+    replicationFactor: 1,
+    minInsyncReplicas: 1,
   })
   const maintenance = await openMaintenance({
-    ...{ settings: own, service: 'normalizer' },
+    settings: own,
+    service: 'normalizer',
     outputs: STAGE_TOPICS.normalizer.outputs.map((role) => of[role]),
   })
   try {

@@ -38,7 +38,9 @@ const withMaintenance = async (
   const topics = topicNames(settings.topicPrefix)
   const { outputs, ...rest } = STAGE_TOPICS[stage]
   const maintenance = await openMaintenance({
-    ...{ settings, service: stage, outputs: [...outputs, 'starts' as const].map((role) => topics[role]) },
+    settings,
+    service: stage,
+    outputs: [...outputs, 'starts' as const].map((role) => topics[role]),
     ...('state' in rest && { stateTopic: topics[rest.state] }),
   })
   try {

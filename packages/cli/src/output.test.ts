@@ -15,20 +15,22 @@ beforeEach(() => {
 afterEach(() => vi.restoreAllMocks())
 
 const active = fc.constantFrom(
-  ...[
-    '\u001b]0;x\u0007',
-    '\u009b2J',
-    '\r',
-    '\n',
-    '\u2028',
-    '\u2029',
-    '\u0085',
-    '\u202e',
-    '\u2067',
-    '\u200b',
-    '\ufeff',
-  ],
-  ...['\ud800', '\udc00', '\u007f', '\u{e0041}', '\t'],
+  '\u001b]0;x\u0007',
+  '\u009b2J',
+  '\r',
+  '\n',
+  '\u2028',
+  '\u2029',
+  '\u0085',
+  '\u202e',
+  '\u2067',
+  '\u200b',
+  '\ufeff',
+  '\ud800',
+  '\udc00',
+  '\u007f',
+  '\u{e0041}',
+  '\t',
 )
 const text = fc.array(fc.oneof(active, fc.string()), { maxLength: 8 }).map((all) => all.join(''))
 const ACTIVE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u

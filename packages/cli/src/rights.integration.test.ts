@@ -53,13 +53,11 @@ describe.skipIf(missing !== undefined)(
     const admin = () => ({ ...isolated, kafkaBrokers: [kafka.plain] })
     const asUser = (user: string) => ({
       ...isolated,
-      ...{
-        kafkaBrokers: [kafka.sasl],
-        kafkaSsl: true,
-        kafkaCa: kafka.ca,
-        kafkaUser: user,
-        kafkaPassword: SECRET,
-      },
+      kafkaBrokers: [kafka.sasl],
+      kafkaSsl: true,
+      kafkaCa: kafka.ca,
+      kafkaUser: user,
+      kafkaPassword: SECRET,
       kafkaMechanism: 'scram-sha-512' as const,
     })
 
@@ -88,22 +86,18 @@ describe.skipIf(missing !== undefined)(
         KAFKA_SESSION_TIMEOUT_MS: '6000',
         SCHEMA_REGISTRY_URL: registryUrl,
         BODY_HASH_KEY: SECRET,
-        ...{
-          DATABASE_URL: await isolatedDatabase('rights'),
-          REPLAY_TOKENS: `ann:${SECRET}`,
-          CONSOLE_TOKENS: SECRET,
-        },
+        DATABASE_URL: await isolatedDatabase('rights'),
+        REPLAY_TOKENS: `ann:${SECRET}`,
+        CONSOLE_TOKENS: SECRET,
         SOURCE_CXONE_SECRETS: SECRET,
         STATE_DIR: join(folders.state, 'dedup'),
         STATS_WINDOW_SECS: '1',
         INGRESS_HOST: '127.0.0.1',
         CONSOLE_HOST: '127.0.0.1',
         PROBE_HOST: '127.0.0.1',
-        ...{
-          INGRESS_PORT: String(ingressAt),
-          CONSOLE_PORT: String(consoleAt),
-          REPLAY_PORT: String(replayAt),
-        },
+        INGRESS_PORT: String(ingressAt),
+        CONSOLE_PORT: String(consoleAt),
+        REPLAY_PORT: String(replayAt),
         DEDUP_PROBE_PORT: String(probes[0]),
         NORMALIZER_PROBE_PORT: String(probes[1]),
         PERSISTENCE_PROBE_PORT: String(probes[2]),

@@ -160,14 +160,13 @@ const approve = async (source: string, fingerprint: string): Promise<void> => {
   const { user, ...settings } = loadSchemaConfig()
   const lanes = await openLanes({
     settings: { ...settings, topicPartitions: 1 },
-    ...{ logger: createLogger('weir', 'silent'), topic: topicNames(settings.topicPrefix).schemasApproved },
-    ...{
-      lingerMs: 0,
-      deadlineMs: 10_000,
-      batchRecordsMax: 10,
-      batchBytesMax: 100_000,
-      queueBytesMax: 1_000_000,
-    },
+    logger: createLogger('weir', 'silent'),
+    topic: topicNames(settings.topicPrefix).schemasApproved,
+    lingerMs: 0,
+    deadlineMs: 10_000,
+    batchRecordsMax: 10,
+    batchBytesMax: 100_000,
+    queueBytesMax: 1_000_000,
   })
   const approval = { source, fingerprint, approvedBy: user, approvedAt: Date.now() }
   const key = Buffer.from(approvedShapeKey(source, fingerprint))

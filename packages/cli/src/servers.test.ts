@@ -8,11 +8,18 @@ import { loadStartConfig } from './config.ts'
 import { CannotStartError, missingPrograms, requireFreePorts } from './servers.ts'
 
 const PORTS = [
-  ...['INGRESS_PORT', 'KAFKA_PORT', 'KAFKA_CONTROLLER_PORT', 'REGISTRY_PORT', 'POSTGRES_PORT', 'INFLUX_PORT'],
+  'INGRESS_PORT',
+  'KAFKA_PORT',
+  'KAFKA_CONTROLLER_PORT',
+  'REGISTRY_PORT',
+  'POSTGRES_PORT',
+  'INFLUX_PORT',
   'DEDUP_PROBE_PORT',
   'NORMALIZER_PROBE_PORT',
   'PERSISTENCE_PROBE_PORT',
-  ...['METRIC_EXPORT_PROBE_PORT', 'SIMULATOR_PROBE_PORT', 'CONSOLE_PORT'],
+  'METRIC_EXPORT_PROBE_PORT',
+  'SIMULATOR_PROBE_PORT',
+  'CONSOLE_PORT',
 ]
 
 const freeEnv = async (): Promise<Record<string, string>> => {

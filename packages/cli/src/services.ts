@@ -104,7 +104,9 @@ export const startServices = async (
   try {
     // Ingress comes last and so stops first: nothing is taken that the others would leave for the next start.
     const starts = [
-      ...[launch(dedup), launch(normalizer), launch(persistence)],
+      launch(dedup),
+      launch(normalizer),
+      launch(persistence),
       launch(metricExport),
       launch(webConsole, { DATABASE_URL: databaseReaderUrl }),
       launch(replay),

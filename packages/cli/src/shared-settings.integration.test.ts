@@ -20,7 +20,9 @@ it('replay does not start with another BODY_HASH_KEY than ingress has', async ()
     SCHEMA_REGISTRY_URL: testServers().registryUrl,
     SOURCE_CXONE_SECRETS: 'a secret of the tests',
     REPLAY_TOKENS: 'test:a token of the tests',
-    ...{ INGRESS_PORT: '0', REPLAY_PORT: '0', BODY_HASH_KEY: 'one key of the tests' },
+    INGRESS_PORT: '0',
+    REPLAY_PORT: '0',
+    BODY_HASH_KEY: 'one key of the tests',
   }
   const running = await ingress.start(ingress.loadConfig(env), { logger, metrics: new Metrics('ingress') })
   onTestFinished(() => running.stop())

@@ -184,18 +184,20 @@ const runAll = async (
   ])
   const independent = await Promise.race([
     checkIndependently({
-      ...{ env, folders, java, databaseUrl, progress },
+      env,
+      folders,
+      java,
+      databaseUrl,
+      progress,
       influx: examination.influx && oracleInflux(config, influxSettings(servers.influx, env)),
     }),
     failed,
   ])
   const summary = summarise(examination, {
-    ...{
-      independent,
-      start_secs,
-      latency: await observer.latency(new Date(readyAt)),
-      rss_mb: residentMegabytes(servers),
-    },
+    independent,
+    start_secs,
+    latency: await observer.latency(new Date(readyAt)),
+    rss_mb: residentMegabytes(servers),
     accepted: simulator?.counts().accepted ?? 0,
     isSent: simulator !== undefined,
     turnedAway: simulator?.turnedAway() ?? [],
@@ -215,7 +217,9 @@ const examineRun = async (
   if (missing !== undefined) progress(`InfluxDB is not there: ${missing}`)
   const settings = missing === undefined ? influxSettings(run.influx, run.env) : undefined
   return examine({
-    ...{ observer, truthDir: run.truthDir, progress },
+    observer,
+    truthDir: run.truthDir,
+    progress,
     ...(settings && { influx: () => readTotals(settings) }),
   })
 }

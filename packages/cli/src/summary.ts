@@ -58,10 +58,16 @@ export const summarise = (
   const oracle = independent.kind === 'asked' ? independent.report : null
   return {
     accepted,
-    ...{ unique: totals.unique, duplicates: totals.duplicates, conflicts: totals.conflicts },
+    unique: totals.unique,
+    duplicates: totals.duplicates,
+    conflicts: totals.conflicts,
     dead_lettered: totals.deadLettered + totals.downstreamLetters,
     rows: totals.rows,
-    ...{ lost, extra, ledger_residue: ledgerResidue, unknown, foreign },
+    lost,
+    extra,
+    ledger_residue: ledgerResidue,
+    unknown,
+    foreign,
     influx: influx
       ? {
           events_received: influx.eventsReceived,

@@ -115,7 +115,11 @@ export const startConsumer = async <Config extends ConsumerConfig>(
     parked = () => [...(ownParked?.() ?? []), ...partitions.parked()]
     const stageInputs = inputs.map((role) => topics[role])
     const stageOptions: StageOptions = {
-      ...{ settings: config, logger, service, openOwner, inputs: stageInputs },
+      settings: config,
+      logger,
+      service,
+      openOwner,
+      inputs: stageInputs,
       outputs: outputs.filter(isCoPartitioned).map((role) => topics[role]),
       sharedOutputs: outputs.filter((role) => !isCoPartitioned(role)).map((role) => topics[role]),
       ...(state !== undefined && { stateTopic: topics[state] }),

@@ -79,10 +79,17 @@ it('makes no label of a name that Weir does not give, and is bounded', () => {
 it('sets the failures of a parked source apart, but not what a person decides', () => {
   const failure = (source: string, reason: 'schema_violation' | 'unknown_field') => ({
     origin: {
-      ...{ topic: 't', partition: 0, offset: 0n, timestamp: 0, key: null, value: null },
+      topic: 't',
+      partition: 0,
+      offset: 0n,
+      timestamp: 0,
+      key: null,
+      value: null,
       headers: { [HEADER.source]: Buffer.from(source) },
     },
-    ...{ reason, step: 's', error: 'e' },
+    reason,
+    step: 's',
+    error: 'e',
   })
   const apart = setApart(
     [

@@ -33,7 +33,8 @@ it('tells people what is parked, and no text of an error that nobody expected', 
     host: '127.0.0.1',
     metrics: new Metrics('test'),
     readiness: () => [],
-    ...{ parked: () => list.parked(), localRoutes: list.routes },
+    parked: () => list.parked(),
+    localRoutes: list.routes,
   })
   close = () => probes.close()
   const ask = async (method: string, path: string): Promise<unknown> => {

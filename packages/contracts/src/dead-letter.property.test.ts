@@ -16,8 +16,11 @@ const origin = fc
     headers: fc.array(fc.oneof(fc.nat(100), around(32_000), fc.nat(200_000)), { maxLength: 4 }),
   })
   .map(({ key, value, headers }) => ({
-    ...{ topic: 'webhooks.unique.v1', partition: 0, offset: 1n },
-    ...{ key: Buffer.alloc(key, 'k'), value: Buffer.alloc(value, 'v') },
+    topic: 'webhooks.unique.v1',
+    partition: 0,
+    offset: 1n,
+    key: Buffer.alloc(key, 'k'),
+    value: Buffer.alloc(value, 'v'),
     headers: Object.fromEntries(headers.map((length, i) => [`header-${i}`, Buffer.alloc(length)])),
   }))
 

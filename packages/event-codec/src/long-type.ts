@@ -67,9 +67,7 @@ const base = avsc.types.LongType.__with({
 
 /** Avro's long, exact over all 64 bits: avsc's own refuses what is beyond 2^53 - 2, and its hook for others is slow. */
 export const LONG_TYPE = Object.create(base, {
-  _read: {
-    value: (tap: Tap): Long => (isShort(tap) ? tap.readLong() : narrow(readGroups(tap))),
-  },
+  _read: { value: (tap: Tap): Long => (isShort(tap) ? tap.readLong() : narrow(readGroups(tap))) },
   _write: {
     value: (tap: Tap, value: unknown): void => {
       if (!isLong(value)) throw new TypeError('not a whole number of 64 bits')

@@ -17,26 +17,36 @@ import {
 const subjectName = () => `test-${randomBytes(4).toString('hex')}`
 const record = (fields: object[]) => ({ type: 'record', name: 'A', fields })
 const event: InteractionEvent = {
-  ...{ eventKey: 'aa', source: 'nice', eventType: 't', interactionId: 'i', channel: null, direction: null },
-  ...{ customerIdentifier: null, customerType: null, queue: null, skill: null, agentId: null, message: null },
-  ...{
-    intent: null,
-    sequence: null,
-    occurredAt: null,
-    occurredAtNanos: null,
-    occurredAtOriginal: null,
-    receivedAt: 1,
-    processedAt: 2,
-  },
-  ...{ schemaVersion: 'v', declaredSchemaVersion: null, dataActionId: null, sessionId: null, userId: null },
-  ...{
-    attributes: { a: '1' },
-    partsMissing: [],
-    bodyHash: Buffer.alloc(8),
-    raw: Buffer.alloc(200_000, 7),
-    bodyForm: null,
-    fixUp: null,
-  },
+  eventKey: 'aa',
+  source: 'nice',
+  eventType: 't',
+  interactionId: 'i',
+  channel: null,
+  direction: null,
+  customerIdentifier: null,
+  customerType: null,
+  queue: null,
+  skill: null,
+  agentId: null,
+  message: null,
+  intent: null,
+  sequence: null,
+  occurredAt: null,
+  occurredAtNanos: null,
+  occurredAtOriginal: null,
+  receivedAt: 1,
+  processedAt: 2,
+  schemaVersion: 'v',
+  declaredSchemaVersion: null,
+  dataActionId: null,
+  sessionId: null,
+  userId: null,
+  attributes: { a: '1' },
+  partsMissing: [],
+  bodyHash: Buffer.alloc(8),
+  raw: Buffer.alloc(200_000, 7),
+  bodyForm: null,
+  fixUp: null,
 }
 
 it('sets the compatibility before the first registration, and gives the same id again', async () => {
@@ -83,7 +93,8 @@ it('is refused what readers could not read (409) and what is no schema (422)', a
   const optional = record([{ name: 'x', type: ['null', 'int'], default: null }])
   expect(await registry.register(subject, optional)).toBeGreaterThan(0)
   const answer = await fetch(`${testServers().registryUrl}/subjects/${subject}/versions`, {
-    ...{ method: 'POST', headers: { 'content-type': 'application/json' } },
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
     body: JSON.stringify({ schema: '{"type":"nope"}' }),
   })
   expect(answer.status).toBe(422)

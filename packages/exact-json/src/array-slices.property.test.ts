@@ -28,10 +28,12 @@ const jsonText = fc.letrec<{ value: string }>((tie) => ({
 })).value
 
 const spaced = fc.tuple(space, jsonText, space)
-const array = fc.array(spaced, { maxLength: 6 }).map((parts) => ({
-  text: `[${parts.map((one) => one.join('')).join(',')}]`,
-  elements: parts.map((one) => one[1]),
-}))
+const array = fc
+  .array(spaced, { maxLength: 6 })
+  .map((parts) => ({
+    text: `[${parts.map((one) => one.join('')).join(',')}]`,
+    elements: parts.map((one) => one[1]),
+  }))
 
 const slicesOf = (source: string, found: ArraySlices): string[] => {
   if (found.kind !== 'sliced') throw new Error(found.kind)

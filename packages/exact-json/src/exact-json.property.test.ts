@@ -66,11 +66,13 @@ const written = fc.letrec<{ value: Written }>((tie) => ({
     fc
       .constantFrom(true, false, null)
       .map((value) => ({ text: String(value), compact: String(value), value })),
-    fc.array(fc.tuple(space, tie('value'), space), { maxLength: 4 }).map((items) => ({
-      text: `[${items.map(([before, { text }, after]) => before + text + after).join(',')}]`,
-      compact: `[${items.map(([, { compact }]) => compact).join(',')}]`,
-      value: items.map(([, { value }]) => value),
-    })),
+    fc
+      .array(fc.tuple(space, tie('value'), space), { maxLength: 4 })
+      .map((items) => ({
+        text: `[${items.map(([before, { text }, after]) => before + text + after).join(',')}]`,
+        compact: `[${items.map(([, { compact }]) => compact).join(',')}]`,
+        value: items.map(([, { value }]) => value),
+      })),
     fc.array(fc.tuple(string, space, tie('value'), space), { maxLength: 4 }).map((fields) => {
       // The last of a name counts, in the place of the first, and array indexes come before all others.
       const values = Object.fromEntries(fields.map(([name, , value]) => [name.value as string, value]))

@@ -29,13 +29,17 @@ interface Opened {
 const openView = async (id = `${settings.topicPrefix}t-${ids++}`, transactionTimeoutMs = 10_000) => {
   const producer = kafkaClient({ settings, logger: silentLogger, clientId: 'weir-test' }).producer({
     transactionalId: id,
-    ...{ transactionTimeout: transactionTimeoutMs, createPartitioner: () => explicitPartition },
+    transactionTimeout: transactionTimeoutMs,
+    createPartitioner: () => explicitPartition,
   })
   await producer.connect()
   onTestFinished(() => producer.disconnect())
   const groupId = `${id}-group`
   const view = new BrokerView({
-    ...{ cluster: clusterOf(producer), transactionalId: id, transactionTimeoutMs, logger: silentLogger },
+    cluster: clusterOf(producer),
+    transactionalId: id,
+    transactionTimeoutMs,
+    logger: silentLogger,
     places: { partition: 0, own: [topic], shared: [], groupId },
   })
   return { id, view, producer, groupId }

@@ -58,7 +58,10 @@ describe.each(AWAY)('with brokers $nodes away', ({ nodes }) => {
     await writer.write(20)
     takeDown(nodes)
     const stage = await startCopyStage({
-      ...{ settings: proxied(), inputs: [input!], output: output!, service: `away-${nodes.join('')}` },
+      settings: proxied(),
+      inputs: [input!],
+      output: output!,
+      service: `away-${nodes.join('')}`,
     })
     await vi.waitFor(async () => expect(await numbersOn(settings, output!)).toEqual(numbersUpTo(20, 1)), soon)
     await stage.stop()
@@ -73,11 +76,17 @@ it('a stage and a tail wait while all brokers are away', async () => {
   proxy.setDown(true)
   const seen: number[] = []
   const tailing = openTopicTail({
-    ...{ settings: proxied(), logger, clientId: 'weir-test' },
+    settings: proxied(),
+    logger,
+    clientId: 'weir-test',
     topics: [{ topic: input!, from: () => 0n, onRecords: (records) => void seen.push(records.length) }],
   })
   const starting = startCopyStage({
-    ...{ settings: proxied(), logger, inputs: [input!], output: output!, service: 'away-all' },
+    settings: proxied(),
+    logger,
+    inputs: [input!],
+    output: output!,
+    service: 'away-all',
   })
   await vi.waitFor(
     () =>

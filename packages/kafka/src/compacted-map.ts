@@ -29,8 +29,13 @@ export const openCompactedMap = async (
   const reader = await untilAnswered(`opening ${topic}`, () => openTopicReader(settings, topic), waiting)
   const lanes = await openLanes({
     settings: { ...settings, topicPartitions: 1 },
-    ...{ logger: waiting.logger, topic, lingerMs: 0, deadlineMs: WRITE_MS_MAX },
-    ...{ batchRecordsMax: 100, batchBytesMax: 700_000, queueBytesMax: 1_000_000 },
+    logger: waiting.logger,
+    topic,
+    lingerMs: 0,
+    deadlineMs: WRITE_MS_MAX,
+    batchRecordsMax: 100,
+    batchBytesMax: 700_000,
+    queueBytesMax: 1_000_000,
   })
   const readAll = async (): Promise<ReadonlyMap<string, readonly Buffer[]>> => {
     const values = new Map<string, readonly Buffer[]>()

@@ -30,7 +30,8 @@ const openProducer = async (name: string): Promise<TransactionalProducer> => {
     clock: systemClock,
     transactionalId: `${settings.topicPrefix}${name}`,
     transactionTimeoutMs: settings.transactionTimeoutMs,
-    ...{ logger: silentLogger, places: { groupId, partition: 0, own: [topic], shared: [] } },
+    logger: silentLogger,
+    places: { groupId, partition: 0, own: [topic], shared: [] },
   })
   producers.push(producer)
   await producer.fence()
@@ -40,7 +41,9 @@ const openProducer = async (name: string): Promise<TransactionalProducer> => {
 let offsets = 0n
 const write = async (producer: TransactionalProducer, values: Readonly<Record<string, string | null>>) => {
   const outputs = Object.entries(values).map(([key, value]) => ({
-    ...{ topic, partition: 0, headers: {} },
+    topic,
+    partition: 0,
+    headers: {},
     key: Buffer.from(key),
     value: value === null ? null : Buffer.from(value),
   }))

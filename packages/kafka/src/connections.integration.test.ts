@@ -33,11 +33,9 @@ beforeEach(async () => {
   expect(await numbersOn(settings, topic)).toHaveLength(20)
   proxy = await KafkaProxy.start(settings.kafkaBrokers[0]!)
   cluster = kafkaCluster({
-    ...{
-      settings: { ...settings, kafkaBrokers: proxy.brokers },
-      logger: silentLogger,
-      clientId: 'weir-test',
-    },
+    settings: { ...settings, kafkaBrokers: proxy.brokers },
+    logger: silentLogger,
+    clientId: 'weir-test',
     requestTimeoutMs: REQUEST_MS,
   })
   await cluster.connect()

@@ -59,7 +59,9 @@ it('a damaged batch stops its partition alone, for stages, readers and tails', a
   const error = vi.fn()
   const seen: string[] = []
   const tail = await openTopicTail({
-    ...{ settings, clientId: 'weir-test', logger: { ...silentLogger, error } },
+    settings,
+    clientId: 'weir-test',
+    logger: { ...silentLogger, error },
     topics: [
       {
         topic: input,

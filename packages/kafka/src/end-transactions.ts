@@ -30,7 +30,9 @@ export const endTransactions = async (options: {
   try {
     await cluster.connect()
     const view = new BrokerView({
-      ...{ cluster, transactionalId, logger: silentLogger },
+      cluster,
+      transactionalId,
+      logger: silentLogger,
       transactionTimeoutMs: settings.transactionTimeoutMs,
       places: { partition: Number(partition), own: [], shared: topics, groupId },
     })

@@ -102,7 +102,12 @@ const toFetched = (
 ): Fetched => {
   const { records, nextOffset } = readRecordSet(recordSet, { topic, partition, from: offset, aborted, ...of })
   return {
-    ...{ topic, partition, offset, errorCode, records, highWatermark },
+    topic,
+    partition,
+    offset,
+    errorCode,
+    records,
+    highWatermark,
     nextOffset: nextOffset === undefined || nextOffset < offset ? offset : nextOffset,
   }
 }

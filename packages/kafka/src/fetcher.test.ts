@@ -76,7 +76,12 @@ const batchesOf = (count: number, bytes = 10): Buffer[] =>
 
 const addQueue = (partition: number, bytesMax = 1_000_000): PartitionQueue => {
   const queue = new PartitionQueue({
-    ...{ topic: TOPIC, partition, offset: 0n, highWatermark: 0n, bytesMax, onChange: () => undefined },
+    topic: TOPIC,
+    partition,
+    offset: 0n,
+    highWatermark: 0n,
+    bytesMax,
+    onChange: () => undefined,
   })
   fetcher.add(queue)
   return queue

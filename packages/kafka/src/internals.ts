@@ -23,7 +23,12 @@ export interface FetchAnswer {
 }
 
 export interface ProtocolRequest<T> {
-  readonly request: { readonly apiVersion?: number; readonly encode?: () => Promise<Encoder> }
+  readonly request: {
+    readonly apiName?: string
+    readonly apiKey?: number
+    readonly apiVersion?: number
+    readonly encode?: () => Promise<Encoder>
+  }
   readonly response: {
     readonly decode: (data: Buffer) => Promise<T>
     readonly parse: (data: T) => Promise<T>
@@ -51,20 +56,24 @@ export interface Broker {
   }
   lookupRequest(apiKey: number, definition: unknown): (parameters: object) => ProtocolRequest<unknown>
   disconnect(): Promise<void>
-  listOffsets(request: object): Promise<{
-    responses: { topic: string; partitions: { partition: number; offset: string }[] }[]
-  }>
-  offsetFetch(request: object): Promise<{
+  listOffsets(
+    request: object,
+  ): Promise<{ responses: { topic: string; partitions: { partition: number; offset: string }[] }[] }>
+  offsetFetch(
+    request: object,
+  ): Promise<{
     responses: {
       topic: string
       partitions: { partition: number; offset: string; metadata: string | null }[]
     }[]
   }>
-  initProducerId(request: { transactionalId: string; transactionTimeout: number }): Promise<{
-    producerId: string
-    producerEpoch: number
-  }>
-  joinGroup(request: object): Promise<{
+  initProducerId(request: {
+    transactionalId: string
+    transactionTimeout: number
+  }): Promise<{ producerId: string; producerEpoch: number }>
+  joinGroup(
+    request: object,
+  ): Promise<{
     generationId: number
     leaderId: string
     memberId: string
@@ -89,10 +98,9 @@ export interface Cluster {
   addMultipleTargetTopics(topics: readonly string[]): Promise<void>
   findBroker(node: { nodeId: string }): Promise<Broker>
   findGroupCoordinator(group: { groupId: string; coordinatorType?: number }): Promise<Broker>
-  findTopicPartitionMetadata(topic: string): readonly {
-    readonly partitionId: number
-    readonly leader: number
-  }[]
+  findTopicPartitionMetadata(
+    topic: string,
+  ): readonly { readonly partitionId: number; readonly leader: number }[]
 }
 
 interface ClusterOptions {

@@ -12,7 +12,10 @@ let released: string[] = []
 
 const open = (limits: { batchRecordsMax?: number; batchBytesMax?: number } = {}) => {
   lane = new Lane({
-    ...{ lingerMs: LINGER_MS, batchRecordsMax: 1_000, batchBytesMax: 1_000_000, ...limits },
+    lingerMs: LINGER_MS,
+    batchRecordsMax: 1_000,
+    batchBytesMax: 1_000_000,
+    ...limits,
     send: (entries, isAlone) =>
       new Promise((resolve) => {
         const answer = async (result?: Answer) => {

@@ -17,8 +17,14 @@ let sent = 0
 
 const open = async (options: Partial<LanesOptions> = {}): Promise<Lanes> => {
   const opened = await openLanes({
-    ...{ settings: { ...settings, kafkaBrokers: proxy.brokers }, logger: silentLogger, topic, lingerMs: 2 },
-    ...{ batchRecordsMax: 1_000, batchBytesMax: 700_000, queueBytesMax: 1_000_000, deadlineMs: 8_000 },
+    settings: { ...settings, kafkaBrokers: proxy.brokers },
+    logger: silentLogger,
+    topic,
+    lingerMs: 2,
+    batchRecordsMax: 1_000,
+    batchBytesMax: 700_000,
+    queueBytesMax: 1_000_000,
+    deadlineMs: 8_000,
     ...options,
   })
   await vi.waitFor(() => expect(opened.healthy).toBe(true), { timeout: 5_000 })
@@ -31,7 +37,9 @@ const send = async (count: number, to = lanes): Promise<number[]> => {
   const results = await Promise.allSettled(
     numbers.map((number) =>
       to.send(number % settings.topicPartitions, {
-        ...{ key: Buffer.from('key'), value: Buffer.from(String(number)), headers: {} },
+        key: Buffer.from('key'),
+        value: Buffer.from(String(number)),
+        headers: {},
       }),
     ),
   )

@@ -95,7 +95,9 @@ class BrokerLanes implements Lanes {
     this.#options = options
     const { settings, logger, deadlineMs } = options
     this.#kafka = kafkaClient({
-      ...{ settings, logger, clientId: 'weir-lanes' },
+      settings,
+      logger,
+      clientId: 'weir-lanes',
       requestTimeoutMs: Math.min(REQUEST_MS_MAX, Math.max(REQUEST_MS_MIN, deadlineMs / 2)),
       retry: { retries: 1 },
     })

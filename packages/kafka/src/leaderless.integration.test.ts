@@ -40,8 +40,14 @@ it('keeps only those waiting that need it', async () => {
   )
   await expect(logRange(cluster, topic, 1)).rejects.toThrow(`${topic}/1 has no leader`)
   const lanes = await openLanes({
-    ...{ settings: { ...settings, kafkaBrokers: proxy.brokers }, logger: silentLogger, topic, lingerMs: 1 },
-    ...{ batchRecordsMax: 10, batchBytesMax: 700_000, queueBytesMax: 1_000_000, deadlineMs: 20_000 },
+    settings: { ...settings, kafkaBrokers: proxy.brokers },
+    logger: silentLogger,
+    topic,
+    lingerMs: 1,
+    batchRecordsMax: 10,
+    batchBytesMax: 700_000,
+    queueBytesMax: 1_000_000,
+    deadlineMs: 20_000,
   })
   const record = { key: Buffer.from('k'), value: Buffer.from('v'), headers: {} }
   const waiting = lanes.send(1, record)
@@ -62,7 +68,9 @@ it('stops only the partition of a stage that writes there', async () => {
   await writer.write(20)
   proxy.leader = (target) => (target.topic === topic && target.partition === 1 ? -1 : 0)
   const stage = await startCopyStage({
-    ...{ settings: { ...settings, kafkaBrokers: proxy.brokers }, inputs: [input!], output: topic },
+    settings: { ...settings, kafkaBrokers: proxy.brokers },
+    inputs: [input!],
+    output: topic,
   })
   const numbers = async () => (await readAll(settings, topic)).map(({ value }) => Number(value!.toString()))
   const even = Array.from({ length: 10 }, (_, i) => 2 * i)

@@ -34,10 +34,7 @@ export const encodeAssignment = (
   partitions: readonly number[],
   members: readonly { readonly memberId: string; readonly memberMetadata: Buffer }[],
 ): { memberId: string; memberAssignment: Buffer }[] => {
-  const claims = members.map(({ memberId, memberMetadata }) => ({
-    memberId,
-    ...decodeClaim(memberMetadata),
-  }))
+  const claims = members.map(({ memberId, memberMetadata }) => ({ memberId, ...decodeClaim(memberMetadata) }))
   return [...assignSticky(partitions, claims)].map(([memberId, owned]) => ({
     memberId,
     memberAssignment: MemberAssignment.encode({

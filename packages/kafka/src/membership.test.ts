@@ -25,7 +25,10 @@ const join = async (
   const assigned: number[][] = []
   const failures: Error[] = []
   const membership = new Membership({
-    ...{ cluster: group.cluster(), logger: silentLogger, groupId: 'group', topics: ['a', 'b'] },
+    cluster: group.cluster(),
+    logger: silentLogger,
+    groupId: 'group',
+    topics: ['a', 'b'],
     partitions: Array.from({ length: partitions }, (_, i) => i),
     sessionMs: SESSION_MS,
     onAssigned: (owned) => {
@@ -36,7 +39,9 @@ const join = async (
   })
   membership.start()
   const member = {
-    ...{ membership, assigned, failures },
+    membership,
+    assigned,
+    failures,
     get owned() {
       return assigned.at(-1) ?? []
     },

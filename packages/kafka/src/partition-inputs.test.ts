@@ -23,9 +23,19 @@ const arrive = (topic: string, count: number, markers = 0) => {
   const offset = queue.fetchOffset
   const nextOffset = offset + BigInt(count + markers)
   queue.push({
-    ...{ topic, partition: 3, errorCode: 0, offset, nextOffset, highWatermark: nextOffset },
+    topic,
+    partition: 3,
+    errorCode: 0,
+    offset,
+    nextOffset,
+    highWatermark: nextOffset,
     records: Array.from({ length: count }, (_, i) => ({
-      ...{ topic, partition: 3, offset: offset + BigInt(i), timestamp: 0, key: null, headers: {} },
+      topic,
+      partition: 3,
+      offset: offset + BigInt(i),
+      timestamp: 0,
+      key: null,
+      headers: {},
       value: Buffer.alloc(10),
     })),
   })
@@ -57,7 +67,8 @@ beforeEach(() => {
   } as unknown as Fetcher
   inputs = new PartitionInputs({
     batch: { recordsMax: 10, bytesMax: 100_000, lingerMs: LINGER_MS },
-    ...{ fetcher, signal: release.signal },
+    fetcher,
+    signal: release.signal,
     onLag: (topic, records) => (lags[topic] = records),
   })
 })

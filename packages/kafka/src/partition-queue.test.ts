@@ -4,12 +4,20 @@ import { PartitionQueue } from './partition-queue.ts'
 import type { InputRecord } from './record.ts'
 
 const record = (offset: number, bytes = 10): InputRecord => ({
-  ...{ topic: 'in', partition: 3, offset: BigInt(offset), timestamp: 0, key: null, headers: {} },
+  topic: 'in',
+  partition: 3,
+  offset: BigInt(offset),
+  timestamp: 0,
+  key: null,
+  headers: {},
   value: Buffer.alloc(bytes),
 })
 
 const fetched = (offset: number, offsets: readonly number[], nextOffset: number, bytes = 10): Fetched => ({
-  ...{ topic: 'in', partition: 3, errorCode: 0, highWatermark: 1_000n },
+  topic: 'in',
+  partition: 3,
+  errorCode: 0,
+  highWatermark: 1_000n,
   offset: BigInt(offset),
   records: offsets.map((one) => record(one, bytes)),
   nextOffset: BigInt(nextOffset),
@@ -18,7 +26,12 @@ const fetched = (offset: number, offsets: readonly number[], nextOffset: number,
 const open = (bytesMax = 10_000) => {
   const onChange = vi.fn()
   const queue = new PartitionQueue({
-    ...{ topic: 'in', partition: 3, offset: 100n, highWatermark: 1_000n, bytesMax, onChange },
+    topic: 'in',
+    partition: 3,
+    offset: 100n,
+    highWatermark: 1_000n,
+    bytesMax,
+    onChange,
   })
   return { queue, onChange }
 }

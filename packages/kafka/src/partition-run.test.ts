@@ -84,16 +84,19 @@ it('leaves no queue with the fetcher when a restore fails halfway', async () => 
     onFatal: (error) => running.reject(error),
     stage: {
       settings: {
-        ...{
-          kafkaBrokers: [],
-          kafkaSsl: false,
-          kafkaMechanism: 'plain',
-          topicPrefix: '',
-          topicPartitions: 1,
-        },
-        ...{ groupSessionMs: 6_000, transactionTimeoutMs: 10_000 },
+        kafkaBrokers: [],
+        kafkaSsl: false,
+        kafkaMechanism: 'plain',
+        topicPrefix: '',
+        topicPartitions: 1,
+        groupSessionMs: 6_000,
+        transactionTimeoutMs: 10_000,
       },
-      ...{ logger: silentLogger, service: 'test', inputs: TOPICS, outputs: [], startsTopic: 'started' },
+      logger: silentLogger,
+      service: 'test',
+      inputs: TOPICS,
+      outputs: [],
+      startsTopic: 'started',
       openOwner: async () => owner,
       batch: { recordsMax: 10, bytesMax: 1_000, lingerMs: 0 },
       observer: {

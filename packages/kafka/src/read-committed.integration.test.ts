@@ -19,11 +19,9 @@ let topic = ''
 
 const begin = async (name: string): Promise<Transaction> => {
   const producer = kafkaClient(client).producer({
-    ...{
-      transactionalId: `${settings.topicPrefix}${name}`,
-      maxInFlightRequests: 1,
-      transactionTimeout: 30_000,
-    },
+    transactionalId: `${settings.topicPrefix}${name}`,
+    maxInFlightRequests: 1,
+    transactionTimeout: 30_000,
     retry: { initialRetryTime: 20, retries: 10 },
   })
   producers.push(producer)

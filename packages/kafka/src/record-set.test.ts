@@ -75,7 +75,7 @@ describe('records', () => {
     const headers = { h: Buffer.from('v') }
     const batch = recordBatch({ firstOffset: 4n, records: [{ ...record(4n), headers }], timestamp: 5 })
     const [read] = await recordsOf(batch)
-    const wanted = { ...{ topic: 'topic', partition: 3, timestamp: 5 }, ...record(4n), headers }
+    const wanted = { topic: 'topic', partition: 3, timestamp: 5, ...record(4n), headers }
     const plain: InputRecord = read!
     expect({ ...plain }).toEqual(wanted)
     expect({ ...passOn(read!, 'out', 1) }).toEqual({
@@ -165,7 +165,10 @@ describe('a flipped bit', () => {
 
   it.each([0, 1, 4])('is found, wherever it is (codec %i)', async (compression) => {
     const whole = recordBatch({
-      ...{ firstOffset: 4n, compression, producerId: 9n, isTransactional: true },
+      firstOffset: 4n,
+      compression,
+      producerId: 9n,
+      isTransactional: true,
       records: [{ ...record(4n), headers: { h: Buffer.from('v') } }, record(5n)],
     })
     for (let at = 0; at < whole.length; at++) {
@@ -227,7 +230,9 @@ describe('read_committed', () => {
     (await readBatches(batches, { aborted })).records.map(({ offset }) => Number(offset))
   const data = (offset: bigint, producerId: bigint, key = 'key') =>
     recordBatch({
-      ...{ firstOffset: offset, producerId, isTransactional: true },
+      firstOffset: offset,
+      producerId,
+      isTransactional: true,
       records: [{ offset, key: Buffer.from(key, 'latin1'), value: null }],
     })
 
@@ -295,7 +300,11 @@ describe('read_committed', () => {
 
   it('goes on dropping over the end that compaction left of a batch', async () => {
     const thinned = recordBatch({
-      ...{ firstOffset: 0n, records: [record(0n)], lastOffset: 3n, producerId: 1n, isTransactional: true },
+      firstOffset: 0n,
+      records: [record(0n)],
+      lastOffset: 3n,
+      producerId: 1n,
+      isTransactional: true,
     })
     const batches = [thinned, data(4n, 1n), endMarker(5n, 1n, 'abort')]
     expect(await readable(batches, [{ producerId: 1n, firstOffset: 0n }])).toEqual([])

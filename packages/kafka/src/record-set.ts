@@ -178,7 +178,13 @@ const readBatch = (bytes: Buffer, { topic, partition }: RecordSetSource): Batch 
   const producerId = reader.int64()
   reader.skip(PRODUCER_EPOCH_AND_SEQUENCE_BYTES)
   return {
-    ...{ topic, partition, attributes, firstOffset, lastOffset, firstTimestamp, producerId },
+    topic,
+    partition,
+    attributes,
+    firstOffset,
+    lastOffset,
+    firstTimestamp,
+    producerId,
     appendTimestamp: (attributes & APPEND_TIME_FLAG) === 0 ? undefined : maxTimestamp,
     count: reader.int32(),
     body: bytes.subarray(RECORDS_AT),

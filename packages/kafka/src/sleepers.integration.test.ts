@@ -36,7 +36,9 @@ const open = async (transactionalId: string) => {
       }),
     ),
     clock: systemClock,
-    ...{ transactionalId, transactionTimeoutMs: settings.transactionTimeoutMs, logger: silentLogger },
+    transactionalId,
+    transactionTimeoutMs: settings.transactionTimeoutMs,
+    logger: silentLogger,
     places: { groupId: `${transactionalId}-group`, partition: 0, own: [topic], shared: [] },
   })
   onTestFinished(async () => {

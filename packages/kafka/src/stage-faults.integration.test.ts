@@ -35,7 +35,10 @@ const stages: CopyStage[] = []
 const start = async (through: 'proxy' | 'broker', options: Partial<CopyOptions> = {}): Promise<CopyStage> => {
   const kafkaBrokers = through === 'proxy' ? proxy.brokers : settings.kafkaBrokers
   const stage = await startCopyStage({
-    ...{ settings: { ...settings, kafkaBrokers }, inputs: [input], output, service: `copy-${tests}` },
+    settings: { ...settings, kafkaBrokers },
+    inputs: [input],
+    output,
+    service: `copy-${tests}`,
     ...options,
   })
   stages.push(stage)

@@ -86,7 +86,10 @@ export const startStage = async (options: StageOptions): Promise<Stage> => {
     openClient: kafkaTransactions(kafka),
   })
   const watch = new TopicWatch({
-    ...{ logger, topics, onFault: onFatal, everyMs: options.topicCheckMs ?? TOPIC_CHECK_MS },
+    logger,
+    topics,
+    onFault: onFatal,
+    everyMs: options.topicCheckMs ?? TOPIC_CHECK_MS,
     cluster: clusters.queries,
     partitions: settings.topicPartitions,
   })

@@ -87,7 +87,11 @@ it.each([true, false])('goes on where it was or not at all (keeps positions: %s)
   fc.assert(
     fc.property(all, fc.boolean(), (steps, isOlder) => {
       const world: World = {
-        ...{ read: 0n, committed: undefined, start: undefined, position: undefined, copy: undefined },
+        read: 0n,
+        committed: undefined,
+        start: undefined,
+        position: undefined,
+        copy: undefined,
       }
       // A deployment of a version without notes has worked here.
       if (isOlder) {
@@ -108,7 +112,8 @@ it('begins by itself where nothing was ever read', () => {
     expect(beginningOf({ committed: undefined, start: undefined, position })).toEqual({ kind: 'new' })
     // Killed before its first record.
     expect(beginningOf({ committed: 4n, start: { from: 4n }, position })).toEqual({
-      ...{ kind: 'known', offset: 4n },
+      kind: 'known',
+      offset: 4n,
     })
   }
 })

@@ -20,8 +20,14 @@ afterEach(async () => {
 
 const openLanesTo = async (topic: string): Promise<Lanes> => {
   lanes = await openLanes({
-    ...{ settings, logger: silentLogger, topic, lingerMs: 0, deadlineMs: 10_000 },
-    ...{ batchRecordsMax: 10, batchBytesMax: 100_000, queueBytesMax: 1_000_000 },
+    settings,
+    logger: silentLogger,
+    topic,
+    lingerMs: 0,
+    deadlineMs: 10_000,
+    batchRecordsMax: 10,
+    batchBytesMax: 100_000,
+    queueBytesMax: 1_000_000,
   })
   return lanes
 }
@@ -96,7 +102,8 @@ it('waits for partitions whose leaders are not known yet, and is not caught up b
   const script = proxy.script('listOffsets', [{ error: ERROR.notLeader }, { error: ERROR.notLeader }])
   const seen: string[] = []
   tail = await openTopicTail({
-    ...{ ...options, settings: { ...settings, kafkaBrokers: proxy.brokers } },
+    ...options,
+    settings: { ...settings, kafkaBrokers: proxy.brokers },
     topics: [
       {
         topic,

@@ -95,7 +95,10 @@ class Tail implements TopicTail {
     const range = await logRange(this.#cluster, one.topic, partition)
     if (this.#isClosed) return
     const queue = new PartitionQueue({
-      ...{ topic: one.topic, partition, offset: at ?? one.from(range, partition), highWatermark: range.end },
+      topic: one.topic,
+      partition,
+      offset: at ?? one.from(range, partition),
+      highWatermark: range.end,
       bytesMax: QUEUE_BYTES_MAX,
       onChange: () => this.#changed(one, queue),
     })

@@ -4,15 +4,17 @@ import { committedEverywhere, takeOver, type TakeOverOptions } from './take-over
 import type { InitAnswer, LastTransaction, OpenTransaction, TransactionView } from './transaction-view.ts'
 
 const last = (state: LastTransaction['state'], epoch: number, shutOutFrom?: number): LastTransaction => ({
-  ...{
-    producerId: '7',
-    epoch,
-    state,
-    timeoutMs: shutOutFrom === undefined ? 10_000 : 9_001 + (shutOutFrom % 500),
-  },
+  producerId: '7',
+  epoch,
+  state,
+  timeoutMs: shutOutFrom === undefined ? 10_000 : 9_001 + (shutOutFrom % 500),
 })
 const open = (epoch: number): OpenTransaction => ({
-  ...{ topic: 'out', partition: 0, epoch, coordinatorEpoch: 1, from: 5n },
+  topic: 'out',
+  partition: 0,
+  epoch,
+  coordinatorEpoch: 1,
+  from: 5n,
 })
 const given = (epoch: number, producerId = '7'): InitAnswer => ({ outcome: 'given', producerId, epoch })
 
@@ -60,7 +62,9 @@ const viewOf = (script: Script) => {
 }
 
 const OPTIONS: TakeOverOptions = {
-  ...{ transactionalId: 'x-0', onEnded: () => undefined, onUnguarded: () => undefined },
+  transactionalId: 'x-0',
+  onEnded: () => undefined,
+  onUnguarded: () => undefined,
 }
 
 const run = async (script: Script, options: Partial<TakeOverOptions> = {}) => {
@@ -81,7 +85,10 @@ describe('takeOver', () => {
     'shuts out who may work after %s, then looks',
     async (state) => {
       const { own, asked } = await run({
-        ...{ describe: [last(state, 4)], shutOut: [given(5)], open: [[]], init: [given(6)] },
+        describe: [last(state, 4)],
+        shutOut: [given(5)],
+        open: [[]],
+        init: [given(6)],
       })
       expect([own.epoch, asked]).toEqual([6, ['describe', 'shutOut', 'open', 'init']])
     },
@@ -109,16 +116,17 @@ describe('takeOver', () => {
 
   it('does not trust a mark of another epoch: its writer slept while others came', async () => {
     const { asked } = await run({
-      ...{ describe: [last('Empty', 6, 4)], shutOut: [given(7)], open: [[open(5)], []], init: [given(8)] },
+      describe: [last('Empty', 6, 4)],
+      shutOut: [given(7)],
+      open: [[open(5)], []],
+      init: [given(8)],
     })
     expect(asked).toEqual(['describe', 'shutOut', 'open', 'commit 5 with 7', 'open', 'init'])
   })
 
   it('waits while the coordinator still writes down what it was told before', async () => {
     const state = last('CompleteAbort', 4)
-    const { own } = await run({
-      ...{ describe: [state, state], open: [[]], init: [{ outcome: 'busy' }, given(5)] },
-    })
+    const { own } = await run({ describe: [state, state], open: [[]], init: [{ outcome: 'busy' }, given(5)] })
     expect(own.epoch).toBe(5)
     await run({ describe: [undefined, undefined], init: [{ outcome: 'busy' }, given(0)] })
   })
@@ -126,7 +134,8 @@ describe('takeOver', () => {
   it('makes the coordinator abort what is ongoing, and waits for what is being decided', async () => {
     const { asked } = await run({
       describe: [last('Ongoing', 4), last('PrepareAbort', 5), last('CompleteAbort', 5)],
-      ...{ open: [[]], init: [given(6)] },
+      open: [[]],
+      init: [given(6)],
     })
     expect(asked).toEqual([
       'describe',
@@ -157,7 +166,8 @@ describe('takeOver', () => {
       'an init after which it was aborted',
       {
         describe: [last('CompleteAbort', 4), last('CompleteAbort', 6)],
-        ...{ open: [[]], init: [{ outcome: 'busy' }] },
+        open: [[]],
+        init: [{ outcome: 'busy' }],
       },
     ],
     ['data of a newer epoch', { describe: [last('CompleteAbort', 4)], open: [[open(5)]] }],
@@ -186,12 +196,15 @@ describe('takeOver', () => {
 
   it('changes the producer id when nothing is open, and works in no last epoch', async () => {
     const fresh = await run({
-      ...{ describe: [last('Empty', 32_765, 32_764), last('Empty', 32_766)], open: [[], []] },
+      describe: [last('Empty', 32_765, 32_764), last('Empty', 32_766)],
+      open: [[], []],
       init: [given(32_766), given(0, '8')],
     })
     expect(fresh.own).toMatchObject({ producerId: '8', epoch: 0 })
     const left = await run({
-      ...{ describe: [last('Empty', 32_766)], open: [[open(32_765)], []], init: [given(0, '8')] },
+      describe: [last('Empty', 32_766)],
+      open: [[open(32_765)], []],
+      init: [given(0, '8')],
     })
     expect(left.asked).toContain('commit 32765 with 32766')
     await expect(

@@ -107,20 +107,22 @@ const isBeingDecided = ({ state }: LastTransaction): boolean =>
   state.startsWith('Prepare') || state === 'Dead'
 
 const shutOut = ({ producerId, epoch }: ProducerEpoch): QuietEpoch => ({
-  ...{ producerId, epoch },
+  producerId,
+  epoch,
   outcomeOf: (of) => (of === epoch - 1 || of === epoch - 2 ? 'commit' : undefined),
 })
 
 const quietEpochOf = (last: LastTransaction): QuietEpoch | undefined => {
   const { producerId, epoch, state } = last
   if (state === 'CompleteAbort') {
-    return { ...{ producerId, epoch }, outcomeOf: (of) => (of === epoch - 1 ? 'abort' : undefined) }
+    return { producerId, epoch, outcomeOf: (of) => (of === epoch - 1 ? 'abort' : undefined) }
   }
   if (state === 'Empty' && (epoch < 0 || isShutOutFrom(epoch - 1, last.timeoutMs))) return shutOut(last)
   if (epoch < EXHAUSTED_EPOCH || isBeingDecided(last) || state === 'Ongoing') return undefined
   // Not worked in; and from here on InitProducerId changes the producer id.
   return {
-    ...{ producerId, epoch },
+    producerId,
+    epoch,
     outcomeOf: (of) => (of === (state === 'Empty' ? epoch - 1 : epoch) ? 'commit' : undefined),
   }
 }

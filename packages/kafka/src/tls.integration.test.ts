@@ -66,12 +66,7 @@ describe.skipIf(missing !== undefined)('brokers that speak TLS', { timeout: STAR
     const [input, output] = await createTopics(settings, [`in-${id}`, `out-${id}`])
     const writer = new NumberWriter(settings, input!)
     await writer.write(20)
-    const stage = await startCopyStage({
-      settings,
-      inputs: [input!],
-      output: output!,
-      service: `tls-${id}`,
-    })
+    const stage = await startCopyStage({ settings, inputs: [input!], output: output!, service: `tls-${id}` })
     await expect.poll(() => numbersOn(settings, output!), { timeout: 30_000 }).toEqual(numbersUpTo(20, 1))
     await stage.stop()
     await writer.close()

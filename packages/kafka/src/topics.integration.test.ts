@@ -9,7 +9,12 @@ import { checkTopics, ensureTopics } from './topics.ts'
 
 const settings = isolatedKafka('topics', 2)
 const spec = (name: string, more: Partial<TopicSpec> = {}): TopicSpec => ({
-  ...{ role: 'received', key: 'k', cleanup: 'delete', retentionMs: 60_000, coPartitioned: true, name },
+  role: 'received',
+  key: 'k',
+  cleanup: 'delete',
+  retentionMs: 60_000,
+  coPartitioned: true,
+  name,
   ...more,
 })
 const compacted = { cleanup: 'compact', retentionMs: -1 } as const
@@ -85,7 +90,8 @@ describe('checkTopics names the topic, the value and the fix', () => {
 
   it('of a state topic that would forget', async () => {
     await createTopics(settings, [name], {
-      ...{ 'cleanup.policy': 'compact,delete', 'retention.ms': '1000' },
+      'cleanup.policy': 'compact,delete',
+      'retention.ms': '1000',
       'message.timestamp.type': 'LogAppendTime',
     })
     expect(await check([spec(name, compacted)])).toEqual([
@@ -103,7 +109,8 @@ describe('checkTopics names the topic, the value and the fix', () => {
 
   it('of what production needs and a trial does not', async () => {
     await createTopics(settings, [name], {
-      ...{ 'message.timestamp.type': 'LogAppendTime', 'unclean.leader.election.enable': 'true' },
+      'message.timestamp.type': 'LogAppendTime',
+      'unclean.leader.election.enable': 'true',
     })
     expect(await check([spec(name)])).toEqual([])
     expect(await check([spec(name)], 'production')).toEqual([

@@ -45,7 +45,9 @@ export const ask = <T>(
 ): Promise<T> =>
   broker.connectionPool.send({
     request: {
-      ...{ apiName: name, apiKey: key, apiVersion: version },
+      apiName: name,
+      apiKey: key,
+      apiVersion: version,
       // The header's tagged fields come first, of which kafkajs does not know; so do the answer's.
       encode: () => Promise.resolve(tagged(body(tagged(encoder())))),
     },

@@ -23,8 +23,13 @@ export const fetchKafka = (folders: Folders): Promise<void> =>
       name: 'fetch-kafka',
       command: 'mvn',
       args: [
-        ...['-q', '-B', '-f', join(ROOT, 'tools/kafka/pom.xml'), `${MAVEN_DEPENDENCY}:copy-dependencies`],
-        ...[`-DoutputDirectory=${temporary}`, '-DincludeScope=runtime'],
+        '-q',
+        '-B',
+        '-f',
+        join(ROOT, 'tools/kafka/pom.xml'),
+        `${MAVEN_DEPENDENCY}:copy-dependencies`,
+        `-DoutputDirectory=${temporary}`,
+        '-DincludeScope=runtime',
       ],
       inherits: true,
       logFile: join(folders.logs, 'fetch-kafka.log'),
@@ -114,16 +119,26 @@ export const startKafka = async (options: KafkaOptions): Promise<LocalServer> =>
     .sort()
     .map((file) => join(jars, file))
   const jvm = [
-    ...['-XX:+UseSerialGC', `-Dlog4j2.configurationFile=${join(ROOT, 'tools/kafka/log4j2.properties')}`],
-    ...['-cp', classPath.join(':')],
+    '-XX:+UseSerialGC',
+    `-Dlog4j2.configurationFile=${join(ROOT, 'tools/kafka/log4j2.properties')}`,
+    '-cp',
+    classPath.join(':'),
   ]
   if (!existsSync(join(dataDir, 'meta.properties'))) {
     await runToEnd(folders.run, {
       name: `${name}-format`,
       command: java,
       args: [
-        ...[QUICK, ...jvm, 'kafka.tools.StorageTool', 'format', '--ignore-formatted'],
-        ...['-t', CLUSTER_ID, '-c', propertiesFile, ...(options.format ?? [])],
+        QUICK,
+        ...jvm,
+        'kafka.tools.StorageTool',
+        'format',
+        '--ignore-formatted',
+        '-t',
+        CLUSTER_ID,
+        '-c',
+        propertiesFile,
+        ...(options.format ?? []),
       ],
       logFile: join(folders.logs, `${name}-format.log`),
     })
@@ -134,9 +149,14 @@ export const startKafka = async (options: KafkaOptions): Promise<LocalServer> =>
     command: java,
     ...(options.env && { env: options.env }),
     args: [
-      ...['-Xms256m', `-Xmx${heapMax}`, ...(options.optimised ? [] : [QUICK]), ...classes.options, ...jvm],
+      '-Xms256m',
+      `-Xmx${heapMax}`,
+      ...(options.optimised ? [] : [QUICK]),
+      ...classes.options,
+      ...jvm,
       ...(options.jvm ?? []),
-      ...['kafka.Kafka', propertiesFile],
+      'kafka.Kafka',
+      propertiesFile,
     ],
     logFile: join(folders.logs, `${name}.log`),
     stopMsMax: classes.stopMsMax,

@@ -20,7 +20,8 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }))
 /** Another process that runs `script` with the lock module's functions at hand. */
 const run = (script: string) =>
   spawn(process.execPath, [
-    ...['--input-type=module', '-e'],
+    '--input-type=module',
+    '-e',
     `import { tryLock, withLock } from ${JSON.stringify(LOCK_MODULE)}
      import { readFileSync, writeFileSync } from 'node:fs'
      const file = ${JSON.stringify(file)}, count = ${JSON.stringify(join(folder, 'count'))}

@@ -69,7 +69,9 @@ const initialise = async (place: Place): Promise<void> => {
     `--pgdata=${temporary}`,
     `--username=${USER}`,
     '--auth=reject',
-    ...['--no-locale', '--encoding=UTF8', '--no-sync'],
+    '--no-locale',
+    '--encoding=UTF8',
+    '--no-sync',
   ])
   renameSync(temporary, place.dataDir)
 }

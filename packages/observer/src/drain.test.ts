@@ -3,8 +3,14 @@ import { drain, type InfluxTotals } from './drain.ts'
 import type { Totals } from './observer.ts'
 
 const DONE: Totals = {
-  ...{ toDedup: 3, returned: 3 },
-  ...{ onTopic: 10, received: 10, unique: 6, duplicates: 2, conflicts: 1, deadLettered: 1 },
+  toDedup: 3,
+  returned: 3,
+  onTopic: 10,
+  received: 10,
+  unique: 6,
+  duplicates: 2,
+  conflicts: 1,
+  deadLettered: 1,
   malformed: 3,
   malformedRepeats: 1,
   downstreamLetters: 1,

@@ -120,13 +120,12 @@ export class Observer {
     const sum = (name: keyof SourceCounts): number =>
       sumOf([...this.#counts.values()].map((counts) => counts[name]))
     return {
-      ...{ onTopic: await this.onTopic(), toDedup: this.#toDedup },
-      ...{
-        received: sum('received'),
-        returned: sum('returned'),
-        unique: sum('unique'),
-        duplicates: sum('duplicates'),
-      },
+      onTopic: await this.onTopic(),
+      toDedup: this.#toDedup,
+      received: sum('received'),
+      returned: sum('returned'),
+      unique: sum('unique'),
+      duplicates: sum('duplicates'),
       conflicts: sum('conflicts'),
       deadLettered: sum('deadLettered'),
       ...this.#malformed,
@@ -150,8 +149,11 @@ export class Observer {
       `SELECT source, encode(event_key, 'hex') AS key, encode(sha256(raw), 'hex') AS hash FROM events`,
     )
     return {
-      ...{ onTopic, letters: letters.flat(), returns: returns.flat() },
-      ...{ counts: this.#counts, strangeRows: this.#strangeRows },
+      onTopic,
+      letters: letters.flat(),
+      returns: returns.flat(),
+      counts: this.#counts,
+      strangeRows: this.#strangeRows,
       rows: rows.map(({ source, key, hash }) => ({ source, eventKey: key, rawHash: hash })),
     }
   }

@@ -160,9 +160,20 @@ export class Book {
 
   #newEvent(body: Body, { source, partition }: Received, offset: number | undefined, said: Said): Event {
     const event: Event = {
-      ...{ key: body.key, entity: this.entity(`${source}|${said.interaction}`), body, partition, offset },
-      ...{ type: said.type, sequence: said.sequence, isReturned: offset === undefined },
-      ...{ unique: 0, uniqueAt: 0, normalized: 0, normalizedAt: 0, rows: 0, isSeen: false },
+      key: body.key,
+      entity: this.entity(`${source}|${said.interaction}`),
+      body,
+      partition,
+      offset,
+      type: said.type,
+      sequence: said.sequence,
+      isReturned: offset === undefined,
+      unique: 0,
+      uniqueAt: 0,
+      normalized: 0,
+      normalizedAt: 0,
+      rows: 0,
+      isSeen: false,
       letters: { dedup: 0, conflicts: 0, sealed: 0, normalizer: 0, persistence: 0 },
     }
     this.events.set(body.key, event)
@@ -171,11 +182,20 @@ export class Book {
 }
 
 const newBody = (source: string, sha256: string): Body => ({
-  ...{ source, sha256, kind: undefined, acked: 0, unknown: 0, records: 0 },
+  source,
+  sha256,
+  kind: undefined,
+  acked: 0,
+  unknown: 0,
+  records: 0,
   misplaced: 0,
   misplacedLetters: 0,
   repeatedContent: 0,
-  ...{ key: '', event: undefined, isMalformed: false, letters: 0, rows: 0 },
+  key: '',
+  event: undefined,
+  isMalformed: false,
+  letters: 0,
+  rows: 0,
 })
 
 /** For a finding: names, never bodies. */

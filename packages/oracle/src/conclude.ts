@@ -108,12 +108,19 @@ export const conclude = (
   const counts = findings.counts
   return {
     ok: Object.values(counts).every((count) => count === 0),
-    ...{ found: counts, findings: findings.texts, unchecked },
+    found: counts,
+    findings: findings.texts,
+    unchecked,
     counted: {
-      ...{ requests: counted.sent, received: sum(counted.received), events: book.events.size },
-      ...{ unique: sum(counted.unique), normalized: counted.normalized, rows: counted.rows },
+      requests: counted.sent,
+      received: sum(counted.received),
+      events: book.events.size,
+      unique: sum(counted.unique),
+      normalized: counted.normalized,
+      rows: counted.rows,
       letters: sum(counted.conflictLetters) + sum(counted.otherLetters) + counted.downstream,
-      ...{ repeats: sum(counted.repeats), foreign: counted.foreign },
+      repeats: sum(counted.repeats),
+      foreign: counted.foreign,
     },
   }
 }

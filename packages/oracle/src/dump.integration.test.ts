@@ -29,10 +29,17 @@ it.skipIf(reason !== undefined)(
     for await (const some of readDump(file)) lines.push(...some)
     const records = lines.filter((line): line is DumpedRecord => line.is === 'record')
     const found = records.map(({ topic, key, sha256, home, partition, size }) => ({
-      ...{ topic, key: Buffer.from(key!, 'base64').toString(), sha256, size, isHome: home === partition },
+      topic,
+      key: Buffer.from(key!, 'base64').toString(),
+      sha256,
+      size,
+      isHome: home === partition,
     }))
     const expected = ['cxone|a', 'cxone|b', 'cxone|c'].map((key) => ({
-      ...{ topic: UNIQUE, key, size: 16, isHome: true },
+      topic: UNIQUE,
+      key,
+      size: 16,
+      isHome: true,
       sha256: createHash('sha256').update(`value of ${key}`).digest('hex'),
     }))
     expect(found.sort((one, other) => (one.key < other.key ? -1 : 1))).toEqual(expected)

@@ -49,12 +49,25 @@ export const STATS = 'dedup.stats.v1'
 
 /** In the order in which they are judged; `+`: with values. */
 const TOPICS = [
-  ...[`${RECEIVED}+`, 'dedup.replay.v1', 'dedup.dlq.v1', UNIQUE],
-  ...['normalizer.replay.v1', 'normalizer.dlq.v1', 'persistence.replay.v1', NORMALIZED, 'persistence.dlq.v1'],
-  ...[`${STATS}+`, `${SEEN}+`],
+  `${RECEIVED}+`,
+  'dedup.replay.v1',
+  'dedup.dlq.v1',
+  UNIQUE,
+  'normalizer.replay.v1',
+  'normalizer.dlq.v1',
+  'persistence.replay.v1',
+  NORMALIZED,
+  'persistence.dlq.v1',
+  `${STATS}+`,
+  `${SEEN}+`,
 ]
 const HEADERS = [
-  ...['event-key', 'source', 'interaction-id', 'event-type', 'body-hash', 'intake-error'],
+  'event-key',
+  'source',
+  'interaction-id',
+  'event-type',
+  'body-hash',
+  'intake-error',
   'dlq-reason',
   'dlq-key-id',
   'dlq-truncated',
@@ -80,8 +93,17 @@ export interface DumpOptions {
 export const writeDump = ({ java, jars, kafkaBrokers, topicPrefix, file }: DumpOptions): Promise<void> =>
   new Promise((resolve, reject) => {
     const args = [
-      ...['-Xmx1g', '-XX:+UseSerialGC', '-cp', join(jars, '*'), SOURCE_FILE],
-      ...[kafkaBrokers.join(','), file, topicPrefix, GROUPS.join(','), HEADERS.join(','), ...TOPICS],
+      '-Xmx1g',
+      '-XX:+UseSerialGC',
+      '-cp',
+      join(jars, '*'),
+      SOURCE_FILE,
+      kafkaBrokers.join(','),
+      file,
+      topicPrefix,
+      GROUPS.join(','),
+      HEADERS.join(','),
+      ...TOPICS,
     ]
     const child = spawn(java, args, { stdio: ['ignore', 'ignore', 'pipe'] })
     let said = ''

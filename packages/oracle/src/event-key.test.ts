@@ -12,8 +12,11 @@ it('has the key that the README shows', () => {
   const body =
     '{"interactionId":"call-1","eventType":"CALL_CONNECTED","timestamp":"2026-01-31T12:00:00.000Z","agentId":"agent-7","skill":"Sales","direction":"inbound","sequenceNumber":1}'
   expect(of('cxone', body)).toEqual({
-    ...{ kind: 'event', key: 'f92fcb65b7c6fbf77c81f9eef2e4ca7f', sequence: 1n },
-    ...{ interaction: 'call-1', type: 'CALL_CONNECTED' },
+    kind: 'event',
+    key: 'f92fcb65b7c6fbf77c81f9eef2e4ca7f',
+    sequence: 1n,
+    interaction: 'call-1',
+    type: 'CALL_CONNECTED',
   })
 })
 

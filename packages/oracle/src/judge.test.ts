@@ -293,7 +293,9 @@ it('lets a key pass again after the window, and says that its repeats were not c
   for (const topic of ['webhooks.received.v1', UNIQUE, NORMALIZED]) {
     const record = recordsOf(world, topic)[0]!
     world.lines.splice(world.lines.indexOf(recordsOf(world, topic).at(-1)!) + 1, 0, {
-      ...{ ...record, offset: 99, timestamp: later },
+      ...record,
+      offset: 99,
+      timestamp: later,
     })
   }
   claim(world, { received: 1, unique: 1 })

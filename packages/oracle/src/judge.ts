@@ -35,18 +35,26 @@ export class Judge {
   readonly #seen: SeenState
   readonly #contents: RepeatedContent
   readonly #counted: Counted = {
-    ...{ sent: 0, received: new Map(), returned: new Map(), unique: new Map(), normalized: 0, rows: 0 },
-    ...{
-      repeats: new Map(),
-      malformed: new Map(),
-      malformedRepeats: new Map(),
-      late: 0,
-      passedAgain: 0,
-      conflictLetters: new Map(),
-      otherLetters: new Map(),
-      downstream: 0,
-    },
-    ...{ claimed: new Map(), foreign: 0, sealed: 0, truncated: new Set(), lastAt: 0, influx: undefined },
+    sent: 0,
+    received: new Map(),
+    returned: new Map(),
+    unique: new Map(),
+    normalized: 0,
+    rows: 0,
+    repeats: new Map(),
+    malformed: new Map(),
+    malformedRepeats: new Map(),
+    late: 0,
+    passedAgain: 0,
+    conflictLetters: new Map(),
+    otherLetters: new Map(),
+    downstream: 0,
+    claimed: new Map(),
+    foreign: 0,
+    sealed: 0,
+    truncated: new Set(),
+    lastAt: 0,
+    influx: undefined,
   }
   readonly #malformedByKey = new Map<string, Body>()
   /** Letters that a replay brought back to their stage, as `stage/partition/offset`. */
@@ -359,7 +367,12 @@ export class Judge {
       return
     }
     const sums = this.#counted.claimed.get(source) ?? {
-      ...{ received: 0, returned: 0, unique: 0, duplicates: 0, conflicts: 0, deadLettered: 0 },
+      received: 0,
+      returned: 0,
+      unique: 0,
+      duplicates: 0,
+      conflicts: 0,
+      deadLettered: 0,
     }
     for (const name of Object.keys(sums) as (keyof typeof sums)[]) sums[name] += Number(claim[name] ?? 0)
     this.#counted.claimed.set(source, sums)
@@ -370,7 +383,11 @@ const addTo = (counts: Map<string, number>, name: string): void =>
   void counts.set(name, (counts.get(name) ?? 0) + 1)
 
 const receivedOf = ({ headers, sha256 = '', partition, offset }: DumpedRecord): Received => ({
-  ...{ source: textOf(headers.source), sha256, key: hexOf(headers['event-key']), partition, offset },
+  source: textOf(headers.source),
+  sha256,
+  key: hexOf(headers['event-key']),
+  partition,
+  offset,
   stated: { interaction: textOf(headers['interaction-id']), type: textOf(headers['event-type']) },
   isMalformed: headers['intake-error'] !== undefined,
   isMisplaced: false,

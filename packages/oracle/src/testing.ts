@@ -49,7 +49,10 @@ export const worldOf = (requests: readonly Sent[]): World => {
     const value = Buffer.from(body)
     records.push({
       ...({ is: 'record', topic, partition: 0, offset: records.length, timestamp: NOW, home: 0 } as const),
-      ...{ key: base64(key), sha256: sha256(value), size: value.length, value: value.toString('base64') },
+      key: base64(key),
+      sha256: sha256(value),
+      size: value.length,
+      value: value.toString('base64'),
       headers,
     })
   }
@@ -62,8 +65,9 @@ export const worldOf = (requests: readonly Sent[]): World => {
     const identity = identify('cxone', Buffer.from(body), hash)
     const key = identity.kind === 'event' ? identity.key : hash.slice(32)
     const headers = {
-      ...{ source: base64('cxone'), 'event-key': Buffer.from(key, 'hex').toString('base64') },
-      ...{ 'body-hash': Buffer.alloc(8, 1).toString('base64') },
+      source: base64('cxone'),
+      'event-key': Buffer.from(key, 'hex').toString('base64'),
+      'body-hash': Buffer.alloc(8, 1).toString('base64'),
       ...(identity.kind === 'event' ? {} : { 'intake-error': base64('invalid_json') }),
     }
     const entity = identity.kind === 'event' ? `cxone|${identity.interaction}` : 'cxone|malformed'
@@ -88,9 +92,7 @@ export const worldOf = (requests: readonly Sent[]): World => {
       add('interactions.normalized.v1', entity, `avro ${body}`, headers)
       const { interaction, type } = identity
       const sequence = identity.sequence === undefined ? null : String(identity.sequence)
-      world.rows.push({
-        ...{ key, source: 'cxone', interaction, type, sequence, sha256: hash, is_fixed: false },
-      })
+      world.rows.push({ key, source: 'cxone', interaction, type, sequence, sha256: hash, is_fixed: false })
       const state = { key, source: 'cxone', interaction, sequence }
       const before = world.states.findIndex((one) => one.interaction === interaction)
       if (before < 0) world.states.push(state)

@@ -62,8 +62,13 @@ interface Held {
 const open = async (folder: string, windowMs: number, log: readonly KeyAndValue[], keeps: boolean) => {
   if (!keeps) rmSync(folder, { recursive: true, force: true })
   const { store } = await openKeyStore({
-    ...{ folder, whose, logStart: 0n, barrier: BigInt(log.length) },
-    ...{ filterErrorRate: 0.01, freshKeysMax: 16, memory: new StoreMemory(1e6) },
+    folder,
+    whose,
+    logStart: 0n,
+    barrier: BigInt(log.length),
+    filterErrorRate: 0.01,
+    freshKeysMax: 16,
+    memory: new StoreMemory(1e6),
   })
   const seen = new SeenKeys({ windowMs, partitions: 1 }, store)
   const rest = log.slice(Number(store.stateOffset))

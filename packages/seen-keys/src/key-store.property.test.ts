@@ -93,8 +93,13 @@ it('uses no store of another partition, cluster, topic or identity, nor one outs
     rmSync(copy, { recursive: true, force: true })
     cpSync(folder, copy, { recursive: true })
     const { store, discarded } = await openKeyStore({
-      ...{ folder: copy, whose: { ...whose, ...changes }, logStart, barrier },
-      ...{ filterErrorRate: 0.001, freshKeysMax: 200, memory: new StoreMemory(1e8) },
+      folder: copy,
+      whose: { ...whose, ...changes },
+      logStart,
+      barrier,
+      filterErrorRate: 0.001,
+      freshKeysMax: 200,
+      memory: new StoreMemory(1e8),
     })
     await store.close()
     return [store.stateOffset, store.keyCount, discarded]

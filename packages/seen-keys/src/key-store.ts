@@ -84,7 +84,11 @@ export class KeyStore {
     )
     const { filterErrorRate, freshKeysMax, memory } = options
     this.#merging = new RunMerging({
-      ...{ buckets: this.#buckets, hashing: this.hashing, filterErrorRate, freshKeysMax, memory },
+      buckets: this.#buckets,
+      hashing: this.hashing,
+      filterErrorRate,
+      freshKeysMax,
+      memory,
       newRunFile: () => this.#nextFile('run'),
       onMerged: (merged, gone) => this.#publishAfter([merged], gone),
       onFailed: (error) => this.#failed(error),
@@ -94,8 +98,14 @@ export class KeyStore {
   /** Begins an empty store in an empty folder, to be filled from a state offset on. */
   static create(options: KeyStoreOptions, stateOffset: bigint): KeyStore {
     const manifest: Manifest = {
-      ...{ format: MANIFEST_FORMAT, whose: options.whose, salt: randomBytes(SALT_BYTES).toString('hex') },
-      ...{ wal: 1, runs: [], chunks: {}, stateOffset: String(stateOffset), position: '' },
+      format: MANIFEST_FORMAT,
+      whose: options.whose,
+      salt: randomBytes(SALT_BYTES).toString('hex'),
+      wal: 1,
+      runs: [],
+      chunks: {},
+      stateOffset: String(stateOffset),
+      position: '',
     }
     writeFirstManifest(options.folder, manifest)
     const store = new KeyStore(options, manifest)

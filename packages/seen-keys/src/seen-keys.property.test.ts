@@ -53,9 +53,14 @@ const LONGER_THAN_THE_WINDOW: readonly Command[] = [
 const restore = async (folder: string, log: readonly KeyAndValue[], keeps: boolean) => {
   if (!keeps) rmSync(folder, { recursive: true, force: true })
   const { store } = await openKeyStore({
-    ...{ folder, whose, logStart: 0n, barrier: BigInt(log.length) },
+    folder,
+    whose,
+    logStart: 0n,
+    barrier: BigInt(log.length),
     // So small that runs are written and merged all the time.
-    ...{ filterErrorRate: 0.01, freshKeysMax: 8, memory: new StoreMemory(1e6) },
+    filterErrorRate: 0.01,
+    freshKeysMax: 8,
+    memory: new StoreMemory(1e6),
   })
   const seen = new SeenKeys({ windowMs: WINDOW_MS, partitions: 1 }, store)
   for (let at = Number(store.stateOffset); at < log.length; at += 3) {

@@ -162,7 +162,9 @@ export const parsePosition = (text: string): Position => {
   }
   const offsets = Object.entries(next ?? {}).map(([topic, offset]) => [topic, BigInt(offset)])
   return {
-    ...{ next: Object.fromEntries(offsets) as Record<string, bigint>, effectiveTime, rotations },
+    next: Object.fromEntries(offsets) as Record<string, bigint>,
+    effectiveTime,
+    rotations,
     ...(partitions !== undefined && { partitions }),
     ...(repairs !== undefined && { repairs }),
     ...(becoming !== undefined && { becoming }),

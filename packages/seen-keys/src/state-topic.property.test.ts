@@ -39,8 +39,13 @@ const compact = (log: Log, cut: number, keepsTombstones: boolean): readonly (num
 const withSeenKeys = async <T>(use: (seen: SeenKeys) => Promise<T>, freshKeysMax = 64): Promise<T> => {
   const folder = mkdtempSync(join(tmpdir(), 'weir-topic-'))
   const { store } = await openKeyStore({
-    ...{ folder, whose, logStart: 0n, barrier: 1_000_000n },
-    ...{ filterErrorRate: 0.001, freshKeysMax, memory: new StoreMemory(1e7) },
+    folder,
+    whose,
+    logStart: 0n,
+    barrier: 1_000_000n,
+    filterErrorRate: 0.001,
+    freshKeysMax,
+    memory: new StoreMemory(1e7),
   })
   try {
     return await use(new SeenKeys({ windowMs: WINDOW_MS, partitions: 1 }, store))
@@ -143,7 +148,8 @@ it('gives the same keys back however far it was compacted, also while it is read
 
 it('every cut of one history with merges gives the same keys back', async () => {
   const batches = Array.from({ length: 80 }, (_, i): Batch => ({
-    ...{ keys: [(i * 3) % KEYS, (i * 3 + 1) % KEYS, (i * 3 + 2) % KEYS], commits: i % 9 !== 8 },
+    keys: [(i * 3) % KEYS, (i * 3 + 1) % KEYS, (i * 3 + 2) % KEYS],
+    commits: i % 9 !== 8,
     step: i % 40 === 39 ? 100 : 1,
   }))
   const { log, model, merges } = await play(batches)

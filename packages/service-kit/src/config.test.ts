@@ -6,12 +6,7 @@ import { ConfigError, describeSettings, loadSettings, setting, type Settings } f
 
 const SETTINGS = {
   windowSecs: { env: 'X_WINDOW_SECS', schema: setting.integer(60, 1, 100), help: 'Seconds.' },
-  token: {
-    env: 'X_TOKEN',
-    aliases: ['OLD_TOKEN'],
-    schema: setting.secret(),
-    help: 'Give a token.',
-  },
+  token: { env: 'X_TOKEN', aliases: ['OLD_TOKEN'], schema: setting.secret(), help: 'Give a token.' },
   hosts: { env: 'X_HOSTS', schema: setting.list(['a', 'b']), help: 'Hosts.' },
   on: { env: 'X_ON', schema: setting.flag(false), help: 'Switch.' },
 } satisfies Settings

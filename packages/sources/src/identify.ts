@@ -24,7 +24,9 @@ export const identifyBy = (texts: KeyTexts): Identify => {
     const key = fillKeyTemplate(dedupKey, payload, facts)
     const sequence = sequencePath && sequenceOf(valueAt(payload, sequencePath))
     return identified({
-      ...{ interactionId, eventType: type, dedupKey: key.text },
+      interactionId,
+      eventType: type,
+      dedupKey: key.text,
       ...(key.fallback !== undefined && { dedupKeyFallback: key.fallback }),
       ...(sequence !== undefined && { sequence }),
     })
@@ -64,7 +66,9 @@ export const overrideKeys = (base: Identify, texts: Partial<KeyTexts>): Identify
     const number =
       sequence === undefined ? identity.sequence : sequenceOf(valueAt(payload, sequence.split('.')))
     return identified({
-      ...{ interactionId, eventType: ownType, dedupKey: filled.text },
+      interactionId,
+      eventType: ownType,
+      dedupKey: filled.text,
       ...(filled.fallback !== undefined && { dedupKeyFallback: filled.fallback }),
       ...(number !== undefined && { sequence: number }),
     })

@@ -12,7 +12,9 @@ export const identityText = ({
   keyTexts = {},
 }: SourceDefinition): string =>
   JSON.stringify({
-    ...{ preset, body, volatileFields: volatileFields.toSorted() },
+    preset,
+    body,
+    volatileFields: volatileFields.toSorted(),
     ...(requireSequence && { requireSequence }),
     ...(guardsContent && { guardsContent }),
     ...(form !== undefined && { form }),

@@ -16,14 +16,19 @@ const keyOf = (name: string, body: JsonObject) => {
 }
 const accepted = (profile: 'cxone-router' | 'cxone-dataaction', isMalformed = false) =>
   acceptedBody(profile, {
-    ...{ identity: { interactionId: 'sim-1', dedupKey: 'k' }, eventKey: 'e', isMalformed },
-    ...{ payload: {}, receivedAt: 1 },
+    identity: { interactionId: 'sim-1', dedupKey: 'k' },
+    eventKey: 'e',
+    isMalformed,
+    payload: {},
+    receivedAt: 1,
   })
 
 describe('S2 Node router', () => {
   const routed = {
-    ...{ webhookId: 'sim-webhook-001', eventType: 'interaction.created' },
-    ...{ timestamp: '2024-05-11T12:00:00.000Z', data: { id: 'sim-1', channelType: 'voice' } },
+    webhookId: 'sim-webhook-001',
+    eventType: 'interaction.created',
+    timestamp: '2024-05-11T12:00:00.000Z',
+    data: { id: 'sim-1', channelType: 'voice' },
   }
 
   it('S2-03 takes POST /webhooks/cxone, and data.channelType makes a routed event of it', () => {
@@ -51,8 +56,11 @@ describe('S3 schema evolution', () => {
   it('S3-01 takes POST /webhook/cxone-dataaction signed with base64 HMAC-SHA256 of the raw body, else 401', () => {
     expect(dataAction.paths).toContain('/webhook/cxone-dataaction')
     expect(dataAction).toMatchObject({
-      ...{ statusMissing: 401, answerMissing: 'Missing X-Nice-Webhook-Signature header' },
-      ...{ statusInvalid: 401, answerInvalid: 'Invalid webhook signature', answerField: 'detail' },
+      statusMissing: 401,
+      answerMissing: 'Missing X-Nice-Webhook-Signature header',
+      statusInvalid: 401,
+      answerInvalid: 'Invalid webhook signature',
+      answerField: 'detail',
     })
     const { verifier } = PRESETS['cxone-dataaction']
     if (verifier.kind !== 'hmac') throw new TypeError('it signs')
@@ -67,13 +75,12 @@ describe('S3 schema evolution', () => {
 
   it('S3-02 requires id and type; anything else is a dead letter with 400', () => {
     expect(keyOf('cxone-dataaction', { id: 'evt-1', type: 'dataaction.completed' })).toMatchObject({
-      ...{ interactionId: 'evt-1', eventType: 'dataaction.completed' },
+      interactionId: 'evt-1',
+      eventType: 'dataaction.completed',
     })
     for (const body of [{ id: 'evt-1' }, { type: 't' }, { id: {}, type: 't' }]) {
       const identified = dataAction.identify(body, FACTS)
-      expect(identified).toMatchObject({
-        problem: { answer: 'Missing required CXone fields: id, type' },
-      })
+      expect(identified).toMatchObject({ problem: { answer: 'Missing required CXone fields: id, type' } })
     }
     expect(dataAction.onInvalid).toBe('reject-400')
   })

@@ -12,8 +12,13 @@ const identify = (name: PresetName, payload: JsonValue, headers?: Readonly<Recor
   PRESETS[name].identify(payload, facts(headers))
 
 const lean = {
-  ...{ interactionId: 'i-1', eventType: 'CALL_CONNECTED', timestamp: '2024-05-11T12:00:00.000Z' },
-  ...{ agentId: 'a', skill: 'Sales', direction: 'inbound', sequenceNumber: 1 },
+  interactionId: 'i-1',
+  eventType: 'CALL_CONNECTED',
+  timestamp: '2024-05-11T12:00:00.000Z',
+  agentId: 'a',
+  skill: 'Sales',
+  direction: 'inbound',
+  sequenceNumber: 1,
 }
 
 it('takes a number in quotes for the same sequence number', () => {
@@ -32,7 +37,9 @@ it('falls back to the time, then to the body, and says what was missing', () => 
 
 it('reads the type and time of a routed event from the top and its id from data', () => {
   const routed = {
-    ...{ webhookId: 'w', eventType: 'interaction.created', timestamp: 'T1' },
+    webhookId: 'w',
+    eventType: 'interaction.created',
+    timestamp: 'T1',
     data: { id: 'sim-1', channelType: 'voice' },
   }
   expect(identify('cxone', routed)).toMatchObject({

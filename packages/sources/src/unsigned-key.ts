@@ -37,11 +37,7 @@ const differs = (verifier: VerifierSpec, keyOf: (facts: RequestFacts) => string 
   if (!isSignature(verifier)) return false
   const signed = new Set(signatureHeaders(verifier))
   const [one, other] = ['1', '2'].map((value) =>
-    keyOf({
-      bodyHash: () => 'h',
-      header: (name) => (signed.has(name) ? 's' : value),
-      around: () => 'a',
-    }),
+    keyOf({ bodyHash: () => 'h', header: (name) => (signed.has(name) ? 's' : value), around: () => 'a' }),
   )
   return one !== other
 }

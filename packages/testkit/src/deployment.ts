@@ -38,13 +38,14 @@ export const startDeployment = async (options: DeploymentOptions): Promise<TestD
   const databaseUrl = await isolatedDatabase(name)
   const { kafkaBrokers, topicPrefix } = isolatedKafka(name, partitions)
   const env = {
-    ...{ WEIR_PROFILE: 'dev', KAFKA_BROKERS: kafkaBrokers.join(','), TOPIC_PREFIX: topicPrefix },
-    ...{
-      TOPIC_PARTITIONS: String(partitions),
-      TOPIC_REPLICATION_FACTOR: '1',
-      TOPIC_MIN_INSYNC_REPLICAS: '1',
-    },
-    ...{ SCHEMA_REGISTRY_URL: testServers().registryUrl, DATABASE_URL: databaseUrl },
+    WEIR_PROFILE: 'dev',
+    KAFKA_BROKERS: kafkaBrokers.join(','),
+    TOPIC_PREFIX: topicPrefix,
+    TOPIC_PARTITIONS: String(partitions),
+    TOPIC_REPLICATION_FACTOR: '1',
+    TOPIC_MIN_INSYNC_REPLICAS: '1',
+    SCHEMA_REGISTRY_URL: testServers().registryUrl,
+    DATABASE_URL: databaseUrl,
     ...options.env,
   }
   await createTopics(folders, env)
@@ -57,10 +58,7 @@ export const startDeployment = async (options: DeploymentOptions): Promise<TestD
     await Promise.all(
       services.map(async (service, i) => {
         const state = service === 'dedup' ? { stateDir: join(folders.state, 'dedup') } : {}
-        const one = await startService({
-          ...{ folders, name: service, port: ports[i]!, env, files },
-          ...state,
-        })
+        const one = await startService({ folders, name: service, port: ports[i]!, env, files, ...state })
         started.push(one)
         await one.untilReady()
       }),
@@ -83,9 +81,14 @@ const createTopics = async (folders: Folders, env: Readonly<Record<string, strin
   }
   const [port] = await freePorts(1)
   const job = await startServiceContainer({
-    ...{ image: services.image, network: services.network, name: 'topics', title: 'topics', port: port! },
+    image: services.image,
+    network: services.network,
+    name: 'topics',
+    title: 'topics',
+    port: port!,
     env: Object.fromEntries(Object.entries(env).map(([key, value]) => [key, insideOf(value)])),
-    ...{ files: [], logFile },
+    files: [],
+    logFile,
   })
   const { code } = await job.exited
   await job.kill()

@@ -17,8 +17,24 @@ it('says which command never ends', () => {
 
 it('knows what is set before a command, and what it prints', () => {
   const page = [
-    ...['```sh', "SECRET='a b'", 'SIGNATURE=$(printf %s "$(date)" | cut -c1)', 'A=1 two', '```', ''],
-    ...['```text output', 'shown', '```', '', '```yaml', 'a: 1', '```', '', '```sh', 'three', '```', ''],
+    '```sh',
+    "SECRET='a b'",
+    'SIGNATURE=$(printf %s "$(date)" | cut -c1)',
+    'A=1 two',
+    '```',
+    '',
+    '```text output',
+    'shown',
+    '```',
+    '',
+    '```yaml',
+    'a: 1',
+    '```',
+    '',
+    '```sh',
+    'three',
+    '```',
+    '',
   ].join('\n')
   const setup = ["SECRET='a b'", 'SIGNATURE=$(printf %s "$(date)" | cut -c1)']
   expect(commandsOf('page.md', page)).toEqual([

@@ -64,7 +64,10 @@ export const startLocalServers = async (folders: Folders, progress: Progress): P
     influx(),
   ])
   return {
-    ...{ kafkaBrokers: brokers.split(','), registryUrl, databaseUrl, services: { kind: 'processes' } },
+    kafkaBrokers: brokers.split(','),
+    registryUrl,
+    databaseUrl,
+    services: { kind: 'processes' },
     ...(influxAccess === undefined
       ? { influxMissing: 'there is neither Go nor INFLUX_URL' }
       : { influx: influxAccess }),

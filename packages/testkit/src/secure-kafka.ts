@@ -41,8 +41,21 @@ const authorityIn = (folder: string, name: string) => {
     writeFileSync(extensions, 'subjectAltName=DNS:localhost,IP:127.0.0.1\n')
     openssl('req', ...EC.slice(0, 5), '-subj', `/CN=${of}`, '-keyout', key, '-out', request)
     openssl(
-      ...['x509', '-req', '-in', request, '-CA', file('ca'), '-CAkey', file('ca-key'), '-CAcreateserial'],
-      ...['-days', '2', '-extfile', extensions, '-out', cert],
+      'x509',
+      '-req',
+      '-in',
+      request,
+      '-CA',
+      file('ca'),
+      '-CAkey',
+      file('ca-key'),
+      '-CAcreateserial',
+      '-days',
+      '2',
+      '-extfile',
+      extensions,
+      '-out',
+      cert,
     )
     return { cert: readFileSync(cert, 'utf8'), key: readFileSync(key, 'utf8') }
   }

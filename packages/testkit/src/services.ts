@@ -52,8 +52,14 @@ export const startService = async (options: ServiceOptions): Promise<TestService
   }
   const seen = Object.fromEntries(Object.entries(env).map(([key, value]) => [key, insideOf(value)]))
   return startServiceContainer({
-    ...{ image: image ?? services.image, network: services.network, name, port, env: seen, files },
-    ...{ title, logFile: join(folders.logs, `${title}.log`) },
+    image: image ?? services.image,
+    network: services.network,
+    name,
+    port,
+    env: seen,
+    files,
+    title,
+    logFile: join(folders.logs, `${title}.log`),
     ...(stateDir !== undefined && { stateDir }),
   })
 }

@@ -21,7 +21,10 @@ const finished = ({
   body,
   result,
 }: typeof operation extends fc.Arbitrary<infer T> ? T : never): FinishedOperation => ({
-  ...{ source, kind, rawHash: `${kind}-${key}-${body}`, result: kind === 'forged' ? 'refused' : result },
+  source,
+  kind,
+  rawHash: `${kind}-${key}-${body}`,
+  result: kind === 'forged' ? 'refused' : result,
   ...(kind === 'event' && { eventKey: `key-${key}` }),
 })
 
@@ -217,8 +220,12 @@ it('takes off the rows that were there before', () => {
   const row = { source: SOURCE, eventKey: 'k', rawHash: 'h' }
   const counts = { received: 1, returned: 0, unique: 1, duplicates: 0, conflicts: 0, deadLettered: 0 }
   const observed = {
-    ...{ onTopic: 1, letters: [], returns: [], rows: [{ ...row, eventKey: 'old', rawHash: 'other' }, row] },
-    ...{ counts: new Map([[SOURCE, counts]]), strangeRows: new Map([[SOURCE, 1]]) },
+    onTopic: 1,
+    letters: [],
+    returns: [],
+    rows: [{ ...row, eventKey: 'old', rawHash: 'other' }, row],
+    counts: new Map([[SOURCE, counts]]),
+    strangeRows: new Map([[SOURCE, 1]]),
   }
   expect(audit(truth, observed)).toMatchObject({ lost: 0, extra: 0, ledgerResidue: 0, foreign: 1 })
   const twice = { ...observed, rows: [...observed.rows, row] }
@@ -228,15 +235,9 @@ it('takes off the rows that were there before', () => {
 it('finds what was forged, and leaves alone what is not ours', () => {
   const truth: FinishedOperation[] = [{ source: SOURCE, kind: 'forged', rawHash: 'x', result: 'refused' }]
   const row = { source: SOURCE, eventKey: 'k', rawHash: 'x' }
-  expect(audit(truth, { ...NOTHING, rows: [row] })).toMatchObject({
-    extra: 1,
-    foreign: 0,
-  })
+  expect(audit(truth, { ...NOTHING, rows: [row] })).toMatchObject({ extra: 1, foreign: 0 })
   const other = { ...row, rawHash: 'y' }
-  expect(audit(truth, { ...NOTHING, rows: [other] })).toMatchObject({
-    extra: 0,
-    foreign: 1,
-  })
+  expect(audit(truth, { ...NOTHING, rows: [other] })).toMatchObject({ extra: 0, foreign: 1 })
 })
 
 it('finds counts that do not add up', () => {

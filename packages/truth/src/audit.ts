@@ -58,7 +58,9 @@ export const audit = (truth: readonly FinishedOperation[], observed: Observed): 
     unknown: truth.filter(({ result }) => result === 'unknown').length,
     foreign: settled.rows.filter(isForeign).length,
     ledgerResidue: residueOf(truth, settled, findings.texts),
-    ...{ lost: findings.lost, extra: findings.extra, findings: findings.texts },
+    lost: findings.lost,
+    extra: findings.extra,
+    findings: findings.texts,
   }
 }
 
@@ -173,8 +175,12 @@ const residueOf = (truth: readonly FinishedOperation[], observed: Settled, findi
 }
 
 const NO_COUNTS: SourceCounts = {
-  ...{ received: 0, returned: 0 },
-  ...{ unique: 0, duplicates: 0, conflicts: 0, deadLettered: 0 },
+  received: 0,
+  returned: 0,
+  unique: 0,
+  duplicates: 0,
+  conflicts: 0,
+  deadLettered: 0,
 }
 
 /**

@@ -32,7 +32,10 @@ it('reads more than one piece of a file, whatever a piece ends in', () => {
   try {
     const ledger = TruthLedger.open(folder, 'run')
     const operations = Array.from({ length: 20_000 }, (_, index) => ({
-      ...{ source: 'sün', kind: 'event' as const, eventKey: `k${index}`, rawHash: 'h'.repeat(64) },
+      source: 'sün',
+      kind: 'event' as const,
+      eventKey: `k${index}`,
+      rawHash: 'h'.repeat(64),
     }))
     for (const id of ledger.intend(operations)) ledger.finish(id, 'acked')
     ledger.close()

@@ -104,7 +104,10 @@ export const readTruth = (folder: string): FinishedOperation[] => {
       if (line?.[0] === 'intent') {
         const [, id, source, kind, rawHash, eventKey] = line
         operations.set(id, {
-          ...{ source, kind, rawHash, ...(eventKey !== undefined && { eventKey }) },
+          source,
+          kind,
+          rawHash,
+          ...(eventKey !== undefined && { eventKey }),
           result: 'unknown',
         })
       } else if (line?.[0] === 'result') {

@@ -7,12 +7,19 @@ const source = 's'
 const CLEAN = { lost: 0, extra: 0, ledgerResidue: 0, foreign: 0, findings: [] }
 
 const sent = (eventKey: string, rawHash: string, kind: OperationKind = 'event'): FinishedOperation => ({
-  ...{ source, kind, rawHash, result: 'acked' },
+  source,
+  kind,
+  rawHash,
+  result: 'acked',
   ...(kind === 'event' && { eventKey }),
 })
 const row = (eventKey: string, rawHash: string): ObservedRow => ({ source, eventKey, rawHash })
 const letter = (place: string, eventKey: string, rawHash: string, reason = 'unmappable'): ObservedLetter => ({
-  ...{ source, eventKey, rawHash, reason, place },
+  source,
+  eventKey,
+  rawHash,
+  reason,
+  place,
   stage: place.split('/')[0] as ObservedLetter['stage'],
 })
 const back = (
@@ -20,10 +27,7 @@ const back = (
   eventKey: string,
   rawHash: string,
   stage = place.split('/')[0],
-): ObservedReturn => ({
-  ...{ source, eventKey, rawHash, letter: place },
-  stage: stage as ObservedReturn['stage'],
-})
+): ObservedReturn => ({ source, eventKey, rawHash, letter: place, stage: stage as ObservedReturn['stage'] })
 
 const left = (
   counts: Partial<SourceCounts>,
@@ -33,7 +37,7 @@ const left = (
 ): Observed => {
   const none = { received: 0, returned: 0, unique: 0, duplicates: 0, conflicts: 0, deadLettered: 0 }
   const all = { ...none, ...counts }
-  return { ...{ onTopic: all.received, rows, letters, returns }, counts: new Map([[source, all]]) }
+  return { onTopic: all.received, rows, letters, returns, counts: new Map([[source, all]]) }
 }
 
 const L = letter('normalizer/0/1', 'k', 'h')

@@ -31,8 +31,14 @@ const laneOf = async (role: TopicRole): Promise<Lanes> => {
   const open =
     lanes.get(role) ??
     (await openLanes({
-      ...{ settings, logger, topic: topics[role], lingerMs: 0, deadlineMs: 10_000 },
-      ...{ batchRecordsMax: 100, batchBytesMax: 100_000, queueBytesMax: 1_000_000 },
+      settings,
+      logger,
+      topic: topics[role],
+      lingerMs: 0,
+      deadlineMs: 10_000,
+      batchRecordsMax: 100,
+      batchBytesMax: 100_000,
+      queueBytesMax: 1_000_000,
     }))
   lanes.set(role, open)
   return open
@@ -43,18 +49,14 @@ const write = async (role: TopicRole, record: WireRecord): Promise<void> =>
 
 const webhook = (id: string, body = '{}'): WireRecord =>
   encodeReceivedWebhook({
-    ...{
-      source: 'cxone',
-      entityKey: entityKeyOf('cxone', id),
-      interactionId: id,
-      eventKey: eventKeyOf('cxone', id),
-    },
-    ...{
-      dedupKey: id,
-      bodyHash: bodyHashOf(Buffer.from('k'), Buffer.from(body)),
-      eventType: 't',
-      receivedAt: 1,
-    },
+    source: 'cxone',
+    entityKey: entityKeyOf('cxone', id),
+    interactionId: id,
+    eventKey: eventKeyOf('cxone', id),
+    dedupKey: id,
+    bodyHash: bodyHashOf(Buffer.from('k'), Buffer.from(body)),
+    eventType: 't',
+    receivedAt: 1,
     raw: Buffer.from(body),
   })
 
@@ -81,17 +83,13 @@ beforeAll(async () => {
   databaseUrl = await isolatedDatabase('console')
   await ensureTopics({ settings, logger, specs: TOPIC_SPECS, replicationFactor: 1, minInsyncReplicas: 1 })
   const config = webConsole.loadConfig({
-    ...{
-      WEIR_PROFILE: 'dev',
-      KAFKA_BROKERS: settings.kafkaBrokers.join(','),
-      TOPIC_PREFIX: settings.topicPrefix,
-    },
-    ...{
-      TOPIC_PARTITIONS: '1',
-      CONSOLE_HOST: '127.0.0.1',
-      CONSOLE_PORT: String(PORT),
-      CONSOLE_TOKENS: TOKEN,
-    },
+    WEIR_PROFILE: 'dev',
+    KAFKA_BROKERS: settings.kafkaBrokers.join(','),
+    TOPIC_PREFIX: settings.topicPrefix,
+    TOPIC_PARTITIONS: '1',
+    CONSOLE_HOST: '127.0.0.1',
+    CONSOLE_PORT: String(PORT),
+    CONSOLE_TOKENS: TOKEN,
     DATABASE_URL: databaseUrl,
   })
   // What was there before the start is found as well.

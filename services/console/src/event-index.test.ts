@@ -4,11 +4,19 @@ import { EventIndex, type Delivery } from './event-index.ts'
 import type { LetterFact } from './event-facts.ts'
 
 const delivery = (offset: number, changes: Partial<Delivery> = {}): Delivery => ({
-  ...{ source: 'cxone', eventType: 't', partition: 0, offset: BigInt(offset), at: 1_000 + offset },
+  source: 'cxone',
+  eventType: 't',
+  partition: 0,
+  offset: BigInt(offset),
+  at: 1_000 + offset,
   ...changes,
 })
 const letter = (at: number, reason: LetterFact['reason'] = 'invalid_json'): LetterFact => ({
-  ...{ stage: 'dedup', reason, at, partition: 0, offset: BigInt(at) },
+  stage: 'dedup',
+  reason,
+  at,
+  partition: 0,
+  offset: BigInt(at),
 })
 
 describe('the index', () => {

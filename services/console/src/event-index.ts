@@ -126,7 +126,9 @@ export class EventIndex {
     if (entry === undefined && letters === undefined) return undefined
     const { source, eventType } = entry ?? letters!
     return {
-      ...{ source, eventType, letters: letters?.letters ?? NO_LETTERS },
+      source,
+      eventType,
+      letters: letters?.letters ?? NO_LETTERS,
       received: entry?.received ?? 0,
       firstReceivedAt: entry?.firstReceivedAt ?? 0,
       lastReceivedAt: entry?.lastReceivedAt ?? 0,
@@ -137,8 +139,15 @@ export class EventIndex {
 
   #touch(key: string, { source, eventType, partition, at }: Delivery): Entry {
     const entry: Entry = this.#events.get(key) ?? {
-      ...{ source, eventType, partition, received: 0, firstReceivedAt: 0, lastReceivedAt: 0 },
-      ...{ lastOffset: -1n, passedAt: 0, activeAt: 0 },
+      source,
+      eventType,
+      partition,
+      received: 0,
+      firstReceivedAt: 0,
+      lastReceivedAt: 0,
+      lastOffset: -1n,
+      passedAt: 0,
+      activeAt: 0,
     }
     entry.activeAt = Math.max(entry.activeAt, at)
     this.#events.delete(key)

@@ -5,12 +5,21 @@ import { reportOf, statusOf } from './event-status.ts'
 const NOW = Date.UTC(2026, 0, 1)
 const stored: StoredEvent = { source: 'cxone', eventType: 't', receivedAt: NOW - 1_000, storedAt: NOW }
 const facts = (changes: Partial<EventFacts> = {}): EventFacts => ({
-  ...{ source: 'cxone', eventType: 't', received: 1, firstReceivedAt: NOW - 60_000 },
-  ...{ lastReceivedAt: NOW - 60_000, isDecided: true, letters: NO_LETTERS },
+  source: 'cxone',
+  eventType: 't',
+  received: 1,
+  firstReceivedAt: NOW - 60_000,
+  lastReceivedAt: NOW - 60_000,
+  isDecided: true,
+  letters: NO_LETTERS,
   ...changes,
 })
 const letter = (reason: LetterFact['reason'], stage: LetterFact['stage'] = 'dedup'): LetterFact => ({
-  ...{ stage, reason, at: NOW, partition: 1, offset: 7n },
+  stage,
+  reason,
+  at: NOW,
+  partition: 1,
+  offset: 7n,
 })
 const lettersOf = (...latest: LetterFact[]) => ({
   latest,
@@ -70,7 +79,10 @@ it.each<[string, Partial<EventFacts>, number | null]>([
 it('reports times, counts and what to do about a dead letter', () => {
   const known = facts({ received: 2, passedAt: NOW - 59_000, letters: lettersOf(letter('key_conflict')) })
   expect(reportOf('ab', known, stored, NOW)).toEqual({
-    ...{ eventKey: 'ab', status: 'stored', source: 'cxone', eventType: 't' },
+    eventKey: 'ab',
+    status: 'stored',
+    source: 'cxone',
+    eventType: 't',
     times: {
       firstReceivedAt: '2025-12-31T23:59:59.000Z',
       lastReceivedAt: '2025-12-31T23:59:00.000Z',
@@ -80,7 +92,10 @@ it('reports times, counts and what to do about a dead letter', () => {
     counts: { received: 2, duplicates: 0, conflicts: 1, deadLetters: 1 },
     deadLetters: [
       {
-        ...{ stage: 'dedup', reason: 'key_conflict', partition: 1, offset: '7' },
+        stage: 'dedup',
+        reason: 'key_conflict',
+        partition: 1,
+        offset: '7',
         at: '2026-01-01T00:00:00.000Z',
         advice: expect.stringContaining('Compare the two') as string,
       },

@@ -67,8 +67,13 @@ const iso = (epochMs: number | undefined): string | null =>
   epochMs === undefined || epochMs === 0 ? null : new Date(epochMs).toISOString()
 
 const factsOf = ({ source, eventType }: StoredEvent): EventFacts => ({
-  ...{ source, eventType, received: 0, firstReceivedAt: 0, lastReceivedAt: 0 },
-  ...{ isDecided: true, letters: NO_LETTERS },
+  source,
+  eventType,
+  received: 0,
+  firstReceivedAt: 0,
+  lastReceivedAt: 0,
+  isDecided: true,
+  letters: NO_LETTERS,
 })
 
 /** Undefined: nothing is known of the key. */
@@ -82,12 +87,10 @@ export const reportOf = (
   if (status === undefined) return undefined
   const facts = known ?? factsOf(stored!)
   return {
-    ...{
-      eventKey,
-      status,
-      source: stored?.source ?? facts.source,
-      eventType: stored?.eventType ?? facts.eventType,
-    },
+    eventKey,
+    status,
+    source: stored?.source ?? facts.source,
+    eventType: stored?.eventType ?? facts.eventType,
     times: {
       firstReceivedAt: iso(stored?.receivedAt ?? facts.firstReceivedAt),
       lastReceivedAt: iso(facts.lastReceivedAt || stored?.receivedAt),
@@ -101,7 +104,11 @@ export const reportOf = (
       deadLetters: facts.letters.count,
     },
     deadLetters: facts.letters.latest.map(({ stage, reason, at, partition, offset }) => ({
-      ...{ stage, reason, partition, offset: String(offset), at: iso(at)! },
+      stage,
+      reason,
+      partition,
+      offset: String(offset),
+      at: iso(at)!,
       advice:
         reason === 'unknown' ? 'The reason is not one that this version knows.' : DEAD_LETTER_REASONS[reason],
     })),

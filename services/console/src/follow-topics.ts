@@ -37,7 +37,9 @@ export const followTopics = (options: FollowOptions): Promise<TopicTail> => {
   const events = { index, back: each(eventsMax), onSkipped: (at: number) => index.skippedEvents(at) }
   const letters = { index, back: each(lettersMax), onSkipped: (at: number) => index.skippedLetters(at) }
   return openTopicTail({
-    ...{ settings, logger, clientId: 'weir-console' },
+    settings,
+    logger,
+    clientId: 'weir-console',
     topics: [
       eventTopic(topics.received, events, (key, delivery) => index.received(key, delivery)),
       eventTopic(topics.unique, events, (key, delivery) => index.passed(key, delivery)),
@@ -89,7 +91,9 @@ const eventTopic = (
 const deliveryOf = ({ headers, partition, offset, timestamp }: InputRecord): Delivery => ({
   source: headers[HEADER.source]?.toString() ?? 'unknown',
   eventType: headers[HEADER.eventType]?.toString() ?? 'unknown',
-  ...{ partition, offset, at: timestamp },
+  partition,
+  offset,
+  at: timestamp,
 })
 
 const reasonOf = (headers: WireHeaders) => {

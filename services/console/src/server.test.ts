@@ -36,7 +36,9 @@ beforeEach(() => {
 const serverBehind = (trustedProxies: readonly string[]) => {
   const metrics = new Metrics('test')
   return buildServer({
-    ...{ metrics, counters: consoleMetrics(metrics), readiness: () => [] },
+    metrics,
+    counters: consoleMetrics(metrics),
+    readiness: () => [],
     config: { badTokensMax: 10, badTokensSecs: 60, trustedProxies },
     audit: {
       write: (entry) => {
@@ -57,7 +59,9 @@ const ask = (
   { token = TOKEN, method = 'GET' as const, headers = {}, remoteAddress = '192.0.2.1' } = {},
 ) =>
   app.inject({
-    ...{ method, url, remoteAddress },
+    method,
+    url,
+    remoteAddress,
     headers: { ...(token !== '' && { authorization: `Bearer ${token}` }), ...headers },
   })
 
@@ -67,7 +71,10 @@ it('answers what the topics and the database say', async () => {
   const response = await ask()
   expect([response.statusCode, response.headers['cache-control']]).toEqual([200, 'no-store'])
   expect(response.json()).toMatchObject({
-    ...{ eventKey: KEY, status: 'accepted', source: 'nice', counts: { received: 1, duplicates: null } },
+    eventKey: KEY,
+    status: 'accepted',
+    source: 'nice',
+    counts: { received: 1, duplicates: null },
     reach: { eventsSince: '1970-01-01T00:00:00.500Z', deadLettersSince: null, database: 'asked' },
   })
   stored = { find: () => Promise.resolve({ source: 'nice', eventType: 't', receivedAt: 1, storedAt: 2 }) }
@@ -176,16 +183,25 @@ it('lets probes and metrics in without a token, and counts by answer', async () 
 })
 
 const INTERACTION: StoredInteraction = {
-  ...{ source: 'nice', interactionId: 'int-1', eventKey: Buffer.alloc(16), eventType: 'data.action.updated' },
-  ...{ channel: null, direction: null, customerIdentifier: null, customerType: null, queue: null },
-  ...{ skill: null, agentId: null, sequence: '9007199254740993', occurredAt: new Date(1), message: null },
-  ...{
-    receivedAt: new Date(2),
-    updatedAt: new Date(3),
-    payload: '{"n":1.00}',
-    occurredAtOriginal: 'T',
-    raw: null,
-  },
+  source: 'nice',
+  interactionId: 'int-1',
+  eventKey: Buffer.alloc(16),
+  eventType: 'data.action.updated',
+  channel: null,
+  direction: null,
+  customerIdentifier: null,
+  customerType: null,
+  queue: null,
+  skill: null,
+  agentId: null,
+  sequence: '9007199254740993',
+  occurredAt: new Date(1),
+  message: null,
+  receivedAt: new Date(2),
+  updatedAt: new Date(3),
+  payload: '{"n":1.00}',
+  occurredAtOriginal: 'T',
+  raw: null,
 }
 const holding = (row: StoredInteraction) => {
   const asked: (readonly [string, string])[] = []
@@ -204,11 +220,22 @@ it('gives the latest state of an interaction with every digit, to whoever may re
   const response = await read('/interactions/nice/int-1')
   expect(response.statusCode).toBe(200)
   expect(response.json()).toEqual({
-    ...{ source: 'nice', interactionId: 'int-1', eventType: 'data.action.updated', eventKey: '0'.repeat(32) },
-    ...{ sequence: '9007199254740993', occurredAt: new Date(1).toISOString() },
-    ...{ receivedAt: new Date(2).toISOString(), updatedAt: new Date(3).toISOString(), channel: null },
-    ...{ direction: null, customerIdentifier: null, customerType: null, queue: null, skill: null },
-    ...{ agentId: null, state: { n: 1 } },
+    source: 'nice',
+    interactionId: 'int-1',
+    eventType: 'data.action.updated',
+    eventKey: '0'.repeat(32),
+    sequence: '9007199254740993',
+    occurredAt: new Date(1).toISOString(),
+    receivedAt: new Date(2).toISOString(),
+    updatedAt: new Date(3).toISOString(),
+    channel: null,
+    direction: null,
+    customerIdentifier: null,
+    customerType: null,
+    queue: null,
+    skill: null,
+    agentId: null,
+    state: { n: 1 },
   })
   expect(response.body).toContain('"n":1.00')
   const status = await read('/interactions/nice/int-1', TOKEN)
@@ -301,7 +328,9 @@ it('S2-05 gives the nested form of the router', async () => {
   const customer = { channel: 'voice', direction: 'inbound', queue: 'Sales', customerIdentifier: '+1555' }
   holding({ ...INTERACTION, source: 'cxone', ...customer, customerType: 'phone' })
   expect((await read('/interactions/cxone/int-1?form=cxone-router')).json()).toEqual({
-    ...{ interactionId: 'int-1', timestamp: 'T', normalizedCustomer: { identifier: '+1555', type: 'phone' } },
+    interactionId: 'int-1',
+    timestamp: 'T',
+    normalizedCustomer: { identifier: '+1555', type: 'phone' },
     normalizedContext: { queue: 'Sales', direction: 'inbound' },
   })
 })

@@ -122,7 +122,7 @@ export class DedupOwner implements PartitionOwner {
       case 'deadLetter': {
         const { reason, step, error, headers } = outcome
         const letter = encodeDeadLetter(
-          { ...{ origin: record, reason, step, error, failedAt: now }, ...(headers && { headers }) },
+          { origin: record, reason, step, error, failedAt: now, ...(headers && { headers }) },
           this.#options.deadLetterKeys,
         )
         outputs.push({ topic: topics.dedupDlq, partition, ...letter })

@@ -43,16 +43,14 @@ it('S4-04 lets each key pass once, over restarts with and without a checkpoint',
   const unique = await deployment.read(deployment.topics.unique)
   expect(unique.map(({ key }) => key!.toString()).sort()).toEqual(keys.map((id) => `cxone|${id}`).sort())
   expect(await deployment.totals()).toEqual({
-    ...{
-      received: 1804,
-      returned: 0,
-      unique: 600,
-      duplicates: 1202,
-      conflicts: 1,
-      deadLettered: 1,
-      malformed: 2,
-      malformedRepeats: 1,
-    },
+    received: 1804,
+    returned: 0,
+    unique: 600,
+    duplicates: 1202,
+    conflicts: 1,
+    deadLettered: 1,
+    malformed: 2,
+    malformedRepeats: 1,
   })
   const letters = await deployment.read(deployment.topics.dedupDlq)
   expect(letters.map(({ headers }) => headers[HEADER.dlqReason]?.toString()).sort()).toEqual([

@@ -46,7 +46,11 @@ const emptyTopic = async (topic: string): Promise<void> => {
   await vi.waitFor(
     () =>
       ensureTopics({
-        ...{ settings, logger: silent, specs: TOPIC_SPECS, replicationFactor: 1, minInsyncReplicas: 1 },
+        settings,
+        logger: silent,
+        specs: TOPIC_SPECS,
+        replicationFactor: 1,
+        minInsyncReplicas: 1,
       }),
     WAIT,
   )
@@ -70,7 +74,10 @@ const deleteGroup = async (): Promise<void> => {
 const setOffset = async (offset: bigint, topic = deployment.topics.received): Promise<void> => {
   const { settings, topics } = deployment
   const maintenance = await openMaintenance({
-    ...{ settings, service: 'dedup', stateTopic: topics.seen, outputs: [] },
+    settings,
+    service: 'dedup',
+    stateTopic: topics.seen,
+    outputs: [],
   })
   const claim = await maintenance.claim(0)
   await claim.commit([], { [topic]: offset })
@@ -84,7 +91,11 @@ const rebuild = async (): Promise<string[]> => {
   await vi.waitFor(
     () =>
       rebuildState({
-        ...{ settings, partition: 0, windowMs: 86_400_000, partial: false, dryRun: false },
+        settings,
+        partition: 0,
+        windowMs: 86_400_000,
+        partial: false,
+        dryRun: false,
         progress: (text) => void lines.push(text),
       }),
     WAIT,
@@ -200,7 +211,10 @@ it('an offset that was moved by hand loses nothing: what nobody decided is read'
 const committed = async (topic: string): Promise<bigint | undefined> => {
   const { settings, topics } = deployment
   const maintenance = await openMaintenance({
-    ...{ settings, service: 'dedup', stateTopic: topics.seen, outputs: [] },
+    settings,
+    service: 'dedup',
+    stateTopic: topics.seen,
+    outputs: [],
   })
   try {
     return (await maintenance.committed([topic], 0)).get(topic)

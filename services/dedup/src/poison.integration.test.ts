@@ -86,7 +86,10 @@ it('writes both hashes of a conflict, and counts what it sees by class', async (
   const text = await metrics.registry.metrics()
   const found = [...text.matchAll(/weir_dedup_findings_total\{class="(\w+)".*\} (\d+)/g)]
   expect(Object.fromEntries(found.map(([, name, count]) => [name, Number(count)]))).toEqual({
-    ...{ gap: 1, out_of_order: 1, immediate_repeat: 3, conflict: 1 },
+    gap: 1,
+    out_of_order: 1,
+    immediate_repeat: 3,
+    conflict: 1,
   })
 }, 60_000)
 

@@ -3,7 +3,12 @@ import { expect, it } from 'vitest'
 import { SequenceWatch } from './sequence-watch.ts'
 
 const event = (key: string, sequence?: string) => ({
-  ...{ topic: 't', partition: 0, offset: 0n, timestamp: 0, value: Buffer.alloc(0), key: Buffer.from(key) },
+  topic: 't',
+  partition: 0,
+  offset: 0n,
+  timestamp: 0,
+  value: Buffer.alloc(0),
+  key: Buffer.from(key),
   headers: sequence === undefined ? {} : { [HEADER.providerSequence]: Buffer.from(sequence) },
 })
 

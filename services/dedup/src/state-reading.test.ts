@@ -10,7 +10,11 @@ const read = (records: readonly { readonly key: Buffer; readonly value: Buffer |
   const reading = new StateReading()
   const decoded = reading.decode(
     records.map((record, index) => ({
-      ...{ topic: 'seen', partition: 0, offset: BigInt(index + 5), timestamp: 0, headers: {} },
+      topic: 'seen',
+      partition: 0,
+      offset: BigInt(index + 5),
+      timestamp: 0,
+      headers: {},
       ...record,
     })),
   )

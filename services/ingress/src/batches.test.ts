@@ -35,7 +35,9 @@ beforeEach(() => ingress.forget())
 
 const post = (source: string, body: string | Buffer, headers: Record<string, string> = {}) =>
   ingress.call({
-    ...{ path: `/webhooks/${source}`, body, headers: { 'content-type': 'application/json', ...headers } },
+    path: `/webhooks/${source}`,
+    body,
+    headers: { 'content-type': 'application/json', ...headers },
   })
 const written = () => ingress.written.map(decodeReceivedWebhook)
 const texts = () => written().map(({ raw }) => raw.toString())
@@ -57,7 +59,9 @@ describe('a batch', () => {
       ['c', 't'],
     ])
     expect(JSON.parse(body)).toEqual({
-      ...{ status: 'accepted', elements: 3, malformed: 0 },
+      status: 'accepted',
+      elements: 3,
+      malformed: 0,
       eventKeys: written().map(({ eventKey }) => eventKey.toString('hex')),
     })
   })
@@ -139,8 +143,14 @@ describe('a malformed element', () => {
   const body =
     '[{"id":"a","type":"t"},null,7,"x",[{"id":"c"}],{"id":"d"},{"type":"t","type":"u"},{"id":"b","type":"t"}]'
   const expected = [
-    ...[undefined, 'wrong_type', 'wrong_type', 'wrong_type', 'wrong_type'],
-    ...['missing_field', 'unsafe_json', undefined],
+    undefined,
+    'wrong_type',
+    'wrong_type',
+    'wrong_type',
+    'wrong_type',
+    'missing_field',
+    'unsafe_json',
+    undefined,
   ]
 
   it.each(['whole', 'lenient'])('is a letter of its own, and the others are events: %s', async (source) => {

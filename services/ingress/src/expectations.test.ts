@@ -5,10 +5,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished, 
 import { TestIngress } from './test-ingress.ts'
 
 const SECRET = 'a secret of the tests'
-const ingress = new TestIngress({
-  SOURCE_NICE_SECRETS: SECRET,
-  SOURCE_COGNIGY_CIDRS: '203.0.113.5',
-})
+const ingress = new TestIngress({ SOURCE_NICE_SECRETS: SECRET, SOURCE_COGNIGY_CIDRS: '203.0.113.5' })
 beforeAll(() => ingress.listen())
 afterAll(() => ingress.close())
 beforeEach(() => ingress.forget())

@@ -32,7 +32,8 @@ const ingress = new TestIngress({
   ...Object.fromEntries(
     ['ZOOM', 'SLACK', 'FORMS', 'META', 'X'].map((name) => [`SOURCE_${name}_SECRETS`, SECRET]),
   ),
-  ...{ SOURCE_META_VERIFY_TOKEN: 'known to Meta', SOURCE_EVENT_GRID_TOKEN: 'a token' },
+  SOURCE_META_VERIFY_TOKEN: 'known to Meta',
+  SOURCE_EVENT_GRID_TOKEN: 'a token',
   SOURCE_CLOUDEVENTS_TOKEN: 'a token',
 })
 beforeAll(() => ingress.listen())
@@ -46,13 +47,16 @@ const written = () => ingress.written.map(decodeReceivedWebhook)
 const signedPost = (name: PresetName, body: string, more: Partial<Call> = {}) => {
   const headers = signedHeaders(PRESETS[name].verifier as HmacSpec, SECRET, Buffer.from(body))
   return ingress.call({
-    ...{ path: `/webhooks/${name}`, body, headers: { 'content-type': 'application/json', ...headers } },
+    path: `/webhooks/${name}`,
+    body,
+    headers: { 'content-type': 'application/json', ...headers },
     ...more,
   })
 }
 const tokenPost = (name: string, body: string, headers: Record<string, string> = {}) =>
   ingress.call({
-    ...{ path: `/webhooks/${name}`, body },
+    path: `/webhooks/${name}`,
+    body,
     headers: { 'content-type': 'application/json', authorization: 'Bearer a token', ...headers },
   })
 
@@ -117,7 +121,8 @@ describe('a handshake is answered, counted, and no event', () => {
   ])('of Slack, in %s', async (_, source, body, headers) => {
     const signed = signedHeaders(PRESETS.slack.verifier as HmacSpec, SECRET, body)
     const answer = await ingress.call({
-      ...{ path: `/webhooks/${source}`, body },
+      path: `/webhooks/${source}`,
+      body,
       headers: { 'content-type': 'application/json', ...signed, ...headers },
     })
     expect([answer.status, answer.body]).toEqual([200, '{"challenge":"c-1"}'])
@@ -157,13 +162,15 @@ describe('a handshake is answered, counted, and no event', () => {
     const body = JSON.stringify([{ ...event, data: { validationCode: '512d38b6' } }])
     const validation = { 'aeg-event-type': 'SubscriptionValidation' }
     expect(await tokenPost('event-grid', body, validation)).toMatchObject({
-      ...{ status: 200, body: '{"validationResponse":"512d38b6"}' },
+      status: 200,
+      body: '{"validationResponse":"512d38b6"}',
     })
     expect((await tokenPost('event-grid', body, { ...validation, authorization: 'Bearer b' })).status).toBe(
       401,
     )
     const asked = await ingress.call({
-      ...{ method: 'OPTIONS', path: '/webhooks/event-grid' },
+      method: 'OPTIONS',
+      path: '/webhooks/event-grid',
       headers: { 'webhook-request-origin': 'eventgrid.azure.net' },
     })
     expect([asked.status, asked.headers['webhook-allowed-origin']]).toEqual([200, 'eventgrid.azure.net'])
@@ -173,14 +180,17 @@ describe('a handshake is answered, counted, and no event', () => {
   it('of CloudEvents, for the origins of the list', async () => {
     const ask = (origin?: string) =>
       ingress.call({
-        ...{ method: 'OPTIONS', path: '/webhooks/cloudevents' },
+        method: 'OPTIONS',
+        path: '/webhooks/cloudevents',
         headers:
           origin === undefined ? {} : { 'webhook-request-origin': origin, 'webhook-request-rate': '120' },
       })
     const { status, headers, body } = await ask('events.example.com')
     expect([status, body]).toEqual([200, ''])
     expect(headers).toMatchObject({
-      ...{ allow: 'POST', 'webhook-allowed-origin': 'events.example.com', 'webhook-allowed-rate': '120' },
+      allow: 'POST',
+      'webhook-allowed-origin': 'events.example.com',
+      'webhook-allowed-rate': '120',
     })
     const refused = await ask('evil.example')
     expect([refused.status, refused.headers['webhook-allowed-origin']]).toEqual([403, undefined])
@@ -194,7 +204,8 @@ describe('a handshake is answered, counted, and no event', () => {
     expect(status).toBe(200)
     const { response_token: signature } = JSON.parse(body) as { response_token: string }
     const forged = await ingress.call({
-      ...{ path: '/webhooks/x', body: 'abc' },
+      path: '/webhooks/x',
+      body: 'abc',
       headers: { 'content-type': 'application/json', 'x-twitter-webhooks-signature': signature },
     })
     expect(forged.status).toBe(401)
@@ -205,12 +216,15 @@ describe('a handshake is answered, counted, and no event', () => {
   it('of Microsoft Graph, before any body, from the addresses of the source alone', async () => {
     const ask = (from?: string) =>
       ingress.call({
-        ...{ path: '/webhooks/graph?validationToken=Validation%3A+a%20token', ...(from && { from }) },
+        path: '/webhooks/graph?validationToken=Validation%3A+a%20token',
+        ...(from && { from }),
         headers: { 'content-type': 'text/plain; charset=utf-8' },
       })
     const { status, body, headers } = await ask()
     expect([status, body, headers['content-type']]).toEqual([
-      ...[200, 'Validation: a token', 'text/plain; charset=utf-8'],
+      200,
+      'Validation: a token',
+      'text/plain; charset=utf-8',
     ])
     expect((await ask('127.0.0.2')).status).toBe(403)
     expect(written()).toEqual([])

@@ -22,7 +22,8 @@ const access: SourceAccess = {
 /** What makes two deliveries one event: their key and their body's hash. */
 const eventOf = (body: string): string => {
   const result = intake(access, key, {
-    ...{ raw: Buffer.from(body), receivedAt: 0 },
+    raw: Buffer.from(body),
+    receivedAt: 0,
     headers: { get: () => undefined } as never,
   })
   if (result.kind !== 'accept') throw new Error(result.kind)

@@ -29,7 +29,8 @@ const postAll = (port: number) =>
       const signature =
         verifier.kind === 'hmac' ? { [verifier.header]: sign(verifier, SECRET, Buffer.from(BODY)) } : {}
       const response = await fetch(`http://127.0.0.1:${port}/webhooks/${name}`, {
-        ...{ method: 'POST', body: BODY },
+        method: 'POST',
+        body: BODY,
         headers: { 'content-type': 'application/json', ...signature },
       })
       return response.status
@@ -74,7 +75,10 @@ it('answers 503 once the topic has other partitions than configured', async () =
   const service = await ingress.start(config, { logger, metrics: new Metrics('ingress') })
   const { received, seen, unique } = topicNames(settings.topicPrefix)
   const maintenance = await openMaintenance({
-    ...{ settings, service: 'dedup', stateTopic: seen, outputs: [unique] },
+    settings,
+    service: 'dedup',
+    stateTopic: seen,
+    outputs: [unique],
   })
   try {
     await vi.waitFor(() => expect(service.readiness()).toEqual([]), { timeout: 20_000 })

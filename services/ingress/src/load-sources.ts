@@ -36,10 +36,7 @@ export interface LoadedSources {
 export const loadSources = (config: SourcesConfig, readText: ReadText): LoadedSources => {
   const { profile, trustedProxies, sourcesFile, sourceEnv } = config
   const read = readSourcesFile(sourcesFile, readText)
-  const opened = read.sources.map((source) => ({
-    source,
-    ...openAccess(source, sourceEnv, readText),
-  }))
+  const opened = read.sources.map((source) => ({ source, ...openAccess(source, sourceEnv, readText) }))
   const accesses = opened.flatMap(({ access }) => access ?? [])
   const problems = [...read.problems, ...opened.flatMap((one) => one.problems)]
   if (sourcesFile !== undefined) {

@@ -200,10 +200,7 @@ describe('S0', () => {
     [',"sequenceNumber":1.5', 'wrong_type', 'is not a whole number from 0 to 9223372036854775807'],
   ])('S0-01 asks for a sequence number where that is set: %s', async (sequence, reason, fault) => {
     expect((await call(KEY, event(sequence))).status).toBe(400)
-    expect(ingress.last.intakeError).toMatchObject({
-      reason,
-      detail: `sequenceNumber ${fault}`,
-    })
+    expect(ingress.last.intakeError).toMatchObject({ reason, detail: `sequenceNumber ${fault}` })
   })
 
   it('S0-10 has so many requests under way at a time, and those that are refused take no place', async () => {

@@ -28,7 +28,9 @@ afterAll(async () => {
 
 describe('S2 Node router', () => {
   const body = JSON.stringify({
-    ...{ webhookId: 'w', eventType: 'interaction.created', timestamp: '2024-05-11T12:00:00.000Z' },
+    webhookId: 'w',
+    eventType: 'interaction.created',
+    timestamp: '2024-05-11T12:00:00.000Z',
     data: { id: 'sim-1', channelType: 'voice' },
   })
 

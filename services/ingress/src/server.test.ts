@@ -46,7 +46,9 @@ describe.each(SOURCES.map(({ name }) => name))('%s', (name) => {
       expect(status).toBe(200)
       const webhook = ingress.last
       expect(JSON.parse(body)).toEqual({
-        ...{ status: 'accepted', interactionId: 'i-1', eventKey: webhook.eventKey.toString('hex') },
+        status: 'accepted',
+        interactionId: 'i-1',
+        eventKey: webhook.eventKey.toString('hex'),
       })
       expect(webhook).toMatchObject({ source: name, entityKey: `${name}|i-1`, interactionId: 'i-1' })
       expect(webhook.raw.toString()).toBe(BODIES[name])

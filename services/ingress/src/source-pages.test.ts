@@ -190,7 +190,9 @@ it.each([
 ])('what %s sends is taken', async (page, sources) => {
   const secret = 'a-secret-of-your-own-choice'
   ingress = new TestIngress({
-    ...{ SOURCE_CXONE_SECRETS: secret, SOURCE_CXONE_DATAACTION_SECRETS: secret, SOURCE_NICE_SECRETS: secret },
+    SOURCE_CXONE_SECRETS: secret,
+    SOURCE_CXONE_DATAACTION_SECRETS: secret,
+    SOURCE_NICE_SECRETS: secret,
     SOURCE_COGNIGY_CIDRS: '127.0.0.1',
   })
   await ingress.listen()

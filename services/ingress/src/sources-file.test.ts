@@ -79,7 +79,9 @@ const post = (
       : {}
   const type = preset === 'nice-expert' ? 'text/xml' : 'application/json'
   return ingress.call({
-    ...{ path: `/webhooks/${source}`, body, headers: { 'content-type': type, ...signed, ...headers } },
+    path: `/webhooks/${source}`,
+    body,
+    headers: { 'content-type': type, ...signed, ...headers },
     ...rest,
   })
 }

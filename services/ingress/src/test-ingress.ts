@@ -57,7 +57,9 @@ export class TestIngress {
       lanes: () => this.#lanes,
     })
     this.#app = buildServer({
-      ...{ config, receiver, isClosing: () => this.isClosing },
+      config,
+      receiver,
+      isClosing: () => this.isClosing,
       probes: {
         readiness: () => Promise.resolve([]),
         metrics: async () => {

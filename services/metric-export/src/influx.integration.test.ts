@@ -14,7 +14,10 @@ type Access = Pick<InfluxSettings, 'influxUrl' | 'influxToken' | 'influxOrg' | '
 const { influx, influxMissing, influx2, influx2Missing } = testServers()
 const servers: { readonly version: string; readonly access: Access; readonly checksTokens: boolean }[] = []
 const accessOf = ({ url, token, org, bucket }: InfluxAccess): Access => ({
-  ...{ influxUrl: url, influxToken: token, influxOrg: org, influxBucket: bucket },
+  influxUrl: url,
+  influxToken: token,
+  influxOrg: org,
+  influxBucket: bucket,
 })
 if (influx === undefined) {
   process.stderr.write(`InfluxDB 1.8 is not tested: ${influxMissing ?? ''}\n`)
@@ -59,7 +62,9 @@ const AT = 1_700_000_000_000
 
 describe.each(servers)('InfluxDB $version', ({ access, checksTokens }) => {
   const settings = (): InfluxSettings => ({
-    ...{ ...access, influxTimeoutMs: 20_000, environment: `test-${randomBytes(4).toString('hex')}` },
+    ...access,
+    influxTimeoutMs: 20_000,
+    environment: `test-${randomBytes(4).toString('hex')}`,
   })
 
   it('sums what was written last of each window, source and partition, and of no other environment', async () => {
@@ -68,11 +73,7 @@ describe.each(servers)('InfluxDB $version', ({ access, checksTokens }) => {
     await writePoints(mine, 0, [point('a', AT, 10)])
     await writePoints(mine, 1, [point('a', AT, 100)])
     await writePoints(settings(), 0, [point('a', AT, 1_000)])
-    expect(await readTotals(mine)).toEqual({
-      eventsReceived: 119,
-      eventsDeduplicated: 4,
-      eventsRejected: 8,
-    })
+    expect(await readTotals(mine)).toEqual({ eventsReceived: 119, eventsDeduplicated: 4, eventsRejected: 8 })
   })
 
   // 1,000 is the batch of the client, 5,000 ours.

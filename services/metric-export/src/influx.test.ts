@@ -39,8 +39,12 @@ const openStub = async (status: number) => {
   })
   const influxUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
   const settings = {
-    ...{ influxUrl, influxToken: 't', influxOrg: 'o', influxBucket: 'b' },
-    ...{ influxTimeoutMs: 5_000, environment: 'test' },
+    influxUrl,
+    influxToken: 't',
+    influxOrg: 'o',
+    influxBucket: 'b',
+    influxTimeoutMs: 5_000,
+    environment: 'test',
   }
   return { seen, settings }
 }

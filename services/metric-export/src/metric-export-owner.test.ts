@@ -33,7 +33,9 @@ const open = async (committed?: { offset: bigint; metadata: string }): Promise<M
     partition: 0,
     logger,
     reader: log.reader,
-    ...{ write: (_, points) => write(points), writeTimeoutMs: TIMEOUT_MS, now: () => now },
+    write: (_, points) => write(points),
+    writeTimeoutMs: TIMEOUT_MS,
+    now: () => now,
     ...counters(),
   })
   owners.push(owner)

@@ -27,11 +27,20 @@ let expected = 0
 const start = async (): Promise<void> => {
   const { token, org, bucket } = influx!
   const config = metricExport.loadConfig({
-    ...{ WEIR_PROFILE: 'dev', KAFKA_BROKERS: settings.kafkaBrokers.join(','), LOG_LEVEL: 'silent' },
-    ...{ TOPIC_PREFIX: settings.topicPrefix, TOPIC_PARTITIONS: String(settings.topicPartitions) },
-    ...{ KAFKA_SESSION_TIMEOUT_MS: '6000', METRIC_EXPORT_PROBE_PORT: '0', METRIC_EXPORT_LINGER_MS: '0' },
-    ...{ INFLUX_URL: proxy.url, INFLUX_TOKEN: token, INFLUX_ORG: org, INFLUX_BUCKET: bucket },
-    ...{ INFLUX_TIMEOUT_MS: String(TIMEOUT_MS), METRIC_EXPORT_ENVIRONMENT: environment },
+    WEIR_PROFILE: 'dev',
+    KAFKA_BROKERS: settings.kafkaBrokers.join(','),
+    LOG_LEVEL: 'silent',
+    TOPIC_PREFIX: settings.topicPrefix,
+    TOPIC_PARTITIONS: String(settings.topicPartitions),
+    KAFKA_SESSION_TIMEOUT_MS: '6000',
+    METRIC_EXPORT_PROBE_PORT: '0',
+    METRIC_EXPORT_LINGER_MS: '0',
+    INFLUX_URL: proxy.url,
+    INFLUX_TOKEN: token,
+    INFLUX_ORG: org,
+    INFLUX_BUCKET: bucket,
+    INFLUX_TIMEOUT_MS: String(TIMEOUT_MS),
+    METRIC_EXPORT_ENVIRONMENT: environment,
   })
   service = await metricExport.start(config, { logger, metrics: new Metrics('metric-export') })
 }
@@ -55,8 +64,14 @@ beforeAll(async () => {
   proxy = await InfluxProxy.open(influx.url)
   await ensureTopics({ settings, logger, specs: TOPIC_SPECS, replicationFactor: 1, minInsyncReplicas: 1 })
   lanes = await openLanes({
-    ...{ settings, logger, topic: topics.stats, lingerMs: 0, deadlineMs: 20_000 },
-    ...{ batchRecordsMax: 100, batchBytesMax: 500_000, queueBytesMax: 10_000_000 },
+    settings,
+    logger,
+    topic: topics.stats,
+    lingerMs: 0,
+    deadlineMs: 20_000,
+    batchRecordsMax: 100,
+    batchBytesMax: 500_000,
+    queueBytesMax: 10_000_000,
   })
 }, 60_000)
 

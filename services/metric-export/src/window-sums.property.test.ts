@@ -105,8 +105,13 @@ it('leaves exact totals, whatever is cut off, written twice, answered late or ki
         let owner: MetricExportOwner | undefined
         const open = async (): Promise<MetricExportOwner> => {
           const opened = new MetricExportOwner({
-            ...{ topic: TOPIC, partition: 0, logger: createLogger('test', 'silent'), reader: log.reader },
-            ...{ write: database.write, writeTimeoutMs: TIMEOUT_MS, now: () => database.now },
+            topic: TOPIC,
+            partition: 0,
+            logger: createLogger('test', 'silent'),
+            reader: log.reader,
+            write: database.write,
+            writeTimeoutMs: TIMEOUT_MS,
+            now: () => database.now,
             ...counters(),
           })
           await opened.restore(log.context(committed))

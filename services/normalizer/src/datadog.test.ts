@@ -23,13 +23,13 @@ const stub = async (statuses: number[], host = 'cxone-consumer-01', sources = ['
   })
   await new Promise<void>((resolve) => server!.listen(0, '127.0.0.1', resolve))
   const gauges = new DatadogGauges({
-    ...{
-      url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-      apiKey: 'key',
-      host,
-      sources: new Set(sources),
-    },
-    ...{ intervalMs: 3_600_000, logger: createLogger('test', 'silent'), backoffMs: [1, 1] },
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    apiKey: 'key',
+    host,
+    sources: new Set(sources),
+    intervalMs: 3_600_000,
+    logger: createLogger('test', 'silent'),
+    backoffMs: [1, 1],
   })
   const adoption = { adopted: 3, total: 4, rate: 75, versions: 2, oldestArriving: 2 }
   gauges.set(new Map(['cxone', 'cxone-dataaction', 'tenant-b'].map((source) => [source, adoption])))

@@ -15,11 +15,20 @@ const linesOf = (style: EventLogStyle) => {
   ) as unknown as Logger
   const body = { timestamp: 'T', data: { id: 'sim-1', channelType: 'chat', customer: { email: 'a secret' } } }
   const record = {
-    ...{ topic: 't', partition: 0, offset: 0n, timestamp: 10 },
+    topic: 't',
+    partition: 0,
+    offset: 0n,
+    timestamp: 10,
     ...encodeReceivedWebhook({
-      ...{ source: 'cxone', interactionId: 'sim-1', entityKey: entityKeyOf('cxone', 'sim-1') },
-      ...{ eventKey: eventKeyOf('cxone', 'k'), dedupKey: 'k', bodyHash: Buffer.alloc(8), eventType: 't' },
-      ...{ receivedAt: 5, raw: Buffer.from(JSON.stringify(body)) },
+      source: 'cxone',
+      interactionId: 'sim-1',
+      entityKey: entityKeyOf('cxone', 'sim-1'),
+      eventKey: eventKeyOf('cxone', 'k'),
+      dedupKey: 'k',
+      bodyHash: Buffer.alloc(8),
+      eventType: 't',
+      receivedAt: 5,
+      raw: Buffer.from(JSON.stringify(body)),
     }),
   }
   const outcome = normalizerPipeline(readMappings([], undefined), () => false).run(record)

@@ -89,8 +89,14 @@ export class NormalizerOwner implements PartitionOwner {
     const isReplay = topic === topics.normalizerReplay
     if (isReplay) await this.#options.refreshApprovals()
     const staging: Staging = {
-      ...{ outputs: [], tally: new ShapeTally(), lines: this.#options.openLines(), now: Date.now() },
-      ...{ sources: new SourceTally(), failures: [], normalized: 0, leftOut: 0 },
+      outputs: [],
+      tally: new ShapeTally(),
+      lines: this.#options.openLines(),
+      now: Date.now(),
+      sources: new SourceTally(),
+      failures: [],
+      normalized: 0,
+      leftOut: 0,
     }
     for (const record of records) this.#act(record, pipeline.run(record), writer, staging)
     const { sources, failures } = staging

@@ -40,18 +40,15 @@ const startNormalizer = async (mappings = '', env: Record<string, string> = {}):
   const file = join(folder, 'mappings.yaml')
   writeFileSync(file, mappings)
   const config = normalizer.loadConfig({
-    ...{
-      WEIR_PROFILE: 'dev',
-      KAFKA_BROKERS: settings.kafkaBrokers.join(','),
-      TOPIC_PREFIX: settings.topicPrefix,
-    },
-    ...{ TOPIC_PARTITIONS: String(settings.topicPartitions), KAFKA_SESSION_TIMEOUT_MS: '6000' },
-    ...{
-      SCHEMA_REGISTRY_URL: testServers().registryUrl,
-      NORMALIZER_PROBE_PORT: '0',
-      MAPPINGS_FILE: file,
-      ...env,
-    },
+    WEIR_PROFILE: 'dev',
+    KAFKA_BROKERS: settings.kafkaBrokers.join(','),
+    TOPIC_PREFIX: settings.topicPrefix,
+    TOPIC_PARTITIONS: String(settings.topicPartitions),
+    KAFKA_SESSION_TIMEOUT_MS: '6000',
+    SCHEMA_REGISTRY_URL: testServers().registryUrl,
+    NORMALIZER_PROBE_PORT: '0',
+    MAPPINGS_FILE: file,
+    ...env,
   })
   const service = await normalizer.start(config, { logger, metrics: new Metrics('normalizer') })
   services.push(service)
@@ -61,8 +58,14 @@ const startNormalizer = async (mappings = '', env: Record<string, string> = {}):
 const send = async (topic: string, id: string, body: object, source = 'cxone-dataaction', headers = {}) => {
   const lane = lanes.get(topic) ?? (await open(topic))
   const record = encodeReceivedWebhook({
-    ...{ source, interactionId: id, entityKey: entityKeyOf(source, id), dedupKey: id, eventType: 'done' },
-    ...{ eventKey: eventKeyOf(source, id), bodyHash: Buffer.alloc(8, 3), receivedAt: 1_700_000_000_000 },
+    source,
+    interactionId: id,
+    entityKey: entityKeyOf(source, id),
+    dedupKey: id,
+    eventType: 'done',
+    eventKey: eventKeyOf(source, id),
+    bodyHash: Buffer.alloc(8, 3),
+    receivedAt: 1_700_000_000_000,
     raw: Buffer.from(JSON.stringify(body)),
   })
   const partition = topic === topics.schemasApproved ? 0 : partitionOf(record.key, settings.topicPartitions)
@@ -71,8 +74,14 @@ const send = async (topic: string, id: string, body: object, source = 'cxone-dat
 
 const open = async (topic: string): Promise<Lanes> => {
   const lane = await openLanes({
-    ...{ settings, logger, topic, lingerMs: 1, deadlineMs: 20_000 },
-    ...{ batchRecordsMax: 500, batchBytesMax: 500_000, queueBytesMax: 10_000_000 },
+    settings,
+    logger,
+    topic,
+    lingerMs: 1,
+    deadlineMs: 20_000,
+    batchRecordsMax: 500,
+    batchBytesMax: 500_000,
+    queueBytesMax: 10_000_000,
   })
   lanes.set(topic, lane)
   return lane
@@ -273,7 +282,8 @@ print(json.dumps({k: v for k, v in event.items() if not isinstance(v, bytes)}))`
     // Where it cannot be got it may be there all the same.
     spawnSync('python3', ['-m', 'pip', 'install', '--quiet', '--target', packages, FASTAVRO])
     output = execFileSync('python3', ['-c', script], {
-      ...{ input: JSON.stringify({ schema, hex: record!.value!.toString('hex') }), encoding: 'utf8' },
+      input: JSON.stringify({ schema, hex: record!.value!.toString('hex') }),
+      encoding: 'utf8',
       env: { ...process.env, PYTHONPATH: packages },
     })
   } catch (error) {

@@ -10,14 +10,27 @@ import { computeShape } from './shape.ts'
 const normalizerPipeline = build(loadMappings([]), () => false)
 
 const input = ({ key, value, headers }: WireRecord): InputRecord => ({
-  ...{ topic: 't', partition: 0, offset: 0n, timestamp: 0, key, value, headers },
+  topic: 't',
+  partition: 0,
+  offset: 0n,
+  timestamp: 0,
+  key,
+  value,
+  headers,
 })
 
 const webhook = (source: string, body: unknown, raw = Buffer.from(JSON.stringify(body))): InputRecord =>
   input(
     encodeReceivedWebhook({
-      ...{ source, raw, interactionId: 'i-1', entityKey: entityKeyOf(source, 'i-1'), dedupKey: 'k' },
-      ...{ eventKey: eventKeyOf(source, 'k'), bodyHash: Buffer.alloc(8), eventType: 'type', receivedAt: 5 },
+      source,
+      raw,
+      interactionId: 'i-1',
+      entityKey: entityKeyOf(source, 'i-1'),
+      dedupKey: 'k',
+      eventKey: eventKeyOf(source, 'k'),
+      bodyHash: Buffer.alloc(8),
+      eventType: 'type',
+      receivedAt: 5,
     }),
   )
 
@@ -28,7 +41,9 @@ const normalize = (source: string, body: unknown) => {
 }
 
 const routed = (data: object) => ({
-  ...{ webhookId: 'w', eventType: 'interaction.created', timestamp: '2024-05-11T12:00:00.000Z' },
+  webhookId: 'w',
+  eventType: 'interaction.created',
+  timestamp: '2024-05-11T12:00:00.000Z',
   data: { id: 'sim-1', direction: 'inbound', ...data },
 })
 
@@ -76,13 +91,11 @@ it('maps the others', () => {
     skill: 's',
   }
   expect(normalize('cxone', lean)).toMatchObject({
-    ...{
-      agentId: 'a',
-      skill: 's',
-      occurredAt: null,
-      occurredAtOriginal: 'no time',
-      partsMissing: ['direction'],
-    },
+    agentId: 'a',
+    skill: 's',
+    occurredAt: null,
+    occurredAtOriginal: 'no time',
+    partsMissing: ['direction'],
   })
   const cognigy = {
     conversationId: 'c',
@@ -110,7 +123,9 @@ it('maps the others', () => {
     payload: { k: 'v' },
   }
   expect(normalize('nice', nice)).toMatchObject({
-    ...{ dataActionId: 'd', attributes: { payload: '{"k":"v"}' }, occurredAt: Date.UTC(2024, 4, 11, 12) },
+    dataActionId: 'd',
+    attributes: { payload: '{"k":"v"}' },
+    occurredAt: Date.UTC(2024, 4, 11, 12),
   })
 })
 
@@ -221,7 +236,8 @@ it('keeps every digit in parts and attributes', () => {
     '{"interactionId":1,"eventType":"E","agentId":1524831183200260097,"skill":10.00,"amount":10.00,"deep":{"n":1524831183200260101}}',
   )
   expect(event).toMatchObject({
-    ...{ agentId: '1524831183200260097', skill: '10.00' },
+    agentId: '1524831183200260097',
+    skill: '10.00',
     attributes: { amount: '10.00', deep: '{"n":1524831183200260101}' },
   })
 })
@@ -268,7 +284,8 @@ it('keeps the time as exact as it was sent', () => {
   const at = (timestamp: string) =>
     normalize('cxone', { interactionId: 'i', eventType: 'E', sequenceNumber: 1, timestamp })
   expect(at('2024-05-11T12:00:00.1239999Z')).toMatchObject({
-    ...{ occurredAt: Date.UTC(2024, 4, 11, 12, 0, 0, 123), occurredAtNanos: 999_900 },
+    occurredAt: Date.UTC(2024, 4, 11, 12, 0, 0, 123),
+    occurredAtNanos: 999_900,
   })
   for (const text of ['9999-12-31T23:59:59.9999999-05:00', '0001-01-01T00:00:00', '2024-02-30']) {
     expect(at(text)).toMatchObject({ occurredAt: null, occurredAtNanos: null, occurredAtOriginal: text })

@@ -15,10 +15,19 @@ const pipeline = normalizerPipeline(readMappings([], undefined), () => false)
 
 const normalize = (source: string, body: object): Partial<InteractionEvent> => {
   const outcome = pipeline.run({
-    ...{ topic: 't', partition: 0, offset: 0n, timestamp: 0 },
+    topic: 't',
+    partition: 0,
+    offset: 0n,
+    timestamp: 0,
     ...encodeReceivedWebhook({
-      ...{ source, interactionId: 'sim-1', entityKey: entityKeyOf(source, 'sim-1'), dedupKey: 'k' },
-      ...{ eventKey: eventKeyOf(source, 'k'), bodyHash: Buffer.alloc(8), eventType: 'type', receivedAt: 5 },
+      source,
+      interactionId: 'sim-1',
+      entityKey: entityKeyOf(source, 'sim-1'),
+      dedupKey: 'k',
+      eventKey: eventKeyOf(source, 'k'),
+      bodyHash: Buffer.alloc(8),
+      eventType: 'type',
+      receivedAt: 5,
       raw: Buffer.from(JSON.stringify(body)),
     }),
   })
@@ -34,13 +43,22 @@ describe('S2 Node router', () => {
     const customer = { phoneNumber: '+15550001001', email: 'a@b' }
     const parts = { customer, direction, queue: { name: 'Q' }, skill: { name: 'S' }, message: { body: 'M' } }
     expect(routed({ channelType: 'voice', ...parts })).toMatchObject({
-      ...{ customerIdentifier: '+15550001001', customerType: 'phone', queue: 'Q', direction },
+      customerIdentifier: '+15550001001',
+      customerType: 'phone',
+      queue: 'Q',
+      direction,
     })
     expect(routed({ channelType: 'chat', ...parts })).toMatchObject({
-      ...{ customerIdentifier: 'a@b', customerType: 'email', skill: 'S', channel: 'chat' },
+      customerIdentifier: 'a@b',
+      customerType: 'email',
+      skill: 'S',
+      channel: 'chat',
     })
     expect(routed({ channelType: 'sms', ...parts })).toMatchObject({
-      ...{ customerIdentifier: '+15550001001', customerType: 'phone', message: 'M', direction },
+      customerIdentifier: '+15550001001',
+      customerType: 'phone',
+      message: 'M',
+      direction,
     })
   })
 
@@ -61,8 +79,12 @@ describe('S2 Node router', () => {
     expect(
       routed({ channelType: 'voice', customer: { phoneNumber: '+1' }, queue: { name: 'Q' } }),
     ).toMatchObject({
-      ...{ interactionId: 'sim-1', occurredAt: Date.UTC(2024, 4, 11, 12), customerIdentifier: '+1' },
-      ...{ occurredAtOriginal: '2024-05-11T12:00:00.000Z', channel: 'voice', queue: 'Q' },
+      interactionId: 'sim-1',
+      occurredAt: Date.UTC(2024, 4, 11, 12),
+      customerIdentifier: '+1',
+      occurredAtOriginal: '2024-05-11T12:00:00.000Z',
+      channel: 'voice',
+      queue: 'Q',
     })
   })
 
@@ -96,9 +118,7 @@ describe('S3 schema evolution', () => {
 
   it('S3-04 keeps what is new as it came, and names the shape on the event', () => {
     const event = normalize('cxone-dataaction', drifted2)
-    expect(event.attributes).toEqual({
-      ...{ agent_skills: '["Sales"]', interaction_metadata: '{"priority":1}' },
-    })
+    expect(event.attributes).toEqual({ agent_skills: '["Sales"]', interaction_metadata: '{"priority":1}' })
     expect(event.schemaVersion).toBe(computeShape(drifted2).fingerprint)
   })
 

@@ -7,14 +7,12 @@ import { computeShape } from './shape.ts'
 
 const SOURCE = 'cxone-dataaction'
 const count = (fingerprint: string, changes: Partial<ShapeCount> = {}): ShapeCount => ({
-  ...{
-    source: SOURCE,
-    eventType: 'dataaction.completed',
-    fingerprint,
-    count: 1,
-    firstAt: 1_000,
-    lastAt: 1_000,
-  },
+  source: SOURCE,
+  eventType: 'dataaction.completed',
+  fingerprint,
+  count: 1,
+  firstAt: 1_000,
+  lastAt: 1_000,
   ...changes,
 })
 

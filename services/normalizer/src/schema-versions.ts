@@ -94,7 +94,11 @@ const typeKey = (source: string, eventType: string): string =>
   observedShapeKey({ source, eventType, fingerprint: '' })
 
 const newType = (source: string): EventTypeState => ({
-  ...{ source, shapes: new Map(), since: new Map(), latestVersion: EMPTY_SHAPE_VERSION, total: 0 },
+  source,
+  shapes: new Map(),
+  since: new Map(),
+  latestVersion: EMPTY_SHAPE_VERSION,
+  total: 0,
 })
 
 const NULL_TYPE = ':null'
@@ -178,10 +182,17 @@ const newShape = (type: EventTypeState, count: ShapeCount): ObservedShape => {
   const { source, eventType, fingerprint, firstAt, paths = [], fields = [] } = count
   const isOther = fingerprint === OTHER_SHAPES
   return {
-    ...{ source, eventType, fingerprint, version: isOther ? 0 : versionOf(type, count) },
+    source,
+    eventType,
+    fingerprint,
+    version: isOther ? 0 : versionOf(type, count),
     ...(isOther ? { paths: [], fields: [] } : { paths, fields }),
-    ...{ count: 0, firstSeenAt: firstAt, lastSeenAt: firstAt, before: type.total },
-    ...{ reachedHalfMs: null, reachedNineTenthsMs: null },
+    count: 0,
+    firstSeenAt: firstAt,
+    lastSeenAt: firstAt,
+    before: type.total,
+    reachedHalfMs: null,
+    reachedNineTenthsMs: null,
   }
 }
 
@@ -197,7 +208,8 @@ const grow = (shape: ObservedShape, given: ShapeCount, total: number, isOther: b
     ...shape,
     paths: isNamed ? (given.paths ?? []) : shape.paths,
     fields: isNamed ? (given.fields ?? []) : shape.fields,
-    ...{ count, lastSeenAt },
+    count,
+    lastSeenAt,
     reachedHalfMs: reached(shape.reachedHalfMs, 0.5),
     reachedNineTenthsMs: reached(shape.reachedNineTenthsMs, 0.9),
   }
@@ -214,7 +226,9 @@ const adoptionOf = (types: readonly EventTypeState[]): Adoption => {
   const last = shapes.reduce((latest, { lastSeenAt }) => Math.max(latest, lastSeenAt), 0)
   const arriving = shapes.filter(({ lastSeenAt, version }) => version > 0 && lastSeenAt > last - ARRIVING_MS)
   return {
-    ...{ adopted, total, rate: total === 0 ? 0 : (100 * adopted) / total },
+    adopted,
+    total,
+    rate: total === 0 ? 0 : (100 * adopted) / total,
     versions: types.reduce((sum, { latestVersion }) => sum + latestVersion - EMPTY_SHAPE_VERSION, 0),
     oldestArriving: arriving.reduce((oldest, { version }) => Math.min(oldest, version), Infinity),
   }

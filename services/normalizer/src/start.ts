@@ -52,7 +52,13 @@ export const start = async (config: NormalizerConfig, deps: ServiceDeps): Promis
             openOwner: async (partition) => {
               if (holds) await approvals.ready()
               return new NormalizerOwner({
-                ...{ topics, partition, pipeline, openWriter, keys, shapes, metrics },
+                topics,
+                partition,
+                pipeline,
+                openWriter,
+                keys,
+                shapes,
+                metrics,
                 refreshApprovals: () => (holds ? approvals.refresh() : Promise.resolve()),
                 guard: new MassFailureGuard(config, alarm, partition),
                 sent: new SentShapes(),
@@ -130,7 +136,10 @@ const startSchemaVersions = async (config: NormalizerConfig, deps: ServiceDeps, 
   const stage = await startStage({
     // Its topics have one partition each, whatever the others have.
     settings: { ...config, topicPartitions: 1 },
-    ...{ logger, service: SCHEMAS, batch: SCHEMAS_BATCH, observer: stageObserver(SCHEMAS, inputs, deps) },
+    logger,
+    service: SCHEMAS,
+    batch: SCHEMAS_BATCH,
+    observer: stageObserver(SCHEMAS, inputs, deps),
     inputs,
     outputs: [],
     stateTopic: topics.schemasObserved,

@@ -6,9 +6,13 @@ import { KnownFields } from './known-fields.ts'
 
 const TYPE = { source: 'cxone-dataaction', eventType: 'dataaction.completed' }
 const SETTINGS: KafkaSettings = {
-  ...{ kafkaBrokers: [], kafkaSsl: false, topicPrefix: '', topicPartitions: 1 },
+  kafkaBrokers: [],
+  kafkaSsl: false,
+  topicPrefix: '',
+  topicPartitions: 1,
   kafkaMechanism: 'plain',
-  ...{ groupSessionMs: 10_000, transactionTimeoutMs: 10_000 },
+  groupSessionMs: 10_000,
+  transactionTimeoutMs: 10_000,
 }
 
 const shape = (fingerprint: string, version: number, fields: readonly string[]): Buffer =>
@@ -37,10 +41,12 @@ it('S3-04 fills with null what later shapes of the event type have, and replaces
     shape('third', 4, ['agent_skills', 'id', 'interaction_metadata', 'type']),
   )
   expect(known.fill(event('first')).attributes).toEqual({
-    ...{ agent_skills: 'null', interaction_metadata: 'null' },
+    agent_skills: 'null',
+    interaction_metadata: 'null',
   })
   expect(known.fill(event('second', { agent_skills: '["Sales"]' })).attributes).toEqual({
-    ...{ agent_skills: '["Sales"]', interaction_metadata: 'null' },
+    agent_skills: '["Sales"]',
+    interaction_metadata: 'null',
   })
   const newest = event('third', { agent_skills: '[]' })
   expect(known.fill(newest)).toEqual({ ...newest, schemaVersionNumber: 4 })

@@ -11,8 +11,12 @@ const topics = topicNames('')
 const REJECTED = 'rejected'
 
 const record = (source: string, value: string, offset = 0): InputRecord => ({
-  ...{ topic: topics.normalized, partition: 0, offset: BigInt(offset), timestamp: 0 },
-  ...{ key: Buffer.from(`${source}|${offset}`), value: Buffer.from(value) },
+  topic: topics.normalized,
+  partition: 0,
+  offset: BigInt(offset),
+  timestamp: 0,
+  key: Buffer.from(`${source}|${offset}`),
+  value: Buffer.from(value),
   headers: { [HEADER.source]: Buffer.from(source) },
 })
 
@@ -33,15 +37,22 @@ const open = (write: RowSink['write']) => {
         : Promise.resolve({ eventType: bytes.toString(), raw: Buffer.alloc(0) } as InteractionEvent),
   }
   const owner = new PersistenceOwner({
-    ...{ topics, partition: 0, reader: reader as EventReader, keys: undefined },
+    topics,
+    partition: 0,
+    reader: reader as EventReader,
+    keys: undefined,
     sink: { write, close: () => Promise.resolve() },
     rows: metrics.counter('rows', 'rows', ['result']),
     guard: new MassFailureGuard({ massFailureShare: 0.5, massFailureRecordsMin: 100 }, alarm, 0),
   })
   const stage = (records: readonly InputRecord[], topic = topics.normalized) =>
     owner.stage({
-      ...{ topic, partition: 0, records, nextOffset: BigInt(records.length) },
-      ...{ signal: new AbortController().signal, ownershipIsFresh: () => true },
+      topic,
+      partition: 0,
+      records,
+      nextOffset: BigInt(records.length),
+      signal: new AbortController().signal,
+      ownershipIsFresh: () => true,
     })
   return { alarm, stage }
 }

@@ -136,7 +136,10 @@ export class PersistenceOwner implements PartitionOwner {
 }
 
 const failedWrite = (origin: InputRecord, reason: DeadLetterReason, error: string): FailedRecord => ({
-  ...{ origin, reason, error, step: 'writeRow' },
+  origin,
+  reason,
+  error,
+  step: 'writeRow',
 })
 
 const tallyOf = (records: readonly InputRecord[], failures: readonly FailedRecord[]): SourceTally => {

@@ -46,7 +46,13 @@ export const start = (config: PersistenceConfig, deps: ServiceDeps): Promise<Ser
             await knownFields?.ready()
             const guard = new MassFailureGuard(config, alarm, partition)
             return new PersistenceOwner({
-              ...{ topics, partition, reader, sink, rows, keys, guard },
+              topics,
+              partition,
+              reader,
+              sink,
+              rows,
+              keys,
+              guard,
               ...(knownFields && { knownFields }),
             })
           },

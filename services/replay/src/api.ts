@@ -75,7 +75,8 @@ const addProbes = (app: FastifyInstance, { readiness, metrics, partitions }: Api
   for (const [name, answer] of Object.entries(partitions.routes)) {
     const [method, url] = name.split(' ') as [string, string]
     app.route({
-      ...{ method, url },
+      method,
+      url,
       handler: async (request, reply) => {
         if (!isLocal(request.raw)) return reply.code(403).send({ error: 'Ask from this machine' })
         const { status, body } = await answer(new URLSearchParams(request.query as Record<string, string>))

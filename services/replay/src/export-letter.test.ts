@@ -16,10 +16,17 @@ const letter = (reason: string, body: Buffer, replayCount = 0, headers: Record<s
   readLetter(
     'dedup',
     {
-      ...{ topic: 't', partition: 1, offset: 2n, timestamp: AT, key: Buffer.from('k'), value: body },
+      topic: 't',
+      partition: 1,
+      offset: 2n,
+      timestamp: AT,
+      key: Buffer.from('k'),
+      value: body,
       headers: Object.fromEntries(
         Object.entries({
-          ...{ [HEADER.dlqReason]: reason, [HEADER.dlqError]: 'why', [HEADER.source]: 'cxone' },
+          [HEADER.dlqReason]: reason,
+          [HEADER.dlqError]: 'why',
+          [HEADER.source]: 'cxone',
           [HEADER.firstFailedAt]: String(AT),
           [HEADER.replayCount]: String(replayCount),
           ...headers,
@@ -52,7 +59,11 @@ describe('S0 Azure Function', () => {
   it('S0-08 writes a dead letter as its document, null where there is no field, and the reason', () => {
     const body = '{"interactionId":"i-1","eventType":"CALL_CONNECTED","sequenceNumber":"3","extra":1}'
     expect(exported('s0', 'unsupported_schema_version', body)).toEqual({
-      ...{ interactionId: 'i-1', eventType: 'CALL_CONNECTED', timestamp: null, agentId: null, skill: null },
+      interactionId: 'i-1',
+      eventType: 'CALL_CONNECTED',
+      timestamp: null,
+      agentId: null,
+      skill: null,
       direction: null,
       sequenceNumber: '3',
       reason: 'unsupported_schema_version',
@@ -126,7 +137,8 @@ describe('S3 schema evolution', () => {
       timestamp,
       original_payload: '{"id": "evt-1"}',
       error_message: 'Validation error: Missing required CXone fields: id, type',
-      ...{ retry_count: 2, status: 'pending_inspection' },
+      retry_count: 2,
+      status: 'pending_inspection',
     })
   })
 
@@ -155,7 +167,9 @@ describe('S3 schema evolution', () => {
   it('S3-03 keeps the raw bytes, and shows them as hex for forensics', () => {
     const body = Buffer.from([0xff, 0x00, 0x7b, 0x22])
     expect(exportLetter(letter('invalid_encoding', body), 'weir', undefined)).toMatchObject({
-      ...{ body: body.toString('base64'), sealed: false, reason: 'invalid_encoding' },
+      body: body.toString('base64'),
+      sealed: false,
+      reason: 'invalid_encoding',
     })
     expect(hexPreview(body)).toMatch(/^00000000 {2}ff 00 7b 22 +\.\.\{"$/)
   })

@@ -54,7 +54,13 @@ const PREFIXES: Readonly<Partial<Record<DeadLetterReason, string>>> = {
 
 /** The fields of S0's documents, in its order. */
 const LEAN_FIELDS = [
-  ...['interactionId', 'eventType', 'timestamp', 'agentId', 'skill', 'direction', 'sequenceNumber'],
+  'interactionId',
+  'eventType',
+  'timestamp',
+  'agentId',
+  'skill',
+  'direction',
+  'sequenceNumber',
 ] as const
 
 /** What S0 would have stored, null where the payload has no such field, and why it was not. */
@@ -172,7 +178,8 @@ export const exportLetter = (
         timestamp,
         original_payload: text,
         error_message: `${PREFIXES[letter.reason as DeadLetterReason] ?? ''}${dataActionError(letter)}`,
-        ...{ retry_count: letter.replayCount, status: letter.status },
+        retry_count: letter.replayCount,
+        status: letter.status,
       }
     case 'cxone-dataaction-full':
       return { timestamp, payload: text, error: dataActionError(letter) }

@@ -29,10 +29,7 @@ const noteOf = ({ id, filter, ratePerSec, fixUp, letters }: Job) => ({
 
 /** What a fix-up does may hold a body's text: its name and hash tell which one it was. */
 const fixUpNote = (fixUp: FixUp | undefined) =>
-  fixUp && {
-    name: fixUp.name,
-    sha256: createHash('sha256').update(JSON.stringify(fixUp)).digest('hex'),
-  }
+  fixUp && { name: fixUp.name, sha256: createHash('sha256').update(JSON.stringify(fixUp)).digest('hex') }
 
 const finder =
   ({ state }: ApiOptions) =>

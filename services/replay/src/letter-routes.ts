@@ -24,14 +24,7 @@ export const addLetterRoutes = (v1: FastifyInstance, options: ApiOptions, scans:
     const end = scans.begin(holderOf(request).name)
     try {
       const found: object[] = []
-      const walk = {
-        letters,
-        state,
-        filter,
-        after,
-        scannedMax: PAGE_SCANNED_MAX,
-        signal: whileAsked(reply),
-      }
+      const walk = { letters, state, filter, after, scannedMax: PAGE_SCANNED_MAX, signal: whileAsked(reply) }
       const stoppedAt = await walkLetters(walk, (letter) => {
         found.push(describeLetter(letter))
         return found.length < limit

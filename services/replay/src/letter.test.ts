@@ -8,12 +8,19 @@ import { matches, readLetter } from './letter.ts'
 const letter = readLetter(
   'normalizer',
   {
-    ...{ topic: 't', partition: 1, offset: 2n, timestamp: 5, key: Buffer.from('nice|int-1') },
+    topic: 't',
+    partition: 1,
+    offset: 2n,
+    timestamp: 5,
+    key: Buffer.from('nice|int-1'),
     value: Buffer.from('{}'),
     headers: {
-      ...{ [HEADER.dlqReason]: Buffer.from('unmappable'), [HEADER.source]: Buffer.from('nice') },
-      ...{ [HEADER.eventKey]: Buffer.alloc(16, 0xab), [HEADER.dlqShape]: Buffer.from('f1') },
-      ...{ [HEADER.firstFailedAt]: Buffer.from('1000'), [HEADER.lastFailedAt]: Buffer.from('2000') },
+      [HEADER.dlqReason]: Buffer.from('unmappable'),
+      [HEADER.source]: Buffer.from('nice'),
+      [HEADER.eventKey]: Buffer.alloc(16, 0xab),
+      [HEADER.dlqShape]: Buffer.from('f1'),
+      [HEADER.firstFailedAt]: Buffer.from('1000'),
+      [HEADER.lastFailedAt]: Buffer.from('2000'),
     },
   },
   'pending_inspection',
@@ -102,9 +109,7 @@ it('knows how large a fix-up makes a body before it makes it', () => {
   const grow = { find: 'a', with: 'a'.repeat(1_000) }
   const edit = fixUp.parse({ name: 'n', replaceText: Array.from({ length: 50 }, () => grow) })
   expect(applyFixUp(edit, Buffer.from('{"a":1}'))).toEqual({
-    ...{
-      kind: 'failed',
-      why: expect.stringMatching(/a body of 1000006 characters.*1000000 bytes/) as string,
-    },
+    kind: 'failed',
+    why: expect.stringMatching(/a body of 1000006 characters.*1000000 bytes/) as string,
   })
 })

@@ -28,9 +28,16 @@ export const readLetter = (stage: StageName, record: InputRecord, status: DeadLe
     return Number.isSafeInteger(value) ? value : 0
   }
   return {
-    ...{ stage, partition: record.partition, offset: record.offset, status, record },
-    ...{ reason: text(HEADER.dlqReason), step: text(HEADER.dlqStep), error: text(HEADER.dlqError) },
-    ...{ source: text(HEADER.source), key: record.key?.toString() ?? '' },
+    stage,
+    partition: record.partition,
+    offset: record.offset,
+    status,
+    record,
+    reason: text(HEADER.dlqReason),
+    step: text(HEADER.dlqStep),
+    error: text(HEADER.dlqError),
+    source: text(HEADER.source),
+    key: record.key?.toString() ?? '',
     eventKey: record.headers[HEADER.eventKey]?.toString('hex') ?? '',
     fingerprint: record.headers[HEADER.dlqShape]?.toString(),
     firstFailedAt: number(HEADER.firstFailedAt) || record.timestamp,

@@ -8,7 +8,8 @@ const id = fc.constantFrom('job-1', 'job-2', 'job-3')
 const partition = fc.nat(PARTITIONS - 1)
 const step = fc.oneof(
   fc.record({
-    ...{ kind: fc.constant('write' as const), partition },
+    kind: fc.constant('write' as const),
+    partition,
     reasons: fc.array(fc.constantFrom(...REASONS), { minLength: 1, maxLength: 5 }),
     outcome: fc.constantFrom('open' as const, 'aborted' as const, 'committed' as const, 'committed' as const),
   }),
@@ -31,7 +32,13 @@ const step = fc.oneof(
 
 const jobOf = (id: string, reason: DeadLetterReason | undefined): Job => ({
   ...jobRequest.parse({ kind: 'replay', filter: { stage: 'normalizer', reason }, ratePerSec: 100_000 }),
-  ...{ id, requestedBy: 'ann', requestedAt: 1, state: 'waiting', cursor: {}, end: {}, counts: NO_COUNTS },
+  id,
+  requestedBy: 'ann',
+  requestedAt: 1,
+  state: 'waiting',
+  cursor: {},
+  end: {},
+  counts: NO_COUNTS,
   finishedAt: null,
 })
 

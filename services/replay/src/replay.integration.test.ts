@@ -195,9 +195,7 @@ it('brings approved conflicts and fixed bodies back through dedup, each under a 
   await rig.putLetters(rig.topics.dedupDlq, ['malformed:1'], 'invalid_json', { body: broken })
 
   expect(await rig.run({ kind: 'replay', filter: { stage: 'dedup', reason: 'invalid_json' } })).toMatchObject(
-    {
-      counts: { matched: 1, done: 0, unusable: 1 },
-    },
+    { counts: { matched: 1, done: 0, unusable: 1 } },
   )
   const fixUp = { name: 'no NaN', replaceText: [{ find: 'NaN', with: '{}' }] }
   await rig.run({ kind: 'replay', filter: { stage: 'dedup', reason: 'invalid_json' }, fixUp })

@@ -20,22 +20,35 @@ import { readLetter } from './letter.ts'
 import { returnLetter, type ReturnOptions } from './return-letter.ts'
 
 const options = {
-  ...{ topics: topicNames(), partitions: 1, keys: undefined, bodyHashKey: '', sources: [] },
+  topics: topicNames(),
+  partitions: 1,
+  keys: undefined,
+  bodyHashKey: '',
+  sources: [],
 } as unknown as ReturnOptions
 
 const letter = (body: FormedBody = { raw: Buffer.from('{"id":"call-1"}') }) => {
   const { raw, bodyForm } = body
   const origin = {
-    ...{ topic: 'webhooks.unique.v1', partition: 0, offset: 0n, timestamp: 0 },
+    topic: 'webhooks.unique.v1',
+    partition: 0,
+    offset: 0n,
+    timestamp: 0,
     ...encodeReceivedWebhook({
-      ...{ source: 'cxone', interactionId: 'call-1', dedupKey: 'call-1', eventType: 't', receivedAt: 0, raw },
-      ...{ entityKey: entityKeyOf('cxone', 'call-1'), eventKey: eventKeyOf('cxone', 'call-1') },
+      source: 'cxone',
+      interactionId: 'call-1',
+      dedupKey: 'call-1',
+      eventType: 't',
+      receivedAt: 0,
+      raw,
+      entityKey: entityKeyOf('cxone', 'call-1'),
+      eventKey: eventKeyOf('cxone', 'call-1'),
       bodyHash: Buffer.alloc(8),
       ...(bodyForm && { bodyForm }),
     }),
   }
   const encoded = encodeDeadLetter({ origin, reason: 'unmappable', step: 's', error: 'e', failedAt: 0 })
-  const record = { ...{ topic: 'normalizer.dlq.v1', partition: 0, offset: 0n, timestamp: 0 }, ...encoded }
+  const record = { topic: 'normalizer.dlq.v1', partition: 0, offset: 0n, timestamp: 0, ...encoded }
   return readLetter('normalizer', record, 'pending_inspection')
 }
 
@@ -55,21 +68,24 @@ it('a letter of a wrong partition returns to the right one as it came, without a
   const raw = Buffer.from('NaN')
   const key = entityKeyOf('cxone', 'call-1')
   const webhook = encodeReceivedWebhook({
-    ...{
-      source: 'cxone',
-      interactionId: '',
-      dedupKey: 'malformed:1',
-      eventType: 'malformed',
-      receivedAt: 0,
-      raw,
-    },
-    ...{ entityKey: key, eventKey: eventKeyOf('cxone', 'malformed:1'), bodyHash: Buffer.alloc(8) },
+    source: 'cxone',
+    interactionId: '',
+    dedupKey: 'malformed:1',
+    eventType: 'malformed',
+    receivedAt: 0,
+    raw,
+    entityKey: key,
+    eventKey: eventKeyOf('cxone', 'malformed:1'),
+    bodyHash: Buffer.alloc(8),
     intakeError: { reason: 'invalid_json', detail: 'd', answered: 'rejected' },
   })
   const place = { partition: 0, offset: 0n, timestamp: 0 }
   const encoded = encodeDeadLetter({
     origin: { topic: 'webhooks.received.v1', ...place, ...webhook },
-    ...{ reason: 'wrong_partition', step: 'ownPartition', error: 'e', failedAt: 0 },
+    reason: 'wrong_partition',
+    step: 'ownPartition',
+    error: 'e',
+    failedAt: 0,
   })
   const misplaced = readLetter('dedup', { topic: 'dedup.dlq.v1', ...place, ...encoded }, 'pending_inspection')
   const job = { id: 'job' } as Parameters<typeof returnLetter>[1]
@@ -153,19 +169,14 @@ it('a fixed body gets the keys that its request would have given it', async () =
     '{ preset: meta }',
     '{"time":1}',
     { id: 'p' },
-    {
-      isElement: true,
-      keyFacts: { 'batch:object': 'page' },
-    },
+    { isElement: true, keyFacts: { 'batch:object': 'page' } },
   )
   const hook = await fixMalformed(
     'hooks',
     '{ preset: github }',
     '{"zen":""}',
     { hook_id: 7 },
-    {
-      keyFacts: { 'header:x-github-event': 'ping', 'header:x-github-delivery': 'd-1' },
-    },
+    { keyFacts: { 'header:x-github-event': 'ping', 'header:x-github-delivery': 'd-1' } },
   )
   const [entry, ping] = [meta, hook].map((one) => {
     const { headers } = one.kind === 'returns' ? one.output : expect.unreachable(one.why)

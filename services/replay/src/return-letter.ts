@@ -37,18 +37,25 @@ export interface ReturnOptions {
 
 /** What ingress says of a malformed body. */
 const INTAKE: readonly string[] = [
-  ...[HEADER.intakeError, HEADER.intakeErrorDetail, HEADER.answered, HEADER.element, HEADER.keyFacts],
+  HEADER.intakeError,
+  HEADER.intakeErrorDetail,
+  HEADER.answered,
+  HEADER.element,
+  HEADER.keyFacts,
 ]
 const ADDED: readonly string[] = [
-  ...[HEADER.dlqReason, HEADER.dlqStep, HEADER.dlqError, HEADER.dlqStatus, HEADER.dlqSourceTopic],
-  ...[
-    HEADER.dlqSourcePartition,
-    HEADER.dlqSourceOffset,
-    HEADER.dlqKeyId,
-    HEADER.dlqShape,
-    HEADER.lastFailedAt,
-  ],
-  ...[HEADER.conflictsWith, ...INTAKE],
+  HEADER.dlqReason,
+  HEADER.dlqStep,
+  HEADER.dlqError,
+  HEADER.dlqStatus,
+  HEADER.dlqSourceTopic,
+  HEADER.dlqSourcePartition,
+  HEADER.dlqSourceOffset,
+  HEADER.dlqKeyId,
+  HEADER.dlqShape,
+  HEADER.lastFailedAt,
+  HEADER.conflictsWith,
+  ...INTAKE,
 ]
 
 /** Reasons whose letters return as they came: somebody has decided about them, and not about an edited body. */
@@ -139,7 +146,10 @@ const returnMisplaced = (
     headers[name] === undefined ? [] : [[name, headers[name]] as const],
   )
   return returns({
-    ...{ topic: topics.dedupReplay, partition: partitionOf(key, partitions), key, value: body },
+    topic: topics.dedupReplay,
+    partition: partitionOf(key, partitions),
+    key,
+    value: body,
     headers: { ...returnedHeaders(letter, job), ...Object.fromEntries(intake) },
   })
 }
@@ -226,15 +236,23 @@ const returnMalformed = (
   if (identified.kind === 'problem') return stays('the source cannot identify the body after the fix-up')
   const { interactionId, eventType, dedupKey, dedupKeyFallback, sequence } = identified.identity
   const { key, value, headers } = encodeReceivedWebhook({
-    ...{ source: source.name, interactionId, eventType, dedupKey, raw },
-    ...{ entityKey: entityKeyOf(source.name, interactionId), eventKey: eventKeyOf(source.name, dedupKey) },
+    source: source.name,
+    interactionId,
+    eventType,
+    dedupKey,
+    raw,
+    entityKey: entityKeyOf(source.name, interactionId),
+    eventKey: eventKeyOf(source.name, dedupKey),
     bodyHash: bodyHashOf(Buffer.from(bodyHashKey), stable),
     receivedAt: Number(letter.record.headers[HEADER.receivedAt]?.toString() ?? letter.firstFailedAt),
     ...(dedupKeyFallback !== undefined && { dedupKeyFallback }),
     ...(sequence !== undefined && { providerSequence: sequence }),
   })
   return returns({
-    ...{ topic: topics.dedupReplay, partition: partitionOf(key, partitions), key, value },
+    topic: topics.dedupReplay,
+    partition: partitionOf(key, partitions),
+    key,
+    value,
     headers: {
       ...withoutForm(returnedHeaders(letter, job)),
       ...headers,

@@ -67,11 +67,7 @@ export const SETTINGS = {
   cxoneSecret: secrets('cxone'),
   dataActionSecret: secrets('cxone-dataaction'),
   niceSecret: secrets('nice'),
-  cognigyToken: {
-    env: 'SOURCE_COGNIGY_TOKEN',
-    schema: setting.optionalSecret(),
-    help: 'As ingress has it.',
-  },
+  cognigyToken: { env: 'SOURCE_COGNIGY_TOKEN', schema: setting.optionalSecret(), help: 'As ingress has it.' },
 } satisfies Settings
 
 export type SimulatorConfig = ConfigOf<typeof SETTINGS>

@@ -10,8 +10,19 @@ type Change = (body: JsonObject, random: Random) => JsonObject
 
 /** Fields by which ingress knows an event: providers leave these alone. */
 const IDENTITY: readonly string[] = [
-  ...['interactionId', 'eventType', 'timestamp', 'sequenceNumber', 'data', 'id', 'type'],
-  ...['conversationId', 'sessionId', 'intent', 'userId', 'dataActionId', 'updatedTimestamp'],
+  'interactionId',
+  'eventType',
+  'timestamp',
+  'sequenceNumber',
+  'data',
+  'id',
+  'type',
+  'conversationId',
+  'sessionId',
+  'intent',
+  'userId',
+  'dataActionId',
+  'updatedTimestamp',
 ]
 
 const newField: Change = (body, random) => {

@@ -61,8 +61,12 @@ export class PayloadMaker {
     const eventType = nextStep(call, random)
     if (eventType === 'CALL_WRAP_UP') this.#calls.splice(this.#calls.indexOf(call), 1)
     const body = {
-      ...{ interactionId: call.id, eventType, timestamp },
-      ...{ agentId: `agent-${1000 + random.below(50)}`, skill: random.pick(SKILLS), direction: 'inbound' },
+      interactionId: call.id,
+      eventType,
+      timestamp,
+      agentId: `agent-${1000 + random.below(50)}`,
+      skill: random.pick(SKILLS),
+      direction: 'inbound',
       // The provider's template quotes every value, so the number also comes as a text.
       sequenceNumber: random.chance(0.3) ? String(call.sequence) : call.sequence,
     }
@@ -76,8 +80,11 @@ export class PayloadMaker {
 
   #cognigy(_: string, epochMs: number): Payload {
     const body = {
-      ...{ conversationId: `conv-${this.#id()}`, sessionId: `sess-${this.#id()}`, timestamp: epochMs },
-      ...{ intent: this.#random.pick(INTENTS), userId: `usr-${this.#random.below(10_000)}` },
+      conversationId: `conv-${this.#id()}`,
+      sessionId: `sess-${this.#id()}`,
+      timestamp: epochMs,
+      intent: this.#random.pick(INTENTS),
+      userId: `usr-${this.#random.below(10_000)}`,
     }
     return { source: 'cognigy', body, altered: { ...body, intent: 'another_intent' } }
   }
@@ -85,7 +92,8 @@ export class PayloadMaker {
   #dataAction(): Payload {
     const random = this.#random
     const body = {
-      ...{ id: `evt-${this.#id()}`, type: 'dataaction.completed' },
+      id: `evt-${this.#id()}`,
+      type: 'dataaction.completed',
       ...(random.chance(0.5) && { agent_skills: [random.pick(SKILLS)] }),
       ...(random.chance(0.3) && { interaction_metadata: { priority: random.below(5) } }),
     }
@@ -94,11 +102,9 @@ export class PayloadMaker {
 
   #nice(timestamp: string): Payload {
     const body = {
-      ...{
-        interactionId: `int-${this.#id()}`,
-        dataActionId: `da-${this.#random.below(20)}`,
-        updatedTimestamp: timestamp,
-      },
+      interactionId: `int-${this.#id()}`,
+      dataActionId: `da-${this.#random.below(20)}`,
+      updatedTimestamp: timestamp,
       ...(this.#random.chance(0.8) && { payload: { k: this.#random.pick(INTENTS) } }),
     }
     return { source: 'nice', body, altered: { ...body, payload: { k: 'another' } } }
@@ -117,10 +123,7 @@ export const routedBody = (random: Random, id: string, timestamp: string, channe
       customer: { email: `user${random.below(10_000)}@example.com` },
       skill: { name: random.pick(SKILLS) },
     },
-    sms: {
-      customer: phone,
-      message: { body: random.pick(['Hello', 'Où est mon colis ?', 'نعم', '👍 ok']) },
-    },
+    sms: { customer: phone, message: { body: random.pick(['Hello', 'Où est mon colis ?', 'نعم', '👍 ok']) } },
   }[channel]
   const data = { id, channelType: channel, direction: 'inbound', ...details }
   return { webhookId: 'sim-webhook-001', eventType: 'interaction.created', timestamp, data }

@@ -68,7 +68,5 @@ export const packForged = (config: SimulatorConfig, name: SourceName, id: string
     config,
     definitions.get(name)!,
     Buffer.from(`{"interactionId":"${id}","eventType":"x","sequenceNumber":1}`),
-    {
-      kind: 'forged',
-    },
+    { kind: 'forged' },
   )

@@ -122,7 +122,9 @@ it('S2-09 generates an interaction of the asked channel, says whether it was del
   const port = await freePort()
   const service = await startSimulator(
     configure({
-      ...{ SIMULATOR_TARGET_URL: url, SIMULATOR_RATE: '0.1', SIMULATOR_PROBE_PORT: String(port) },
+      SIMULATOR_TARGET_URL: url,
+      SIMULATOR_RATE: '0.1',
+      SIMULATOR_PROBE_PORT: String(port),
       PROBE_HOST: '127.0.0.1',
     }),
     { logger: createLogger('test', 'silent'), metrics: new Metrics('test') },
@@ -145,7 +147,8 @@ it('S2-09 generates an interaction of the asked channel, says whether it was del
     })
     expect(answer.body.payloadId).toMatch(/^sim-[0-9a-f-]{36}$/)
     expect(came.at(-1)!.body).toMatchObject({
-      ...{ webhookId: 'sim-webhook-001', eventType: 'interaction.created' },
+      webhookId: 'sim-webhook-001',
+      eventType: 'interaction.created',
       data: { ...data, id: answer.body.payloadId, direction: 'inbound' },
     })
     expect(came.at(-1)!.request.headers).toHaveProperty('x-cxone-signature')
@@ -153,7 +156,8 @@ it('S2-09 generates an interaction of the asked channel, says whether it was del
   expect((await generate('?channel=fax')).status).toBe(400)
   status = 503
   expect(await generate()).toEqual({
-    ...{ status: 500, body: { status: 'failed', error: 'ingress did not confirm it' } },
+    status: 500,
+    body: { status: 'failed', error: 'ingress did not confirm it' },
   })
   await service.stop()
   const results = readTruth(truthDir).map(({ result }) => result)

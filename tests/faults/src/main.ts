@@ -106,8 +106,15 @@ const runAll = async (options: Options): Promise<number> => {
       `tier ${options.tier}${name}, ${run.events} events, seed ${runSeed}${defect ? `, defect ${defect.name}` : ''}`,
     )
     const result = await runOnce({
-      ...{ tierName: options.tier, tier, run, seed: runSeed, defect },
-      ...{ folders, portBase, progress, stopped: stop.requested },
+      tierName: options.tier,
+      tier,
+      run,
+      seed: runSeed,
+      defect,
+      folders,
+      portBase,
+      progress,
+      stopped: stop.requested,
     })
     results.push(result)
     process.stdout.write(`${describeSummary(result.summary)}\n`)

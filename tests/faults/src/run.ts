@@ -91,7 +91,12 @@ const runIn = async (options: RunOptions, closers: Closers): Promise<RunResult> 
   const ledger = TruthLedger.open(join(folders.state, 'truth'), `${tierName}${seed}`)
   closers.add(async () => ledger.close())
   const loadOptions = {
-    ...{ seed, run: `f${seed}`, events, rate, duplicates: DUPLICATES, ledger },
+    seed,
+    run: `f${seed}`,
+    events,
+    rate,
+    duplicates: DUPLICATES,
+    ledger,
     lateAfterMs: defect === undefined ? run.lateAfterMs : tier.lateAfterMs,
     targets: INSTANCES.map((index) => `http://127.0.0.1:${ports.service('ingress', index)}`),
   }
@@ -106,7 +111,13 @@ const runIn = async (options: RunOptions, closers: Closers): Promise<RunResult> 
   const points = defect ? [] : crashPointsOf(planned)
   printPlan(lanes, progress)
   const nemesis: Nemesis = new Nemesis({
-    ...{ seed, servers, serviceClock, instances, load, topic: topics.received, progress },
+    seed,
+    servers,
+    serviceClock,
+    instances,
+    load,
+    topic: topics.received,
+    progress,
   })
   const growth = new GrowthWatch(
     () =>
@@ -139,15 +150,14 @@ const runIn = async (options: RunOptions, closers: Closers): Promise<RunResult> 
     ledger.flush()
     const observed = {
       ...(await observer.everything()),
-      ...{
-        openEnds: open,
-        grown,
-        surprises,
-        broken,
-        oracle,
-        alarms: await alarmsIn(folders.logs, canLeaveOpen(lanes)),
-      },
-      ...{ exits: exitsOf(instances), notDone: defect ? [] : notDoneOf(nemesis) },
+      openEnds: open,
+      grown,
+      surprises,
+      broken,
+      oracle,
+      alarms: await alarmsIn(folders.logs, canLeaveOpen(lanes)),
+      exits: exitsOf(instances),
+      notDone: defect ? [] : notDoneOf(nemesis),
     }
     return judge(readTruth(join(folders.state, 'truth')), observed)
   }
@@ -156,7 +166,10 @@ const runIn = async (options: RunOptions, closers: Closers): Promise<RunResult> 
   for (const phase of run.phases.filter(isAftermath)) {
     phases.push(
       await runAftermath(phase, {
-        ...{ servers, instances, judge: () => judged(undefined), progress },
+        servers,
+        instances,
+        judge: () => judged(undefined),
+        progress,
         send: (count) =>
           sendMore({ ...loadOptions, run: `f${seed}-${phase}`, events: count, lateAfterMs: 0 }),
         untilQuiet: (ms) => untilQuiet(servers.urls, observer, ms, progress),
@@ -168,8 +181,10 @@ const runIn = async (options: RunOptions, closers: Closers): Promise<RunResult> 
   const summary = summarise(
     { options, verdict, load, nemesis, instances, servers, met, phases },
     {
-      ...{ duration_s: secs((performance.now() - startedAt) / 1_000), drain_s: secs(drainSecs) },
-      ...{ requests_per_s: Math.round(load.counts.sent / loadSecs), rss_mb_max: rssMegabytesMax },
+      duration_s: secs((performance.now() - startedAt) / 1_000),
+      drain_s: secs(drainSecs),
+      requests_per_s: Math.round(load.counts.sent / loadSecs),
+      rss_mb_max: rssMegabytesMax,
       rig_rss_mb_max: Math.round(process.resourceUsage().maxRSS / 1_024),
       ...stallOf(stalled, loadStartedAt),
     },

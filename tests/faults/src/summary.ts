@@ -88,10 +88,14 @@ export const checksOf = (
 ): readonly Check[] => [
   ...invariants.map(({ id, name, holds, detail }) => ({ name: `${id}. ${name}`, ok: holds, detail })),
   ...points.map(({ id, isHit }) => ({
-    ...{ name: `crash point ${id}`, ok: isHit, detail: isHit ? 'met' : 'not met' },
+    name: `crash point ${id}`,
+    ok: isHit,
+    detail: isHit ? 'met' : 'not met',
   })),
   ...phases.map((result) => ({
-    ...{ name: `phase ${result.phase}`, ok: result.ok, detail: describePhase(result) },
+    name: `phase ${result.phase}`,
+    ok: result.ok,
+    detail: describePhase(result),
   })),
 ]
 
@@ -171,7 +175,11 @@ export const reportOf = (
       [...outcomes]
         .sort((a, b) => a.atMs - b.atMs)
         .map(({ atMs, target, fault, tookMs, missed }) => [
-          ...[(atMs / 1_000).toFixed(0), target, fault, (tookMs / 1_000).toFixed(1), missed ?? ''],
+          (atMs / 1_000).toFixed(0),
+          target,
+          fault,
+          (tookMs / 1_000).toFixed(1),
+          missed ?? '',
         ]),
     ),
     '',

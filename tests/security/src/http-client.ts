@@ -52,7 +52,11 @@ export class HttpClient {
       }
       const request = httpRequest(
         {
-          ...{ host: '127.0.0.1', port: this.port, method, path, agent: this.#agent },
+          host: '127.0.0.1',
+          port: this.port,
+          method,
+          path,
+          agent: this.#agent,
           headers: ['host', `127.0.0.1:${this.port}`, ...length, ...headers],
           timeout: ANSWER_MS_MAX,
           ...(from !== undefined && { localAddress: from }),

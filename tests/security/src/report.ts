@@ -39,8 +39,11 @@ export const rowText = (result: CaseResult): string => {
 }
 
 export const summarise = (tier: string, secs: number, cases: readonly CaseResult[]): SecuritySummary => ({
-  ...{ tier, rows: cases.length, differences: cases.filter(isDifferent).length },
-  ...{ secs: Math.round(secs * 10) / 10, cases },
+  tier,
+  rows: cases.length,
+  differences: cases.filter(isDifferent).length,
+  secs: Math.round(secs * 10) / 10,
+  cases,
   checks: cases.map((one) => ({
     name: one.name,
     ok: !isDifferent(one),

@@ -25,6 +25,9 @@ export const securityCase = (
   run: (rig: Rig) => Promise<string | number>,
   { tier = 'short', waits = false }: CaseOptions = {},
 ): SecurityCase => ({
-  ...{ name, tier, waits, expected: String(expected) },
+  name,
+  tier,
+  waits,
+  expected: String(expected),
   run: async (rig) => String(await run(rig)),
 })

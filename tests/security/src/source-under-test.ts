@@ -35,7 +35,8 @@ export const signatureOf = (
 
 /** Headers of a good request, names and values in turn. */
 export const signedHeaders = ({ scheme }: SourceUnderTest, raw: Buffer): readonly string[] => [
-  ...['content-type', 'application/json'],
+  'content-type',
+  'application/json',
   ...(scheme === undefined ? [] : [scheme.header, signatureOf(scheme, raw)]),
 ]
 
@@ -124,8 +125,13 @@ export const sourcesUnderTest = (secrets: Secrets): SourcesUnderTest => ({
     statuses: { missing: 400, invalid: 401 },
     statusMalformed: 200,
     members: (id) => ({
-      ...{ interactionId: id, eventType: 'CALL_CONNECTED', timestamp: '2024-05-11T12:00:00.000Z' },
-      ...{ agentId: 'agent-1001', skill: 'Sales', direction: 'inbound', sequenceNumber: 1 },
+      interactionId: id,
+      eventType: 'CALL_CONNECTED',
+      timestamp: '2024-05-11T12:00:00.000Z',
+      agentId: 'agent-1001',
+      skill: 'Sales',
+      direction: 'inbound',
+      sequenceNumber: 1,
     }),
   },
   nice: {
@@ -135,7 +141,9 @@ export const sourcesUnderTest = (secrets: Secrets): SourcesUnderTest => ({
     statuses: { missing: 403, invalid: 401 },
     statusMalformed: 400,
     members: (id) => ({
-      ...{ interactionId: id, dataActionId: 'da-1', updatedTimestamp: '2024-05-11T12:00:00Z' },
+      interactionId: id,
+      dataActionId: 'da-1',
+      updatedTimestamp: '2024-05-11T12:00:00Z',
       payload: { k: 'v' },
     }),
   },
@@ -145,8 +153,11 @@ export const sourcesUnderTest = (secrets: Secrets): SourcesUnderTest => ({
     statuses: { missing: 401, invalid: 403 },
     statusMalformed: 400,
     members: (id) => ({
-      ...{ conversationId: id, sessionId: 'sess-1', intent: 'book_appointment' },
-      ...{ timestamp: 1_715_428_800_000, userId: 'usr-1' },
+      conversationId: id,
+      sessionId: 'sess-1',
+      intent: 'book_appointment',
+      timestamp: 1_715_428_800_000,
+      userId: 'usr-1',
     }),
   },
 })

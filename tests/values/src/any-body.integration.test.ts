@@ -70,6 +70,7 @@ it('stores a sequence number of 64 bits, and no moment that is not in the calend
   })
   const original = '9999-12-31T23:59:59.9999999-05:00'
   expect(await stored(`"timestamp":"${original}"`)).toMatchObject({
-    ...{ occurred_at: null, occurred_at_original: original },
+    occurred_at: null,
+    occurred_at_original: original,
   })
 })

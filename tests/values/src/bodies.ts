@@ -128,14 +128,22 @@ const when = fc.oneof(
 )
 const FIELDS: Readonly<Record<PresetName, Readonly<Record<string, fc.Arbitrary<string>>>>> = {
   cxone: {
-    ...{ interactionId: usual('i-1', 'i-2'), eventType: usual('CALL_CONNECTED', 'x'), timestamp: when },
-    ...{ sequenceNumber: sequence, agentId: scalar, skill: scalar, direction: usual('inbound') },
+    interactionId: usual('i-1', 'i-2'),
+    eventType: usual('CALL_CONNECTED', 'x'),
+    timestamp: when,
+    sequenceNumber: sequence,
+    agentId: scalar,
+    skill: scalar,
+    direction: usual('inbound'),
     data: fc
       .tuple(usual('voice', 'chat', 'sms', 'fax'), scalar, scalar)
       .map(([type, id, phone]) => `{"id":${id},"channelType":${type},"customer":{"phoneNumber":${phone}}}`),
   },
   cognigy: {
-    ...{ conversationId: usual('c-1'), sessionId: usual('s'), intent: usual('book'), userId: usual('u') },
+    conversationId: usual('c-1'),
+    sessionId: usual('s'),
+    intent: usual('book'),
+    userId: usual('u'),
     timestamp: numberText,
   },
   'cxone-dataaction': { id: usual('evt-1'), type: usual('dataaction.completed'), agent_skills: value },
@@ -183,11 +191,18 @@ const HEADERS = [
   'ce-id',
   'ce-source',
   'ce-type',
-  ...['x-github-event', 'x-github-delivery', 'x-shopify-webhook-id', 'x-shopify-topic', 'webhook-id'],
+  'x-github-event',
+  'x-github-delivery',
+  'x-shopify-webhook-id',
+  'x-shopify-topic',
+  'webhook-id',
   'x-zendesk-webhook-invocation-id',
   'i-twilio-idempotency-token',
   'svix-id',
-  ...['x-nexus-delivery-id', 'x-nexus-event-type', 'content-type', 'traceparent'],
+  'x-nexus-delivery-id',
+  'x-nexus-event-type',
+  'content-type',
+  'traceparent',
 ]
 
 /** Mostly the usual fields, now and then another value, a field twice, or something else altogether. */
@@ -205,16 +220,18 @@ const objectOf = (fields: Readonly<Record<string, fc.Arbitrary<string>>>): fc.Ar
 
 /** `sources`: names with the presets that they start from. */
 export const deliveries = (sources: readonly (readonly [string, PresetName])[]): fc.Arbitrary<Delivery> =>
-  fc.constantFrom(...sources).chain(([source, preset]) =>
-    fc.record({
-      source: fc.constant(source),
-      headers: fc.dictionary(fc.constantFrom(...HEADERS), fc.oneof(ids, fc.string({ maxLength: 600 })), {
-        maxKeys: 9,
+  fc
+    .constantFrom(...sources)
+    .chain(([source, preset]) =>
+      fc.record({
+        source: fc.constant(source),
+        headers: fc.dictionary(fc.constantFrom(...HEADERS), fc.oneof(ids, fc.string({ maxLength: 600 })), {
+          maxKeys: 9,
+        }),
+        body: fc.oneof(
+          { weight: 8, arbitrary: objectOf(FIELDS[preset]) },
+          { weight: 1, arbitrary: value },
+          { weight: 1, arbitrary: fc.oneof(fc.constantFrom('', '<a>\0</a>', 'a=1', '{'), fc.string()) },
+        ),
       }),
-      body: fc.oneof(
-        { weight: 8, arbitrary: objectOf(FIELDS[preset]) },
-        { weight: 1, arbitrary: value },
-        { weight: 1, arbitrary: fc.oneof(fc.constantFrom('', '<a>\0</a>', 'a=1', '{'), fc.string()) },
-      ),
-    }),
-  )
+    )

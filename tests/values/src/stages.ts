@@ -142,7 +142,9 @@ const received = (source: SourceDefinition, { headers, body }: Delivery): InputR
     unavailable: undefined,
   }
   const result = intake(access, hashKey, {
-    ...{ raw: Buffer.from(body), receivedAt: 1_700_000_000_000, headers: RequestHeaders.of(headers) },
+    raw: Buffer.from(body),
+    receivedAt: 1_700_000_000_000,
+    headers: RequestHeaders.of(headers),
   })
   if (result.kind !== 'accept') throw new Error(`intake: ${result.kind}`)
   return inputOf(topics.received, encodeReceivedWebhook(result.webhooks[0]!), 0n)
@@ -176,7 +178,13 @@ const openOwners = async (
   const asTheyCome = sources
     .filter(({ name }) => !mapped.has(name))
     .map(({ name }) => ({
-      ...{ name, source: name, fields: {}, optional: [], constants: {}, attributesFrom: ['$'], known: [] },
+      name,
+      source: name,
+      fields: {},
+      optional: [],
+      constants: {},
+      attributesFrom: ['$'],
+      known: [],
     }))
   const opaque = sources.filter(({ body }) => body === 'opaque')
   const rules = Object.fromEntries(opaque.map(({ name }) => [name, { body: 'opaque' as const }]))
@@ -187,26 +195,43 @@ const openOwners = async (
   const common = { topics, partition: 0, keys: undefined }
   return {
     normalizer: new NormalizerOwner({
-      ...{ ...common, pipeline, guard: guard(), sent: new SentShapes(), shapes: new ShapeCache() },
+      ...common,
+      pipeline,
+      guard: guard(),
+      sent: new SentShapes(),
+      shapes: new ShapeCache(),
       openWriter: () => Promise.resolve(writer),
       refreshApprovals: () => Promise.resolve(),
       metrics: normalizerMetrics(metrics),
       openLines: () => new EventLines(logger, 'off'),
     }),
     persistence: new PersistenceOwner({
-      ...{ ...common, sink, guard: guard(), reader: new EventReader({ registryUrl }) },
+      ...common,
+      sink,
+      guard: guard(),
+      reader: new EventReader({ registryUrl }),
       rows: metrics.counter('rows', 'Rows.', ['result']),
     }),
   }
 }
 
 const inputOf = (topic: string, { key, value, headers }: WireRecord, offset: bigint): InputRecord => ({
-  ...{ topic, partition: partitionOf(key, 1), offset, timestamp: 0, key, value, headers },
+  topic,
+  partition: partitionOf(key, 1),
+  offset,
+  timestamp: 0,
+  key,
+  value,
+  headers,
 })
 
 const batchOf = (topic: string, records: readonly InputRecord[]) => ({
-  ...{ topic, partition: 0, records, nextOffset: 0n },
-  ...{ signal: new AbortController().signal, ownershipIsFresh: () => true },
+  topic,
+  partition: 0,
+  records,
+  nextOffset: 0n,
+  signal: new AbortController().signal,
+  ownershipIsFresh: () => true,
 })
 
 const take = (ends: End[], outputs: readonly OutputRecord[], stage: string): void => {

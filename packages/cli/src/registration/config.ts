@@ -25,11 +25,7 @@ export const REGISTRATION_SETTINGS = {
     help: 'The same, as a host or as the short name of a region: us-1 stands for api-us-1.cxone.com.',
   },
   clientId: { env: 'CXONE_CLIENT_ID', schema: setting.text(), help: 'OAuth client.' },
-  clientSecret: {
-    env: 'CXONE_CLIENT_SECRET',
-    schema: setting.foreignSecret(),
-    help: 'Its secret.',
-  },
+  clientSecret: { env: 'CXONE_CLIENT_SECRET', schema: setting.foreignSecret(), help: 'Its secret.' },
   webhookUrl: {
     env: 'CXONE_WEBHOOK_URL',
     schema: setting.text(),

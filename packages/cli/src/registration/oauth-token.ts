@@ -48,7 +48,9 @@ export class OAuthToken {
       method: 'POST',
       // fetch gives this body its content type, application/x-www-form-urlencoded.
       body: new URLSearchParams({
-        ...{ grant_type: 'client_credentials', client_id: clientId, client_secret: clientSecret },
+        grant_type: 'client_credentials',
+        client_id: clientId,
+        client_secret: clientSecret,
         ...(scopes.length > 0 && { scope: scopes.join(' ') }),
       }),
     })

@@ -45,7 +45,8 @@ export const REGISTRATION_FORMS = {
     permissions: ['Webhooks Create', 'Webhooks Edit', 'Events Subscribe', 'Interactions Read'],
     needsSecret: true,
     bodyOf: ({ name, url, secret }) => ({
-      ...{ name, url },
+      name,
+      url,
       eventTypes: ['CALL_CONNECTED', 'CALL_TRANSFERRED', 'CALL_DISCONNECTED', 'CALL_WRAP_UP'],
       payloadTemplate: LEAN_TEMPLATE,
       authentication: { type: 'sharedSecret', secretKey: secret },
@@ -59,7 +60,9 @@ export const REGISTRATION_FORMS = {
     permissions: [],
     needsSecret: false,
     bodyOf: ({ name, url }) => ({
-      ...{ name, url, scope: 'interactions:read' },
+      name,
+      url,
+      scope: 'interactions:read',
       events: ['interaction.created', 'interaction.updated', 'interaction.completed'],
     }),
   },

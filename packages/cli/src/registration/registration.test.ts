@@ -75,7 +75,9 @@ describe('S2 Node router', () => {
     expect(tokens()).toHaveLength(1)
     expect(tokens()[0]!.type).toMatch(/^application\/x-www-form-urlencoded/)
     expect(Object.fromEntries(new URLSearchParams(tokens()[0]!.body))).toEqual({
-      ...{ grant_type: 'client_credentials', client_id: 'id', client_secret: 'a secret' },
+      grant_type: 'client_credentials',
+      client_id: 'id',
+      client_secret: 'a secret',
       scope: 'webhooks:write interactions:read',
     })
     now += 539_999
@@ -88,7 +90,8 @@ describe('S2 Node router', () => {
     statuses = [401]
     expect(await register()).toEqual({ kind: 'registered', webhookId: 'wh-1' })
     expect(registrations().map(({ authorization }) => authorization)).toEqual([
-      ...['Bearer token-1', 'Bearer token-2'],
+      'Bearer token-1',
+      'Bearer token-2',
     ])
     statuses = [401, 401]
     await expect(register()).rejects.toThrow(/answers 401/)
@@ -105,7 +108,9 @@ describe('S2 Node router', () => {
   it('S2-02 registers the router for its three events, and takes one that exists for registered', async () => {
     expect(await register()).toEqual({ kind: 'registered', webhookId: 'wh-1' })
     expect(JSON.parse(registrations()[0]!.body)).toEqual({
-      ...{ name: 'Interaction Router', url: WEBHOOK.url, scope: 'interactions:read' },
+      name: 'Interaction Router',
+      url: WEBHOOK.url,
+      scope: 'interactions:read',
       events: ['interaction.created', 'interaction.updated', 'interaction.completed'],
     })
     statuses = [409]

@@ -55,10 +55,7 @@ export const runScript = async (broker: BrokerUnderTest, script: readonly Step[]
   let given: Given = { producerId: -1, epoch: -1 }
   let firstId: number | undefined
   const idOf = (id: number): number => (firstId === undefined ? id : id - firstId)
-  const own = (offset: EpochOffset): Given => ({
-    ...given,
-    epoch: Math.max(0, given.epoch + offset),
-  })
+  const own = (offset: EpochOffset): Given => ({ ...given, epoch: Math.max(0, given.epoch + offset) })
   for (const [index, step] of script.entries()) {
     const answer = await ask(
       broker,

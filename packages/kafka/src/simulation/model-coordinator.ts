@@ -76,8 +76,17 @@ export class ModelTransaction {
   fingerprint(): string {
     const { state, producerId, epoch, timeoutMs, partitions } = this.describe()
     return [
-      ...[state, producerId, epoch, timeoutMs, ...partitions, this.#lastProducerId, this.#lastEpoch],
-      ...[this.#coordinatorEpoch, this.#isStrict, this.#hasGivenUp, this.#isFencing],
+      state,
+      producerId,
+      epoch,
+      timeoutMs,
+      ...partitions,
+      this.#lastProducerId,
+      this.#lastEpoch,
+      this.#coordinatorEpoch,
+      this.#isStrict,
+      this.#hasGivenUp,
+      this.#isFencing,
     ].join()
   }
 

@@ -78,14 +78,16 @@ export class ModelReads implements ClusterReads {
       return { ...answer, errorCode: OFFSET_OUT_OF_RANGE, records: [], nextOffset: BigInt(from) }
     }
     const visible = log.visible(from)
-    const records = visible.slice(0, FETCH_RECORDS).map(({ offset, value }) => ({
-      topic,
-      partition,
-      offset: BigInt(offset),
-      timestamp: 0,
-      headers: {},
-      ...decodeRecord(value),
-    }))
+    const records = visible
+      .slice(0, FETCH_RECORDS)
+      .map(({ offset, value }) => ({
+        topic,
+        partition,
+        offset: BigInt(offset),
+        timestamp: 0,
+        headers: {},
+        ...decodeRecord(value),
+      }))
     const isAll = records.length === visible.length
     const nextOffset = isAll ? BigInt(Math.max(from, log.lastStableOffset)) : records.at(-1)!.offset + 1n
     return { ...answer, errorCode: 0, records, nextOffset }

@@ -68,8 +68,12 @@ export class OwnerActor {
   async #own(): Promise<void> {
     const { world, broker, protocol, inputs } = this.#deployment
     const view = new ModelView({
-      ...{ world, broker, process: this.#process, transactionalId: ID },
-      ...{ transactionTimeoutMs: TRANSACTION_TIMEOUT_MS, places: [UNIQUE, SEEN, OFFSETS] },
+      world,
+      broker,
+      process: this.#process,
+      transactionalId: ID,
+      transactionTimeoutMs: TRANSACTION_TIMEOUT_MS,
+      places: [UNIQUE, SEEN, OFFSETS],
     })
     const own = await protocol.takeOver(view)
     const { seen, position } = await this.#restore(own)

@@ -6,17 +6,10 @@ import type { Protocol } from './owner-actor.ts'
 import type { OwnerFaults } from './owner-schedule.ts'
 
 const LOOK_MS = 200
-const OPTIONS = {
-  transactionalId: 'dedup-0',
-  onEnded: () => undefined,
-  onUnguarded: () => undefined,
-}
+const OPTIONS = { transactionalId: 'dedup-0', onEnded: () => undefined, onUnguarded: () => undefined }
 
 /** What the product does. */
-export const PRODUCT: Protocol = {
-  takeOver: (view) => takeOver(view, OPTIONS),
-  committedEverywhere,
-}
+export const PRODUCT: Protocol = { takeOver: (view) => takeOver(view, OPTIONS), committedEverywhere }
 
 /** Asks for an epoch until no transaction is being ended, as kafkajs does. */
 const fence = async (view: ModelView): Promise<ProducerEpoch> => {
@@ -110,10 +103,7 @@ const SWAPPED: Protocol = {
   committedEverywhere,
 }
 
-const UNCHECKED: Protocol = {
-  ...PRODUCT,
-  committedEverywhere: () => Promise.resolve(),
-}
+const UNCHECKED: Protocol = { ...PRODUCT, committedEverywhere: () => Promise.resolve() }
 
 export interface Planted {
   readonly name: string
@@ -129,21 +119,25 @@ export const PLANTED: readonly Planted[] = [
   {
     name: 'markers from observations that a live owner overtakes',
     protocol: FORGED_MARKERS,
-    ...{ findsWithin: 1_000, foundBySearch: { successors: 1, omissions: 1 } },
+    findsWithin: 1_000,
+    foundBySearch: { successors: 1, omissions: 1 },
   },
   {
     name: 'a decision that is remembered in memory alone',
     protocol: FORGETFUL,
-    ...{ findsWithin: 2_000, foundBySearch: { successors: 1, kills: 1, omissions: 1 } },
+    findsWithin: 2_000,
+    foundBySearch: { successors: 1, kills: 1, omissions: 1 },
   },
   {
     name: 'a swap that also succeeds after an abort',
     protocol: SWAPPED,
-    ...{ findsWithin: 6_000, foundBySearch: { successors: 1, omissions: 1 } },
+    findsWithin: 6_000,
+    foundBySearch: { successors: 1, omissions: 1 },
   },
   {
     name: 'a transaction is begun before the one before it has ended everywhere',
     protocol: UNCHECKED,
-    ...{ findsWithin: 1_000, foundBySearch: { omissions: 1 } },
+    findsWithin: 1_000,
+    foundBySearch: { omissions: 1 },
   },
 ]

@@ -30,9 +30,7 @@ interface TransactionRequests {
   addOffsetsToTxn(request: object): Promise<unknown>
   txnOffsetCommit(request: object): Promise<unknown>
   endTxn(request: object): Promise<unknown>
-  produce(request: object): Promise<{
-    topics: { partitions: { baseOffset: string }[] }[]
-  }>
+  produce(request: object): Promise<{ topics: { partitions: { baseOffset: string }[] }[] }>
 }
 
 export interface RealBrokerOptions {

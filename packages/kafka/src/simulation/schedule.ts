@@ -93,7 +93,8 @@ export abstract class Schedule<F extends Faults = Faults> {
     // In a search over all orders, markers come in one order: which is first matters less than what comes between.
     const unmarked = this.isPrompt ? transaction.unmarked.slice(0, 1) : transaction.unmarked
     const events: SimEvent[] = unmarked.map((name) => ({
-      ...{ actor: 'coordinator', key: `marker ${name}` },
+      actor: 'coordinator',
+      key: `marker ${name}`,
       run: () => world.note(`coordinator: ${name}: ${broker.mark(this.#transactionalId, name)}`),
     }))
     if (transaction.isFencing) {

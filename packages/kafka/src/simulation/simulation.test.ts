@@ -33,9 +33,20 @@ const RULES: readonly AbortRule[] = ['remembers-epoch', 'forgets-epoch']
 
 const search = (protocol: Protocol, faults: Partial<Search['faults']>, rule: AbortRule) =>
   searchAll({
-    ...{ protocol, rule, inputs: ['a', 'b'], from: 'TxnOffsetCommit 1', switchesMax: 0, runsMax: RUNS_MAX },
+    protocol,
+    rule,
+    inputs: ['a', 'b'],
+    from: 'TxnOffsetCommit 1',
+    switchesMax: 0,
+    runsMax: RUNS_MAX,
     faults: {
-      ...{ successors: 0, kills: 0, cuts: 0, leaderless: [], omissions: 0, timeOuts: 0, reloads: 0 },
+      successors: 0,
+      kills: 0,
+      cuts: 0,
+      leaderless: [],
+      omissions: 0,
+      timeOuts: 0,
+      reloads: 0,
       ...faults,
     },
   })

@@ -178,12 +178,7 @@ export const STAGE_PLANTS: readonly {
     findsWithin: 1_000,
     finds: /is repeated/,
   },
-  {
-    name: 'notes of starts are not read',
-    plant: notesSkipped,
-    findsWithin: 1_000,
-    finds: /is repeated/,
-  },
+  { name: 'notes of starts are not read', plant: notesSkipped, findsWithin: 1_000, finds: /is repeated/ },
   {
     name: 'a fence that the group has not confirmed',
     plant: unconfirmed,

@@ -85,7 +85,13 @@ export class World {
   call<T>(process: SimProcess, label: string, execute: () => T | Promise<T>): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       this.#flights.push({
-        ...{ process, label, execute, reject, state: 'sent', isOrphan: false, answer: undefined },
+        process,
+        label,
+        execute,
+        reject,
+        state: 'sent',
+        isOrphan: false,
+        answer: undefined,
         resolve: resolve as (value: unknown) => void,
       })
     })
@@ -178,7 +184,9 @@ export class World {
       const { process, label, state } = flight
       if (state === 'sent') {
         events.push({
-          ...{ actor: process.name, key: `${process.name} ${label}`, isTakingOver: TAKING_OVER.test(label) },
+          actor: process.name,
+          key: `${process.name} ${label}`,
+          isTakingOver: TAKING_OVER.test(label),
           run: () => this.#execute(flight),
         })
       } else if (state === 'answered' && !this.#isFrozen(process)) {

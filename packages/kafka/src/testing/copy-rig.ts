@@ -75,11 +75,7 @@ export class CopyRig {
     partition: number,
     { group = this.group, input = this.input } = {},
   ): Promise<CommittedOffset | undefined> {
-    const cluster = kafkaCluster({
-      settings: this.settings,
-      logger: silentLogger,
-      clientId: 'weir-test',
-    })
+    const cluster = kafkaCluster({ settings: this.settings, logger: silentLogger, clientId: 'weir-test' })
     await cluster.connect()
     const offsets = await committedOffsets(cluster, group, [input], partition)
     await cluster.disconnect()

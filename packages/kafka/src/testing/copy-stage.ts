@@ -30,7 +30,10 @@ export interface CopyOptions extends Partial<Omit<StageOptions, 'settings' | 'in
 
 export const copies = (batch: InputBatch, topic: string): OutputRecord[] =>
   batch.records.map(({ key, value, headers, partition }) => ({
-    ...{ topic, partition, value, headers },
+    topic,
+    partition,
+    value,
+    headers,
     key: key ?? Buffer.alloc(0),
   }))
 
@@ -52,9 +55,12 @@ export const startCopyStage = async (options: CopyOptions): Promise<CopyStage> =
   }
   const stage = await startStage({
     startsTopic: startsTopicOf(rest.settings),
-    ...{ logger: silentLogger, service: 'copy', batch: { recordsMax: 50, bytesMax: 1_000_000, lingerMs: 5 } },
+    logger: silentLogger,
+    service: 'copy',
+    batch: { recordsMax: 50, bytesMax: 1_000_000, lingerMs: 5 },
     ...rest,
-    ...{ outputs: [output], observer },
+    outputs: [output],
+    observer,
     openOwner: (partition) => {
       const copying: PartitionOwner = {
         restore: () => Promise.resolve(new Map()),
@@ -102,15 +108,23 @@ export class NumberWriter {
   /** `bytes`: of each value, at least. */
   async write(count: number, bytes = 0): Promise<void> {
     this.#lanes ??= await openLanes({
-      ...{ settings: this.#settings, logger: silentLogger, topic: this.#topic, lingerMs: 1 },
-      ...{ batchRecordsMax: 1_000, batchBytesMax: 700_000, queueBytesMax: 64_000_000, deadlineMs: 20_000 },
+      settings: this.#settings,
+      logger: silentLogger,
+      topic: this.#topic,
+      lingerMs: 1,
+      batchRecordsMax: 1_000,
+      batchBytesMax: 700_000,
+      queueBytesMax: 64_000_000,
+      deadlineMs: 20_000,
     })
     const { topicPartitions } = this.#settings
     const numbers = Array.from({ length: count }, () => this.#next++)
     await Promise.all(
       numbers.map((number) =>
         this.#lanes!.send(number % topicPartitions, {
-          ...{ key: Buffer.from('key'), value: Buffer.from(String(number).padEnd(bytes)), headers: {} },
+          key: Buffer.from('key'),
+          value: Buffer.from(String(number).padEnd(bytes)),
+          headers: {},
         }),
       ),
     )

@@ -103,7 +103,10 @@ export const recordBatch = (options: BatchOptions): Buffer => {
 export const endMarker = (offset: bigint, producerId: bigint, type: 'abort' | 'commit'): Buffer => {
   const key = Buffer.from([0, 0, 0, type === 'abort' ? 0 : 1])
   return recordBatch({
-    ...{ firstOffset: offset, producerId, isTransactional: true, isControl: true },
+    firstOffset: offset,
+    producerId,
+    isTransactional: true,
+    isControl: true,
     records: [{ offset, key, value: Buffer.alloc(6) }],
   })
 }

@@ -101,11 +101,9 @@ export const grant = (settings: KafkaSettings, user: string, rights: readonly Ri
     admin.createAcls({
       acl: rights.flatMap(({ resource, name, pattern, operations }) =>
         operations.map((operation) => ({
-          ...{
-            resourceType: RESOURCES[resource],
-            resourceName: name,
-            resourcePatternType: PATTERNS[pattern],
-          },
+          resourceType: RESOURCES[resource],
+          resourceName: name,
+          resourcePatternType: PATTERNS[pattern],
           principal: `User:${user}`,
           host: '*',
           operation: OPERATIONS[operation],

@@ -21,8 +21,13 @@ export const keysOf = (t: number): readonly { readonly eventKey: EventKey; reado
 /** With so few fresh keys, runs are written and merged all the time. */
 export const openStore = (folder: string, barrier = Number.MAX_SAFE_INTEGER): Promise<OpenedStore> =>
   openKeyStore({
-    ...{ folder, whose, logStart: 0n, barrier: BigInt(barrier) },
-    ...{ filterErrorRate: 0.001, freshKeysMax: 200, memory: new StoreMemory(1e8) },
+    folder,
+    whose,
+    logStart: 0n,
+    barrier: BigInt(barrier),
+    filterErrorRate: 0.001,
+    freshKeysMax: 200,
+    memory: new StoreMemory(1e8),
   })
 
 export const applyTransaction = async (seen: SeenKeys, t: number): Promise<void> => {

@@ -279,7 +279,11 @@ describe('kid', () => {
       jwk(RSA.publicKey, { use: 'enc' }),
       jwk(RSA.publicKey, { alg: 'RS512' }),
       jwk(RSA.publicKey, { key_ops: ['encrypt'] }),
-      ...[null, 1, {}, { kty: 'RSA' }, { kty: 'EC', crv: 'P-256', x: 'AA', y: 'AA' }],
+      null,
+      1,
+      {},
+      { kty: 'RSA' },
+      { kty: 'EC', crv: 'P-256', x: 'AA', y: 'AA' },
       jwk(RSA.publicKey, { key_ops: ['verify'], kid: 'k' }),
     )
     expect(jwtKeysOf({ text }, ['RS256'])).toMatchObject([{ index: 8, kid: 'k' }])

@@ -14,9 +14,5 @@ export const meta = defineSource('meta', {
   handshakes: ['meta'],
   split: { path: ['entry'], itemsMax: ITEMS_MAX },
   retrySpanSecs: RETRY_SPAN_SECS,
-  identify: identifyBy({
-    entityKey: '{id}',
-    eventType: "{batch:object|'entry'}",
-    dedupKey: '{body-hash}',
-  }),
+  identify: identifyBy({ entityKey: '{id}', eventType: "{batch:object|'entry'}", dedupKey: '{body-hash}' }),
 })

@@ -11,7 +11,8 @@ const REQUEST_BUDGET_MS = 900
  */
 export const niceExpert = defineSource('nice-expert', {
   verifier: hmacOverBody('x-nexus-signature-256', 'hex', {
-    ...{ prefix: 'sha256=', content: '{timestamp}.{body}' },
+    prefix: 'sha256=',
+    content: '{timestamp}.{body}',
     timestamp: { header: 'x-nexus-timestamp', unit: 's', toleranceSecs: 300 },
   }),
   body: 'opaque',

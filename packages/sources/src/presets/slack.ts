@@ -8,7 +8,8 @@ const REQUEST_BUDGET_MS = 2_500
 /** Slack's Events API, and its slash commands, which are forms. Of a button the form has one field, `payload`, with JSON in it. */
 export const slack = defineSource('slack', {
   verifier: hmacOverBody('x-slack-signature', 'hex', {
-    ...{ prefix: 'v0=', content: 'v0:{timestamp}:{body}' },
+    prefix: 'v0=',
+    content: 'v0:{timestamp}:{body}',
     timestamp: { header: 'x-slack-request-timestamp', unit: 's', toleranceSecs: 300 },
   }),
   form: 'fields',

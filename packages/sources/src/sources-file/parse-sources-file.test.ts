@@ -104,20 +104,27 @@ sources:
     shadow: true
 `)
   expect(source).toMatchObject({
-    ...{ name: 'acme-eu', preset: 'custom', paths: ['/hooks/acme', '/webhooks/acme-eu'] },
+    name: 'acme-eu',
+    preset: 'custom',
+    paths: ['/hooks/acme', '/webhooks/acme-eu'],
     verifier: {
-      ...{
-        kind: 'hmac',
-        header: 'x-acme-signature',
-        algorithm: 'sha512',
-        encoding: 'base64url',
-        prefix: 'v1=',
-      },
-      ...{ content: '{id}.{timestamp}.{body}', secretEncoding: 'hex', idHeader: 'x-acme-id', form: 'single' },
+      kind: 'hmac',
+      header: 'x-acme-signature',
+      algorithm: 'sha512',
+      encoding: 'base64url',
+      prefix: 'v1=',
+      content: '{id}.{timestamp}.{body}',
+      secretEncoding: 'hex',
+      idHeader: 'x-acme-id',
+      form: 'single',
       timestamp: { header: 'x-acme-time', unit: 'ms', toleranceSecs: 60 },
     },
-    ...{ cidrs: ['192.0.2.0/24', '2001:db8::1'], unknownFields: 'reject', knownFields: ['type', 'data'] },
-    ...{ volatileFields: ['attempt', 'data.sentAt'], onInvalid: 'accept-dlq', statusMissing: 403 },
+    cidrs: ['192.0.2.0/24', '2001:db8::1'],
+    unknownFields: 'reject',
+    knownFields: ['type', 'data'],
+    volatileFields: ['attempt', 'data.sentAt'],
+    onInvalid: 'accept-dlq',
+    statusMissing: 403,
     accepted: 'cxone',
     windowSecsMin: 3600,
     shadow: true,
@@ -139,7 +146,11 @@ sources:
     dedupKey: '{header:svix-id}'
 `)
   expect(svix.verifier).toMatchObject({
-    ...{ header: 'svix-signature', idHeader: 'svix-id', form: 'list', label: 'v1', secretEncoding: 'whsec' },
+    header: 'svix-signature',
+    idHeader: 'svix-id',
+    form: 'list',
+    label: 'v1',
+    secretEncoding: 'whsec',
     timestamp: { header: 'svix-timestamp', unit: 's', toleranceSecs: 300 },
   })
   const ed25519 = only(

@@ -29,11 +29,13 @@ const IDENTITIES_MAX = 100
 const PRESET_NAMES = Object.keys(PRESETS) as [PresetName, ...PresetName[]]
 
 const whole = (min: number, max: number) =>
-  z.number(`must be a whole number from ${min} to ${max}`).check(
-    z.refine((value) => Number.isInteger(value) && value >= min && value <= max, {
-      error: `must be a whole number from ${min} to ${max}`,
-    }),
-  )
+  z
+    .number(`must be a whole number from ${min} to ${max}`)
+    .check(
+      z.refine((value) => Number.isInteger(value) && value >= min && value <= max, {
+        error: `must be a whole number from ${min} to ${max}`,
+      }),
+    )
 const oneOf = <const V extends readonly [string, ...string[]]>(values: V) =>
   z.enum(values, `must be one of ${values.join(', ')}`)
 const text = (what: string) => z.string(`must be ${what}`).min(1, `must be ${what}`).max(1_024, 'is too long')

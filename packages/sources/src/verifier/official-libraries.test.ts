@@ -209,10 +209,7 @@ it.each<[PresetName, (raw: Buffer) => Record<string, string>]>([
     (raw) => {
       const time = new Date(NOW).toISOString()
       const signature = createHmac('sha256', SECRET).update(time).update(raw).digest('base64')
-      return {
-        'x-zendesk-webhook-signature': signature,
-        'x-zendesk-webhook-signature-timestamp': time,
-      }
+      return { 'x-zendesk-webhook-signature': signature, 'x-zendesk-webhook-signature-timestamp': time }
     },
   ],
   [

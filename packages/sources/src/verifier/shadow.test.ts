@@ -27,20 +27,29 @@ describe('shadow matches', () => {
       header: spec.header,
       algorithm: spec.algorithm,
       encoding: spec.encoding,
-      ...{ content: spec.content, secretEncoding: spec.secretEncoding, secret: 1 },
+      content: spec.content,
+      secretEncoding: spec.secretEncoding,
+      secret: 1,
     })
   })
 
   it('find a way of its own: another header, algorithm, encoding and reading of the secret', () => {
     const spec = hmacOverBody('x-other', 'base64url', {
-      ...{ algorithm: 'sha512', secretEncoding: 'hex', content: '{timestamp}{body}' },
+      algorithm: 'sha512',
+      secretEncoding: 'hex',
+      content: '{timestamp}{body}',
       timestamp: { header: 'x-time', unit: 'ms', toleranceSecs: 1 },
     })
     const headers = RequestHeaders.of(signedHeaders(spec, 'c0ffee', BODY, { now: NOW }))
     expect(findShadowMatches(headers, BODY, ['c0ffee'])).toEqual([
       {
-        ...{ preset: 'none', header: 'x-other', algorithm: 'sha512', encoding: 'base64url' },
-        ...{ content: '{timestamp}{body}', secretEncoding: 'hex', secret: 0 },
+        preset: 'none',
+        header: 'x-other',
+        algorithm: 'sha512',
+        encoding: 'base64url',
+        content: '{timestamp}{body}',
+        secretEncoding: 'hex',
+        secret: 0,
       },
     ])
   })

@@ -123,7 +123,14 @@ export const hmacOverBody = (
   encoding: SignatureEncoding,
   rest: Partial<Omit<HmacSpec, 'kind'>> = {},
 ): HmacSpec => ({
-  ...{ kind: 'hmac', header, encoding, algorithm: 'sha256', prefix: '', form: 'single', label: '' },
-  ...{ content: '{body}', secretEncoding: 'utf8' },
+  kind: 'hmac',
+  header,
+  encoding,
+  algorithm: 'sha256',
+  prefix: '',
+  form: 'single',
+  label: '',
+  content: '{body}',
+  secretEncoding: 'utf8',
   ...rest,
 })

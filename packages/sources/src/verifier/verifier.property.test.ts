@@ -81,7 +81,8 @@ describe.each([...presets, ...variants])('signatures as of %s', (_, spec) => {
         }
         const twice = Object.entries(headers).flatMap(([name, value]) => [name, value, name, value])
         expect(createVerifier(spec, [key])(new RequestHeaders(twice), raw, NOW)).toEqual({
-          ...{ kind: 'invalid', reason: 'header_repeated' },
+          kind: 'invalid',
+          reason: 'header_repeated',
         })
         expect(judge([key], {}, raw)).toEqual({ kind: 'missing' })
         expect(judge([key], { ...headers, [spec.header]: '' }, raw)).toEqual({ kind: 'missing' })

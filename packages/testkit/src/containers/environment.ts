@@ -81,7 +81,9 @@ export const startContainerServers = async (
   const network = await new Network().start()
   const id = randomBytes(3).toString('hex')
   const on = (server: string) => ({
-    ...{ network: network.getName(), name: `weir-test-${id}-${server}`, logsDir: folders.logs },
+    network: network.getName(),
+    name: `weir-test-${id}-${server}`,
+    logsDir: folders.logs,
   })
   const access = { token: randomBytes(16).toString('hex'), org: 'default', bucket: 'cxone_metrics' }
   const started = await Promise.allSettled([
@@ -108,7 +110,9 @@ export const startContainerServers = async (
       databaseUrl: postgresUrl(postgres!.here),
       influx: { url: `http://${influxdb!.here}`, ...access },
       services: {
-        ...{ kind: 'containers', image, network: network.getName() },
+        kind: 'containers',
+        image,
+        network: network.getName(),
         inside: Object.fromEntries(running.map(({ here, inside }) => [here, inside])),
       },
     },

@@ -55,10 +55,13 @@ export const addAbsentKeys = async (
   const folder = mkdtempSync(join(tmpdir(), 'weir-rebuild-'))
   const { topic, partition } = target
   const { store } = await openKeyStore({
-    ...{ folder, filterErrorRate: FILTER_ERROR_RATE, freshKeysMax: FRESH_KEYS_MAX },
+    folder,
+    filterErrorRate: FILTER_ERROR_RATE,
+    freshKeysMax: FRESH_KEYS_MAX,
     memory: new StoreMemory(FILTER_BYTES_MAX),
     whose: { clusterId: '', topic, partition, identity: '' },
-    ...{ logStart: 0n, barrier: 0n },
+    logStart: 0n,
+    barrier: 0n,
   })
   try {
     const seen = new SeenKeys(
@@ -90,7 +93,9 @@ const add = async (
     // Named by an offset that comes once, so that no call overwrites what an earlier one has written.
     const chunks = staged.seal('rebuilt', offset, 0n).chunks
     const outputs = chunks.map(({ chunkKey, entries }) => ({
-      ...{ topic, partition, headers: {} },
+      topic,
+      partition,
+      headers: {},
       ...encodeChunk(chunkKey, entries),
     }))
     const written = await claim?.commit(outputs)

@@ -76,7 +76,11 @@ const run = async (
 ): Promise<string[]> => {
   const lines: string[] = []
   await rebuildState({
-    ...{ settings: deployment.settings, partition: 0, windowMs: 86_400_000, partial: false, dryRun: false },
+    settings: deployment.settings,
+    partition: 0,
+    windowMs: 86_400_000,
+    partial: false,
+    dryRun: false,
     progress: (text) => void lines.push(text),
     ...options,
   })
@@ -157,7 +161,10 @@ it('fills an empty state topic, as after its deletion', async () => {
   await whole.close()
   const { settings, topics } = deployment
   const maintenance = await openMaintenance({
-    ...{ settings, service: 'dedup', stateTopic: topics.seen, outputs: [topics.duplicates] },
+    settings,
+    service: 'dedup',
+    stateTopic: topics.seen,
+    outputs: [topics.duplicates],
   })
   const claim = await maintenance.claim(0)
   await claim.commit([], { [topics.received]: BigInt(all.length) })

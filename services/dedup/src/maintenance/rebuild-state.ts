@@ -101,7 +101,9 @@ const repair = async (
   const { partition, progress, windowMs } = options
   const { maintenance, topics, claim } = access
   const state = (record: { readonly key: Buffer; readonly value: Buffer | null }): OutputRecord => ({
-    ...{ topic: topics.seen, partition, headers: {} },
+    topic: topics.seen,
+    partition,
+    headers: {},
     ...record,
   })
   if (!survey.isEmpty && survey.identity === undefined) {
@@ -155,7 +157,8 @@ const positionOf = async (
   const times = plans.map(({ topic, next }) => lastTimeBefore(maintenance, topic, partition, next))
   const effectiveTime = Math.max(own?.effectiveTime ?? 0, ...(await Promise.all(times)))
   return {
-    ...{ rotations: 0, partitions: settings.topicPartitions },
+    rotations: 0,
+    partitions: settings.topicPartitions,
     ...own,
     next: Object.fromEntries(plans.map(({ topic, next }) => [topic, next])),
     effectiveTime: effectiveTime === 0 ? Date.now() : effectiveTime,

@@ -63,16 +63,15 @@ const expectExact = async (): Promise<void> => {
 
 const run = (
   options: { readonly to?: number; readonly dryRun?: boolean; progress?(text: string): void } = {},
-) =>
-  repartition({
-    ...{ settings: before.settings, to: NEW, dryRun: false, progress: () => undefined },
-    ...options,
-  })
+) => repartition({ settings: before.settings, to: NEW, dryRun: false, progress: () => undefined, ...options })
 
 it('refuses partitions that were added by hand, and then gives them their keys', async () => {
   await fillBefore()
   const maintenance = await openMaintenance({
-    ...{ settings: before.settings, service: 'dedup', stateTopic: before.topics.seen, outputs: [] },
+    settings: before.settings,
+    service: 'dedup',
+    stateTopic: before.topics.seen,
+    outputs: [],
   })
   await maintenance.addPartitions(
     TOPIC_SPECS.filter(({ coPartitioned }) => coPartitioned).map(({ role }) => before.topics[role]),
@@ -138,7 +137,9 @@ const command = async (killAt?: RegExp): Promise<number | null> => {
   const child = spawn(process.execPath, [CLI, 'dedup', 'repartition', '--to', String(NEW)], {
     env: {
       ...process.env,
-      ...{ WEIR_PROFILE: 'dev', KAFKA_BROKERS: kafkaBrokers.join(','), TOPIC_PREFIX: topicPrefix },
+      WEIR_PROFILE: 'dev',
+      KAFKA_BROKERS: kafkaBrokers.join(','),
+      TOPIC_PREFIX: topicPrefix,
       TOPIC_PARTITIONS: String(OLD),
     },
     stdio: ['ignore', 'inherit', 'pipe'],

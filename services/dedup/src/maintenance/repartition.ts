@@ -198,7 +198,10 @@ const fill = async (
     const others = sources.filter((source) => source.partition !== partition)
     for (const source of others) {
       const copied = await copyChunks(maintenance, claim, {
-        ...{ topic: topics.seen, source: source.partition, target: partition, mark: `${from}to${to}` },
+        topic: topics.seen,
+        source: source.partition,
+        target: partition,
+        mark: `${from}to${to}`,
       })
       progress(`${topics.seen}/${partition}: ${copied} records from ${source.partition}`)
     }
@@ -213,7 +216,10 @@ const fill = async (
     )
     const { rotations } = position
     await writePosition(claim, topics, partition, {
-      ...{ next, effectiveTime, rotations, partitions: to },
+      next,
+      effectiveTime,
+      rotations,
+      partitions: to,
       ...(position.repairs !== undefined && { repairs: position.repairs }),
     })
   } finally {

@@ -10,7 +10,9 @@ export const withMaintenance = async <T>(
 ): Promise<T> => {
   const topics = topicNames(settings.topicPrefix)
   const maintenance = await openMaintenance({
-    ...{ settings, service: 'dedup', stateTopic: topics.seen },
+    settings,
+    service: 'dedup',
+    stateTopic: topics.seen,
     outputs: WRITTEN.map((role) => topics[role]),
   })
   try {

@@ -26,7 +26,10 @@ it('takes and refuses what decodeReceivedWebhook takes and refuses', () => {
     fc.property(headers, maybe(bytes(2)), maybe(bytes(2)), (found, key, value) => {
       const given = Object.entries(found).filter(([, one]) => one !== undefined)
       const record = {
-        ...{ topic: 't', partition: 0, offset: 0n, timestamp: 0 },
+        topic: 't',
+        partition: 0,
+        offset: 0n,
+        timestamp: 0,
         key: key === undefined ? null : Buffer.from(key),
         value: value === undefined ? null : Buffer.from(value),
         headers: Object.fromEntries(given.map(([name, one]) => [name, Buffer.from(one!)])),

@@ -69,7 +69,11 @@ export class Deployment {
   createTopics(): Promise<void> {
     const { settings } = this
     return ensureTopics({
-      ...{ settings, logger: silent, specs: TOPIC_SPECS, replicationFactor: 1, minInsyncReplicas: 1 },
+      settings,
+      logger: silent,
+      specs: TOPIC_SPECS,
+      replicationFactor: 1,
+      minInsyncReplicas: 1,
     })
   }
 
@@ -104,8 +108,14 @@ export class Deployment {
     let lanes = this.#lanes.get(topic)
     if (lanes === undefined) {
       lanes = await openLanes({
-        ...{ settings, logger: silent, topic, lingerMs: 1, deadlineMs: 20_000 },
-        ...{ batchRecordsMax: 500, batchBytesMax: 1_000_000, queueBytesMax: 20_000_000 },
+        settings,
+        logger: silent,
+        topic,
+        lingerMs: 1,
+        deadlineMs: 20_000,
+        batchRecordsMax: 500,
+        batchBytesMax: 1_000_000,
+        queueBytesMax: 20_000_000,
       })
       this.#lanes.set(topic, lanes)
     }
@@ -133,7 +143,10 @@ export class Deployment {
       returned: 0,
       malformed: 0,
       malformedRepeats: 0,
-      ...{ unique: 0, duplicates: 0, conflicts: 0, deadLettered: 0 },
+      unique: 0,
+      duplicates: 0,
+      conflicts: 0,
+      deadLettered: 0,
     }
     for (const { value } of await this.read(this.topics.stats)) {
       const stats = decodeDedupStats(value!)
@@ -152,5 +165,6 @@ export class Deployment {
 /** Resolves when a partition of the service is parked with a message that has this in it. */
 export const parkedWith = (service: Service, text: string | RegExp): Promise<void> =>
   vi.waitFor(() => expect(service.parked?.().join('\n') ?? '').toMatch(text), {
-    ...{ timeout: 30_000, interval: 50 },
+    timeout: 30_000,
+    interval: 50,
   })

@@ -72,13 +72,15 @@ const workerPids = ({ pid }: ServiceProcess = ingress): readonly number[] =>
   readFileSync(`/proc/${pid}/task/${pid}/children`, 'latin1').split(' ').filter(Boolean).map(Number)
 
 const env = (at: number) => ({
-  ...{ WEIR_PROFILE: 'dev', INGRESS_WORKERS: '2', INGRESS_HOST: '127.0.0.1', INGRESS_PORT: String(at) },
-  ...{ KAFKA_BROKERS: settings.kafkaBrokers.join(','), TOPIC_PREFIX: settings.topicPrefix },
-  ...{
-    TOPIC_PARTITIONS: String(settings.topicPartitions),
-    SOURCE_CXONE_SECRETS: SECRET,
-    INGRESS_DRAIN_MS: '500',
-  },
+  WEIR_PROFILE: 'dev',
+  INGRESS_WORKERS: '2',
+  INGRESS_HOST: '127.0.0.1',
+  INGRESS_PORT: String(at),
+  KAFKA_BROKERS: settings.kafkaBrokers.join(','),
+  TOPIC_PREFIX: settings.topicPrefix,
+  TOPIC_PARTITIONS: String(settings.topicPartitions),
+  SOURCE_CXONE_SECRETS: SECRET,
+  INGRESS_DRAIN_MS: '500',
 })
 
 const start = (at: number) =>

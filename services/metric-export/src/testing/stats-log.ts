@@ -14,7 +14,12 @@ export const counters = () => {
 export const TOPIC = 'dedup.stats.v1'
 
 export const statsOf = (changes: Partial<DedupStats>): DedupStats => ({
-  ...{ source: 'cxone', partition: 0, windowStart: 10_000, windowMs: 10_000, received: 0, unique: 0 },
+  source: 'cxone',
+  partition: 0,
+  windowStart: 10_000,
+  windowMs: 10_000,
+  received: 0,
+  unique: 0,
   returned: 0,
   duplicates: 0,
   conflicts: 0,
@@ -35,26 +40,35 @@ export class StatsLog {
   append(values: readonly (DedupStats | Buffer | null)[]): void {
     for (const value of values) {
       this.records.push({
-        ...{ topic: TOPIC, partition: 0, offset: BigInt(this.records.length), timestamp: 0, key: null },
-        ...{
-          value: value === null || Buffer.isBuffer(value) ? value : encodeDedupStats(value),
-          headers: {},
-        },
+        topic: TOPIC,
+        partition: 0,
+        offset: BigInt(this.records.length),
+        timestamp: 0,
+        key: null,
+        value: value === null || Buffer.isBuffer(value) ? value : encodeDedupStats(value),
+        headers: {},
       })
     }
   }
 
   batch(from: number, to: number, isFresh = true): InputBatch {
     return {
-      ...{ topic: TOPIC, partition: 0, nextOffset: BigInt(to), records: this.records.slice(from, to) },
-      ...{ signal: new AbortController().signal, ownershipIsFresh: () => isFresh },
+      topic: TOPIC,
+      partition: 0,
+      nextOffset: BigInt(to),
+      records: this.records.slice(from, to),
+      signal: new AbortController().signal,
+      ownershipIsFresh: () => isFresh,
     }
   }
 
   context(committed: { readonly offset: bigint; readonly metadata: string } | undefined): RestoreContext {
     return {
-      ...{ partition: 0, clusterId: 'c', signal: new AbortController().signal },
-      ...{ committed: () => committed, ownershipIsFresh: () => true },
+      partition: 0,
+      clusterId: 'c',
+      signal: new AbortController().signal,
+      committed: () => committed,
+      ownershipIsFresh: () => true,
     }
   }
 

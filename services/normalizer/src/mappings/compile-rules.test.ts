@@ -19,8 +19,14 @@ const amounts = brokenRule({
 })
 
 it.each([
-  ...['{"amount":10.50}', '{"amount":-0}', '{"amount":1e2}', '{"amount":1.00000000000000000001}'],
-  ...['{"id":1524831183200260097}', '{"id":12345678901234567890}', '{"id":1.0}', '{"kind":2.0}'],
+  '{"amount":10.50}',
+  '{"amount":-0}',
+  '{"amount":1e2}',
+  '{"amount":1.00000000000000000001}',
+  '{"id":1524831183200260097}',
+  '{"id":12345678901234567890}',
+  '{"id":1.0}',
+  '{"kind":2.0}',
   '{"list":[1.50,2,3e0]}',
 ])('finds no fault with %s, however its numbers are written', (body) => {
   expect(amounts(parseExactJson(body))).toBeUndefined()

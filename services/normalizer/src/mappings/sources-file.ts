@@ -26,7 +26,10 @@ const asItComes = (source: string): Mapping => ({
   name: `${source}: as it comes`,
   source,
   fields: {},
-  ...{ optional: [], constants: {}, attributesFrom: ['$'], known: [] },
+  optional: [],
+  constants: {},
+  attributesFrom: ['$'],
+  known: [],
 })
 
 /** Mappings of files and folders, the built-in ones, and those of a sources file's own sources. Throws a `ConfigError`. */

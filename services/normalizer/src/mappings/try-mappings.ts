@@ -27,8 +27,14 @@ export interface MappingVerdict {
 const run = (pipeline: NormalizerPipeline, source: string, raw: Buffer) => {
   const dedupKey = 'trial'
   const record = encodeReceivedWebhook({
-    ...{ source, raw, dedupKey, interactionId: 'trial', eventType: 'trial', receivedAt: 0 },
-    ...{ entityKey: entityKeyOf(source, 'trial'), eventKey: eventKeyOf(source, dedupKey) },
+    source,
+    raw,
+    dedupKey,
+    interactionId: 'trial',
+    eventType: 'trial',
+    receivedAt: 0,
+    entityKey: entityKeyOf(source, 'trial'),
+    eventKey: eventKeyOf(source, dedupKey),
     bodyHash: Buffer.alloc(8),
   })
   return pipeline.run({ topic: 'trial', partition: 0, offset: 0n, timestamp: 0, ...record })

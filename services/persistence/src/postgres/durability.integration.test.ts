@@ -5,7 +5,10 @@ import { expect, it, vi } from 'vitest'
 import { durabilityFaults, requireDurability } from './durability.ts'
 
 const DURABLE = {
-  ...{ fsync: 'on', full_page_writes: 'on', synchronous_commit: 'on', synchronous_standby_names: '' },
+  fsync: 'on',
+  full_page_writes: 'on',
+  synchronous_commit: 'on',
+  synchronous_standby_names: '',
   standbys: 0,
 }
 

@@ -91,7 +91,10 @@ it('keeps the exact bytes, with NUL and lone surrogates', async () => {
     [keyOf(one)],
   )
   expect(rows[0]).toEqual({
-    ...{ raw, message: 'a\uFFFDb\uFFFD', payload_sanitised: true, parts_missing: ['queue', 'skill'] },
+    raw,
+    message: 'a\uFFFDb\uFFFD',
+    payload_sanitised: true,
+    parts_missing: ['queue', 'skill'],
     payload: { nul: 'a\uFFFDb', lone: '\uFFFD', fine: 'é' },
   })
 })
@@ -113,7 +116,8 @@ it('takes the later of two times that differ below a millisecond', async () => {
   )
   expect(rows).toEqual([
     {
-      ...{ occurred_at: expect.stringMatching(/:00\.123999\+/) as unknown, occurred_at_nanos: 999_900 },
+      occurred_at: expect.stringMatching(/:00\.123999\+/) as unknown,
+      occurred_at_nanos: 999_900,
       occurred_at_original: '2024-05-11T12:00:00.1239999Z',
     },
   ])
@@ -132,7 +136,11 @@ it('keeps attributes as JSON, with every digit, and numbers beyond a numeric as 
     [keyOf(one)],
   )
   expect(rows[0]).toEqual({
-    ...{ action: 'opened', nested: '1.50', id: '1524831183200260097', gone: 'null', payload_sanitised: true },
+    action: 'opened',
+    nested: '1.50',
+    id: '1524831183200260097',
+    gone: 'null',
+    payload_sanitised: true,
     payload: '{"m": 10.00, "n": "0e99999999999", "s": "1e999999", "id": 1524831183200260097}',
   })
 })
@@ -153,7 +161,13 @@ it('S3-05 finds the one row that the database refuses, and stores the others', a
   const good = Array.from({ length: 6 }, (_, i) => event(`beside-${i}`))
   const results = await sink.write([...good.slice(0, 4), bad, ...good.slice(4)])
   expect(results.map(({ kind }) => kind)).toEqual([
-    ...['stored', 'stored', 'stored', 'stored', 'rejected', 'stored', 'stored'],
+    'stored',
+    'stored',
+    'stored',
+    'stored',
+    'rejected',
+    'stored',
+    'stored',
   ])
   expect(await countOf(good)).toBe(6)
 })

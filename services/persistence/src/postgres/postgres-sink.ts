@@ -73,9 +73,22 @@ export const columnsOf = (events: readonly RowEvent[]): unknown[][] =>
 
 const NAMES = COLUMNS.map(([column]) => column)
 const LATEST = [
-  ...['source', 'interaction_id', 'event_key', 'event_type', 'channel', 'direction', 'customer_identifier'],
-  ...['customer_type', 'queue', 'skill', 'agent_id', 'sequence', 'occurred_at', 'occurred_at_nanos'],
-  ...['received_at', 'payload'],
+  'source',
+  'interaction_id',
+  'event_key',
+  'event_type',
+  'channel',
+  'direction',
+  'customer_identifier',
+  'customer_type',
+  'queue',
+  'skill',
+  'agent_id',
+  'sequence',
+  'occurred_at',
+  'occurred_at_nanos',
+  'received_at',
+  'payload',
 ]
 /** A total order: the provider's sequence where it has one, else its time; then ours; then the key. */
 const order = (table: string): string =>

@@ -93,8 +93,21 @@ it('a row that row-level security does not let in is refused for its content', (
 })
 
 it.each([
-  ...['ECONNREFUSED', 'ECONNRESET', 'ECONNABORTED', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND', 'EAI_AGAIN', 'ENOENT'],
-  ...['EHOSTUNREACH', 'EHOSTDOWN', 'ENETUNREACH', 'ENETDOWN', 'EADDRNOTAVAIL', 'EMFILE', 'ENFILE'],
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'ECONNABORTED',
+  'EPIPE',
+  'ETIMEDOUT',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'ENOENT',
+  'EHOSTUNREACH',
+  'EHOSTDOWN',
+  'ENETUNREACH',
+  'ENETDOWN',
+  'EADDRNOTAVAIL',
+  'EMFILE',
+  'ENFILE',
 ])('waits when the connection says %s', (code) => {
   const error = Object.assign(new Error('connect'), { code })
   expect(sqlFaultOf(error)).toBe('away')
@@ -102,10 +115,13 @@ it.each([
 })
 
 it.each([
-  ...['Connection terminated', 'Connection terminated unexpectedly', 'timeout expired'],
-  ...['Connection terminated due to connection timeout', 'timeout exceeded when trying to connect'],
-  ...['Client has encountered a connection error and is not queryable'],
-  ...['Client was closed and is not queryable'],
+  'Connection terminated',
+  'Connection terminated unexpectedly',
+  'timeout expired',
+  'Connection terminated due to connection timeout',
+  'timeout exceeded when trying to connect',
+  'Client has encountered a connection error and is not queryable',
+  'Client was closed and is not queryable',
 ])('waits when pg says %s', (message) => {
   expect(sqlFaultOf(new Error(message))).toBe('away')
 })

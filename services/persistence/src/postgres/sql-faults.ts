@@ -89,15 +89,31 @@ const DAMAGED = new Set(['XX001', 'XX002'])
 
 /** Of the system, from the connection. */
 const CONNECTION_CODES = new Set([
-  ...['ECONNREFUSED', 'ECONNRESET', 'ECONNABORTED', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND', 'EAI_AGAIN', 'ENOENT'],
-  ...['EHOSTUNREACH', 'EHOSTDOWN', 'ENETUNREACH', 'ENETDOWN', 'EADDRNOTAVAIL', 'EMFILE', 'ENFILE'],
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'ECONNABORTED',
+  'EPIPE',
+  'ETIMEDOUT',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'ENOENT',
+  'EHOSTUNREACH',
+  'EHOSTDOWN',
+  'ENETUNREACH',
+  'ENETDOWN',
+  'EADDRNOTAVAIL',
+  'EMFILE',
+  'ENFILE',
 ])
 /** Of pg, which gives its own errors no code. */
 const CONNECTION_MESSAGES = new Set([
-  ...['Connection terminated', 'Connection terminated unexpectedly', 'timeout expired'],
-  ...['Connection terminated due to connection timeout', 'timeout exceeded when trying to connect'],
-  ...['Client has encountered a connection error and is not queryable'],
-  ...['Client was closed and is not queryable'],
+  'Connection terminated',
+  'Connection terminated unexpectedly',
+  'timeout expired',
+  'Connection terminated due to connection timeout',
+  'timeout exceeded when trying to connect',
+  'Client has encountered a connection error and is not queryable',
+  'Client was closed and is not queryable',
 ])
 /** What a server or a pooler before it says of the settings of the connection, whatever the code; poolers have one for all. */
 const REFUSED_CONNECTIONS: readonly (readonly [message: RegExp, remedy: string])[] = [

@@ -172,13 +172,15 @@ export class ModelReplay {
   /** Every letter that was ever committed. */
   all() {
     return PARTITION_NUMBERS.flatMap((partition) =>
-      this.letters.readable(partition).map(({ offset, headers }) => ({
-        partition,
-        offset,
-        id: headers[HEADER.interactionId]!.toString(),
-        isKept: offset >= this.letters.startOf(partition),
-        reason: headers[HEADER.dlqReason]!.toString(),
-      })),
+      this.letters
+        .readable(partition)
+        .map(({ offset, headers }) => ({
+          partition,
+          offset,
+          id: headers[HEADER.interactionId]!.toString(),
+          isKept: offset >= this.letters.startOf(partition),
+          reason: headers[HEADER.dlqReason]!.toString(),
+        })),
     )
   }
 

@@ -27,7 +27,12 @@ export const runAftermath = async (phase: Aftermath, rig: AftermathRig): Promise
   )
   rig.progress(`  ${phase}: ${wrong.length === 0 ? 'ended as expected' : wrong.join('; ')}`)
   return {
-    ...{ phase, expected: endOf(phase), planned: 1, done: 1, ok: wrong.length === 0, missed: wrong },
+    phase,
+    expected: endOf(phase),
+    planned: 1,
+    done: 1,
+    ok: wrong.length === 0,
+    missed: wrong,
     took_s: Math.round((performance.now() - startedAt) / 100) / 10,
   }
 }

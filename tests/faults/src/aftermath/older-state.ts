@@ -48,12 +48,21 @@ const putBack = async (urls: ServerUrls, records: readonly InputRecord[]): Promi
   const { brokers } = urls.shape
   const settings = kafkaSettings(urls)
   await ensureTopics({
-    ...{ settings, logger, specs: TOPIC_SPECS, replicationFactor: brokers },
+    settings,
+    logger,
+    specs: TOPIC_SPECS,
+    replicationFactor: brokers,
     minInsyncReplicas: Math.max(1, brokers - 1),
   })
   const lanes = await openLanes({
-    ...{ settings, topic, logger, lingerMs: 1, batchRecordsMax: 100, batchBytesMax: 900_000 },
-    ...{ queueBytesMax: 64_000_000, deadlineMs: 30_000 },
+    settings,
+    topic,
+    logger,
+    lingerMs: 1,
+    batchRecordsMax: 100,
+    batchBytesMax: 900_000,
+    queueBytesMax: 64_000_000,
+    deadlineMs: 30_000,
   })
   await Promise.all(
     records.map(({ partition, key, value, headers }) =>

@@ -45,7 +45,9 @@ const visits = (id: string, count: number, zombieMs?: number): readonly Fault[] 
 const at = (failpoint: string, action: string, pauseMs: number, count: number): readonly Fault[] =>
   Array.from({ length: count }, () => ({
     ...({ kind: 'failpoint', point: failpoint, failpoint, how: 'SIGTERM' } as const),
-    ...{ spec: `${failpoint}:${action}`, ends: false, pauseMs },
+    spec: `${failpoint}:${action}`,
+    ends: false,
+    pauseMs,
   }))
 /** As if a step had failed: the transaction is aborted and its process lives on. */
 const thrown = (failpoint: string, count: number): readonly Fault[] => at(failpoint, 'throw:8', 0, count)

@@ -12,10 +12,16 @@ export const askOracle = async (
 ): Promise<NonNullable<Observed['oracle']>> => {
   try {
     const report = await consult({
-      ...{ java: await findJava(), jars: kafkaJarsFolder(folders), progress, isAlone: true },
-      ...{ kafkaBrokers: urls.kafkaBrokers, topicPrefix: '', databaseUrl: urls.database },
+      java: await findJava(),
+      jars: kafkaJarsFolder(folders),
+      progress,
+      isAlone: true,
+      kafkaBrokers: urls.kafkaBrokers,
+      topicPrefix: '',
+      databaseUrl: urls.database,
       influx: urls.influx === undefined ? undefined : oracleInflux(urls.influx),
-      ...{ windowMs: WINDOW_MS, truthDir: join(folders.state, 'truth') },
+      windowMs: WINDOW_MS,
+      truthDir: join(folders.state, 'truth'),
       folder: join(folders.state, 'oracle'),
     })
     const [counted] = describeReport(report)

@@ -3,7 +3,9 @@ import { growthOf, type Sample } from './growth.ts'
 
 const samples = (seconds: number, of: (second: number) => Partial<Sample>): readonly Sample[] =>
   Array.from({ length: seconds / 2 }, (_, index) => ({
-    ...{ atMs: index * 2_000, rssMegabytes: 150, descriptors: 60 },
+    atMs: index * 2_000,
+    rssMegabytes: 150,
+    descriptors: 60,
     ...of(index * 2),
   }))
 

@@ -6,7 +6,11 @@ const key = (n: number): string => n.toString(16).padStart(32, '0')
 const hash = (n: number): string => n.toString(16).padStart(4, '0').repeat(16)
 
 const event = (n: number, result: FinishedOperation['result'], body = n): FinishedOperation => ({
-  ...{ source: 'cxone', kind: 'event', eventKey: key(n), rawHash: hash(body), result },
+  source: 'cxone',
+  kind: 'event',
+  eventKey: key(n),
+  rawHash: hash(body),
+  result,
 })
 const row = (n: number, body = n) => ({ source: 'cxone', eventKey: key(n), rawHash: hash(body) })
 
@@ -36,7 +40,13 @@ const FINE: Observed = {
   topics: { received: 4, unique: { records: 2, repeated: 0 }, normalized: { records: 2, repeated: 0 } },
   staleInteractions: 0,
   influx: { eventsReceived: 3, eventsDeduplicated: 1, eventsRejected: 1 },
-  ...{ openEnds: [], grown: [], surprises: [], broken: [], alarms: [], exits: [], notDone: [] },
+  openEnds: [],
+  grown: [],
+  surprises: [],
+  broken: [],
+  alarms: [],
+  exits: [],
+  notDone: [],
   oracle: { findings: [], counted: '4 records' },
 }
 

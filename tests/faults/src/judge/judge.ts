@@ -213,7 +213,9 @@ const invariant = (id: number, name: string, findings: readonly string[], fine: 
   const more = findings.length - FINDINGS_MAX
   const shown = findings.slice(0, FINDINGS_MAX).join('; ')
   return {
-    ...{ id, name, holds: findings.length === 0 },
+    id,
+    name,
+    holds: findings.length === 0,
     detail: findings.length === 0 ? fine : `${shown}${more > 0 ? ` and ${more} more` : ''}`,
   }
 }

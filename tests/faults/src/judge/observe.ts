@@ -51,8 +51,11 @@ export class Observer {
     const rows = await this.#query<{ count: string }>('SELECT count(*) AS count FROM events')
     const letters = await Promise.all([this.#count('normalizerDlq'), this.#count('persistenceDlq')])
     return {
-      ...{ counts, onTopic: await this.#onTopic(), rows: Number(rows[0]!.count) },
-      ...{ downstreamLetters: letters[0] + letters[1], influx: await this.influx() },
+      counts,
+      onTopic: await this.#onTopic(),
+      rows: Number(rows[0]!.count),
+      downstreamLetters: letters[0] + letters[1],
+      influx: await this.influx(),
     }
   }
 
@@ -65,7 +68,9 @@ export class Observer {
   async everything(): Promise<Left> {
     const letters = await this.#letters()
     return {
-      ...{ letters, rows: await this.#rows(), counts: await this.#counts() },
+      letters,
+      rows: await this.#rows(),
+      counts: await this.#counts(),
       topics: {
         received: await this.#count('received'),
         unique: await this.#keysOn('unique'),
@@ -161,7 +166,9 @@ export class Observer {
         // A letter of persistence holds the encoded event, and that holds the body.
         const raw = stage === 'persistence' ? (await events.decode(value!)).raw : value!
         letters.push({
-          ...{ stage, rawHash: sha256(raw), reason: headers[HEADER.dlqReason]?.toString() ?? '' },
+          stage,
+          rawHash: sha256(raw),
+          reason: headers[HEADER.dlqReason]?.toString() ?? '',
           source: headers[HEADER.source]?.toString() ?? '',
           eventKey: headers[HEADER.eventKey]?.toString('hex') ?? '',
         })

@@ -68,8 +68,13 @@ const REFUSED = new Set(['ECONNREFUSED', 'UND_ERR_CONNECT_TIMEOUT'])
 /** Sends the events as providers do: each noted in the ledger first, and again when the answer is not good. */
 export class Load {
   readonly counts: LoadCounts = {
-    ...{ sent: 0, ok: 0, info: 0, fail: 0, overBudget: 0 },
-    ...{ surprises: new Map<number, number>(), latency: new Latency() },
+    sent: 0,
+    ok: 0,
+    info: 0,
+    fail: 0,
+    overBudget: 0,
+    surprises: new Map<number, number>(),
+    latency: new Latency(),
   }
   readonly #options: LoadOptions
   readonly #traffic: Traffic
@@ -91,10 +96,14 @@ export class Load {
     this.#traffic = new Traffic(options.seed, options.run)
     this.#random = new Random(options.seed, 'repeats')
     this.#targets = options.targets.map((target) => ({
-      ...{ inFlight: 0, restsUntil: 0 },
+      inFlight: 0,
+      restsUntil: 0,
       pool: new Pool(target, {
-        ...{ connections: CONNECTIONS, pipelining: 1, connectTimeout: 2_000 },
-        ...{ headersTimeout: ANSWER_MS_MAX, bodyTimeout: ANSWER_MS_MAX },
+        connections: CONNECTIONS,
+        pipelining: 1,
+        connectTimeout: 2_000,
+        headersTimeout: ANSWER_MS_MAX,
+        bodyTimeout: ANSWER_MS_MAX,
       }),
     }))
   }

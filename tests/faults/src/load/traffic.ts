@@ -65,8 +65,12 @@ export class Traffic {
     if (kind <= 17) return ['cxone-dataaction', { id: `evt-${id}`, type: 'dataaction.completed', digest }]
     if (kind <= 19) {
       const body = {
-        ...{ conversationId: `conv-${id}`, sessionId: `sess-${id}`, intent: 'track_parcel', digest },
-        ...{ timestamp: Date.parse(timestamp), userId: 'usr-1' },
+        conversationId: `conv-${id}`,
+        sessionId: `sess-${id}`,
+        intent: 'track_parcel',
+        digest,
+        timestamp: Date.parse(timestamp),
+        userId: 'usr-1',
       }
       return ['cognigy', body, { ...body, intent: 'another' }]
     }
@@ -94,9 +98,14 @@ export class Traffic {
     const { id, sequence } = call
     if (sequence === STEPS_MAX) this.#calls.splice(this.#calls.indexOf(call), 1)
     const body = {
-      ...{ interactionId: id, eventType: sequence === 1 ? 'CALL_CONNECTED' : 'CALL_TRANSFERRED', timestamp },
-      ...{ agentId: 'agent-1', skill: 'Sales', direction: 'inbound' },
-      ...{ sequenceNumber: sequence, digest: digestOf(id, sequence) },
+      interactionId: id,
+      eventType: sequence === 1 ? 'CALL_CONNECTED' : 'CALL_TRANSFERRED',
+      timestamp,
+      agentId: 'agent-1',
+      skill: 'Sales',
+      direction: 'inbound',
+      sequenceNumber: sequence,
+      digest: digestOf(id, sequence),
     }
     return ['cxone', body, { ...body, agentId: 'agent-other' }]
   }

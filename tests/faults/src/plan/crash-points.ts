@@ -34,7 +34,11 @@ const kill = (
   passes: readonly [number, number] = [2, 30],
   ms?: number,
 ): CrashedBy => ({
-  ...{ kind: 'failpoint', service, failpoint: `${service}.${step}`, action: 'kill', passes },
+  kind: 'failpoint',
+  service,
+  failpoint: `${service}.${step}`,
+  action: 'kill',
+  passes,
   ...(ms !== undefined && { ms }),
 })
 
@@ -62,7 +66,8 @@ const freezesOf = (service: ServiceKind): readonly CrashPoint[] =>
       expected: 'another goes on; what the sleeper does when it wakes is refused',
       by: {
         ...({ kind: 'failpoint', service, failpoint: `${service}.${step}`, action: 'pause' } as const),
-        ...{ passes: [1, 3] as const, isFreeze: true as const },
+        passes: [1, 3] as const,
+        isFreeze: true as const,
       },
     }))
 

@@ -176,7 +176,10 @@ export const visitOf = (
     by.action
   ]
   return {
-    ...{ kind: 'failpoint', point: point.id, failpoint: by.failpoint, spec: `${by.failpoint}:${spec}` },
+    kind: 'failpoint',
+    point: point.id,
+    failpoint: by.failpoint,
+    spec: `${by.failpoint}:${spec}`,
     how: random.pick(['SIGKILL', 'SIGTERM'] as const),
     ends: by.action === 'kill',
     pauseMs: by.action === 'pause' ? pauseMs : 0,
@@ -206,7 +209,9 @@ const storeFaults = ({ tier, run, hasInflux }: PlanOptions, random: Random): rea
       ...of(
         'servers',
         times(kills, (index) => ({
-          ...{ kind: 'server-kill', server: servers[index % servers.length]!, downMs: downMs() },
+          kind: 'server-kill',
+          server: servers[index % servers.length]!,
+          downMs: downMs(),
         })),
       ),
     )

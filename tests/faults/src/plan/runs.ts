@@ -41,13 +41,11 @@ const startRun = (shape: StartShape, starts: number, phases: readonly Phase[]): 
   return {
     name: `${phases.join(' and ')}, ${brokers}, session ${shape.sessionMs / 1_000} s`,
     shape: { ...START_SHAPE, ...shape },
-    ...{
-      phases,
-      events: Math.round(secs * START_RATE),
-      rate: START_RATE,
-      lateAfterMs: START_LATE_MS,
-      starts,
-    },
+    phases,
+    events: Math.round(secs * START_RATE),
+    rate: START_RATE,
+    lateAfterMs: START_LATE_MS,
+    starts,
   }
 }
 
@@ -65,9 +63,13 @@ export const runsOf = (tier: Tier, only: Phase | undefined, events: number): rea
   }
   if (outside.length > 0) {
     runs.push({
-      ...{ name: outside.join(', '), shape: { ...USUAL, isBreakable: true }, phases: outside },
-      ...{ events: Math.ceil(events * OUTSIDE_PART), rate: Math.min(tier.rate, OUTSIDE_RATE) },
-      ...{ lateAfterMs: OUTSIDE_LATE_MS, starts: 0 },
+      name: outside.join(', '),
+      shape: { ...USUAL, isBreakable: true },
+      phases: outside,
+      events: Math.ceil(events * OUTSIDE_PART),
+      rate: Math.min(tier.rate, OUTSIDE_RATE),
+      lateAfterMs: OUTSIDE_LATE_MS,
+      starts: 0,
     })
   }
   const isAlone = only === 'starts'
@@ -79,8 +81,13 @@ export const runsOf = (tier: Tier, only: Phase | undefined, events: number): rea
   }
   for (const phase of wanted.filter(isAftermath)) {
     runs.push({
-      ...{ name: phase, shape: { ...USUAL, brokers: 1 }, phases: [phase] },
-      ...{ events: AFTERMATH_EVENTS, rate: tier.rate, lateAfterMs: AFTERMATH_LATE_MS, starts: 0 },
+      name: phase,
+      shape: { ...USUAL, brokers: 1 },
+      phases: [phase],
+      events: AFTERMATH_EVENTS,
+      rate: tier.rate,
+      lateAfterMs: AFTERMATH_LATE_MS,
+      starts: 0,
     })
   }
   return runs

@@ -74,7 +74,8 @@ export const openBreakable = async (options: Options, closers: Closers): Promise
   const clock = findFaketime(folders, 'broker')
   const disk = mountSmall(folders, closers)
   return {
-    ...{ clock, disk },
+    clock,
+    disk,
     serviceAddresses: nodeIds.map((nodeId) => `${HOST}:${ports.proxiedBroker(nodeId)}`),
     optionsOf: (nodeId) => ({
       properties: propertiesOf(nodeId, ports, nodeIds),

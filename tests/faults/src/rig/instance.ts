@@ -169,7 +169,10 @@ export class Instance {
       const { cause, process } = incarnation
       const hasFired = this.fired(this.#count).some(({ action }) => action === 'kill')
       this.ends.push({
-        ...{ instance: this.name, exit, livedMs, logFile: process.logFile },
+        instance: this.name,
+        exit,
+        livedMs,
+        logFile: process.logFile,
         cause: cause === 'itself' && exit.signal === 'SIGKILL' && hasFired ? 'failpoint' : cause,
       })
       failures = livedMs > SETTLED_MS || cause === 'asked' ? 0 : failures + 1
@@ -182,7 +185,10 @@ export class Instance {
     const env = { ...this.#env, ...this.#next }
     this.#next = {}
     const child = startProcess(this.#folders.run, {
-      ...{ name: this.name, command: process.execPath, args: this.#command, env },
+      name: this.name,
+      command: process.execPath,
+      args: this.#command,
+      env,
       cwd: this.#folders.state,
       logFile: this.#logFile(this.#count),
     })

@@ -17,7 +17,11 @@ export interface RigShape {
 
 export const SESSION_MS = 6_000
 export const USUAL: RigShape = {
-  ...{ brokers: 3, partitions: 4, sessionMs: SESSION_MS, lingerMs: 200, isBreakable: false },
+  brokers: 3,
+  partitions: 4,
+  sessionMs: SESSION_MS,
+  lingerMs: 200,
+  isBreakable: false,
 }
 export const TRANSACTION_MS = 10_000
 /** The default dedup window, longer than any run. */
@@ -120,7 +124,9 @@ export const instanceEnvironment = (
   const influx = urls.influx === undefined ? undefined : influxSettings(urls.influx)
   return {
     // The caller's own must not reach a service.
-    ...{ FAILPOINT: undefined, WEIR_DEFECT: undefined, TOPIC_PREFIX: undefined },
+    FAILPOINT: undefined,
+    WEIR_DEFECT: undefined,
+    TOPIC_PREFIX: undefined,
     // Production refuses a single broker.
     WEIR_PROFILE: shape.brokers === 1 ? 'dev' : 'production',
     // Secrets of a run are told apart by their names.
@@ -141,7 +147,9 @@ export const instanceEnvironment = (
     STATS_WINDOW_SECS: '10',
     // With 200 ms five transactions a second and partition are enough to be hit, and leave two cores time for the rest: brokers
     // work for each of them, whatever is in it.
-    ...{ INGRESS_LINGER_MS: '10', DEDUP_LINGER_MS: linger, NORMALIZER_LINGER_MS: linger },
+    INGRESS_LINGER_MS: '10',
+    DEDUP_LINGER_MS: linger,
+    NORMALIZER_LINGER_MS: linger,
     // So that the filters of 48 partitions fit.
     DEDUP_FILTER_CAPACITY: '100000',
     PERSISTENCE_LINGER_MS: linger,

@@ -96,7 +96,9 @@ export class Nemesis {
 
   #note(target: string, step: Step, startedAt: number, missed: string | undefined): void {
     const outcome: Outcome = {
-      ...{ target, fault: describeFault(step), atMs: Math.round(startedAt - this.#startedAt) },
+      target,
+      fault: describeFault(step),
+      atMs: Math.round(startedAt - this.#startedAt),
       ...(step.phase && { phase: step.phase }),
       tookMs: Math.round(performance.now() - startedAt),
       ...(missed !== undefined && { missed }),

@@ -16,8 +16,14 @@ export const replayIntoRaw = async (
   await reader.readToEnd((some) => void records.push(...some.slice(0, count - records.length)))
   await reader.close()
   const lanes = await openLanes({
-    ...{ settings, topic, logger: createLogger('replay-into-raw', 'warn'), lingerMs: 1 },
-    ...{ batchRecordsMax: 100, batchBytesMax: 500_000, queueBytesMax: 10_000_000, deadlineMs: 30_000 },
+    settings,
+    topic,
+    logger: createLogger('replay-into-raw', 'warn'),
+    lingerMs: 1,
+    batchRecordsMax: 100,
+    batchBytesMax: 500_000,
+    queueBytesMax: 10_000_000,
+    deadlineMs: 30_000,
   })
   await Promise.all(
     records.map(({ partition, key, value, headers }) => {

@@ -151,8 +151,14 @@ export const startServers = async (
   const brokers = nodeIds.map((nodeId) => {
     const { properties, jvm, env } = breakable?.optionsOf(nodeId) ?? {}
     const options = {
-      ...{ folders, java, nodeId, voters, heapMax: '512m', readyMsMax: BROKER_READY_MS_MAX },
-      ...{ port: ports.broker(nodeId), controllerPort: ports.controller(nodeId) },
+      folders,
+      java,
+      nodeId,
+      voters,
+      heapMax: '512m',
+      readyMsMax: BROKER_READY_MS_MAX,
+      port: ports.broker(nodeId),
+      controllerPort: ports.controller(nodeId),
       properties: { ...BROKER_PROPERTIES, ...properties },
       ...(jvm && { jvm }),
       ...(env && { env }),

@@ -40,15 +40,21 @@ export const startServices = async (
   const { urls, serviceUrls } = servers
   const ports = portsFrom(portBase)
   await ensureTopics({
-    ...{ settings: kafkaSettings(urls), logger: createLogger('faults', 'warn'), specs: TOPIC_SPECS },
-    ...{ replicationFactor: shape.brokers, minInsyncReplicas: Math.max(1, shape.brokers - 1) },
+    settings: kafkaSettings(urls),
+    logger: createLogger('faults', 'warn'),
+    specs: TOPIC_SPECS,
+    replicationFactor: shape.brokers,
+    minInsyncReplicas: Math.max(1, shape.brokers - 1),
   })
   await allInSync(urls.kafkaBrokers, READY_MS_MAX)
   const instances = SERVICE_KINDS.flatMap((kind) =>
     [...INSTANCES, FURTHER_INSTANCE].map(
       (index) =>
         new Instance({
-          ...{ kind, index, folders, port: ports.service(kind, index) },
+          kind,
+          index,
+          folders,
+          port: ports.service(kind, index),
           command: [...defectCommand(defect), mainFile(kind)],
           env: {
             ...instanceEnvironment(kind, index, { urls: serviceUrls, ports, folders }),

@@ -2,9 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Fault } from '../plan/step.ts'
 import type { Killable, Servers } from './servers.ts'
 
-export type StoreFault = Fault & {
-  kind: 'server-kill' | 'server-stall' | 'server-slow' | 'black-hole'
-}
+export type StoreFault = Fault & { kind: 'server-kill' | 'server-stall' | 'server-slow' | 'black-hole' }
 
 /** Breaks PostgreSQL, the registry or InfluxDB for a time. */
 export const breakStore = async (servers: Servers, fault: StoreFault): Promise<void> => {

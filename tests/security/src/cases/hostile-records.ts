@@ -246,11 +246,7 @@ const parkingRow = (what: string, expected: string, { role, service, records }: 
 export const hostileRecordCases = (): readonly SecurityCase[] => [
   ...TOPIC_SPECS.map(({ role, name }) => topicRow(role, name)),
   auditRow(),
-  parkingRow('the state of dedup', 'parked as damaged', {
-    role: 'seen',
-    service: 'dedup',
-    records: hostile,
-  }),
+  parkingRow('the state of dedup', 'parked as damaged', { role: 'seen', service: 'dedup', records: hostile }),
   parkingRow('the note of a start', 'parked as no note of a start', {
     role: 'starts',
     service: 'normalizer',

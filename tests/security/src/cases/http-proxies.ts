@@ -30,10 +30,7 @@ const attack = (
   headers: readonly string[],
   body: string,
   line = 'POST /webhooks/nice HTTP/1.1',
-) => ({
-  what,
-  bytes: Buffer.from([line, ...headers, '', body].join('\r\n'), 'latin1'),
-})
+) => ({ what, bytes: Buffer.from([line, ...headers, '', body].join('\r\n'), 'latin1') })
 
 const chunkOf = (text: string): string => `${text.length.toString(16)}\r\n${text}\r\n`
 const LAST = '0\r\n\r\n'

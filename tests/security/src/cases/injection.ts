@@ -112,11 +112,9 @@ const sendHostile = async (rig: Rig): Promise<void> => {
       await rig.ingress.send({ path: strict.path, headers, raw })
     }
     await rig.ingress.send({
-      ...{
-        path: `/webhooks/${encodeURIComponent(text.toWellFormed())}`,
-        headers: [],
-        raw: Buffer.from('{}'),
-      },
+      path: `/webhooks/${encodeURIComponent(text.toWellFormed())}`,
+      headers: [],
+      raw: Buffer.from('{}'),
     })
   }
 }

@@ -112,12 +112,10 @@ const results = new WeakMap<Rig, Promise<ReadonlyMap<string, string>>>()
 
 const look = async (rig: Rig): Promise<ReadonlyMap<string, string>> => {
   const canaries: Canaries = {
-    ...{
-      body: canary('body'),
-      query: canary('query'),
-      header: canary('header'),
-      badSignature: canary('signature'),
-    },
+    body: canary('body'),
+    query: canary('query'),
+    header: canary('header'),
+    badSignature: canary('signature'),
     signatures: [],
   }
   await sendCanaries(rig, canaries)

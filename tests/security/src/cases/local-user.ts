@@ -109,13 +109,7 @@ const secretsOf = ([name, value]: readonly [string, string]): readonly string[] 
 
 /** `in`, or the SQLSTATE of the refusal. */
 const logIn = async (run: LocalRun, user: string, password: string, database: string): Promise<string> => {
-  const client = new pg.Client({
-    host: '127.0.0.1',
-    port: run.ports.POSTGRES_PORT,
-    user,
-    password,
-    database,
-  })
+  const client = new pg.Client({ host: '127.0.0.1', port: run.ports.POSTGRES_PORT, user, password, database })
   client.on('error', () => undefined)
   try {
     await client.connect()

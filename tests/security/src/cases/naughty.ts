@@ -46,8 +46,14 @@ const SHAPES: readonly Shape[] = [
   {
     what: 'lifecycle event',
     bodyOf: (text) => ({
-      ...{ interactionId: freshId(), eventType: 'CALL_CONNECTED', sequenceNumber: 1 },
-      ...{ agentId: text, skill: text, direction: text, note: text, nested: { [`k${text}`]: [text] } },
+      interactionId: freshId(),
+      eventType: 'CALL_CONNECTED',
+      sequenceNumber: 1,
+      agentId: text,
+      skill: text,
+      direction: text,
+      note: text,
+      nested: { [`k${text}`]: [text] },
     }),
     cells: (text) => ({
       agent_id: text,
@@ -61,7 +67,9 @@ const SHAPES: readonly Shape[] = [
   {
     what: 'routed sms',
     bodyOf: (text) => ({
-      ...{ webhookId: 'w', eventType: 'interaction.created', timestamp: '2024-05-11T12:00:00Z' },
+      webhookId: 'w',
+      eventType: 'interaction.created',
+      timestamp: '2024-05-11T12:00:00Z',
       data: {
         id: freshId(),
         channelType: 'sms',

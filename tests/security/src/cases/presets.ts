@@ -55,25 +55,27 @@ const answers = (): SecurityCase[] => [
   answerCase(
     'cxone-dataaction: no signature',
     '401 {"detail":"Missing X-Nice-Webhook-Signature header"}',
-    () => ({
-      ...{ source: 'strict', signature: '' },
-    }),
+    () => ({ source: 'strict', signature: '' }),
   ),
   answerCase('cxone-dataaction: wrong signature', '401 {"detail":"Invalid webhook signature"}', () => ({
-    ...{ source: 'strict', signature: `${'A'.repeat(43)}=` },
+    source: 'strict',
+    signature: `${'A'.repeat(43)}=`,
   })),
   answerCase('cxone-dataaction: not JSON', '400 {"detail":"Malformed JSON"}', () => ({
     source: 'strict',
     raw: BROKEN,
   })),
   answerCase('cxone-dataaction: no id', '400 {"detail":"Missing required CXone fields: id, type"}', () => ({
-    ...{ source: 'strict', raw: Buffer.from('{"type":"t"}') },
+    source: 'strict',
+    raw: Buffer.from('{"type":"t"}'),
   })),
   answerCase('nice: no signature', '403 {"detail":"Missing webhook signature header"}', () => ({
-    ...{ source: 'nice', signature: '' },
+    source: 'nice',
+    signature: '',
   })),
   answerCase('nice: wrong signature', '401 {"detail":"Invalid webhook signature"}', () => ({
-    ...{ source: 'nice', signature: '0'.repeat(64) },
+    source: 'nice',
+    signature: '0'.repeat(64),
   })),
   answerCase('nice: not JSON', '400 {"detail":"Malformed JSON payload"}', () => ({
     source: 'nice',
@@ -82,10 +84,7 @@ const answers = (): SecurityCase[] => [
   answerCase(
     'cognigy: not JSON',
     '400 {"error":"Invalid JSON syntax in Cognigy webhook payload"}',
-    (rig) => ({
-      ...cognigy(rig, {}),
-      raw: BROKEN,
-    }),
+    (rig) => ({ ...cognigy(rig, {}), raw: BROKEN }),
   ),
   answerCase('cognigy: a field missing', '400 {"error":"Missing required field: intent"}', (rig) =>
     cognigy(rig, { intent: undefined }),
@@ -104,14 +103,20 @@ const forwarded = (addresses: string): readonly string[] => ['x-forwarded-for', 
 
 const addresses = (): SecurityCase[] => [
   statusCase('address: on the list, with the token', 200, (rig) => ({
-    ...{ source: 'cognigy', headers: authorised(rig), from: COGNIGY_ADDRESS },
+    source: 'cognigy',
+    headers: authorised(rig),
+    from: COGNIGY_ADDRESS,
   })),
   statusCase('address: on the list, no token', 401, () => ({ source: 'cognigy', from: COGNIGY_ADDRESS })),
   statusCase('address: on the list, another token', 401, () => ({
-    ...{ source: 'cognigy', headers: ['authorization', 'Bearer other'], from: COGNIGY_ADDRESS },
+    source: 'cognigy',
+    headers: ['authorization', 'Bearer other'],
+    from: COGNIGY_ADDRESS,
   })),
   statusCase('address: on the list, the token without Bearer', 401, ({ secrets }) => ({
-    ...{ source: 'cognigy', headers: ['authorization', secrets.cognigyToken], from: COGNIGY_ADDRESS },
+    source: 'cognigy',
+    headers: ['authorization', secrets.cognigyToken],
+    from: COGNIGY_ADDRESS,
   })),
   statusCase('address: not on the list, with the token', 403, (rig) => ({
     source: 'cognigy',
@@ -129,19 +134,24 @@ const addresses = (): SecurityCase[] => [
       })),
   ),
   statusCase('address: through the trusted proxy, on the list', 200, (rig) => ({
-    ...{ source: 'cognigy', from: PROXY_ADDRESS },
+    source: 'cognigy',
+    from: PROXY_ADDRESS,
     headers: [...authorised(rig), ...forwarded(COGNIGY_ADDRESS)],
   })),
   statusCase('address: through the trusted proxy, spoofed before it', 403, (rig) => ({
-    ...{ source: 'cognigy', from: PROXY_ADDRESS },
+    source: 'cognigy',
+    from: PROXY_ADDRESS,
     headers: [...authorised(rig), ...forwarded(`${COGNIGY_ADDRESS}, 192.0.2.1`)],
   })),
   statusCase('address: through the trusted proxy, header twice', 403, (rig) => ({
-    ...{ source: 'cognigy', from: PROXY_ADDRESS },
+    source: 'cognigy',
+    from: PROXY_ADDRESS,
     headers: [...authorised(rig), ...forwarded(COGNIGY_ADDRESS), ...forwarded('192.0.2.1')],
   })),
   statusCase('address: through the trusted proxy, no address', 403, (rig) => ({
-    ...{ source: 'cognigy', from: PROXY_ADDRESS, headers: [...authorised(rig), ...forwarded('unknown')] },
+    source: 'cognigy',
+    from: PROXY_ADDRESS,
+    headers: [...authorised(rig), ...forwarded('unknown')],
   })),
 ]
 

@@ -101,9 +101,13 @@ export const openRig = async ({ tier, firstPort, progress }: RigOptions): Promis
   const servers = await startServers(folders, { kafka, kafkaController, registry, postgres }, tier)
   progress(`servers are ready after ${((performance.now() - startedAt) / 1_000).toFixed(1)} s`)
   const settings: KafkaSettings = {
-    ...{ kafkaBrokers: servers.kafkaBrokers.split(','), kafkaSsl: false, kafkaMechanism: 'plain' },
-    ...{ topicPrefix: `security-${randomBytes(4).toString('hex')}.`, topicPartitions: PARTITIONS },
-    ...{ groupSessionMs: 6_000, transactionTimeoutMs: 10_000 },
+    kafkaBrokers: servers.kafkaBrokers.split(','),
+    kafkaSsl: false,
+    kafkaMechanism: 'plain',
+    topicPrefix: `security-${randomBytes(4).toString('hex')}.`,
+    topicPartitions: PARTITIONS,
+    groupSessionMs: 6_000,
+    transactionTimeoutMs: 10_000,
   }
   const secrets = freshSecrets()
   const trusted = freshSigningKey()
@@ -149,7 +153,15 @@ export const openRig = async ({ tier, firstPort, progress }: RigOptions): Promis
   const limited = new HttpClient(portOf('ingress-limited'), journal)
   const rows = new StoredRows(servers.databaseUrl)
   return {
-    ...{ tier, secrets, trusted, journal, ingress, cutOff, limited, schemes, consoleApi },
+    tier,
+    secrets,
+    trusted,
+    journal,
+    ingress,
+    cutOff,
+    limited,
+    schemes,
+    consoleApi,
     topics,
     rows,
     servers,
@@ -263,11 +275,17 @@ const serviceSpecs = ({
   writeFileSync(sourcesFile, SOURCES)
   const specs: ServiceSpec[] = [
     {
-      ...{ name: 'ingress', service: 'ingress', probePort: ingressPort, until: '/readyz' },
+      name: 'ingress',
+      service: 'ingress',
+      probePort: ingressPort,
+      until: '/readyz',
       env: ingress(ingressPort, [secrets.cxoneOld, secrets.cxoneNew]),
     },
     {
-      ...{ name: 'ingress-cut-off', service: 'ingress', probePort: cutOffPort, until: '/livez' },
+      name: 'ingress-cut-off',
+      service: 'ingress',
+      probePort: cutOffPort,
+      until: '/livez',
       // Nobody listens on port 1.
       env: {
         ...ingress(cutOffPort, [secrets.cxoneNew]),
@@ -276,15 +294,23 @@ const serviceSpecs = ({
       },
     },
     {
-      ...{ name: 'ingress-limited', service: 'ingress', probePort: limitedPort, until: '/readyz' },
+      name: 'ingress-limited',
+      service: 'ingress',
+      probePort: limitedPort,
+      until: '/readyz',
       env: { ...ingress(limitedPort, [secrets.cxoneNew]), INGRESS_RATE_PER_SEC: String(RATE_PER_SEC) },
     },
     {
       // Never ready: one of its sources has no keys.
-      ...{ name: 'ingress-schemes', service: 'ingress', probePort: schemesPort, until: '/livez' },
+      name: 'ingress-schemes',
+      service: 'ingress',
+      probePort: schemesPort,
+      until: '/livez',
       env: {
         ...shared,
-        ...{ INGRESS_HOST: '127.0.0.1', INGRESS_PORT: String(schemesPort), SOURCES_FILE: sourcesFile },
+        INGRESS_HOST: '127.0.0.1',
+        INGRESS_PORT: String(schemesPort),
+        SOURCES_FILE: sourcesFile,
         INGRESS_REQUEST_BUDGET_MS: String(REQUEST_BUDGET_MS),
         INGRESS_TRUSTED_PROXIES: PROXY_ADDRESS,
         SOURCE_STANDARD_SECRETS: `${secrets.standard},whpk_${trusted.publicBytes.toString('base64')}`,
@@ -300,11 +326,17 @@ const serviceSpecs = ({
       },
     },
     {
-      ...{ name: 'console', service: 'console', probePort: consolePort, until: '/readyz' },
+      name: 'console',
+      service: 'console',
+      probePort: consolePort,
+      until: '/readyz',
       env: { ...shared, CONSOLE_PORT: String(consolePort), CONSOLE_TOKENS: secrets.consoleToken },
     },
     {
-      ...{ name: 'dedup', service: 'dedup', probePort: dedupPort, until: '/readyz' },
+      name: 'dedup',
+      service: 'dedup',
+      probePort: dedupPort,
+      until: '/readyz',
       env: {
         ...shared,
         DEDUP_PROBE_PORT: String(dedupPort),
@@ -317,11 +349,17 @@ const serviceSpecs = ({
   return [
     ...specs,
     {
-      ...{ name: 'normalizer', service: 'normalizer', probePort: normalizerPort, until: '/readyz' },
+      name: 'normalizer',
+      service: 'normalizer',
+      probePort: normalizerPort,
+      until: '/readyz',
       env: { ...shared, NORMALIZER_PROBE_PORT: String(normalizerPort) },
     },
     {
-      ...{ name: 'persistence', service: 'persistence', probePort: persistencePort, until: '/readyz' },
+      name: 'persistence',
+      service: 'persistence',
+      probePort: persistencePort,
+      until: '/readyz',
       env: { ...shared, PERSISTENCE_PROBE_PORT: String(persistencePort) },
     },
   ]
