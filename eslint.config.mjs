@@ -37,7 +37,7 @@ export default tseslint.config(
       '**/testing/**',
       'packages/{local-stack,testkit}/**',
       'packages/cli/src/output.ts',
-      'packages/service-kit/src/{service,failpoint}.ts',
+      'packages/runtime/src/service/{service,failpoint}.ts',
     ],
     rules: {
       'no-console': 'error',

@@ -7,7 +7,7 @@ import { ensureTopics } from '@weir/kafka'
 import { freePorts, type Folders } from '@weir/local-stack'
 import { readTotals, type InfluxSettings } from '@weir/metric-export'
 import { examine, Observer, type Examination, type InfluxTotals, type Totals } from '@weir/observer'
-import { createLogger, Metrics } from '@weir/service-kit'
+import { createLogger, Metrics } from '@weir/runtime'
 import {
   Plan,
   Sender,

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { TOPIC_SPECS } from '@weir/contracts'
 import { ensureTopics } from '@weir/kafka'
 import { freePorts } from '@weir/local-stack'
-import { createLogger } from '@weir/service-kit'
+import { createLogger } from '@weir/runtime'
 import {
   isolatedFolders,
   isolatedKafka,

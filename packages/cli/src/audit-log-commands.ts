@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { AuditCheck, decodeAuditRecord, isAuditHead, topicNames, type AuditHead } from '@weir/contracts'
 import { readAuditLog } from '@weir/kafka'
-import { ConfigError } from '@weir/service-kit'
+import { ConfigError } from '@weir/runtime'
 import type { Command } from 'commander'
 import { loadTopicsConfig } from './config.ts'
 import { print, printJson, printRows, withJson, type OutputOptions, type Row } from './output.ts'

@@ -1,6 +1,6 @@
 import { topicNames } from '@weir/contracts'
 import { backfill, KnownFields, RowFiller, type Backfilled } from '@weir/persistence'
-import { createLogger } from '@weir/service-kit'
+import { createLogger } from '@weir/runtime'
 import { InvalidArgumentError, type Command } from 'commander'
 import { loadBackfillConfig } from './config.ts'
 import { endRepaint, print, progress, repaint, type Stream } from './output.ts'

@@ -1,21 +1,21 @@
 import { readFileSync } from 'node:fs'
 import { parseEnv } from 'node:util'
-import { deadLetterKeyProblems } from '@weir/consumer'
 import { parseDeadLetterKeys, type DeadLetterKeys } from '@weir/contracts'
 import {
   ConfigError,
+  type ConfigOf,
   DEAD_LETTER_SETTINGS,
+  deadLetterKeyProblems,
+  type Environment,
   KAFKA_SETTINGS,
   loadSettings,
   PROFILE_SETTINGS,
   risksOf,
   SERVICE_SETTINGS,
   setting,
-  type ConfigOf,
-  type Environment,
   type Setting,
   type Settings,
-} from '@weir/service-kit'
+} from '@weir/runtime'
 import { settingAliases } from '@weir/sources'
 import { progress } from './output.ts'
 

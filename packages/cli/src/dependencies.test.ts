@@ -28,7 +28,7 @@ const OPENS =
   /(?:await|return|=>?) fetch\(|globalThis\.fetch|new pg\.(?:Client|Pool)\(|\bnet\.connect\(|\b(?:https?|tls)\.(?:request|connect|get)\(|network\/socketFactory|from 'undici'|new InfluxDB\(/
 const HELPERS = new Set([
   // Bounded in themselves; whoever uses them is told by `askHttp` and `connectionTo`.
-  'packages/service-kit/src/ask-http.ts',
+  'packages/runtime/src/http/ask-http.ts',
 ])
 
 it('every module that opens a connection is in a row, bounded or excepted', () => {

@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import { createInterface } from 'node:readline/promises'
-import { ConfigError } from '@weir/service-kit'
+import { ConfigError } from '@weir/runtime'
 import { describeApproval, describeOutcome, followJob, type JobOutcome } from './follow-job.ts'
 import {
   print,

@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { dedup } from '@weir/dedup'
 import { ensurePrivate, kafkaJarsFolder, type Folders } from '@weir/local-stack'
 import { cannotConsult, consult, type OracleInflux, type OracleReport } from '@weir/oracle'
-import type { Environment } from '@weir/service-kit'
+import type { Environment } from '@weir/runtime'
 import { loadTopicsConfig, type TopicsConfig } from './config.ts'
 
 /** The oracle's report, or why it was not asked. */

@@ -3,7 +3,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { ensurePrivate, type Folders } from '@weir/local-stack'
 import type { Observer } from '@weir/observer'
-import type { Environment } from '@weir/service-kit'
+import type { Environment } from '@weir/runtime'
 import type { StartConfig } from './config.ts'
 
 type GivenServers = Pick<StartConfig, 'kafkaBrokers' | 'registryUrl' | 'databaseUrl' | 'influxUrl'>

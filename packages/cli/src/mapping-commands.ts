@@ -6,7 +6,7 @@ import {
   tryMapping,
   type MappingTrial,
 } from '@weir/normalizer'
-import { ConfigError } from '@weir/service-kit'
+import { ConfigError } from '@weir/runtime'
 import type { Command } from 'commander'
 import { loadFileConfig } from './config.ts'
 import { print, printJson, printPage, withJson, type OutputOptions } from './output.ts'

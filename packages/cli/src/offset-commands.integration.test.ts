@@ -1,6 +1,6 @@
 import { eventKeyOf, HEADER, STAGE_TOPICS, TOPIC_SPECS, topicNames } from '@weir/contracts'
 import { ensureTopics, openLanes, openMaintenance } from '@weir/kafka'
-import { createLogger } from '@weir/service-kit'
+import { createLogger } from '@weir/runtime'
 import { isolatedKafka } from '@weir/testkit'
 import { expect, it, vi } from 'vitest'
 import { decidedBefore } from './decided-before.ts'

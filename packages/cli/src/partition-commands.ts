@@ -1,5 +1,4 @@
-import type { ListedPartition } from '@weir/consumer'
-import { askHttp, NoAnswerError } from '@weir/service-kit'
+import { askHttp, type ListedPartition, NoAnswerError } from '@weir/runtime'
 import { InvalidArgumentError, type Command } from 'commander'
 import { envOf, loadStartConfig, type PortName } from './config.ts'
 import { print, printRows, withJson, type OutputOptions, type Row } from './output.ts'

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { ROOT } from '@weir/local-stack'
-import { ConfigError } from '@weir/service-kit'
+import { ConfigError } from '@weir/runtime'
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { runAudit } from './audit.ts'
 import { addAuditLogCommands } from './audit-log-commands.ts'

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { ConfigError } from '@weir/service-kit'
+import { ConfigError } from '@weir/runtime'
 import { parseExactJson } from '@weir/exact-json'
 import { parseDocument, visit } from 'yaml'
 

@@ -1,4 +1,4 @@
-import { askHttp, ConfigError } from '@weir/service-kit'
+import { askHttp, ConfigError } from '@weir/runtime'
 import { loadReplayClientConfig } from './config.ts'
 import { progress } from './output.ts'
 

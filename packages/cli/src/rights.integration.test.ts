@@ -10,7 +10,7 @@ import { metricExport } from '@weir/metric-export'
 import { normalizer } from '@weir/normalizer'
 import { persistence } from '@weir/persistence'
 import { replay } from '@weir/replay'
-import { createLogger, Metrics, type Environment, type Service } from '@weir/service-kit'
+import { createLogger, Metrics, type Environment, type Service } from '@weir/runtime'
 import { sign, SOURCES } from '@weir/sources'
 import {
   isolatedDatabase,

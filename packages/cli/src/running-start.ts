@@ -9,7 +9,7 @@ import {
   type Folders,
   type ProcessIdentity,
 } from '@weir/local-stack'
-import type { Environment } from '@weir/service-kit'
+import type { Environment } from '@weir/runtime'
 
 /** What `npm start` leaves for the `weir` command while it runs. Holds secrets: only its owner may read it. */
 interface RunningStart {

@@ -8,7 +8,7 @@ import {
 import { Registry, subjectOf } from '@weir/event-codec'
 import { openLanes, openTopicReader } from '@weir/kafka'
 import { ShapeCache } from '@weir/normalizer'
-import { ConfigError, createLogger } from '@weir/service-kit'
+import { ConfigError, createLogger } from '@weir/runtime'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Command } from 'commander'
 import { loadRegistryConfig, loadSchemaConfig } from './config.ts'

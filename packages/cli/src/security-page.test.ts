@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { KAFKA_SERVICES, rightsOf, type Right } from '@weir/contracts'
-import { RISKS } from '@weir/service-kit'
+import { RISKS } from '@weir/runtime'
 import { expect, it } from 'vitest'
 
 const page = readFileSync(new URL('../../../docs/operations/security.md', import.meta.url), 'utf8')

@@ -17,7 +17,7 @@ import {
   type Service,
   type ServiceDefinition,
   type ServiceDeps,
-} from '@weir/service-kit'
+} from '@weir/runtime'
 import { simulator, startSimulator, type SimulatorService } from '@weir/simulator'
 import { loadTopicsConfig, serviceEnvironment, type StartConfig } from './config.ts'
 import { localIdentity } from './local-state.ts'

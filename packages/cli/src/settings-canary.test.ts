@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { describeSettings, isSecret, type Environment, type Settings } from '@weir/service-kit'
+import { describeSettings, isSecret, type Environment, type Settings } from '@weir/runtime'
 import { afterAll, describe, expect, it } from 'vitest'
 import { ALL_SERVICES } from './all-services.ts'
 import {

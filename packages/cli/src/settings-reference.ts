@@ -1,4 +1,4 @@
-import { isSecret, KAFKA_SETTINGS, SERVICE_SETTINGS, type Setting, type Settings } from '@weir/service-kit'
+import { isSecret, KAFKA_SETTINGS, SERVICE_SETTINGS, type Setting, type Settings } from '@weir/runtime'
 import { ALL_SERVICES } from './all-services.ts'
 import {
   AUDIT_SETTINGS,

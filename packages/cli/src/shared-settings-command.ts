@@ -1,4 +1,4 @@
-import { forgetSetting, publishedSettings } from '@weir/consumer'
+import { forgetSetting, publishedSettings } from '@weir/runtime'
 import type { Command } from 'commander'
 import { loadTopicsConfig } from './config.ts'
 import { printRows, progress, withJson, type OutputOptions } from './output.ts'

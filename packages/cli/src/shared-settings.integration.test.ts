@@ -2,7 +2,7 @@ import { TOPIC_SPECS } from '@weir/contracts'
 import { ingress } from '@weir/ingress'
 import { ensureTopics } from '@weir/kafka'
 import { replay } from '@weir/replay'
-import { ConfigError, createLogger, Metrics } from '@weir/service-kit'
+import { ConfigError, createLogger, Metrics } from '@weir/runtime'
 import { isolatedKafka, testServers } from '@weir/testkit'
 import { expect, it, onTestFinished, vi } from 'vitest'
 

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import type { Environment } from '@weir/service-kit'
+import type { Environment } from '@weir/runtime'
 import {
   explainSignature,
   isSignature,

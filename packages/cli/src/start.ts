@@ -19,7 +19,7 @@ import {
 import { metricExport, readTotals, type InfluxSettings } from '@weir/metric-export'
 import { examine, Observer, type Examination } from '@weir/observer'
 import type { OracleInflux } from '@weir/oracle'
-import { Closers, ConfigError, type Environment } from '@weir/service-kit'
+import { Closers, ConfigError, type Environment } from '@weir/runtime'
 import type { SimulatorService } from '@weir/simulator'
 import { loadDeadLetterKeys, loadStartConfig, loadTopicsConfig, type StartConfig } from './config.ts'
 import { checkIndependently } from './independent-check.ts'

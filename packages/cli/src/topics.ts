@@ -1,6 +1,6 @@
 import { TOPIC_SPECS } from '@weir/contracts'
 import { checkInternalTopics, checkTopics, ensureTopics, waitForBrokers } from '@weir/kafka'
-import { createLogger } from '@weir/service-kit'
+import { createLogger } from '@weir/runtime'
 import { loadTopicsConfig } from './config.ts'
 import { progress } from './output.ts'
 

@@ -8,7 +8,7 @@ import {
   tokenProblems,
   type Settings,
   type TokenForm,
-} from '@weir/service-kit'
+} from '@weir/runtime'
 
 export const SETTINGS = {
   ...SERVICE_SETTINGS,

@@ -12,7 +12,7 @@ import {
 } from '@weir/contracts'
 import { ensureTopics, openLanes, type Lanes } from '@weir/kafka'
 import { encodePosition } from '@weir/seen-keys'
-import { createLogger, Metrics, type Service } from '@weir/service-kit'
+import { createLogger, Metrics, type Service } from '@weir/runtime'
 import { isolatedDatabase, isolatedKafka } from '@weir/testkit'
 import pg from 'pg'
 import { afterAll, beforeAll, expect, it, vi } from 'vitest'

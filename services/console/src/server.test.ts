@@ -1,7 +1,7 @@
 import { eventKeyOf, type AuditEntry } from '@weir/contracts'
 import type { JsonObject } from '@weir/exact-json'
 import { RetriableError } from '@weir/kafka'
-import { AccessTokens, Metrics } from '@weir/service-kit'
+import { AccessTokens, Metrics } from '@weir/runtime'
 import { PRESETS } from '@weir/sources'
 import fc from 'fast-check'
 import { beforeEach, expect, it } from 'vitest'

@@ -1,11 +1,5 @@
 import { isInRanges, parseCidr, plainJson } from '@weir/contracts'
-import {
-  GuessLimit,
-  readinessAnswer,
-  type AccessTokens,
-  type Metrics,
-  type Readiness,
-} from '@weir/service-kit'
+import { GuessLimit, readinessAnswer, type AccessTokens, type Metrics, type Readiness } from '@weir/runtime'
 import { RetriableError, type AuditLog } from '@weir/kafka'
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import type { ConsoleConfig } from './config.ts'

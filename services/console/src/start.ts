@@ -9,7 +9,7 @@ import {
   type Service,
   type ServiceDeps,
   describeSettings,
-} from '@weir/service-kit'
+} from '@weir/runtime'
 import { READ_TOKENS, SETTINGS, TOKENS, type ConsoleConfig } from './config.ts'
 import { consoleMetrics } from './console-metrics.ts'
 import { EventIndex } from './event-index.ts'

@@ -1,5 +1,5 @@
 import { storedText } from '@weir/contracts'
-import { boundedAnswers } from '@weir/service-kit'
+import { boundedAnswers } from '@weir/runtime'
 import pg from 'pg'
 import type { StoredEvent } from './event-facts.ts'
 import { FIND_INTERACTION, type StoredInteraction } from './stored-interactions.ts'

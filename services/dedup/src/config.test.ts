@@ -1,4 +1,4 @@
-import { ConfigError } from '@weir/service-kit'
+import { ConfigError } from '@weir/runtime'
 import { afterEach, expect, it, vi } from 'vitest'
 import { loadConfig } from './config.ts'
 

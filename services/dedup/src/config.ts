@@ -1,16 +1,16 @@
 import { totalmem } from 'node:os'
-import { deadLetterKeyProblems } from '@weir/consumer'
 import {
+  type ConfigOf,
   DEAD_LETTER_SETTINGS,
+  deadLetterKeyProblems,
+  type Environment,
   KAFKA_SETTINGS,
   loadSettings,
   probeSettings,
   SERVICE_SETTINGS,
   setting,
-  type ConfigOf,
-  type Environment,
   type Settings,
-} from '@weir/service-kit'
+} from '@weir/runtime'
 import { BUCKETS_PER_WINDOW, filterBytes, RUNS_MAX } from '@weir/seen-keys'
 
 export const SETTINGS = {

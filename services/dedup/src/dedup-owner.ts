@@ -9,7 +9,7 @@ import {
   type RestoreContext,
   type StagedBatch,
 } from '@weir/kafka'
-import { assertNever } from '@weir/pipeline'
+import { assertNever } from '@weir/runtime'
 import { encodeIdentity, StoreDamagedError, stateRecordsOf, type StagedChange } from '@weir/seen-keys'
 import { dedupPipeline } from './pipeline.ts'
 import { restoreState, type RestoredState, type RestoreOptions } from './restore-state.ts'

@@ -1,4 +1,4 @@
-import { runService } from '@weir/service-kit'
+import { runService } from '@weir/runtime'
 import { dedup } from './index.ts'
 
 await runService(dedup)

@@ -1,5 +1,5 @@
 import type { InputRecord } from '@weir/kafka'
-import { startPipeline, type Pipeline } from '@weir/pipeline'
+import { startPipeline, type Pipeline } from '@weir/runtime'
 import type { StagedKeys } from '@weir/seen-keys'
 import { divertMalformed } from './steps/divert-malformed.ts'
 import { dropSeenIn, type DuplicateClass } from './steps/drop-seen.ts'

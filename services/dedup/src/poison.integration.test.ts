@@ -1,5 +1,5 @@
 import { deadLetterBody, HEADER, parseDeadLetterKeys, type WireRecord } from '@weir/contracts'
-import { Metrics } from '@weir/service-kit'
+import { Metrics } from '@weir/runtime'
 import { isolatedKafka } from '@weir/testkit'
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import { Deployment, webhook } from './testing/deployment.ts'

@@ -12,7 +12,7 @@ import {
   type KeyStoreOptions,
   type SeenKeysOptions,
 } from '@weir/seen-keys'
-import { failpoint, type Logger } from '@weir/service-kit'
+import { failpoint, type Logger } from '@weir/runtime'
 import { checkpointFault, lastPosition } from './checkpoint-check.ts'
 import type { DedupMetrics } from './dedup-metrics.ts'
 import { layoutFault } from './layout.ts'

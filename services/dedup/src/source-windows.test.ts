@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createLogger, Metrics } from '@weir/service-kit'
+import { createLogger, Metrics } from '@weir/runtime'
 import { afterAll, expect, it } from 'vitest'
 import { loadConfig } from './config.ts'
 import { checkSourceWindows } from './source-windows.ts'

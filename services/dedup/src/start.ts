@@ -1,7 +1,6 @@
-import { sharedLetterKeys, startConsumer } from '@weir/consumer'
 import { parseDeadLetterKeys, STAGE_TOPICS } from '@weir/contracts'
 import { FolderLockedError, lockFolder, StoreMemory } from '@weir/seen-keys'
-import { ConfigError, type Service, type ServiceDeps } from '@weir/service-kit'
+import { ConfigError, type Service, type ServiceDeps, sharedLetterKeys, startConsumer } from '@weir/runtime'
 import { FRESH_KEYS_MAX, filterErrorRateEach, SETTINGS, type DedupConfig } from './config.ts'
 import { dedupMetrics } from './dedup-metrics.ts'
 import { DedupOwner } from './dedup-owner.ts'

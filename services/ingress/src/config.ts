@@ -8,7 +8,7 @@ import {
   type ConfigOf,
   type Environment,
   type Settings,
-} from '@weir/service-kit'
+} from '@weir/runtime'
 import { settingAliases, settingName } from '@weir/sources'
 import { loadSources } from './load-sources.ts'
 

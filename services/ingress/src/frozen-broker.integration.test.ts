@@ -1,7 +1,7 @@
 import { TOPIC_SPECS } from '@weir/contracts'
 import { ensureTopics } from '@weir/kafka'
 import { freePorts } from '@weir/local-stack'
-import { createLogger, Metrics, type Service } from '@weir/service-kit'
+import { createLogger, Metrics, type Service } from '@weir/runtime'
 import { isolatedFolders, isolatedKafka, ownKafka, ownServersMissing, type OwnServer } from '@weir/testkit'
 import { afterAll, beforeAll, expect, it, vi } from 'vitest'
 import { ingress } from './index.ts'

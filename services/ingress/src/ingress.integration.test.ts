@@ -1,7 +1,7 @@
 import { decodeReceivedWebhook, TOPIC_SPECS, topicNames } from '@weir/contracts'
 import { ensureTopics, openMaintenance, openTopicReader } from '@weir/kafka'
 import { freePorts } from '@weir/local-stack'
-import { createLogger, Metrics } from '@weir/service-kit'
+import { createLogger, Metrics } from '@weir/runtime'
 import { sign, SOURCES } from '@weir/sources'
 import { isolatedKafka } from '@weir/testkit'
 import { expect, it, vi } from 'vitest'

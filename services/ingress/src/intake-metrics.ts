@@ -1,4 +1,4 @@
-import type { Counter, Histogram, Metrics } from '@weir/service-kit'
+import type { Counter, Histogram, Metrics } from '@weir/runtime'
 import type { HandshakeName } from '@weir/sources'
 import type { AccessVerdict } from './judge-head.ts'
 

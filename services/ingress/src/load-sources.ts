@@ -1,5 +1,5 @@
 import { isEverywhere, parseCidr } from '@weir/contracts'
-import { guessable, refusedRisks, takenRisks, type AllowedRisks, type RiskFinding } from '@weir/service-kit'
+import { guessable, refusedRisks, takenRisks, type AllowedRisks, type RiskFinding } from '@weir/runtime'
 import {
   isSigned,
   openAccess,

@@ -1,5 +1,5 @@
 import cluster from 'node:cluster'
-import { runService } from '@weir/service-kit'
+import { runService } from '@weir/runtime'
 import { ingress } from './index.ts'
 import { start } from './start.ts'
 import { startWorkers } from './workers/first-process.ts'

@@ -1,4 +1,4 @@
-import { createLogger, Metrics } from '@weir/service-kit'
+import { createLogger, Metrics } from '@weir/runtime'
 import { afterEach, describe, expect, it } from 'vitest'
 import { freePorts } from '@weir/local-stack'
 import { loadConfig } from './config.ts'

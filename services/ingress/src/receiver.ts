@@ -8,7 +8,7 @@ import {
   type ReceivedWebhook,
 } from '@weir/contracts'
 import { LaneError, partitionOf, type Lanes } from '@weir/kafka'
-import { failpoint, type Logger } from '@weir/service-kit'
+import { failpoint, type Logger } from '@weir/runtime'
 import type { HandshakeReply, TokenVerdict } from '@weir/sources'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { errorAnswer, isAwaitingContinue, sendEarly, TOO_LARGE, type Answer } from './answer.ts'

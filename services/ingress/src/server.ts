@@ -1,6 +1,6 @@
 import { METHODS, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import { mayReadMetrics, METRICS_REFUSAL, readinessAnswer } from '@weir/service-kit'
+import { mayReadMetrics, METRICS_REFUSAL, readinessAnswer } from '@weir/runtime'
 import { RequestHeaders } from '@weir/sources'
 import fastify, { type FastifyInstance, type FastifyReply } from 'fastify'
 import { errorAnswer, isAnsweredEarly, send, type Answer } from './answer.ts'

@@ -1,4 +1,4 @@
-import type { Counter, Logger, Metrics } from '@weir/service-kit'
+import type { Counter, Logger, Metrics } from '@weir/runtime'
 import { findShadowMatches, type RequestHeaders, type SourceAccess } from '@weir/sources'
 import { TokenBucket } from './token-bucket.ts'
 

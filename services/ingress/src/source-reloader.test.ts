@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createLogger, Metrics } from '@weir/service-kit'
+import { createLogger, Metrics } from '@weir/runtime'
 import type { SourceAccess } from '@weir/sources'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { readText } from './config.ts'

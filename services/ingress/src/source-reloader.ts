@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import type { Logger, Metrics } from '@weir/service-kit'
+import type { Logger, Metrics } from '@weir/runtime'
 import type { ReadText, SourceAccess } from '@weir/sources'
 import { loadSources, type LoadedSources, type SourcesConfig } from './load-sources.ts'
 

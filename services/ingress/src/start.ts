@@ -1,17 +1,20 @@
 import type { AddressInfo } from 'node:net'
-import { compareSettings, ensureNewTopics, sharedSecret, sharedSources } from '@weir/consumer'
 import { TOPIC_SPECS, topicNames } from '@weir/contracts'
 import { checkTopics, openLanes, waitForBrokers, type Lanes } from '@weir/kafka'
 import {
   Closers,
+  compareSettings,
   ConfigError,
-  logStart,
+  ensureNewTopics,
   type Logger,
+  logStart,
+  type ProbeServer,
   type Service,
   type ServiceDeps,
+  sharedSecret,
+  sharedSources,
   startProbeServer,
-  type ProbeServer,
-} from '@weir/service-kit'
+} from '@weir/runtime'
 import { sourceWarnings, type SourceAccess } from '@weir/sources'
 import { announce } from './announce.ts'
 import { ArrivingBytes, REQUEST_BYTES } from './arriving-bytes.ts'

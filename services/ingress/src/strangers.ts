@@ -1,4 +1,4 @@
-import type { Logger } from '@weir/service-kit'
+import type { Logger } from '@weir/runtime'
 import type { SourceMetrics } from './intake-metrics.ts'
 import type { SourceTable } from './source-table.ts'
 import { TokenBucket } from './token-bucket.ts'

@@ -7,7 +7,7 @@ import {
   type ConfigOf,
   type Environment,
   type Settings,
-} from '@weir/service-kit'
+} from '@weir/runtime'
 
 export const SETTINGS = {
   ...SERVICE_SETTINGS,

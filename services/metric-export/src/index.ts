@@ -1,4 +1,4 @@
-import type { ServiceDefinition } from '@weir/service-kit'
+import type { ServiceDefinition } from '@weir/runtime'
 import { loadConfig, SETTINGS, type MetricExportConfig } from './config.ts'
 import { start } from './start.ts'
 

@@ -1,6 +1,6 @@
 import { InfluxDB, Point } from '@influxdata/influxdb-client'
 import { splitCredentials } from '@weir/contracts'
-import { askHttp, NoAnswerError, type HttpAnswer } from '@weir/service-kit'
+import { askHttp, NoAnswerError, type HttpAnswer } from '@weir/runtime'
 import type { WindowPoint } from './window-sums.ts'
 
 export interface InfluxSettings {

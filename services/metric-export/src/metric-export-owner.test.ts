@@ -1,5 +1,5 @@
 import { RetriableError, StateError, type StagedBatch } from '@weir/kafka'
-import { createLogger } from '@weir/service-kit'
+import { createLogger } from '@weir/runtime'
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import { InfluxUnavailableError } from './influx.ts'
 import { MetricExportOwner } from './metric-export-owner.ts'

@@ -8,7 +8,7 @@ import {
   type RestoreContext,
   type StagedBatch,
 } from '@weir/kafka'
-import { failpoint, type Counter, type Gauge } from '@weir/service-kit'
+import { failpoint, type Counter, type Gauge } from '@weir/runtime'
 import { InfluxUnavailableError } from './influx.ts'
 import { recount, statsRecordsOf, type RecountOptions } from './recount.ts'
 import { encodeOrigin } from './sums-metadata.ts'

@@ -1,6 +1,6 @@
 import { decodeDedupStats } from '@weir/contracts'
 import { RetriableError, StateError, type InputRecord, type TopicReader } from '@weir/kafka'
-import type { Logger } from '@weir/service-kit'
+import type { Logger } from '@weir/runtime'
 import { decodeOrigin, type SumsOrigin } from './sums-metadata.ts'
 import { WindowSums, type StatsRecord } from './window-sums.ts'
 

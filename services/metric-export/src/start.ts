@@ -1,7 +1,6 @@
-import { startConsumer } from '@weir/consumer'
 import { STAGE_TOPICS } from '@weir/contracts'
 import { openTopicReader, type TopicReader } from '@weir/kafka'
-import type { Service, ServiceDeps } from '@weir/service-kit'
+import { type Service, type ServiceDeps, startConsumer } from '@weir/runtime'
 import { SETTINGS, type MetricExportConfig } from './config.ts'
 import { writePoints } from './influx.ts'
 import { MetricExportOwner } from './metric-export-owner.ts'

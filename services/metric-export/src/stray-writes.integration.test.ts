@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { encodeDedupStats, TOPIC_SPECS, topicNames } from '@weir/contracts'
 import { ensureTopics, openLanes, type Lanes } from '@weir/kafka'
-import { createLogger, Metrics, type Service } from '@weir/service-kit'
+import { createLogger, Metrics, type Service } from '@weir/runtime'
 import { isolatedKafka, testServers } from '@weir/testkit'
 import { afterAll, beforeAll, expect, it, vi } from 'vitest'
 import { metricExport, readTotals } from './index.ts'

@@ -1,4 +1,4 @@
-import { createLogger } from '@weir/service-kit'
+import { createLogger } from '@weir/runtime'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { InfluxUnavailableError } from './influx.ts'

@@ -1,6 +1,6 @@
 import { approvedShapeKey, decodeApprovedShape, type TopicNames } from '@weir/contracts'
 import { openTopicReader, type KafkaSettings, type TopicReader } from '@weir/kafka'
-import type { Logger } from '@weir/service-kit'
+import type { Logger } from '@weir/runtime'
 
 const REFRESH_MS = 1_000
 

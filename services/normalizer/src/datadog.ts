@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { askHttp, type Logger } from '@weir/service-kit'
+import { askHttp, type Logger } from '@weir/runtime'
 import { readSourcesFile } from '@weir/sources'
 import type { Adoption } from './schema-versions.ts'
 

@@ -1,5 +1,5 @@
 import { entityKeyOf, encodeReceivedWebhook, eventKeyOf } from '@weir/contracts'
-import type { Logger } from '@weir/service-kit'
+import type { Logger } from '@weir/runtime'
 import { expect, it } from 'vitest'
 import { EventLines, type EventLogStyle } from './event-log.ts'
 import { readMappings } from './mappings/sources-file.ts'

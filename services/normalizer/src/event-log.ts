@@ -1,6 +1,6 @@
 import { HEADER, type DeadLetterReason } from '@weir/contracts'
 import type { InputRecord } from '@weir/kafka'
-import type { Logger } from '@weir/service-kit'
+import type { Logger } from '@weir/runtime'
 import type { MappedEvent } from './steps/map-event.ts'
 
 /** Names of a log line for each event, as one or the other of S2's programs had them. */

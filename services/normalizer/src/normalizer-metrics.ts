@@ -1,4 +1,4 @@
-import type { Metrics } from '@weir/service-kit'
+import type { Metrics } from '@weir/runtime'
 
 export type NormalizerMetrics = ReturnType<typeof normalizerMetrics>
 

@@ -9,18 +9,19 @@ import {
   type DeadLetterReason,
   type TopicNames,
 } from '@weir/contracts'
-import {
-  isFault,
-  setApart,
-  sourceOf,
-  SourceTally,
-  type FailedRecord,
-  type MassFailureGuard,
-} from '@weir/consumer'
 import type { EventWriter } from '@weir/event-codec'
 import { parseExactJson } from '@weir/exact-json'
 import type { InputBatch, InputRecord, OutputRecord, PartitionOwner, StagedBatch } from '@weir/kafka'
-import { assertNever, type PipelineOutcome } from '@weir/pipeline'
+import {
+  assertNever,
+  type FailedRecord,
+  isFault,
+  type MassFailureGuard,
+  type PipelineOutcome,
+  setApart,
+  sourceOf,
+  SourceTally,
+} from '@weir/runtime'
 import type { EventLines } from './event-log.ts'
 import type { NormalizerMetrics } from './normalizer-metrics.ts'
 import type { NormalizerPipeline } from './pipeline.ts'

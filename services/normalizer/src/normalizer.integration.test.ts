@@ -22,7 +22,7 @@ import {
   type InputRecord,
   type Lanes,
 } from '@weir/kafka'
-import { createLogger, Metrics, type Service } from '@weir/service-kit'
+import { createLogger, Metrics, type Service } from '@weir/runtime'
 import { isolatedFolders, isolatedKafka, ownRegistry, ownServersMissing, testServers } from '@weir/testkit'
 import { afterEach, beforeEach, expect, it, onTestFinished, vi } from 'vitest'
 import { normalizer } from './index.ts'

@@ -1,5 +1,5 @@
 import type { InputRecord } from '@weir/kafka'
-import { readWebhook, startPipeline, type Pipeline } from '@weir/pipeline'
+import { readWebhook, startPipeline, type Pipeline } from '@weir/runtime'
 import { compileRules } from './mappings/compile-rules.ts'
 import type { MappingSet } from './mappings/load-mappings.ts'
 import { Mapper } from './mappings/mapper.ts'

@@ -1,14 +1,17 @@
 import { parseDeadLetterKeys, STAGE_TOPICS, topicNames } from '@weir/contracts'
+import { openEventWriter, RegistryError, SchemaRefusedError, type EventWriter } from '@weir/event-codec'
+import { RetriableError, startStage, StateError } from '@weir/kafka'
 import {
+  Closers,
+  ConfigError,
   massFailureAlarm,
   MassFailureGuard,
+  type Service,
+  type ServiceDeps,
   sharedLetterKeys,
   stageObserver,
   startConsumer,
-} from '@weir/consumer'
-import { openEventWriter, RegistryError, SchemaRefusedError, type EventWriter } from '@weir/event-codec'
-import { RetriableError, startStage, StateError } from '@weir/kafka'
-import { Closers, ConfigError, type Service, type ServiceDeps } from '@weir/service-kit'
+} from '@weir/runtime'
 import { Approvals } from './approvals.ts'
 import { SETTINGS, type NormalizerConfig } from './config.ts'
 import { dataActionSources, DatadogGauges } from './datadog.ts'

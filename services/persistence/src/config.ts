@@ -1,15 +1,16 @@
-import { deadLetterKeyProblems, massFailureSettings } from '@weir/consumer'
 import {
+  type ConfigOf,
   DEAD_LETTER_SETTINGS,
+  deadLetterKeyProblems,
+  type Environment,
   KAFKA_SETTINGS,
   loadSettings,
+  massFailureSettings,
   probeSettings,
   SERVICE_SETTINGS,
   setting,
-  type ConfigOf,
-  type Environment,
   type Settings,
-} from '@weir/service-kit'
+} from '@weir/runtime'
 
 export const SETTINGS = {
   ...SERVICE_SETTINGS,

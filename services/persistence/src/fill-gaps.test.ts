@@ -1,4 +1,4 @@
-import { createLogger } from '@weir/service-kit'
+import { createLogger } from '@weir/runtime'
 import { afterEach, expect, it, vi } from 'vitest'
 import { GapFilling } from './fill-gaps.ts'
 import type { ShapeGaps } from './postgres/row-filler.ts'

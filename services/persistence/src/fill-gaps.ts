@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Logger } from '@weir/service-kit'
+import type { Logger } from '@weir/runtime'
 import { KNOWN_MS, type Growth, type KnownFields } from './known-fields.ts'
 import type { RowFiller } from './postgres/row-filler.ts'
 

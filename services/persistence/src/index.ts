@@ -1,4 +1,4 @@
-import type { ServiceDefinition } from '@weir/service-kit'
+import type { ServiceDefinition } from '@weir/runtime'
 import { backfill, type BackfillOptions, type Backfilled } from './backfill.ts'
 import { loadConfig, SETTINGS, type PersistenceConfig } from './config.ts'
 import { KnownFields } from './known-fields.ts'

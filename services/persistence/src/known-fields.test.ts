@@ -1,6 +1,6 @@
 import type { InteractionEvent, ObservedShape } from '@weir/contracts'
 import type { KafkaSettings } from '@weir/kafka'
-import { createLogger } from '@weir/service-kit'
+import { createLogger } from '@weir/runtime'
 import { expect, it } from 'vitest'
 import { KnownFields } from './known-fields.ts'
 

@@ -1,6 +1,6 @@
 import { decodeObservedShape, type InteractionEvent } from '@weir/contracts'
 import { openTopicReader, type KafkaSettings, type TopicReader } from '@weir/kafka'
-import type { Logger } from '@weir/service-kit'
+import type { Logger } from '@weir/runtime'
 import type { ShapeGaps } from './postgres/row-filler.ts'
 import type { RowEvent } from './row-sink.ts'
 

@@ -7,14 +7,6 @@ import {
   type InteractionEvent,
   type TopicNames,
 } from '@weir/contracts'
-import {
-  isFault,
-  setApart,
-  sourceOf,
-  SourceTally,
-  type FailedRecord,
-  type MassFailureGuard,
-} from '@weir/consumer'
 import { InvalidEventError, RegistryError, UnknownSchemaError, type EventReader } from '@weir/event-codec'
 import {
   RetriableError,
@@ -25,8 +17,17 @@ import {
   type PartitionOwner,
   type StagedBatch,
 } from '@weir/kafka'
-import { assertNever } from '@weir/pipeline'
-import { failpoint, type Counter } from '@weir/service-kit'
+import {
+  assertNever,
+  type Counter,
+  type FailedRecord,
+  failpoint,
+  isFault,
+  type MassFailureGuard,
+  setApart,
+  sourceOf,
+  SourceTally,
+} from '@weir/runtime'
 import type { KnownFields } from './known-fields.ts'
 import { SinkFaultError, SinkUnavailableError, type RowSink } from './row-sink.ts'
 

@@ -1,7 +1,13 @@
-import { massFailureAlarm, MassFailureGuard, sharedLetterKeys, startConsumer } from '@weir/consumer'
 import { parseDeadLetterKeys, STAGE_TOPICS, type TopicNames } from '@weir/contracts'
 import { EventReader } from '@weir/event-codec'
-import type { Service, ServiceDeps } from '@weir/service-kit'
+import {
+  massFailureAlarm,
+  MassFailureGuard,
+  type Service,
+  type ServiceDeps,
+  sharedLetterKeys,
+  startConsumer,
+} from '@weir/runtime'
 import { SETTINGS, type PersistenceConfig } from './config.ts'
 import { GapFilling } from './fill-gaps.ts'
 import { KnownFields } from './known-fields.ts'

@@ -1,7 +1,6 @@
 import type { DeadLetterKeys } from '@weir/contracts'
-import type { PartitionList } from '@weir/consumer'
 import type { AuditLog } from '@weir/kafka'
-import type { AccessTokens, Logger, Metrics, Readiness } from '@weir/service-kit'
+import type { AccessTokens, Logger, Metrics, PartitionList, Readiness } from '@weir/runtime'
 import type { Approvals } from './approvals.ts'
 import type { CommandLog } from './command-log.ts'
 import type { Command } from './job.ts'

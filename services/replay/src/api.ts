@@ -1,6 +1,6 @@
 import { plainJson } from '@weir/contracts'
 import { LaneError, OffsetOutOfRangeError, RetriableError } from '@weir/kafka'
-import { isLocal, readinessAnswer } from '@weir/service-kit'
+import { isLocal, readinessAnswer } from '@weir/runtime'
 import fastify, { type FastifyInstance } from 'fastify'
 import type { ApiOptions } from './api-options.ts'
 import { addApprovalRoute, addJobRoutes } from './job-routes.ts'

@@ -1,17 +1,17 @@
-import { deadLetterKeyProblems } from '@weir/consumer'
 import {
   AccessTokens,
+  type ConfigOf,
   DEAD_LETTER_SETTINGS,
+  deadLetterKeyProblems,
+  type Environment,
   KAFKA_SETTINGS,
   loadSettings,
   SERVICE_SETTINGS,
   setting,
-  tokenProblems,
-  type ConfigOf,
-  type Environment,
   type Settings,
   type TokenForm,
-} from '@weir/service-kit'
+  tokenProblems,
+} from '@weir/runtime'
 import { approvalProblems } from './approvals.ts'
 
 export const SETTINGS = {

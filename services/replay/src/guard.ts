@@ -1,4 +1,4 @@
-import { EXPIRY_NOTICE_MS, GuessLimit, type AccessTokens, type TokenHolder } from '@weir/service-kit'
+import { EXPIRY_NOTICE_MS, GuessLimit, type AccessTokens, type TokenHolder } from '@weir/runtime'
 import type { AuditLog } from '@weir/kafka'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 

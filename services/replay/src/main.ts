@@ -1,4 +1,4 @@
-import { runService } from '@weir/service-kit'
+import { runService } from '@weir/runtime'
 import { replay } from './index.ts'
 
 await runService(replay)

@@ -7,7 +7,7 @@ import {
   type RestoreContext,
   type StagedBatch,
 } from '@weir/kafka'
-import type { Logger } from '@weir/service-kit'
+import type { Logger } from '@weir/runtime'
 import { approvalOf, whyNotApproved, type Approvals } from './approvals.ts'
 import type { CommandLog } from './command-log.ts'
 import { decodeCommand, encodeJson, RATE_MIN, tickOf, type Command, type Job } from './job.ts'

@@ -1,7 +1,7 @@
 import { topicNames } from '@weir/contracts'
 import type { EventReader } from '@weir/event-codec'
 import type { InputBatch, RestoreContext } from '@weir/kafka'
-import { createLogger } from '@weir/service-kit'
+import { createLogger } from '@weir/runtime'
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import { APPROVAL_MS_MAX, NO_APPROVALS } from './approvals.ts'
 import { CommandLog } from './command-log.ts'

@@ -1,14 +1,4 @@
 import { parseDeadLetterKeys, TOPIC_SPECS, topicNames, type TopicRole } from '@weir/contracts'
-import {
-  compareSettings,
-  ensureNewTopics,
-  failpointsOf,
-  PartitionList,
-  sharedLetterKeys,
-  sharedSecret,
-  sharedSources,
-  stageObserver,
-} from '@weir/consumer'
 import { EventReader } from '@weir/event-codec'
 import {
   checkInternalTopics,
@@ -20,14 +10,22 @@ import {
 } from '@weir/kafka'
 import {
   AccessTokens,
-  warnOfExpiry,
   Closers,
+  compareSettings,
   ConfigError,
+  describeSettings,
+  ensureNewTopics,
+  failpointsOf,
   logStart,
+  PartitionList,
   type Service,
   type ServiceDeps,
-  describeSettings,
-} from '@weir/service-kit'
+  sharedLetterKeys,
+  sharedSecret,
+  sharedSources,
+  stageObserver,
+  warnOfExpiry,
+} from '@weir/runtime'
 import { readSourcesFile } from '@weir/sources'
 import { buildApi } from './api.ts'
 import { parseApprovals } from './approvals.ts'

@@ -1,4 +1,4 @@
-import type { Logger } from '@weir/service-kit'
+import type { Logger } from '@weir/runtime'
 import { tickOf, type Command, type Job } from './job.ts'
 
 export interface TicksOptions {

@@ -6,7 +6,7 @@ import {
   type ConfigOf,
   type Environment,
   type Settings,
-} from '@weir/service-kit'
+} from '@weir/runtime'
 import { settingAliases, settingName } from '@weir/sources'
 
 const secrets = (source: string) => ({

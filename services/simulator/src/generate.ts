@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import type { RouteAnswer } from '@weir/service-kit'
+import type { RouteAnswer } from '@weir/runtime'
 import { Random, type OperationResult } from '@weir/truth'
 import type { SimulatorConfig } from './config.ts'
 import { CHANNELS, routedBody, type Channel } from './payloads.ts'

@@ -1,4 +1,4 @@
-import type { ServiceDefinition } from '@weir/service-kit'
+import type { ServiceDefinition } from '@weir/runtime'
 import { loadConfig, SETTINGS, type SimulatorConfig } from './config.ts'
 import { startSimulator } from './start.ts'
 

@@ -1,4 +1,4 @@
-import type { Logger } from '@weir/service-kit'
+import type { Logger } from '@weir/runtime'
 import type { OperationResult, TruthLedger } from '@weir/truth'
 import { Pool, type Dispatcher } from 'undici'
 import type { Shipment } from './shipment.ts'

@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createLogger, Metrics } from '@weir/service-kit'
+import { createLogger, Metrics } from '@weir/runtime'
 import { createVerifier, RequestHeaders, SOURCES } from '@weir/sources'
 import { readTruth, TruthLedger } from '@weir/truth'
 import { afterEach, beforeEach, expect, it, onTestFinished } from 'vitest'

@@ -6,7 +6,7 @@ import {
   type Routes,
   type Service,
   type ServiceDeps,
-} from '@weir/service-kit'
+} from '@weir/runtime'
 import { TruthLedger } from '@weir/truth'
 import { SETTINGS, type SimulatorConfig } from './config.ts'
 import { generateWith } from './generate.ts'

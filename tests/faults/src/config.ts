@@ -1,4 +1,4 @@
-import { loadSettings, setting, type ConfigOf, type Environment, type Settings } from '@weir/service-kit'
+import { loadSettings, setting, type ConfigOf, type Environment, type Settings } from '@weir/runtime'
 
 const SETTINGS = {
   portBase: {

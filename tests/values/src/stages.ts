@@ -3,7 +3,6 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { massFailureAlarm, MassFailureGuard } from '@weir/consumer'
 import {
   encodeDeadLetter,
   encodeReceivedWebhook,
@@ -18,7 +17,7 @@ import {
 } from '@weir/contracts'
 import { EventReader, openEventWriter } from '@weir/event-codec'
 import { partitionOf, type InputRecord, type OutputRecord } from '@weir/kafka'
-import { createLogger, Metrics } from '@weir/service-kit'
+import { createLogger, massFailureAlarm, MassFailureGuard, Metrics } from '@weir/runtime'
 import {
   PRESETS,
   readSourcesFile,

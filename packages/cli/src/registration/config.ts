@@ -7,7 +7,7 @@ import {
   type Environment,
   type RiskFinding,
   type Settings,
-} from '@weir/service-kit'
+} from '@weir/runtime'
 import { environment, load, tellRisk } from '../config.ts'
 
 const DEFAULT_HOST = 'api-us-1.cxone.com'

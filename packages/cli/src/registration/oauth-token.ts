@@ -1,4 +1,4 @@
-import { askHttp, type HttpQuestion } from '@weir/service-kit'
+import { askHttp, type HttpQuestion } from '@weir/runtime'
 
 /** The provider does not take the registration, or does not answer; the message says what to do and holds no secret. */
 export class RegistrationError extends Error {

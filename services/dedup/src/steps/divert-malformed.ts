@@ -1,4 +1,4 @@
-import { deadLetter, ok, type Outcome } from '@weir/pipeline'
+import { deadLetter, ok, type Outcome } from '@weir/runtime'
 import type { KeyedWebhook } from './read-keys.ts'
 
 /** What ingress could not read is authentic all the same: it is kept for a person. */

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { asEventKey, EVENT_KEY_BYTES, HEADER, type EventKey } from '@weir/contracts'
-import { deadLetter, drop, ok, type Outcome } from '@weir/pipeline'
+import { deadLetter, drop, ok, type Outcome } from '@weir/runtime'
 import type { StagedKeys, Verdict } from '@weir/seen-keys'
 import type { KeyedWebhook } from './read-keys.ts'
 

@@ -1,5 +1,5 @@
 import { BODY_HASH_BYTES, type EventKey } from '@weir/contracts'
-import { deadLetter, ok, type Outcome } from '@weir/pipeline'
+import { deadLetter, ok, type Outcome } from '@weir/runtime'
 import type { StagedKeys } from '@weir/seen-keys'
 import { derivedKeyOf, repeatOf, type DuplicateClass } from './drop-seen.ts'
 import type { KeyedWebhook } from './read-keys.ts'

@@ -1,4 +1,4 @@
-import { deadLetter, ok, type Outcome } from '@weir/pipeline'
+import { deadLetter, ok, type Outcome } from '@weir/runtime'
 import { partitionOf } from '@weir/kafka'
 import type { StagedKeys } from '@weir/seen-keys'
 import { derivedKeyOf, repeatOf, type DuplicateClass } from './drop-seen.ts'

@@ -9,7 +9,7 @@ import {
   type WireHeaders,
 } from '@weir/contracts'
 import type { InputRecord } from '@weir/kafka'
-import { deadLetter, ok, type Outcome } from '@weir/pipeline'
+import { deadLetter, ok, type Outcome } from '@weir/runtime'
 
 /** A webhook as far as dedup has to know it: what it passes on are the record's own bytes. */
 export interface KeyedWebhook {

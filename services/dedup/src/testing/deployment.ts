@@ -23,7 +23,7 @@ import {
   type KafkaSettings,
   type Lanes,
 } from '@weir/kafka'
-import { createLogger, Metrics, type Environment, type Service } from '@weir/service-kit'
+import { createLogger, Metrics, type Environment, type Service } from '@weir/runtime'
 import { expect, vi } from 'vitest'
 import { dedup } from '../index.ts'
 

@@ -1,6 +1,6 @@
 import cluster, { type Worker } from 'node:cluster'
 import { once } from 'node:events'
-import { logStart, sumMetrics, type MetricsSnapshot, type ServiceDeps } from '@weir/service-kit'
+import { logStart, sumMetrics, type MetricsSnapshot, type ServiceDeps } from '@weir/runtime'
 import { OWN_SETTINGS, type IngressConfig } from '../config.ts'
 import type { IngressService } from '../start.ts'
 import { Channel } from './channel.ts'

@@ -1,4 +1,4 @@
-import type { ServiceDeps } from '@weir/service-kit'
+import type { ServiceDeps } from '@weir/runtime'
 import type { IngressConfig } from '../config.ts'
 import type { Probes } from '../server.ts'
 import { start, type IngressService } from '../start.ts'

@@ -1,5 +1,5 @@
 import { encodeDedupStats, type DedupStats } from '@weir/contracts'
-import { Metrics } from '@weir/service-kit'
+import { Metrics } from '@weir/runtime'
 import type { InputBatch, InputRecord, RestoreContext, TopicReader } from '@weir/kafka'
 
 /** The metrics that an owner keeps. */

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { extname, join } from 'node:path'
-import { ConfigError } from '@weir/service-kit'
+import { ConfigError } from '@weir/runtime'
 import { parse } from 'yaml'
 import { mappingFile, type Mapping, type MappingFile, type MappingTest, type SourceRules } from './mapping.ts'
 

@@ -1,4 +1,4 @@
-import { ConfigError } from '@weir/service-kit'
+import { ConfigError } from '@weir/runtime'
 import { readSourcesFile, type SourceDefinition } from '@weir/sources'
 import { loadMappings, type MappingSet } from './load-mappings.ts'
 import type { Mapping, SourceRules } from './mapping.ts'

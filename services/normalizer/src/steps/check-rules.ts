@@ -1,4 +1,4 @@
-import { deadLetter, ok, type Outcome } from '@weir/pipeline'
+import { deadLetter, ok, type Outcome } from '@weir/runtime'
 import { NO_RULES, type CompiledRules } from '../mappings/compile-rules.ts'
 import { hasUnknownFields } from '../mappings/mapper.ts'
 import type { RecognisedWebhook } from './recognise-payload.ts'

@@ -1,5 +1,5 @@
 import { bodyFormText, isMoment, type InteractionEvent } from '@weir/contracts'
-import { deadLetter, ok, type Outcome } from '@weir/pipeline'
+import { deadLetter, ok, type Outcome } from '@weir/runtime'
 import { NO_RULES, type CompiledRules } from '../mappings/compile-rules.ts'
 import type { Mapper } from '../mappings/mapper.ts'
 import { momentOf } from '../occurred-at.ts'

@@ -1,6 +1,6 @@
 import { jsonBody, type ReceivedWebhook } from '@weir/contracts'
 import { isContainer, parseExactJson } from '@weir/exact-json'
-import { deadLetter, ok, type Outcome } from '@weir/pipeline'
+import { deadLetter, ok, type Outcome } from '@weir/runtime'
 import { NO_RULES, type CompiledRules } from '../mappings/compile-rules.ts'
 
 export interface ParsedWebhook {

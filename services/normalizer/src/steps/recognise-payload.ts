@@ -1,5 +1,5 @@
 import { OPAQUE_SHAPE } from '@weir/contracts'
-import { deadLetter, ok, type Outcome } from '@weir/pipeline'
+import { deadLetter, ok, type Outcome } from '@weir/runtime'
 import type { CompiledMapping } from '../mappings/compile-mapping.ts'
 import type { Mapper } from '../mappings/mapper.ts'
 import type { Shape, ShapeCache } from '../shape.ts'

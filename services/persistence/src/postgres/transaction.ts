@@ -1,4 +1,4 @@
-import { boundedAnswers } from '@weir/service-kit'
+import { boundedAnswers } from '@weir/runtime'
 import pg from 'pg'
 
 /** Answers hold keys, hashes and counts. */

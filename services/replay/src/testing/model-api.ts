@@ -1,4 +1,3 @@
-import { PartitionList } from '@weir/consumer'
 import {
   encodeDeadLetter,
   encodeReceivedWebhook,
@@ -9,7 +8,7 @@ import {
   type WireRecord,
 } from '@weir/contracts'
 import type { InputRecord, TopicReader } from '@weir/kafka'
-import { AccessTokens, createLogger, Metrics } from '@weir/service-kit'
+import { AccessTokens, createLogger, Metrics, PartitionList } from '@weir/runtime'
 import type { ApiOptions } from '../api-options.ts'
 import { NO_APPROVALS } from '../approvals.ts'
 import { buildApi } from '../api.ts'

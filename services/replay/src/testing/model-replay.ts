@@ -10,7 +10,7 @@ import {
 } from '@weir/contracts'
 import type { EventReader } from '@weir/event-codec'
 import type { OutputRecord, RestoreContext } from '@weir/kafka'
-import { createLogger } from '@weir/service-kit'
+import { createLogger } from '@weir/runtime'
 import { expect } from 'vitest'
 import { approvalOf, NO_APPROVALS, type Approvals } from '../approvals.ts'
 import { CommandLog } from '../command-log.ts'

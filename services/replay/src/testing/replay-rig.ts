@@ -19,7 +19,7 @@ import {
   type KafkaSettings,
   type OutputRecord,
 } from '@weir/kafka'
-import { createLogger, Metrics, type Service } from '@weir/service-kit'
+import { createLogger, Metrics, type Service } from '@weir/runtime'
 import { expect, vi } from 'vitest'
 import { replay } from '../index.ts'
 

@@ -1,6 +1,6 @@
 import { TOPIC_SPECS, topicNames } from '@weir/contracts'
 import { ensureTopics, openLanes, openTopicReader, type InputRecord } from '@weir/kafka'
-import { createLogger } from '@weir/service-kit'
+import { createLogger } from '@weir/runtime'
 import { deleteTopicOf } from '../rig/cluster-state.ts'
 import { kafkaSettings, type ServerUrls } from '../rig/layout.ts'
 import type { AftermathRig } from './aftermath-rig.ts'

@@ -1,6 +1,6 @@
 import { eventKeyOf, HEADER } from '@weir/contracts'
 import { openLanes, openTopicReader, type InputRecord } from '@weir/kafka'
-import { createLogger } from '@weir/service-kit'
+import { createLogger } from '@weir/runtime'
 import { kafkaSettings, type ServerUrls } from './layout.ts'
 
 /** What a replay must never do: received records again on the topic of received webhooks, with keys of their own. */

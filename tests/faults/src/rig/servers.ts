@@ -12,7 +12,7 @@ import {
   type Folders,
   type LocalServer,
 } from '@weir/local-stack'
-import type { Closers } from '@weir/service-kit'
+import type { Closers } from '@weir/runtime'
 import { HOST, openBreakable, type BreakableBrokers } from './breakable-brokers.ts'
 import { INFLUX_PASSWORD, type Ports, type RigShape, type ServerUrls, type StoreName } from './layout.ts'
 import { TcpProxy } from './tcp-proxy.ts'

@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process'
 import { afterEach, expect, it } from 'vitest'
-import { ConfigError } from './config.ts'
+import { ConfigError } from '../settings/config.ts'
 import { armFailpoints, failpoint, FailpointError, hasFailpoints } from './failpoint.ts'
 
 const dev = (FAILPOINT: string) => ({ WEIR_PROFILE: 'dev', FAILPOINT })

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { deadLetter, drop, ok, startPipeline } from './index.ts'
+import { deadLetter, drop, ok, startPipeline } from '../index.ts'
 
 const parse = (text: string) => (text === '' ? deadLetter('invalid_json', 'empty body') : ok(Number(text)))
 const positive = (n: number) => (n > 0 ? ok(n) : drop('not_positive'))

@@ -1,6 +1,6 @@
 import { afterEach, expect, it } from 'vitest'
 import { startProbeServer, type ProbeServer } from './health.ts'
-import { Metrics } from './metrics.ts'
+import { Metrics } from '../service/metrics.ts'
 
 let probes: ProbeServer | undefined
 afterEach(() => probes?.close())

@@ -9,15 +9,10 @@ import {
   type StageObserver,
   type StageOptions,
 } from '@weir/kafka'
-import {
-  Closers,
-  ConfigError,
-  logStart,
-  startProbeServer,
-  type Service,
-  type ServiceDeps,
-  type Settings,
-} from '@weir/service-kit'
+import { startProbeServer } from '../http/health.ts'
+import { Closers, logStart, type Service, type ServiceDeps } from '../service/service.ts'
+import { ConfigError } from '../settings/config.ts'
+import type { Settings } from '../settings/setting.ts'
 import { failpointsOf } from './failpoints.ts'
 import { PartitionList } from './partition-list.ts'
 import { compareSettings, ensureNewTopics, type SharedValues } from './shared-settings.ts'

@@ -2,7 +2,7 @@ import { mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { ConfigError, describeSettings, loadSettings, setting, type Settings } from './index.ts'
+import { ConfigError, describeSettings, loadSettings, setting, type Settings } from '../index.ts'
 
 const SETTINGS = {
   windowSecs: { env: 'X_WINDOW_SECS', schema: setting.integer(60, 1, 100), help: 'Seconds.' },

@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
-import { describeSettings, KAFKA_SETTINGS, loadSettings } from './index.ts'
+import { describeSettings, KAFKA_SETTINGS, loadSettings } from '../index.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'weir-tls-'))
 afterAll(() => rmSync(folder, { recursive: true }))

@@ -1,5 +1,5 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
-import type { Logger } from './logger.ts'
+import type { Logger } from '../service/logger.ts'
 
 /** Who has a token. */
 export interface TokenHolder {

@@ -1,5 +1,5 @@
 import { isExplained, type PartitionState, type Stage } from '@weir/kafka'
-import type { Routes } from '@weir/service-kit'
+import type { Routes } from '../http/health.ts'
 
 /** A partition that a process owns. */
 export interface ListedPartition {

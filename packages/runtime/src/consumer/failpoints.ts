@@ -1,6 +1,6 @@
 import { TOPIC_SPECS } from '@weir/contracts'
 import type { StageOptions } from '@weir/kafka'
-import { failpoint, hasFailpoints } from '@weir/service-kit'
+import { failpoint, hasFailpoints } from '../service/failpoint.ts'
 
 const LETTERS = TOPIC_SPECS.flatMap(({ role, name }) => (role.endsWith('Dlq') ? [name] : []))
 

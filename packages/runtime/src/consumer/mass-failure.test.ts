@@ -1,6 +1,7 @@
 import { HEADER } from '@weir/contracts'
-import { createLogger, Metrics } from '@weir/service-kit'
 import { expect, it } from 'vitest'
+import { createLogger } from '../service/logger.ts'
+import { Metrics } from '../service/metrics.ts'
 import { massFailureAlarm, MassFailureGuard, setApart, SourceTally } from './mass-failure.ts'
 
 const config = { massFailureShare: 0.5, massFailureRecordsMin: 100 }

@@ -1,6 +1,6 @@
 import { expect, it, vi } from 'vitest'
 import { AccessTokens, tokenProblems, warnOfExpiry } from './access-tokens.ts'
-import type { Logger } from './logger.ts'
+import type { Logger } from '../service/logger.ts'
 
 const FORM = { setting: 'REPLAY_TOKENS', roles: ['operator', 'viewer'], named: true } as const
 const OLD = 'o'.repeat(32)

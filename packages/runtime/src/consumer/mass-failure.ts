@@ -1,6 +1,7 @@
 import { HEADER, type DeadLetterReason, type WireHeaders } from '@weir/contracts'
 import type { InputRecord } from '@weir/kafka'
-import { setting, type ConfigOf, type ServiceDeps, type Settings } from '@weir/service-kit'
+import type { ServiceDeps } from '../service/service.ts'
+import { setting, type ConfigOf, type Settings } from '../settings/setting.ts'
 
 /** Settings of every service that parks a source when most of what it sends fails. `prefix` is the service's. */
 export const massFailureSettings = (prefix: string) =>

@@ -1,6 +1,7 @@
 import { StateError, type PartitionState } from '@weir/kafka'
-import { Metrics, startProbeServer } from '@weir/service-kit'
 import { afterEach, expect, it } from 'vitest'
+import { startProbeServer } from '../http/health.ts'
+import { Metrics } from '../service/metrics.ts'
 import { PartitionList } from './partition-list.ts'
 
 let close: (() => Promise<void>) | undefined

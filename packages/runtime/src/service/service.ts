@@ -1,10 +1,10 @@
 import { plainLines } from '@weir/contracts'
-import { ConfigError, describeSettings, type Environment } from './config.ts'
+import { ConfigError, describeSettings, type Environment } from '../settings/config.ts'
 import { armFailpoints } from './failpoint.ts'
 import { createLogger, type Logger } from './logger.ts'
 import { Metrics } from './metrics.ts'
-import { risksOf } from './risks.ts'
-import type { Settings } from './setting.ts'
+import { risksOf } from '../settings/risks.ts'
+import type { Settings } from '../settings/setting.ts'
 
 /** A started service. `stop` drains and closes in the reverse order of the start; it may be called once. */
 export interface Service {

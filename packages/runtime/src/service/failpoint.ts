@@ -1,5 +1,5 @@
 import { writeSync } from 'node:fs'
-import { ConfigError, type Environment } from './config.ts'
+import { ConfigError, type Environment } from '../settings/config.ts'
 
 /**
  * Points in the code at which a fault-injection run ends, stops or breaks a process: `FAILPOINT=name:kill:n[:ms],...`

@@ -1,6 +1,0 @@
-export * from './consumer.ts'
-export * from './dead-letter-keys.ts'
-export { failpointsOf } from './failpoints.ts'
-export * from './mass-failure.ts'
-export * from './partition-list.ts'
-export * from './shared-settings.ts'

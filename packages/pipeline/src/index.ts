@@ -1,3 +1,0 @@
-export * from './outcome.ts'
-export * from './pipeline.ts'
-export * from './read-webhook.ts'
