@@ -3,7 +3,10 @@ const only = (name, from, allowed) => ({
   name,
   severity: 'error',
   from: { path: from },
-  to: { path: '^(packages|services)/', pathNot: [from, ...allowed.map((p) => `^packages/${p}/`)] },
+  to: {
+    path: '^(packages|services|cli|verification|tools)/',
+    pathNot: [from, ...allowed.map((p) => `^(packages|verification)/${p}/`)],
+  },
 })
 
 export default {
@@ -19,21 +22,24 @@ export default {
     {
       name: 'only-cli-imports-services',
       severity: 'error',
-      from: { path: '^packages/', pathNot: '^packages/cli/' },
+      from: { path: '^(packages|verification)/' },
       to: { path: '^services/' },
     },
     {
       name: 'no-deep-imports',
       severity: 'error',
-      from: { path: '^(packages|services)/([^/]+)/' },
+      from: { path: '^(packages|services|verification|cli)/([^/]+)/' },
       // What `@weir/kafka/testing` exports is for tests, see below.
-      to: { path: '^packages/[^/]+/src/(?!index\\.ts$|testing/topics\\.ts$)', pathNot: '^$1/$2/' },
+      to: {
+        path: '^(packages|verification|tools)/[^/]+/src/(?!index\\.ts$|testing/topics\\.ts$)',
+        pathNot: '^$1/$2/',
+      },
     },
     {
       name: 'kafka-testing-is-for-tests',
       severity: 'error',
       from: {
-        path: '^(packages|services)/([^/]+)/',
+        path: '^(packages|services|verification|cli)/([^/]+)/',
         pathNot: '\\.test\\.ts$|/testing/|^packages/kafka/src/simulation/',
       },
       to: { path: '^packages/kafka/src/(testing|simulation)/' },
@@ -60,8 +66,8 @@ export default {
     {
       name: 'testkit-is-for-tests',
       severity: 'error',
-      from: { pathNot: ['\\.test\\.ts$', '^tests/', '^packages/testkit/'] },
-      to: { path: '^packages/testkit/' },
+      from: { pathNot: ['\\.test\\.ts$', '^tests/', '^tools/testkit/'] },
+      to: { path: '^tools/testkit/' },
     },
     only('contracts-imports-no-sibling', '^packages/contracts/', []),
     only('runtime-imports', '^packages/runtime/(?!.*\\.test\\.ts$)', ['contracts', 'kafka', 'sources']),
@@ -74,17 +80,17 @@ export default {
     only('exact-json-imports-no-sibling', '^packages/exact-json/', []),
     only('sources-imports', '^packages/sources/', ['contracts', 'exact-json']),
     only('seen-keys-imports', '^packages/seen-keys/', ['contracts']),
-    only('truth-imports', '^packages/truth/', ['contracts']),
+    only('truth-imports', '^verification/truth/', ['contracts']),
     only('kafka-imports', '^packages/kafka/(?!.*\\.test\\.ts$)', ['contracts']),
-    only('observer-imports', '^packages/observer/(?!.*\\.test\\.ts$)', [
+    only('observer-imports', '^verification/observer/(?!.*\\.test\\.ts$)', [
       'contracts',
       'event-codec',
       'kafka',
       'truth',
     ]),
     // A judge that shares code with what it judges shares its faults.
-    only('oracle-imports-no-product', '^packages/oracle/(?!.*\\.integration\\.test\\.ts$)', []),
-    only('local-stack-imports', '^packages/local-stack/(?!.*\\.test\\.ts$)', []),
+    only('oracle-imports-no-product', '^verification/oracle/(?!.*\\.integration\\.test\\.ts$)', []),
+    only('local-stack-imports', '^tools/local-stack/(?!.*\\.test\\.ts$)', []),
   ],
   options: {
     doNotFollow: { path: 'node_modules' },

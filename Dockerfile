@@ -9,7 +9,10 @@ COPY package.json pnpm-lock.yaml pnpm-workspace.yaml ./
 COPY patches patches
 COPY packages packages
 COPY services services
-RUN find packages services -type f ! -name package.json -delete
+COPY cli cli
+COPY verification verification
+COPY tools tools
+RUN find packages services cli verification tools -type f ! -name package.json -delete
 
 FROM ${NODE_IMAGE} AS dependencies
 RUN npm install --global --no-fund --no-audit pnpm@12.21.0
@@ -50,6 +53,9 @@ RUN cd /var/lib && mkdir -p weir/dedup weir/truth weir/registry weir/secrets/sou
 COPY --from=dependencies /weir ./
 COPY packages packages
 COPY services services
+COPY cli cli
+COPY verification verification
+COPY tools/local-stack tools/local-stack
 COPY deploy/container deploy/container
 RUN mkdir compile-cache && chown 1000:1000 compile-cache
 USER 1000:1000

@@ -31,12 +31,12 @@ export default tseslint.config(
   },
   {
     // What reaches a terminal has no power over it: `print`, `progress` and the logger see to that.
-    files: ['packages/*/src/**/*.ts', 'services/*/src/**/*.ts'],
+    files: ['{cli,{packages,services,verification}/*}/src/**/*.ts'],
     ignores: [
       '**/*.test.ts',
       '**/testing/**',
       'packages/{local-stack,testkit}/**',
-      'packages/cli/src/output.ts',
+      'cli/src/output.ts',
       'packages/runtime/src/service/{service,failpoint}.ts',
     ],
     rules: {
@@ -47,8 +47,7 @@ export default tseslint.config(
         {
           selector:
             'CallExpression[callee.property.name="write"] > MemberExpression > MemberExpression[object.name="process"]',
-          message:
-            'Write to a terminal by print, progress, printPage or printJson of packages/cli/src/output.ts.',
+          message: 'Write to a terminal by print, progress, printPage or printJson of cli/src/output.ts.',
         },
       ],
     },

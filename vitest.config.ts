@@ -13,9 +13,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: [
-            'packages/**/*.test.ts',
-            'services/**/*.test.ts',
-            'bench/**/*.test.ts',
+            '{bench,cli,packages,services,tools,verification}/**/*.test.ts',
             'tests/{compose,faults,security,values}/**/*.test.ts',
           ],
           exclude: ['**/*.integration.test.ts', '**/node_modules/**'],
@@ -25,8 +23,8 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'integration',
-          include: ['{packages,services,tests/values}/**/*.integration.test.ts'],
-          globalSetup: ['packages/testkit/src/global-setup.ts'],
+          include: ['{cli,packages,services,tests/values,tools,verification}/**/*.integration.test.ts'],
+          globalSetup: ['tools/testkit/src/global-setup.ts'],
           maxWorkers: 2,
         },
       },
@@ -35,7 +33,7 @@ export default defineConfig({
         test: {
           name: 'e2e',
           include: ['tests/e2e/**/*.test.ts'],
-          globalSetup: ['packages/testkit/src/global-setup.ts'],
+          globalSetup: ['tools/testkit/src/global-setup.ts'],
           testTimeout: 240_000,
           // A pipeline in containers takes both cores of a small machine.
           maxWorkers: process.env.TEST_ENVIRONMENT === 'containers' ? 1 : 2,

@@ -15,8 +15,8 @@ const PNPM_VERSION = '12.21.0'
 
 const COMMANDS = {
   // Behind -- no option is Node's own, such as --env-file.
-  start: (args) => [['--', 'packages/cli/src/main.ts', 'start', ...args]],
-  weir: (args) => [['--', 'packages/cli/src/main.ts', ...args]],
+  start: (args) => [['--', 'cli/src/main.ts', 'start', ...args]],
+  weir: (args) => [['--', 'cli/src/main.ts', ...args]],
   service: ([name, ...args]) => [[serviceMain(name), ...args]],
   containers: (args) => [['tools/containers/main.ts', ...args]],
   bench: (args) => [['bench/src/main.ts', ...args]],
@@ -36,6 +36,9 @@ const COMMANDS = {
       '.dependency-cruiser.mjs',
       'packages',
       'services',
+      'cli',
+      'verification',
+      'tools',
       'tests',
       'bench',
     ],
@@ -173,7 +176,7 @@ const [command = 'start', ...args] = process.argv.slice(2)
 if (!Object.hasOwn(COMMANDS, command))
   fail(`unknown command ${command}: use ${Object.keys(COMMANDS).join(', ')}`)
 const node = getNode()
-const installed = await run(node, ['packages/local-stack/src/install-main.ts', getPnpm()])
+const installed = await run(node, ['tools/local-stack/src/install-main.ts', getPnpm()])
 if (installed !== 0) process.exit(installed)
 let worst = 0
 for (const step of COMMANDS[command](args)) worst = Math.max(worst, await run(node, step))

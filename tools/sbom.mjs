@@ -5,7 +5,13 @@ import { spawnSync } from 'node:child_process'
 const WITHOUT_DEPENDENCIES = ['@weir/local-stack', '@weir/testkit']
 
 const [pnpm = 'pnpm'] = process.argv.slice(2)
-const filters = ['./packages/*', './services/*', ...WITHOUT_DEPENDENCIES.map((name) => `!${name}`)]
+const filters = [
+  './packages/*',
+  './services/*',
+  './cli',
+  './verification/*',
+  ...WITHOUT_DEPENDENCIES.map((name) => `!${name}`),
+]
 const { status, stdout } = spawnSync(
   pnpm,
   [

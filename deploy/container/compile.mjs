@@ -4,4 +4,4 @@ import { readdirSync } from 'node:fs'
 const services = new URL('../../services/', import.meta.url)
 for (const name of readdirSync(services)) await import(new URL(`${name}/src/index.ts`, services).href)
 process.argv = [process.execPath, 'weir', '--help']
-await import('../../packages/cli/src/main.ts')
+await import('../../cli/src/main.ts')

@@ -5,4 +5,4 @@ const [name = '--help', ...args] = process.argv.slice(2)
 const service = new URL(`../../services/${name}/src/main.ts`, import.meta.url)
 const isService = /^[a-z-]+$/.test(name) && existsSync(service)
 if (!isService) process.argv = [process.execPath, 'weir', name, ...args]
-await import(isService ? service.href : '../../packages/cli/src/main.ts')
+await import(isService ? service.href : '../../cli/src/main.ts')

@@ -21,7 +21,7 @@ sources:
 const DECIDED = ['unsupported_schema_version', 'schema_violation', 'unknown_field'] as const
 
 const weir = (pipeline: Pipeline, ...args: string[]) =>
-  promisify(execFile)(process.execPath, [join(ROOT, 'packages/cli/src/main.ts'), ...args], {
+  promisify(execFile)(process.execPath, [join(ROOT, 'cli/src/main.ts'), ...args], {
     env: { PATH: process.env.PATH, HOME: process.env.HOME, ...pipeline.env },
   })
 

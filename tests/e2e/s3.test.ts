@@ -49,7 +49,7 @@ it('S3-08 switches over with its secret and path: rows follow the growing schema
     `UPDATE events SET attributes = attributes - 'agent_skills', schema_version_number = NULL WHERE interaction_id <> 'evt-2'`,
   )
   const weir = (...args: string[]) =>
-    promisify(execFile)(process.execPath, [join(ROOT, 'packages/cli/src/main.ts'), ...args], {
+    promisify(execFile)(process.execPath, [join(ROOT, 'cli/src/main.ts'), ...args], {
       env: { PATH: process.env.PATH, HOME: process.env.HOME, ...s3.pipeline.env },
     })
   const counted = await weir('backfill', '--source', 'cxone-dataaction', '--dry-run')

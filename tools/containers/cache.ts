@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { cacheFolder } from '../../packages/local-stack/src/index.ts'
+import { cacheFolder } from '../local-stack/src/index.ts'
 
 /**
  * Fills a folder of the cache once. Two at the same time do not clash: each fills its own, and the later one is

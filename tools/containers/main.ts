@@ -3,7 +3,7 @@
 import { writeFileSync } from 'node:fs'
 import { request } from 'node:https'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { freePorts } from '../../packages/local-stack/src/index.ts'
+import { freePorts } from '../local-stack/src/index.ts'
 import { findCompose } from './compose.ts'
 import { Deployment } from './deployment.ts'
 import { openEngine, SkippedError } from './open-engine.ts'

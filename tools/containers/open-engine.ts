@@ -11,7 +11,7 @@ import {
   isKafkaFetched,
   isRegistryFetched,
   weirHome,
-} from '../../packages/local-stack/src/index.ts'
+} from '../local-stack/src/index.ts'
 import { startEngine, type Engine } from './engine.ts'
 import { buildLocalImages, type LocalImageParts, type LocalImages } from './local-images.ts'
 import { run } from './run.ts'

@@ -3,7 +3,7 @@
 import { cpSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { weirHome } from '../../packages/local-stack/src/index.ts'
+import { weirHome } from '../local-stack/src/index.ts'
 import { optionsOf } from '../containers/options.ts'
 import { run } from '../containers/run.ts'
 
@@ -25,7 +25,7 @@ const STAGE = join(PACKED, 'stage')
 const TIME_MS_MAX = 180_000
 
 const manifestOf = (name: string): Manifest =>
-  JSON.parse(readFileSync(join(ROOT, 'packages', name, 'package.json'), 'utf8')) as Manifest
+  JSON.parse(readFileSync(join(ROOT, 'tools', name, 'package.json'), 'utf8')) as Manifest
 
 /** Versions as the catalog of the workspace has them. */
 const catalog = new Map(

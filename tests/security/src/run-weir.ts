@@ -10,7 +10,7 @@ export interface Ended {
 const ROOT = new URL('../../../', import.meta.url)
 const ENDED_MS_MAX = 120_000
 
-/** Runs a program of Weir, such as `packages/cli/src/main.ts`, with nothing of the caller's environment, to its end. */
+/** Runs a program of Weir, such as `cli/src/main.ts`, with nothing of the caller's environment, to its end. */
 export const runWeir = async (
   main: string,
   args: readonly string[],

@@ -129,7 +129,7 @@ it('goes on after it was cut off at any step, and until its end no dedup starts'
   await expectExact()
 }, 180_000)
 
-const CLI = join(import.meta.dirname, '../../../../packages/cli/src/main.ts')
+const CLI = join(import.meta.dirname, '../../../../cli/src/main.ts')
 
 /** `weir dedup repartition`, killed when it says what `killAt` matches. Returns the exit code; null: killed. */
 const command = async (killAt?: RegExp): Promise<number | null> => {

@@ -13,7 +13,7 @@ export const runWeir = async (
   args: readonly string[],
 ): Promise<string> => {
   const env = { ...process.env, ...instanceEnvironment('dedup', 1, where) }
-  const file = join(ROOT, 'packages/cli/src/main.ts')
+  const file = join(ROOT, 'cli/src/main.ts')
   const { stdout } = await run(process.execPath, [file, ...args], { env, timeout: MS_MAX })
   return stdout
 }

@@ -200,7 +200,7 @@ const auditRow = (): SecurityCase =>
     `code 1, ${COUNT} faults; ls: code 0`,
     async (rig) => {
       const { environment } = await deploymentOf(rig)
-      const weir = (...args: readonly string[]) => runWeir('packages/cli/src/main.ts', args, environment)
+      const weir = (...args: readonly string[]) => runWeir('cli/src/main.ts', args, environment)
       const verified = await weir('audit-log', 'verify', '--json')
       const { faultCount } = JSON.parse(verified.stdout) as { faultCount: number }
       const listed = await weir('audit-log', 'ls')

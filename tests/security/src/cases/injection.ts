@@ -65,7 +65,7 @@ const withServer = async <T>(use: (url: string) => Promise<T>): Promise<T> => {
 
 const weir = (args: readonly string[]): Promise<Ended> =>
   withServer((url) =>
-    runWeir('packages/cli/src/main.ts', args, {
+    runWeir('cli/src/main.ts', args, {
       WEIR_PROFILE: 'dev',
       REPLAY_URL: url,
       REPLAY_TOKEN: 't'.repeat(32),

@@ -80,7 +80,7 @@ export const startLocalRun = async (under: string): Promise<LocalRun> => {
   const main = startProcess(foldersOf(weirHome(), under).run, {
     name: 'npm-start',
     command: process.execPath,
-    args: [join(ROOT, 'packages/cli/src/main.ts'), 'start', '--no-simulator'],
+    args: [join(ROOT, 'cli/src/main.ts'), 'start', '--no-simulator'],
     cwd: ROOT,
     env: {
       WEIR_HOME: home,

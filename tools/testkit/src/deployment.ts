@@ -75,7 +75,7 @@ const createTopics = async (folders: Folders, env: Readonly<Record<string, strin
   const { services } = testServers()
   const logFile = join(folders.logs, 'topics.log')
   if (services.kind === 'processes') {
-    const args = [join(ROOT, 'packages/cli/src/main.ts'), 'topics']
+    const args = [join(ROOT, 'cli/src/main.ts'), 'topics']
     await runToEnd(folders.run, { name: 'topics', command: process.execPath, args, env, logFile })
     return
   }

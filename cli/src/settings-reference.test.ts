@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { envExample, settingsReference } from './settings-reference.ts'
 
-const committed = (path: string): string => readFileSync(new URL(`../../../${path}`, import.meta.url), 'utf8')
+const committed = (path: string): string => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8')
 
 describe('the reference of settings', () => {
   it('is up to date: run `npm run --silent weir -- settings > docs/operations/configuration.md`', () => {

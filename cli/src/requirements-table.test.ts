@@ -56,7 +56,7 @@ it.each(boxes.map((box) => [box.id, box] as const))('%s has tests of its name, o
 
 it('lists every test that is named after a box', () => {
   const listed = new Set(boxes.flatMap(({ id, files }) => files.map((file) => `${id} ${file}`)))
-  const found = globSync('{packages,services,tests}/**/*.test.ts', {
+  const found = globSync('{cli,packages,services,tests,tools,verification}/**/*.test.ts', {
     cwd: ROOT,
     exclude: ['**/node_modules'],
   }).flatMap((file) => [...namedIn(file)].map((id) => `${id} ${file}`))

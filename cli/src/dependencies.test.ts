@@ -32,9 +32,8 @@ const HELPERS = new Set([
 ])
 
 it('every module that opens a connection is in a row, bounded or excepted', () => {
-  const modules = globSync(['packages/*/src/**/*.ts', 'services/*/src/**/*.ts'], { cwd: ROOT }).filter(
-    (file) =>
-      !/\.test\.ts$|\/testing\/|^packages\/(?:testkit|local-stack|oracle)\/|\/simulation\//.test(file),
+  const modules = globSync('{cli,{packages,services,verification}/*}/src/**/*.ts', { cwd: ROOT }).filter(
+    (file) => !/\.test\.ts$|\/testing\/|^verification\/oracle\/|\/simulation\//.test(file),
   )
   const opening = modules.filter((file) => OPENS.test(textOf(file)) || /\baskHttp\(/.test(textOf(file)))
   const known = new Set([...rows.flatMap(({ asked }) => asked), ...excepted, ...HELPERS])

@@ -1,10 +1,9 @@
 import { spawnSync } from 'node:child_process'
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
 
-const ROOT = join(import.meta.dirname, '../../..')
-const NOT_INSTALLED = ['packages/local-stack', 'packages/testkit']
+const ROOT = join(import.meta.dirname, '../..')
 
 interface Manifest {
   readonly dependencies?: Readonly<Record<string, string>>
@@ -19,9 +18,8 @@ interface Bom {
   readonly dependencies: readonly { readonly ref: string; readonly dependsOn: readonly string[] }[]
 }
 
-const wanted = ['packages', 'services']
-  .flatMap((folder) => readdirSync(join(ROOT, folder)).map((name) => `${folder}/${name}`))
-  .filter((folder) => !NOT_INSTALLED.includes(folder))
+const wanted = ['cli', ...globSync('{packages,services,verification}/*/', { cwd: ROOT })]
+  .filter((folder) => existsSync(join(ROOT, folder, 'package.json')))
   .flatMap((folder) => {
     const manifest = JSON.parse(readFileSync(join(ROOT, folder, 'package.json'), 'utf8')) as Manifest
     return Object.keys(manifest.dependencies ?? {})

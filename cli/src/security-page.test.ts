@@ -3,7 +3,7 @@ import { KAFKA_SERVICES, rightsOf, type Right } from '@weir/contracts'
 import { RISKS } from '@weir/runtime'
 import { expect, it } from 'vitest'
 
-const page = readFileSync(new URL('../../../docs/operations/security.md', import.meta.url), 'utf8')
+const page = readFileSync(new URL('../../docs/operations/security.md', import.meta.url), 'utf8')
 
 /** Rows of the page's tables, cells without the blanks of the formatter. */
 const rows = page
