@@ -17,11 +17,12 @@ const problem = (reason: DeadLetterReason, detail: string): Parsed => ({ kind: '
 export const parseStrictJson = (raw: Buffer): Parsed => {
   const ascii = isAscii(raw)
   if (!ascii && !isUtf8(raw)) return problem('invalid_encoding', 'not valid UTF-8')
-  const colons = scan(raw)
+  const { colons, isPlain } = scan(raw)
   if (colons === TOO_DEEP) return problem('unsafe_json', `more than ${DEPTH_MAX} levels`)
+  const text = raw.toString(ascii ? 'latin1' : 'utf8')
   let value: JsonValue
   try {
-    value = parseExactJson(raw.toString(ascii ? 'latin1' : 'utf8'))
+    value = isPlain ? (JSON.parse(text) as JsonValue) : parseExactJson(text)
   } catch {
     return problem('invalid_json', 'not JSON')
   }
@@ -36,41 +37,62 @@ const TOO_DEEP = -1
 const QUOTE = 0x22
 const COLON = 0x3a
 const BACKSLASH = 0x5c
+const MINUS = 0x2d
+const DOT = 0x2e
+const ZERO = 0x30
+const NINE = 0x39
+const UPPER_E = 0x45
+const E = 0x65
+/** Every integer of so many digits is exact as a double. */
+const DIGITS_MAX = 15
 /** `[` and `{`, `]` and `}` differ in this bit alone. */
 const BRACE_BIT = 0x20
 const OPEN_BRACE = 0x7b
 const CLOSE_BRACE = 0x7d
 
-/** Keys as written: outside strings each colon of valid JSON follows one. Before `JSON.parse`, which would exhaust the stack on what is too deep. */
-const scan = (raw: Buffer): number => {
+interface Scan {
+  /** Keys as written: outside strings each colon of valid JSON follows one. */
+  readonly colons: number
+  /** No string has an escape and every number is a short integer: `JSON.parse` keeps all of it as `parseExactJson` does. */
+  readonly isPlain: boolean
+}
+
+/** Runs before `JSON.parse`, which would exhaust the stack on what is too deep. */
+const scan = (raw: Buffer): Scan => {
   let depth = 0
   let colons = 0
+  let isPlain = true
   const length = raw.length
   for (let i = 0; i < length; i++) {
     const byte = raw[i]!
     if (byte === QUOTE) {
-      i = endOfString(raw, i)
+      i += 1
+      while (i < length && raw[i] !== QUOTE) {
+        if (raw[i] === BACKSLASH) {
+          isPlain = false
+          i += 1
+        }
+        i += 1
+      }
     } else if (byte === COLON) {
       colons += 1
     } else if ((byte | BRACE_BIT) === OPEN_BRACE) {
       depth += 1
-      if (depth > DEPTH_MAX) return TOO_DEEP
+      if (depth > DEPTH_MAX) return { colons: TOO_DEEP, isPlain }
     } else if ((byte | BRACE_BIT) === CLOSE_BRACE) {
       depth -= 1
+    } else if (byte <= NINE && byte >= MINUS) {
+      const start = i
+      while (i + 1 < length && isDigit(raw[i + 1]!)) i += 1
+      const next = raw[i + 1]
+      if (byte === MINUS || i - start >= DIGITS_MAX || next === DOT || next === E || next === UPPER_E)
+        isPlain = false
     }
   }
-  return colons
+  return { colons, isPlain }
 }
 
-/** The position of the quote that ends the string which begins at `at`. */
-const endOfString = (raw: Buffer, at: number): number => {
-  for (let i = at + 1; i < raw.length; i++) {
-    const byte = raw[i]!
-    if (byte === QUOTE) return i
-    if (byte === BACKSLASH) i += 1
-  }
-  return raw.length
-}
+const isDigit = (byte: number): boolean => byte <= NINE && byte >= ZERO
 
 const FORBIDDEN_KEY = -1
 const NOT_FINITE = -2
