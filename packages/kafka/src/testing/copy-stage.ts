@@ -1,10 +1,10 @@
-import { openLanes, type Lanes } from '../lanes.ts'
-import type { InputBatch, PartitionOwner, StagedBatch } from '../owner.ts'
-import type { OutputRecord } from '../record.ts'
-import type { KafkaSettings } from '../settings.ts'
-import { silentLogger } from '../silent-logger.ts'
-import type { PartitionState, StageObserver, StageOptions } from '../stage-options.ts'
-import { startStage, type Stage } from '../stage.ts'
+import { openLanes, type Lanes } from '../produce/lanes.ts'
+import type { InputBatch, PartitionOwner, StagedBatch } from '../processor/task.ts'
+import type { OutputRecord } from '../protocol/record.ts'
+import type { KafkaSettings } from '../client/settings.ts'
+import { silentLogger } from '../client/silent-logger.ts'
+import type { PartitionState, StageObserver, StageOptions } from '../processor/processor-options.ts'
+import { startStage, type Stage } from '../processor/processor.ts'
 import { readAll, startsTopicOf } from './topics.ts'
 
 /** What happened to a stage, in order; `partitions` per partition. */

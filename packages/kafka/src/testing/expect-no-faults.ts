@@ -1,5 +1,5 @@
 import { expect } from 'vitest'
-import { describeRun, runSeed, shrink, type Start } from '../simulation/random-schedules.ts'
+import { describeRun, runSeed, shrink, type Start } from '../simulation/schedule/random-schedules.ts'
 import { SIMULATION } from './config.ts'
 
 /** What a machine that runs eight things at once needs; on a calm one with two cores a third is enough. */

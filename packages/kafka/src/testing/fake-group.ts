@@ -1,4 +1,4 @@
-import type { Broker, Cluster } from '../internals.ts'
+import type { Broker, Cluster } from '../client/kafkajs-internals.ts'
 
 export const protocolError = (type: string): Error => Object.assign(new Error(type), { type })
 

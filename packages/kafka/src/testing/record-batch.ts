@@ -2,8 +2,8 @@ import { createRequire } from 'node:module'
 import { zstdCompressSync, gzipSync } from 'node:zlib'
 import { compressFrameSync } from 'lz4-napi'
 import { compressSync } from 'snappy'
-import type { FetchedRecord } from '../fetched-record.ts'
-import { AnswerMemory, readRecordSet, type RecordSetSource } from '../record-set.ts'
+import type { FetchedRecord } from '../protocol/encoded-record.ts'
+import { AnswerMemory, readRecordSet, type RecordSetSource } from '../protocol/record-batch.ts'
 
 /** The bytes of a broker's log, as Kafka's record format v2 has them, also those that only compaction makes. */
 const require = createRequire(import.meta.url)

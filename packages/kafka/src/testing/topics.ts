@@ -1,11 +1,11 @@
 import kafkajs, { type Admin } from 'kafkajs'
 import type { Right } from '@weir/contracts'
-import { kafkaClient } from '../client.ts'
-import { openTopicReader } from '../reader.ts'
-import type { InputRecord } from '../record.ts'
-import type { KafkaSettings } from '../settings.ts'
-import { silentLogger } from '../silent-logger.ts'
-import { untilLed } from '../topic-leaders.ts'
+import { kafkaClient } from '../client/kafka-client.ts'
+import { openTopicReader } from '../read/topic-reader.ts'
+import type { InputRecord } from '../protocol/record.ts'
+import type { KafkaSettings } from '../client/settings.ts'
+import { silentLogger } from '../client/silent-logger.ts'
+import { untilLed } from '../client/topic-leaders.ts'
 
 export const withAdmin = async <T>(
   settings: KafkaSettings,

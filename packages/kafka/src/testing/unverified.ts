@@ -1,11 +1,11 @@
 import kafkajs from 'kafkajs'
 import { onTestFinished } from 'vitest'
-import { kafkaCluster } from '../client.ts'
-import { disconnectNow } from '../internals.ts'
-import type { KafkaSettings } from '../settings.ts'
-import { silentLogger } from '../silent-logger.ts'
-import type { BrokerUnderTest } from '../simulation/conformance.ts'
-import { realBroker } from '../simulation/real-broker.ts'
+import { kafkaCluster } from '../client/kafka-client.ts'
+import { disconnectNow } from '../client/kafkajs-internals.ts'
+import type { KafkaSettings } from '../client/settings.ts'
+import { silentLogger } from '../client/silent-logger.ts'
+import type { BrokerUnderTest } from '../simulation/conformance/conformance.ts'
+import { realBroker } from '../simulation/conformance/real-broker.ts'
 import { withAdmin } from './topics.ts'
 
 /** Makes brokers behave like versions before 3.6, where data can open a transaction that the coordinator does not know. */

@@ -9,7 +9,7 @@ export interface Mutation {
 /** By the value of WEIR_DEFECT. Code that cannot be changed so, a run cannot plant; a unit test says when one no longer fits. */
 export const MUTATIONS = {
   /** The leader alone acknowledges: what the followers have not fetched dies with it. */
-  acks1: [{ file: 'packages/kafka/src/lanes.ts', find: 'acks: -1', replace: 'acks: 1' }],
+  acks1: [{ file: 'packages/kafka/src/produce/lanes.ts', find: 'acks: -1', replace: 'acks: 1' }],
   /** The sender is told yes before the brokers have it. */
   ack_before_produce: [
     {
@@ -51,7 +51,7 @@ export const MUTATIONS = {
   /** Nobody can shut out a producer whose id is its own each time. */
   random_transactional_id: [
     {
-      file: 'packages/kafka/src/partition-run.ts',
+      file: 'packages/kafka/src/processor/task-runner.ts',
       find: 'const transactionalId = `${stage.settings.topicPrefix}${stage.service}-${partition}`',
       replace: "const transactionalId = `${stage.service}-${partition}-${randomBytes(4).toString('hex')}`",
     },
@@ -72,7 +72,7 @@ export const MUTATIONS = {
   /** What was aborted, or is not committed yet, is taken for true. */
   read_uncommitted: [
     {
-      file: 'packages/kafka/src/internals.ts',
+      file: 'packages/kafka/src/client/kafkajs-internals.ts',
       find: 'const READ_COMMITTED = 1',
       replace: 'const READ_COMMITTED = 0',
     },
@@ -80,7 +80,7 @@ export const MUTATIONS = {
   /** A commit whose reply is lost counts as done. */
   assume_committed: [
     {
-      file: 'packages/kafka/src/transactional-producer.ts',
+      file: 'packages/kafka/src/transactions/transactional-producer.ts',
       // Nor is it asked whether the transaction has ended as it should.
       find: 'await transaction.commit()\n    if (places.length > 0 && this.#canLook) {',
       replace: 'await transaction.commit().catch(() => undefined)\n    if (places.length < 0) {',
@@ -89,12 +89,12 @@ export const MUTATIONS = {
   /** A commit whose reply is lost counts as not done: the same is sent again from memory. */
   resend_from_memory: [
     {
-      file: 'packages/kafka/src/partition-run.ts',
+      file: 'packages/kafka/src/processor/task-runner.ts',
       find: 'const written = await producer.commit(staged.outputs, [',
       replace: 'const written = await commitTwice(producer, staged.outputs, [',
     },
     {
-      file: 'packages/kafka/src/partition-run.ts',
+      file: 'packages/kafka/src/processor/task-runner.ts',
       find: 'const NOTHING: StagedBatch',
       replace:
         'const commitTwice = (producer: TransactionalProducer, ...batch: Parameters<TransactionalProducer["commit"]>) =>\n' +
@@ -104,7 +104,7 @@ export const MUTATIONS = {
   /** The offset is committed in a transaction of its own, before the outputs are sent. */
   offsets_first: [
     {
-      file: 'packages/kafka/src/transactional-producer.ts',
+      file: 'packages/kafka/src/transactions/transactional-producer.ts',
       find: "onStep?.('begin', outputs)\n",
       replace: [
         "onStep?.('begin', outputs)",
@@ -120,13 +120,13 @@ export const MUTATIONS = {
   /** What was not acknowledged in a transaction is committed as if it were. */
   send_ignored: [
     {
-      file: 'packages/kafka/src/transactional-producer.ts',
+      file: 'packages/kafka/src/transactions/transactional-producer.ts',
       find: 'if (failed) throw (failed as PromiseRejectedResult).reason',
       replace: 'void failed',
     },
     // A send is given up before the partition has another leader; what coordinators are asked is not.
     {
-      file: 'packages/kafka/src/transaction-client.ts',
+      file: 'packages/kafka/src/transactions/transaction-client.ts',
       find: 'allowAutoTopicCreation: false,',
       replace: 'allowAutoTopicCreation: false, retry: { retries: 1 },',
     },
@@ -134,12 +134,12 @@ export const MUTATIONS = {
   /** A request that got no answer gives its sequence numbers back: the next records take them, and the broker drops those as repeats. */
   idempotent_lanes: [
     {
-      file: 'packages/kafka/src/lanes.ts',
+      file: 'packages/kafka/src/produce/lanes.ts',
       find: 'allowAutoTopicCreation: false,',
       replace: 'allowAutoTopicCreation: false,\n      idempotent: true,',
     },
     {
-      file: 'packages/kafka/src/lanes.ts',
+      file: 'packages/kafka/src/produce/lanes.ts',
       find: 'const FAILURES_UNTIL_RECONNECT = 3',
       replace: 'const FAILURES_UNTIL_RECONNECT = 1_000_000',
     },
@@ -174,7 +174,7 @@ export const MUTATIONS = {
   /** A group that has lost its offset begins at the first record again. */
   absence_is_beginning: [
     {
-      file: 'packages/kafka/src/where-to-begin.ts',
+      file: 'packages/kafka/src/processor/where-to-begin.ts',
       find: "case 'lost':\n",
       replace: "case 'lost':\n      return { offset: range.start, isNew: true }\n",
     },
@@ -182,7 +182,7 @@ export const MUTATIONS = {
   /** The state's position decides, and nobody asks what was committed with it. */
   position_alone: [
     {
-      file: 'packages/kafka/src/where-to-begin.ts',
+      file: 'packages/kafka/src/processor/where-to-begin.ts',
       find: "case 'unequal':\n",
       replace: "case 'unequal':\n      return { offset: position as bigint, isNew: false }\n",
     },
@@ -190,7 +190,7 @@ export const MUTATIONS = {
   /** Every reader of the product leaves out one record of 97, and goes on as if it had not been there. */
   reader_skips: [
     {
-      file: 'packages/kafka/src/record-set.ts',
+      file: 'packages/kafka/src/protocol/record-batch.ts',
       find: 'if (offsetDelta >= deltaMin) records.push(record)',
       replace:
         'if (offsetDelta >= deltaMin && (batch.firstOffset + BigInt(offsetDelta)) % 97n !== 96n) records.push(record)',

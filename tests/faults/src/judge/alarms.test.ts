@@ -20,6 +20,6 @@ it('knows which runs let brokers fail', () => {
 })
 
 it('has the words that the product uses', () => {
-  const source = readFileSync(join(ROOT, 'packages/kafka/src/transactional-producer.ts'), 'utf8')
+  const source = readFileSync(join(ROOT, 'packages/kafka/src/transactions/transactional-producer.ts'), 'utf8')
   expect(source).toContain(`'${(JSON.parse(LINE) as { msg: string }).msg}'`)
 })

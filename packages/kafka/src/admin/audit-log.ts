@@ -1,0 +1,200 @@
+import { randomUUID } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
+import {
+  AuditCheck,
+  encodeAuditRecord,
+  topicNames,
+  type AuditEntry,
+  type AuditHead,
+  type AuditRecord,
+} from '@weir/contracts'
+import { RetriableError } from '../client/errors.ts'
+import { openMaintenance, type Claim, type Maintenance } from './maintenance.ts'
+import type { LogRange } from '../client/offsets.ts'
+import { openTopicReader } from '../read/topic-reader.ts'
+import type { InputRecord } from '../protocol/record.ts'
+import type { KafkaLogger, KafkaSettings } from '../client/settings.ts'
+
+/** Where actions are written down before they are answered. */
+export interface AuditLog {
+  /** Resolves when the brokers have it; rejects with a `RetriableError` when they may not, and then the action must not be done. */
+  write(entry: AuditEntry): Promise<void>
+  close(): Promise<void>
+}
+
+interface Waiting {
+  readonly entry: AuditEntry
+  readonly resolve: () => void
+  readonly reject: (error: RetriableError) => void
+}
+
+const WAITING_MAX = 1_000
+const BATCH_MAX = 100
+const WRITE_MS_MAX = 5_000
+const RETRY_MS = 200
+
+/** Where one chain is written. */
+interface Writer {
+  readonly id: string
+  readonly maintenance: Maintenance
+  readonly claim: Claim
+  readonly heads: readonly AuditHead[]
+  seq: number
+  previous: string | null
+}
+
+/** Reads the log once; every process has a chain and a transactional id of its own, so that none waits for another. */
+export const openAuditLog = (settings: KafkaSettings, logger: KafkaLogger): AuditLog =>
+  new KafkaAuditLog(settings, logger)
+
+class KafkaAuditLog implements AuditLog {
+  readonly #settings: KafkaSettings
+  readonly #logger: KafkaLogger
+  readonly #topic: string
+  /** What has been read of the log, so that a chain after an error reads only what came since. */
+  readonly #check = new AuditCheck()
+  #next = 0n
+  #waiting: Waiting[] = []
+  #writer: Writer | undefined
+  #writing: Promise<void> | undefined
+
+  constructor(settings: KafkaSettings, logger: KafkaLogger) {
+    this.#settings = settings
+    this.#logger = logger
+    this.#topic = topicNames(settings.topicPrefix).auditLog
+  }
+
+  write(entry: AuditEntry): Promise<void> {
+    if (this.#waiting.length >= WAITING_MAX) {
+      return Promise.reject(new RetriableError('the audit log does not keep up'))
+    }
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ entry, resolve, reject })
+      this.#writing ??= this.#writeAll()
+    })
+  }
+
+  async close(): Promise<void> {
+    await this.#writing
+    await this.#drop()
+  }
+
+  async #writeAll(): Promise<void> {
+    while (this.#waiting.length > 0) {
+      const batch = this.#waiting.slice(0, BATCH_MAX)
+      this.#waiting = this.#waiting.slice(BATCH_MAX)
+      try {
+        await this.#commitInTime(batch)
+        for (const { resolve } of batch) resolve()
+      } catch (error) {
+        this.#logger.error(
+          { error: String(error) },
+          'the audit log cannot be written: what it must note is refused',
+        )
+        const refused = new RetriableError('the audit log cannot be written', { cause: error })
+        for (const { reject } of batch) reject(refused)
+      }
+    }
+    // In the same turn as the last look, so that nothing is left waiting.
+    this.#writing = undefined
+  }
+
+  /** A partition may be without a leader for a moment, after a restart of a broker or when its topic is new. */
+  async #commitInTime(batch: readonly Waiting[]): Promise<void> {
+    const deadline = performance.now() + WRITE_MS_MAX
+    for (;;) {
+      try {
+        await this.#commit(batch)
+        return
+      } catch (error) {
+        if (performance.now() > deadline) throw error
+      }
+      await sleep(RETRY_MS)
+    }
+  }
+
+  /** After any error the chain ends: whether its last transaction has come through is not known, and a new chain names what there is. */
+  async #commit(batch: readonly Waiting[]): Promise<void> {
+    try {
+      this.#writer ??= await this.#open()
+      const writer = this.#writer
+      const encoded = batch.map(({ entry }) => {
+        const { id, seq, previous, heads } = writer
+        const record: AuditRecord = {
+          writer: id,
+          seq,
+          at: Date.now(),
+          previous,
+          ...(seq === 0 && { heads }),
+          ...entry,
+        }
+        const { record: one, hash } = encodeAuditRecord(record)
+        writer.seq += 1
+        writer.previous = hash
+        return { ...one, topic: this.#topic, partition: 0 }
+      })
+      await writer.claim.commit(encoded)
+    } catch (error) {
+      await this.#drop()
+      throw error
+    }
+  }
+
+  async #open(): Promise<Writer> {
+    const id = randomUUID()
+    const heads = await this.#readHeads()
+    const maintenance = await openMaintenance({
+      settings: this.#settings,
+      service: `audit-${id}`,
+      outputs: [this.#topic],
+    })
+    try {
+      const claim = await maintenance.claim(0)
+      return { id, maintenance, claim, heads, seq: 0, previous: null }
+    } catch (error) {
+      await maintenance.close()
+      throw error
+    }
+  }
+
+  async #readHeads(): Promise<readonly AuditHead[]> {
+    const read = (record: InputRecord): void => {
+      this.#check.add(record.offset, record)
+      this.#next = record.offset + 1n
+    }
+    const { end } = await readAuditLog(this.#settings, this.#topic, read, this.#next)
+    if (end >= this.#next) return this.#check.headsToName
+    // The log has lost its end, or was created again: its ends are still named, so that verify reports what is missing.
+    this.#next = 0n
+    return this.#readHeads()
+  }
+
+  async #drop(): Promise<void> {
+    const writer = this.#writer
+    this.#writer = undefined
+    await writer?.claim.close().catch(() => undefined)
+    await writer?.maintenance.close().catch(() => undefined)
+  }
+}
+
+/** Every record from an offset on that is committed, in order. Returns where the log begins and ends. */
+export const readAuditLog = async (
+  settings: KafkaSettings,
+  topic: string,
+  onRecord: (record: InputRecord) => void,
+  from = 0n,
+): Promise<LogRange> => {
+  const reader = await openTopicReader(settings, topic)
+  try {
+    const range = (await reader.stableOffsets()).get(0)!
+    if (from < range.end) {
+      await reader.readRange({ partition: 0, from, end: range.end }, (record) => {
+        onRecord(record)
+        return true
+      })
+    }
+    return range
+  } finally {
+    await reader.close()
+  }
+}

@@ -1,0 +1,21 @@
+import { kafkaErrorType } from './kafka-client.ts'
+import { StateError } from './errors.ts'
+import type { Cluster } from './kafkajs-internals.ts'
+import type { KafkaLogger } from './settings.ts'
+import { untilAnswered } from './until-answered.ts'
+
+/** Waits for the cluster. Rejects with a `StateError` when it answers that one of the topics is not there. */
+export const connectTo = (cluster: Cluster, topics: readonly string[], logger: KafkaLogger): Promise<void> =>
+  untilAnswered(
+    'connecting',
+    async () => {
+      try {
+        await cluster.connect()
+        await cluster.addMultipleTargetTopics(topics)
+      } catch (error) {
+        if (kafkaErrorType(error) !== 'UNKNOWN_TOPIC_OR_PARTITION') throw error
+        throw new StateError(`one of the topics ${topics.join(', ')} does not exist: create the topics first`)
+      }
+    },
+    { logger },
+  )

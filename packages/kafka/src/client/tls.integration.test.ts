@@ -1,0 +1,93 @@
+import { execFileSync } from 'node:child_process'
+import {
+  isolatedFolders,
+  isolatedKafka,
+  ownServersMissing,
+  secureKafka,
+  type SecureKafka,
+} from '@weir/testkit'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { KafkaSettings } from './settings.ts'
+import { silentLogger } from './silent-logger.ts'
+import { numbersOn, numbersUpTo, NumberWriter, startCopyStage } from '../testing/copy-stage.ts'
+import { createTopics } from '../testing/topics.ts'
+import { waitForBrokers } from '../admin/topics.ts'
+
+const hasOpenssl = (): boolean => {
+  try {
+    execFileSync('openssl', ['version'], { stdio: 'ignore' })
+    return true
+  } catch {
+    return false
+  }
+}
+const missing = (await ownServersMissing()) ?? (hasOpenssl() ? undefined : 'there is no openssl')
+if (missing !== undefined) process.stderr.write(`TLS to brokers is not tested: ${missing}\n`)
+
+const PASSWORD = 'a-password-of-the-tests'
+const START_MS_MAX = 120_000
+
+describe.skipIf(missing !== undefined)('brokers that speak TLS', { timeout: START_MS_MAX }, () => {
+  const isolated = isolatedKafka('tls', 1)
+  let kafka: SecureKafka
+  beforeAll(async () => {
+    kafka = await secureKafka(isolatedFolders('secure-kafka'), { weir: PASSWORD })
+  }, START_MS_MAX)
+  afterAll(() => kafka.close())
+
+  const overTls = (name: string): KafkaSettings => {
+    const { cert, key } = kafka.identity(name)
+    return {
+      ...isolated,
+      kafkaBrokers: [kafka.tls],
+      kafkaSsl: true,
+      kafkaCa: kafka.ca,
+      kafkaCert: cert,
+      kafkaKey: key,
+    }
+  }
+  const overSasl = (kafkaMechanism: KafkaSettings['kafkaMechanism']): KafkaSettings => ({
+    ...isolated,
+    kafkaBrokers: [kafka.sasl],
+    kafkaSsl: true,
+    kafkaCa: kafka.ca,
+    kafkaMechanism,
+    kafkaUser: 'weir',
+    kafkaPassword: PASSWORD,
+  })
+
+  it.each([
+    ['client certificates', () => overTls('service')],
+    ['SCRAM-SHA-512', () => overSasl('scram-sha-512')],
+    ['SCRAM-SHA-256', () => overSasl('scram-sha-256')],
+  ])('topics, lanes, groups, transactions and reads work with %s', async (what, settingsOf) => {
+    const settings = settingsOf()
+    const id = what.replaceAll(' ', '-')
+    const [input, output] = await createTopics(settings, [`in-${id}`, `out-${id}`])
+    const writer = new NumberWriter(settings, input!)
+    await writer.write(20)
+    const stage = await startCopyStage({ settings, inputs: [input!], output: output!, service: `tls-${id}` })
+    await expect.poll(() => numbersOn(settings, output!), { timeout: 30_000 }).toEqual(numbersUpTo(20, 1))
+    await stage.stop()
+    await writer.close()
+  })
+
+  it.each<[string, () => KafkaSettings]>([
+    ['a broker of an authority that is not given', () => ({ ...overTls('service'), kafkaCa: undefined })],
+    [
+      'a certificate of another authority',
+      () => ({ ...overTls('service'), kafkaCert: kafka.stranger.cert, kafkaKey: kafka.stranger.key }),
+    ],
+    ['no certificate', () => ({ ...overTls('service'), kafkaCert: undefined, kafkaKey: undefined })],
+    ['a wrong password', () => ({ ...overSasl('scram-sha-512'), kafkaPassword: 'wrong' })],
+    ['no TLS', () => ({ ...overTls('service'), kafkaSsl: false })],
+  ])('does not connect with %s', async (_what, settingsOf) => {
+    const lines: string[] = []
+    const note = (fields: object, message: string): void => void lines.push(JSON.stringify([fields, message]))
+    const logger = { ...silentLogger, warn: note, error: note }
+    const giveUp = AbortSignal.timeout(6_000)
+    await expect(waitForBrokers(settingsOf(), logger, giveUp)).rejects.toThrow()
+    expect(lines.join('\n')).not.toContain(PASSWORD)
+    expect(lines.join('\n')).not.toContain('PRIVATE KEY')
+  })
+})

@@ -1,0 +1,51 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { kafkaErrorType } from './kafka-client.ts'
+import { RetriableError } from './errors.ts'
+import type { KafkaLogger } from './settings.ts'
+
+const BACKOFF_MS = 200
+const BACKOFF_MS_MAX = 5_000
+const REPORT_MS = 10_000
+
+/** Although kafkajs does not try these again itself. */
+const AWAY = new Set(['KafkaJSTimeout', 'KafkaJSLockTimeout', 'KafkaJSGroupCoordinatorNotFound'])
+
+/** Whether the cluster may answer later what it does not answer now: no broker there, no leader yet, no time. */
+const isAway = (error: unknown): boolean => {
+  for (let current = error; current instanceof Error; current = current.cause) {
+    if (current instanceof RetriableError || AWAY.has(current.name)) return true
+    if ((current as { retriable?: boolean }).retriable === true) return true
+  }
+  return false
+}
+
+export interface Waiting {
+  readonly logger: KafkaLogger
+  readonly signal?: AbortSignal | undefined
+}
+
+/**
+ * Asks until the cluster answers, after 0.2 to 5 s each time, and logs a line at once and every 10 s. Rejects with what
+ * no waiting will cure, or when the signal is aborted.
+ */
+export const untilAnswered = async <T>(
+  what: string,
+  ask: () => Promise<T>,
+  { logger, signal }: Waiting,
+): Promise<T> => {
+  let reportAt = 0
+  for (let failures = 1; ; failures++) {
+    signal?.throwIfAborted()
+    try {
+      return await ask()
+    } catch (error) {
+      if (!isAway(error)) throw error
+      if (performance.now() >= reportAt) {
+        reportAt = performance.now() + REPORT_MS
+        logger.warn({ failures, error: kafkaErrorType(error) }, `${what}: waiting for Kafka`)
+      }
+    }
+    const limitMs = Math.min(BACKOFF_MS_MAX, BACKOFF_MS * 2 ** Math.min(failures - 1, 10))
+    await sleep(limitMs * (0.5 + Math.random() / 2), undefined, { ...(signal && { signal }) })
+  }
+}

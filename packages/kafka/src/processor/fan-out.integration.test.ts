@@ -1,0 +1,55 @@
+import { isolatedKafka } from '@weir/testkit'
+import { expect, it, vi } from 'vitest'
+import { RetriableError } from '../client/errors.ts'
+import {
+  numbersOn,
+  numbersUpTo,
+  NumberWriter,
+  startCopyStage,
+  type CopyStage,
+} from '../testing/copy-stage.ts'
+import { createTopics } from '../testing/topics.ts'
+
+const settings = isolatedKafka('fan-out')
+const PATIENCE = { timeout: 30_000, interval: 50 }
+const QUEUES = ['analytics-queue', 'crm-sync-queue', 'notification-queue']
+const COUNT = 400
+
+it('S2-07 gives every event to each consumer, tries again what fails, and lets none wait for another', async () => {
+  const [input, ...outputs] = (await createTopics(settings, ['in', ...QUEUES])) as [string, ...string[]]
+  const writer = new NumberWriter(settings, input)
+  await writer.write(COUNT)
+  const all = numbersUpTo(COUNT, settings.topicPartitions)
+  const copied = (queue: string) =>
+    vi.waitFor(
+      async () => expect(await numbersOn(settings, outputs[QUEUES.indexOf(queue)]!)).toEqual(all),
+      PATIENCE,
+    )
+  let isAway = true
+  const stages = new Map<string, CopyStage>()
+  for (const [index, service] of QUEUES.entries()) {
+    const owner = (_: number, copying: { stage: Parameters<typeof wrap>[0] }) => ({
+      stage: wrap(copying.stage),
+    })
+    const wrap = <B, S>(stage: (batch: B) => Promise<S>) => {
+      return (batch: B): Promise<S> =>
+        isAway ? Promise.reject(new RetriableError('the CRM does not answer')) : stage(batch)
+    }
+    const options = { settings, inputs: [input], output: outputs[index]!, service }
+    stages.set(
+      service,
+      await startCopyStage(service === 'crm-sync-queue' ? { ...options, owner: owner as never } : options),
+    )
+  }
+  try {
+    await Promise.all([copied('analytics-queue'), copied('notification-queue')])
+    const crm = stages.get('crm-sync-queue')!
+    await vi.waitFor(() => expect(crm.entered('backing_off', 0)).toBeGreaterThan(3), PATIENCE)
+    expect(await numbersOn(settings, outputs[1]!)).toEqual([])
+    isAway = false
+    await copied('crm-sync-queue')
+  } finally {
+    await Promise.all([...stages.values()].map((stage) => stage.stop()))
+    await writer.close()
+  }
+}, 90_000)

@@ -1,0 +1,115 @@
+import { setImmediate as turn } from 'node:timers/promises'
+import type { Kafka } from 'kafkajs'
+import { expect, it } from 'vitest'
+import { brokerReads } from '../read/cluster-reads.ts'
+import { Fetcher } from '../read/prefetcher.ts'
+import type { Cluster } from '../client/kafkajs-internals.ts'
+import type { PartitionOwner } from './task.ts'
+import { PartitionQueue } from '../read/prefetch-queue.ts'
+import { PartitionRun } from './task-runner.ts'
+import { silentLogger } from '../client/silent-logger.ts'
+import { kafkaTransactions } from '../transactions/transaction-client.ts'
+
+const TOPICS = ['events', 'replay']
+
+/** Queues that are with the fetcher; nothing is fetched. */
+class QueueList extends Fetcher {
+  readonly queues = new Set<PartitionQueue>()
+
+  override add(queue: PartitionQueue): void {
+    this.queues.add(queue)
+  }
+
+  override remove(queue: PartitionQueue): void {
+    this.queues.delete(queue)
+  }
+}
+
+const transaction = {
+  commit: async () => undefined,
+  addPartitions: async () => undefined,
+  sendOffsets: async () => undefined,
+  send: async ({ topic }: { topic: string }) => [
+    { topicName: topic, partition: 0, errorCode: 0, baseOffset: '0' },
+  ],
+}
+/** An old one, which is asked nothing about transactions. */
+const coordinator = { nodeId: 1, initProducerId: async () => ({ producerId: '1', producerEpoch: 0 }) }
+const producer = {
+  connect: async () => undefined,
+  disconnect: async () => undefined,
+  adopt: () => undefined,
+  transaction: async () => transaction,
+  cluster: { findGroupCoordinator: async () => coordinator, findBroker: async () => coordinator },
+}
+const owner: PartitionOwner = {
+  restore: async () => new Map(),
+  stage: async () => ({ outputs: [] }),
+  close: async () => undefined,
+}
+
+/** A cluster that answers when it is asked for offsets, unless `fails` says no. */
+const clusterWith = (fails: (topic: string) => boolean): Cluster => {
+  const broker = {
+    listOffsets: async ({ topics }: { topics: { topic: string }[] }) => {
+      const { topic } = topics[0]!
+      if (fails(topic)) throw Object.assign(new Error('planted'), { code: 'ECONNREFUSED' })
+      return { responses: [{ topic, partitions: [{ partition: 0, offset: '0' }] }] }
+    },
+    offsetFetch: async () => ({ responses: [] }),
+  }
+  return {
+    brokerPool: { metadata: { clusterId: 'c' }, brokers: {} },
+    findTopicPartitionMetadata: () => [{ partitionId: 0, leader: 1 }],
+    findBroker: async () => broker,
+    findGroupCoordinator: async () => broker,
+    refreshMetadata: async () => undefined,
+  } as unknown as Cluster
+}
+
+// Two queues of one partition would be in one fetch, and the one that nobody reads would take all records.
+it('leaves no queue with the fetcher when a restore fails halfway', async () => {
+  let failures = 0
+  const cluster = clusterWith((topic) => topic === 'replay' && failures++ === 0)
+  const fetcher = new QueueList(cluster, silentLogger)
+  const running = Promise.withResolvers<undefined>()
+  const run = new PartitionRun({
+    partition: 0,
+    groupId: 'group',
+    fetcher,
+    after: Promise.resolve(),
+    reads: brokerReads(cluster),
+    openClient: kafkaTransactions({ producer: () => producer } as unknown as Kafka),
+    membership: { confirm: async () => true, isFresh: true },
+    onFatal: (error) => running.reject(error),
+    stage: {
+      settings: {
+        kafkaBrokers: [],
+        kafkaSsl: false,
+        kafkaMechanism: 'plain',
+        topicPrefix: '',
+        topicPartitions: 1,
+        groupSessionMs: 6_000,
+        transactionTimeoutMs: 10_000,
+      },
+      logger: silentLogger,
+      service: 'test',
+      inputs: TOPICS,
+      outputs: [],
+      startsTopic: 'started',
+      openOwner: async () => owner,
+      batch: { recordsMax: 10, bytesMax: 1_000, lingerMs: 0 },
+      observer: {
+        partition: ({ state }) => {
+          if (state === 'running') running.resolve(undefined)
+        },
+      },
+    },
+  })
+  await running.promise
+  await turn()
+  expect(failures).toBeGreaterThan(1)
+  expect([...fetcher.queues].map(({ topic }) => topic)).toEqual(TOPICS)
+  await run.release()
+  expect(fetcher.queues.size).toBe(0)
+})

@@ -1,0 +1,124 @@
+import type { ClusterReads } from '../read/cluster-reads.ts'
+import { StateError } from '../client/errors.ts'
+import { requireInRange, type CommittedOffset, type LogRange } from '../client/offsets.ts'
+import { readPartition } from '../read/read-partition.ts'
+import type { OutputRecord } from '../protocol/record.ts'
+import type { StageOptions } from './processor-options.ts'
+import { beginningOf, encodeStart, readStarts, type Known, type Start } from './starts.ts'
+import type { OffsetToCommit } from '../transactions/transaction-client.ts'
+import type { TransactionalProducer } from '../transactions/transactional-producer.ts'
+
+export interface InputStart {
+  readonly topic: string
+  readonly offset: bigint
+  /** High watermark. */
+  readonly end: bigint
+}
+
+interface Options {
+  readonly stage: StageOptions
+  readonly partition: number
+  readonly groupId: string
+  readonly reads: ClusterReads
+  readonly producer: TransactionalProducer
+  readonly signal: AbortSignal
+  /** Of the group, read after the fence. */
+  readonly committed: ReadonlyMap<string, CommittedOffset>
+  /** Of the owner's state. */
+  readonly positions: ReadonlyMap<string, bigint | undefined>
+}
+
+/**
+ * Where a partition goes on in each input topic. What is noted there of starts, and the offsets of what is new, are
+ * committed before anything is read. Rejects with a `StateError` when it cannot be told, or when the state and the group
+ * say different things, and with an `OffsetOutOfRangeError` when the log does not have the offset.
+ */
+export const whereToBegin = async (options: Options): Promise<readonly InputStart[]> => {
+  const { stage, partition, groupId, reads, producer, signal, positions } = options
+  const place = { topic: stage.startsTopic, partition }
+  const noted = await readStarts(reads, place, groupId, stage.inputs, signal)
+  const notes: OutputRecord[] = []
+  const offsets: OffsetToCommit[] = []
+  const starts: InputStart[] = []
+  for (const topic of stage.inputs) {
+    const range = await reads.logRange(topic, partition)
+    const start = noted.get(topic)
+    const position = await positionOf(options, topic, start, range)
+    const { offset, isNew } = decide(options, topic, start, range, position)
+    requireInRange(topic, partition, offset, range, remedyOf(options, topic, positions.has(topic)))
+    if (isNew) offsets.push({ topic, partition, offset, metadata: '' })
+    if (start === undefined) {
+      const isUnread = isNew || (positions.has(topic) && positions.get(topic) === undefined)
+      notes.push(encodeStart(place, groupId, topic, { from: isUnread ? offset : undefined }))
+    }
+    starts.push({ topic, offset, end: range.end })
+  }
+  if (notes.length > 0) await producer.commit(notes, offsets)
+  return starts
+}
+
+/**
+ * Of the owner's state; the group's offset where nothing readable lies between both, so that nothing was decided there.
+ * Earlier versions committed the offset alone where only control markers came.
+ */
+const positionOf = async (
+  { reads, partition, signal, committed, positions }: Options,
+  topic: string,
+  start: Start | undefined,
+  range: LogRange,
+): Promise<Known['position']> => {
+  if (!positions.has(topic)) return 'not kept'
+  const own = positions.get(topic)
+  const position = own ?? 'nothing read'
+  const offset = committed.get(topic)?.offset
+  const from = own ?? start?.from ?? 0n
+  if (offset === undefined || from > offset || from < range.start || offset > range.end) return position
+  const between: bigint[] = []
+  const take = (records: readonly { readonly offset: bigint }[]) => {
+    between.push(...records.map((record) => record.offset).filter((one) => one < offset))
+    return true
+  }
+  await readPartition(reads, { topic, partition, from, end: offset }, take, signal)
+  return between.length > 0 ? position : offset
+}
+
+const decide = (
+  options: Options,
+  topic: string,
+  start: Start | undefined,
+  range: LogRange,
+  position: Known['position'],
+): { readonly offset: bigint; readonly isNew: boolean } => {
+  const { partition, groupId, committed } = options
+  const keepsPositions = position !== 'not kept'
+  const known = committed.get(topic)?.offset
+  const beginning = beginningOf({ committed: known, start, position })
+  const where = `${topic}/${partition}`
+  const remedy = remedyOf(options, topic, keepsPositions)
+  const state = typeof position === 'bigint' ? `offset ${position}` : 'its beginning'
+  switch (beginning.kind) {
+    case 'new':
+      return { offset: range.start, isNew: true }
+    case 'known':
+      return { offset: beginning.offset, isNew: false }
+    case 'lost':
+      throw new StateError(
+        keepsPositions
+          ? `${where}: the state is at ${state}, and the offset of group ${groupId}, which commits with it, is gone. ${remedy}`
+          : `${where}: group ${groupId} has read here and has no offset any more: it was deleted, or it expired while ` +
+              `the service was stopped. ${remedy}`,
+      )
+    case 'unequal':
+      throw new StateError(
+        `${where}: the state is at ${state} and the offset of group ${groupId}, which commits with it, is ${known}: ` +
+          `the state is not the latest, or the offset was changed. ${remedy}`,
+      )
+  }
+}
+
+/** A sentence with the command. */
+const remedyOf = ({ stage, partition }: Options, topic: string, keepsPositions: boolean): string =>
+  keepsPositions
+    ? (stage.repair?.(partition) ?? '')
+    : `Look at \`weir offsets show --service ${stage.service} --partition ${partition}\`, then run ` +
+      `\`weir offsets set --service ${stage.service} --topic ${topic} --partition ${partition} --to <offset>\`.`

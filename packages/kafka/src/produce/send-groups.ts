@@ -1,0 +1,63 @@
+import type { Message, RecordMetadata } from 'kafkajs'
+import { isAnswered } from '../client/kafka-client.ts'
+
+export interface SendGroupsOptions {
+  /** Undefined: not known, so that a send goes alone. */
+  readonly leaderOf: (partition: number) => number | undefined
+  readonly send: (messages: Message[]) => Promise<readonly RecordMetadata[]>
+}
+
+interface Waiting {
+  readonly messages: Message[]
+  readonly resolve: (results: readonly RecordMetadata[]) => void
+  readonly reject: (error: unknown) => void
+}
+
+/**
+ * One request at a time to each broker, for all the partitions that it leads: it answers the requests of a connection
+ * one after the other anyway, and a request costs more than the records in it.
+ */
+export class SendGroups {
+  readonly #options: SendGroupsOptions
+  readonly #brokers = new Map<number, Waiting[]>()
+
+  constructor(options: SendGroupsOptions) {
+    this.#options = options
+  }
+
+  /** The results of the request that had these messages, all of one partition; rejects as a send of them alone does. */
+  send(partition: number, messages: Message[]): Promise<readonly RecordMetadata[]> {
+    const leader = this.#options.leaderOf(partition)
+    if (leader === undefined) return this.#options.send(messages)
+    return new Promise((resolve, reject) => {
+      const waiting = this.#brokers.get(leader)
+      if (waiting !== undefined) {
+        waiting.push({ messages, resolve, reject })
+        return
+      }
+      this.#brokers.set(leader, [{ messages, resolve, reject }])
+      // Not at once: lanes that were answered together send together.
+      setImmediate(() => void this.#sendGroup(leader))
+    })
+  }
+
+  async #sendGroup(leader: number): Promise<void> {
+    const group = this.#brokers.get(leader)!
+    this.#brokers.set(leader, [])
+    try {
+      const results = await this.#options.send(group.flatMap(({ messages }) => messages))
+      for (const { resolve } of group) resolve(results)
+    } catch (error) {
+      // One partition's error is not another's.
+      const isOwn = group.length === 1 || !isAnswered(error)
+      for (const { messages, resolve, reject } of group) {
+        if (isOwn) reject(error)
+        else this.#options.send(messages).then(resolve, reject)
+      }
+    }
+    setImmediate(() => {
+      if (this.#brokers.get(leader)!.length > 0) void this.#sendGroup(leader)
+      else this.#brokers.delete(leader)
+    })
+  }
+}

@@ -1,0 +1,47 @@
+import { EncoderClass, type Cluster } from '../client/kafkajs-internals.ts'
+import { leaderOf, whileClusterAnswers } from '../client/offsets.ts'
+import { ask } from '../transactions/transaction-apis.ts'
+
+const METADATA = { name: 'Metadata', key: 3, version: 12 } as const
+
+/**
+ * The id that Kafka gave a topic when it was created: one that was deleted and created again under its name has another.
+ * Empty for brokers that do not tell it (before 3.1).
+ */
+export const topicIdOf = (cluster: Cluster, topic: string): Promise<string> =>
+  whileClusterAnswers(`the id of ${topic}`, async () => {
+    const broker = await leaderOf(cluster, topic, 0)
+    const range = broker.versions?.[METADATA.key]
+    if (range === undefined || range.maxVersion < METADATA.version) return ''
+    return ask(
+      broker,
+      METADATA,
+      (start) => {
+        const wanted = new EncoderClass().writeInt64('0').writeInt64('0').writeUVarIntString(topic)
+        return start
+          .writeUVarIntArray([wanted.writeUVarInt(0)], 'object')
+          .writeBoolean(false)
+          .writeBoolean(false)
+      },
+      (decoder) => {
+        decoder.readInt32()
+        decoder.readUVarIntArray((one) => {
+          one.readInt32()
+          one.readUVarIntString()
+          one.readInt32()
+          one.readUVarIntString()
+          one.readTaggedFields()
+        })
+        decoder.readUVarIntString()
+        decoder.readInt32()
+        // Of the one topic, and no further: what follows its id is not needed.
+        const [id] =
+          decoder.readUVarIntArray((one) => {
+            one.readInt16()
+            one.readUVarIntString()
+            return `${one.readInt64().toString()}.${one.readInt64().toString()}`
+          }) ?? []
+        return id ?? ''
+      },
+    )
+  })

@@ -1,0 +1,118 @@
+import { StateError } from '../client/errors.ts'
+import { readFetchResponse, type FetchedPartition } from '../protocol/fetch-response.ts'
+import { DecodeError, fetchRaw, type Broker } from '../client/kafkajs-internals.ts'
+import type { InputRecord } from '../protocol/record.ts'
+import { OversizedBatchError } from '../protocol/codecs.ts'
+import {
+  AnswerMemory,
+  DamagedBatchError,
+  readRecordSet,
+  type RecordSetSource,
+} from '../protocol/record-batch.ts'
+
+export interface FetchRequest {
+  readonly topic: string
+  readonly partition: number
+  readonly offset: bigint
+  readonly maxBytes: number
+}
+
+/** What a fetch returned for one partition. */
+export interface Fetched {
+  readonly topic: string
+  readonly partition: number
+  /** What was asked for. */
+  readonly offset: bigint
+  /** The protocol's code, 0 for none; with another the rest is empty. */
+  readonly errorCode: number
+  /** Readable records. Their bytes are views of one response: copy what is kept for long. */
+  readonly records: readonly InputRecord[]
+  /** Where to go on: after the last offset that the response covered, readable or not. */
+  readonly nextOffset: bigint
+  readonly highWatermark: bigint
+}
+
+/** One fetch, read_committed, of partitions that `broker` leads. */
+export const fetchRecords = async (
+  broker: Broker,
+  requests: readonly FetchRequest[],
+  limits: { readonly waitMsMax: number; readonly bytesMax: number },
+): Promise<readonly Fetched[]> => {
+  const byTopic = Map.groupBy(requests, ({ topic }) => topic)
+  const topics = [...byTopic].map(([topic, wanted]) => ({
+    topic,
+    partitions: wanted.map(({ partition, offset, maxBytes }) => ({
+      partition,
+      fetchOffset: String(offset),
+      maxBytes,
+    })),
+  }))
+  const { fetched } = await fetchRaw(broker, topics, limits, (bytes, version) => {
+    const { partitions, ...answer } = readFetchResponse(bytes, version)
+    // Of it the broker sends one batch at least, however long (KIP-74).
+    const served = partitions.find(({ recordSet }) => recordSet.length > 0)
+    const memory = new AnswerMemory()
+    const read = (one: FetchedPartition): Fetched => {
+      const request = byTopic.get(one.topic)!.find(({ partition }) => partition === one.partition)!
+      return toFetched(request, one, { isFirstWhole: one === served, memory })
+    }
+    return { ...answer, fetched: partitions.map(read) }
+  })
+  return fetched
+}
+
+/** How often a batch is read that is damaged: the bytes of one answer may be, and those of the log not. */
+const READS_MAX = 3
+
+/**
+ * One fetch of one partition. A `StateError` with the topic, partition and offset when what is there cannot be read:
+ * asking again gives the same.
+ */
+export const fetchPartition = async (
+  broker: Broker,
+  request: FetchRequest,
+  limits: { readonly waitMsMax: number; readonly bytesMax: number },
+): Promise<Fetched> => {
+  for (let reads = 1; ; reads++) {
+    try {
+      const [fetched] = await fetchRecords(broker, [request], limits)
+      return fetched!
+    } catch (error) {
+      if (!(error instanceof DecodeError)) throw error
+      const { cause } = error
+      if (cause instanceof DamagedBatchError && reads < READS_MAX) continue
+      throw unreadable(request, cause as Error)
+    }
+  }
+}
+
+const unreadable = ({ topic, partition, offset }: FetchRequest, cause: Error): StateError => {
+  const remedy =
+    cause instanceof DamagedBatchError ? REREAD : cause instanceof OversizedBatchError ? PASS_OVER : ''
+  return new StateError(
+    `${topic}/${partition}: what follows offset ${offset} cannot be read: ${cause.message}${remedy}`,
+    { cause },
+  )
+}
+
+const REREAD =
+  '. Let another replica lead this partition (kafka-leader-election or kafka-reassign-partitions) and resume this one'
+const PASS_OVER =
+  '. Weir writes no such batch: find out who else may write to the topic, take that right away, and pass the batch over (docs/operations/failures.md, "A batch that is too large")'
+
+const toFetched = (
+  { topic, partition, offset }: FetchRequest,
+  { errorCode, highWatermark, aborted, recordSet }: FetchedPartition,
+  of: Pick<RecordSetSource, 'isFirstWhole' | 'memory'>,
+): Fetched => {
+  const { records, nextOffset } = readRecordSet(recordSet, { topic, partition, from: offset, aborted, ...of })
+  return {
+    topic,
+    partition,
+    offset,
+    errorCode,
+    records,
+    highWatermark,
+    nextOffset: nextOffset === undefined || nextOffset < offset ? offset : nextOffset,
+  }
+}

@@ -1,0 +1,256 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { StateError } from '../client/errors.ts'
+import { Fetcher } from './prefetcher.ts'
+import type { Cluster, FetchPartition } from '../client/kafkajs-internals.ts'
+import { PartitionQueue } from './prefetch-queue.ts'
+import { silentLogger } from '../client/silent-logger.ts'
+import { recordBatch, stamped } from '../testing/record-batch.ts'
+import { fetchResponse } from '../testing/wire.ts'
+
+/** A cluster in memory whose brokers answer fetches from logs of batches, each of one record. */
+const TOPIC = 'in'
+interface Definition {
+  protocol(version: { version: number }): (parameters: object) => object
+}
+interface FetchParameters {
+  readonly topics: readonly { readonly topic: string; readonly partitions: readonly FetchPartition[] }[]
+}
+
+let logs: Map<number, Buffer[]>
+let leaders: Map<number, number>
+let errors: Map<number, number>
+/** Partitions of each fetch, in the order asked. */
+let asked: { nodeId: number; partitions: number[] }[]
+let before: (nodeId: number, partitions: readonly number[]) => void | Promise<void>
+let refreshes = 0
+let fetcher: Fetcher
+
+const answerTo = (nodeId: number, { topics }: FetchParameters): Buffer =>
+  fetchResponse(
+    topics.flatMap(({ topic, partitions }) =>
+      partitions.map(({ partition, fetchOffset }) => {
+        if (leaders.get(partition) !== nodeId) return { topic, partition, errorCode: 6, batches: [] }
+        const errorCode = errors.get(partition) ?? 0
+        const batches = errorCode === 0 ? logs.get(partition)!.slice(Number(fetchOffset)) : []
+        return { topic, partition, errorCode, batches }
+      }),
+    ),
+  )
+
+const brokerOf = (nodeId: number) => ({
+  nodeId,
+  lookupRequest: (_: number, definition: Definition) => (parameters: FetchParameters) => ({
+    ...definition.protocol({ version: 11 })(parameters),
+    request: { ...parameters, apiVersion: 11 },
+  }),
+  connectionPool: {
+    pool: [],
+    send: async (call: { request: FetchParameters; response: { decode: (bytes: Buffer) => unknown } }) => {
+      const partitions = call.request.topics.flatMap((one) =>
+        one.partitions.map(({ partition }) => partition),
+      )
+      asked.push({ nodeId, partitions })
+      await before(nodeId, partitions)
+      await new Promise((resolve) => setTimeout(resolve, 1))
+      return call.response.decode(answerTo(nodeId, call.request))
+    },
+  },
+})
+
+const cluster = {
+  brokerPool: { metadata: null, brokers: {} },
+  findTopicPartitionMetadata: () => [...leaders].map(([partitionId, leader]) => ({ partitionId, leader })),
+  findBroker: ({ nodeId }: { nodeId: string }) => Promise.resolve(brokerOf(Number(nodeId))),
+  refreshMetadata: () => {
+    refreshes += 1
+    return Promise.resolve()
+  },
+  disconnect: () => Promise.resolve(),
+} as unknown as Cluster
+
+const batchesOf = (count: number, bytes = 10): Buffer[] =>
+  Array.from({ length: count }, (_, i) => {
+    const offset = BigInt(i)
+    return recordBatch({ firstOffset: offset, records: [{ offset, value: Buffer.alloc(bytes) }] })
+  })
+
+const addQueue = (partition: number, bytesMax = 1_000_000): PartitionQueue => {
+  const queue = new PartitionQueue({
+    topic: TOPIC,
+    partition,
+    offset: 0n,
+    highWatermark: 0n,
+    bytesMax,
+    onChange: () => undefined,
+  })
+  fetcher.add(queue)
+  return queue
+}
+
+const offsetsIn = (queue: PartitionQueue) =>
+  queue.take(1_000, 1_000_000).records.map(({ offset }) => Number(offset))
+
+beforeEach(() => {
+  logs = new Map([
+    [0, batchesOf(3)],
+    [1, batchesOf(3)],
+    [2, batchesOf(3)],
+  ])
+  leaders = new Map([
+    [0, 1],
+    [1, 1],
+    [2, 2],
+  ])
+  errors = new Map()
+  asked = []
+  before = () => undefined
+  refreshes = 0
+  fetcher = new Fetcher(cluster, silentLogger)
+})
+afterEach(() => fetcher.stop())
+
+describe('the fetcher', () => {
+  it('asks each leader for what it leads', async () => {
+    const queues = [0, 1, 2].map((partition) => addQueue(partition))
+    await vi.waitFor(() => expect(queues.map(({ recordCount }) => recordCount)).toEqual([3, 3, 3]))
+    expect(queues.map(offsetsIn)).toEqual([
+      [0, 1, 2],
+      [0, 1, 2],
+      [0, 1, 2],
+    ])
+    for (const { nodeId, partitions } of asked) {
+      expect(partitions.every((partition) => leaders.get(partition) === nodeId)).toBe(true)
+    }
+  })
+
+  it('leaves a full queue out until it has room, and holds no other for it', async () => {
+    const full = addQueue(0, 1)
+    const other = addQueue(1)
+    await vi.waitFor(() => expect(other.recordCount).toBe(3))
+    expect(full.isFull).toBe(true)
+    asked = []
+    await vi.waitFor(() => expect(asked.length).toBeGreaterThan(5))
+    expect(asked.some(({ partitions }) => partitions.includes(0))).toBe(false)
+    full.take(10, 1_000)
+    await vi.waitFor(() => expect(asked.some(({ partitions }) => partitions.includes(0))).toBe(true))
+  })
+
+  // With a fixed order the last of many would only get what the others leave of the response's bytes.
+  it('asks in another order each time, so that none is always served last', async () => {
+    addQueue(0)
+    addQueue(1)
+    await vi.waitFor(() => {
+      const first = new Set(asked.filter(({ nodeId }) => nodeId === 1).map(({ partitions }) => partitions[0]))
+      expect(first).toEqual(new Set([0, 1]))
+    })
+  })
+
+  // One turn for all brokers, which are asked in turn, began with the same partition of each every time.
+  it('asks each broker in another order each time, however the brokers take turns', async () => {
+    for (const partition of [0, 1, 2]) addQueue(partition)
+    let turns = 0
+    let waiting = Promise.withResolvers<undefined>()
+    // Each of the two is answered when the other one has been asked.
+    before = async () => {
+      turns += 1
+      const other = waiting
+      waiting = Promise.withResolvers()
+      other.resolve(undefined)
+      await waiting.promise
+    }
+    await vi.waitFor(() => expect(turns).toBeGreaterThan(20))
+    before = () => undefined
+    waiting.resolve(undefined)
+    const order = asked.filter(({ nodeId }) => nodeId === 1).map(({ partitions }) => partitions[0])
+    // The first fetch may be of the first queue alone.
+    expect(['010101', '101010']).toContain(order.slice(1, 7).join(''))
+  })
+
+  it('gives no record twice when a leader moves while its answer is on the way', async () => {
+    const held = Promise.withResolvers<undefined>()
+    before = (nodeId) => (nodeId === 1 ? held.promise : undefined)
+    const queue = addQueue(0)
+    await vi.waitFor(() => expect(asked).toHaveLength(1))
+    leaders.set(0, 2)
+    // Its leader is asked while the answer of the old one is still to come.
+    fetcher.add(addQueue(2))
+    await vi.waitFor(() => expect(queue.recordCount).toBe(3))
+    logs.set(0, batchesOf(5))
+    leaders.set(0, 1)
+    held.resolve(undefined)
+    await vi.waitFor(() => expect(queue.fetchOffset).toBe(5n))
+    expect(offsetsIn(queue)).toEqual([0, 1, 2, 3, 4])
+  })
+
+  it('lets a partition with an error rest, asks for fresh metadata and serves the others', async () => {
+    errors.set(0, 6)
+    const [ailing, other] = [addQueue(0), addQueue(1)]
+    await vi.waitFor(() => expect(other.recordCount).toBe(3))
+    await vi.waitFor(() => expect(refreshes).toBeGreaterThan(0))
+    errors.delete(0)
+    await vi.waitFor(() => expect(ailing.recordCount).toBe(3))
+    expect(ailing.error).toBeUndefined()
+  })
+
+  it('fails the queue whose offset the log does not have, and no other', async () => {
+    errors.set(0, 1)
+    const [lost, other] = [addQueue(0), addQueue(1)]
+    await vi.waitFor(() => expect(lost.error?.message).toBe('in/0: the log does not have offset 0'))
+    await vi.waitFor(() => expect(other.recordCount).toBe(3))
+  })
+
+  // The whole response was tried again for ever: no partition of that broker went on.
+  it('fails the queue whose batch cannot be read, and serves the others', async () => {
+    const broken = Buffer.from(batchesOf(1)[0]!)
+    broken.writeInt16BE(1, 21)
+    logs.set(0, [stamped(broken)])
+    const [poisoned, other] = [addQueue(0), addQueue(1)]
+    await vi.waitFor(() => expect(poisoned.error).toBeInstanceOf(StateError))
+    expect(poisoned.error!.message).toContain('in/0: what follows offset 0 cannot be read')
+    await vi.waitFor(() => expect(other.recordCount).toBe(3))
+    asked = []
+    await vi.waitFor(() => expect(asked.length).toBeGreaterThan(2))
+    expect(asked.every(({ partitions }) => !partitions.includes(0))).toBe(true)
+  })
+
+  it('reads a damaged batch again, and fails its queue when it stays damaged', async () => {
+    const damaged = Buffer.from(batchesOf(1)[0]!)
+    damaged[damaged.length - 1]! ^= 1
+    logs.set(0, [damaged])
+    logs.set(1, [damaged])
+    const whole = batchesOf(3)
+    before = (_, partitions) => {
+      // Only the bytes on the way were damaged.
+      if (partitions.length === 1 && partitions[0] === 1) logs.set(1, whole)
+    }
+    const [poisoned, cured, other] = [addQueue(0), addQueue(1), addQueue(2)]
+    await vi.waitFor(() => expect(poisoned.error).toBeInstanceOf(StateError))
+    expect(poisoned.error!.message).toMatch(
+      /^in\/0: what follows offset 0 cannot be read: the batch at offset 0 is damaged: it states CRC-32C 0x\w{8}, and its bytes have 0x\w{8}\. Let another replica lead/,
+    )
+    await vi.waitFor(() => expect(cured.recordCount).toBe(3))
+    await vi.waitFor(() => expect(other.recordCount).toBe(3))
+    expect(cured.error).toBeUndefined()
+  })
+
+  it('tries again when a broker does not answer', async () => {
+    let failures = 0
+    before = () => {
+      failures += 1
+      if (failures < 3) throw new Error('away')
+    }
+    const queue = addQueue(0)
+    await vi.waitFor(() => expect(queue.recordCount).toBe(3))
+  })
+
+  it('forgets a queue that was removed while its answer was on the way', async () => {
+    const held = Promise.withResolvers<undefined>()
+    before = () => held.promise
+    const queue = addQueue(0)
+    await vi.waitFor(() => expect(asked).toHaveLength(1))
+    fetcher.remove(queue)
+    held.resolve(undefined)
+    await fetcher.stop()
+    expect(queue.recordCount).toBe(0)
+  })
+})

@@ -1,0 +1,204 @@
+import { kafkaErrorType } from '../client/kafka-client.ts'
+import { OffsetOutOfRangeError, StateError } from '../client/errors.ts'
+import { fetchPartition, fetchRecords, type Fetched, type FetchRequest } from './fetch-records.ts'
+import {
+  DecodeError,
+  disconnectNow,
+  protocolErrorType,
+  type Broker,
+  type Cluster,
+} from '../client/kafkajs-internals.ts'
+import type { PartitionQueue } from './prefetch-queue.ts'
+import type { KafkaLogger } from '../client/settings.ts'
+
+const WAIT_MS = 100
+/** With a full queue aside, so that it is asked for again soon after it has room. */
+const WAIT_BUSY_MS = 10
+const RESPONSE_BYTES_MAX = 8_388_608
+const PARTITION_BYTES_MAX = 1_048_576
+const BACKOFF_MS = 50
+const BACKOFF_MS_MAX = 2_000
+const OFFSET_OUT_OF_RANGE = 1
+
+/**
+ * Fetches ahead for the partitions of one stage: one loop for each broker that leads some of them, one
+ * connection for each broker. A full queue is left out, so a slow partition holds no other.
+ */
+export class Fetcher {
+  readonly #cluster: Cluster
+  readonly #logger: KafkaLogger
+  readonly #queues = new Set<PartitionQueue>()
+  /** Partitions that answered with an error, and when to ask again. */
+  readonly #ailing = new Map<PartitionQueue, { readonly failures: number; readonly retryAt: number }>()
+  readonly #loops = new Map<number, Promise<void>>()
+  readonly #wakers = new Set<() => void>()
+  #refreshing: Promise<void> | undefined
+  #stopped = false
+
+  constructor(cluster: Cluster, logger: KafkaLogger) {
+    this.#cluster = cluster
+    this.#logger = logger
+  }
+
+  add(queue: PartitionQueue): void {
+    this.#queues.add(queue)
+    this.#ensureLoops()
+  }
+
+  remove(queue: PartitionQueue): void {
+    this.#queues.delete(queue)
+    this.#ailing.delete(queue)
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true
+    this.#queues.clear()
+    for (const wake of this.#wakers) wake()
+    await disconnectNow(this.#cluster).catch(() => undefined)
+    await Promise.all(this.#loops.values())
+  }
+
+  #leader({ topic, partition }: PartitionQueue): number {
+    const metadata = this.#cluster.findTopicPartitionMetadata(topic)
+    return metadata.find(({ partitionId }) => partitionId === partition)?.leader ?? -1
+  }
+
+  #ensureLoops(): void {
+    if (this.#stopped) return
+    for (const queue of this.#queues) {
+      const nodeId = this.#leader(queue)
+      if (nodeId < 0) {
+        void this.#refreshLater(BACKOFF_MS)
+      } else if (!this.#loops.has(nodeId)) {
+        const loop = this.#fetchFrom(nodeId).finally(() => {
+          this.#loops.delete(nodeId)
+          this.#ensureLoops()
+        })
+        this.#loops.set(nodeId, loop)
+      }
+    }
+  }
+
+  async #fetchFrom(nodeId: number): Promise<void> {
+    for (let failures = 0, turn = 0; !this.#stopped;) {
+      const led = [...this.#queues].filter((queue) => this.#leader(queue) === nodeId)
+      if (led.length === 0) return
+      const wanted = inTurn(
+        led.filter((queue) => this.#mayFetch(queue)),
+        turn,
+      )
+      if (wanted.length === 0) {
+        await this.#sleep(WAIT_BUSY_MS)
+        continue
+      }
+      turn += 1
+      const waitMs = wanted.length < led.length ? WAIT_BUSY_MS : WAIT_MS
+      try {
+        const broker = await this.#cluster.findBroker({ nodeId: String(nodeId) })
+        await this.#fetchReadable(broker, wanted, waitMs)
+        failures = 0
+      } catch (error) {
+        if (this.#isStopped()) return
+        failures += 1
+        this.#logger.warn({ nodeId, error: kafkaErrorType(error), failures }, 'fetching failed, trying again')
+        await this.#refreshLater(backoffMs(failures))
+      }
+    }
+  }
+
+  #mayFetch(queue: PartitionQueue): boolean {
+    const retryAt = this.#ailing.get(queue)?.retryAt ?? 0
+    return !queue.isFull && queue.error === undefined && performance.now() >= retryAt
+  }
+
+  /** A batch that cannot be read fails its own queue only. */
+  async #fetchReadable(broker: Broker, wanted: readonly PartitionQueue[], waitMsMax: number): Promise<void> {
+    const limits = { waitMsMax, bytesMax: RESPONSE_BYTES_MAX }
+    try {
+      this.#take(await fetchRecords(broker, wanted.map(requestOf), limits), wanted)
+    } catch (error) {
+      if (!(error instanceof DecodeError)) throw error
+      for (const queue of wanted) await this.#fetchAlone(broker, queue)
+    }
+  }
+
+  async #fetchAlone(broker: Broker, queue: PartitionQueue): Promise<void> {
+    const limits = { waitMsMax: 0, bytesMax: RESPONSE_BYTES_MAX }
+    try {
+      this.#take([await fetchPartition(broker, requestOf(queue), limits)], [queue])
+    } catch (error) {
+      if (!(error instanceof StateError)) throw error
+      queue.fail(error)
+    }
+  }
+
+  #take(responses: readonly Fetched[], wanted: readonly PartitionQueue[]): void {
+    for (const fetched of responses) {
+      const { topic, partition, errorCode } = fetched
+      const queue = wanted.find((one) => one.topic === topic && one.partition === partition)!
+      // Removed meanwhile: another owner of this partition has a queue of its own.
+      if (!this.#queues.has(queue)) continue
+      if (errorCode === 0) {
+        this.#ailing.delete(queue)
+        queue.push(fetched)
+      } else if (errorCode === OFFSET_OUT_OF_RANGE) {
+        queue.fail(
+          new OffsetOutOfRangeError(
+            `${topic}/${partition}: the log does not have offset ${queue.fetchOffset}`,
+          ),
+        )
+      } else {
+        // Most often the leader has moved, and fresh metadata cure it.
+        const failures = (this.#ailing.get(queue)?.failures ?? 0) + 1
+        this.#ailing.set(queue, { failures, retryAt: performance.now() + backoffMs(failures) })
+        const fields = { topic, partition, failures, error: protocolErrorType(errorCode) }
+        this.#logger[failures > 3 ? 'warn' : 'debug'](fields, 'fetching a partition failed, trying again')
+        void this.#refreshLater(backoffMs(failures) / 2)
+      }
+    }
+  }
+
+  #refreshLater(delayMs: number): Promise<void> {
+    this.#refreshing ??= this.#sleep(delayMs)
+      .then(() => (this.#stopped ? undefined : this.#cluster.refreshMetadata()))
+      .catch((error: unknown) =>
+        this.#logger.debug({ error: kafkaErrorType(error) }, 'metadata could not be refreshed'),
+      )
+      .finally(() => {
+        this.#refreshing = undefined
+        this.#ensureLoops()
+      })
+    return this.#refreshing
+  }
+
+  #isStopped(): boolean {
+    return this.#stopped
+  }
+
+  #sleep(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const done = () => {
+        clearTimeout(timer)
+        this.#wakers.delete(done)
+        resolve()
+      }
+      const timer = setTimeout(done, ms)
+      this.#wakers.add(done)
+    })
+  }
+}
+
+const requestOf = ({ topic, partition, fetchOffset }: PartitionQueue): FetchRequest => ({
+  topic,
+  partition,
+  offset: fetchOffset,
+  maxBytes: PARTITION_BYTES_MAX,
+})
+
+/** The first partitions of a request are served first when its bytes, or the memory of its answer, do not suffice for all. */
+const inTurn = <T>(list: readonly T[], turn: number): readonly T[] => {
+  const first = list.length === 0 ? 0 : turn % list.length
+  return [...list.slice(first), ...list.slice(0, first)]
+}
+
+const backoffMs = (failures: number): number => Math.min(BACKOFF_MS_MAX, BACKOFF_MS * 2 ** (failures - 1))

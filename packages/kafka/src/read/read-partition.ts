@@ -1,0 +1,46 @@
+import { OffsetOutOfRangeError, RetriableError } from '../client/errors.ts'
+import type { ClusterReads } from './cluster-reads.ts'
+import { protocolErrorType } from '../client/kafkajs-internals.ts'
+import type { InputRecord } from '../protocol/record.ts'
+
+/** Longer than any transaction stays open: markers that do not come are a fault of the cluster. */
+const STALL_MS_MAX = 90_000
+const OFFSET_OUT_OF_RANGE = 1
+
+/**
+ * Reads one partition from `from` until its position reaches `end`, and calls `onRecords` with what is readable.
+ * Waits for open transactions below `end`. A `RetriableError` when the cluster does not answer, a `StateError` when
+ * what is there cannot be read.
+ */
+export const readPartition = async (
+  reads: ClusterReads,
+  range: { readonly topic: string; readonly partition: number; readonly from: bigint; readonly end: bigint },
+  onRecords: (
+    records: readonly InputRecord[],
+    nextOffset: bigint,
+  ) => undefined | boolean | Promise<undefined | boolean>,
+  signal?: AbortSignal,
+): Promise<bigint> => {
+  const { topic, partition, end } = range
+  let offset = range.from
+  let progressAt = reads.clock.now()
+  while (offset < end) {
+    signal?.throwIfAborted()
+    const fetched = await reads.fetch(topic, partition, offset)
+    if (fetched.errorCode === OFFSET_OUT_OF_RANGE) {
+      throw new OffsetOutOfRangeError(`${topic}/${partition}: the log does not have offset ${offset}`)
+    }
+    if (fetched.errorCode !== 0) {
+      await reads.refresh()
+      throw new RetriableError(`reading ${topic}/${partition}: ${protocolErrorType(fetched.errorCode)}`)
+    }
+    if (fetched.nextOffset > offset) progressAt = reads.clock.now()
+    else if (reads.clock.now() - progressAt > STALL_MS_MAX) {
+      throw new RetriableError(`${topic}/${partition}: no progress at ${offset}, a transaction hangs`)
+    }
+    offset = fetched.nextOffset
+    const done = fetched.records.length > 0 && (await onRecords(fetched.records, offset))
+    if (done === true) return offset
+  }
+  return offset
+}

@@ -1,0 +1,164 @@
+import { kafkaCluster } from '../client/kafka-client.ts'
+import { connectTo } from '../client/connect-to.ts'
+import { OffsetOutOfRangeError, RetriableError } from '../client/errors.ts'
+import { Fetcher } from './prefetcher.ts'
+import type { Cluster } from '../client/kafkajs-internals.ts'
+import { logRange, partitionsOf, type LogRange } from '../client/offsets.ts'
+import { PartitionQueue } from './prefetch-queue.ts'
+import type { InputRecord } from '../protocol/record.ts'
+import type { KafkaLogger, KafkaSettings } from '../client/settings.ts'
+
+export interface TailTopic {
+  readonly topic: string
+  /** Where to begin in a partition; asked again when the log has lost what was to come next. */
+  from(range: LogRange, partition: number): bigint
+  /** Records of one partition in order; synchronous, must not throw. Their bytes are views of one response. */
+  onRecords(records: readonly InputRecord[]): void
+}
+
+export interface TailOptions {
+  readonly settings: KafkaSettings
+  readonly logger: KafkaLogger
+  readonly clientId: string
+  readonly topics: readonly TailTopic[]
+}
+
+/** Follows topics, read_committed and without a group: for whoever only looks. */
+export interface TopicTail {
+  /** Everything that was there at the start has been handed over. */
+  readonly isCaughtUp: boolean
+  /** Records between what was handed over and the ends as last seen; control markers count. */
+  lag(): number
+  close(): Promise<void>
+}
+
+const QUEUE_BYTES_MAX = 4_194_304
+const RECORDS_MAX = 10_000
+const RETRY_MS = 1_000
+/** Between two looks at what cannot be read: it changes only when another replica leads. */
+const UNREADABLE_RETRY_MS = 10_000
+
+/**
+ * Waits for the cluster, and resolves once every partition is followed, or waits for its leader. Rejects when a topic
+ * does not exist.
+ */
+export const openTopicTail = async (options: TailOptions): Promise<TopicTail> => {
+  const { settings, logger, clientId, topics } = options
+  const cluster = kafkaCluster({ settings, logger, clientId })
+  const fetcher = new Fetcher(cluster, logger)
+  const tail = new Tail(cluster, fetcher, logger)
+  try {
+    await connectTo(
+      cluster,
+      topics.map(({ topic }) => topic),
+      logger,
+    )
+    for (const one of topics) {
+      for (const partition of partitionsOf(cluster, one.topic)) await tail.begin(one, partition)
+    }
+  } catch (error) {
+    await tail.close()
+    throw error
+  }
+  return tail
+}
+
+class Tail implements TopicTail {
+  readonly #cluster: Cluster
+  readonly #fetcher: Fetcher
+  readonly #logger: KafkaLogger
+  readonly #queues = new Map<string, PartitionQueue>()
+  /** Ends at the start of the partitions that have not got there yet; undefined: not known yet. */
+  readonly #behind = new Map<string, bigint | undefined>()
+  readonly #timers = new Set<NodeJS.Timeout>()
+  #isClosed = false
+
+  constructor(cluster: Cluster, fetcher: Fetcher, logger: KafkaLogger) {
+    this.#cluster = cluster
+    this.#fetcher = fetcher
+    this.#logger = logger
+  }
+
+  /** After a restart of the brokers, leaders may take a while to be known by all. */
+  async begin(one: TailTopic, partition: number): Promise<void> {
+    this.#behind.set(nameOf({ topic: one.topic, partition }), undefined)
+    try {
+      await this.#follow(one, partition)
+    } catch (error) {
+      if (!(error instanceof RetriableError)) throw error
+      this.#followLater(one, partition)
+    }
+  }
+
+  /** `at`: where to go on; default: where the topic's follower wants to begin. */
+  async #follow(one: TailTopic, partition: number, at?: bigint): Promise<void> {
+    const range = await logRange(this.#cluster, one.topic, partition)
+    if (this.#isClosed) return
+    const queue = new PartitionQueue({
+      topic: one.topic,
+      partition,
+      offset: at ?? one.from(range, partition),
+      highWatermark: range.end,
+      bytesMax: QUEUE_BYTES_MAX,
+      onChange: () => this.#changed(one, queue),
+    })
+    const name = nameOf(queue)
+    this.#queues.set(name, queue)
+    if (queue.fetchOffset < range.end) this.#behind.set(name, range.end)
+    else this.#behind.delete(name)
+    this.#fetcher.add(queue)
+  }
+
+  get isCaughtUp(): boolean {
+    return this.#behind.size === 0
+  }
+
+  lag(): number {
+    let lag = 0n
+    for (const { highWatermark, fetchOffset } of this.#queues.values()) {
+      if (highWatermark > fetchOffset) lag += highWatermark - fetchOffset
+    }
+    return Number(lag)
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true
+    for (const timer of this.#timers) clearTimeout(timer)
+    await this.#fetcher.stop()
+  }
+
+  #changed(one: TailTopic, queue: PartitionQueue): void {
+    while (queue.recordCount > 0) one.onRecords(queue.take(RECORDS_MAX, QUEUE_BYTES_MAX).records)
+    const name = nameOf(queue)
+    const end = this.#behind.get(name)
+    if (end !== undefined && queue.fetchOffset >= end) this.#behind.delete(name)
+    if (queue.error === undefined) return
+    this.#fetcher.remove(queue)
+    const { topic, partition, error } = queue
+    if (error instanceof OffsetOutOfRangeError) {
+      // Retention has overtaken us: what is gone is gone, go on with what is there.
+      this.#logger.warn({ topic, partition, error: error.message }, 'following again from what is there')
+      this.#followLater(one, partition)
+    } else {
+      this.#logger.error({ topic, partition }, error.message)
+      this.#followLater(one, partition, queue.fetchOffset)
+    }
+  }
+
+  #followLater(one: TailTopic, partition: number, at?: bigint): void {
+    if (this.#isClosed) return
+    const again = () => {
+      this.#timers.delete(timer)
+      this.#follow(one, partition, at).catch((error: unknown) => {
+        const { topic } = one
+        this.#logger.warn({ topic, partition, error: String(error) }, 'cannot follow yet')
+        this.#followLater(one, partition, at)
+      })
+    }
+    const timer = setTimeout(again, at === undefined ? RETRY_MS : UNREADABLE_RETRY_MS)
+    this.#timers.add(timer)
+  }
+}
+
+const nameOf = ({ topic, partition }: Pick<PartitionQueue, 'topic' | 'partition'>): string =>
+  `${topic}/${partition}`

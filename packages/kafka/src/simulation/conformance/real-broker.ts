@@ -1,0 +1,311 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { kafkaErrorType } from '../../client/kafka-client.ts'
+import { fetchRecords } from '../../read/fetch-records.ts'
+import {
+  DecoderClass,
+  EncoderClass,
+  protocolErrorType,
+  type Broker,
+  type Decoder,
+  type Encoder,
+} from '../../client/kafkajs-internals.ts'
+import type { Answer, BrokerUnderTest, Given } from './conformance.ts'
+import type { Outcome } from '../model/model-log.ts'
+
+/** What kafkajs' table of errors does not have. */
+const NAMES: Readonly<Record<number, string>> = { 90: 'PRODUCER_FENCED', 105: 'TRANSACTIONAL_ID_NOT_FOUND' }
+const BUSY = new Set([
+  'NOT_COORDINATOR_FOR_GROUP',
+  'GROUP_LOAD_IN_PROGRESS',
+  'GROUP_COORDINATOR_NOT_AVAILABLE',
+  'NOT_LEADER_FOR_PARTITION',
+])
+const REST_MS = 10
+const STUCK_MS = 3_000
+const FETCH = { waitMsMax: 1, bytesMax: 1_000_000 }
+
+/** Requests of kafkajs that carry ids as its own `Long`. */
+interface TransactionRequests {
+  addPartitionsToTxn(request: object): Promise<unknown>
+  addOffsetsToTxn(request: object): Promise<unknown>
+  txnOffsetCommit(request: object): Promise<unknown>
+  endTxn(request: object): Promise<unknown>
+  produce(request: object): Promise<{ topics: { partitions: { baseOffset: string }[] }[] }>
+}
+
+export interface RealBrokerOptions {
+  /** Leader of all partitions and coordinator of all there is. */
+  readonly broker: Broker
+  readonly topic: string
+  readonly partitions: number
+  readonly transactionalId: string
+  readonly groupId: string
+  /** Of `__consumer_offsets`. */
+  readonly offsetsPartitions: number
+}
+
+/** Sends what a script asks for, with requests of its own, none of the product's. */
+export const realBroker = (options: RealBrokerOptions): BrokerUnderTest => {
+  const { broker, topic, transactionalId, groupId } = options
+  const requests = broker as unknown as TransactionRequests
+  /** The coordinator has given up on an end, as a partition has refused its marker. */
+  let isStuck = false
+  const producerIds = new Set<number>()
+  const sequences = new Map<string, number>()
+  const offsetsPartition = javaHash(groupId) % options.offsetsPartitions
+  const describe = () =>
+    ask(broker, DESCRIBE_TRANSACTIONS, (start) => array(start, [string(transactionalId)]), readTransaction)
+  const idOf = ({ producerId, epoch }: Given) => ({
+    transactionalId,
+    producerId: String(producerId),
+    producerEpoch: epoch,
+  })
+  return {
+    init: async (timeoutMs, expected = { producerId: -1, epoch: -1 }) => {
+      const body = (start: Encoder): Encoder => {
+        start.writeUVarIntString(transactionalId).writeInt32(timeoutMs)
+        return start.writeInt64(String(expected.producerId)).writeInt16(expected.epoch)
+      }
+      const answer = await whenAvailable(() => ask(broker, INIT_PRODUCER_ID, body, readGiven))
+      if ('value' in answer) producerIds.add(answer.value.producerId)
+      return answer
+    },
+    add: (own, partition) =>
+      answerOf(requests.addPartitionsToTxn({ ...idOf(own), topics: [{ topic, partitions: [partition] }] })),
+    addOffsets: (own) => answerOf(requests.addOffsetsToTxn({ ...idOf(own), groupId })),
+    produce: async (own, partition, value) => {
+      const key = `${own.producerId} ${own.epoch} ${partition}`
+      const firstSequence = sequences.get(key) ?? 0
+      const messages = [{ key: null, value: Buffer.from(value), headers: {} }]
+      const topicData = [{ topic, partitions: [{ partition, firstSequence, messages }] }]
+      // A leader may not know yet that it is one.
+      const answer = await whenAvailable(() =>
+        answerOf(requests.produce({ ...idOf(own), acks: -1, topicData }), ({ topics }) =>
+          Number(topics[0]!.partitions[0]!.baseOffset),
+        ),
+      )
+      if ('value' in answer) sequences.set(key, firstSequence + 1)
+      return answer
+    },
+    commitOffsets: (own, offset) => {
+      const partitions = [{ partition: 0, offset: String(offset), metadata: '' }]
+      return answerOf(requests.txnOffsetCommit({ ...idOf(own), groupId, topics: [{ topic, partitions }] }))
+    },
+    end: (own, outcome) =>
+      answerOf(requests.endTxn({ ...idOf(own), transactionResult: outcome === 'commit' })),
+    marker: (own, partition, outcome) => writeMarker(broker, own, { topic, partition }, outcome),
+    rest: async (isTimedOut) => {
+      for (const startedAt = performance.now(); ;) {
+        const { state } = await describe()
+        if (!state.startsWith('Prepare')) {
+          isStuck = false
+          if (!(isTimedOut && state === 'Ongoing')) return
+        } else if (isStuck || performance.now() - startedAt > STUCK_MS) {
+          isStuck = true
+          return
+        }
+        await sleep(REST_MS)
+      }
+    },
+    observe: async () => ({
+      transaction: await describe().then(({ state, epoch }) => ({ state, epoch })),
+      partitions: await Promise.all(
+        Array.from({ length: options.partitions }, async (_, partition) => ({
+          producers: await producersOf(broker, topic, partition, producerIds),
+          ends: await ends(broker, topic, partition),
+          readable: await readable(broker, topic, partition),
+        })),
+      ),
+      offsets: await producersOf(broker, '__consumer_offsets', offsetsPartition, producerIds),
+      committed: await committed(broker, groupId, topic),
+    }),
+  }
+}
+
+const INIT_PRODUCER_ID = { apiName: 'InitProducerId', apiKey: 22, apiVersion: 4 }
+const WRITE_TXN_MARKERS = { apiName: 'WriteTxnMarkers', apiKey: 27, apiVersion: 1 }
+const DESCRIBE_PRODUCERS = { apiName: 'DescribeProducers', apiKey: 61, apiVersion: 0 }
+const DESCRIBE_TRANSACTIONS = { apiName: 'DescribeTransactions', apiKey: 65, apiVersion: 0 }
+
+const tagged = (fields: Encoder): Encoder => fields.writeUVarInt(0)
+const array = (target: Encoder, values: readonly Encoder[]): Encoder =>
+  target.writeUVarIntArray(values, 'object')
+const string = (value: string): Encoder => new EncoderClass().writeUVarIntString(value)
+const topicWith = (topic: string, partition: number): Encoder =>
+  tagged(array(string(topic), [new EncoderClass().writeInt32(partition)]))
+const list = <T>(decoder: Decoder, read: (decoder: Decoder) => T): T[] =>
+  decoder.readUVarIntArray((one) => {
+    const value = read(one)
+    one.readTaggedFields()
+    return value
+  }) ?? []
+
+const ask = <T>(
+  broker: Broker,
+  api: { readonly apiName: string; readonly apiKey: number; readonly apiVersion: number },
+  body: (start: Encoder) => Encoder,
+  read: (decoder: Decoder) => T,
+): Promise<T> =>
+  broker.connectionPool.send({
+    request: { ...api, encode: () => Promise.resolve(tagged(body(tagged(new EncoderClass())))) },
+    response: {
+      decode: (bytes) => {
+        const decoder = new DecoderClass(bytes)
+        decoder.readTaggedFields()
+        return Promise.resolve(read(decoder))
+      },
+      parse: (data) => Promise.resolve(data),
+    },
+  })
+
+const nameOf = (code: number): string => NAMES[code] ?? protocolErrorType(code)
+
+const readGiven = (decoder: Decoder): Answer<Given> => {
+  decoder.readInt32()
+  const code = decoder.readInt16()
+  const value = { producerId: Number(decoder.readInt64().toString()), epoch: decoder.readInt16() }
+  return code === 0 ? { value } : { error: nameOf(code) }
+}
+
+const readTransaction = (decoder: Decoder): { readonly state: string; readonly epoch: number } => {
+  decoder.readInt32()
+  const [found] = list(decoder, (one) => {
+    const code = one.readInt16()
+    one.readUVarIntString()
+    const state = one.readUVarIntString()!
+    one.readInt32()
+    one.readInt64()
+    one.readInt64()
+    const epoch = one.readInt16()
+    list(one, (topic) => [topic.readUVarIntString(), topic.readUVarIntArray((number) => number.readInt32())])
+    return code === 0 ? { state, epoch } : { state: nameOf(code), epoch: -1 }
+  })
+  return found!
+}
+
+const writeMarker = (
+  broker: Broker,
+  { producerId, epoch }: Given,
+  { topic, partition }: { readonly topic: string; readonly partition: number },
+  outcome: Outcome,
+): Promise<Answer> =>
+  ask(
+    broker,
+    WRITE_TXN_MARKERS,
+    (start) => {
+      const marker = new EncoderClass().writeInt64(String(producerId)).writeInt16(epoch)
+      array(marker.writeBoolean(outcome === 'commit'), [topicWith(topic, partition)])
+      return array(start, [tagged(marker.writeInt32(COORDINATOR_EPOCH))])
+    },
+    (decoder) => {
+      const codes = list(decoder, (marker) => {
+        marker.readInt64()
+        return list(marker, (one) => {
+          one.readUVarIntString()
+          return list(one, (answer) => [answer.readInt32(), answer.readInt16()] as const)
+        })
+      })
+      const code = codes[0]![0]![0]![1]
+      return code === 0 ? { value: undefined } : { error: nameOf(code) }
+    },
+  )
+
+/** The coordinator's own: with a newer one its markers would be refused from then on. */
+const COORDINATOR_EPOCH = 0
+
+/** Of these producer ids: others' transactions are on `__consumer_offsets` too, and where its log begins is chance. */
+const producersOf = (
+  broker: Broker,
+  topic: string,
+  partition: number,
+  ids: ReadonlySet<number>,
+): Promise<unknown> =>
+  ask(
+    broker,
+    DESCRIBE_PRODUCERS,
+    (start) => array(start, [topicWith(topic, partition)]),
+    (decoder) => {
+      decoder.readInt32()
+      const [[found]] = list(decoder, (one) => {
+        one.readUVarIntString()
+        return list(one, (answer) => {
+          answer.readInt32()
+          answer.readInt16()
+          answer.readUVarIntString()
+          return list(answer, readProducer)
+        })
+      }) as [[ReturnType<typeof readProducer>[]]]
+      return found.filter(({ id }) => ids.has(id)).map(({ epoch, from }) => ({ epoch, isOpen: from >= 0 }))
+    },
+  )
+
+const readProducer = (
+  decoder: Decoder,
+): { readonly id: number; readonly epoch: number; readonly from: number } => {
+  const id = Number(decoder.readInt64().toString())
+  const epoch = decoder.readInt32()
+  decoder.readInt32()
+  decoder.readInt64()
+  decoder.readInt32()
+  return { id, epoch, from: Number(decoder.readInt64().toString()) }
+}
+
+const readable = async (broker: Broker, topic: string, partition: number): Promise<readonly string[]> => {
+  const values: string[] = []
+  for (let offset = 0n; ;) {
+    const [found] = await fetchRecords(
+      broker,
+      [{ topic, partition, offset, maxBytes: FETCH.bytesMax }],
+      FETCH,
+    )
+    values.push(...found!.records.map(({ value }) => value!.toString()))
+    if (found!.nextOffset === offset) return values
+    offset = found!.nextOffset
+  }
+}
+
+/** The end of the log, and of what is decided. */
+const ends = (broker: Broker, topic: string, partition: number): Promise<readonly unknown[]> => {
+  const topics = [{ topic, partitions: [{ partition, timestamp: '-1' }] }]
+  const asked = [0, 1].map(async (isolationLevel) => {
+    const answer = await whenAvailable(() =>
+      answerOf(broker.listOffsets({ isolationLevel, topics }), ({ responses }) =>
+        Number(responses[0]!.partitions[0]!.offset),
+      ),
+    )
+    return 'value' in answer ? answer.value : answer.error
+  })
+  return Promise.all(asked)
+}
+
+const committed = async (broker: Broker, groupId: string, topic: string): Promise<number> => {
+  const { responses } = await broker.offsetFetch({
+    groupId,
+    topics: [{ topic, partitions: [{ partition: 0 }] }],
+  })
+  return Number(responses[0]!.partitions[0]!.offset)
+}
+
+const answerOf = async <T, R = undefined>(sent: Promise<T>, read?: (value: T) => R): Promise<Answer<R>> => {
+  try {
+    const value = await sent
+    return { value: read?.(value) as R }
+  } catch (error) {
+    return { error: kafkaErrorType(error) }
+  }
+}
+
+const whenAvailable = async <T>(send: () => Promise<Answer<T>>): Promise<Answer<T>> => {
+  for (;;) {
+    const answer = await send()
+    if (!('error' in answer && BUSY.has(answer.error))) return answer
+    await sleep(REST_MS)
+  }
+}
+
+/** `String.hashCode`, made positive as Kafka does. */
+const javaHash = (text: string): number => {
+  let hash = 0
+  for (let i = 0; i < text.length; i++) hash = (Math.imul(hash, 31) + text.charCodeAt(i)) | 0
+  return Math.abs(hash)
+}

@@ -1,0 +1,137 @@
+import type { Clock } from '../../client/clock.ts'
+import type { ClusterReads } from '../../read/cluster-reads.ts'
+import type { Broker, Cluster } from '../../client/kafkajs-internals.ts'
+import { Membership } from '../../group/membership.ts'
+import type { PartitionOwner } from '../../processor/task.ts'
+import type { Feed } from '../../processor/task-inputs.ts'
+import { PartitionRuns } from '../../processor/task-runners.ts'
+import { silentLogger } from '../../client/silent-logger.ts'
+import type { StageOptions } from '../../processor/processor-options.ts'
+import type { FakeGroup, GroupRequest } from '../../testing/fake-group.ts'
+import type { OpenTransactionClient } from '../../transactions/transaction-client.ts'
+import { GROUP } from '../owners/owner-actor.ts'
+import { INPUT, OUTPUT, STARTS, STATE, type OwnerKind } from './stage-owners.ts'
+import type { SimProcess, World } from '../model/world.ts'
+
+export const SESSION_MS = 6_000
+export const TRANSACTION_TIMEOUT_MS = 3_000
+
+/** Everything that a process gets from outside; a planted defect replaces one part. */
+export interface Surroundings {
+  readonly reads: ClusterReads
+  readonly openClient: OpenTransactionClient
+  readonly feed: Feed
+  readonly membership: Pick<Membership, 'confirm' | 'isFresh'>
+  readonly openOwner: () => PartitionOwner
+  readonly assign: (runs: PartitionRuns, partitions: ReadonlySet<number>) => void
+}
+
+export interface MemberOptions {
+  readonly world: World
+  readonly process: SimProcess
+  readonly group: FakeGroup
+  readonly kind: OwnerKind
+  readonly clock: Clock
+  readonly surround: (membership: Membership) => Surroundings
+  /** It knows that it owns the partition in this generation. */
+  readonly onOwner: (generation: number) => void
+  readonly onParked: (error: Error) => void
+  readonly onFatal: (error: Error) => void
+}
+
+/** One process of a stage, with the product's own membership and runs. */
+export class StageMember {
+  readonly runs: PartitionRuns
+  readonly membership: Membership
+  /** Number of answers that the group gave it as a live member. */
+  answers = 0
+  generation = -1
+
+  constructor(options: MemberOptions) {
+    const { clock, onFatal } = options
+    this.membership = new Membership({
+      clock,
+      logger: silentLogger,
+      groupId: GROUP,
+      topics: [INPUT],
+      partitions: [0],
+      cluster: this.#groupCluster(options),
+      sessionMs: SESSION_MS,
+      onAssigned: (partitions) => {
+        if (partitions.has(0)) options.onOwner(this.generation)
+        around.assign(this.runs, partitions)
+      },
+      onFailed: onFatal,
+    })
+    const around = options.surround(this.membership)
+    const { reads, openClient, feed: fetcher, membership } = around
+    this.runs = new PartitionRuns({
+      groupId: GROUP,
+      reads,
+      openClient,
+      fetcher,
+      membership,
+      onFatal,
+      stage: stageOf(options, around.openOwner),
+    })
+    this.membership.start()
+  }
+
+  async stop(): Promise<void> {
+    await this.runs.release()
+    await this.membership.stop()
+  }
+
+  /** Stands in for kafkajs; each request of the membership may take any time. */
+  #groupCluster({ world, process, group }: MemberOptions): Cluster {
+    const call = <T>(label: string, execute: () => T | Promise<T>) => world.call(process, label, execute)
+    const answered = (): void => {
+      this.answers += 1
+    }
+    const coordinator = {
+      joinGroup: (request: GroupRequest) => call('JoinGroup', () => group.join(request)),
+      syncGroup: async (request: GroupRequest) => {
+        const answer = await call('SyncGroup', () => group.sync(request))
+        this.generation = request.generationId!
+        answered()
+        return answer
+      },
+      heartbeat: async (request: GroupRequest) => {
+        await call('Heartbeat', () => group.beat(request))
+        answered()
+      },
+      leaveGroup: ({ memberId }: GroupRequest) => call('LeaveGroup', () => group.expire(memberId)),
+    } as unknown as Broker
+    return {
+      brokerPool: { metadata: null, brokers: {} },
+      findGroupCoordinator: () => Promise.resolve(coordinator),
+      refreshMetadata: () => Promise.resolve(),
+      disconnect: () => Promise.resolve(),
+    } as unknown as Cluster
+  }
+}
+
+const stageOf = ({ kind, onParked }: MemberOptions, openOwner: () => PartitionOwner): StageOptions => ({
+  settings: {
+    kafkaBrokers: [],
+    kafkaSsl: false,
+    kafkaMechanism: 'plain',
+    topicPrefix: '',
+    topicPartitions: 1,
+    groupSessionMs: SESSION_MS,
+    transactionTimeoutMs: TRANSACTION_TIMEOUT_MS,
+  },
+  logger: silentLogger,
+  service: GROUP,
+  inputs: [INPUT],
+  outputs: [OUTPUT],
+  startsTopic: STARTS,
+  ...(kind === 'keys' && { stateTopic: STATE, repair: () => 'Repair it.' }),
+  openOwner: () => Promise.resolve(openOwner()),
+  batch: { recordsMax: 2, bytesMax: 1_000, lingerMs: 5 },
+  observer: {
+    parked: ({ error }) => {
+      if (error !== undefined) onParked(error)
+    },
+  },
+})

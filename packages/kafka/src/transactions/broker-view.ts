@@ -1,0 +1,267 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { kafkaErrorType } from '../client/kafka-client.ts'
+import { StateError } from '../client/errors.ts'
+import { protocolErrorType, type Broker, type Cluster } from '../client/kafkajs-internals.ts'
+import { leaderOf, partitionsOf, whileClusterAnswers } from '../client/offsets.ts'
+import type { KafkaLogger } from '../client/settings.ts'
+import * as api from './transaction-apis.ts'
+import {
+  IMPOSSIBLE_EPOCH,
+  type InitAnswer,
+  type LastTransaction,
+  type OpenTransaction,
+  type ProducerEpoch,
+  type TopicPartition,
+  type TransactionView,
+} from './transaction-view.ts'
+import { OFFSETS_TOPIC, offsetsPartitionOf, type WrittenPlaces } from './written-places.ts'
+
+export interface BrokerViewOptions {
+  readonly cluster: Cluster
+  readonly transactionalId: string
+  /** Whole seconds, because a fraction of a second marks a transactional id as shut out. */
+  readonly transactionTimeoutMs: number
+  readonly places: WrittenPlaces
+  readonly logger: KafkaLogger
+  /** No request is repeated once it is aborted. */
+  readonly givenUp?: AbortSignal
+}
+
+const TRANSACTION_COORDINATOR = 1
+const TRANSACTIONAL_ID_NOT_FOUND = 105
+const PRODUCER_FENCED = 90
+const FENCED = new Set(['INVALID_PRODUCER_EPOCH', 'INVALID_PRODUCER_ID_MAPPING'])
+/** Asking again gives the same. */
+const FORBIDDEN = new Set(['TOPIC_AUTHORIZATION_FAILED', 'CLUSTER_AUTHORIZATION_FAILED'])
+/** Retry at another broker, or at this one a little later. The rejected request had no effect. */
+const MOVED = new Set([
+  'GROUP_LOAD_IN_PROGRESS',
+  'NOT_COORDINATOR_FOR_GROUP',
+  'GROUP_COORDINATOR_NOT_AVAILABLE',
+  'NOT_LEADER_FOR_PARTITION',
+  'LEADER_NOT_AVAILABLE',
+  'UNKNOWN_TOPIC_OR_PARTITION',
+])
+const MOVED_WAIT_MS = 50
+const MOVED_MS_MAX = 3_000
+const HOPELESS = new Set(['TRANSACTIONAL_ID_AUTHORIZATION_FAILED', 'INVALID_TRANSACTION_TIMEOUT'])
+
+/** A transactional id as real brokers have it. */
+export class BrokerView implements TransactionView {
+  readonly #options: BrokerViewOptions
+  readonly #forbidden = new Set<string>()
+  #coordinatorId: number | undefined
+
+  constructor(options: BrokerViewOptions) {
+    if (options.transactionTimeoutMs % 1_000 !== 0) {
+      throw new RangeError(`a transaction timeout of ${options.transactionTimeoutMs} ms is not whole seconds`)
+    }
+    this.#options = options
+  }
+
+  canLook(): Promise<boolean> {
+    return this.#coordinated((coordinator) => Promise.resolve(api.hasTransactionApis(coordinator)))
+  }
+
+  describe(): Promise<LastTransaction | undefined> {
+    const { transactionalId } = this.#options
+    return this.#coordinated(async (coordinator) => {
+      const last = await api.describeTransaction(coordinator, transactionalId)
+      if (last.errorCode === TRANSACTIONAL_ID_NOT_FOUND) return undefined
+      const error = typeOf(last.errorCode)
+      if (error !== undefined) throw protocolError(error)
+      return last
+    })
+  }
+
+  init(timeoutMs = this.#options.transactionTimeoutMs): Promise<InitAnswer> {
+    const { transactionalId } = this.#options
+    return this.#coordinated(async (coordinator): Promise<InitAnswer> => {
+      try {
+        const request = { transactionalId, transactionTimeout: timeoutMs }
+        const { producerId, producerEpoch: epoch } = await coordinator.initProducerId(request)
+        return { outcome: 'given', producerId, epoch }
+      } catch (error) {
+        if (kafkaErrorType(error) === 'CONCURRENT_TRANSACTIONS') return { outcome: 'busy' }
+        throw error
+      }
+    })
+  }
+
+  async abortOngoing(producerId: string): Promise<void> {
+    const { transactionalId, transactionTimeoutMs: timeoutMs } = this.#options
+    await this.#coordinated(async (coordinator) => {
+      const request = { transactionalId, timeoutMs, producerId, epoch: IMPOSSIBLE_EPOCH }
+      const error = typeOf(await api.initExpecting(coordinator, request))
+      if (error === 'CONCURRENT_TRANSACTIONS' || (error !== undefined && FENCED.has(error))) return
+      throw protocolError(error ?? 'no error for an impossible epoch')
+    })
+  }
+
+  async open(producerId: string, on?: readonly TopicPartition[]): Promise<readonly OpenTransaction[]> {
+    const { cluster, transactionalId } = this.#options
+    return this.#whereItIs(`open transactions of ${transactionalId}`, async () => {
+      const wanted = on ?? (await this.#everywhere())
+      try {
+        const asked = wanted.filter(({ topic }) => !this.#forbidden.has(topic))
+        const answers = await Promise.all(
+          [...(await byLeader(cluster, asked))].map(([leader, led]) =>
+            api.describeProducers(leader, led, producerId),
+          ),
+        )
+        return answers.flat().flatMap((answer) => this.#openOf(answer))
+      } catch (error) {
+        await cluster.refreshMetadata().catch(() => undefined)
+        throw error
+      }
+    })
+  }
+
+  async mark(open: OpenTransaction, own: ProducerEpoch, outcome: 'commit' | 'abort') {
+    const { cluster, transactionalId } = this.#options
+    const { topic, partition, from } = open
+    const ending = `ending a transaction of ${transactionalId} on ${topic}/${partition}`
+    return this.#whereItIs(ending, async () => {
+      const leader = await leaderOf(cluster, topic, partition)
+      const error = typeOf(await api.writeMarker(leader, open, own, outcome))
+      if (error === undefined) return 'ended'
+      if (FENCED.has(error)) return 'refused'
+      if (FORBIDDEN.has(error)) {
+        throw new StateError(
+          `a transaction of ${transactionalId} was never ended on ${topic}/${partition} from offset ${from}: ` +
+            `to end it (${outcome}) takes ALTER on the cluster`,
+        )
+      }
+      await cluster.refreshMetadata().catch(() => undefined)
+      throw protocolError(error)
+    })
+  }
+
+  wait(ms: number): Promise<void> {
+    return sleep(ms)
+  }
+
+  /** The coordinator is looked for once, until a request to it fails. */
+  async #coordinated<T>(ask: (coordinator: Broker) => Promise<T>): Promise<T> {
+    const { cluster, transactionalId } = this.#options
+    try {
+      return await this.#whereItIs(`transactions of ${transactionalId}`, async () => {
+        const id = { groupId: transactionalId, coordinatorType: TRANSACTION_COORDINATOR }
+        const known = this.#coordinatorId
+        this.#coordinatorId = undefined
+        const coordinator =
+          known === undefined
+            ? await cluster.findGroupCoordinator(id)
+            : await cluster.findBroker({ nodeId: String(known) })
+        const answer = await ask(coordinator)
+        this.#coordinatorId = coordinator.nodeId
+        return answer
+      })
+    } catch (error) {
+      if (HOPELESS.has(kafkaErrorType(error))) {
+        throw new StateError(`transactions of ${transactionalId}: ${kafkaErrorType(error)}`, { cause: error })
+      }
+      throw error
+    }
+  }
+
+  #openOf({ topic, errorCode, value }: api.Answer<readonly OpenTransaction[]>) {
+    const error = typeOf(errorCode)
+    if (error !== undefined && FORBIDDEN.has(error)) this.#forbid(topic)
+    else if (error !== undefined) throw protocolError(error)
+    return value
+  }
+
+  /** Asks again for a while when leader or coordinator have moved; anything else is a `RetriableError`. */
+  async #whereItIs<T>(what: string, ask: () => Promise<T>): Promise<T> {
+    const deadline = performance.now() + MOVED_MS_MAX
+    for (;;) {
+      this.#options.givenUp?.throwIfAborted()
+      try {
+        return await whileClusterAnswers(what, ask)
+      } catch (error) {
+        if (!MOVED.has(kafkaErrorType(error)) || performance.now() > deadline) throw error
+      }
+      await sleep(MOVED_WAIT_MS)
+    }
+  }
+
+  /** Where the group's offsets are; undefined when they may not be seen. */
+  async offsetsPlace(): Promise<TopicPartition | undefined> {
+    const { cluster, places } = this.#options
+    await this.#know()
+    if (this.#forbidden.has(OFFSETS_TOPIC)) return undefined
+    const count = partitionsOf(cluster, OFFSETS_TOPIC).length
+    return { topic: OFFSETS_TOPIC, partition: offsetsPartitionOf(places.groupId, count) }
+  }
+
+  /** All that this id may write to, by metadata that are not older than the question. */
+  async #everywhere(): Promise<readonly TopicPartition[]> {
+    const { cluster, places } = this.#options
+    await this.#know()
+    await whileClusterAnswers('metadata', () => cluster.refreshMetadata())
+    const own = places.own.map((topic) => ({ topic, partition: places.partition }))
+    const shared = places.shared.flatMap((topic) =>
+      partitionsOf(cluster, topic).map((partition) => ({ topic, partition })),
+    )
+    const offsets = await this.offsetsPlace()
+    return [...own, ...shared, ...(offsets ? [offsets] : [])]
+  }
+
+  /** Has an effect the first time only. */
+  #know(): Promise<void> {
+    const { cluster, places } = this.#options
+    return whileClusterAnswers('metadata', async () => {
+      await cluster.addMultipleTargetTopics([...places.own, ...places.shared])
+      if (this.#forbidden.has(OFFSETS_TOPIC)) return
+      // Metadata are refused as a whole for one topic that may not be seen.
+      await cluster.addMultipleTargetTopics([OFFSETS_TOPIC]).catch(async (error: unknown) => {
+        const type = kafkaErrorType(error)
+        if (FORBIDDEN.has(type)) {
+          this.#forbid(OFFSETS_TOPIC)
+          return
+        }
+        if (type !== 'UNKNOWN_TOPIC_OR_PARTITION') throw error
+        // Brokers make it when somebody asks for the first coordinator of a group.
+        await cluster.findGroupCoordinator({ groupId: places.groupId })
+        await cluster.addMultipleTargetTopics([OFFSETS_TOPIC])
+      })
+    })
+  }
+
+  /** Once for each topic, however many partitions it has. */
+  #forbid(topic: string): void {
+    if (this.#forbidden.has(topic)) return
+    this.#forbidden.add(topic)
+    const message = 'unended transactions cannot be looked for: that takes READ on the topic'
+    this.#options.logger.warn({ topic }, message)
+  }
+}
+
+/** The protocol's name of an error, and of a fence that kafkajs does not know the older one. */
+const typeOf = (errorCode: number): string | undefined => {
+  if (errorCode === 0) return undefined
+  return errorCode === PRODUCER_FENCED ? 'INVALID_PRODUCER_EPOCH' : protocolErrorType(errorCode)
+}
+
+/** As kafkajs' own are. */
+const protocolError = (type: string): Error => Object.assign(new Error(type), { type })
+
+const byLeader = async (
+  cluster: Cluster,
+  places: readonly TopicPartition[],
+): Promise<ReadonlyMap<Broker, readonly api.TopicPartitions[]>> => {
+  const leaders = new Map<Broker, TopicPartition[]>()
+  for (const place of places) {
+    const leader = await leaderOf(cluster, place.topic, place.partition)
+    leaders.set(leader, [...(leaders.get(leader) ?? []), place])
+  }
+  const grouped = [...leaders].map(([leader, led]) => {
+    const topics = Map.groupBy(led, ({ topic }) => topic)
+    return [
+      leader,
+      [...topics].map(([topic, of]) => ({ topic, partitions: of.map(({ partition }) => partition) })),
+    ] as const
+  })
+  return new Map(grouped)
+}

@@ -1,0 +1,301 @@
+import { chunksOf } from '../produce/send-chunks.ts'
+import { kafkaErrorType } from '../client/kafka-client.ts'
+import { pause, type Clock } from '../client/clock.ts'
+import { RetriableError, StateError, TransactionError } from '../client/errors.ts'
+import type { WrittenOffsets } from '../processor/task.ts'
+import type { OutputRecord } from '../protocol/record.ts'
+import type { StartStep, StepHook } from '../processor/processor-options.ts'
+import { BARRIER_KEY } from '../processor/changelog.ts'
+import { committedEverywhere, takeOver } from './take-over.ts'
+import type {
+  ClientTransaction,
+  OffsetToCommit,
+  OpenTransactionClient,
+  TransactionalId,
+  TransactionClient,
+} from './transaction-client.ts'
+import type { ProducerEpoch, TopicPartition, TransactionView } from './transaction-view.ts'
+import { clientUntil, viewUntil } from './until-given-up.ts'
+import { requireWritten } from './written-places.ts'
+
+/** Trying again gives the same answer: a person must look. */
+const HOPELESS = new Set([
+  'MESSAGE_TOO_LARGE',
+  'RECORD_LIST_TOO_LARGE',
+  'INVALID_RECORD',
+  'INVALID_TRANSACTION_TIMEOUT',
+  'TOPIC_AUTHORIZATION_FAILED',
+  'GROUP_AUTHORIZATION_FAILED',
+  'TRANSACTIONAL_ID_AUTHORIZATION_FAILED',
+])
+
+const OFFSET_METADATA_BYTES_MAX = 4_096
+/** The coordinator takes nothing now, and has begun nothing of what it was asked. */
+const BUSY = new Set([
+  'CONCURRENT_TRANSACTIONS',
+  'GROUP_COORDINATOR_NOT_AVAILABLE',
+  'GROUP_LOAD_IN_PROGRESS',
+  'NOT_COORDINATOR_FOR_GROUP',
+])
+const BUSY_WAIT_MS = 5
+const BUSY_WAIT_MS_MAX = 500
+const CLOSE_MS_MAX = 1_000
+
+/**
+ * The producer of one input partition. One transaction at a time; after any error it must be closed. What takes longer
+ * than half as much again as a transaction may take is given up, with a `TransactionError` like any other, and asks
+ * nothing of the brokers after that: the next owner may have come by then.
+ *
+ * It never aborts: what has failed is left to the next owner's fence. So an epoch that has grown by one since a
+ * transaction tells that it was committed (`takeOver`).
+ */
+export class TransactionalProducer {
+  readonly #options: TransactionalProducerOptions
+  readonly #client: TransactionClient
+  readonly #busyMsMax: number
+  readonly #stepMsMax: number
+  #own: ProducerEpoch | undefined
+  #canLook = true
+  /** The last transaction is ended on every partition that it wrote to. */
+  #ended: Promise<void> = Promise.resolve()
+  /** Aborted when a step was given up, and at the close. */
+  readonly #givenUp = new AbortController()
+  /** The last step, which may outlive its time by the request that is under way. */
+  #running: Promise<void> = Promise.resolve()
+
+  constructor(options: TransactionalProducerOptions) {
+    const { openClient, transactionTimeoutMs } = options
+    this.#options = options
+    this.#busyMsMax = transactionTimeoutMs / 2
+    // After its time-out the brokers have aborted it.
+    this.#stepMsMax = 1.5 * transactionTimeoutMs
+    const { signal } = this.#givenUp
+    this.#client = clientUntil(signal, openClient(options, signal))
+  }
+
+  /**
+   * Connects, shuts out every earlier producer of this id and ends what brokers have left open of it, until the signal is
+   * aborted. A `StateError` when nobody can tell how that has to be ended.
+   */
+  async fence(signal?: AbortSignal): Promise<void> {
+    const { transactionalId, logger, onStep } = this.#options
+    await this.#step('fencing', async () => {
+      await this.#client.connect()
+      this.#canLook = await this.#client.view.canLook()
+      this.#own = await takeOver(
+        telling(signal ? viewUntil(signal, this.#client.view) : this.#client.view, (step) =>
+          onStep?.(step, []),
+        ),
+        {
+          transactionalId,
+          onEnded: ({ topic, partition, from }, outcome) => {
+            const fields = { transactionalId, topic, partition, offset: String(from), outcome }
+            logger.warn(fields, 'a transaction that the brokers had not ended was ended')
+          },
+          onUnguarded: () => {
+            const message =
+              'brokers older than 3.0 cannot tell which transactions they have left open: after an outage of a partition ' +
+              'its events can be lost or repeated'
+            logger.warn({ transactionalId }, message)
+          },
+        },
+      )
+      this.#client.adopt(this.#own)
+    })
+  }
+
+  /**
+   * Writes the barrier to a state partition in a transaction of its own and returns its offset, once it can be read: where
+   * brokers have left its marker out, a reader would wait for it in vain.
+   */
+  async barrier(topic: string, partition: number, nonce: Buffer): Promise<bigint> {
+    return this.#step('writing the barrier', async () => {
+      const offset = await this.#transact([{ topic, partition }], async (transaction) => {
+        const record = { topic, partition, key: BARRIER_KEY, value: nonce, headers: {} }
+        return this.#whenEnded(() => transaction.send({ topic, partition }, [record]))
+      })
+      await this.#ended
+      return offset
+    })
+  }
+
+  /**
+   * Commits outputs and, where there are any, offsets in one transaction; resolves when the broker has acknowledged the
+   * commit, to the offset after the last record of each topic's partition.
+   */
+  async commit(
+    outputs: readonly OutputRecord[],
+    offsets: readonly OffsetToCommit[],
+  ): Promise<WrittenOffsets> {
+    if (offsets.some(({ metadata }) => Buffer.byteLength(metadata) > OFFSET_METADATA_BYTES_MAX)) {
+      throw new RangeError(`offset metadata has more than ${OFFSET_METADATA_BYTES_MAX} bytes`)
+    }
+    const { onStep, places } = this.#options
+    requireWritten(places, outputs)
+    return this.#step('the transaction', async () => {
+      onStep?.('begin', outputs)
+      const offsetsPlace = offsets.length > 0 && this.#canLook ? await this.#client.offsetsPlace() : undefined
+      const written = await this.#transact(
+        [...placesOf(outputs), ...(offsetsPlace ? [offsetsPlace] : [])],
+        async (transaction) => {
+          const ends = await this.#sendAll(transaction, outputs)
+          onStep?.('outputs-sent', outputs)
+          if (offsets.length > 0) {
+            await this.#whenEnded(() => transaction.sendOffsets(places.groupId, offsets))
+          }
+          onStep?.('offsets-sent', outputs)
+          return ends
+        },
+      )
+      onStep?.('committed', outputs)
+      return written
+    })
+  }
+
+  /** Resolves once the last transaction is ended on every partition that it wrote to; rejects with a `TransactionError`. */
+  ended(): Promise<void> {
+    return this.#ended
+  }
+
+  /**
+   * Rejects with a `TransactionError` when another owner has come: what this one has read since its fence is then of
+   * different times, and proves nothing.
+   */
+  async requireOwner(): Promise<void> {
+    const own = this.#own
+    if (own === undefined || !this.#canLook) return
+    await this.#step('asking who owns the partition', async () => {
+      const last = await this.#whenEnded(() => this.#client.view.describe())
+      if (last?.producerId === own.producerId && last.epoch === own.epoch) return
+      throw new TransactionError('another owner has come meanwhile')
+    })
+  }
+
+  /** Does not wait long for answers that may never come: whoever fences this id shuts out what is still under way. */
+  async close(): Promise<void> {
+    this.#givenUp.abort(new TransactionError('the producer is closed'))
+    // While a request is under way it would connect again.
+    const disconnected = this.#running.then(() => this.#client.disconnect()).catch(() => undefined)
+    await Promise.race([disconnected, pause(this.#options.clock, CLOSE_MS_MAX)])
+  }
+
+  /** One transaction, once the one before it is ended everywhere: whatever is open is of the last one. */
+  async #transact<T>(
+    places: readonly TopicPartition[],
+    run: (transaction: ClientTransaction) => Promise<T>,
+  ): Promise<T> {
+    await this.#ended
+    const transaction = await this.#client.begin()
+    const result = await run(transaction)
+    await transaction.commit()
+    if (places.length > 0 && this.#canLook) {
+      // Meanwhile the next batch is decided about.
+      this.#ended = this.#whenEnded(() => committedEverywhere(this.#client.view, this.#own!, places))
+      this.#ended.catch(() => undefined)
+    }
+    return result
+  }
+
+  /** Partitions at the same time, the chunks of one partition one after another: a send never spans two leaders. */
+  async #sendAll(transaction: ClientTransaction, outputs: readonly OutputRecord[]): Promise<WrittenOffsets> {
+    const written = new Map<string, bigint>()
+    const byTarget = new Map<string, OutputRecord[]>()
+    for (const output of outputs) {
+      const target = `${output.topic}/${output.partition}`
+      const list = byTarget.get(target)
+      if (list) list.push(output)
+      else byTarget.set(target, [output])
+    }
+    const places = placesOf(outputs)
+    if (places.length > 0) await this.#whenEnded(() => transaction.addPartitions(places))
+    const sends = [...byTarget.values()].map(async (records) => {
+      const { topic, partition } = records[0]!
+      for (const chunk of chunksOf(records)) {
+        const first = await this.#whenEnded(() => transaction.send({ topic, partition }, chunk))
+        written.set(`${topic}/${partition}`, first + BigInt(chunk.length))
+        this.#options.onStep?.('part-sent', outputs)
+      }
+    })
+    // All have ended before the caller goes on: none may still be sending when the producer is closed.
+    const failed = (await Promise.allSettled(sends)).find(({ status }) => status === 'rejected')
+    if (failed) throw (failed as PromiseRejectedResult).reason
+    return written
+  }
+
+  /**
+   * The coordinator may still be writing the end of this id's last transaction, and takes nothing for the next one until
+   * it is done, or it has just moved: what it has refused for that it has not begun, so it is asked again. So is a broker
+   * that did not answer a question.
+   */
+  async #whenEnded<T>(ask: () => Promise<T>): Promise<T> {
+    const { clock } = this.#options
+    const deadline = clock.now() + this.#busyMsMax
+    for (let waitMs = BUSY_WAIT_MS; ; waitMs = Math.min(BUSY_WAIT_MS_MAX, 2 * waitMs)) {
+      try {
+        return await ask()
+      } catch (error) {
+        const canAskAgain = error instanceof RetriableError || BUSY.has(kafkaErrorType(error))
+        if (!canAskAgain || clock.now() > deadline) throw error
+      }
+      await pause(clock, waitMs, this.#givenUp.signal)
+    }
+  }
+
+  /** kafkajs asks up to six times on a connection that is dead, each for the whole time-out: that is too long. */
+  async #step<T>(what: string, run: () => Promise<T>): Promise<T> {
+    const running = run()
+    this.#running = running.then(
+      () => undefined,
+      () => undefined,
+    )
+    const late = Promise.withResolvers<never>()
+    const ms = this.#stepMsMax
+    const giveUp = (): void => {
+      const error = new TransactionError(`${what}: not done after ${ms} ms`)
+      this.#givenUp.abort(error)
+      late.reject(error)
+    }
+    const cancel = this.#options.clock.timer(ms, giveUp)
+    try {
+      return await Promise.race([running, late.promise])
+    } catch (error) {
+      if (error instanceof TransactionError || error instanceof StateError) throw error
+      if (error instanceof RetriableError || error instanceof RangeError) throw error
+      const type = kafkaErrorType(error)
+      const message = `${what}: ${type}`
+      if (HOPELESS.has(type)) throw new StateError(message, { cause: error })
+      throw new TransactionError(message, { cause: error })
+    } finally {
+      cancel()
+    }
+  }
+}
+
+export interface TransactionalProducerOptions extends TransactionalId {
+  readonly openClient: OpenTransactionClient
+  readonly clock: Clock
+  readonly onStep?: StepHook | undefined
+}
+
+/** Each partition once. */
+const placesOf = (outputs: readonly OutputRecord[]): readonly TopicPartition[] => [
+  ...new Map(outputs.map(({ topic, partition }) => [`${topic}/${partition}`, { topic, partition }])).values(),
+]
+
+/** The view, which says after each answer what it was: a process can sleep at each of these places. */
+const telling = (view: TransactionView, tell: (step: StartStep) => void): TransactionView => {
+  const told = async <T>(step: StartStep, answer: Promise<T>): Promise<T> => {
+    const value = await answer
+    tell(step)
+    return value
+  }
+  return {
+    canLook: () => view.canLook(),
+    describe: () => told('decision-read', view.describe()),
+    open: (...of) => told('open-listed', view.open(...of)),
+    init: (timeoutMs) => told(timeoutMs === undefined ? 'fenced' : 'shut-out', view.init(timeoutMs)),
+    abortOngoing: (producerId) => view.abortOngoing(producerId),
+    mark: (...of) => told('marked', view.mark(...of)),
+    wait: (ms) => view.wait(ms),
+  }
+}
