@@ -21,6 +21,13 @@ export const recordBytesOf = ({
 }: Pick<WireRecord, 'value' | 'headers'> & { readonly key: Buffer | null }): number =>
   RECORD_OVERHEAD_BYTES + (key?.length ?? 0) + (value?.length ?? 0) + headerBytesOf(headers)
 
+/** What is wrong with the size of a record that a stage is about to write; undefined when every topic takes it. */
+export const recordSizeFault = (record: Parameters<typeof recordBytesOf>[0]): string | undefined => {
+  const bytes = recordBytesOf(record)
+  if (bytes <= RECORD_BYTES_MAX) return undefined
+  return `the record would have ${bytes} bytes, and the limit is ${RECORD_BYTES_MAX}`
+}
+
 export const headerBytesOf = (headers: WireRecord['headers']): number => {
   let bytes = 0
   for (const name in headers) bytes += name.length + headers[name]!.length + HEADER_OVERHEAD_BYTES

@@ -3,8 +3,7 @@ import {
   HEADER,
   jsonBody,
   parseBodyForm,
-  RECORD_BYTES_MAX,
-  recordBytesOf,
+  recordSizeFault,
   type DeadLetterKeys,
   type DeadLetterReason,
   type TopicNames,
@@ -142,10 +141,9 @@ export class NormalizerOwner implements PartitionOwner {
         const value = writer.encode(event)
         const { topics, partition } = this.#options
         const output = { key: record.key!, value, headers: keptHeaders(record) }
-        const bytes = recordBytesOf(output)
-        if (bytes > RECORD_BYTES_MAX) {
-          const error = `the record has ${bytes} bytes and may have ${RECORD_BYTES_MAX}`
-          fail(record, 'event_too_large', 'encodeEvent', error, staging)
+        const sizeFault = recordSizeFault(output)
+        if (sizeFault !== undefined) {
+          fail(record, 'event_too_large', 'encodeEvent', sizeFault, staging)
           break
         }
         staging.outputs.push({ topic: topics.normalized, partition, ...output })

@@ -9,8 +9,7 @@ import {
   HEADER,
   letterPlace,
   parseKeyFacts,
-  RECORD_BYTES_MAX,
-  recordBytesOf,
+  recordSizeFault,
   SealedLetterError,
   type DeadLetterKeys,
   type InteractionEvent,
@@ -84,9 +83,8 @@ export const returnLetter = async (letter: Letter, job: Job, options: ReturnOpti
     return stays(`it cannot be processed: ${(error as Error).name}`)
   }
   if (returned.kind === 'stays') return returned
-  const bytes = recordBytesOf(returned.output)
-  if (bytes <= RECORD_BYTES_MAX) return returned
-  return stays(`the record would have ${bytes} bytes and may have ${RECORD_BYTES_MAX}`)
+  const sizeFault = recordSizeFault(returned.output)
+  return sizeFault === undefined ? returned : stays(sizeFault)
 }
 
 const toStage = async (letter: Letter, job: Job, options: ReturnOptions): Promise<Returned> => {

@@ -62,6 +62,10 @@ export interface Stages {
   readonly sources: readonly (readonly [string, PresetName])[]
   /** Drives deliveries through every stage, as the services do; throws what a stage throws. */
   run(deliveries: readonly Delivery[]): Promise<readonly End[]>
+  /** What a stage writes of one record of its input. */
+  runAlone(stage: 'normalizer' | 'persistence', record: WireRecord): Promise<readonly OutputRecord[]>
+  /** The record that ingress writes of a delivery. */
+  receive(delivery: Delivery): WireRecord
   close(): void
 }
 
@@ -117,6 +121,15 @@ export const openStages = async (sink: RowSink): Promise<Stages> => {
         throw new Error(`${left.length} events, and ${events.length} records`)
       return ends
     },
+    runAlone: async (stage, record) => {
+      const topic = stage === 'normalizer' ? topics.unique : topics.normalized
+      return (await owners[stage].stage(batchOf(topic, [inputOf(topic, record, 41n)]))).outputs
+    },
+    receive: (delivery) =>
+      received(
+        sources.find(({ name }) => name === delivery.source)!,
+        delivery,
+      ) as WireRecord,
     close: () => {
       registry.close()
       rmSync(folder, { recursive: true })

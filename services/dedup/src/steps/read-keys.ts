@@ -4,9 +4,9 @@ import {
   EVENT_KEY_BYTES,
   HEADER,
   isDeadLetterReason,
+  recordSizeFault,
   type DeadLetterReason,
   type EventKey,
-  type WireHeaders,
 } from '@weir/contracts'
 import type { InputRecord } from '@weir/kafka'
 import { deadLetter, ok, type Outcome } from '@weir/runtime'
@@ -30,20 +30,19 @@ const REQUIRED = [
   HEADER.receivedAt,
 ] as const
 
-/** What the next topic surely takes. A record that is larger came compressed from something else than Weir: no body of ingress' is. */
-const RECORD_BYTES_MAX = 1_000_000
-const HEADER_OVERHEAD_BYTES = 8
-
 const invalid = (error: string) => deadLetter('record_invalid', error)
 
 /**
  * The first step. Asks for what `decodeReceivedWebhook` asks for, so that nothing passes that a later stage refuses,
  * without making a text of every header: what Weir did not write is a dead letter.
  */
-export const readKeys = ({ key, value, headers }: InputRecord): Outcome<KeyedWebhook> => {
+export const readKeys = (record: InputRecord): Outcome<KeyedWebhook> => {
+  const { key, value, headers } = record
   if (key === null || key.length === 0 || value === null)
     return invalid('a webhook record needs a key and a value')
-  if (isTooLarge(key, value, headers)) return invalid(`larger than ${RECORD_BYTES_MAX} bytes`)
+  // Only another producer can write such a record, by compressing it: ingress takes no body of this size.
+  const sizeFault = recordSizeFault(record)
+  if (sizeFault !== undefined) return invalid(sizeFault)
   const eventKey = headers[HEADER.eventKey]
   const bodyHash = headers[HEADER.bodyHash]
   if (eventKey?.length !== EVENT_KEY_BYTES) {
@@ -70,10 +69,4 @@ export const readKeys = ({ key, value, headers }: InputRecord): Outcome<KeyedWeb
   const detail = headers[HEADER.intakeErrorDetail]?.toString() ?? ''
   const intakeError = { reason, detail }
   return ok({ entityKey: key, eventKey: asEventKey(eventKey), bodyHash, contentKey, intakeError })
-}
-
-const isTooLarge = (key: Buffer, value: Buffer, headers: WireHeaders): boolean => {
-  let bytes = key.length + value.length
-  for (const name in headers) bytes += name.length + headers[name]!.length + HEADER_OVERHEAD_BYTES
-  return bytes > RECORD_BYTES_MAX
 }
