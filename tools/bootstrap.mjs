@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // Gets what is needed to run the workspace on any Node >= 20, then hands over:
-//   node tools/bootstrap.mjs start|service|test|check|weir|bench|faults|security|containers|sbom|test:e2e|testkit:pack [arguments]
+//   node tools/bootstrap.mjs start|service|test|check|weir|bench|faults|security|containers|release|sbom|test:e2e|testkit:pack [arguments]
 // Only Node's own modules here, and no syntax newer than Node 20.
 import { spawn, spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync } from 'node:fs'
@@ -24,6 +24,7 @@ const COMMANDS = {
   security: (args) => [['tests/security/src/main.ts', ...args]],
   'test:e2e': (args) => [['tools/containers/e2e.ts', ...args]],
   'testkit:pack': (args) => [['tools/testkit/pack.ts', ...args]],
+  release: (args) => [['tools/release.mjs', ...args]],
   sbom: () => [['tools/sbom.mjs', getPnpm()]],
   test: (args) => [['node_modules/vitest/vitest.mjs', 'run', ...args]],
   check: () => [
