@@ -16,6 +16,7 @@ optionsOf(HELP, {})
 interface Manifest {
   readonly name: string
   readonly version: string
+  readonly license: string
   readonly dependencies: Readonly<Record<string, string>>
 }
 
@@ -37,9 +38,9 @@ const catalog = new Map(
 )
 
 const compile = (name: string, to: string, exports: object): void => {
-  const { version } = manifestOf(name)
+  const { version, license } = manifestOf(name)
   cpSync(join(STAGE, 'compiled', name, 'src'), join(to, 'src'), { recursive: true })
-  const own = { name: `@weir/${name}`, version, type: 'module', exports }
+  const own = { name: `@weir/${name}`, version, license, type: 'module', exports }
   writeFileSync(join(to, 'package.json'), JSON.stringify(own))
 }
 
@@ -62,6 +63,7 @@ const testkit = join(STAGE, 'testkit')
 const localStack = join(testkit, 'node_modules/@weir/local-stack')
 mkdirSync(localStack, { recursive: true })
 compile('local-stack', localStack, { '.': entry('index') })
+cpSync(join(ROOT, 'LICENSE'), join(testkit, 'LICENSE'))
 compile('testkit', testkit, { '.': entry('index'), './global-setup': entry('global-setup') })
 
 const { version, dependencies } = manifestOf('testkit')

@@ -84,6 +84,14 @@ it('stops all of its own and lets nothing more be started', async () => {
   expect(() => startProcess(runDir, node(FOREVER))).toThrow('the run has ended')
 })
 
+it('kills what does not stop within the time of its caller', async () => {
+  const spec = node(`process.on('SIGTERM', () => undefined); console.log('ready'); ${FOREVER}`)
+  const child = startProcess(runDir, { ...spec, stopMsMax: 600_000 })
+  await waitUntilReady(child, () => Promise.resolve(readFileSync(spec.logFile, 'utf8').includes('ready')))
+  await stopOwn(runDir, 50)
+  expect(child.exit()?.signal).toBe('SIGKILL')
+})
+
 /** A process that starts a child with a child of its own, and is then killed. */
 const abandon = async (options: { readonly withReaper: boolean }): Promise<readonly number[]> => {
   const grandchild = `require('node:child_process').spawn(process.execPath, ['-e', '${FOREVER}'])`

@@ -41,8 +41,8 @@ export interface LocalProcess {
   /** undefined while it runs. */
   exit(): ChildExit | undefined
   kill(signal: NodeJS.Signals): void
-  /** The stop signal, SIGKILL after its time; resolves when it has ended. */
-  stop(): Promise<void>
+  /** Sends the stop signal, and SIGKILL after its time or `msMax`; resolves when it has ended. */
+  stop(msMax?: number): Promise<void>
 }
 
 const reapers = new Map<string, ChildProcess>()
@@ -66,10 +66,13 @@ const ensureReaper = (runDir: string): void => {
 const running = new Map<string, Set<LocalProcess>>()
 const closedRuns = new Set<string>()
 
-/** Stops every process that this one has started there, those that are still starting too, and lets no more be started. */
-export const stopOwn = async (runDir: string): Promise<void> => {
+/**
+ * Stops every process that this one has started there, those that are still starting too, and lets no more be started.
+ * A process that has not stopped after `msMax` is killed, for callers that delete its data anyway.
+ */
+export const stopOwn = async (runDir: string, msMax = Infinity): Promise<void> => {
   closedRuns.add(runDir)
-  await Promise.all([...(running.get(runDir) ?? [])].map((child) => child.stop()))
+  await Promise.all([...(running.get(runDir) ?? [])].map((child) => child.stop(msMax)))
 }
 
 export const lastLines = (file: string, count = 15): string => {
@@ -140,9 +143,9 @@ export const startProcess = (runDir: string, spec: ProcessSpec): LocalProcess =>
     exited,
     exit: () => exit,
     kill,
-    stop: async () => {
+    stop: async (msMax = Infinity) => {
       kill(stopSignal)
-      const timer = setTimeout(() => kill('SIGKILL'), stopMsMax)
+      const timer = setTimeout(() => kill('SIGKILL'), Math.min(stopMsMax, msMax))
       await exited
       clearTimeout(timer)
     },

@@ -1,5 +1,5 @@
 import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import {
   deleteState,
   folders as foldersOf,
@@ -47,9 +47,8 @@ export default async (project: TestProject): Promise<() => Promise<void>> => {
       (opened) => opened.stop(),
       () => undefined,
     )
-    await stopOwn(shared.folders.run)
-    // The logs stay until the next run.
-    deleteState(shared.folders)
+    await stopOwn(shared.folders.run, STOP_MS_MAX)
+    removeRun(shared.folders, project.vitest.state.getCountOfFailedTests() > 0)
   }
   try {
     project.provide('weirServers', (await shared.opened).servers)
@@ -61,6 +60,15 @@ export default async (project: TestProject): Promise<() => Promise<void>> => {
 }
 
 const NAME = 'test-'
+/** Kafka would take longer to hand over its partitions, and its data is deleted anyway. */
+const STOP_MS_MAX = 2_000
+
+/** Leaves nothing behind; after a failure the logs stay until the next run. */
+const removeRun = (folders: Folders, hasFailed: boolean): void => {
+  deleteState(folders)
+  if (hasFailed) progress(`Logs of the servers: ${folders.logs}`)
+  else rmSync(dirname(folders.run), { recursive: true, force: true })
+}
 
 const open = (): Shared => {
   const home = weirHome()
