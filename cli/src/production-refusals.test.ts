@@ -12,7 +12,7 @@ import { RISKS, risksOf, type Environment, type RiskName, type Settings } from '
 import { afterAll, describe, expect, it } from 'vitest'
 import { ALL_SERVICES } from './all-services.ts'
 import { loadRegistryConfig, loadReplayClientConfig } from './config.ts'
-import { loadRegistrationConfig } from './registration/config.ts'
+import { loadRegistrationConfig } from './sources/registration/config.ts'
 
 interface Reader {
   readonly name: string

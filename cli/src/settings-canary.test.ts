@@ -14,7 +14,7 @@ import {
   START_SETTINGS,
   TOPICS_SETTINGS,
 } from './config.ts'
-import { loadRegistrationConfig, REGISTRATION_SETTINGS } from './registration/config.ts'
+import { loadRegistrationConfig, REGISTRATION_SETTINGS } from './sources/registration/config.ts'
 
 interface Reader {
   readonly name: string

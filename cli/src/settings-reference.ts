@@ -7,7 +7,7 @@ import {
   START_SETTINGS,
   TOPICS_SETTINGS,
 } from './config.ts'
-import { REGISTRATION_SETTINGS } from './registration/config.ts'
+import { REGISTRATION_SETTINGS } from './sources/registration/config.ts'
 
 interface Section {
   readonly title: string

@@ -42,7 +42,7 @@ const PAGES_OF_PRESETS = Object.fromEntries(
     .filter((name) => name !== 'custom')
     .map((name): readonly [string, Rows] => [
       `docs/sources/${name}.md`,
-      [[SEND, not('services/ingress/src/source-pages.test.ts sends it')]],
+      [[SEND, not('services/ingress/src/sources/source-pages.test.ts sends it')]],
     ]),
 )
 

@@ -4,9 +4,9 @@ import { join } from 'node:path'
 import { eventKeyOf } from '@weir/contracts'
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { BUCKETS_PER_WINDOW } from './bucket.ts'
+import { BUCKETS_PER_WINDOW } from './store/bucket.ts'
 import { decodeStateRecord, openKeyStore, SeenKeys, stateRecordsOf, StoreMemory } from './index.ts'
-import type { KeyAndValue } from './state-record.ts'
+import type { KeyAndValue } from './store/state-record.ts'
 import { whose } from './testing/transactions.ts'
 
 const MINUTE = 60_000

@@ -1,12 +1,12 @@
-export { bucketOf, BUCKETS_PER_WINDOW, isExpired, parseBucket, type Bucket } from './bucket.ts'
-export { StoreDamagedError, StoreNewerError } from './damage.ts'
-export { FolderLockedError, lockFolder } from './folder-lock.ts'
-export { filterBytes } from './key-filter.ts'
-export type { KeyStore, KeyStoreOptions } from './key-store.ts'
-export { ENTRY_BYTES } from './key-table.ts'
-export type { StoreIdentity } from './manifest.ts'
-export { openKeyStore, type OpenedStore } from './open-key-store.ts'
-export { RUNS_MAX } from './run-merging.ts'
+export { bucketOf, BUCKETS_PER_WINDOW, isExpired, parseBucket, type Bucket } from './store/bucket.ts'
+export { StoreDamagedError, StoreNewerError } from './runs/damage.ts'
+export { FolderLockedError, lockFolder } from './store/folder-lock.ts'
+export { filterBytes } from './runs/key-filter.ts'
+export type { KeyStore, KeyStoreOptions } from './store/key-store.ts'
+export { ENTRY_BYTES } from './runs/key-table.ts'
+export type { StoreIdentity } from './store/manifest.ts'
+export { openKeyStore, type OpenedStore } from './store/open-key-store.ts'
+export { RUNS_MAX } from './store/run-merging.ts'
 export { SeenKeys, type SeenKeysOptions } from './seen-keys.ts'
 export { StagedKeys, stateRecordsOf, type StagedChange, type Verdict } from './staged-keys.ts'
 export {
@@ -24,5 +24,5 @@ export {
   StateRecordError,
   type Position,
   type StateRecord,
-} from './state-record.ts'
-export { StoreMemory } from './store-memory.ts'
+} from './store/state-record.ts'
+export { StoreMemory } from './runs/store-memory.ts'

@@ -12,7 +12,7 @@ import {
   StoreMemory,
   type StoreIdentity,
 } from './index.ts'
-import type { KeyAndValue } from './state-record.ts'
+import type { KeyAndValue } from './store/state-record.ts'
 
 const whose: StoreIdentity = { clusterId: 'c', topic: 't', partition: 0, identity: 'i' }
 const WINDOW_MS = 240

@@ -1,11 +1,11 @@
-import { advanceTime, bucketOf, isExpired, type Bucket } from './bucket.ts'
-import type { FoundKey, LookupCounts } from './bucket-set.ts'
-import { KeyProbe } from './key-hashing.ts'
-import type { KeyStore, PlannedMerge } from './key-store.ts'
-import { ENTRY_BYTES } from './key-table.ts'
+import { advanceTime, bucketOf, isExpired, type Bucket } from './store/bucket.ts'
+import type { FoundKey, LookupCounts } from './store/bucket-set.ts'
+import { KeyProbe } from './runs/key-hashing.ts'
+import type { KeyStore, PlannedMerge } from './store/key-store.ts'
+import { ENTRY_BYTES } from './runs/key-table.ts'
 import { StagedKeys, type CommittedKeys, type StagedChange } from './staged-keys.ts'
-import { parsePosition, positionText, type Position, type StateRecord } from './state-record.ts'
-import type { AddedChunk } from './store-change.ts'
+import { parsePosition, positionText, type Position, type StateRecord } from './store/state-record.ts'
+import type { AddedChunk } from './store/store-change.ts'
 
 export interface SeenKeysOptions {
   /** How long a key is held at least, ms of effective time. */

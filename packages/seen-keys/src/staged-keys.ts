@@ -1,8 +1,8 @@
-import { bucketName, type Bucket } from './bucket.ts'
-import type { FoundKey } from './bucket-set.ts'
-import { KeyProbe, type KeyHashing } from './key-hashing.ts'
-import { KeyTable } from './key-table.ts'
-import type { PlannedMerge } from './key-store.ts'
+import { bucketName, type Bucket } from './store/bucket.ts'
+import type { FoundKey } from './store/bucket-set.ts'
+import { KeyProbe, type KeyHashing } from './runs/key-hashing.ts'
+import { KeyTable } from './runs/key-table.ts'
+import type { PlannedMerge } from './store/key-store.ts'
 import {
   chunkKeyOf,
   CHUNK_KEYS_MAX,
@@ -11,7 +11,7 @@ import {
   encodeTombstone,
   type KeyAndValue,
   type Position,
-} from './state-record.ts'
+} from './store/state-record.ts'
 
 export type Verdict =
   | { readonly kind: 'new' }

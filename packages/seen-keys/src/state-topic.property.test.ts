@@ -12,7 +12,7 @@ import {
   stateRecordsOf,
   StoreMemory,
 } from './index.ts'
-import type { KeyAndValue } from './state-record.ts'
+import type { KeyAndValue } from './store/state-record.ts'
 import { whose } from './testing/transactions.ts'
 
 const WINDOW_MS = 2_400

@@ -1,5 +1,5 @@
 import type { BodyForm, ContentCoding, FormLayout } from '@weir/contracts'
-import type { RequestHeaders } from './verifier/request-headers.ts'
+import type { RequestHeaders } from './verifier/content/request-headers.ts'
 
 /** How a source's bodies may be sent. */
 export interface ContentRules {

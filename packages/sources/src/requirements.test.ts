@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { acceptedBody } from './answers.ts'
 import { PRESETS, SOURCES } from './presets/index.ts'
 import type { JsonObject, RequestFacts, SourceDefinition } from './source.ts'
-import { RequestHeaders } from './verifier/request-headers.ts'
+import { RequestHeaders } from './verifier/content/request-headers.ts'
 import { signedHeaders } from './verifier/sign.ts'
 import { createVerifier } from './verifier/verifier.ts'
 

@@ -1,6 +1,6 @@
 import { fillKeyTemplate, fillTemplate, parseKeyTemplate, parseTemplate } from './key-template.ts'
 import type { Identify, KeyTexts, RequestFacts } from './source.ts'
-import { compileContent } from './verifier/signed-content.ts'
+import { compileContent } from './verifier/content/signed-content.ts'
 import { isSignature, type VerifierSpec } from './verifier/spec.ts'
 import { signatureHeaders } from './verifier/verifier.ts'
 

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
 import { loadConfig } from './config.ts'
-import { TestIngress } from './test-ingress.ts'
+import { TestIngress } from './testing/test-ingress.ts'
 
 const PROXY = '10.0.0.5'
 const STRANGER = '203.0.113.9'

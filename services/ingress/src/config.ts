@@ -10,7 +10,7 @@ import {
   type Settings,
 } from '@weir/runtime'
 import { settingAliases, settingName } from '@weir/sources'
-import { loadSources } from './load-sources.ts'
+import { loadSources } from './sources/load-sources.ts'
 
 const secrets = (source: string) => ({
   env: settingName(source, 'SECRETS'),

@@ -1,6 +1,6 @@
 import type { Counter, Histogram, Metrics } from '@weir/runtime'
 import type { HandshakeName } from '@weir/sources'
-import type { AccessVerdict } from './judge-head.ts'
+import type { AccessVerdict } from './intake/judge-head.ts'
 
 /**
  * What requests have been told, by source. Counted in plain numbers and handed to the registry when somebody asks for

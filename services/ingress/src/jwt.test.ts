@@ -8,7 +8,7 @@ import { SignJWT, type JWTPayload } from 'jose'
 import { HOSTILE_WAYS, hostileServer, ordeal } from '@weir/testkit'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { loadConfig } from './config.ts'
-import { TestIngress } from './test-ingress.ts'
+import { TestIngress } from './testing/test-ingress.ts'
 
 const { publicKey, privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
 const TENANT = 'https://login.microsoftonline.com/t/v2.0'

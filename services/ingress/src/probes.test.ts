@@ -3,7 +3,7 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { freePorts } from '@weir/local-stack'
 import { loadConfig } from './config.ts'
 import { start, type IngressService } from './start.ts'
-import { TestIngress } from './test-ingress.ts'
+import { TestIngress } from './testing/test-ingress.ts'
 
 const PATHS = ['/livez', '/readyz', '/metrics'] as const
 const SECRET = 'a secret of the tests'

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { PRESETS, signedHeaders, type HmacSpec, type PresetName } from '@weir/sources'
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
-import { TestIngress } from './test-ingress.ts'
+import { TestIngress } from './testing/test-ingress.ts'
 
 /** What the systems that Weir takes the place of answer and ask, as far as ingress can know it. */
 const SECRET = 'a secret of the tests'

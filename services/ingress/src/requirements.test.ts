@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { loadConfig } from './config.ts'
-import { TestIngress } from './test-ingress.ts'
+import { TestIngress } from './testing/test-ingress.ts'
 
 const dir = mkdtempSync(join(tmpdir(), 'weir-requirements-'))
 const file = join(dir, 'sources.yaml')

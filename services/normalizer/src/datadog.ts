@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { askHttp, type Logger } from '@weir/runtime'
 import { readSourcesFile } from '@weir/sources'
-import type { Adoption } from './schema-versions.ts'
+import type { Adoption } from './schemas/schema-versions.ts'
 
 export interface DatadogOptions {
   readonly url: string

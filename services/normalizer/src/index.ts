@@ -6,7 +6,7 @@ export type { NormalizerConfig }
 export { describeMappedFields } from './mappings/mapping.ts'
 export { checkMappings, tryMapping, type MappingTrial, type MappingVerdict } from './mappings/try-mappings.ts'
 export { readMappings } from './mappings/sources-file.ts'
-export { ShapeCache } from './shape.ts'
+export { ShapeCache } from './schemas/shape.ts'
 
 export const normalizer: ServiceDefinition<NormalizerConfig> = {
   name: 'normalizer',

@@ -24,8 +24,8 @@ import {
 import type { EventLines } from './event-log.ts'
 import type { NormalizerMetrics } from './normalizer-metrics.ts'
 import type { NormalizerPipeline } from './pipeline.ts'
-import type { ShapeCache } from './shape.ts'
-import { ShapeTally, type SentShapes } from './shape-tally.ts'
+import type { ShapeCache } from './schemas/shape.ts'
+import { ShapeTally, type SentShapes } from './schemas/shape-tally.ts'
 import type { NormalizedWebhook } from './steps/map-event.ts'
 
 export interface NormalizerOwnerOptions {

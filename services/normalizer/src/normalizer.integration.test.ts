@@ -26,7 +26,7 @@ import { createLogger, Metrics, type Service } from '@weir/runtime'
 import { isolatedFolders, isolatedKafka, ownRegistry, ownServersMissing, testServers } from '@weir/testkit'
 import { afterEach, beforeEach, expect, it, onTestFinished, vi } from 'vitest'
 import { normalizer } from './index.ts'
-import { computeShape } from './shape.ts'
+import { computeShape } from './schemas/shape.ts'
 
 const logger = createLogger('normalizer-test', process.env.TEST_LOG ?? 'silent')
 const WAIT = { timeout: 60_000, interval: 100 }

@@ -5,7 +5,7 @@ import { expect, it } from 'vitest'
 import { loadMappings, type MappingSet } from './mappings/load-mappings.ts'
 import { normalizerPipeline as build } from './pipeline.ts'
 
-import { computeShape } from './shape.ts'
+import { computeShape } from './schemas/shape.ts'
 
 const normalizerPipeline = build(loadMappings([]), () => false)
 

@@ -8,8 +8,8 @@ import {
 import { describe, expect, it } from 'vitest'
 import { readMappings } from './mappings/sources-file.ts'
 import { normalizerPipeline } from './pipeline.ts'
-import { SchemaVersions } from './schema-versions.ts'
-import { computeShape } from './shape.ts'
+import { SchemaVersions } from './schemas/schema-versions.ts'
+import { computeShape } from './schemas/shape.ts'
 
 const pipeline = normalizerPipeline(readMappings([], undefined), () => false)
 

@@ -12,7 +12,7 @@ import {
   stageObserver,
   startConsumer,
 } from '@weir/runtime'
-import { Approvals } from './approvals.ts'
+import { Approvals } from './schemas/approvals.ts'
 import { SETTINGS, type NormalizerConfig } from './config.ts'
 import { dataActionSources, DatadogGauges } from './datadog.ts'
 import { EventLines } from './event-log.ts'
@@ -22,9 +22,9 @@ import { readMappings } from './mappings/sources-file.ts'
 import { normalizerMetrics, schemaMetrics } from './normalizer-metrics.ts'
 import { NormalizerOwner } from './normalizer-owner.ts'
 import { normalizerPipeline, type NormalizerPipeline } from './pipeline.ts'
-import { SchemaVersionsOwner } from './schema-versions-owner.ts'
-import { ShapeCache } from './shape.ts'
-import { SentShapes } from './shape-tally.ts'
+import { SchemaVersionsOwner } from './schemas/schema-versions-owner.ts'
+import { ShapeCache } from './schemas/shape.ts'
+import { SentShapes } from './schemas/shape-tally.ts'
 import type { IsApproved } from './steps/check-rules.ts'
 
 /** Normalises, and counts shapes: two stages, so no event waits for a version number. */

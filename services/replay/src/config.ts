@@ -12,7 +12,7 @@ import {
   type TokenForm,
   tokenProblems,
 } from '@weir/runtime'
-import { approvalProblems } from './approvals.ts'
+import { approvalProblems } from './jobs/approvals.ts'
 
 export const SETTINGS = {
   ...SERVICE_SETTINGS,

@@ -1,7 +1,7 @@
 import type { DeadLetterReason } from '@weir/contracts'
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { jobRequest, NO_COUNTS, type Job } from './job.ts'
+import { jobRequest, NO_COUNTS, type Job } from './jobs/job.ts'
 import { ModelReplay, PARTITION_NUMBERS, PARTITIONS, REASONS } from './testing/model-replay.ts'
 
 const id = fc.constantFrom('job-1', 'job-2', 'job-3')

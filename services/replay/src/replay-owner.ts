@@ -8,12 +8,12 @@ import {
   type StagedBatch,
 } from '@weir/kafka'
 import type { Logger } from '@weir/runtime'
-import { approvalOf, whyNotApproved, type Approvals } from './approvals.ts'
-import type { CommandLog } from './command-log.ts'
-import { decodeCommand, encodeJson, RATE_MIN, tickOf, type Command, type Job } from './job.ts'
-import { countedRange, jobRange, nextChunk, type Chunk, type ChunkOptions } from './job-chunk.ts'
-import { isEnded, jobKey, JobTable } from './job-table.ts'
-import { Ticks, type TicksOptions } from './ticks.ts'
+import { approvalOf, whyNotApproved, type Approvals } from './jobs/approvals.ts'
+import type { CommandLog } from './jobs/command-log.ts'
+import { decodeCommand, encodeJson, RATE_MIN, tickOf, type Command, type Job } from './jobs/job.ts'
+import { countedRange, jobRange, nextChunk, type Chunk, type ChunkOptions } from './jobs/job-chunk.ts'
+import { isEnded, jobKey, JobTable } from './jobs/job-table.ts'
+import { Ticks, type TicksOptions } from './jobs/ticks.ts'
 
 export interface ReplayOwnerOptions extends ChunkOptions {
   readonly commands: CommandLog

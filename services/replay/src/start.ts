@@ -27,14 +27,14 @@ import {
   warnOfExpiry,
 } from '@weir/runtime'
 import { readSourcesFile } from '@weir/sources'
-import { buildApi } from './api.ts'
-import { parseApprovals } from './approvals.ts'
-import { CommandLog } from './command-log.ts'
+import { buildApi } from './api/api.ts'
+import { parseApprovals } from './jobs/approvals.ts'
+import { CommandLog } from './jobs/command-log.ts'
 import { SETTINGS, TOKENS, type ReplayConfig } from './config.ts'
-import { encodeJson, STAGES, type Command } from './job.ts'
-import { LetterReader } from './letters.ts'
+import { encodeJson, STAGES, type Command } from './jobs/job.ts'
+import { LetterReader } from './letters/letters.ts'
 import { ReplayOwner } from './replay-owner.ts'
-import { StateView } from './state-view.ts'
+import { StateView } from './jobs/state-view.ts'
 
 const COMMAND_MS_MAX = 10_000
 /** Most letters that one transaction returns. */

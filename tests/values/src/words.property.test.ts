@@ -4,9 +4,9 @@ import { isContainer, isJsonObject, parseExactJson, type JsonValue } from '@weir
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { columnsOf } from '../../../services/persistence/src/postgres/postgres-sink.ts'
-import { exportLetter } from '../../../services/replay/src/export-letter.ts'
-import { applyFixUp } from '../../../services/replay/src/fix-up.ts'
-import { readLetter } from '../../../services/replay/src/letter.ts'
+import { exportLetter } from '../../../services/replay/src/letters/export-letter.ts'
+import { applyFixUp } from '../../../services/replay/src/jobs/fix-up.ts'
+import { readLetter } from '../../../services/replay/src/letters/letter.ts'
 import { deliveries } from './bodies.ts'
 import { keepingSink, openStages, type Stages } from './stages.ts'
 

@@ -1,7 +1,7 @@
 import { chmodSync, existsSync, mkdirSync, renameSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { withLock } from './lock.ts'
+import { withLock } from './processes/lock.ts'
 
 export const ROOT = fileURLToPath(new URL('../../..', import.meta.url))
 

@@ -5,8 +5,8 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { weirHome } from './config.ts'
 import { folders, ROOT } from './folders.ts'
-import { withLock } from './lock.ts'
-import { runToEnd } from './process.ts'
+import { withLock } from './processes/lock.ts'
+import { runToEnd } from './processes/process.ts'
 
 const [pnpm = 'pnpm'] = process.argv.slice(2)
 const { logs, run } = folders(weirHome())

@@ -1,5 +1,5 @@
 import { identify } from './event-key.ts'
-import type { SentKind, SentRequest } from './sent.ts'
+import type { SentKind, SentRequest } from './evidence/sent.ts'
 
 /** One body of one source, as sent, and what was found of it. */
 export interface Body {

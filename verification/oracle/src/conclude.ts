@@ -1,9 +1,9 @@
 import { nameOf, type Body, type Book, type Event } from './book.ts'
-import { NORMALIZED, RECEIVED, STATS, UNIQUE } from './dump.ts'
+import { NORMALIZED, RECEIVED, STATS, UNIQUE } from './evidence/dump.ts'
 import type { FindingKind, Findings } from './findings.ts'
-import type { InfluxSums } from './influx.ts'
+import type { InfluxSums } from './evidence/influx.ts'
 import type { RepeatedContent } from './repeated-content.ts'
-import type { SeenState } from './seen-state.ts'
+import type { SeenState } from './evidence/seen-state.ts'
 
 export interface JudgeOptions {
   /** Nothing else sends to this deployment or writes to its database, and its partition count never changed. */

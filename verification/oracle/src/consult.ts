@@ -3,11 +3,11 @@ import { existsSync, mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import type { JudgeOptions, OracleReport } from './conclude.ts'
-import { readTables } from './database.ts'
-import { readDump, writeDump } from './dump.ts'
-import { readInfluxSums, type OracleInflux } from './influx.ts'
+import { readTables } from './evidence/database.ts'
+import { readDump, writeDump } from './evidence/dump.ts'
+import { readInfluxSums, type OracleInflux } from './evidence/influx.ts'
 import { Judge } from './judge.ts'
-import { readSent } from './sent.ts'
+import { readSent } from './evidence/sent.ts'
 
 export interface ConsultOptions extends JudgeOptions {
   /** undefined: there is none of version 17 or later. */

@@ -1,6 +1,6 @@
 export type { OracleReport } from './conclude.ts'
 export { cannotConsult, consult, type ConsultOptions } from './consult.ts'
 export { describeReport } from './describe.ts'
-export type { OracleInflux } from './influx.ts'
+export type { OracleInflux } from './evidence/influx.ts'
 export { identify } from './event-key.ts'
-export { readLines } from './read-lines.ts'
+export { readLines } from './evidence/read-lines.ts'

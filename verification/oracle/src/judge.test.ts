@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import type { DumpedRecord } from './dump.ts'
+import type { DumpedRecord } from './evidence/dump.ts'
 import type { FindingKind } from './findings.ts'
 import { Judge } from './judge.ts'
 import { MALFORMED, NOW, sha256, step, worldOf, type Sent, type World } from './testing.ts'

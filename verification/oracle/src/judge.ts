@@ -1,6 +1,6 @@
 import { Book, nameOf, type Body, type Event, type Received } from './book.ts'
 import { conclude, type Counted, type JudgeOptions, type OracleReport } from './conclude.ts'
-import type { StoredEvent, StoredState } from './database.ts'
+import type { StoredEvent, StoredState } from './evidence/database.ts'
 import {
   NORMALIZED,
   RECEIVED,
@@ -11,12 +11,12 @@ import {
   type DumpedPartition,
   type DumpedRecord,
   type DumpLine,
-} from './dump.ts'
+} from './evidence/dump.ts'
 import { Findings } from './findings.ts'
-import type { InfluxSums } from './influx.ts'
+import type { InfluxSums } from './evidence/influx.ts'
 import { RepeatedContent } from './repeated-content.ts'
-import { SeenState } from './seen-state.ts'
-import type { SentRequest } from './sent.ts'
+import { SeenState } from './evidence/seen-state.ts'
+import type { SentRequest } from './evidence/sent.ts'
 
 type LaterStage = 'normalizer' | 'persistence'
 

@@ -1,6 +1,6 @@
 import { crc32 } from 'node:zlib'
 import { expect, it } from 'vitest'
-import type { DumpedRecord } from './dump.ts'
+import type { DumpedRecord } from './evidence/dump.ts'
 import { Judge } from './judge.ts'
 import { NOW, sha256 } from './testing.ts'
 

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto'
 import { crc32 } from 'node:zlib'
-import type { StoredEvent, StoredState } from './database.ts'
-import type { DumpedRecord, DumpLine } from './dump.ts'
+import type { StoredEvent, StoredState } from './evidence/database.ts'
+import type { DumpedRecord, DumpLine } from './evidence/dump.ts'
 import { identify } from './event-key.ts'
-import type { SentRequest } from './sent.ts'
+import type { SentRequest } from './evidence/sent.ts'
 
 /** What a judge is given, for tests to doctor. */
 export interface World {

@@ -1,5 +1,5 @@
 import { isSameText } from '../credentials.ts'
-import type { RequestHeaders } from '../verifier/request-headers.ts'
+import type { RequestHeaders } from '../verifier/content/request-headers.ts'
 
 /** As Azure Functions take their keys. */
 const PARAMETER = 'code'

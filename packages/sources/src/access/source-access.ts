@@ -9,7 +9,7 @@ import { isSignature, isSigned, type SignatureSpec, type SnsSpec } from '../veri
 import { createTokenCheck, type TokenCheck } from '../jwt/check-token.ts'
 import { jwtKeysOf } from '../jwt/jwt-keys.ts'
 import { fixedKeys, remoteKeysOf } from '../jwt/remote-keys.ts'
-import { createContentReader, type ContentReader } from '../verifier/content-reader.ts'
+import { createContentReader, type ContentReader } from '../verifier/content/content-reader.ts'
 import { createVerifier, signatureHeaders, type Verifier } from '../verifier/verifier.ts'
 import {
   listOf,

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { RequestHeaders } from '../verifier/request-headers.ts'
+import { RequestHeaders } from '../verifier/content/request-headers.ts'
 import { identityOf, type CertificateForm } from './certificate-spec.ts'
 import { createCertificateCheck } from './check-certificate.ts'
 import { parseXfcc } from './xfcc.ts'

@@ -1,4 +1,4 @@
-import type { RequestHeaders } from '../verifier/request-headers.ts'
+import type { RequestHeaders } from '../verifier/content/request-headers.ts'
 import { fingerprintOf, xfccIdentity, type CertificateSpec } from './certificate-spec.ts'
 import { parseXfcc } from './xfcc.ts'
 

@@ -1,5 +1,5 @@
 import type { JsonValue } from '@weir/exact-json'
-import type { RequestHeaders } from '../verifier/request-headers.ts'
+import type { RequestHeaders } from '../verifier/content/request-headers.ts'
 
 export const HANDSHAKES = [
   'cloudevents',

@@ -1,7 +1,7 @@
 import { createHmac } from 'node:crypto'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { RequestHeaders } from '../verifier/request-headers.ts'
+import { RequestHeaders } from '../verifier/content/request-headers.ts'
 import { HANDSHAKES, type HandshakeKeys, type HandshakeName } from './handshake.ts'
 import { answerAuthentic, answerOpen } from './index.ts'
 import { isCrcText } from './open.ts'

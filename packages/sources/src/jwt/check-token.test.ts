@@ -2,7 +2,7 @@ import { createHash, createHmac, generateKeyPairSync, randomBytes, type KeyObjec
 import fc from 'fast-check'
 import { SignJWT, UnsecuredJWT, type JWTHeaderParameters, type JWTPayload } from 'jose'
 import { describe, expect, it } from 'vitest'
-import { RequestHeaders } from '../verifier/request-headers.ts'
+import { RequestHeaders } from '../verifier/content/request-headers.ts'
 import { createTokenCheck } from './check-token.ts'
 import { jwtKeysOf, keysOfJwks } from './jwt-keys.ts'
 import type { JwtAlgorithm, JwtSpec } from './jwt-spec.ts'

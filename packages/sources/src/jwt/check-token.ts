@@ -1,6 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { decodeProtectedHeader, errors, jwtVerify, type JWTPayload } from 'jose'
-import type { RequestHeaders } from '../verifier/request-headers.ts'
+import type { RequestHeaders } from '../verifier/content/request-headers.ts'
 import type { Verdict } from '../verifier/verifier.ts'
 import type { JwtKey } from './jwt-keys.ts'
 import type { JwtSpec } from './jwt-spec.ts'

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { PRESETS } from '../presets/index.ts'
-import { RequestHeaders } from './request-headers.ts'
+import { RequestHeaders } from './content/request-headers.ts'
 import { signedHeaders } from './sign.ts'
 import { hmacOverBody, type HmacSpec } from './spec.ts'
 import { formatTimestamp, parseTimestamp } from './timestamp.ts'

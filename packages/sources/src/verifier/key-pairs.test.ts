@@ -2,7 +2,7 @@ import { createPublicKey, generateKeyPairSync, sign as signPrivately, type KeyOb
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { explainSignature } from './explain.ts'
-import { RequestHeaders } from './request-headers.ts'
+import { RequestHeaders } from './content/request-headers.ts'
 import { signedHeaders } from './sign.ts'
 import { hmacOverBody, type SignatureSpec } from './spec.ts'
 import { createVerifier } from './verifier.ts'

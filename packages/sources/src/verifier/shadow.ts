@@ -3,9 +3,9 @@ import { PRESETS } from '../presets/index.ts'
 import type { PresetName } from '../source.ts'
 import { decodeStrict } from './encodings.ts'
 import { publicKeyOf, RSA_BYTES, type PublicKeyKind } from './public-keys.ts'
-import { RequestHeaders } from './request-headers.ts'
+import { RequestHeaders } from './content/request-headers.ts'
 import { secretBytes } from './secrets.ts'
-import { compileContent, type SignedParts } from './signed-content.ts'
+import { compileContent, type SignedParts } from './content/signed-content.ts'
 import {
   algorithmName,
   isSignature,

@@ -1,8 +1,8 @@
 import { createHmac, createPrivateKey, sign as signPrivately, type KeyObject } from 'node:crypto'
-import { calledUrls, POST_LINE, type RequestLine } from './request-line.ts'
-import { RequestHeaders } from './request-headers.ts'
+import { calledUrls, POST_LINE, type RequestLine } from './content/request-line.ts'
+import { RequestHeaders } from './content/request-headers.ts'
 import { secretBytes, SecretError } from './secrets.ts'
-import { compileContent } from './signed-content.ts'
+import { compileContent } from './content/signed-content.ts'
 import type { SignatureSpec } from './spec.ts'
 import { formatTimestamp } from './timestamp.ts'
 

@@ -6,7 +6,7 @@ import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { openAccess } from '../access/source-access.ts'
 import { PRESETS } from '../presets/index.ts'
 import { parseSourcesFile } from '../sources-file/parse-sources-file.ts'
-import { RequestHeaders } from './request-headers.ts'
+import { RequestHeaders } from './content/request-headers.ts'
 import { createSnsVerifier, snsText } from './sns.ts'
 import { sourceWarnings } from './warnings.ts'
 

@@ -1,5 +1,5 @@
-import { publicUrlProblem } from './request-line.ts'
-import { compileContent } from './signed-content.ts'
+import { publicUrlProblem } from './content/request-line.ts'
+import { compileContent } from './content/signed-content.ts'
 import type { SignatureSpec } from './spec.ts'
 
 export interface SpecProblem {

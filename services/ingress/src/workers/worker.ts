@@ -1,6 +1,6 @@
 import type { ServiceDeps } from '@weir/runtime'
 import type { IngressConfig } from '../config.ts'
-import type { Probes } from '../server.ts'
+import type { Probes } from '../receive/server.ts'
 import { start, type IngressService } from '../start.ts'
 import { Channel, type Port } from './channel.ts'
 

@@ -3,7 +3,7 @@ import { deadLetter, ok, type Outcome } from '@weir/runtime'
 import { NO_RULES, type CompiledRules } from '../mappings/compile-rules.ts'
 import type { Mapper } from '../mappings/mapper.ts'
 import { momentOf } from '../occurred-at.ts'
-import type { Shape } from '../shape.ts'
+import type { Shape } from '../schemas/shape.ts'
 import type { RecognisedWebhook } from './recognise-payload.ts'
 
 /** An event before it is known when it is written, and after which fix-up: a copy of it with both would cost too much. */

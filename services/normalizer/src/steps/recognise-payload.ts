@@ -2,7 +2,7 @@ import { OPAQUE_SHAPE } from '@weir/contracts'
 import { deadLetter, ok, type Outcome } from '@weir/runtime'
 import type { CompiledMapping } from '../mappings/compile-mapping.ts'
 import type { Mapper } from '../mappings/mapper.ts'
-import type { Shape, ShapeCache } from '../shape.ts'
+import type { Shape, ShapeCache } from '../schemas/shape.ts'
 import type { ParsedWebhook } from './parse-payload.ts'
 
 export interface RecognisedWebhook extends ParsedWebhook {

@@ -13,7 +13,7 @@ export const MUTATIONS = {
   /** The sender is told yes before the brokers have it. */
   ack_before_produce: [
     {
-      file: 'services/ingress/src/receiver.ts',
+      file: 'services/ingress/src/receive/receiver.ts',
       find: 'const sent = lanes.sendAll(records)',
       replace: 'lanes.sendAll(records).catch(() => undefined)\n' + '    const sent = Promise.resolve()',
     },
@@ -21,7 +21,7 @@ export const MUTATIONS = {
   /** A filter's perhaps is taken for a yes. */
   bloom_only: [
     {
-      file: 'packages/seen-keys/src/bucket-set.ts',
+      file: 'packages/seen-keys/src/store/bucket-set.ts',
       find: 'if (bodyHash !== undefined) return { bodyHash, at: 0 }',
       replace:
         "return { at: 0, bodyHash: bodyHash ?? ({ equals: () => true, toString: () => '' } as unknown as Buffer) }",
@@ -153,7 +153,7 @@ export const MUTATIONS = {
   /** Two steps of one call have one key: the second is taken for a contradiction of the first. */
   wrong_dedup_key: [
     {
-      file: 'packages/sources/src/presets/cxone.ts',
+      file: 'packages/sources/src/presets/contact-centre/cxone.ts',
       find: 'const dedupKey = joinDedupKey([interactionId, eventType, String(sequence)])',
       replace: 'const dedupKey = joinDedupKey([interactionId, eventType])',
     },
@@ -161,7 +161,7 @@ export const MUTATIONS = {
   /** An ingress has an old partition count half of the time, and dedup takes what comes of it. */
   no_partition_check: [
     {
-      file: 'services/ingress/src/receiver.ts',
+      file: 'services/ingress/src/receive/receiver.ts',
       find: 'partition: partitionOf(record.key, lanes.partitions)',
       replace: 'partition: partitionOf(record.key, Math.random() < 0.5 ? lanes.partitions : 2)',
     },

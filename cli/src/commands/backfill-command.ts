@@ -1,0 +1,118 @@
+import { topicNames } from '@weir/contracts'
+import { backfill, KnownFields, RowFiller, type Backfilled } from '@weir/persistence'
+import { createLogger } from '@weir/runtime'
+import { InvalidArgumentError, type Command } from 'commander'
+import { loadBackfillConfig } from '../config.ts'
+import { endRepaint, print, progress, repaint, type Stream } from '../output.ts'
+
+/** Says to stderr how far the job is: on a terminal in one line, else in a line for each tenth. */
+export class BackfillBar {
+  readonly #stream: Stream
+  #shown = -1
+
+  constructor(stream: Stream) {
+    this.#stream = stream
+  }
+
+  show({ share, lookedAt, filled }: { share: number; lookedAt: number; filled: number }): void {
+    const steps = this.#stream.isTTY ? 100 : 10
+    const step = Math.floor(share * steps)
+    if (step === this.#shown) return
+    this.#shown = step
+    const bar = '#'.repeat(Math.floor(30 * share)).padEnd(30, '-')
+    const line = `[${bar}] ${Math.floor(100 * share)}% rows looked at ${lookedAt}   to fill ${filled}`
+    repaint(line, this.#stream)
+  }
+
+  end(): void {
+    if (this.#shown >= 0) endRepaint(this.#stream)
+  }
+}
+
+/** What to print, and the exit code. */
+export const describeBackfilled = (
+  result: Backfilled,
+  { source, dryRun }: { readonly source: string; readonly dryRun: boolean },
+): { readonly text: string; readonly code: 0 | 1 } => {
+  switch (result.kind) {
+    case 'unknown':
+      return { text: `no shape of the source ${source} is known: weir schema ls lists them`, code: 1 }
+    case 'busy':
+      return { text: `another backfill of ${source} is under way`, code: 1 }
+    case 'stopped':
+      return {
+        text: `stopped after ${result.lookedAt} rows, ${result.filled} filled: make the call again, it goes on`,
+        code: 1,
+      }
+    case 'done': {
+      const verb = dryRun ? 'lack something' : 'were filled'
+      return { text: `${result.lookedAt} rows looked at, ${result.filled} of ${source} ${verb}`, code: 0 }
+    }
+  }
+}
+
+const rate = (text: string): number => {
+  const value = Number(text)
+  if (!/^\d{1,6}$/.test(text) || value < 1)
+    throw new InvalidArgumentError('must be a whole number from 1 to 999999.')
+  return value
+}
+
+interface BackfillCommandOptions {
+  readonly source: string
+  readonly dryRun?: boolean
+  readonly rate: number
+}
+
+const run = async ({ source, dryRun = false, rate: ratePerSec }: BackfillCommandOptions): Promise<void> => {
+  const config = loadBackfillConfig()
+  const known = new KnownFields(
+    config,
+    topicNames(config.topicPrefix).schemasObserved,
+    createLogger('weir', 'silent'),
+  )
+  const filler = new RowFiller(config)
+  const bar = new BackfillBar(process.stderr)
+  const stopping = new AbortController()
+  const stop = () => {
+    stopping.abort()
+  }
+  process.once('SIGINT', stop).once('SIGTERM', stop)
+  try {
+    const result = await backfill(known, filler, {
+      source,
+      isDryRun: dryRun,
+      ratePerSec,
+      signal: stopping.signal,
+      onProgress: (reached) => {
+        bar.show(reached)
+      },
+    })
+    bar.end()
+    const { text, code } = describeBackfilled(result, { source, dryRun })
+    if (code === 0) print(text)
+    else progress(text)
+    process.exitCode = code
+  } finally {
+    process.off('SIGINT', stop).off('SIGTERM', stop)
+    await known.close()
+    await filler.close()
+  }
+}
+
+/** `weir backfill`: a step that a person takes, never a service. */
+export const addBackfillCommand = (program: Command): void => {
+  program
+    .command('backfill')
+    .description(
+      'Gives the rows of a source a null for each field that became known after them, and the number of their shape.',
+    )
+    .requiredOption('--source <name>', 'the source')
+    .option('--dry-run', 'only count the rows that lack something')
+    .option('--rate <n>', 'most rows looked at in a second', rate, 5_000)
+    .addHelpText(
+      'after',
+      '\nReads DATABASE_URL and the Kafka settings. Services may run. Called again after it was cut off, it goes on.\nSee docs/operations/schemas.md.',
+    )
+    .action(run)
+}

@@ -1,0 +1,21 @@
+import { prepareDatabase } from '@weir/persistence'
+import type { Command } from 'commander'
+import { loadDatabaseConfig } from '../config.ts'
+import { print } from '../output.ts'
+
+const listed = (names: readonly string[]): string => (names.length === 0 ? 'none' : names.join(', '))
+
+export const addDbCommands = (program: Command): void => {
+  program
+    .command('db')
+    .description('The database of persistence.')
+    .command('migrate')
+    .description(
+      'Makes the roles and the tables, and grants each role its rights. May be run again, and while services run.',
+    )
+    .action(async () => {
+      const { migrations, handedOver } = await prepareDatabase(loadDatabaseConfig())
+      print(`migrations applied: ${listed(migrations)}`)
+      print(`tables handed over to their owner: ${listed(handedOver)}`)
+    })
+}

@@ -1,0 +1,103 @@
+import { askHttp, type ListedPartition, NoAnswerError } from '@weir/runtime'
+import { InvalidArgumentError, type Command } from 'commander'
+import { envOf, loadStartConfig, type PortName } from '../config.ts'
+import { print, printRows, withJson, type OutputOptions, type Row } from '../output.ts'
+
+const PORTS = {
+  dedup: 'dedupProbePort',
+  normalizer: 'normalizerProbePort',
+  persistence: 'persistenceProbePort',
+  'metric-export': 'metricExportProbePort',
+  replay: 'replayPort',
+} as const satisfies Record<string, PortName>
+type ServiceName = keyof typeof PORTS
+const SERVICES = Object.keys(PORTS) as readonly ServiceName[]
+
+class NotAnsweredError extends Error {
+  override readonly name = 'NotAnsweredError'
+}
+
+const service = (text: string): ServiceName => {
+  const found = SERVICES.find((name) => name === text)
+  if (found === undefined) throw new InvalidArgumentError(`must be one of ${SERVICES.join(', ')}.`)
+  return found
+}
+
+const partition = (text: string): number => {
+  if (!/^\d{1,5}$/.test(text)) throw new InvalidArgumentError('must be a whole number.')
+  return Number(text)
+}
+
+const TIMEOUT_MS = 10_000
+
+/** Asks a process of this machine. */
+const ask = async <T>(name: ServiceName, method: 'GET' | 'POST', path: string): Promise<T> => {
+  const port = loadStartConfig()[PORTS[name]]
+  try {
+    const { status, text } = await askHttp(`http://127.0.0.1:${port}${path}`, {
+      method,
+      timeoutMs: TIMEOUT_MS,
+    })
+    if (status === 200) return JSON.parse(text) as T
+    throw new NotAnsweredError(`${name} answers ${status} on port ${port}.`)
+  } catch (error) {
+    if (!(error instanceof NoAnswerError || error instanceof SyntaxError)) throw error
+    throw new NotAnsweredError(`${name} does not answer on port ${port}: set ${envOf(PORTS[name])}.`, {
+      cause: error,
+    })
+  }
+}
+
+const COLUMNS = { stage: 'STAGE', partition: 'PARTITION', state: 'STATE', why: 'WHY' }
+
+const list = async ({
+  service: wanted,
+  json = false,
+}: OutputOptions & { readonly service?: ServiceName }): Promise<void> => {
+  const rows: Row[] = []
+  for (const name of wanted === undefined ? SERVICES : [wanted]) {
+    try {
+      rows.push(
+        ...((await ask<readonly ListedPartition[]>(
+          name,
+          'GET',
+          '/partitions',
+        )) as readonly object[] as Row[]),
+      )
+    } catch (error) {
+      if (wanted !== undefined || !(error instanceof NotAnsweredError)) throw error
+      rows.push({ stage: name, state: 'unknown', why: error.message })
+    }
+  }
+  printRows(COLUMNS, rows, { json })
+}
+
+const resume = async (options: {
+  readonly service: ServiceName
+  readonly partition?: number
+}): Promise<void> => {
+  const query = options.partition === undefined ? '' : `?partition=${options.partition}`
+  const { resumed } = await ask<{ readonly resumed: readonly string[] }>(
+    options.service,
+    'POST',
+    `/partitions/resume${query}`,
+  )
+  print(resumed.length === 0 ? 'none is parked' : `tried again now: ${resumed.join('; ')}`)
+}
+
+/** `weir partitions ...`: what the processes of this machine own. */
+export const addPartitionCommands = (program: Command): void => {
+  const commands = program
+    .command('partitions')
+    .description('Shows the partitions that the services of this machine own, and tries parked ones again.')
+  withJson(commands.command('ls'))
+    .description('Each partition with its state; why it is parked, and what to do.')
+    .option('--service <name>', SERVICES.join(', '), service)
+    .action(list)
+  commands
+    .command('resume')
+    .description('Tries parked partitions again now; by itself each is tried every minute.')
+    .requiredOption('--service <name>', SERVICES.join(', '), service)
+    .option('--partition <number>', 'only this one', partition)
+    .action(resume)
+}

@@ -1,0 +1,218 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import {
+  buildInflux,
+  fetchKafka,
+  fetchRegistry,
+  hasGo,
+  hasMaven,
+  INFLUX_DATABASE,
+  influxToken,
+  isInfluxBuilt,
+  isKafkaFetched,
+  isPortFree,
+  isRegistryFetched,
+  startInflux,
+  startKafka,
+  startPostgres,
+  startRegistry,
+  type Folders,
+  type LocalServer,
+} from '@weir/local-stack'
+import { prepareDatabase } from '@weir/persistence'
+import { envOf, type PortName, type StartConfig } from '../config.ts'
+import { localIdentity, type LocalIdentity } from './local-state.ts'
+
+/** What a person has to do before it can start; the message says it all. */
+export class CannotStartError extends Error {
+  override readonly name = 'CannotStartError'
+}
+
+export interface InfluxServer {
+  readonly url: string
+  /** Of one that was started here. */
+  readonly token?: string
+  readonly bucket?: string
+  /** False: it has to be built first. */
+  readonly isThere: boolean
+  /** Resolves once it answers, or to why it never will: it may have to be built first. Never rejects. */
+  readonly settled: Promise<string | undefined>
+}
+
+export interface Servers {
+  readonly kafkaBrokers: string
+  readonly registryUrl: string
+  /** For persistence. */
+  readonly databaseUrl: string
+  /** For all that only reads rows. */
+  readonly databaseReaderUrl: string
+  /** undefined: there is none, and `influxMissing` says why. */
+  readonly influx?: InfluxServer
+  readonly influxMissing?: string
+  /** Those that were started here; grows when InfluxDB comes later. */
+  readonly started: readonly LocalServer[]
+  /** Rejects when one of them ends. */
+  readonly failed: Promise<never>
+}
+
+type Progress = (text: string) => void
+
+/** Longer than any build takes that will still end. */
+const BUILD_MS_MAX = 900_000
+
+const portsToTake = (config: StartConfig): PortName[] => {
+  const ports: PortName[] = ['ingressPort', 'dedupProbePort', 'normalizerProbePort', 'persistenceProbePort']
+  ports.push('metricExportProbePort', 'simulatorProbePort', 'consolePort', 'replayPort')
+  if (config.kafkaBrokers === undefined) ports.push('kafkaPort', 'kafkaControllerPort')
+  if (config.registryUrl === undefined) ports.push('registryPort')
+  if (config.databaseUrl === undefined) ports.push('postgresPort')
+  if (config.influxUrl === undefined) ports.push('influxPort')
+  return ports
+}
+
+/** Throws a `CannotStartError` that names every port which something else listens on, or which is given twice. */
+export const requireFreePorts = async (config: StartConfig): Promise<void> => {
+  const taken: string[] = []
+  const users = new Map<number, string>()
+  for (const name of portsToTake(config)) {
+    const port = config[name]
+    const other = users.get(port)
+    if (other !== undefined) taken.push(`port ${port} is given twice: ${other} and ${envOf(name)}`)
+    else if (!(await isPortFree(port))) taken.push(`port ${port} (${envOf(name)}) is taken`)
+    users.set(port, envOf(name))
+  }
+  if (taken.length === 0) return
+  throw new CannotStartError(
+    `${taken.join('\n')}\nStop what listens there, or set another port in the environment.`,
+  )
+}
+
+/** What is missing on this machine to start the servers that the environment does not give. `java`: undefined where there is none. */
+export const missingPrograms = async (
+  config: StartConfig,
+  folders: Folders,
+  java: string | undefined,
+): Promise<readonly string[]> => {
+  const missing: string[] = []
+  const { kafkaBrokers, registryUrl } = config
+  if (kafkaBrokers !== undefined && registryUrl !== undefined) return missing
+  if (java === undefined)
+    missing.push('a JDK or JRE of version 17 or later (Debian: openjdk-17-jre-headless)')
+  const isFetched =
+    (kafkaBrokers !== undefined || isKafkaFetched(folders)) &&
+    (registryUrl !== undefined || isRegistryFetched(folders))
+  if (!isFetched && !(await hasMaven())) missing.push('Apache Maven (Debian: maven)')
+  return missing
+}
+
+/**
+ * Starts what the environment does not give, all at the same time. InfluxDB is not waited for, as nothing but its own
+ * exporter needs it. What was started is stopped with `stopOwn`, also after a rejection.
+ */
+export const startServers = async (
+  config: StartConfig,
+  folders: Folders,
+  java: string | undefined,
+  progress: Progress,
+): Promise<Servers> => {
+  const started: LocalServer[] = []
+  const failure = Promise.withResolvers<never>()
+  failure.promise.catch(() => undefined)
+  const launch = async (what: string, start: () => Promise<LocalServer>): Promise<string> => {
+    const at = performance.now()
+    const server = await start()
+    started.push(server)
+    void server.exited.then(() =>
+      failure.reject(new Error(`${server.name} has ended; its log is ${server.logFile}`)),
+    )
+    progress(`${what} is ready after ${((performance.now() - at) / 1_000).toFixed(1)} s`)
+    return server.url
+  }
+  const fetched = async (isThere: boolean, what: string, get: () => Promise<void>): Promise<void> => {
+    if (isThere) return
+    progress(`Getting ${what}`)
+    await get()
+  }
+  const kafka = async (): Promise<string> => {
+    await fetched(isKafkaFetched(folders), 'Apache Kafka 4.3.1 (54 MB)', () => fetchKafka(folders))
+    const { kafkaPort: port, kafkaControllerPort: controllerPort } = config
+    return launch('Kafka', () => startKafka({ folders, java: java!, port, controllerPort }))
+  }
+  const registry = async (): Promise<string> => {
+    await fetched(isRegistryFetched(folders), 'Apicurio Registry (142 MB)', () => fetchRegistry(folders))
+    const port = config.registryPort
+    return launch('The schema registry', () => startRegistry({ folders, java: java!, port }))
+  }
+  const postgres = async (): Promise<DatabaseUrls> =>
+    withRoles(
+      await launch('PostgreSQL', () => startPostgres({ folders, port: config.postgresPort })),
+      localIdentity(folders),
+    )
+  const given = config.databaseUrl
+  const [kafkaBrokers, registryUrl, database] = await Promise.all([
+    config.kafkaBrokers ?? kafka(),
+    config.registryUrl ?? registry(),
+    given === undefined ? postgres() : { databaseUrl: given, databaseReaderUrl: given },
+  ])
+  const influx = await influxServer(config, folders, progress, launch)
+  return { kafkaBrokers, registryUrl, ...database, started, failed: failure.promise, ...influx }
+}
+
+type DatabaseUrls = Pick<Servers, 'databaseUrl' | 'databaseReaderUrl'>
+
+/** The superuser's address ends here: what writes and what reads rows get roles of their own. */
+const withRoles = async (adminUrl: string, { passwords }: LocalIdentity): Promise<DatabaseUrls> => {
+  const urlOf = (role: 'owner' | 'writer' | 'reader'): string => {
+    const url = new URL(adminUrl)
+    url.username = `weir_${role}`
+    url.password = passwords[role]
+    return url.href
+  }
+  const [databaseUrl, databaseReaderUrl] = [urlOf('writer'), urlOf('reader')]
+  await prepareDatabase({
+    adminUrl,
+    ownerUrl: urlOf('owner'),
+    writerUrl: databaseUrl,
+    readerUrl: databaseReaderUrl,
+  })
+  return { databaseUrl, databaseReaderUrl }
+}
+
+const influxServer = async (
+  config: StartConfig,
+  folders: Folders,
+  progress: Progress,
+  launch: (what: string, start: () => Promise<LocalServer>) => Promise<string>,
+): Promise<Pick<Servers, 'influx' | 'influxMissing'>> => {
+  if (config.influxUrl !== undefined) {
+    return { influx: { url: config.influxUrl, isThere: true, settled: Promise.resolve(undefined) } }
+  }
+  const isBuilt = isInfluxBuilt(folders)
+  if (!isBuilt && !(await hasGo())) {
+    return {
+      influxMissing:
+        'there is neither Go to build InfluxDB nor INFLUX_URL; its metrics are served for Prometheus',
+    }
+  }
+  const { influxPort: port } = config
+  const { influx: password } = localIdentity(folders).passwords
+  const start = async (): Promise<undefined> => {
+    if (!isBuilt) {
+      progress('Building InfluxDB 1.8.10 in the background, about a minute')
+      await buildInflux(folders)
+    }
+    await launch('InfluxDB', () => startInflux({ folders, port, password }))
+  }
+  const settled = Promise.race([
+    start().catch((error: unknown) => (error as Error).message),
+    sleep(BUILD_MS_MAX, `it was not there after ${BUILD_MS_MAX / 60_000} minutes`, { ref: false }),
+  ])
+  return {
+    influx: {
+      url: `http://127.0.0.1:${port}`,
+      token: influxToken(password),
+      bucket: `${INFLUX_DATABASE}/autogen`,
+      isThere: isBuilt,
+      settled,
+    },
+  }
+}

@@ -1,0 +1,21 @@
+import { identifyBy } from '../../identify.ts'
+import { hmacOverBody } from '../../verifier/spec.ts'
+import { defineSource } from '../define-source.ts'
+
+/** Twilio waits for 15 s; a voice call waits with it. */
+const REQUEST_BUDGET_MS = 10_000
+
+/**
+ * Twilio's requests: forms, or JSON whose hash is in the address. The sources file says which address Twilio calls, and
+ * allows SHA-1, which is all that the account's token signs with.
+ */
+export const twilio = defineSource('twilio', {
+  verifier: hmacOverBody('x-twilio-signature', 'base64', { algorithm: 'sha1', content: '{url}{form}' }),
+  form: 'fields',
+  limits: { requestBudgetMs: REQUEST_BUDGET_MS },
+  identify: identifyBy({
+    entityKey: '{CallSid|MessageSid|SmsSid|ConversationSid|body-hash}',
+    eventType: "{EventType|CallStatus|MessageStatus|SmsStatus|'event'}",
+    dedupKey: '{header:i-twilio-idempotency-token}',
+  }),
+})

@@ -1,0 +1,16 @@
+import { identifyBy } from '../../identify.ts'
+import { hmacOverBody } from '../../verifier/spec.ts'
+import { defineSource } from '../define-source.ts'
+
+/** Zendesk's webhooks; their bodies are what an administrator wrote, or Zendesk's own events. */
+export const zendesk = defineSource('zendesk', {
+  verifier: hmacOverBody('x-zendesk-webhook-signature', 'base64', {
+    content: '{timestamp}{body}',
+    timestamp: { header: 'x-zendesk-webhook-signature-timestamp', unit: 'iso', toleranceSecs: 300 },
+  }),
+  identify: identifyBy({
+    entityKey: '{subject|detail.id|ticket.id|ticket_id|id|body-hash}',
+    eventType: "{type|'event'}",
+    dedupKey: '{header:x-zendesk-webhook-invocation-id}',
+  }),
+})

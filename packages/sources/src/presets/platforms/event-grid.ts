@@ -1,0 +1,23 @@
+import { identifyBy } from '../../identify.ts'
+import { defineSource } from '../define-source.ts'
+
+const ITEMS_MAX = 5_000
+/** By default Event Grid tries again for a day. */
+const RETRY_SPAN_SECS = 86_400
+
+/**
+ * Azure Event Grid's own schema, always an array. It signs nothing: a token in a header of the subscription proves the
+ * sender, or its addresses do.
+ */
+export const eventGrid = defineSource('event-grid', {
+  verifier: { kind: 'address', tokenHeader: 'authorization', tokenSuffices: true },
+  handshakes: ['event-grid', 'cloudevents'],
+  origins: ['eventgrid.azure.net'],
+  split: { path: [], itemsMax: ITEMS_MAX },
+  retrySpanSecs: RETRY_SPAN_SECS,
+  identify: identifyBy({
+    entityKey: '{subject|topic|id}',
+    eventType: '{eventType}',
+    dedupKey: '{topic}:{id}',
+  }),
+})

@@ -1,0 +1,24 @@
+import { identifyBy } from '../../identify.ts'
+import { hmacOverBody } from '../../verifier/spec.ts'
+import { defineSource } from '../define-source.ts'
+
+/** Slack waits for 3 s. */
+const REQUEST_BUDGET_MS = 2_500
+
+/** Slack's Events API, and its slash commands, which are forms. Of a button the form has one field, `payload`, with JSON in it. */
+export const slack = defineSource('slack', {
+  verifier: hmacOverBody('x-slack-signature', 'hex', {
+    prefix: 'v0=',
+    content: 'v0:{timestamp}:{body}',
+    timestamp: { header: 'x-slack-request-timestamp', unit: 's', toleranceSecs: 300 },
+  }),
+  form: 'fields',
+  accepted: 'slack',
+  handshakes: ['slack'],
+  limits: { requestBudgetMs: REQUEST_BUDGET_MS },
+  identify: identifyBy({
+    entityKey: '{event.channel|event.item.channel|channel_id|team_id|event_id|body-hash}',
+    eventType: "{event.type|type|command|'event'}",
+    dedupKey: '{event_id}',
+  }),
+})

@@ -1,0 +1,96 @@
+import type { IncomingMessage } from 'node:http'
+import { isInRanges, type AddressRange } from '@weir/contracts'
+import { codingOf, isTaken, RequestHeaders, type CertificateVerdict, type RequestLine } from '@weir/sources'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { errorAnswer, send, sendAndClose, sendEarly, TOO_LARGE, type Answer } from '../intake/answer.ts'
+import { answerOf } from '../intake/judge-head.ts'
+import type { Route } from '../sources/source-table.ts'
+
+/** One request to a source on its way: what is needed to judge and to answer it. */
+export class Exchange {
+  readonly route: Route
+  readonly headers: RequestHeaders
+  readonly startedAt: number
+  /** Undefined: its source asks for none. */
+  readonly certificate: CertificateVerdict | undefined
+  readonly #reply: FastifyReply
+
+  constructor(reply: FastifyReply, route: Route, trusted: readonly AddressRange[]) {
+    this.route = route
+    this.startedAt = performance.now()
+    this.headers = new RequestHeaders(reply.request.raw.rawHeaders)
+    this.#reply = reply
+    this.certificate = route.access.checkCertificate?.(
+      this.headers,
+      isInRanges(reply.request.raw.socket.remoteAddress ?? '', trusted),
+    )
+  }
+
+  /** Whether its source asks for no client certificate, or it has a good one. */
+  get isCertified(): boolean {
+    return this.certificate === undefined || this.certificate === 'good'
+  }
+
+  get request(): IncomingMessage {
+    return this.#reply.request.raw
+  }
+
+  /** Method and target, which some providers sign. */
+  get line(): RequestLine {
+    const { method, url } = this.request
+    return { method: method!, target: url! }
+  }
+
+  answer(answer: Answer): void {
+    send(this.#reply, answer)
+    this.#count(answer)
+  }
+
+  /** Before the body was read. */
+  answerEarly(answer: Answer): void {
+    sendEarly(this.#reply, answer, () => this.#count(answer))
+  }
+
+  /** The body is not read to its end. */
+  answerUnread(answer: Answer): void {
+    sendAndClose(this.#reply, answer)
+    this.#count(answer)
+  }
+
+  #count({ status }: Answer): void {
+    this.route.metrics.answered(status, this.startedAt)
+  }
+}
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Undefined: the request is not one to a source. */
+    exchange: Exchange | undefined
+  }
+}
+
+const METHOD = errorAnswer(405, 'Method not allowed', { allow: 'POST' })
+
+/** What can be refused before a byte of the body is read. */
+export const refuseBeforeBody = (
+  { route, headers }: Exchange,
+  request: FastifyRequest,
+  peer: () => string,
+): Answer | undefined => {
+  if (request.raw.method !== 'POST') return METHOD
+  const { source, ranges } = route.access
+  if (ranges !== undefined && !isInRanges(peer(), ranges)) {
+    return { status: 403, body: answerOf(source, 'Address not allowed') }
+  }
+  // Node has checked that it is one number.
+  if (Number(request.headers['content-length'] ?? 0) > route.bodyBytesMax) return TOO_LARGE
+  if (!isTaken(source, headers.get('content-type'))) {
+    return errorAnswer(415, `Send ${source.mediaTypes[0] ?? 'application/json'}`)
+  }
+  return codingOf(source, headers) === 'not_taken' ? wrongCoding(source.acceptEncodings) : undefined
+}
+
+const wrongCoding = (taken: readonly string[]): Answer =>
+  taken.length === 0
+    ? errorAnswer(415, 'Encoded bodies are not accepted', { 'accept-encoding': 'identity' })
+    : errorAnswer(415, `Encode bodies with ${taken.join(' or ')}`, { 'accept-encoding': taken.join(', ') })

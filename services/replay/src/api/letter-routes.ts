@@ -1,0 +1,83 @@
+import { plainJson } from '@weir/contracts'
+import type { FastifyInstance } from 'fastify'
+import type { ApiOptions } from './api-options.ts'
+import { describeLetter, exportLetter, hexPreview, letterBody } from '../letters/export-letter.ts'
+import { holderOf, noting } from './guard.ts'
+import { readLetter, type Letter } from '../letters/letter.ts'
+import { letterStream } from './letter-stream.ts'
+import { countQuery, exportQuery, letterPath, listQuery, parsed } from './requests.ts'
+import { walkLetters, whileAsked, type ScanLimit } from './scans.ts'
+
+const JSON_LINES = 'application/x-ndjson'
+/** Most records that one page looks at: a rare letter is found in several. */
+const PAGE_SCANNED_MAX = 200_000
+
+const placeOf = ({ partition, offset }: Pick<Letter, 'partition' | 'offset'>): string =>
+  `${partition}/${offset}`
+
+/** Listing, counting, showing, exporting. */
+export const addLetterRoutes = (v1: FastifyInstance, options: ApiOptions, scans: ScanLimit): void => {
+  const { letters, state, keys } = options
+  const note = noting(options.audit)
+  v1.get('/v1/letters', async (request, reply) => {
+    const { limit, after, ...filter } = parsed(listQuery, request.query)
+    const end = scans.begin(holderOf(request).name)
+    try {
+      const found: object[] = []
+      const walk = { letters, state, filter, after, scannedMax: PAGE_SCANNED_MAX, signal: whileAsked(reply) }
+      const stoppedAt = await walkLetters(walk, (letter) => {
+        found.push(describeLetter(letter))
+        return found.length < limit
+      })
+      return { letters: found, next: stoppedAt === undefined ? null : placeOf(stoppedAt) }
+    } finally {
+      end()
+    }
+  })
+  v1.get('/v1/letters/count', async (request, reply) => {
+    const filter = parsed(countQuery, request.query)
+    const end = scans.begin(holderOf(request).name)
+    try {
+      let count = 0
+      await walkLetters({ letters, state, filter, signal: whileAsked(reply) }, () => {
+        count += 1
+        return true
+      })
+      return { count }
+    } finally {
+      end()
+    }
+  })
+  v1.get('/v1/letters/export', async (request, reply) => {
+    const { format, after, ...filter } = parsed(exportQuery, request.query)
+    const end = scans.begin(holderOf(request).name)
+    reply.raw.once('close', end)
+    // What cannot be reached is said before the first line.
+    await letters.offsets(filter.stage)
+    await note(request, 'letters.export', { filter, format, after: after && placeOf(after) })
+    const walk = { letters, state, filter, after, signal: whileAsked(reply) }
+    const lines = letterStream(
+      (onLetter) => walkLetters(walk, onLetter),
+      (letter) => `${plainJson(exportLetter(letter, format, keys))}\n`,
+      (letters) => note(request, 'letters.exported', { filter, format, letters }),
+    )
+    // Without chunks, as in HTTP/1.0, a connection that just ends would be a whole answer; proxies ask so, as nginx does.
+    lines.once('error', () => request.raw.socket.resetAndDestroy())
+    return reply.type(JSON_LINES).send(lines)
+  })
+  v1.get('/v1/letters/:stage/:partition/:offset', async (request, reply) => {
+    const { stage, partition, offset } = parsed(letterPath, request.params)
+    await state.refresh()
+    let letter: Letter | undefined
+    if (!(await letters.offsets(stage)).has(partition)) return reply.code(404).send({ error: 'Not found' })
+    await letters.read(stage, { partition, from: offset, end: offset + 1n }, (record) => {
+      letter = readLetter(stage, record, state.marks.statusOf(stage, partition, offset))
+      return false
+    })
+    if (letter?.offset !== offset) return reply.code(404).send({ error: 'Not found' })
+    await note(request, 'letter.show', { letter: `${stage}/${partition}/${offset}` })
+    const body = letterBody(letter, keys)
+    const preview = body === undefined ? 'sealed with a key that is not given' : hexPreview(body)
+    return { ...describeLetter(letter), bytes: body?.length ?? null, preview }
+  })
+}

@@ -1,0 +1,122 @@
+import {
+  isJsonObject,
+  numberText,
+  parseExactJson,
+  replaceExactNumbers,
+  type JsonObject,
+} from '@weir/exact-json'
+import { z } from 'zod'
+import { EXPORT_FORMAT_NAMES, exportFormatOf, isDeeper } from '../letters/export-letter.ts'
+import { NOT_EDITED } from '../letters/return-letter.ts'
+import { jobRequest, letterFilter, STAGE_NAMES, type FixUp, type JobRequest } from '../jobs/job.ts'
+
+const PAGE_MAX = 1_000
+const OFFSET_MAX = 2n ** 63n - 1n
+
+/** What a client asked cannot be done; the message says why. */
+export class BadRequestError extends Error {
+  readonly statusCode = 400
+}
+
+export const parsed = <T>(schema: z.ZodType<T>, value: unknown): T => {
+  const result = schema.safeParse(value)
+  if (result.success) return result.data
+  throw new BadRequestError(
+    result.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('; '),
+  )
+}
+
+/** Digits alone: an empty text would be 0, and `0x10` another number than somebody else reads. */
+const wholeNumber = (min: number, max: number) =>
+  z
+    .string()
+    .regex(/^\d{1,9}$/, 'give a whole number')
+    .transform(Number)
+    .pipe(z.number().min(min).max(max))
+const limit = wholeNumber(1, PAGE_MAX).default(100)
+const moment = z.iso.datetime({ offset: true }).transform((iso) => Date.parse(iso))
+const offset = z
+  .string()
+  .regex(/^\d{1,19}$/, 'an offset is a whole number')
+  .transform(BigInt)
+  .refine((value) => value <= OFFSET_MAX, 'an offset has at most 63 bits')
+const partition = wholeNumber(0, 10_000)
+
+const after = z
+  .string()
+  .regex(/^\d{1,5}\/\d{1,19}$/, 'give partition/offset, as in `next` of the page before')
+  .transform((text) => {
+    const [one = '', at = ''] = text.split('/')
+    return { partition: Number(one), offset: BigInt(at) }
+  })
+  .refine((place) => place.offset < OFFSET_MAX, 'an offset has at most 63 bits')
+
+/** Query texts have no numbers. */
+const queryFilter = letterFilter.safeExtend({ from: moment.optional(), to: moment.optional() })
+export const countQuery = queryFilter
+export const listQuery = queryFilter.safeExtend({ limit, after: after.optional() })
+export const exportQuery = queryFilter.safeExtend({
+  after: after.optional(),
+  format: z
+    .string()
+    .default('weir')
+    .transform((name, context) => {
+      const format = exportFormatOf(name)
+      if (format !== undefined) return format
+      context.addIssue({ code: 'custom', message: `give one of ${EXPORT_FORMAT_NAMES.join(', ')}` })
+      return z.NEVER
+    }),
+})
+export const jobsQuery = z.strictObject({ limit, after: z.string().max(64).optional() })
+
+export const letterPath = z.strictObject({
+  stage: z.enum(STAGE_NAMES as unknown as readonly ['dedup', 'normalizer', 'persistence']),
+  partition,
+  offset,
+})
+
+export const createBody = jobRequest.safeExtend({
+  dryRun: z.boolean().default(false),
+  /** Chosen by the caller, so that a request sent twice is one job. */
+  id: z.uuid().optional(),
+})
+
+const fixUpProblems = ({ set, remove, rename }: FixUp): readonly string[] => {
+  const targets = Object.values(rename)
+  return [
+    ...remove.filter((name) => Object.hasOwn(set, name)).map((name) => `sets and removes ${name}`),
+    ...targets
+      .filter((name, i) => targets.indexOf(name) !== i)
+      .map((name) => `renames two fields to ${name}, and one would be lost`),
+  ]
+}
+
+/** What is well formed and still cannot be done as it is asked. */
+export const requireDoable = ({ kind, filter, fixUp }: JobRequest, asked: unknown): void => {
+  const refuse = (why: string): never => {
+    throw new BadRequestError(why)
+  }
+  const { from, to, stage, reason } = filter
+  if (from !== undefined && to !== undefined && from >= to) refuse('filter: `from` is not before `to`')
+  if (kind === 'discard' && Object.hasOwn(asked as object, 'replaysMax'))
+    refuse('replaysMax: a discard does not count replays')
+  if (fixUp === undefined) return
+  if (kind === 'discard') refuse('fixUp: what is discarded is not edited')
+  if (stage === 'persistence') refuse('fixUp: a letter of persistence holds an event of the registry')
+  if (reason !== undefined && NOT_EDITED.includes(reason))
+    refuse(`fixUp: a letter of ${reason} returns as it came`)
+  const [problem] = fixUpProblems(fixUp)
+  if (problem !== undefined) refuse(`fixUp: it ${problem}`)
+}
+
+const LEVELS_MAX = 64
+
+/** Numbers that a fix-up sets keep their digits; all others are of this program. */
+export const parseBody = (text: string): unknown => {
+  const exact = parseExactJson(text)
+  if (isDeeper(exact, LEVELS_MAX)) throw new BadRequestError(`the body has more than ${LEVELS_MAX} levels`)
+  const body: unknown = replaceExactNumbers(exact, (number) => Number(numberText(number)))
+  if (!isJsonObject(body) || !isJsonObject(body.fixUp) || !isJsonObject(body.fixUp.set)) return body
+  const { set } = (exact as { readonly fixUp: JsonObject }).fixUp
+  return { ...body, fixUp: { ...body.fixUp, set } }
+}

@@ -1,0 +1,206 @@
+import type { OutputRecord } from '@weir/kafka'
+import { letterPlace } from '@weir/contracts'
+import {
+  NO_COUNTS,
+  RATE_MAX,
+  STAYING_MAX,
+  type Job,
+  type JobCounts,
+  type JobRequest,
+  type LetterFilter,
+  type StageName,
+  type StayingLetter,
+} from './job.ts'
+import { matches, readLetter, type Letter } from '../letters/letter.ts'
+import type { LetterReader } from '../letters/letters.ts'
+import type { Marks } from './marks.ts'
+import { returnLetter, type ReturnOptions } from '../letters/return-letter.ts'
+
+/** Most that one transaction looks at, and most bytes of the letters that fit: edited or returned, they cost time. */
+const CHUNK_SCANNED = 5_000
+const CHUNK_BYTES = 4_194_304
+/** Slow jobs return a few letters at a time, at most so long apart. */
+const SLICE_MS = 500
+
+export interface Chunk {
+  /** The job after the chunk. */
+  readonly job: Job
+  /** Letters that return, and the marks of all that were handled. */
+  readonly outputs: readonly OutputRecord[]
+  /** Letters that were returned or discarded. */
+  readonly handled: number
+}
+
+export interface ChunkOptions extends ReturnOptions {
+  readonly letters: LetterReader
+  /** Most letters that one transaction returns. */
+  readonly chunkLettersMax: number
+}
+
+/** The next step of a running job: at most so many letters of one partition. Changes nothing. */
+export const nextChunk = async (job: Job, marks: Marks, options: ChunkOptions): Promise<Chunk> => {
+  const partition = Object.keys(job.cursor).find((one) => BigInt(job.cursor[one]!) < BigInt(job.end[one]!))
+  if (partition === undefined) {
+    return { job: { ...job, state: 'done', finishedAt: Date.now() }, outputs: [], handled: 0 }
+  }
+  const { stage } = job.filter
+  const draft = new ChunkDraft(job, options)
+  const range = {
+    partition: Number(partition),
+    from: BigInt(job.cursor[partition]!),
+    end: BigInt(job.end[partition]!),
+  }
+  const next = await options.letters.read(stage, range, async (record) => {
+    const status = marks.statusOf(stage, record.partition, record.offset)
+    await draft.add(readLetter(stage, record, status))
+    return !draft.isFull
+  })
+  const { outputs, handled, counts, stays } = draft
+  const state = { topic: options.topics.replayState, partition: 0, headers: {} }
+  const status = job.kind === 'replay' ? 'replayed' : 'discarded'
+  const marked = marks.records(stage, handled, status).map((one) => ({ ...state, ...one }))
+  return {
+    job: {
+      ...job,
+      step: (job.step ?? 0) + 1,
+      cursor: { ...job.cursor, [partition]: String(next) },
+      counts,
+      stays,
+    },
+    outputs: [...outputs, ...marked],
+    handled: handled.length,
+  }
+}
+
+/**
+ * What a job would do with the letters that are decided now, fix-up included: its counts, and why letters would stay.
+ * Changes nothing. Rejects with a `RetriableError` while the registry does not answer.
+ */
+export const rehearse = async (
+  request: JobRequest,
+  marks: Marks,
+  options: ChunkOptions,
+): Promise<Pick<Job, 'counts' | 'stays'>> => {
+  const entries = await jobRange(options.letters, request.filter.stage)
+  let job: Job = {
+    ...request,
+    ...entries,
+    ratePerSec: RATE_MAX,
+    id: 'rehearsal',
+    state: 'running',
+    counts: NO_COUNTS,
+    requestedBy: '',
+    requestedAt: 0,
+    finishedAt: null,
+  }
+  while (job.state === 'running') ({ job } = await nextChunk(job, marks, options))
+  return { counts: job.counts, stays: job.stays ?? [] }
+}
+
+type JobRange = Pick<Job, 'cursor' | 'end'>
+
+/** What is decided now is a job's whole work: what comes later is another's. */
+export const jobRange = async (letters: LetterReader, stage: StageName): Promise<JobRange> => {
+  const offsets = [...(await letters.offsets(stage))]
+  const entries = (which: 'start' | 'end') =>
+    Object.fromEntries(offsets.map(([partition, range]) => [String(partition), String(range[which])]))
+  return { cursor: entries('start'), end: entries('end') }
+}
+
+/** As much of a range as was counted: later letters are another job's. */
+export const countedRange = ({ cursor, end }: JobRange, counted: JobRange['end']): JobRange => ({
+  cursor,
+  end: Object.fromEntries(
+    Object.entries(end).map(([partition, now]) => {
+      const then = counted[partition] ?? cursor[partition]!
+      return [partition, BigInt(then) < BigInt(now) ? then : now]
+    }),
+  ),
+})
+
+/**
+ * Most letters that a job with this filter can take of those that are decided now, and where these end. What is pending
+ * only becomes less; what has another status may become more meanwhile, so of these all are counted.
+ */
+export const countLetters = async (
+  letters: LetterReader,
+  marks: Marks,
+  filter: LetterFilter,
+): Promise<Required<Pick<Job, 'letters' | 'end'>>> => {
+  const { stage, status } = filter
+  const { cursor, end } = await jobRange(letters, stage)
+  const most: LetterFilter = status === 'pending_inspection' ? filter : { ...filter, status: 'any' }
+  let count = 0
+  for (const [partition, last] of Object.entries(end)) {
+    const range = { partition: Number(partition), from: BigInt(cursor[partition]!), end: BigInt(last) }
+    await letters.read(stage, range, (record) => {
+      const letter = readLetter(stage, record, marks.statusOf(stage, record.partition, record.offset))
+      if (matches(letter, most)) count += 1
+      return true
+    })
+  }
+  return { letters: count, end }
+}
+
+class ChunkDraft {
+  readonly outputs: OutputRecord[] = []
+  readonly handled: Letter[] = []
+  readonly counts: { -readonly [K in keyof JobCounts]: number }
+  readonly stays: StayingLetter[]
+  readonly #job: Job
+  readonly #options: ChunkOptions
+  readonly #lettersMax: number
+  #scanned = 0
+  #bytes = 0
+  /** What fix-ups have added. */
+  #grown = 0
+
+  constructor(job: Job, options: ChunkOptions) {
+    this.#job = job
+    this.#options = options
+    const inSlice = Math.floor((job.ratePerSec * SLICE_MS) / 1_000)
+    this.#lettersMax = Math.max(1, Math.min(options.chunkLettersMax, inSlice))
+    this.counts = { ...job.counts }
+    this.stays = [...(job.stays ?? [])]
+  }
+
+  get isFull(): boolean {
+    return (
+      this.handled.length >= this.#lettersMax ||
+      this.#scanned >= CHUNK_SCANNED ||
+      this.#bytes + this.#grown >= CHUNK_BYTES
+    )
+  }
+
+  async add(letter: Letter): Promise<void> {
+    const job = this.#job
+    this.#scanned += 1
+    this.counts.scanned += 1
+    if (!matches(letter, job.filter)) return
+    this.counts.matched += 1
+    this.#bytes += letter.record.value?.length ?? 0
+    if (job.kind === 'replay') {
+      if (letter.replayCount >= job.replaysMax) {
+        this.counts.guarded += 1
+        return
+      }
+      const returned = await returnLetter(letter, job, this.#options)
+      if (returned.kind === 'stays') {
+        this.counts.unusable += 1
+        if (this.stays.length < STAYING_MAX)
+          this.stays.push({ letter: letterPlace(letter), why: returned.why })
+        return
+      }
+      this.outputs.push(copyOf(returned.output))
+      this.#grown += Math.max(0, (returned.output.value?.length ?? 0) - (letter.record.value?.length ?? 0))
+    }
+    this.counts.done += 1
+    this.handled.push(letter)
+  }
+}
+
+/** What was fetched is a view of a large response. */
+const copyOf = (output: OutputRecord): OutputRecord => ({
+  ...output,
+  value: output.value && Buffer.from(output.value),
+})
