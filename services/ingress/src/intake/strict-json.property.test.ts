@@ -1,7 +1,7 @@
 import { parseExactJson } from '@weir/exact-json'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { parseStrictJson } from './intake/strict-json.ts'
+import { parseStrictJson } from './strict-json.ts'
 
 const digits = fc.bigInt(1n, 10n ** 20n).map(String)
 const numberText = fc.oneof(
