@@ -1,6 +1,7 @@
-import type { Command } from 'commander'
 import { createInterface } from 'node:readline/promises'
+import { DEAD_LETTER_STAGE_NAMES } from '@weir/contracts'
 import { ConfigError } from '@weir/runtime'
+import type { Command } from 'commander'
 import { describeApproval, describeOutcome, followJob, type JobOutcome } from '../replay/follow-job.ts'
 import {
   print,
@@ -56,7 +57,7 @@ const JOB_COLUMNS = {
 
 const withFilter = (command: Command): Command =>
   command
-    .argument('<stage>', 'dedup, normalizer or persistence')
+    .argument('<stage>', DEAD_LETTER_STAGE_NAMES.join(', '))
     .option('--reason <reason>', 'the dead-letter reason')
     .option('--source <source>', 'the source')
     .option('--from <time>', 'failed at this ISO time or later')

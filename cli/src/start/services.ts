@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { webConsole } from '@weir/console'
-import { TOPIC_SPECS, type TopicRole } from '@weir/contracts'
+import { LETTER_TOPICS, TOPIC_SPECS, type TopicRole } from '@weir/contracts'
 import { dedup } from '@weir/dedup'
 import { ingress } from '@weir/ingress'
 import { ensureTopics } from '@weir/kafka'
@@ -61,7 +61,7 @@ const depsOf = (name: string, folders: Folders, level: string): ServiceDeps => (
 })
 
 /** What the final check counts is kept for ever here, or a state older than the retention would no longer add up. */
-const LEDGER_ROLES = new Set<TopicRole>(['stats', 'dedupDlq', 'normalizerDlq', 'persistenceDlq'])
+const LEDGER_ROLES = new Set<TopicRole>(['stats', ...LETTER_TOPICS])
 
 export const createTopics = async (env: Environment, folders: Folders): Promise<void> => {
   const { replicationFactor, minInsyncReplicas, ...settings } = loadTopicsConfig(env)

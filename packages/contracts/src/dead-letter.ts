@@ -1,11 +1,10 @@
 import { openBody, sealBody, type DeadLetterKeys } from './dead-letter-cipher.ts'
+import type { DeadLetterStage } from './dead-letter-stages.ts'
 import type { DeadLetterReason } from './reasons.ts'
 import { headerBytesOf, RECORD_BYTES_MAX, recordBytesOf } from './record-size.ts'
 import { HEADER, type WireHeaders, type WireRecord } from './wire.ts'
 
 export type DeadLetterStatus = 'pending_inspection' | 'replayed' | 'discarded'
-
-export type DeadLetterStage = 'dedup' | 'normalizer' | 'persistence'
 
 /** Names one letter for ever, as `normalizer/3/1041`. */
 export const letterPlace = (letter: {

@@ -1,3 +1,4 @@
+import { LETTER_TOPICS } from './dead-letter-stages.ts'
 import { STAGE_TOPICS, type ConsumingStage } from './stages.ts'
 import { topicNames, type TopicRole } from './topics.ts'
 
@@ -35,11 +36,7 @@ interface StageLike {
 }
 
 /** Topics that the console reads. */
-export const CONSOLE_TOPICS: readonly TopicRole[] = [
-  ...(['received', 'unique', 'seen', 'dedupDlq', 'normalizerDlq', 'persistenceDlq'] as const),
-]
-
-const LETTERS: readonly TopicRole[] = ['dedupDlq', 'normalizerDlq', 'persistenceDlq']
+export const CONSOLE_TOPICS: readonly TopicRole[] = ['received', 'unique', 'seen', ...LETTER_TOPICS]
 
 const replay = stages('replay')
 
@@ -53,7 +50,7 @@ const ACCESS = {
   // It reads the letters that it returns.
   replay: {
     ...replay,
-    reads: [...replay.reads, ...LETTERS, 'auditLog'],
+    reads: [...replay.reads, ...LETTER_TOPICS, 'auditLog'],
     writes: [...replay.writes, 'auditLog'],
     notes: true,
   },

@@ -5,30 +5,8 @@
  * `received`, `unique`, `seen`, `stats`, the replay and the dead-letter topics belong together, and each of them is
  * written only by the owner of input partition p.
  */
-export type TopicRole =
-  | 'received'
-  | 'unique'
-  | 'seen'
-  | 'stats'
-  | 'duplicates'
-  | 'dedupDlq'
-  | 'dedupReplay'
-  | 'normalized'
-  | 'shapes'
-  | 'schemasObserved'
-  | 'schemasApproved'
-  | 'normalizerDlq'
-  | 'normalizerReplay'
-  | 'persistenceDlq'
-  | 'persistenceReplay'
-  | 'replayCommands'
-  | 'replayState'
-  | 'starts'
-  | 'settings'
-  | 'auditLog'
-
-export interface TopicSpec {
-  readonly role: TopicRole
+interface Spec<Role extends string> {
+  readonly role: Role
   /** Name without the deployment's prefix. */
   readonly name: string
   /** What the record key is, and so what shares a partition. */
@@ -43,14 +21,14 @@ export interface TopicSpec {
 
 const DAY_MS = 86_400_000
 
-const spec = (
-  role: TopicRole,
+const spec = <Role extends string>(
+  role: Role,
   name: string,
   key: string,
-  cleanup: TopicSpec['cleanup'] = 'delete',
+  cleanup: Spec<Role>['cleanup'] = 'delete',
   retentionDays = 7,
   coPartitioned = true,
-): TopicSpec => ({
+): Spec<Role> => ({
   role,
   name,
   key,
@@ -60,7 +38,7 @@ const spec = (
 })
 
 /** All topics use `message.timestamp.type=LogAppendTime`: the broker's clock, so time never goes backwards in a partition by a sender's doing. */
-export const TOPIC_SPECS: readonly TopicSpec[] = [
+const SPECS = [
   spec('received', 'webhooks.received.v1', 'entity key'),
   spec('unique', 'webhooks.unique.v1', 'entity key'),
   spec('seen', 'dedup.seen.v1', '`identity`, `position`, `barrier` or `chunk|...`', 'compact'),
@@ -82,6 +60,10 @@ export const TOPIC_SPECS: readonly TopicSpec[] = [
   spec('settings', 'deployment.settings.v1', '`setting|...` or `ingress|...`', 'compact', 0, false),
   { ...spec('auditLog', 'audit.log.v1', 'writer', 'delete', 0, false), retentionMs: -1 },
 ]
+
+export type TopicRole = (typeof SPECS)[number]['role']
+export type TopicSpec = Spec<TopicRole>
+export const TOPIC_SPECS: readonly TopicSpec[] = SPECS
 
 export type TopicNames = Readonly<Record<TopicRole, string>>
 

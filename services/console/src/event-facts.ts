@@ -1,9 +1,7 @@
-import type { DeadLetterReason } from '@weir/contracts'
-
-export type LetterStage = 'dedup' | 'normalizer' | 'persistence'
+import type { DeadLetterReason, DeadLetterStage } from '@weir/contracts'
 
 export interface LetterFact {
-  readonly stage: LetterStage
+  readonly stage: DeadLetterStage
   readonly reason: DeadLetterReason | 'unknown'
   /** Epoch ms on the brokers' clock. */
   readonly at: number

@@ -1,4 +1,11 @@
-import { HEADER, isDeadLetterReason, type TopicNames, type WireHeaders } from '@weir/contracts'
+import {
+  DEAD_LETTER_STAGE_NAMES,
+  DEAD_LETTER_STAGES,
+  HEADER,
+  isDeadLetterReason,
+  type TopicNames,
+  type WireHeaders,
+} from '@weir/contracts'
 import {
   openTopicTail,
   type InputRecord,
@@ -8,7 +15,6 @@ import {
   type TopicTail,
 } from '@weir/kafka'
 import { decodeStateRecord, isPositionKey, StateRecordError, type Position } from '@weir/seen-keys'
-import type { LetterStage } from './event-facts.ts'
 import type { Delivery, EventIndex } from './event-index.ts'
 
 export interface FollowOptions {
@@ -20,12 +26,6 @@ export interface FollowOptions {
   readonly eventsMax: number
   readonly lettersMax: number
 }
-
-const LETTER_TOPICS = [
-  ['dedup', 'dedupDlq'],
-  ['normalizer', 'normalizerDlq'],
-  ['persistence', 'persistenceDlq'],
-] as const satisfies readonly (readonly [LetterStage, keyof TopicNames])[]
 
 /** The last transaction of a partition ends with the position; barriers of restarts may lie behind it. */
 const STATE_RECORDS = 500n
@@ -43,8 +43,8 @@ export const followTopics = (options: FollowOptions): Promise<TopicTail> => {
     topics: [
       eventTopic(topics.received, events, (key, delivery) => index.received(key, delivery)),
       eventTopic(topics.unique, events, (key, delivery) => index.passed(key, delivery)),
-      ...LETTER_TOPICS.map(([stage, role]) =>
-        eventTopic(topics[role], letters, (key, delivery, headers) => {
+      ...DEAD_LETTER_STAGE_NAMES.map((stage) =>
+        eventTopic(topics[DEAD_LETTER_STAGES[stage].letters], letters, (key, delivery, headers) => {
           const { at, partition, offset } = delivery
           index.letter(key, delivery, { stage, reason: reasonOf(headers), at, partition, offset })
         }),

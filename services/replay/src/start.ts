@@ -1,4 +1,11 @@
-import { parseDeadLetterKeys, TOPIC_SPECS, topicNames, type TopicRole } from '@weir/contracts'
+import {
+  LETTER_TOPICS,
+  parseDeadLetterKeys,
+  REPLAY_TOPICS,
+  TOPIC_SPECS,
+  topicNames,
+  type TopicRole,
+} from '@weir/contracts'
 import { EventReader } from '@weir/event-codec'
 import {
   checkInternalTopics,
@@ -31,7 +38,7 @@ import { buildApi } from './api/api.ts'
 import { parseApprovals } from './jobs/approvals.ts'
 import { CommandLog } from './jobs/command-log.ts'
 import { SETTINGS, TOKENS, type ReplayConfig } from './config.ts'
-import { encodeJson, STAGES, type Command } from './jobs/job.ts'
+import { encodeJson, type Command } from './jobs/job.ts'
 import { LetterReader } from './letters/letters.ts'
 import { ReplayOwner } from './replay-owner.ts'
 import { StateView } from './jobs/state-view.ts'
@@ -41,14 +48,14 @@ const COMMAND_MS_MAX = 10_000
 const CHUNK_LETTERS_MAX = 500
 /** One command is one transaction. */
 const BATCH = { recordsMax: 1, bytesMax: 1_048_576, lingerMs: 0 }
-const OUTPUTS: readonly TopicRole[] = ['replayCommands', ...Object.values(STAGES).map(({ replay }) => replay)]
+const OUTPUTS: readonly TopicRole[] = ['replayCommands', ...REPLAY_TOPICS]
 const ROLES: readonly TopicRole[] = [
   ...OUTPUTS,
   'replayState',
   'starts',
   'settings',
   'auditLog',
-  ...Object.values(STAGES).map(({ letters }) => letters),
+  ...LETTER_TOPICS,
 ]
 
 /** Any instance answers; the one that owns the topic of commands runs the jobs. */

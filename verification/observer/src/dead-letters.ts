@@ -1,17 +1,15 @@
 import { createHash } from 'node:crypto'
-import { deadLetterBody, HEADER, letterPlace, type DeadLetterKeys, type TopicRole } from '@weir/contracts'
+import {
+  DEAD_LETTER_STAGES,
+  deadLetterBody,
+  HEADER,
+  letterPlace,
+  type DeadLetterKeys,
+  type DeadLetterStage,
+} from '@weir/contracts'
 import { InvalidEventError, UnknownSchemaError, type EventReader } from '@weir/event-codec'
 import type { InputRecord } from '@weir/kafka'
 import type { ObservedLetter, ObservedReturn } from '@weir/truth'
-
-type Stage = ObservedLetter['stage']
-
-/** Each stage with the topic of its letters and the one to which they return. */
-export const STAGES = [
-  ['dedup', 'dedupDlq', 'dedupReplay'],
-  ['normalizer', 'normalizerDlq', 'normalizerReplay'],
-  ['persistence', 'persistenceDlq', 'persistenceReplay'],
-] as const satisfies readonly (readonly [Stage, TopicRole, TopicRole])[]
 
 /** Opens what the topics of dead letters and of replays hold. */
 export class DeadLetterReader {
@@ -25,7 +23,7 @@ export class DeadLetterReader {
   }
 
   /** Rejects with a `SealedLetterError` when the letter's key was not given. */
-  async letter(stage: Stage, record: InputRecord): Promise<ObservedLetter> {
+  async letter(stage: DeadLetterStage, record: InputRecord): Promise<ObservedLetter> {
     const { partition, offset, headers } = record
     return {
       stage,
@@ -35,20 +33,19 @@ export class DeadLetterReader {
     }
   }
 
-  async returned(stage: Stage, record: InputRecord): Promise<ObservedReturn> {
+  async returned(stage: DeadLetterStage, record: InputRecord): Promise<ObservedReturn> {
     const identity = await this.#identity(stage, record, record.value ?? Buffer.alloc(0))
     return { stage, ...identity, letter: replayedLetter(record) }
   }
 
-  async #identity(stage: Stage, { headers }: InputRecord, body: Buffer) {
+  async #identity(stage: DeadLetterStage, { headers }: InputRecord, body: Buffer) {
     return {
       source: headers[HEADER.source]?.toString() ?? '',
       eventKey: headers[HEADER.eventKey]?.toString('hex') ?? '',
-      rawHash: sha256(stage === 'persistence' ? await this.#raw(body) : body),
+      rawHash: sha256(DEAD_LETTER_STAGES[stage].holds === 'event' ? await this.#raw(body) : body),
     }
   }
 
-  /** What persistence reads and gives up is the encoded event, and that holds the body. */
   async #raw(encoded: Buffer): Promise<Buffer> {
     try {
       return (await this.#events.decode(encoded)).raw

@@ -1,6 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import {
+  DEAD_LETTER_STAGE_NAMES,
+  DEAD_LETTER_STAGES,
   decodeDedupStats,
+  LATER_STAGES,
   topicNames,
   type DeadLetterKeys,
   type TopicNames,
@@ -16,7 +19,7 @@ import {
 } from '@weir/kafka'
 import type { Observed, SourceCounts } from '@weir/truth'
 import pg from 'pg'
-import { DeadLetterReader, replayedLetter, STAGES } from './dead-letters.ts'
+import { DeadLetterReader, replayedLetter } from './dead-letters.ts'
 
 export interface Totals {
   /** Records on the topic of received webhooks. */
@@ -109,11 +112,10 @@ export class Observer {
       this.#toDedup += 1
     })
     await this.#readNew('stats', (record) => this.#addStats(record))
-    for (const role of ['normalizerReplay', 'persistenceReplay'] as const) {
-      await this.#readNew(role, (record) => void this.#superseded.add(replayedLetter(record)))
-    }
-    for (const role of ['normalizerDlq', 'persistenceDlq'] as const) {
-      await this.#readNew(role, () => {
+    for (const stage of LATER_STAGES) {
+      const { letters, replay } = DEAD_LETTER_STAGES[stage]
+      await this.#readNew(replay, (record) => void this.#superseded.add(replayedLetter(record)))
+      await this.#readNew(letters, () => {
         this.#downstreamLetters += 1
       })
     }
@@ -138,12 +140,16 @@ export class Observer {
   async everything(): Promise<Observed> {
     const { onTopic } = await this.totals()
     const returns = await Promise.all(
-      STAGES.map(([stage, , role]) =>
-        this.#readAll(role, (record) => this.#deadLetters.returned(stage, record)),
+      DEAD_LETTER_STAGE_NAMES.map((stage) =>
+        this.#readAll(DEAD_LETTER_STAGES[stage].replay, (record) =>
+          this.#deadLetters.returned(stage, record),
+        ),
       ),
     )
     const letters = await Promise.all(
-      STAGES.map(([stage, role]) => this.#readAll(role, (record) => this.#deadLetters.letter(stage, record))),
+      DEAD_LETTER_STAGE_NAMES.map((stage) =>
+        this.#readAll(DEAD_LETTER_STAGES[stage].letters, (record) => this.#deadLetters.letter(stage, record)),
+      ),
     )
     const { rows } = await this.#pool.query<{ source: string; key: string; hash: string }>(
       `SELECT source, encode(event_key, 'hex') AS key, encode(sha256(raw), 'hex') AS hash FROM events`,

@@ -1,3 +1,5 @@
+import type { DeadLetterStage } from '@weir/contracts'
+
 /** A row of the sink. */
 export interface ObservedRow {
   readonly source: string
@@ -7,7 +9,7 @@ export interface ObservedRow {
 
 /** A dead letter of any stage. */
 export interface ObservedLetter extends ObservedRow {
-  readonly stage: 'dedup' | 'normalizer' | 'persistence'
+  readonly stage: DeadLetterStage
   readonly reason: string
   /** Names it: no two letters have the same. */
   readonly place: string

@@ -1,3 +1,4 @@
+import { DEAD_LETTER_STAGE_NAMES, DEAD_LETTER_STAGES } from '@weir/contracts'
 import {
   isJsonObject,
   numberText,
@@ -8,7 +9,7 @@ import {
 import { z } from 'zod'
 import { EXPORT_FORMAT_NAMES, exportFormatOf, isDeeper } from '../letters/export-letter.ts'
 import { NOT_EDITED } from '../letters/return-letter.ts'
-import { jobRequest, letterFilter, STAGE_NAMES, type FixUp, type JobRequest } from '../jobs/job.ts'
+import { jobRequest, letterFilter, type FixUp, type JobRequest } from '../jobs/job.ts'
 
 const PAGE_MAX = 1_000
 const OFFSET_MAX = 2n ** 63n - 1n
@@ -69,11 +70,7 @@ export const exportQuery = queryFilter.safeExtend({
 })
 export const jobsQuery = z.strictObject({ limit, after: z.string().max(64).optional() })
 
-export const letterPath = z.strictObject({
-  stage: z.enum(STAGE_NAMES as unknown as readonly ['dedup', 'normalizer', 'persistence']),
-  partition,
-  offset,
-})
+export const letterPath = z.strictObject({ stage: z.enum(DEAD_LETTER_STAGE_NAMES), partition, offset })
 
 export const createBody = jobRequest.safeExtend({
   dryRun: z.boolean().default(false),
@@ -102,7 +99,9 @@ export const requireDoable = ({ kind, filter, fixUp }: JobRequest, asked: unknow
     refuse('replaysMax: a discard does not count replays')
   if (fixUp === undefined) return
   if (kind === 'discard') refuse('fixUp: what is discarded is not edited')
-  if (stage === 'persistence') refuse('fixUp: a letter of persistence holds an event of the registry')
+  if (DEAD_LETTER_STAGES[stage].holds === 'event') {
+    refuse(`fixUp: a letter of ${stage} holds an encoded event, which cannot be edited`)
+  }
   if (reason !== undefined && NOT_EDITED.includes(reason))
     refuse(`fixUp: a letter of ${reason} returns as it came`)
   const [problem] = fixUpProblems(fixUp)

@@ -1,5 +1,5 @@
 import type { OutputRecord } from '@weir/kafka'
-import { letterPlace } from '@weir/contracts'
+import { letterPlace, type DeadLetterStage } from '@weir/contracts'
 import {
   NO_COUNTS,
   RATE_MAX,
@@ -8,7 +8,6 @@ import {
   type JobCounts,
   type JobRequest,
   type LetterFilter,
-  type StageName,
   type StayingLetter,
 } from './job.ts'
 import { matches, readLetter, type Letter } from '../letters/letter.ts'
@@ -100,7 +99,7 @@ export const rehearse = async (
 type JobRange = Pick<Job, 'cursor' | 'end'>
 
 /** What is decided now is a job's whole work: what comes later is another's. */
-export const jobRange = async (letters: LetterReader, stage: StageName): Promise<JobRange> => {
+export const jobRange = async (letters: LetterReader, stage: DeadLetterStage): Promise<JobRange> => {
   const offsets = [...(await letters.offsets(stage))]
   const entries = (which: 'start' | 'end') =>
     Object.fromEntries(offsets.map(([partition, range]) => [String(partition), String(range[which])]))

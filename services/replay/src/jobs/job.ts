@@ -1,15 +1,6 @@
-import { DEAD_LETTER_REASONS, type DeadLetterReason, type TopicRole } from '@weir/contracts'
+import { DEAD_LETTER_REASONS, DEAD_LETTER_STAGE_NAMES, type DeadLetterReason } from '@weir/contracts'
 import { parseExactJson } from '@weir/exact-json'
 import { z } from 'zod'
-
-/** Stages that write dead letters: their topic, and the one to which its letters return. */
-export const STAGES = {
-  dedup: { letters: 'dedupDlq', replay: 'dedupReplay' },
-  normalizer: { letters: 'normalizerDlq', replay: 'normalizerReplay' },
-  persistence: { letters: 'persistenceDlq', replay: 'persistenceReplay' },
-} as const satisfies Record<string, { readonly letters: TopicRole; readonly replay: TopicRole }>
-export type StageName = keyof typeof STAGES
-export const STAGE_NAMES = Object.keys(STAGES) as readonly StageName[]
 
 const text = z.string().min(1).max(1_000)
 const reasons = Object.keys(DEAD_LETTER_REASONS) as [DeadLetterReason, ...DeadLetterReason[]]
@@ -20,7 +11,7 @@ const moment = z.union([
 
 /** Which letters of one stage; what is not given is not asked for. */
 export const letterFilter = z.strictObject({
-  stage: z.enum(STAGE_NAMES as unknown as readonly [StageName, ...StageName[]]),
+  stage: z.enum(DEAD_LETTER_STAGE_NAMES),
   reason: z.enum(reasons).optional(),
   source: text.optional(),
   /** Epoch ms or ISO; of the last failure, `from` included and `to` not. */
@@ -149,7 +140,7 @@ const TIME_MAX = 8_640_000_000_000_000
 const storedJob = z.looseObject({
   id: z.string().min(1),
   kind: z.enum(['replay', 'discard']),
-  filter: z.looseObject({ stage: z.enum(STAGE_NAMES as unknown as readonly [StageName, ...StageName[]]) }),
+  filter: z.looseObject({ stage: z.enum(DEAD_LETTER_STAGE_NAMES) }),
   ratePerSec: z.number().positive(),
   replaysMax: z.number(),
   fixUp: fixUp.optional(),

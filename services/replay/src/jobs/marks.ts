@@ -1,5 +1,4 @@
-import type { DeadLetterStatus } from '@weir/contracts'
-import type { StageName } from './job.ts'
+import type { DeadLetterStage, DeadLetterStatus } from '@weir/contracts'
 
 /** Letters of one block: two bits each. */
 const BLOCK_LETTERS = 4_096
@@ -20,7 +19,7 @@ const PREFIX = 'marks|'
 export class Marks {
   readonly #blocks = new Map<string, Buffer>()
 
-  statusOf(stage: StageName, partition: number, offset: bigint): DeadLetterStatus {
+  statusOf(stage: DeadLetterStage, partition: number, offset: bigint): DeadLetterStatus {
     const block = this.#blocks.get(blockKey(stage, partition, offset))
     return block === undefined ? CODES[0] : (CODES[codeAt(block, offset)] ?? CODES[0])
   }
@@ -35,7 +34,7 @@ export class Marks {
 
   /** The records that give these letters a status. Changes nothing here. */
   records(
-    stage: StageName,
+    stage: DeadLetterStage,
     letters: readonly { readonly partition: number; readonly offset: bigint }[],
     status: DeadLetterStatus,
   ): readonly MarksRecord[] {
@@ -50,7 +49,7 @@ export class Marks {
   }
 }
 
-const blockKey = (stage: StageName, partition: number, offset: bigint): string =>
+const blockKey = (stage: DeadLetterStage, partition: number, offset: bigint): string =>
   `${PREFIX}${stage}|${partition}|${offset / BigInt(BLOCK_LETTERS)}`
 
 const placeOf = (offset: bigint): { byte: number; shift: number } => {

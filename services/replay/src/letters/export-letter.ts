@@ -1,5 +1,6 @@
 import {
   BodyFormError,
+  DEAD_LETTER_STAGES,
   deadLetterBody,
   HEADER,
   SealedLetterError,
@@ -132,8 +133,7 @@ const payloadOf = (body: Buffer): unknown => {
 
 /** The JSON of a body, or what came in where it holds none. */
 export const readableBody = ({ stage, record: { headers } }: Letter, raw: Buffer): Buffer => {
-  // Those hold an event of the registry.
-  if (stage === 'persistence') return raw
+  if (DEAD_LETTER_STAGES[stage].holds === 'event') return raw
   try {
     return jsonBody({ raw, bodyForm: parseBodyForm(headers[HEADER.bodyForm]?.toString()) })
   } catch (error) {

@@ -1,10 +1,10 @@
-import { HEADER, type DeadLetterStatus } from '@weir/contracts'
+import { HEADER, type DeadLetterStage, type DeadLetterStatus } from '@weir/contracts'
 import type { InputRecord } from '@weir/kafka'
-import type { LetterFilter, StageName } from '../jobs/job.ts'
+import type { LetterFilter } from '../jobs/job.ts'
 
 /** A dead letter as people ask for it; the body stays in `record`. */
 export interface Letter {
-  readonly stage: StageName
+  readonly stage: DeadLetterStage
   readonly partition: number
   readonly offset: bigint
   readonly status: DeadLetterStatus
@@ -21,7 +21,7 @@ export interface Letter {
   readonly record: InputRecord
 }
 
-export const readLetter = (stage: StageName, record: InputRecord, status: DeadLetterStatus): Letter => {
+export const readLetter = (stage: DeadLetterStage, record: InputRecord, status: DeadLetterStatus): Letter => {
   const text = (name: string): string => record.headers[name]?.toString() ?? ''
   const number = (name: string): number => {
     const value = Number(text(name))

@@ -1,6 +1,10 @@
-import type { TopicNames } from '@weir/contracts'
+import {
+  DEAD_LETTER_STAGE_NAMES,
+  DEAD_LETTER_STAGES,
+  type DeadLetterStage,
+  type TopicNames,
+} from '@weir/contracts'
 import { openTopicReader, type InputRecord, type KafkaSettings, type TopicReader } from '@weir/kafka'
-import { STAGE_NAMES, STAGES, type StageName } from '../jobs/job.ts'
 
 /** Where a letter lies in the topic of its stage. */
 export interface LetterPlace {
@@ -12,7 +16,7 @@ export interface LetterPlace {
 export class LetterReader {
   readonly #topics: TopicNames
   readonly #openReader: (topic: string) => Promise<TopicReader>
-  readonly #readers = new Map<StageName, Promise<TopicReader>>()
+  readonly #readers = new Map<DeadLetterStage, Promise<TopicReader>>()
 
   constructor(topics: TopicNames, openReader: (topic: string) => Promise<TopicReader>) {
     this.#topics = topics
@@ -24,18 +28,21 @@ export class LetterReader {
   }
 
   /** Log start and end of each partition. Letters of transactions that have not ended lie behind the end. */
-  async offsets(stage: StageName): ReturnType<TopicReader['stableOffsets']> {
+  async offsets(stage: DeadLetterStage): ReturnType<TopicReader['stableOffsets']> {
     return (await this.#open(stage)).stableOffsets()
   }
 
   /** Records of one partition from an offset up to an end, until `onRecord` returns false. Returns where to go on. */
-  async read(stage: StageName, ...[range, onRecord]: Parameters<TopicReader['readRange']>): Promise<bigint> {
+  async read(
+    stage: DeadLetterStage,
+    ...[range, onRecord]: Parameters<TopicReader['readRange']>
+  ): Promise<bigint> {
     return (await this.#open(stage)).readRange(range, onRecord)
   }
 
   /** Every letter of a stage behind a place, in order of partition and offset, until `onRecord` returns false. */
   async readAll(
-    stage: StageName,
+    stage: DeadLetterStage,
     onRecord: (record: InputRecord) => boolean | Promise<boolean>,
     after?: LetterPlace,
   ): Promise<void> {
@@ -54,13 +61,14 @@ export class LetterReader {
   }
 
   async close(): Promise<void> {
-    for (const stage of STAGE_NAMES) await (await this.#readers.get(stage)?.catch(() => undefined))?.close()
+    for (const stage of DEAD_LETTER_STAGE_NAMES)
+      await (await this.#readers.get(stage)?.catch(() => undefined))?.close()
   }
 
-  #open(stage: StageName): Promise<TopicReader> {
+  #open(stage: DeadLetterStage): Promise<TopicReader> {
     let reader = this.#readers.get(stage)
     if (reader === undefined) {
-      reader = this.#openReader(this.#topics[STAGES[stage].letters])
+      reader = this.#openReader(this.#topics[DEAD_LETTER_STAGES[stage].letters])
       reader.catch(() => this.#readers.delete(stage))
       this.#readers.set(stage, reader)
     }

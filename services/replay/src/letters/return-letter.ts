@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import {
   bodyChecksumOf,
   bodyHashOf,
+  DEAD_LETTER_STAGES,
   deadLetterBody,
   encodeReceivedWebhook,
   entityKeyOf,
@@ -22,7 +23,7 @@ import { partitionOf, RetriableError, type OutputRecord } from '@weir/kafka'
 import { keptFacts, stableBody, type SourceDefinition } from '@weir/sources'
 import { readableBody } from './export-letter.ts'
 import { applyFixUp } from '../jobs/fix-up.ts'
-import { STAGES, type Job } from '../jobs/job.ts'
+import type { Job } from '../jobs/job.ts'
 import type { Letter } from './letter.ts'
 
 export interface ReturnOptions {
@@ -101,9 +102,13 @@ const toStage = async (letter: Letter, job: Job, options: ReturnOptions): Promis
   if (letter.reason === 'wrong_partition') return returnMisplaced(letter, job, body, options)
   if (letter.stage === 'dedup') return returnMalformed(letter, job, body, options)
   if (key === null) return stays('the letter has no key')
-  const target = { topic: options.topics[STAGES[letter.stage].replay], partition: letter.partition, key }
+  const target = {
+    topic: options.topics[DEAD_LETTER_STAGES[letter.stage].replay],
+    partition: letter.partition,
+    key,
+  }
   const { fixUp } = job
-  if (fixUp === undefined || letter.stage !== 'normalizer') {
+  if (fixUp === undefined || DEAD_LETTER_STAGES[letter.stage].holds === 'event') {
     return returns({ ...target, value: body, headers: returnedHeaders(letter, job) })
   }
   const edited = applyFixUp(fixUp, readableBody(letter, body))
@@ -180,7 +185,8 @@ const returnConflict = async (
     [HEADER.conflictApproved]: Buffer.from(letter.eventKey),
   }
   const target = { topic: topics.dedupReplay, partition: partitionOf(key, partitions), key }
-  if (letter.stage !== 'persistence') return returns({ ...target, value: body, headers: marks })
+  if (DEAD_LETTER_STAGES[letter.stage].holds === 'body')
+    return returns({ ...target, value: body, headers: marks })
   const event = await decodeEvent(events, body)
   if (event === undefined) return stays('its record is not an event of the registry')
   const { raw, bodyForm, interactionId, sequence } = event

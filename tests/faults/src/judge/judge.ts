@@ -1,3 +1,4 @@
+import type { DeadLetterStage } from '@weir/contracts'
 import type { FinishedOperation } from '@weir/truth'
 
 /** A row of the row sink, or a dead letter. */
@@ -10,7 +11,7 @@ export interface End {
 }
 
 export interface Letter extends End {
-  readonly stage: 'dedup' | 'normalizer' | 'persistence'
+  readonly stage: DeadLetterStage
   readonly reason: string
 }
 

@@ -1,5 +1,13 @@
 import { createHash } from 'node:crypto'
-import { decodeDedupStats, HEADER, topicNames, type TopicRole } from '@weir/contracts'
+import {
+  DEAD_LETTER_STAGE_NAMES,
+  DEAD_LETTER_STAGES,
+  decodeDedupStats,
+  HEADER,
+  LATER_STAGES,
+  topicNames,
+  type TopicRole,
+} from '@weir/contracts'
 import { EventReader } from '@weir/event-codec'
 import { openTopicReader, type InputRecord } from '@weir/kafka'
 import { readTotals } from '@weir/metric-export'
@@ -10,11 +18,6 @@ import type { End, LedgerCounts, Left, Letter, Observed } from './judge.ts'
 
 const topics = topicNames()
 const PAGE = 50_000
-const LETTERS = [
-  ['dedup', 'dedupDlq'],
-  ['normalizer', 'normalizerDlq'],
-  ['persistence', 'persistenceDlq'],
-] as const satisfies readonly (readonly [Letter['stage'], TopicRole])[]
 
 const sha256 = (bytes: Buffer): string => createHash('sha256').update(bytes).digest('hex')
 
@@ -49,12 +52,14 @@ export class Observer {
   }> {
     const counts = await this.#counts()
     const rows = await this.#query<{ count: string }>('SELECT count(*) AS count FROM events')
-    const letters = await Promise.all([this.#count('normalizerDlq'), this.#count('persistenceDlq')])
+    const letters = await Promise.all(
+      LATER_STAGES.map((stage) => this.#count(DEAD_LETTER_STAGES[stage].letters)),
+    )
     return {
       counts,
       onTopic: await this.#onTopic(),
       rows: Number(rows[0]!.count),
-      downstreamLetters: letters[0] + letters[1],
+      downstreamLetters: letters.reduce((sum, count) => sum + count, 0),
       influx: await this.influx(),
     }
   }
@@ -159,12 +164,12 @@ export class Observer {
   async #letters(): Promise<Letter[]> {
     const events = new EventReader({ registryUrl: this.#urls.registry })
     const letters: Letter[] = []
-    for (const [stage, role] of LETTERS) {
+    for (const stage of DEAD_LETTER_STAGE_NAMES) {
+      const { letters: role, holds } = DEAD_LETTER_STAGES[stage]
       const records: InputRecord[] = []
       await this.#read(role, (record) => records.push(record))
       for (const { headers, value } of records) {
-        // A letter of persistence holds the encoded event, and that holds the body.
-        const raw = stage === 'persistence' ? (await events.decode(value!)).raw : value!
+        const raw = holds === 'event' ? (await events.decode(value!)).raw : value!
         letters.push({
           stage,
           rawHash: sha256(raw),

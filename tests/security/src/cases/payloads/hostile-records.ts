@@ -1,5 +1,12 @@
 import { randomBytes } from 'node:crypto'
-import { HEADER, TOPIC_SPECS, type TopicRole, type WireRecord } from '@weir/contracts'
+import {
+  DEAD_LETTER_STAGE_NAMES,
+  HEADER,
+  LETTER_TOPICS,
+  TOPIC_SPECS,
+  type TopicRole,
+  type WireRecord,
+} from '@weir/contracts'
 import { writeAborted } from '@weir/kafka/testing'
 import { Deployment, SERVICES, type ServiceName } from '../../rig/deployment.ts'
 import type { Rig } from '../../rig/rig.ts'
@@ -99,8 +106,6 @@ const deploymentOf = (rig: Rig): Promise<Deployment> => {
   return known
 }
 
-const LETTER_TOPICS = ['dedupDlq', 'normalizerDlq', 'persistenceDlq'] as const
-
 /** Letters about records of a topic, by reason. */
 const lettersAbout = async ({ log, topics }: Deployment, role: TopicRole): Promise<readonly string[]> => {
   const reasons: string[] = []
@@ -150,7 +155,7 @@ const complaints = async (deployment: Deployment): Promise<readonly string[]> =>
   }
   const headers = ['authorization', `Bearer ${deployment.token}`]
   const questions = [
-    ...['dedup', 'normalizer', 'persistence'].flatMap((stage) => [
+    ...DEAD_LETTER_STAGE_NAMES.flatMap((stage) => [
       `/v1/letters?stage=${stage}&status=any`,
       `/v1/letters/export?stage=${stage}&status=any`,
     ]),

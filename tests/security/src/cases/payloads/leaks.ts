@@ -1,10 +1,9 @@
 import { randomBytes } from 'node:crypto'
-import type { TopicRole } from '@weir/contracts'
+import { LETTER_TOPICS, type TopicRole } from '@weir/contracts'
 import type { Rig } from '../../rig/rig.ts'
 import { securityCase, type SecurityCase } from '../../security-case.ts'
 import { bodyOf, freshId, signatureOf, signedHeaders, type SourceUnderTest } from '../../source-under-test.ts'
 
-const LETTERS: readonly TopicRole[] = ['dedupDlq', 'normalizerDlq', 'persistenceDlq']
 const RECORDS: readonly TopicRole[] = ['received', 'unique', 'duplicates']
 
 const canary = (what: string): string => `canary-${what}-${randomBytes(8).toString('hex')}`
@@ -92,7 +91,7 @@ const places = async (rig: Rig, metrics: string): Promise<readonly Place[]> => {
     { name: 'answers', text: rig.journal.answers.join('\n'), mustHave: '"eventKey"' },
     {
       name: 'headers of dead letters',
-      text: await headersOn(rig, LETTERS),
+      text: await headersOn(rig, LETTER_TOPICS),
       mustHave: 'dlq-reason: key_conflict',
     },
     { name: 'headers of records', text: await headersOn(rig, RECORDS), mustHave: 'received-at: ' },
