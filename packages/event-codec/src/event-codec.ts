@@ -1,4 +1,11 @@
-import { INTERACTION_EVENT_SCHEMA, type InteractionEvent } from '@weir/contracts'
+import {
+  eventFields,
+  INTERACTION_EVENT_SCHEMA,
+  OPTIONAL_FIELDS,
+  type EventFieldName,
+  type EventFieldType,
+  type InteractionEvent,
+} from '@weir/contracts'
 import { RegistryError, UnknownSchemaError } from './registry-errors.ts'
 import { Registry, type AvroType, type RegistrySettings } from './registry.ts'
 
@@ -71,21 +78,18 @@ export const eventWriter = (schemaId: number, type: AvroType): EventWriter => {
   }
 }
 
-/** An event as Avro gives it: a long is a number where that is exact. */
-type WireEvent = Omit<InteractionEvent, 'sequence' | 'occurredAtNanos'> & {
-  sequence: number | bigint | null
-  /** Not in records of older versions. */
-  occurredAtNanos?: number | null
-}
+const fieldsOf = (type: EventFieldType): readonly EventFieldName[] =>
+  eventFields.flatMap(([name, field]) => (field.type === type ? [name] : []))
+const MOMENTS = fieldsOf('moment')
+const LONGS = fieldsOf('long')
 
-const eventOf = (event: WireEvent): InteractionEvent => {
-  const { occurredAt, receivedAt, processedAt } = event
-  if ([occurredAt, receivedAt, processedAt].some((at) => typeof at === 'bigint')) {
+/** Avro decodes a long to a number where that is exact, and leaves out the fields that an older record does not have. */
+const eventOf = (event: Record<string, unknown>): InteractionEvent => {
+  if (MOMENTS.some((name) => typeof event[name] === 'bigint'))
     throw new RangeError('a time of more than 53 bits')
-  }
-  if (typeof event.sequence === 'number') event.sequence = BigInt(event.sequence)
-  event.occurredAtNanos ??= null
-  return event as InteractionEvent
+  for (const name of LONGS) if (typeof event[name] === 'number') event[name] = BigInt(event[name])
+  for (const name of OPTIONAL_FIELDS) event[name] ??= null
+  return event as unknown as InteractionEvent
 }
 
 /** A schema that the registry did not have is asked for again after so long. */
@@ -111,7 +115,7 @@ export class EventReader {
     const id = bytes.readInt32BE(1)
     await this.#requireSchema(id)
     try {
-      return eventOf((await this.#registry.decode(bytes)) as WireEvent)
+      return eventOf((await this.#registry.decode(bytes)) as Record<string, unknown>)
     } catch (error) {
       throw new InvalidEventError(`not an event of schema ${id}`, { cause: error })
     }

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { INTERACTION_EVENT_SCHEMA, type InteractionEvent } from '@weir/contracts'
+import { INTERACTION_EVENT_SCHEMA, nullFields, OPTIONAL_FIELDS, type InteractionEvent } from '@weir/contracts'
 import { testServers } from '@weir/testkit'
 import { expect, it, onTestFinished } from 'vitest'
 import {
@@ -17,36 +17,18 @@ import {
 const subjectName = () => `test-${randomBytes(4).toString('hex')}`
 const record = (fields: object[]) => ({ type: 'record', name: 'A', fields })
 const event: InteractionEvent = {
+  ...nullFields(OPTIONAL_FIELDS),
   eventKey: 'aa',
   source: 'nice',
   eventType: 't',
   interactionId: 'i',
-  channel: null,
-  direction: null,
-  customerIdentifier: null,
-  customerType: null,
-  queue: null,
-  skill: null,
-  agentId: null,
-  message: null,
-  intent: null,
-  sequence: null,
-  occurredAt: null,
-  occurredAtNanos: null,
-  occurredAtOriginal: null,
   receivedAt: 1,
   processedAt: 2,
   schemaVersion: 'v',
-  declaredSchemaVersion: null,
-  dataActionId: null,
-  sessionId: null,
-  userId: null,
   attributes: { a: '1' },
   partsMissing: [],
   bodyHash: Buffer.alloc(8),
   raw: Buffer.alloc(200_000, 7),
-  bodyForm: null,
-  fixUp: null,
 }
 
 it('sets the compatibility before the first registration, and gives the same id again', async () => {

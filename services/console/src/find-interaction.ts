@@ -1,4 +1,4 @@
-import { eventKeyOf, routedForm } from '@weir/contracts'
+import { eventKeyOf, LATEST_MAPPED_FIELDS, routedForm } from '@weir/contracts'
 import { isJsonObject, parseExactJson, type JsonObject, type JsonValue } from '@weir/exact-json'
 import { acceptedBody, PRESETS, type PresetName } from '@weir/sources'
 import { DatabaseAwayError, type StoredEvents } from './stored-events.ts'
@@ -42,7 +42,6 @@ export const findInteractionIn = (stored: Pick<StoredEvents, 'findInteraction'> 
 
 const stateOf = (row: StoredInteraction): object => {
   const { eventKey, occurredAt, receivedAt, updatedAt, sequence, source, interactionId, eventType } = row
-  const { channel, direction, customerIdentifier, customerType, queue, skill, agentId } = row
   return {
     source,
     interactionId,
@@ -52,13 +51,7 @@ const stateOf = (row: StoredInteraction): object => {
     occurredAt: occurredAt?.toISOString() ?? null,
     receivedAt: receivedAt.toISOString(),
     updatedAt: updatedAt.toISOString(),
-    channel,
-    direction,
-    customerIdentifier,
-    customerType,
-    queue,
-    skill,
-    agentId,
+    ...Object.fromEntries(LATEST_MAPPED_FIELDS.map((field) => [field, row[field]])),
     ...ownState(row),
   }
 }

@@ -1,7 +1,7 @@
 import { isMoment, type InteractionEvent } from '@weir/contracts'
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { columnsOf } from '../../../services/persistence/src/postgres/postgres-sink.ts'
+import { parametersOf } from '../../../services/persistence/src/postgres/columns.ts'
 import type { RowSink } from '../../../services/persistence/src/row-sink.ts'
 import { deliveries } from './bodies.ts'
 import { openStages, type Stages } from './stages.ts'
@@ -12,7 +12,7 @@ const written: InteractionEvent[] = []
 /** Prepares the rows, and takes what PostgreSQL takes. */
 const sink: RowSink = {
   write: (events) => {
-    for (const column of columnsOf(events)) for (const value of column) requireStorable(value)
+    for (const column of parametersOf(events)) for (const value of column) requireStorable(value)
     written.push(...events)
     return Promise.resolve(events.map(() => ({ kind: 'stored' })))
   },

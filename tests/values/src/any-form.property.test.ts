@@ -2,7 +2,7 @@ import { deflateRawSync, deflateSync, gzipSync } from 'node:zlib'
 import { jsonBody, parseBodyForm, type InteractionEvent } from '@weir/contracts'
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { columnsOf } from '../../../services/persistence/src/postgres/postgres-sink.ts'
+import { COLUMNS, parametersOf } from '../../../services/persistence/src/postgres/columns.ts'
 import type { Delivery } from './bodies.ts'
 import { keepingSink, openStages, type Stages } from './stages.ts'
 
@@ -34,9 +34,8 @@ const endOf = async (delivery: Delivery): Promise<InteractionEvent> => {
   return written[0]!
 }
 
-const COLUMNS = { raw: -3, payload: -5 }
-const column = (event: InteractionEvent, at: keyof typeof COLUMNS): unknown =>
-  columnsOf([event]).at(COLUMNS[at])![0]
+const column = (event: InteractionEvent, wanted: 'raw' | 'payload'): unknown =>
+  parametersOf([event])[COLUMNS.findIndex(({ name }) => name === wanted)]![0]
 
 /** What the stages make of a body that is JSON as it is. */
 const plain = (source: string, json: string) =>

@@ -3,7 +3,7 @@ import { encodeReceivedWebhook, entityKeyOf, eventKeyOf, HEADER } from '@weir/co
 import { isContainer, isJsonObject, parseExactJson, type JsonValue } from '@weir/exact-json'
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { columnsOf } from '../../../services/persistence/src/postgres/postgres-sink.ts'
+import { parametersOf } from '../../../services/persistence/src/postgres/columns.ts'
 import { exportLetter } from '../../../services/replay/src/letters/export-letter.ts'
 import { applyFixUp } from '../../../services/replay/src/jobs/fix-up.ts'
 import { readLetter } from '../../../services/replay/src/letters/letter.ts'
@@ -102,9 +102,10 @@ it("takes GitHub's published deliveries to rows and back byte for byte", async (
   written.length = 0
   for (const end of await stages.run(all)) expect(end).toEqual({ kind: 'row' })
   expect(written.map(({ raw }) => raw.toString())).toEqual(all.map(({ body }) => body))
-  for (const [at, column] of columnsOf(written).entries()) expect(column, String(at)).toHaveLength(all.length)
+  for (const [at, column] of parametersOf(written).entries())
+    expect(column, String(at)).toHaveLength(all.length)
   // jsonb gets the body itself: nothing in it is beyond what a database can hold.
-  expect(columnsOf(written)).toContainEqual(all.map(({ body }) => body))
+  expect(parametersOf(written)).toContainEqual(all.map(({ body }) => body))
   for (const { body } of all) {
     const exported = exportLetter(letterOf(Buffer.from(body)), 'weir', undefined) as { readonly body: string }
     expect(Buffer.from(exported.body, 'base64').toString()).toBe(body)

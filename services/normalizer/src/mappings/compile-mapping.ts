@@ -1,16 +1,26 @@
+import { EVENT_FIELDS, MAPPED_FIELDS, type EventField, type MappedField } from '@weir/contracts'
 import { isExactNumber } from '@weir/exact-json'
 import { compilePart, InvalidPartError, plainSegments, type Extract } from './compile-part.ts'
-import { MAPPED_FIELDS, type MappedField, type Mapping, type PartSource } from './mapping.ts'
+import type { Mapping, PartSource } from './mapping.ts'
 
 /** A mapping ready to be run: every path is compiled once. */
 export interface CompiledMapping {
   readonly mapping: Mapping
   fits(payload: object): boolean
-  /** Alternatives of each field; undefined for a field that the mapping does not have. */
-  readonly fields: Readonly<Partial<Record<MappedField, readonly Extract[]>>>
-  readonly optional: ReadonlySet<MappedField>
+  /** The fields that the mapping has, each after the one that it describes. */
+  readonly parts: readonly CompiledPart[]
   /** Objects whose fields are looked at for unknown ones. */
   readonly roots: readonly AttributeRoot[]
+}
+
+export interface CompiledPart {
+  readonly field: MappedField
+  /** Tried in order. */
+  readonly alternatives: readonly Extract[]
+  readonly constant: string | undefined
+  readonly isOptional: boolean
+  /** The field without which this one is null. */
+  readonly described: MappedField | undefined
 }
 
 export interface AttributeRoot {
@@ -21,6 +31,16 @@ export interface AttributeRoot {
   readonly object: Extract
   readonly named: ReadonlySet<string>
 }
+
+const describedBy = (field: MappedField): MappedField | undefined =>
+  (EVENT_FIELDS[field] as EventField).describes
+
+const DESCRIBED = new Set(MAPPED_FIELDS.map(describedBy))
+/** Fields that others describe are read first. The order is that of `partsMissing`, which rows hold. */
+const READ_ORDER = [
+  ...MAPPED_FIELDS.filter((field) => DESCRIBED.has(field)),
+  ...MAPPED_FIELDS.filter((field) => !DESCRIBED.has(field)),
+]
 
 /** Throws an `InvalidPartError` that names the mapping and the path. */
 export const compileMapping = (mapping: Mapping): CompiledMapping => {
@@ -39,13 +59,14 @@ export const compileMapping = (mapping: Mapping): CompiledMapping => {
     mapping,
     fits:
       whenValue === undefined ? () => true : (payload) => accepted.has(String(textOf(whenValue(payload)))),
-    fields: Object.fromEntries(
-      MAPPED_FIELDS.flatMap((field) => {
-        const sources = mapping.fields[field]
-        return sources === undefined ? [] : [[field, sources.map(compile)]]
-      }),
-    ),
-    optional: new Set(mapping.optional),
+    parts: READ_ORDER.flatMap((field) => {
+      const sources = mapping.fields[field] ?? []
+      const constant = mapping.constants[field]
+      if (sources.length === 0 && constant === undefined) return []
+      const isOptional = mapping.optional.includes(field)
+      const alternatives = sources.map(compile)
+      return [{ field, alternatives, constant, isOptional, described: describedBy(field) }]
+    }),
     roots: attributeRoots(mapping),
   }
 }

@@ -1,44 +1,25 @@
+import { columnOf, EVENT_FIELDS, MAPPED_FIELDS } from '@weir/contracts'
 import { z } from 'zod'
 
-/** Fields of the event that a mapping can fill, each with a text, and what belongs there. */
-const FIELD_MEANINGS = {
-  channel: 'How they talk, such as `voice` or `chat`.',
-  direction: 'Who began: `inbound` or `outbound` in the built-in mappings.',
-  customerIdentifier: 'The phone number, address or id by which the customer is known.',
-  customerType: 'What kind of identifier that is: `phone` or `email` in the built-in mappings.',
-  queue: 'The queue in which the interaction waits.',
-  skill: 'The skill that is asked for.',
-  agentId: 'The agent who takes part.',
-  message: 'What was said or written.',
-  intent: 'What the customer wants, as a bot has understood it.',
-  occurredAtOriginal: 'When it happened, as the provider writes it; `occurredAt` is computed from it.',
-  declaredSchemaVersion: 'The version of its schema that the payload names; `schemaVersions` limits it.',
-  dataActionId: 'The data action that ran.',
-  sessionId: 'The session of a bot.',
-  userId: 'The user of a bot.',
-} as const
-export type MappedField = keyof typeof FIELD_MEANINGS
-export const MAPPED_FIELDS = Object.keys(FIELD_MEANINGS) as readonly MappedField[]
-
-/** The event's field `agentId` is the column `agent_id` of `events`. */
-const columnOf = (field: MappedField): string =>
-  field.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
-
 /** Every field that a mapping can fill, as a table in Markdown. */
-export const describeMappedFields = (): string =>
-  [
-    '| field | column of `events` | what belongs there |',
-    '| --- | --- | --- |',
-    ...MAPPED_FIELDS.map((field) => `| \`${field}\` | \`${columnOf(field)}\` | ${FIELD_MEANINGS[field]} |`),
-    '',
-  ].join('\n')
+export const describeMappedFields = (): string => {
+  const code = (text: string): string => `\`${text}\``
+  const rows = [
+    ['field', 'column of `events`', 'what belongs there'],
+    ...MAPPED_FIELDS.map((field) => [code(field), code(columnOf(field)), EVENT_FIELDS[field].meaning]),
+  ]
+  const widths = rows[0]!.map((_, at) => Math.max(...rows.map((row) => row[at]!.length)))
+  const [head, ...body] = rows.map((row) => row.map((cell, at) => cell.padEnd(widths[at]!)))
+  const rule = widths.map((width) => '-'.repeat(width))
+  return [head!, rule, ...body].map((cells) => `| ${cells.join(' | ')} |\n`).join('')
+}
 
 const text = z.string().min(1).max(1_000)
 const partSource = z.union([text, z.strictObject({ jmespath: text })])
 /** A JSONPath, or a JMESPath expression where a path is not enough. */
 export type PartSource = z.infer<typeof partSource>
 
-const field = z.enum(MAPPED_FIELDS as readonly [MappedField, ...MappedField[]])
+const field = z.enum(MAPPED_FIELDS)
 const parts = z.union([
   partSource.transform((one) => [one]),
   z.array(partSource).min(1).max(20) as z.ZodType<PartSource[]>,

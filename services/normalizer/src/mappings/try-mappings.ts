@@ -3,7 +3,7 @@ import { eventKeyOf, entityKeyOf, encodeReceivedWebhook, jsonBody } from '@weir/
 import { isContainer, parseExactJson } from '@weir/exact-json'
 import { normalizerPipeline, type NormalizerPipeline } from '../pipeline.ts'
 import type { MappedEvent } from '../steps/map-event.ts'
-import { compileMapping, describePart, textOf } from './compile-mapping.ts'
+import { describePart, textOf } from './compile-mapping.ts'
 import type { MappingSet } from './load-mappings.ts'
 import { Mapper } from './mapper.ts'
 
@@ -71,14 +71,15 @@ const matchesOf = (
   const payload = objectOf(raw)
   const compiled = payload && new Mapper(set.mappings).find(source, payload)
   if (compiled === undefined) return { mapping: undefined, matched: {} }
-  const { mapping, fields } = compileMapping(compiled.mapping)
-  const matched = Object.entries(fields).map(([field, alternatives]) => {
-    const texts = alternatives.map((extract) => textOf(extract(payload)))
-    const full = texts.findIndex((text) => text !== null && text !== '')
-    const index = full === -1 ? texts.indexOf('') : full
-    const sources = mapping.fields[field as keyof typeof fields]!
-    return [field, index < 0 ? undefined : describePart(sources[index]!)]
-  })
+  const { mapping, parts } = compiled
+  const matched = parts
+    .filter(({ alternatives }) => alternatives.length > 0)
+    .map(({ field, alternatives }) => {
+      const texts = alternatives.map((extract) => textOf(extract(payload)))
+      const full = texts.findIndex((text) => text !== null && text !== '')
+      const index = full === -1 ? texts.indexOf('') : full
+      return [field, index < 0 ? undefined : describePart(mapping.fields[field]![index]!)]
+    })
   return { mapping: mapping.name, matched: Object.fromEntries(matched) as MappingTrial['matched'] }
 }
 

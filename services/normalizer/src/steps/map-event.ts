@@ -32,37 +32,23 @@ export const mapEventBy = (mapper: Mapper, rules: ReadonlyMap<string, CompiledRu
       payload,
       unknownFields !== 'ignore',
     )
-    const declared = parts.declaredSchemaVersion
+    const { occurredAtOriginal, declaredSchemaVersion: declared } = parts
     if (declared !== null && !supports(declared)) {
       return deadLetter('unsupported_schema_version', 'the source does not list the declared version')
     }
-    const { occurredAtOriginal } = parts
     const occurred = occurredAtOriginal === null ? undefined : momentOf(occurredAtOriginal, zone)
     const event = {
+      ...parts,
       eventKey: webhook.eventKey.toString('hex'),
       source,
       eventType: webhook.eventType,
       interactionId: webhook.interactionId,
-      channel: parts.channel,
-      direction: parts.direction,
-      customerIdentifier: parts.customerIdentifier,
-      customerType: parts.customerType,
-      queue: parts.queue,
-      skill: parts.skill,
-      agentId: parts.agentId,
-      message: parts.message,
-      intent: parts.intent,
       sequence: providerSequence ?? null,
       occurredAt: occurred?.epochMs ?? null,
       occurredAtNanos: occurred?.nanosOfMs ?? null,
-      occurredAtOriginal,
       receivedAt,
       processedAt: 0,
       schemaVersion: shape.fingerprint,
-      declaredSchemaVersion: declared,
-      dataActionId: parts.dataActionId,
-      sessionId: parts.sessionId,
-      userId: parts.userId,
       attributes,
       partsMissing,
       bodyHash: webhook.bodyHash,

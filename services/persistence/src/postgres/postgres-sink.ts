@@ -1,7 +1,7 @@
-import { isMoment, jsonBody, OPAQUE_SHAPE, parseBodyForm, storedText } from '@weir/contracts'
 import pg from 'pg'
 import { SinkUnavailableError, type RowEvent, type RowResult, type RowSink } from '../row-sink.ts'
-import { jsonbOf, textJsonb } from './jsonb.ts'
+import { parametersOf } from './columns.ts'
+import { INSERT } from './insert.ts'
 import { sinkErrorOf, sqlFaultOf, stateOf } from './sql-faults.ts'
 import { beginWith, connectionTo, inTransaction } from './transaction.ts'
 
@@ -10,114 +10,6 @@ export interface PostgresOptions {
   readonly poolMax: number
   readonly statementTimeoutMs: number
 }
-
-const text = (value: string | null): string | null => (value === null ? null : storedText(value))
-/** `nanos` are below the millisecond; a timestamptz holds microseconds. */
-const moment = (epochMs: number | null, nanos: number | null = null): string | null => {
-  if (epochMs === null || !isMoment(epochMs)) return null
-  const micros = Math.floor((nanos ?? 0) / 1_000)
-  return `${new Date(epochMs).toISOString().slice(0, -1)}${String(micros).padStart(3, '0')}Z`
-}
-
-/** Values are JSON texts already. */
-const attributesJson = (attributes: RowEvent['attributes']): string =>
-  `{${Object.entries(attributes)
-    .map(([name, json]) => `${JSON.stringify(name)}:${json}`)
-    .join(',')}}`
-
-const payloadOf = ({ raw, bodyForm, schemaVersion }: RowEvent) => {
-  const body = jsonBody({ raw, bodyForm: parseBodyForm(bodyForm) })
-  return schemaVersion === OPAQUE_SHAPE ? textJsonb(body) : jsonbOf(body)
-}
-
-/** Columns of `events`, their types, and where they come from; the order is that of the statement's arrays. */
-const COLUMNS: readonly (readonly [column: string, type: string, value: (event: RowEvent) => unknown])[] = [
-  ['event_key', 'bytea', ({ eventKey }) => Buffer.from(eventKey, 'hex')],
-  ['source', 'text', ({ source }) => text(source)],
-  ['event_type', 'text', ({ eventType }) => text(eventType)],
-  ['interaction_id', 'text', ({ interactionId }) => text(interactionId)],
-  ['channel', 'text', ({ channel }) => text(channel)],
-  ['direction', 'text', ({ direction }) => text(direction)],
-  ['customer_identifier', 'text', ({ customerIdentifier }) => text(customerIdentifier)],
-  ['customer_type', 'text', ({ customerType }) => text(customerType)],
-  ['queue', 'text', ({ queue }) => text(queue)],
-  ['skill', 'text', ({ skill }) => text(skill)],
-  ['agent_id', 'text', ({ agentId }) => text(agentId)],
-  ['message', 'text', ({ message }) => text(message)],
-  ['intent', 'text', ({ intent }) => text(intent)],
-  ['sequence', 'bigint', ({ sequence }) => sequence?.toString() ?? null],
-  ['occurred_at', 'timestamptz', ({ occurredAt, occurredAtNanos }) => moment(occurredAt, occurredAtNanos)],
-  ['occurred_at_nanos', 'integer', ({ occurredAtNanos }) => occurredAtNanos],
-  ['occurred_at_original', 'text', ({ occurredAtOriginal }) => text(occurredAtOriginal)],
-  ['received_at', 'timestamptz', ({ receivedAt }) => moment(receivedAt)],
-  ['processed_at', 'timestamptz', ({ processedAt }) => moment(processedAt)],
-  ['schema_version', 'text', ({ schemaVersion }) => text(schemaVersion)],
-  ['schema_version_number', 'integer', ({ schemaVersionNumber }) => schemaVersionNumber ?? null],
-  ['declared_schema_version', 'text', ({ declaredSchemaVersion }) => text(declaredSchemaVersion)],
-  ['data_action_id', 'text', ({ dataActionId }) => text(dataActionId)],
-  ['session_id', 'text', ({ sessionId }) => text(sessionId)],
-  ['user_id', 'text', ({ userId }) => text(userId)],
-  ['attributes', 'jsonb', ({ attributes }) => jsonbOf(Buffer.from(attributesJson(attributes))).json],
-  ['body_hash', 'bytea', ({ bodyHash }) => bodyHash],
-  ['payload', 'jsonb', (event) => payloadOf(event).json],
-  ['payload_sanitised', 'boolean', (event) => payloadOf(event).sanitised],
-  ['raw', 'bytea', ({ raw }) => raw],
-  ['fix_up', 'text', ({ fixUp }) => text(fixUp)],
-  // Arrays of arrays must be rectangular, so the list travels as one text.
-  ['parts_missing', 'text', ({ partsMissing }) => partsMissing.join(',')],
-]
-
-/** The statement's parameters: an array for each column. */
-export const columnsOf = (events: readonly RowEvent[]): unknown[][] =>
-  COLUMNS.map(([, , value]) => events.map(value))
-
-const NAMES = COLUMNS.map(([column]) => column)
-const LATEST = [
-  'source',
-  'interaction_id',
-  'event_key',
-  'event_type',
-  'channel',
-  'direction',
-  'customer_identifier',
-  'customer_type',
-  'queue',
-  'skill',
-  'agent_id',
-  'sequence',
-  'occurred_at',
-  'occurred_at_nanos',
-  'received_at',
-  'payload',
-]
-/** A total order: the provider's sequence where it has one, else its time; then ours; then the key. */
-const order = (table: string): string =>
-  `(coalesce(${table}.sequence, -1), coalesce(${table}.occurred_at, '-infinity'), coalesce(${table}.occurred_at_nanos, 0), ${table}.received_at, ${table}.event_key)`
-const ORDER_DESCENDING = `coalesce(sequence, -1) DESC, coalesce(occurred_at, '-infinity') DESC, coalesce(occurred_at_nanos, 0) DESC, received_at DESC, event_key DESC`
-
-/** One statement: only rows that are really new can become an interaction's latest, and never an older one. */
-const INSERT = `
-WITH given AS (
-  SELECT * FROM unnest(${COLUMNS.map(([, type], index) => `$${index + 1}::${type}[]`).join(', ')}) AS t(${NAMES.join(', ')})
-), inserted AS (
-  INSERT INTO events (${NAMES.join(', ')})
-  SELECT ${NAMES.map((name) => (name === 'parts_missing' ? `string_to_array(parts_missing, ',')` : name)).join(', ')}
-  FROM given ORDER BY event_key
-  ON CONFLICT (event_key) DO NOTHING
-  RETURNING ${LATEST.join(', ')}
-), latest AS (
-  SELECT DISTINCT ON (source, interaction_id) * FROM inserted
-  ORDER BY source, interaction_id, ${ORDER_DESCENDING}
-), upserted AS (
-  INSERT INTO interactions (${LATEST.join(', ')})
-  SELECT ${LATEST.join(', ')} FROM latest ORDER BY source, interaction_id
-  ON CONFLICT (source, interaction_id) DO UPDATE SET
-    ${LATEST.slice(2)
-      .map((name) => `${name} = excluded.${name}`)
-      .join(', ')}, updated_at = clock_timestamp()
-  WHERE ${order('excluded')} > ${order('interactions')}
-)
-SELECT event_key FROM inserted`
 
 /**
  * A statement waits for a lock no longer than this part of its time-out, so that a wait is told from work. A row waits for
@@ -231,7 +123,7 @@ export class PostgresSink implements RowSink {
   }
 
   async #insert(events: readonly RowEvent[]): Promise<Set<string>> {
-    const values = columnsOf(events)
+    const values = parametersOf(events)
     // Without a name: a pooler may give each transaction another session.
     const insert = (client: pg.PoolClient) => client.query<{ event_key: Buffer }>(INSERT, values)
     const { rows } = await inTransaction(this.#pool, this.#begin, insert)

@@ -1,37 +1,19 @@
-import { eventKeyOf } from '@weir/contracts'
+import { eventKeyOf, nullFields, OPTIONAL_FIELDS } from '@weir/contracts'
 import type { RowEvent } from '../row-sink.ts'
 
-/** An event of the given id, of which all that need not be there is not. */
+/** An event of the given id without any optional field. */
 export const rowEvent = (id: string, { source = 'cxone', ...changes }: Partial<RowEvent> = {}): RowEvent => ({
+  ...nullFields(OPTIONAL_FIELDS),
   eventKey: eventKeyOf(source, id).toString('hex'),
   source,
   eventType: 't',
   interactionId: id,
-  channel: null,
-  direction: null,
-  customerIdentifier: null,
-  customerType: null,
-  queue: null,
-  skill: null,
-  agentId: null,
-  message: null,
-  intent: null,
-  sequence: null,
-  occurredAt: null,
-  occurredAtNanos: null,
-  occurredAtOriginal: null,
   receivedAt: 1_700_000_000_000,
   processedAt: 1_700_000_000_001,
   schemaVersion: 'v',
-  declaredSchemaVersion: null,
-  dataActionId: null,
-  sessionId: null,
-  userId: null,
   attributes: {},
   partsMissing: [],
   bodyHash: Buffer.alloc(8, 1),
   raw: Buffer.from('{}'),
-  bodyForm: null,
-  fixUp: null,
   ...changes,
 })
