@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // Gets what is needed to run the workspace on any Node >= 20, then hands over:
-//   node tools/bootstrap.mjs start|service|test|check|weir|bench|faults|security|containers|release|sbom|test:e2e|testkit:pack [arguments]
+//   node tools/bootstrap.mjs start|dev|service|test|check|weir|bench|faults|security|containers|release|sbom|test:e2e|testkit:pack [arguments]
 // Only Node's own modules here, and no syntax newer than Node 20.
 import { spawn, spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync } from 'node:fs'
@@ -17,6 +17,7 @@ const COMMANDS = {
   // Behind -- no option is Node's own, such as --env-file.
   start: (args) => [['--', 'cli/src/main.ts', 'start', ...args]],
   weir: (args) => [['--', 'cli/src/main.ts', ...args]],
+  dev: (args) => [['--', 'cli/src/main.ts', 'dev', ...args]],
   service: ([name, ...args]) => [[serviceMain(name), ...args]],
   containers: (args) => [['tools/containers/main.ts', ...args]],
   bench: (args) => [['bench/src/main.ts', ...args]],

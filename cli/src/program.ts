@@ -9,6 +9,7 @@ import { addCompletionCommand } from './commands/completion.ts'
 import { environment, readEnvFile, useEnvironment } from './config.ts'
 import { addDbCommands } from './commands/db-commands.ts'
 import { addDedupCommands } from './commands/dedup-commands.ts'
+import { addDevCommand } from './commands/dev-command.ts'
 import { addDlqCommands } from './commands/dlq-commands.ts'
 import { addMappingCommands } from './commands/mapping-commands.ts'
 import { addOffsetCommands } from './commands/offset-commands.ts'
@@ -129,6 +130,7 @@ Exit codes: 0 done, 1 not done or not right, 2 a wrong call or an unusable setti
   addDeploymentCommands(program)
   addDbCommands(program)
   addDedupCommands(program)
+  addDevCommand(program)
   addDlqCommands(program)
   addAuditLogCommands(program)
   addMappingCommands(program)

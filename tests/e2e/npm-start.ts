@@ -108,7 +108,7 @@ export const signal = (pid: number, name: NodeJS.Signals): void => {
   }
 }
 
-export interface NpmStart {
+export interface NpmRun {
   /** Of npm, which leads a process group, as a shell would start it. */
   readonly pid: number
   /** Both streams, as they came. */
@@ -118,10 +118,15 @@ export interface NpmStart {
   until(pattern: RegExp): Promise<RegExpExecArray>
 }
 
-/** `npm start -- <args>`, as a user types it. Nothing of this environment says where servers are, but `env` may. */
-export const npmStart = (home: string, args: readonly string[], env: Env): NpmStart => {
+/** `npm start -- <args>`, as a user types it. */
+export const npmStart = (home: string, args: readonly string[], env: Env): NpmRun =>
+  npmRun(home, 'start', args, env)
+
+/** `npm run <script> -- <args>`. Only `env` names servers, and nothing else of this environment. */
+export const npmRun = (home: string, script: string, args: readonly string[], env: Env): NpmRun => {
+  const title = `npm run ${script} ${args.join(' ')}`
   const unset = Object.fromEntries(GIVEN.map((name) => [name, undefined]))
-  const child = spawn('npm', ['start', '--', ...args], {
+  const child = spawn('npm', ['run', script, '--', ...args], {
     cwd: ROOT,
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -135,7 +140,7 @@ export const npmStart = (home: string, args: readonly string[], env: Env): NpmSt
     })
   }
   onTestFailed(() => {
-    process.stderr.write(`npm start ${args.join(' ')} has said:\n${output.slice(-OUTPUT_SHOWN)}\n`)
+    process.stderr.write(`${title} has said:\n${output.slice(-OUTPUT_SHOWN)}\n`)
   })
   const exited = new Promise<number | null>((resolve, reject) => {
     child.once('error', reject)
@@ -156,7 +161,7 @@ export const npmStart = (home: string, args: readonly string[], env: Env): NpmSt
         if (match) return match
         const late = performance.now() > deadline
         if (ended || late) {
-          throw new Error(`npm start ${late ? 'runs' : 'has ended'} without ${pattern.source}:\n${output}`)
+          throw new Error(`${title} ${late ? 'runs' : 'has ended'} without ${pattern.source}:\n${output}`)
         }
         await sleep(LOOK_MS)
       }

@@ -5,11 +5,12 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { ROOT } from '@weir/local-stack'
 import { isolatedDatabase, testServers } from '@weir/testkit'
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import {
   killAllOf,
   newHome,
   newPorts,
+  npmRun,
   npmStart,
   pathOf,
   PORTS,
@@ -108,6 +109,15 @@ describe.runIf(hasProc)('npm start with servers of its own', () => {
       code: 2,
       stderr: expect.stringMatching(/has no shape/) as string,
     })
+    const second = npmRun(home, 'dev', ['normalizer'], {})
+    await second.until(/Debugger listening on ws:\/\/127\.0\.0\.1:/)
+    const port = /NORMALIZER_PROBE_PORT=(\d+)/.exec(second.output())![1]!
+    expect(port).not.toBe(ports.NORMALIZER_PROBE_PORT)
+    await vi.waitFor(async () => expect((await fetch(`http://127.0.0.1:${port}/readyz`)).status).toBe(200), {
+      timeout: 60_000,
+    })
+    signal(-second.pid, 'SIGINT')
+    await second.exited
     signal(-run.pid, 'SIGINT')
     await run.until(/Until now: accepted [1-9]\d*.* rows [1-9]/)
     await run.exited
