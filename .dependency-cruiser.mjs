@@ -72,10 +72,10 @@ export default {
     only('contracts-imports-no-sibling', '^packages/contracts/', []),
     only('runtime-imports', '^packages/runtime/(?!.*\\.test\\.ts$)', ['contracts', 'kafka', 'sources']),
     {
-      name: 'runtime-knows-kafka-only-in-consumer',
+      name: 'runtime-knows-kafka-only-in-consumer-and-topics',
       severity: 'error',
-      from: { path: '^packages/runtime/src/(?!consumer/|index\\.ts$)' },
-      to: { path: '^packages/(runtime/src/consumer|kafka|sources)/' },
+      from: { path: '^packages/runtime/src/(?!consumer/|topics/|index\\.ts$)' },
+      to: { path: '^packages/(runtime/src/(consumer|topics)|kafka|sources)/' },
     },
     only('exact-json-imports-no-sibling', '^packages/exact-json/', []),
     only('sources-imports', '^packages/sources/', ['contracts', 'exact-json']),

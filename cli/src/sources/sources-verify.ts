@@ -7,7 +7,6 @@ import {
   readSourcesFile,
   RequestHeaders,
   settingName,
-  type ReadText,
 } from '@weir/sources'
 
 export interface VerifyOptions {
@@ -33,8 +32,6 @@ export interface VerifyResult {
 
 const HEADER = /^([A-Za-z0-9-]+):[ \t]*(.*?)[ \t]*$/
 
-const readText: ReadText = (file) => readFileSync(file, 'utf8')
-
 /** Explains step by step why a request's signature holds or not. Names places of secrets, never a secret. */
 export const verifySource = (options: VerifyOptions, env: Environment): VerifyResult => {
   const cannot = (...lines: string[]): VerifyResult => ({ lines, exitCode: 2 })
@@ -54,7 +51,7 @@ export const verifySource = (options: VerifyOptions, env: Environment): VerifyRe
   }
   const malformed = options.header.filter((text) => !HEADER.test(text))
   if (malformed.length > 0) return cannot(...malformed.map((text) => `--header ${text}: give 'name: value'.`))
-  const { access, problems } = openAccess(source, env, readText)
+  const { access, problems } = openAccess(source, env)
   if (problems.length > 0) return cannot(...problems)
   if (access?.unavailable !== undefined) return cannot(access.unavailable)
   if (access === undefined || access.secrets.length === 0) {

@@ -1,5 +1,6 @@
+import { isBearer } from '@weir/contracts'
 import { expect, it } from 'vitest'
-import { isBasic, isBearer } from './credentials.ts'
+import { isBasic } from './credentials.ts'
 
 it('knows tokens', () => {
   for (const header of ['Bearer t', 'bearer t', 'BEARER t', 'bEaReR  t'])

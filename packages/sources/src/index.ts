@@ -1,12 +1,7 @@
 export { hasQueryToken } from './access/query-token.ts'
 export { openAccess, type OpenedAccess, type SourceAccess } from './access/source-access.ts'
-export {
-  settingAliases,
-  settingName,
-  type ReadText,
-  type SettingsEnvironment,
-} from './access/source-settings.ts'
-export { isBasic, isBearer } from './credentials.ts'
+export { settingAliases, settingName, readText, type SettingsEnvironment } from './access/source-settings.ts'
+export { isBasic } from './credentials.ts'
 export type { CertificateVerdict } from './certificate/check-certificate.ts'
 export { acceptedBatchBody, acceptedBody, type AcceptedFacts, type BatchFacts } from './answers.ts'
 export { bodyFormOf, codingOf, isTaken, JSON_SUFFIX_TYPE } from './content.ts'

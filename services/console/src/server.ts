@@ -1,5 +1,5 @@
 import { isInRanges, parseCidr, plainJson } from '@weir/contracts'
-import { GuessLimit, readinessAnswer, type AccessTokens, type Metrics, type Readiness } from '@weir/runtime'
+import { readinessAnswer, TokenGate, type AccessTokens, type Metrics, type Readiness } from '@weir/runtime'
 import { RetriableError, type AuditLog } from '@weir/kafka'
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import type { ConsoleConfig } from './config.ts'
@@ -158,14 +158,13 @@ const routeEvents = (app: FastifyInstance, { counters, findEvent }: ServerOption
 
 /** Turn away whoever has no token, with the same answer for every reason, and whoever's token may not ask that. */
 const tokenGuards = ({ config, tokens, counters }: ServerOptions) => {
-  const limit = new GuessLimit({ max: config.badTokensMax, windowMs: config.badTokensSecs * 1_000 })
+  const gate = new TokenGate(tokens, { max: config.badTokensMax, windowMs: config.badTokensSecs * 1_000 })
   const anyToken: Guard = async (request, reply) => {
-    const { authorization } = request.headers
-    if (tokens.find(authorization, Date.now()) !== undefined) return
-    const waitMs = limit.add(request.ip, authorization, performance.now())
-    if (waitMs > 0) {
+    const admission = gate.admit(request.headers.authorization, request.ip)
+    if (admission.kind === 'admitted') return
+    if (admission.kind === 'limited') {
       counters.questions.inc({ status: 'turned_away' })
-      reply.header('retry-after', String(Math.ceil(waitMs / 1_000)))
+      reply.header('retry-after', String(admission.retryAfterSecs))
       await send(reply, 429, '{"error":"Too many unknown tokens"}')
       return
     }

@@ -1,14 +1,14 @@
-import { CONSOLE_TOPICS, TOPIC_SPECS, topicNames } from '@weir/contracts'
-import { checkTopics, openAuditLog, waitForBrokers, type TopicTail } from '@weir/kafka'
+import { CONSOLE_TOPICS, topicNames } from '@weir/contracts'
+import { openAuditLog, type TopicTail } from '@weir/kafka'
 import {
   AccessTokens,
   warnOfExpiry,
   Closers,
-  ConfigError,
   logStart,
+  noteStart,
+  requireTopics,
   type Service,
   type ServiceDeps,
-  describeSettings,
 } from '@weir/runtime'
 import { READ_TOKENS, SETTINGS, TOKENS, type ConsoleConfig } from './config.ts'
 import { consoleMetrics } from './console-metrics.ts'
@@ -33,11 +33,7 @@ export const start = async (config: ConsoleConfig, { logger, metrics }: ServiceD
     .add(config.tokens, TOKENS)
     .add(isOpen ? [DEV_TOKEN] : config.readTokens, READ_TOKENS)
   const closers = new Closers()
-  const stopWarning = warnOfExpiry(tokens, 'CONSOLE_TOKENS or CONSOLE_READ_TOKENS', logger)
-  closers.add(() => {
-    stopWarning()
-    return Promise.resolve()
-  })
+  closers.add(warnOfExpiry(tokens, 'CONSOLE_TOKENS or CONSOLE_READ_TOKENS', logger))
   const closing = new AbortController()
   const counters = consoleMetrics(metrics)
   const index = new EventIndex({ eventsMax, lettersMax })
@@ -60,21 +56,20 @@ export const start = async (config: ConsoleConfig, { logger, metrics }: ServiceD
     findInteraction: findInteractionIn(stored),
   })
   const open = async (): Promise<void> => {
-    await waitForBrokers(config, logger, closing.signal)
-    const specs = TOPIC_SPECS.filter(({ role }) => [...CONSOLE_TOPICS, 'auditLog'].includes(role))
-    const { signal } = closing
-    const faults = await checkTopics({ settings: config, logger, signal, profile: config.profile, specs })
-    if (faults.length > 0) throw new ConfigError(faults.join('\n'))
-    await audit.write({
-      what: 'service.start',
-      who: { service: 'console', name: '', role: '', address: '' },
-      details: { settings: describeSettings(SETTINGS, config), tokens: tokens.holders },
+    await requireTopics({
+      service: 'console',
+      config,
+      logger,
+      signal: closing.signal,
+      roles: [...CONSOLE_TOPICS, 'auditLog'],
+      isTransactional: false,
     })
+    await noteStart(audit, 'console', { settings: SETTINGS, config, tokens })
     const topics = topicNames(config.topicPrefix)
     tail = await followTopics({ settings: config, logger, topics, index, eventsMax, lettersMax })
   }
-  closers.add(() => Promise.resolve(stored?.close()))
-  closers.add(() => Promise.resolve(tail?.close()))
+  closers.add(() => stored?.close())
+  closers.add(() => tail?.close())
   const failure = Promise.withResolvers<never>()
   failure.promise.catch(() => undefined)
   try {
@@ -96,10 +91,7 @@ export const start = async (config: ConsoleConfig, { logger, metrics }: ServiceD
     counters.letters.set(index.letterCount)
     counters.lag.set(tail?.lag() ?? 0)
   }, SAMPLE_MS)
-  closers.add(() => {
-    clearInterval(sample)
-    return Promise.resolve()
-  })
+  closers.add(() => clearInterval(sample))
   logger.info({ address: app.server.address() }, 'listening')
   return { stop: () => closers.close(), failed: failure.promise, readiness }
 }

@@ -1,6 +1,13 @@
 import { parseDeadLetterKeys, STAGE_TOPICS } from '@weir/contracts'
 import { FolderLockedError, lockFolder, StoreMemory } from '@weir/seen-keys'
-import { ConfigError, type Service, type ServiceDeps, sharedLetterKeys, startConsumer } from '@weir/runtime'
+import {
+  ConfigError,
+  once,
+  type Service,
+  type ServiceDeps,
+  sharedLetterKeys,
+  startConsumer,
+} from '@weir/runtime'
 import { FRESH_KEYS_MAX, filterErrorRateEach, SETTINGS, type DedupConfig } from './config.ts'
 import { dedupMetrics } from './dedup-metrics.ts'
 import { DedupOwner } from './dedup-owner.ts'
@@ -36,6 +43,7 @@ export const start = async (config: DedupConfig, deps: ServiceDeps): Promise<Ser
           logger: deps.logger,
           metrics: dedupMetrics(deps.metrics),
           deadLetterKeys: parseDeadLetterKeys(config.deadLetterKeys),
+          // The partition count cannot change while the service runs.
           requireNew: once(() => requireSameLayout(config, topics.seen)),
         }
         return {
@@ -46,16 +54,6 @@ export const start = async (config: DedupConfig, deps: ServiceDeps): Promise<Ser
     },
     deps,
   )
-}
-
-/** Asks until it was answered, then not again: the count of a running stage's topics does not change. */
-const once = (ask: () => Promise<void>): (() => Promise<void>) => {
-  let isAnswered = false
-  return async () => {
-    if (isAnswered) return
-    await ask()
-    isAnswered = true
-  }
 }
 
 const lock = (stateDir: string): (() => void) => {

@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs'
 import {
   KAFKA_SETTINGS,
   loadSettings,
@@ -139,10 +138,8 @@ export type IngressConfig = ConfigOf<typeof OWN_SETTINGS> & {
 
 const SOURCE_VARIABLE = /^(?:SOURCE_\w+|CXONE_WEBHOOK_SECRET)(?:_FILE)?$/
 
-export const readText = (file: string): string => readFileSync(file, 'utf8')
-
 const check = (config: IngressConfig): readonly string[] => {
-  const problems = [...loadSources(config, readText).problems]
+  const problems = [...loadSources(config).problems]
   if (config.profile === 'production' && config.bodyHashKey === '') {
     problems.push('BODY_HASH_KEY is not set: give 32 random bytes as text.')
   }

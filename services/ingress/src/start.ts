@@ -1,14 +1,12 @@
 import type { AddressInfo } from 'node:net'
-import { TOPIC_SPECS, topicNames } from '@weir/contracts'
-import { checkTopics, openLanes, waitForBrokers, type Lanes } from '@weir/kafka'
+import { topicNames } from '@weir/contracts'
+import { openLanes, type Lanes } from '@weir/kafka'
 import {
   Closers,
-  compareSettings,
-  ConfigError,
-  ensureNewTopics,
   type Logger,
   logStart,
   type ProbeServer,
+  requireTopics,
   type Service,
   type ServiceDeps,
   sharedSecret,
@@ -18,7 +16,7 @@ import {
 import { sourceWarnings, type SourceAccess } from '@weir/sources'
 import { announce } from './announce.ts'
 import { ArrivingBytes, REQUEST_BYTES } from './receive/arriving-bytes.ts'
-import { OWN_SETTINGS, readText, type IngressConfig } from './config.ts'
+import { OWN_SETTINGS, type IngressConfig } from './config.ts'
 import { drain, type Stopping } from './drain.ts'
 import { IntakeMetrics } from './intake-metrics.ts'
 import { loadSources } from './sources/load-sources.ts'
@@ -55,7 +53,7 @@ export const start = async (
   const intakeMetrics = new IntakeMetrics(metrics)
   const arriving = new ArrivingBytes(config.arrivingBytesMax)
   const table = new SourceTable(config, intakeMetrics, arriving)
-  const loaded = loadSources(config, readText)
+  const loaded = loadSources(config)
   const use = (accesses: readonly SourceAccess[]): void => {
     table.replace(accesses)
     for (const { source } of accesses) for (const warning of sourceWarnings(source)) logger.warn(warning)
@@ -106,17 +104,18 @@ export const start = async (
     probes: hasOwnPort ? undefined : probes,
   })
   const open = async (): Promise<void> => {
-    await waitForBrokers(config, logger, closing.signal)
-    await ensureNewTopics(config, logger, config.profile)
-    const specs = TOPIC_SPECS.filter(({ role }) => role === 'received' || role === 'settings')
-    const { signal } = closing
-    const faults = await checkTopics({ settings: config, logger, signal, profile: config.profile, specs })
-    if (faults.length > 0) throw new ConfigError(faults.join('\n'))
-    const differences = await compareSettings(config, { logger, signal }, 'ingress', {
-      ...sharedSecret('BODY_HASH_KEY', config.bodyHashKey),
-      ...sharedSources(loaded.accesses.map(({ source }) => source)),
+    await requireTopics({
+      service: 'ingress',
+      config,
+      logger,
+      signal: closing.signal,
+      roles: ['received'],
+      shared: {
+        ...sharedSecret('BODY_HASH_KEY', config.bodyHashKey),
+        ...sharedSources(loaded.accesses.map(({ source }) => source)),
+      },
+      isTransactional: false,
     })
-    if (differences.length > 0) throw new ConfigError(differences.join('\n'))
     silence = await announce(config, logger)
     lanes = await openLanes({
       settings: config,

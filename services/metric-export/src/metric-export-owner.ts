@@ -8,7 +8,7 @@ import {
   type RestoreContext,
   type StagedBatch,
 } from '@weir/kafka'
-import { failpoint, type Counter, type Gauge } from '@weir/runtime'
+import { failpoint, taskErrorOf, type Counter, type Gauge } from '@weir/runtime'
 import { InfluxUnavailableError } from './influx.ts'
 import { recount, statsRecordsOf, type RecountOptions } from './recount.ts'
 import { encodeOrigin } from './sums-metadata.ts'
@@ -135,8 +135,7 @@ export class MetricExportOwner implements PartitionOwner {
       this.#unsettled.answered()
     } catch (error) {
       this.#unsettled.unanswered()
-      if (error instanceof InfluxUnavailableError) throw new RetriableError(error.message, { cause: error })
-      throw error
+      throw taskErrorOf(error, { away: InfluxUnavailableError })
     } finally {
       for (const { windowStart } of points) this.#unsettled.changed(windowStart)
       this.#report()

@@ -1,6 +1,6 @@
 import { STAGE_TOPICS } from '@weir/contracts'
 import { openTopicReader, type TopicReader } from '@weir/kafka'
-import { type Service, type ServiceDeps, startConsumer } from '@weir/runtime'
+import { once, type Service, type ServiceDeps, startConsumer } from '@weir/runtime'
 import { SETTINGS, type MetricExportConfig } from './config.ts'
 import { writePoints } from './influx.ts'
 import { MetricExportOwner } from './metric-export-owner.ts'
@@ -23,14 +23,8 @@ export const start = (config: MetricExportConfig, deps: ServiceDeps): Promise<Se
         )
         const { influxUrl } = config
         if (influxUrl === undefined) logger.warn({}, 'INFLUX_URL is not set: only /metrics is served')
-        let reader: Promise<TopicReader> | undefined
-        const openReader = (): Promise<TopicReader> => {
-          if (reader === undefined) {
-            reader = openTopicReader(config, topic)
-            reader.catch(() => (reader = undefined))
-          }
-          return reader
-        }
+        let reader: TopicReader | undefined
+        const openReader = once(async () => (reader = await openTopicReader(config, topic)))
         // With a heartbeat of the last half session and a write of half a session, no successor has begun when it ends:
         // it would put back older values.
         const influxTimeoutMs = Math.min(config.influxTimeoutMs, config.groupSessionMs / 2)
@@ -49,7 +43,7 @@ export const start = (config: MetricExportConfig, deps: ServiceDeps): Promise<Se
                 writeTimeoutMs: influxTimeoutMs,
               }),
             ),
-          close: async () => (await reader?.catch(() => undefined))?.close(),
+          close: () => Promise.resolve(reader?.close()),
         }
       },
     },

@@ -1,16 +1,18 @@
 import { parseDeadLetterKeys, STAGE_TOPICS, topicNames } from '@weir/contracts'
 import { openEventWriter, RegistryError, SchemaRefusedError, type EventWriter } from '@weir/event-codec'
-import { RetriableError, startStage, StateError } from '@weir/kafka'
+import { startStage } from '@weir/kafka'
 import {
   Closers,
   ConfigError,
   massFailureAlarm,
   MassFailureGuard,
+  once,
   type Service,
   type ServiceDeps,
   sharedLetterKeys,
   stageObserver,
   startConsumer,
+  taskErrorOf,
 } from '@weir/runtime'
 import { Approvals } from './schemas/approvals.ts'
 import { SETTINGS, type NormalizerConfig } from './config.ts'
@@ -100,18 +102,12 @@ const compile = (
 }
 
 /** The registry is asked once for all partitions; a failure is asked again. */
-const sharedWriter = (config: NormalizerConfig, topic: string): (() => Promise<EventWriter>) => {
-  let writer: Promise<EventWriter> | undefined
-  return () => {
-    writer ??= openEventWriter(config, topic).catch((error: unknown) => {
-      writer = undefined
-      if (error instanceof RegistryError) throw new RetriableError(error.message, { cause: error })
-      if (error instanceof SchemaRefusedError) throw new StateError(error.message)
-      throw error
-    })
-    return writer
-  }
-}
+const sharedWriter = (config: NormalizerConfig, topic: string): (() => Promise<EventWriter>) =>
+  once(() =>
+    openEventWriter(config, topic).catch((error: unknown) => {
+      throw taskErrorOf(error, { away: RegistryError, refused: SchemaRefusedError })
+    }),
+  )
 
 /** Of its group, transactional ids and metrics. */
 const SCHEMAS = 'normalizer-schemas'

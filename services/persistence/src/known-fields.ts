@@ -1,6 +1,6 @@
 import { decodeObservedShape, type InteractionEvent } from '@weir/contracts'
-import { openTopicReader, type KafkaSettings, type TopicReader } from '@weir/kafka'
-import type { Logger } from '@weir/runtime'
+import type { KafkaSettings } from '@weir/kafka'
+import { TopicFollower, type Logger } from '@weir/runtime'
 import type { ShapeGaps } from './postgres/row-filler.ts'
 import type { RowEvent } from './row-sink.ts'
 
@@ -37,18 +37,13 @@ export interface Growth {
  * few seconds. Rows of an older shape get nulls for the fields of the newer ones, so all rows have the same attributes.
  */
 export class KnownFields {
-  readonly #settings: KafkaSettings
-  readonly #topic: string
+  readonly #follower: TopicFollower
   readonly #logger: Logger
   readonly #fields = new Map<string, Set<string>>()
   /** Of the shapes themselves: what each one has is not filled. */
   readonly #missing = new Map<string, readonly string[]>()
   readonly #shapes = new Map<string, KnownShape>()
   #grown = { types: new Set<string>(), since: Infinity }
-  #reader: TopicReader | undefined
-  #next: ReadonlyMap<number, bigint> | undefined
-  #reading: Promise<void> | undefined
-  #timer: NodeJS.Timeout | undefined
   readonly #onGrowth: (growth: Growth) => void
 
   /** `onGrowth` is told after each look that found something new. */
@@ -58,20 +53,23 @@ export class KnownFields {
     logger: Logger,
     onGrowth: (growth: Growth) => void = () => undefined,
   ) {
-    this.#settings = settings
-    this.#topic = topic
     this.#logger = logger
+    this.#follower = new TopicFollower({
+      settings,
+      topic,
+      onRecords: (records) => {
+        for (const { value } of records) this.add(value)
+      },
+      onRead: () => this.#reportGrowth(),
+    })
     this.#onGrowth = onGrowth
   }
 
   /** Rejects with a `RetriableError` when the topic cannot be read. */
-  async ready(): Promise<void> {
-    if (this.#next === undefined) await this.refresh()
-    this.#timer ??= setInterval(() => {
-      this.refresh().catch((error: unknown) => {
-        this.#logger.warn({ error: (error as Error).message }, 'the observed shapes could not be read again')
-      })
-    }, REFRESH_MS)
+  ready(): Promise<void> {
+    return this.#follower.follow(REFRESH_MS, (error) =>
+      this.#logger.warn({ error: error.message }, 'the observed shapes could not be read again'),
+    )
   }
 
   /** The event with the number of its shape, and a null attribute for each known field that its shape lacks. */
@@ -104,10 +102,8 @@ export class KnownFields {
     return own.reduce((newest, { firstSeenAt }) => Math.max(newest, firstSeenAt), 0)
   }
 
-  async close(): Promise<void> {
-    clearInterval(this.#timer)
-    await this.#reading?.catch(() => undefined)
-    await this.#reader?.close()
+  close(): Promise<void> {
+    return this.#follower.close()
   }
 
   /** Takes an observed shape: what `fill` knows from then on. */
@@ -144,18 +140,11 @@ export class KnownFields {
   }
 
   /** Reads what is new. Rejects with a `RetriableError` when the topic cannot be read. */
-  async refresh(): Promise<void> {
-    this.#reading ??= this.#read().finally(() => {
-      this.#reading = undefined
-    })
-    await this.#reading
+  refresh(): Promise<void> {
+    return this.#follower.refresh()
   }
 
-  async #read(): Promise<void> {
-    this.#reader ??= await openTopicReader(this.#settings, this.#topic)
-    this.#next = await this.#reader.readToEnd((records) => {
-      for (const { value } of records) this.add(value)
-    }, this.#next)
+  #reportGrowth(): void {
     if (this.#grown.types.size === 0) return
     const grown = this.#grown
     this.#grown = { types: new Set(), since: Infinity }

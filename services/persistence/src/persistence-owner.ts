@@ -9,8 +9,6 @@ import {
 } from '@weir/contracts'
 import { InvalidEventError, RegistryError, UnknownSchemaError, type EventReader } from '@weir/event-codec'
 import {
-  RetriableError,
-  StateError,
   type InputBatch,
   type InputRecord,
   type OutputRecord,
@@ -27,6 +25,7 @@ import {
   setApart,
   sourceOf,
   SourceTally,
+  taskErrorOf,
 } from '@weir/runtime'
 import type { KnownFields } from './known-fields.ts'
 import { SinkFaultError, SinkUnavailableError, type RowSink } from './row-sink.ts'
@@ -124,8 +123,7 @@ export class PersistenceOwner implements PartitionOwner {
     } catch (error) {
       if (error instanceof InvalidEventError) return invalid
       if (error instanceof UnknownSchemaError) return { reason: 'unknown_schema', error: error.message }
-      if (error instanceof RegistryError) throw new RetriableError(error.message, { cause: error })
-      throw error
+      throw taskErrorOf(error, { away: RegistryError })
     }
   }
 
@@ -155,8 +153,6 @@ export const retrying = async <T>(call: () => Promise<T>): Promise<T> => {
   try {
     return await call()
   } catch (error) {
-    if (error instanceof SinkUnavailableError) throw new RetriableError(error.message, { cause: error })
-    if (error instanceof SinkFaultError) throw new StateError(error.message)
-    throw error
+    throw taskErrorOf(error, { away: SinkUnavailableError, refused: SinkFaultError })
   }
 }

@@ -3,6 +3,7 @@ import { EventReader } from '@weir/event-codec'
 import {
   massFailureAlarm,
   MassFailureGuard,
+  once,
   type Service,
   type ServiceDeps,
   sharedLetterKeys,
@@ -81,16 +82,4 @@ const openFilling = (config: PersistenceConfig, topics: TopicNames, { logger }: 
     await filler.close()
   }
   return { knownFields, close }
-}
-
-/** Shares one success; a failure is tried again by the next call. */
-const once = <T>(run: () => Promise<T>): (() => Promise<T>) => {
-  let result: Promise<T> | undefined
-  return () => {
-    result ??= run().catch((error: unknown) => {
-      result = undefined
-      throw error
-    })
-    return result
-  }
 }

@@ -2,29 +2,20 @@ import {
   LETTER_TOPICS,
   parseDeadLetterKeys,
   REPLAY_TOPICS,
-  TOPIC_SPECS,
   topicNames,
   type TopicRole,
 } from '@weir/contracts'
 import { EventReader } from '@weir/event-codec'
-import {
-  checkInternalTopics,
-  checkTopics,
-  openAuditLog,
-  openLanes,
-  startStage,
-  waitForBrokers,
-} from '@weir/kafka'
+import { openAuditLog, openLanes, startStage } from '@weir/kafka'
 import {
   AccessTokens,
   Closers,
-  compareSettings,
   ConfigError,
-  describeSettings,
-  ensureNewTopics,
   failpointsOf,
   logStart,
+  noteStart,
   PartitionList,
+  requireTopics,
   type Service,
   type ServiceDeps,
   sharedLetterKeys,
@@ -49,14 +40,7 @@ const CHUNK_LETTERS_MAX = 500
 /** One command is one transaction. */
 const BATCH = { recordsMax: 1, bytesMax: 1_048_576, lingerMs: 0 }
 const OUTPUTS: readonly TopicRole[] = ['replayCommands', ...REPLAY_TOPICS]
-const ROLES: readonly TopicRole[] = [
-  ...OUTPUTS,
-  'replayState',
-  'starts',
-  'settings',
-  'auditLog',
-  ...LETTER_TOPICS,
-]
+const ROLES: readonly TopicRole[] = [...OUTPUTS, 'replayState', 'auditLog', ...LETTER_TOPICS]
 
 /** Any instance answers; the one that owns the topic of commands runs the jobs. */
 export const start = async (config: ReplayConfig, { logger, metrics }: ServiceDeps): Promise<Service> => {
@@ -65,21 +49,18 @@ export const start = async (config: ReplayConfig, { logger, metrics }: ServiceDe
   try {
     const { sources, problems } = readSourcesFile(config.sourcesFile)
     if (problems.length > 0) throw new ConfigError(problems.join('\n'))
-    await waitForBrokers(config, logger)
-    await ensureNewTopics(config, logger, config.profile)
-    const specs = TOPIC_SPECS.filter(({ role }) => ROLES.includes(role))
-    const faults = await checkTopics({ settings: config, logger, profile: config.profile, specs })
-    if (faults.length > 0) throw new ConfigError(faults.join('\n'))
-    const shared = {
-      ...sharedSecret('BODY_HASH_KEY', config.bodyHashKey),
-      ...sharedSources(sources),
-      ...sharedLetterKeys(config.deadLetterKeys),
-    }
-    const unsafe = [
-      ...(await checkInternalTopics({ settings: config, logger, profile: config.profile })),
-      ...(await compareSettings(config, { logger }, 'replay', shared)),
-    ]
-    if (unsafe.length > 0) throw new ConfigError(unsafe.join('\n'))
+    await requireTopics({
+      service: 'replay',
+      config,
+      logger,
+      roles: ROLES,
+      shared: {
+        ...sharedSecret('BODY_HASH_KEY', config.bodyHashKey),
+        ...sharedSources(sources),
+        ...sharedLetterKeys(config.deadLetterKeys),
+      },
+      isTransactional: true,
+    })
     const topics = topicNames(config.topicPrefix)
     const keys = parseDeadLetterKeys(config.deadLetterKeys)
     const approvals = parseApprovals(config.approvals)
@@ -135,17 +116,10 @@ export const start = async (config: ReplayConfig, { logger, metrics }: ServiceDe
     list.add('replay', stage)
     const tokens = new AccessTokens().add(config.tokens, TOKENS)
     const stopWarning = warnOfExpiry(tokens, TOKENS.setting, logger)
-    closers.add(() => {
-      stopWarning()
-      return Promise.resolve()
-    })
+    closers.add(stopWarning)
     const audit = openAuditLog(config, logger)
     closers.add(() => audit.close())
-    await audit.write({
-      what: 'service.start',
-      who: { service: 'replay', name: '', role: '', address: '' },
-      details: { settings: describeSettings(SETTINGS, config), tokens: tokens.holders },
-    })
+    await noteStart(audit, 'replay', { settings: SETTINGS, config, tokens })
     const app = buildApi({
       audit,
       tokens,

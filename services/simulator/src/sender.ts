@@ -1,3 +1,4 @@
+import { backOffMs } from '@weir/contracts'
 import type { Logger } from '@weir/runtime'
 import type { OperationResult, TruthLedger } from '@weir/truth'
 import { Pool, type Dispatcher } from 'undici'
@@ -20,8 +21,7 @@ export interface SenderCounts {
 
 const CONNECTIONS = 64
 const ANSWER_MS_MAX = 20_000
-const RETRY_MS = 500
-const RETRY_MS_MAX = 8_000
+const BACK_OFF = { firstMs: 500, maxMs: 8_000 }
 /** About what providers do before they switch a webhook off. */
 const ATTEMPTS_MAX = 6
 const NOT_SENT = new Set(['ECONNREFUSED', 'UND_ERR_CONNECT_TIMEOUT'])
@@ -163,7 +163,7 @@ export class Sender {
       this.#retries.delete(timer)
       this.send([shipment], attempt + 1)
     }
-    const timer = setTimeout(retry, Math.min(RETRY_MS_MAX, RETRY_MS * 2 ** (attempt - 1)))
+    const timer = setTimeout(retry, backOffMs(attempt, BACK_OFF))
     this.#retries.set(timer, retry)
   }
 

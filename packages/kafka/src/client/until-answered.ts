@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { backOffMs, jittered } from '@weir/contracts'
 import { kafkaErrorType } from './kafka-client.ts'
 import { RetriableError } from './errors.ts'
 import type { KafkaLogger } from './settings.ts'
 
-const BACKOFF_MS = 200
-const BACKOFF_MS_MAX = 5_000
+const BACK_OFF = { firstMs: 200, maxMs: 5_000 }
 const REPORT_MS = 10_000
 
 /** Although kafkajs does not try these again itself. */
@@ -45,7 +45,8 @@ export const untilAnswered = async <T>(
         logger.warn({ failures, error: kafkaErrorType(error) }, `${what}: waiting for Kafka`)
       }
     }
-    const limitMs = Math.min(BACKOFF_MS_MAX, BACKOFF_MS * 2 ** Math.min(failures - 1, 10))
-    await sleep(limitMs * (0.5 + Math.random() / 2), undefined, { ...(signal && { signal }) })
+    await sleep(jittered(backOffMs(failures, BACK_OFF), Math.random()), undefined, {
+      ...(signal && { signal }),
+    })
   }
 }

@@ -1,3 +1,4 @@
+import { backOffMs } from '@weir/contracts'
 import { kafkaErrorType } from '../client/kafka-client.ts'
 import { systemClock, type Clock } from '../client/clock.ts'
 import { StateError } from '../client/errors.ts'
@@ -35,7 +36,7 @@ const FATAL = new Set([
 ])
 /** The coordinator does not know this member any more: another may own its partitions. */
 const LOST = new Set(['UNKNOWN_MEMBER_ID', 'ILLEGAL_GENERATION'])
-const RETRY_MS_MAX = 2_000
+const BACK_OFF = { firstMs: 100, maxMs: 2_000 }
 const LEAVE_MS_MAX = 2_000
 
 /**
@@ -220,7 +221,7 @@ export class Membership {
 
   async #retryLater(error: unknown, failures: number): Promise<void> {
     const { cluster, groupId, logger } = this.#options
-    const delayMs = this.#clock.random() * Math.min(RETRY_MS_MAX, 50 * 2 ** Math.min(failures, 10))
+    const delayMs = this.#clock.random() * backOffMs(failures, BACK_OFF)
     const fields = { groupId, error: kafkaErrorType(error), delayMs: Math.round(delayMs) }
     logger[failures > 3 ? 'warn' : 'debug'](fields, 'the group coordinator does not answer, trying again')
     await this.#pause(delayMs)

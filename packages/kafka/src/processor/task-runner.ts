@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { backOffMs, jittered } from '@weir/contracts'
 import { kafkaErrorType } from '../client/kafka-client.ts'
 import { pause } from '../client/clock.ts'
 import type { ClusterReads } from '../read/cluster-reads.ts'
@@ -21,8 +22,7 @@ import type { OpenTransactionClient } from '../transactions/transaction-client.t
 import { TransactionalProducer } from '../transactions/transactional-producer.ts'
 import { whereToBegin } from './where-to-begin.ts'
 
-const BACKOFF_MS = 200
-const BACKOFF_MS_MAX = 10_000
+const BACK_OFF = { firstMs: 200, maxMs: 10_000 }
 const PARKED_RETRY_MS = 60_000
 const QUEUE_BYTES_MIN = 1_048_576
 
@@ -115,7 +115,7 @@ export class PartitionRun {
           failures = 0
           continue
         }
-        failures = this.#hasCommitted || reads.clock.now() - startedAt > BACKOFF_MS_MAX ? 1 : failures + 1
+        failures = this.#hasCommitted || reads.clock.now() - startedAt > BACK_OFF.maxMs ? 1 : failures + 1
         this.#enter('backing_off', error)
         const fields = { partition, failures, error: kafkaErrorType(error.cause ?? error) }
         stage.logger.warn(fields, `${error.message}: starting the partition again`)
@@ -347,8 +347,7 @@ export class PartitionRun {
 
   async #pause(failures: number): Promise<void> {
     const { clock } = this.#options.reads
-    const limitMs = Math.min(BACKOFF_MS_MAX, BACKOFF_MS * 2 ** Math.min(failures - 1, 10))
-    await pause(clock, limitMs * (0.5 + clock.random() / 2), this.#released.signal)
+    await pause(clock, jittered(backOffMs(failures, BACK_OFF), clock.random()), this.#released.signal)
   }
 }
 

@@ -1,4 +1,4 @@
-import type { WireRecord } from '@weir/contracts'
+import { backOffMs, type WireRecord } from '@weir/contracts'
 
 /** Why a record was not acknowledged. `full`: the queue's bound; `deadline`: no result in time; `broker`: refused; `too_large`: over the topic's limit; `closed`; `partitions`: the topic has another partition count. After any but `full`, `too_large`, `closed` and `partitions` it may still be on the topic. */
 export type LaneErrorKind = 'full' | 'deadline' | 'broker' | 'too_large' | 'closed' | 'partitions'
@@ -37,8 +37,7 @@ export interface LaneOptions {
   ) => Promise<undefined | 'retry' | 'split' | LaneError>
 }
 
-const RETRY_MS = 50
-const RETRY_MS_MAX = 1_000
+const BACK_OFF = { firstMs: 50, maxMs: 1_000 }
 
 /** The records of one partition, in order: one send at a time, what comes meanwhile goes with the next. */
 export class Lane {
@@ -129,7 +128,7 @@ export class Lane {
     this.#lateFlying = 0
     this.#wait(again)
     if (this.#failures > 0) {
-      this.#flushAfter(Math.min(RETRY_MS_MAX, RETRY_MS * 2 ** Math.min(this.#failures - 1, 10)))
+      this.#flushAfter(backOffMs(this.#failures, BACK_OFF))
     } else if (this.#waiting.length > 0) {
       // What has come while the last send flew has waited enough.
       this.#flush()

@@ -1,3 +1,4 @@
+import { backOffMs } from '@weir/contracts'
 import { kafkaErrorType } from '../client/kafka-client.ts'
 import { OffsetOutOfRangeError, StateError } from '../client/errors.ts'
 import { fetchPartition, fetchRecords, type Fetched, type FetchRequest } from './fetch-records.ts'
@@ -16,8 +17,7 @@ const WAIT_MS = 100
 const WAIT_BUSY_MS = 10
 const RESPONSE_BYTES_MAX = 8_388_608
 const PARTITION_BYTES_MAX = 1_048_576
-const BACKOFF_MS = 50
-const BACKOFF_MS_MAX = 2_000
+const BACK_OFF = { firstMs: 50, maxMs: 2_000 }
 const OFFSET_OUT_OF_RANGE = 1
 
 /**
@@ -68,7 +68,7 @@ export class Fetcher {
     for (const queue of this.#queues) {
       const nodeId = this.#leader(queue)
       if (nodeId < 0) {
-        void this.#refreshLater(BACKOFF_MS)
+        void this.#refreshLater(BACK_OFF.firstMs)
       } else if (!this.#loops.has(nodeId)) {
         const loop = this.#fetchFrom(nodeId).finally(() => {
           this.#loops.delete(nodeId)
@@ -101,7 +101,7 @@ export class Fetcher {
         if (this.#isStopped()) return
         failures += 1
         this.#logger.warn({ nodeId, error: kafkaErrorType(error), failures }, 'fetching failed, trying again')
-        await this.#refreshLater(backoffMs(failures))
+        await this.#refreshLater(backOffMs(failures, BACK_OFF))
       }
     }
   }
@@ -150,10 +150,10 @@ export class Fetcher {
       } else {
         // Most often the leader has moved, and fresh metadata cure it.
         const failures = (this.#ailing.get(queue)?.failures ?? 0) + 1
-        this.#ailing.set(queue, { failures, retryAt: performance.now() + backoffMs(failures) })
+        this.#ailing.set(queue, { failures, retryAt: performance.now() + backOffMs(failures, BACK_OFF) })
         const fields = { topic, partition, failures, error: protocolErrorType(errorCode) }
         this.#logger[failures > 3 ? 'warn' : 'debug'](fields, 'fetching a partition failed, trying again')
-        void this.#refreshLater(backoffMs(failures) / 2)
+        void this.#refreshLater(backOffMs(failures, BACK_OFF) / 2)
       }
     }
   }
@@ -200,5 +200,3 @@ const inTurn = <T>(list: readonly T[], turn: number): readonly T[] => {
   const first = list.length === 0 ? 0 : turn % list.length
   return [...list.slice(first), ...list.slice(0, first)]
 }
-
-const backoffMs = (failures: number): number => Math.min(BACKOFF_MS_MAX, BACKOFF_MS * 2 ** (failures - 1))

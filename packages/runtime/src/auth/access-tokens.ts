@@ -1,4 +1,5 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
+import { credentialsOf } from '@weir/contracts'
 import type { Logger } from '../service/logger.ts'
 
 /** Who has a token. */
@@ -81,15 +82,17 @@ export class AccessTokens {
         name: name ?? `${roles[0]}-${i + 1}`,
         role: role ?? roles[0],
         expiresAt: expiry === undefined ? undefined : Date.parse(expiry),
-        digest: digestOf(`Bearer ${token}`),
+        digest: digestOf(token),
       })
     })
     return this
   }
 
-  /** Undefined for no, an unknown or an expired token. Compares all, in constant time. */
+  /** The holder of the bearer token in an `Authorization` header; undefined for no, an unknown or an expired token. Compares with all tokens, in constant time. */
   find(authorization: string | undefined, now: number): TokenHolder | undefined {
-    const given = digestOf(authorization ?? '')
+    const token = credentialsOf('bearer', authorization)
+    if (token === undefined) return undefined
+    const given = digestOf(token)
     let found: KnownToken | undefined
     for (const known of this.#known) {
       if (timingSafeEqual(known.digest, given) && (known.expiresAt ?? Infinity) > now) found = known

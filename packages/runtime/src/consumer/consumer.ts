@@ -1,9 +1,6 @@
 import { TOPIC_SPECS, topicNames, type TopicNames, type TopicRole } from '@weir/contracts'
 import {
-  checkInternalTopics,
-  checkTopics,
   startStage,
-  waitForBrokers,
   type KafkaSettings,
   type PartitionOwner,
   type StageObserver,
@@ -11,11 +8,11 @@ import {
 } from '@weir/kafka'
 import { startProbeServer } from '../http/health.ts'
 import { Closers, logStart, type Service, type ServiceDeps } from '../service/service.ts'
-import { ConfigError } from '../settings/config.ts'
 import type { Settings } from '../settings/setting.ts'
+import { requireTopics } from '../topics/require-topics.ts'
+import type { SharedValues } from '../topics/shared-settings.ts'
 import { failpointsOf } from './failpoints.ts'
 import { PartitionList } from './partition-list.ts'
-import { compareSettings, ensureNewTopics, type SharedValues } from './shared-settings.ts'
 
 /** What the configuration of every consuming service has. */
 export interface ConsumerConfig extends KafkaSettings {
@@ -86,24 +83,14 @@ export const startConsumer = async <Config extends ConsumerConfig>(
   })
   closers.add(() => probes.close())
   try {
-    await waitForBrokers(config, logger)
-    await ensureNewTopics(config, logger, config.profile)
-    const roles: readonly TopicRole[] = [
-      ...inputs,
-      ...outputs,
-      ...(options.reads ?? []),
-      ...(state === undefined ? [] : [state]),
-      'starts',
-      'settings',
-    ]
-    const specs = TOPIC_SPECS.filter(({ role }) => roles.includes(role))
-    const faults = await checkTopics({ settings: config, logger, profile: config.profile, specs })
-    if (faults.length > 0) throw new ConfigError(faults.join('\n'))
-    const problems = [
-      ...(await checkInternalTopics({ settings: config, logger, profile: config.profile })),
-      ...(await compareSettings(config, { logger }, service, options.shared ?? {})),
-    ]
-    if (problems.length > 0) throw new ConfigError(problems.join('\n'))
+    await requireTopics({
+      service,
+      config,
+      logger,
+      roles: [...inputs, ...outputs, ...(options.reads ?? []), ...(state === undefined ? [] : [state])],
+      shared: options.shared ?? {},
+      isTransactional: true,
+    })
     const topics = topicNames(config.topicPrefix)
     const { openOwner, close, readiness: ownReadiness, parked: ownParked } = options.open(topics)
     if (close) closers.add(close)

@@ -1,6 +1,6 @@
-import { createHash, timingSafeEqual } from 'node:crypto'
 import { createServer, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { isBearer } from '@weir/contracts'
 
 /** Why the service is not ready; empty: it is ready. */
 export type Readiness = () => readonly string[]
@@ -56,12 +56,8 @@ export interface MetricsText {
 export const METRICS_REFUSAL = '{"error":"give the token of METRICS_TOKEN as Authorization: Bearer"}'
 
 /** Whether a request may have the metrics, judged in constant time. `token` undefined: everybody may. */
-export const mayReadMetrics = (token: string | undefined, { headers }: IncomingMessage): boolean => {
-  if (token === undefined) return true
-  const digest = (text: string): Buffer => createHash('sha256').update(text).digest()
-  const given = (headers.authorization ?? '').replace(/^bearer +/i, 'Bearer ')
-  return timingSafeEqual(digest(given), digest(`Bearer ${token}`))
-}
+export const mayReadMetrics = (token: string | undefined, { headers }: IncomingMessage): boolean =>
+  token === undefined || isBearer(headers.authorization, token)
 
 /** Serves `/livez`, `/readyz` and `/metrics`. Rejects with the code EADDRINUSE when the port is taken. */
 export const startProbeServer = async (options: {

@@ -85,9 +85,9 @@ export const runService = async <Config extends { readonly logLevel: string }>(
 
 /** Closes what was opened, last first; later closers run even when one fails, and the first error is thrown at the end. */
 export class Closers {
-  readonly #closers: (() => Promise<unknown>)[] = []
+  readonly #closers: (() => unknown)[] = []
 
-  add(close: () => Promise<unknown>): void {
+  add(close: () => unknown): void {
     this.#closers.push(close)
   }
 

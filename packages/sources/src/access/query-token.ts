@@ -1,4 +1,4 @@
-import { isSameText } from '../credentials.ts'
+import { isSameText } from '@weir/contracts'
 import type { RequestHeaders } from '../verifier/content/request-headers.ts'
 
 /** As Azure Functions take their keys. */

@@ -16,7 +16,7 @@ import {
   secretsOf,
   readSetting,
   settingName,
-  type ReadText,
+  readText,
   type SettingKind,
   type SettingsEnvironment,
 } from './source-settings.ts'
@@ -62,13 +62,13 @@ export interface OpenedAccess {
 export const openAccess = (
   source: SourceDefinition,
   env: SettingsEnvironment,
-  readText: ReadText,
+  read = readText,
 ): OpenedAccess => {
   const files: string[] = []
   const problems: string[] = []
   let unavailable: string | undefined
   const find = (kind: SettingKind) => {
-    const setting = readSetting(env, source.name, kind, readText)
+    const setting = readSetting(env, source.name, kind, read)
     if (setting.kind !== 'unset' && setting.file !== undefined) files.push(setting.file)
     if (setting.kind === 'unavailable')
       unavailable ??= `${settingName(source.name, kind)}_FILE: ${setting.cause}`

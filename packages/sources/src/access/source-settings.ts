@@ -1,5 +1,9 @@
+import { readFileSync } from 'node:fs'
+
 /** Reads a file's text; throws as `readFileSync` does. */
-export type ReadText = (file: string) => string
+export const readText = (file: string): string => readFileSync(file, 'utf8')
+
+export type ReadText = typeof readText
 
 export type SettingsEnvironment = Readonly<Record<string, string | undefined>>
 

@@ -1,5 +1,5 @@
 import { createHmac } from 'node:crypto'
-import { isSameText } from '../credentials.ts'
+import { isSameText } from '@weir/contracts'
 import { isToken, json, only, permission, refused, text, type Handshake } from './handshake.ts'
 
 /** DNS names, as the specification has them. */

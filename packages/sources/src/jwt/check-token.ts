@@ -1,4 +1,5 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
+import { credentialsOf } from '@weir/contracts'
 import { decodeProtectedHeader, errors, jwtVerify, type JWTPayload } from 'jose'
 import type { RequestHeaders } from '../verifier/content/request-headers.ts'
 import type { Verdict } from '../verifier/verifier.ts'
@@ -14,7 +15,7 @@ export type TokenCheck = (headers: RequestHeaders, raw: Buffer, now: number) => 
 type Invalid = Extract<Verdict, { kind: 'invalid' }>
 
 const HEADER = 'authorization'
-const BEARER = /^bearer +([\w-]+\.[\w-]+\.[\w-]+)$/i
+const JWT = /^[\w-]+\.[\w-]+\.[\w-]+$/
 const TOKEN_LENGTH_MAX = 8_192
 const KID_LENGTH_MAX = 256
 /** Of one request, for each set of keys. */
@@ -28,8 +29,8 @@ const tokenIn = (headers: RequestHeaders): string | Exclude<Verdict, { kind: 'va
   if (header === undefined) {
     return headers.count(HEADER) <= 1 ? { kind: 'missing' } : invalid('header_repeated')
   }
-  const token = header.length > TOKEN_LENGTH_MAX ? undefined : BEARER.exec(header)?.[1]
-  return token ?? invalid('malformed')
+  const token = header.length > TOKEN_LENGTH_MAX ? undefined : credentialsOf('bearer', header)
+  return token !== undefined && JWT.test(token) ? token : invalid('malformed')
 }
 
 /** What is wrong with a request's token before its keys are asked for; undefined: they are needed. */

@@ -1,3 +1,4 @@
+import { backOffMs } from '@weir/contracts'
 import { keysOfJwks, type JwtKey } from './jwt-keys.ts'
 import type { JwtAlgorithm } from './jwt-spec.ts'
 
@@ -27,8 +28,7 @@ const FRESH_MS = 600_000
 const STALE_MS_MAX = 86_400_000
 /** Between fetches, however many tokens name a key that is not known. */
 const PAUSE_MS = 30_000
-const BACK_OFF_MS = 1_000
-const BACK_OFF_MS_MAX = 300_000
+const BACK_OFF = { firstMs: 1_000, maxMs: 300_000 }
 /** Requests that wait for keys, as each holds its body. */
 const WAITING_MAX = 100
 
@@ -82,8 +82,7 @@ export class RemoteKeys implements KeySource {
 
   get #isBackingOff(): boolean {
     if (this.#failures === 0) return false
-    const pause = Math.min(BACK_OFF_MS * 2 ** (this.#failures - 1), BACK_OFF_MS_MAX)
-    return this.#clock() - this.#failedAt < pause
+    return this.#clock() - this.#failedAt < backOffMs(this.#failures, BACK_OFF)
   }
 
   #unavailable(): KeysUnavailableError {

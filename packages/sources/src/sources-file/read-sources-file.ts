@@ -1,5 +1,4 @@
-import { readFileSync } from 'node:fs'
-import type { ReadText } from '../access/source-settings.ts'
+import { readText } from '../access/source-settings.ts'
 import { SOURCES } from '../presets/index.ts'
 import type { SourceDefinition } from '../source.ts'
 import { describeProblems, parseSourcesFile } from './parse-sources-file.ts'
@@ -13,15 +12,14 @@ export interface ReadSources {
   readonly problems: readonly string[]
 }
 
-const readUtf8: ReadText = (file) => readFileSync(file, 'utf8')
 const NONE: ReadonlySet<string> = new Set()
 
 /** The sources that a file names and the built-in ones that it keeps; without a file (undefined or empty) the built-in ones. Never throws. */
-export const readSourcesFile = (file: string | undefined, readText = readUtf8): ReadSources => {
+export const readSourcesFile = (file: string | undefined, read = readText): ReadSources => {
   if (file === undefined || file === '') return { sources: SOURCES, named: NONE, problems: [] }
   let text: string
   try {
-    text = readText(file)
+    text = read(file)
   } catch (error) {
     const { code = 'unknown error' } = error as NodeJS.ErrnoException
     const problem = `The sources file ${file} (SOURCES_FILE) cannot be read: ${code}.`

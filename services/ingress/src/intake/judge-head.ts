@@ -1,7 +1,7 @@
+import { isBearer } from '@weir/contracts'
 import {
   hasQueryToken,
   isBasic,
-  isBearer,
   tokenProblem,
   type CertificateVerdict,
   type RequestHeaders,

@@ -6,7 +6,6 @@ import {
   readSourcesFile,
   settingName,
   SOURCES,
-  type ReadText,
   type SettingsEnvironment,
   type SourceAccess,
   type SourceDefinition,
@@ -33,10 +32,10 @@ export interface LoadedSources {
 }
 
 /** The sources that are on, with their secrets. */
-export const loadSources = (config: SourcesConfig, readText: ReadText): LoadedSources => {
+export const loadSources = (config: SourcesConfig): LoadedSources => {
   const { profile, trustedProxies, sourcesFile, sourceEnv } = config
-  const read = readSourcesFile(sourcesFile, readText)
-  const opened = read.sources.map((source) => ({ source, ...openAccess(source, sourceEnv, readText) }))
+  const read = readSourcesFile(sourcesFile)
+  const opened = read.sources.map((source) => ({ source, ...openAccess(source, sourceEnv) }))
   const accesses = opened.flatMap(({ access }) => access ?? [])
   const problems = [...read.problems, ...opened.flatMap((one) => one.problems)]
   if (sourcesFile !== undefined) {

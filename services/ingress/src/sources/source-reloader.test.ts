@@ -4,7 +4,6 @@ import { join } from 'node:path'
 import { createLogger, Metrics } from '@weir/runtime'
 import type { SourceAccess } from '@weir/sources'
 import { afterEach, beforeEach, expect, it } from 'vitest'
-import { readText } from '../config.ts'
 import { loadSources } from './load-sources.ts'
 import { SourceReloader } from './source-reloader.ts'
 
@@ -23,7 +22,7 @@ const write = (name: string, text: string) => writeFileSync(file(name), text)
 
 const open = (env: Readonly<Record<string, string>>, sourcesFile?: string) => {
   const config = { profile: 'dev', trustedProxies: [] as string[], sourceEnv: env, sourcesFile } as const
-  const loaded = loadSources(config, readText)
+  const loaded = loadSources(config)
   const metrics = new Metrics('test')
   const used: SourceAccess[][] = [[...loaded.accesses]]
   const logger = createLogger('test', 'silent')

@@ -1,6 +1,5 @@
-import { readFileSync } from 'node:fs'
 import type { Logger, Metrics } from '@weir/runtime'
-import type { ReadText, SourceAccess } from '@weir/sources'
+import { readText, type SourceAccess } from '@weir/sources'
 import { loadSources, type LoadedSources, type SourcesConfig } from './load-sources.ts'
 
 export interface ReloaderOptions {
@@ -11,8 +10,6 @@ export interface ReloaderOptions {
 }
 
 const LOOK_MS = 2_000
-
-const readText: ReadText = (file) => readFileSync(file, 'utf8')
 
 /**
  * Loads sources and their secrets again when a file of theirs has another content, or when told. What cannot be used
@@ -57,7 +54,7 @@ export class SourceReloader {
   }
 
   reload(): void {
-    const loaded = loadSources(this.#options.config, readText)
+    const loaded = loadSources(this.#options.config)
     // A file that a bad load names is looked at as well: it may be the one that will be put right.
     this.#files = [...new Set([...this.#files, ...loaded.files])]
     this.#seen = contentOf(this.#files)

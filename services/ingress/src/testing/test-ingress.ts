@@ -4,7 +4,7 @@ import { decodeReceivedWebhook, type ReceivedWebhook, type WireRecord } from '@w
 import { LaneError, type LaneErrorKind, type Lanes } from '@weir/kafka'
 import { createLogger, Metrics, type Logger } from '@weir/runtime'
 import { ArrivingBytes } from '../receive/arriving-bytes.ts'
-import { loadConfig, readText } from '../config.ts'
+import { loadConfig } from '../config.ts'
 import { IntakeMetrics } from '../intake-metrics.ts'
 import { loadSources } from '../sources/load-sources.ts'
 import { Receiver } from '../receive/receiver.ts'
@@ -47,7 +47,7 @@ export class TestIngress {
     const intakeMetrics = new IntakeMetrics(this.metrics)
     this.arriving = new ArrivingBytes(config.arrivingBytesMax)
     this.table = new SourceTable(config, intakeMetrics, this.arriving)
-    this.table.replace(loadSources(config, readText).accesses)
+    this.table.replace(loadSources(config).accesses)
     const receiver = new Receiver({
       config,
       logger,

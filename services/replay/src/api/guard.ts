@@ -1,4 +1,4 @@
-import { EXPIRY_NOTICE_MS, GuessLimit, type AccessTokens, type TokenHolder } from '@weir/runtime'
+import { EXPIRY_NOTICE_MS, TokenGate, type AccessTokens, type TokenHolder } from '@weir/runtime'
 import type { AuditLog } from '@weir/kafka'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 
@@ -26,19 +26,17 @@ export const noting =
 
 /** Turns away whoever has no token, and tells a holder when the token will expire. */
 export const guard = (v1: FastifyInstance, tokens: AccessTokens): void => {
-  const limit = new GuessLimit(GUESSES)
+  const gate = new TokenGate(tokens, GUESSES)
   v1.decorateRequest('holder', undefined as unknown as object)
   v1.addHook('onRequest', async (request, reply) => {
-    const { authorization } = request.headers
-    const holder = tokens.find(authorization, Date.now())
-    if (holder === undefined) {
-      const waitMs = limit.add(request.ip, authorization, performance.now())
-      if (waitMs === 0) return reply.code(401).send({ error: 'Unauthorized' })
-      reply.header('retry-after', String(Math.ceil(waitMs / 1_000)))
+    const admission = gate.admit(request.headers.authorization, request.ip)
+    if (admission.kind === 'unknown') return reply.code(401).send({ error: 'Unauthorized' })
+    if (admission.kind === 'limited') {
+      reply.header('retry-after', String(admission.retryAfterSecs))
       return reply.code(429).send({ error: 'Too many unknown tokens' })
     }
-    request.setDecorator('holder', holder)
-    const { expiresAt } = holder
+    request.setDecorator('holder', admission.holder)
+    const { expiresAt } = admission.holder
     if (expiresAt !== undefined && expiresAt - Date.now() <= EXPIRY_NOTICE_MS) {
       reply.header('weir-token-expires', new Date(expiresAt).toISOString())
     }

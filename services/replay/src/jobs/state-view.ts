@@ -1,5 +1,6 @@
 import type { TopicNames } from '@weir/contracts'
-import { openTopicReader, type KafkaSettings, type TopicReader } from '@weir/kafka'
+import type { KafkaSettings } from '@weir/kafka'
+import { TopicFollower } from '@weir/runtime'
 import type { Job } from './job.ts'
 import { JobTable } from './job-table.ts'
 import type { Marks } from './marks.ts'
@@ -7,15 +8,16 @@ import type { Marks } from './marks.ts'
 /** What the running instance has committed, as any instance can read it. */
 export class StateView {
   readonly #table = new JobTable()
-  readonly #settings: KafkaSettings
-  readonly #topic: string
-  #reader: TopicReader | undefined
-  #next: ReadonlyMap<number, bigint> | undefined
-  #reading: Promise<void> | undefined
+  readonly #follower: TopicFollower
 
   constructor(settings: KafkaSettings, topics: TopicNames) {
-    this.#settings = settings
-    this.#topic = topics.replayState
+    this.#follower = new TopicFollower({
+      settings,
+      topic: topics.replayState,
+      onRecords: (records) => {
+        for (const { key, value } of records) this.#table.apply(key, value)
+      },
+    })
   }
 
   get marks(): Marks {
@@ -28,22 +30,11 @@ export class StateView {
     return this.#table.all()
   }
 
-  async refresh(): Promise<void> {
-    await this.#reading?.catch(() => undefined)
-    this.#reading ??= this.#read().finally(() => {
-      this.#reading = undefined
-    })
-    await this.#reading
+  refresh(): Promise<void> {
+    return this.#follower.refresh()
   }
 
-  async close(): Promise<void> {
-    await this.#reader?.close()
-  }
-
-  async #read(): Promise<void> {
-    this.#reader ??= await openTopicReader(this.#settings, this.#topic)
-    this.#next = await this.#reader.readToEnd((records) => {
-      for (const { key, value } of records) this.#table.apply(key, value)
-    }, this.#next)
+  close(): Promise<void> {
+    return this.#follower.close()
   }
 }

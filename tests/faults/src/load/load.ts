@@ -1,3 +1,4 @@
+import { backOffMs } from '@weir/contracts'
 import { Pool } from 'undici'
 import { Random, type OperationResult, type TruthLedger } from '@weir/truth'
 import { DueQueue } from './due-queue.ts'
@@ -57,8 +58,7 @@ const CONNECTIONS = 256
 const ANSWER_MS_MAX = 15_000
 const REST_MS = 300
 const SOON_MS_MAX = 500
-const RETRY_MS = 400
-const RETRY_MS_MAX = 5_000
+const BACK_OFF = { firstMs: 400, maxMs: 5_000 }
 /** Two to three minutes: providers go on for longer, but not so dense. */
 const ATTEMPTS_MAX = 40
 /** What goes on at least while faults are to come, whether all events are sent or wait for the faults: they must meet traffic. */
@@ -226,7 +226,7 @@ export class Load {
     this.#options.ledger.finish(id, result)
     this.#count(result, performance.now() - sentAt)
     if ((result === 'failed' || result === 'unknown') && attempt < ATTEMPTS_MAX) {
-      const waitMs = Math.min(RETRY_MS_MAX, RETRY_MS * 2 ** (attempt - 1)) * (0.5 + Math.random())
+      const waitMs = backOffMs(attempt, BACK_OFF) * (0.5 + Math.random())
       this.#due.add(performance.now() + waitMs, { shipment, attempt: attempt + 1 })
     }
   }

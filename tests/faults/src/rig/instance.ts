@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { backOffMs } from '@weir/contracts'
 import { startProcess, type ChildExit, type Folders, type LocalProcess } from '@weir/local-stack'
 import type { ServiceKind } from './layout.ts'
 
@@ -28,8 +29,7 @@ interface Incarnation {
   cause: EndCause
 }
 
-const BACKOFF_MS = 250
-const BACKOFF_MS_MAX = 5_000
+const BACK_OFF = { firstMs: 250, maxMs: 5_000 }
 /** Who lived so long has not failed at its start. */
 const SETTLED_MS = 10_000
 
@@ -176,7 +176,7 @@ export class Instance {
         cause: cause === 'itself' && exit.signal === 'SIGKILL' && hasFired ? 'failpoint' : cause,
       })
       failures = livedMs > SETTLED_MS || cause === 'asked' ? 0 : failures + 1
-      if (!this.#isStopped()) await sleep(Math.min(BACKOFF_MS_MAX, BACKOFF_MS * 2 ** failures))
+      if (!this.#isStopped()) await sleep(backOffMs(failures + 1, BACK_OFF))
     }
   }
 
