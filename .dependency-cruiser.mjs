@@ -31,7 +31,7 @@ export default {
       from: { path: '^(packages|services|verification|cli)/([^/]+)/' },
       // What `@weir/kafka/testing` exports is for tests, see below.
       to: {
-        path: '^(packages|verification|tools)/[^/]+/src/(?!index\\.ts$|testing/topics\\.ts$)',
+        path: '^(packages|verification|tools)/[^/]+/src/(?!index\\.ts$|testing/topics\\.ts$|testing/index\\.ts$)',
         pathNot: '^$1/$2/',
       },
     },
@@ -80,6 +80,7 @@ export default {
     only('exact-json-imports-no-sibling', '^packages/exact-json/', []),
     only('sources-imports', '^packages/sources/', ['contracts', 'exact-json']),
     only('seen-keys-imports', '^packages/seen-keys/', ['contracts']),
+    only('row-sink-imports', '^packages/row-sink/', ['contracts', 'event-codec', 'kafka', 'runtime']),
     only('truth-imports', '^verification/truth/', ['contracts']),
     only('kafka-imports', '^packages/kafka/(?!.*\\.test\\.ts$)', ['contracts']),
     only('observer-imports', '^verification/observer/(?!.*\\.test\\.ts$)', [

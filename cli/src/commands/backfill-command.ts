@@ -1,5 +1,6 @@
 import { topicNames } from '@weir/contracts'
-import { backfill, KnownFields, RowFiller, type Backfilled } from '@weir/persistence'
+import { backfill, RowFiller, type Backfilled } from '@weir/persistence'
+import { KnownFields } from '@weir/row-sink'
 import { createLogger } from '@weir/runtime'
 import { InvalidArgumentError, type Command } from 'commander'
 import { loadBackfillConfig } from '../config.ts'

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { backfill, type BackfillOptions, type BackfillProgress } from './backfill.ts'
-import type { ShapeGaps } from './postgres/row-filler.ts'
+import type { ShapeGaps } from '@weir/row-sink'
 
 /** A table in memory, and what is known of its shapes. */
 class Model {

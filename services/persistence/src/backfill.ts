@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { KNOWN_MS, type KnownFields } from './known-fields.ts'
+import { KNOWN_MS, type KnownFields } from '@weir/row-sink'
 import type { RowFiller } from './postgres/row-filler.ts'
 
 export interface BackfillOptions {

@@ -2,7 +2,7 @@ import { isMoment, type InteractionEvent } from '@weir/contracts'
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { parametersOf } from '../../../services/persistence/src/postgres/columns.ts'
-import type { RowSink } from '../../../services/persistence/src/row-sink.ts'
+import type { RowSink } from '@weir/row-sink'
 import { deliveries } from './bodies.ts'
 import { openStages, type Stages } from './stages.ts'
 

@@ -34,8 +34,7 @@ import { NormalizerOwner } from '../../../services/normalizer/src/normalizer-own
 import { normalizerPipeline } from '../../../services/normalizer/src/pipeline.ts'
 import { ShapeCache } from '../../../services/normalizer/src/schemas/shape.ts'
 import { SentShapes } from '../../../services/normalizer/src/schemas/shape-tally.ts'
-import { PersistenceOwner } from '../../../services/persistence/src/persistence-owner.ts'
-import type { RowSink } from '../../../services/persistence/src/row-sink.ts'
+import { RowTask, type RowSink } from '@weir/row-sink'
 import type { Delivery } from './bodies.ts'
 
 /** What became of a delivery. */
@@ -217,8 +216,9 @@ const openOwners = async (
       metrics: normalizerMetrics(metrics),
       openLines: () => new EventLines(logger, 'off'),
     }),
-    persistence: new PersistenceOwner({
+    persistence: new RowTask({
       ...common,
+      service: 'persistence',
       sink,
       guard: guard(),
       reader: new EventReader({ registryUrl }),

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { expect, it } from 'vitest'
-import { rowEvent } from '../testing/row-event.ts'
+import { rowEvent } from '@weir/row-sink/testing'
 import { COLUMNS, parametersOf } from './columns.ts'
 
 const FOLDER = new URL('migrations/', import.meta.url)

@@ -11,7 +11,7 @@ import {
   type EventFieldType,
   type EventFieldValues,
 } from '@weir/contracts'
-import type { RowEvent } from '../row-sink.ts'
+import type { RowEvent } from '@weir/row-sink'
 import { jsonbOf, textJsonb, type Jsonb } from './jsonb.ts'
 
 /** A column of `events`. */

@@ -1,10 +1,10 @@
 import { findPgBouncer, isolatedDatabase, startPgBouncer, type PgBouncer } from '@weir/testkit'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { SinkFaultError } from '../row-sink.ts'
+import { SinkFaultError } from '@weir/row-sink'
 import { migrate } from './migrate.ts'
 import { PostgresSink } from './postgres-sink.ts'
-import { rowEvent } from '../testing/row-event.ts'
+import { rowEvent } from '@weir/row-sink/testing'
 import { RowFiller } from './row-filler.ts'
 
 const program = await findPgBouncer()

@@ -1,28 +1,31 @@
 import { OPAQUE_SHAPE, type InteractionEvent } from '@weir/contracts'
+import { SinkUnavailableError, type RowEvent, type RowSink } from '@weir/row-sink'
+import { ROW_SINK_CASES, rowEvent } from '@weir/row-sink/testing'
 import { isolatedDatabase } from '@weir/testkit'
-import pg from 'pg'
+import type pg from 'pg'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { SinkUnavailableError, type RowEvent } from '../row-sink.ts'
-import { rowEvent } from '../testing/row-event.ts'
+import { openPostgresRows } from '../testing/postgres-rows.ts'
 import { migrate } from './migrate.ts'
-import { PostgresSink } from './postgres-sink.ts'
 
 let databaseUrl: string
+let store: Awaited<ReturnType<typeof openPostgresRows>>
 let client: pg.Client
-let sink: PostgresSink
+let sink: RowSink
 
 beforeAll(async () => {
   databaseUrl = await isolatedDatabase('sink')
   await Promise.all([migrate(databaseUrl), migrate(databaseUrl), migrate(databaseUrl)])
-  client = new pg.Client({ connectionString: databaseUrl })
-  await client.connect()
-  sink = new PostgresSink({ databaseUrl, poolMax: 2, statementTimeoutMs: 10_000 })
+  store = await openPostgresRows(databaseUrl)
+  client = store.client
+  sink = store.openSink()
 })
 
 afterAll(async () => {
   await sink.close()
-  await client.end()
+  await store.close()
 })
+
+it.each(ROW_SINK_CASES)('S0-07 S3-05 PostgreSQL $name', ({ name, check }) => check(store, name))
 
 const event = (id: string, changes: Partial<RowEvent> = {}): RowEvent =>
   rowEvent(id, {
@@ -34,53 +37,6 @@ const event = (id: string, changes: Partial<RowEvent> = {}): RowEvent =>
   })
 
 const keyOf = ({ eventKey }: InteractionEvent) => Buffer.from(eventKey, 'hex')
-const countOf = async (events: readonly InteractionEvent[]): Promise<number> => {
-  const { rows } = await client.query<{ count: string }>(
-    'SELECT count(*) FROM events WHERE event_key = ANY($1::bytea[])',
-    [events.map(keyOf)],
-  )
-  return Number(rows[0]!.count)
-}
-
-it('S0-07 writes each event once, however often the batch comes', async () => {
-  const events = Array.from({ length: 50 }, (_, i) => event(`once-${i}`))
-  for (const batch of [events.slice(0, 30), events, [...events, ...events]]) {
-    expect(await sink.write(batch)).toEqual(batch.map(() => ({ kind: 'stored' })))
-  }
-  expect(await countOf(events)).toBe(50)
-})
-
-it('tells a repeat from a conflict, also within a batch', async () => {
-  const first = event('conflict')
-  const other = { ...first, bodyHash: Buffer.alloc(8, 2) }
-  expect(await sink.write([first, other, first])).toEqual([
-    { kind: 'stored' },
-    { kind: 'conflict', first: '0101010101010101' },
-    { kind: 'stored' },
-  ])
-})
-
-it('S0-07 never lets an older sequence replace a newer one', async () => {
-  const at = (sequence: number) =>
-    event(`sequence-${sequence}`, {
-      interactionId: 'ordered',
-      sequence: BigInt(sequence),
-      eventType: `type-${sequence}`,
-    })
-  const latest = async () => {
-    const { rows } = await client.query<{ event_type: string }>(
-      `SELECT event_type FROM interactions WHERE interaction_id = 'ordered'`,
-    )
-    return rows.map((row) => row.event_type)
-  }
-  await sink.write([at(2), at(4), at(3)])
-  expect(await latest()).toEqual(['type-4'])
-  await sink.write([at(1)])
-  expect(await latest()).toEqual(['type-4'])
-  await sink.write([at(5)])
-  await sink.write([at(4)])
-  expect(await latest()).toEqual(['type-5'])
-})
 
 it('keeps the exact bytes, with NUL and lone surrogates', async () => {
   const raw = Buffer.from('{"nul":"a\\u0000b","lone":"\\ud800","fine":"\\u00e9"}')
@@ -154,32 +110,6 @@ it('keeps a body that is not JSON as bytes, and as a text in the payload', async
     [keyOf(one)],
   )
   expect(rows[0]).toEqual({ raw, payload: '<a>\uFFFD\uFFFD"</a>', payload_sanitised: true })
-})
-
-it('S3-05 finds the one row that the database refuses, and stores the others', async () => {
-  const bad = event('bad', { eventKey: 'ab' })
-  const good = Array.from({ length: 6 }, (_, i) => event(`beside-${i}`))
-  const results = await sink.write([...good.slice(0, 4), bad, ...good.slice(4)])
-  expect(results.map(({ kind }) => kind)).toEqual([
-    'stored',
-    'stored',
-    'stored',
-    'stored',
-    'rejected',
-    'stored',
-    'stored',
-  ])
-  expect(await countOf(good)).toBe(6)
-})
-
-it('says that the database is away, not that a row is bad', async () => {
-  const away = new PostgresSink({
-    databaseUrl: 'postgres://x:y@127.0.0.1:1/z',
-    poolMax: 1,
-    statementTimeoutMs: 500,
-  })
-  await expect(away.write([event('away')])).rejects.toThrow(SinkUnavailableError)
-  await away.close()
 })
 
 it('refuses a database that a newer version has changed, and changes nothing in it', async () => {

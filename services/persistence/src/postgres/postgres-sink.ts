@@ -1,5 +1,5 @@
 import pg from 'pg'
-import { SinkUnavailableError, type RowEvent, type RowResult, type RowSink } from '../row-sink.ts'
+import { SinkUnavailableError, type RowEvent, type RowResult, type RowSink } from '@weir/row-sink'
 import { parametersOf } from './columns.ts'
 import { INSERT } from './insert.ts'
 import { sinkErrorOf, sqlFaultOf, stateOf } from './sql-faults.ts'

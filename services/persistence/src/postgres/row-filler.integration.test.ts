@@ -2,11 +2,11 @@ import { isolatedDatabase } from '@weir/testkit'
 import pg from 'pg'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { backfill } from '../backfill.ts'
-import type { RowEvent } from '../row-sink.ts'
-import { rowEvent } from '../testing/row-event.ts'
+import type { RowEvent, ShapeGaps } from '@weir/row-sink'
+import { rowEvent } from '@weir/row-sink/testing'
 import { migrate } from './migrate.ts'
 import { PostgresSink } from './postgres-sink.ts'
-import { RowFiller, type ShapeGaps } from './row-filler.ts'
+import { RowFiller } from './row-filler.ts'
 
 let databaseUrl: string
 let client: pg.Client

@@ -1,18 +1,10 @@
 import { createHash } from 'node:crypto'
 import { storedText } from '@weir/contracts'
+import type { GapFiller, ShapeGaps } from '@weir/row-sink'
 import pg from 'pg'
 import { jsonbOf } from './jsonb.ts'
 import { sinkErrorOf } from './sql-faults.ts'
 import { beginWith, connectionTo, inTransaction } from './transaction.ts'
-
-/** What rows of one shape must have: the number of the shape, and a null for each field of other shapes. */
-export interface ShapeGaps {
-  readonly source: string
-  readonly eventType: string
-  readonly fingerprint: string
-  readonly number: number
-  readonly missing: readonly string[]
-}
 
 /** Result of one chunk and position of the walk. */
 export interface Walked {
@@ -85,7 +77,7 @@ const TRY_LOCK = 'SELECT pg_try_advisory_xact_lock($1, hashtext($2)) AS is_ours'
 const BEGIN_LOCK = beginWith({ idle_in_transaction_session_timeout: 0 })
 
 /** Adds the shape number and the nulls of known fields to rows that lack them. Every call may be repeated. Rejects with a `SinkUnavailableError` or a `SinkFaultError`. */
-export class RowFiller {
+export class RowFiller implements GapFiller {
   readonly #pool: pg.Pool
   readonly #begin: string
 

@@ -3,8 +3,8 @@ import { eventKeyOf, OPAQUE_SHAPE, type InteractionEvent } from '@weir/contracts
 import { isolatedDatabase } from '@weir/testkit'
 import pg from 'pg'
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
-import { SinkFaultError, SinkUnavailableError } from '../row-sink.ts'
-import { rowEvent } from '../testing/row-event.ts'
+import { SinkFaultError, SinkUnavailableError } from '@weir/row-sink'
+import { rowEvent } from '@weir/row-sink/testing'
 import { migrate } from './migrate.ts'
 import { PostgresSink } from './postgres-sink.ts'
 

@@ -1,7 +1,7 @@
 import { readDocument } from '@weir/testkit'
 import pg from 'pg'
 import { expect, it } from 'vitest'
-import { SinkFaultError, SinkUnavailableError } from '../row-sink.ts'
+import { SinkFaultError, SinkUnavailableError } from '@weir/row-sink'
 import { faultOfState, sinkErrorOf, sqlFaultOf } from './sql-faults.ts'
 
 const databaseError = (code: string, message = 'quotes a row') =>

@@ -1,5 +1,5 @@
 import pg from 'pg'
-import { SinkFaultError, SinkUnavailableError } from '../row-sink.ts'
+import { SinkFaultError, SinkUnavailableError } from '@weir/row-sink'
 
 /** What an error of the database asks for; whoever meets it acts. */
 export type SqlFault =

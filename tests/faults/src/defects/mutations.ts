@@ -59,12 +59,12 @@ export const MUTATIONS = {
   /** The offset is committed first, the rows later. */
   offset_before_db: [
     {
-      file: 'services/persistence/src/persistence-owner.ts',
+      file: 'packages/row-sink/src/row-task.ts',
       find: 'const results = await retrying(() => sink.write(events))',
       replace: "const results = events.map((): RowResult => ({ kind: 'stored' }))",
     },
     {
-      file: 'services/persistence/src/persistence-owner.ts',
+      file: 'packages/row-sink/src/row-task.ts',
       find: 'committed: () => {',
       replace: 'committed: async () => {\n        await retrying(() => sink.write(events))',
     },
@@ -199,7 +199,7 @@ export const MUTATIONS = {
   /** The first batch after the database was away loses its last row. */
   sink_drops_last: [
     {
-      file: 'services/persistence/src/persistence-owner.ts',
+      file: 'packages/row-sink/src/row-task.ts',
       find: 'const results = await retrying(() => sink.write(events))',
       replace: [
         'const memory = globalThis as { wasAway?: boolean }',
@@ -211,7 +211,7 @@ export const MUTATIONS = {
       ].join('\n    '),
     },
     {
-      file: 'services/persistence/src/persistence-owner.ts',
+      file: 'packages/row-sink/src/row-task.ts',
       find: 'if (error instanceof SinkUnavailableError) throw',
       replace:
         'if (error instanceof SinkUnavailableError) (globalThis as { wasAway?: boolean }).wasAway = true\n' +
@@ -221,7 +221,7 @@ export const MUTATIONS = {
   /** Of one event in 64 a second row is stored, under another key. */
   second_key: [
     {
-      file: 'services/persistence/src/persistence-owner.ts',
+      file: 'packages/row-sink/src/row-task.ts',
       find: 'origins.push(record)',
       replace: [
         'origins.push(record)',

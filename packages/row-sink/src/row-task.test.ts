@@ -3,7 +3,7 @@ import { InvalidEventError, type EventReader } from '@weir/event-codec'
 import { RetriableError, StateError, type InputRecord } from '@weir/kafka'
 import { createLogger, massFailureAlarm, MassFailureGuard, Metrics } from '@weir/runtime'
 import { expect, it } from 'vitest'
-import { PersistenceOwner } from './persistence-owner.ts'
+import { RowTask } from './row-task.ts'
 import { SinkFaultError, SinkUnavailableError, type RowSink } from './row-sink.ts'
 
 const topics = topicNames('')
@@ -35,7 +35,8 @@ const open = (write: RowSink['write']) => {
         ? Promise.reject(new InvalidEventError('no'))
         : Promise.resolve({ eventType: bytes.toString(), raw: Buffer.alloc(0) } as InteractionEvent),
   }
-  const owner = new PersistenceOwner({
+  const owner = new RowTask({
+    service: 'persistence',
     topics,
     partition: 0,
     reader: reader as EventReader,

@@ -1,7 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from '@weir/runtime'
-import { KNOWN_MS, type Growth, type KnownFields } from './known-fields.ts'
-import type { RowFiller } from './postgres/row-filler.ts'
+import { KNOWN_MS, type Growth, type KnownFields, type ShapeGaps } from './known-fields.ts'
+
+/** Completes stored rows with what became known after them. */
+export interface GapFiller {
+  /** Completes the rows that were stored in the last `ms`; returns how many lacked something. May be repeated. */
+  fillRecent(gaps: readonly ShapeGaps[], ms: number): Promise<number>
+  close(): Promise<void>
+}
 
 /** After a start, older rows are left to `weir backfill`. */
 const REACH_MS = 600_000
@@ -13,7 +19,7 @@ const RETRY_MS = 5_000
  */
 export class GapFilling {
   readonly #known: Pick<KnownFields, 'gaps'>
-  readonly #filler: Pick<RowFiller, 'fillRecent'>
+  readonly #filler: Pick<GapFiller, 'fillRecent'>
   readonly #logger: Logger
   readonly #retryMs: number
   readonly #stopped = new AbortController()
@@ -22,7 +28,7 @@ export class GapFilling {
 
   constructor(
     known: Pick<KnownFields, 'gaps'>,
-    filler: Pick<RowFiller, 'fillRecent'>,
+    filler: Pick<GapFiller, 'fillRecent'>,
     logger: Logger,
     retryMs = RETRY_MS,
   ) {

@@ -1,7 +1,6 @@
 import { decodeObservedShape, type InteractionEvent } from '@weir/contracts'
 import type { KafkaSettings } from '@weir/kafka'
 import { TopicFollower, type Logger } from '@weir/runtime'
-import type { ShapeGaps } from './postgres/row-filler.ts'
 import type { RowEvent } from './row-sink.ts'
 
 /** The JSON text of null: how an attribute says that its field is known and was not there. */
@@ -12,6 +11,15 @@ const REFRESH_MS = 5_000
 export const KNOWN_MS = 3 * REFRESH_MS
 /** Of one event type; a storm of random fields fills no row. */
 const FIELDS_MAX = 200
+
+/** What rows of one shape must have: the number of the shape, and a null for each field of other shapes. */
+export interface ShapeGaps {
+  readonly source: string
+  readonly eventType: string
+  readonly fingerprint: string
+  readonly number: number
+  readonly missing: readonly string[]
+}
 
 interface KnownShape {
   readonly type: string

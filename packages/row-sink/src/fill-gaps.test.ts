@@ -1,7 +1,7 @@
 import { createLogger } from '@weir/runtime'
 import { afterEach, expect, it, vi } from 'vitest'
 import { GapFilling } from './fill-gaps.ts'
-import type { ShapeGaps } from './postgres/row-filler.ts'
+import type { ShapeGaps } from './known-fields.ts'
 
 const gap = (eventType: string): ShapeGaps => ({
   source: 's',

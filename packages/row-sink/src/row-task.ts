@@ -1,9 +1,11 @@
 import {
+  DEAD_LETTER_STAGES,
   encodeDeadLetter,
   HEADER,
   isBodyWhole,
   type DeadLetterKeys,
   type DeadLetterReason,
+  type DeadLetterStage,
   type InteractionEvent,
   type TopicNames,
 } from '@weir/contracts'
@@ -30,7 +32,13 @@ import {
 import type { KnownFields } from './known-fields.ts'
 import { SinkFaultError, SinkUnavailableError, type RowSink } from './row-sink.ts'
 
-export interface PersistenceOwnerOptions {
+/** The services that write rows: their dead letters hold events. */
+export type RowStage = {
+  [Stage in DeadLetterStage]: (typeof DEAD_LETTER_STAGES)[Stage]['holds'] extends 'event' ? Stage : never
+}[DeadLetterStage]
+
+export interface RowTaskOptions {
+  readonly service: RowStage
   readonly topics: TopicNames
   readonly partition: number
   readonly reader: EventReader
@@ -48,10 +56,10 @@ type Decoded = { readonly event: InteractionEvent } | Pick<FailedRecord, 'reason
  * Stores one partition: first the rows, in one database transaction that may be repeated, then dead letters and
  * offsets in one Kafka transaction. A crash between the two repeats rows that are there already.
  */
-export class PersistenceOwner implements PartitionOwner {
-  readonly #options: PersistenceOwnerOptions
+export class RowTask implements PartitionOwner {
+  readonly #options: RowTaskOptions
 
-  constructor(options: PersistenceOwnerOptions) {
+  constructor(options: RowTaskOptions) {
     this.#options = options
   }
 
@@ -60,7 +68,7 @@ export class PersistenceOwner implements PartitionOwner {
   }
 
   async stage({ topic, records }: InputBatch): Promise<StagedBatch> {
-    const { topics, sink, rows, guard, knownFields } = this.#options
+    const { service, topics, sink, rows, guard, knownFields } = this.#options
     const failures: FailedRecord[] = []
     const counts = { stored: 0, conflict: 0, rejected: 0, invalid: 0 }
     const events: InteractionEvent[] = []
@@ -75,10 +83,10 @@ export class PersistenceOwner implements PartitionOwner {
         counts.invalid += 1
       }
     }
-    const isReplay = topic === topics.persistenceReplay
-    failpoint('persistence.before-write')
+    const isReplay = topic === topics[DEAD_LETTER_STAGES[service].replay]
+    failpoint(`${service}.before-write`)
     const results = await retrying(() => sink.write(events))
-    failpoint('persistence.written')
+    failpoint(`${service}.written`)
     for (const [index, result] of results.entries()) {
       counts[result.kind] += 1
       const origin = origins[index]!
@@ -128,9 +136,9 @@ export class PersistenceOwner implements PartitionOwner {
   }
 
   #letter({ origin, reason, step, error }: FailedRecord): OutputRecord {
-    const { topics, partition, keys } = this.#options
+    const { service, topics, partition, keys } = this.#options
     const letter = encodeDeadLetter({ origin, reason, step, error, failedAt: Date.now() }, keys)
-    return { topic: topics.persistenceDlq, partition, ...letter }
+    return { topic: topics[DEAD_LETTER_STAGES[service].letters], partition, ...letter }
   }
 }
 

@@ -1,0 +1,6 @@
+export { KNOWN_MS, KnownFields, type ShapeGaps } from './known-fields.ts'
+export type { GapFiller } from './fill-gaps.ts'
+export { rowSinkSettings, type RowSinkConfig } from './row-sink-settings.ts'
+export * from './row-sink.ts'
+export { RowTask } from './row-task.ts'
+export { startRowSink, type RowSinkService } from './start-row-sink.ts'
