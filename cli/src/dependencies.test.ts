@@ -13,7 +13,7 @@ const rows = section
   .filter((line) => line.startsWith('| ') && line.includes('`'))
   .map((line) => line.split('|'))
   .map((cells) => ({ settings: spans(cells[2]), asked: spans(cells[3]), tests: spans(cells[6]) }))
-const excepted = spans(/\nOnly for whoever types a command.*/.exec(section)?.[0])
+const excepted = spans(/\nThese calls serve only the person who runs a command.*/.exec(section)?.[0])
 const textOf = (file: string) => readFileSync(join(ROOT, file), 'utf8')
 
 it('every setting that names a server has a row', () => {

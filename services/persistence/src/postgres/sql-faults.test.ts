@@ -210,7 +210,7 @@ it('says which setting is wrong, and never quotes a row', () => {
 })
 
 it('decides about every class of the manual as the documents say', () => {
-  const [, table = ''] = /## What PostgreSQL refuses\n([^]*?)\n\nThat is/.exec(
+  const [, table = ''] = /## What PostgreSQL refuses\n([^]*?)\n\nThis applies/.exec(
     readDocument('docs/operations/failures.md'),
   )!
   const rows = table.split('\n').filter((line) => /`\w{2,5}`/.test(line))
