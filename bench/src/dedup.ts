@@ -1,7 +1,6 @@
-import { parseArgs } from 'node:util'
 import { topicNames } from '@weir/contracts'
 import { openLanes, openTopicReader, type KafkaSettings } from '@weir/kafka'
-import type { Bench } from './bench.ts'
+import { CPU_PROFILE, defineBench, profileArgs } from './bench.ts'
 import { startDedupProcess, type DedupProcess } from './rig/dedup-process.ts'
 import { fillState } from './rig/state.ts'
 import { createTopics, deployment, prefill, quiet } from './rig/traffic.ts'
@@ -10,65 +9,56 @@ const PARTITIONS = 4
 const DUPLICATES = 0.2
 const BODY_BYTES = 600
 
-/**
- * One dedup process over a prefilled backlog, and in the same run the same stream through Kafka without dedup:
- * consumed and produced again with acks=all by the same client.
- * Options: --events N (400000), --keys N held before (0), --cpu-prof FOLDER.
- */
-export const run: Bench = async (args, rig) => {
-  const { values } = parseArgs({
-    args: [...args],
-    options: {
-      events: { type: 'string', default: '400000' },
-      keys: { type: 'string', default: '0' },
-      'cpu-prof': { type: 'string' },
-    },
-  })
-  const events = Number(values.events)
-  const settings = deployment(await rig.kafka(), `bench-${process.pid}.`, PARTITIONS)
-  const topics = topicNames(settings.topicPrefix)
-  await createTopics(settings)
-  rig.progress(`writing ${events} events`)
-  const unique = await prefill(settings, topics, {
-    count: events,
-    duplicates: DUPLICATES,
-    bodyBytes: BODY_BYTES,
-  })
-  const reference = await referenceRate(settings, topics.received, topics.normalized, events)
-  rig.progress(`without dedup: ${Math.round(reference)} events/s`)
-  if (Number(values.keys) > 0) {
-    rig.progress(`writing a state of ${values.keys} keys`)
-    await fillState(settings, Number(values.keys))
-  }
-  const profile = values['cpu-prof']
-  const dedup = await startDedupProcess({
-    settings,
-    folder: rig.folder,
-    nodeArgs: profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`],
-  })
-  try {
-    const measured = await measure(dedup, events)
-    const decided = await dedup.metric('weir_dedup_events_total')
-    const lookups = await dedup.metric('weir_dedup_lookups')
-    const falsePositives = await dedup.metric('weir_dedup_false_positives')
-    const { rssMb, rssAnonMb } = dedup.usage()
-    const written = await count(settings, topics.unique)
-    if (written !== unique) throw new Error(`${written} events came through, not ${unique}`)
-    return {
-      events_per_s: measured.rate,
-      reference_per_s: reference,
-      ratio_reference: measured.rate / reference,
-      rss_mb: rssMb,
-      rss_anon_mb: rssAnonMb,
-      false_positive_rate: lookups === 0 ? 0 : falsePositives / lookups,
-      cpu_us_per_event: measured.cpuUs,
-      events: decided,
-      keys_before: Number(values.keys),
+export const bench = defineBench({
+  about:
+    'One dedup process over a prefilled backlog, compared with the same stream through Kafka without dedup: consumed and produced again with acks=all by the same client.',
+  options: {
+    events: { about: 'events in the backlog', default: 400_000 },
+    keys: { about: 'keys that dedup holds before the run', default: 0 },
+    ...CPU_PROFILE,
+  },
+  run: async (values, rig) => {
+    const events = values.events
+    const settings = deployment(await rig.kafka(), `bench-${process.pid}.`, PARTITIONS)
+    const topics = topicNames(settings.topicPrefix)
+    await createTopics(settings)
+    rig.progress(`writing ${events} events`)
+    const unique = await prefill(settings, topics, {
+      count: events,
+      duplicates: DUPLICATES,
+      bodyBytes: BODY_BYTES,
+    })
+    const reference = await referenceRate(settings, topics.received, topics.normalized, events)
+    rig.progress(`without dedup: ${Math.round(reference)} events/s`)
+    if (values.keys > 0) {
+      rig.progress(`writing a state of ${values.keys} keys`)
+      await fillState(settings, values.keys)
     }
-  } finally {
-    await dedup.stop()
-  }
-}
+    const dedup = await startDedupProcess({ settings, folder: rig.folder, nodeArgs: profileArgs(values) })
+    try {
+      const measured = await measure(dedup, events)
+      const decided = await dedup.metric('weir_dedup_events_total')
+      const lookups = await dedup.metric('weir_dedup_lookups')
+      const falsePositives = await dedup.metric('weir_dedup_false_positives')
+      const { rssMb, rssAnonMb } = dedup.usage()
+      const written = await count(settings, topics.unique)
+      if (written !== unique) throw new Error(`${written} events came through, not ${unique}`)
+      return {
+        events_per_s: measured.rate,
+        reference_per_s: reference,
+        ratio_reference: measured.rate / reference,
+        rss_mb: rssMb,
+        rss_anon_mb: rssAnonMb,
+        false_positive_rate: lookups === 0 ? 0 : falsePositives / lookups,
+        cpu_us_per_event: measured.cpuUs,
+        events: decided,
+        keys_before: values.keys,
+      }
+    } finally {
+      await dedup.stop()
+    }
+  },
+})
 
 /** From the first commit to the last. */
 const measure = async (

@@ -1,6 +1,5 @@
-import { parseArgs } from 'node:util'
 import { topicNames } from '@weir/contracts'
-import type { Bench, BenchResult } from './bench.ts'
+import { CPU_PROFILE, defineBench, profileArgs, type BenchResult } from './bench.ts'
 import { prepareRequests } from './ingress/requests.ts'
 import { startTargets, type Target, type TargetName } from './ingress/targets.ts'
 import { prepareLoad, type HttpLoad, type LoadResult } from './rig/http-load.ts'
@@ -23,66 +22,59 @@ interface Sample extends LoadResult {
   readonly cpuS: number
 }
 
-/**
- * Requests per second of a bare node:http receiver without Kafka, of Weir's ingress, of a naive receiver, and of
- * Redpanda Connect when RPCONNECT_BIN names it; each in turn, several times, in one run. Keys without a number are of
- * the first number of connections.
- * Options: --against FOLDER, another checkout of Weir to compare with, --connections LIST (128,512), --rounds N (3), --seconds N (5), --workers N (1), --only LIST of targets,
- * --cpu-prof FOLDER.
- */
-export const run: Bench = async (args, rig) => {
-  const { values } = parseArgs({
-    args: [...args],
-    options: {
-      connections: { type: 'string', default: '128,512' },
-      rounds: { type: 'string', default: '3' },
-      seconds: { type: 'string', default: '5' },
-      workers: { type: 'string', default: '1' },
-      only: { type: 'string', default: 'bare,weir,before,naive,peer' },
-      'cpu-prof': { type: 'string' },
-      against: { type: 'string' },
-    },
-  })
-  const plan: Plan = {
-    connections: values.connections.split(',').map(Number),
-    rounds: Number(values.rounds),
-    seconds: Number(values.seconds),
-  }
-  const only = values.only.split(',')
-  const profile = values['cpu-prof']
-  const settings = deployment(await rig.kafka(), `bench-${process.pid}.`, PARTITIONS)
-  await createTopics(settings)
-  const load = prepareLoad(prepareRequests(REQUESTS), rig.folder)
-  const all = await startTargets({
-    settings,
-    topic: topicNames(settings.topicPrefix).received,
-    folder: rig.folder,
-    workers: Number(values.workers),
-    peer: process.env.RPCONNECT_BIN,
-    before: values.against,
-    nodeArgs: profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`],
-  })
-  const targets = all.filter(({ name }) => only.includes(name))
-  try {
-    const samples = await measure(targets, load, plan, (text) => rig.progress(text))
-    const weir = targets.find(({ name }) => name === 'weir')
-    const peakMb = weir?.usage().rssPeakMb ?? null
-    const paced = weir && (await load.pace(weir.port, PACED.perSec, PACED.connections, PACED.seconds))
-    for (const sample of samples) refuseErrors(`of ${sample.target}`, sample)
-    if (paced !== undefined) refuseErrors('of weir, paced,', paced)
-    return {
-      ...merge(plan.connections.map((count, i) => summary(samples, count, i === 0))),
-      p50_ms_at_1000: paced?.p50Ms ?? null,
-      p99_ms_at_1000: paced?.p99Ms ?? null,
-      p999_ms_at_1000: paced?.p999Ms ?? null,
-      rss_mb: peakMb,
-      workers: Number(values.workers),
-      generator: load.saturating,
+export const bench = defineBench({
+  about:
+    "Requests per second of a bare node:http receiver without Kafka, of Weir's ingress, of a naive receiver, and of Redpanda Connect if RPCONNECT_BIN is set, each in turn. Figures without a number of connections belong to the first number.",
+  options: {
+    connections: { about: 'numbers of connections', default: '128,512' },
+    rounds: { about: 'rounds of all targets', default: 3 },
+    seconds: { about: 'seconds of load for each target and round', default: 5 },
+    workers: { about: 'processes of ingress', default: 1 },
+    only: { about: 'targets', default: 'bare,weir,before,naive,peer' },
+    against: { about: 'folder of another checkout of Weir, which becomes the target `before`' },
+    ...CPU_PROFILE,
+  },
+  run: async (values, rig) => {
+    const plan: Plan = {
+      connections: values.connections.split(',').map(Number),
+      rounds: values.rounds,
+      seconds: values.seconds,
     }
-  } finally {
-    await Promise.all(all.map((target) => target.stop()))
-  }
-}
+    const only = values.only.split(',')
+    const settings = deployment(await rig.kafka(), `bench-${process.pid}.`, PARTITIONS)
+    await createTopics(settings)
+    const load = prepareLoad(prepareRequests(REQUESTS), rig.folder)
+    const all = await startTargets({
+      settings,
+      topic: topicNames(settings.topicPrefix).received,
+      folder: rig.folder,
+      workers: values.workers,
+      peer: process.env.RPCONNECT_BIN,
+      before: values.against,
+      nodeArgs: profileArgs(values),
+    })
+    const targets = all.filter(({ name }) => only.includes(name))
+    try {
+      const samples = await measure(targets, load, plan, (text) => rig.progress(text))
+      const weir = targets.find(({ name }) => name === 'weir')
+      const peakMb = weir?.usage().rssPeakMb ?? null
+      const paced = weir && (await load.pace(weir.port, PACED.perSec, PACED.connections, PACED.seconds))
+      for (const sample of samples) refuseErrors(`of ${sample.target}`, sample)
+      if (paced !== undefined) refuseErrors('of weir, paced,', paced)
+      return {
+        ...merge(plan.connections.map((count, i) => summary(samples, count, i === 0))),
+        p50_ms_at_1000: paced?.p50Ms ?? null,
+        p99_ms_at_1000: paced?.p99Ms ?? null,
+        p999_ms_at_1000: paced?.p999Ms ?? null,
+        rss_mb: peakMb,
+        workers: values.workers,
+        generator: load.saturating,
+      }
+    } finally {
+      await Promise.all(all.map((target) => target.stop()))
+    }
+  },
+})
 
 const measure = async (
   targets: readonly Target[],

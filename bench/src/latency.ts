@@ -1,8 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { parseArgs } from 'node:util'
 import { HEADER, topicNames } from '@weir/contracts'
 import { openLanes, openTopicTail, partitionOf, type KafkaSettings, type TopicTail } from '@weir/kafka'
-import type { Bench } from './bench.ts'
+import { defineBench } from './bench.ts'
 import { startDedupProcess } from './rig/dedup-process.ts'
 import { createTopics, deployment, quiet, webhook } from './rig/traffic.ts'
 
@@ -10,62 +9,60 @@ const PARTITIONS = 4
 const BODY_BYTES = 600
 const TICK_MS = 5
 
-/**
- * What dedup adds: from the brokers' acknowledgement of a webhook to the moment at which a read_committed consumer of
- * the unique topic has it. First at the given rate, then almost idle.
- * Options: --rate N events/s (1000), --idle-rate N (10), --secs N of each (30), --warm-up-secs N (60): a broker that has
- * just started compiles for about a minute, with a good part of two cores, and brokers in use do not.
- */
-export const run: Bench = async (args, rig) => {
-  const { values } = parseArgs({
-    args: [...args],
-    options: {
-      rate: { type: 'string', default: '1000' },
-      'idle-rate': { type: 'string', default: '10' },
-      secs: { type: 'string', default: '30' },
-      'warm-up-secs': { type: 'string', default: '60' },
+export const bench = defineBench({
+  about:
+    "What dedup adds: the time from the brokers' acknowledgement of a webhook until a read_committed consumer of the unique topic receives it, first at a rate and then almost idle.",
+  options: {
+    rate: { about: 'events per second', default: 1_000 },
+    'idle-rate': { about: 'events per second when almost idle', default: 10 },
+    secs: { about: 'seconds at each rate', default: 30 },
+    'warm-up-secs': {
+      about: 'seconds of load before, because a new broker compiles for about a minute',
+      default: 60,
     },
-  })
-  const secs = Number(values.secs)
-  const settings = deployment(await rig.kafka(), `bench-${process.pid}.`, PARTITIONS)
-  await createTopics(settings)
-  const dedup = await startDedupProcess({ settings, folder: rig.folder })
-  const closers = [() => dedup.stop()]
-  try {
-    await dedup.until(() => dedup.isReady(), 50)
-    const watch = await watchUnique(settings)
-    closers.unshift(() => watch.close())
-    const sender = await openSender(settings, watch)
-    closers.unshift(() => sender.close())
-    const measure = async (rate: number) => {
-      rig.progress(`${rate} events/s for ${secs} s`)
-      const cpuS = dedup.usage().cpuS
-      const seconds = await sender.send(rate, secs)
-      const cpu = (dedup.usage().cpuS - cpuS) / seconds
-      const sorted = (await watch.settle()).sort((a, b) => a - b)
-      const at = (share: number) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))]!
-      return { p50: at(0.5), p99: at(0.99), max: sorted.at(-1)!, rate: sorted.length / seconds, cpu }
+  },
+  run: async (values, rig) => {
+    const secs = values.secs
+    const settings = deployment(await rig.kafka(), `bench-${process.pid}.`, PARTITIONS)
+    await createTopics(settings)
+    const dedup = await startDedupProcess({ settings, folder: rig.folder })
+    const closers = [() => dedup.stop()]
+    try {
+      await dedup.until(() => dedup.isReady(), 50)
+      const watch = await watchUnique(settings)
+      closers.unshift(() => watch.close())
+      const sender = await openSender(settings, watch)
+      closers.unshift(() => sender.close())
+      const measure = async (rate: number) => {
+        rig.progress(`${rate} events/s for ${secs} s`)
+        const cpuS = dedup.usage().cpuS
+        const seconds = await sender.send(rate, secs)
+        const cpu = (dedup.usage().cpuS - cpuS) / seconds
+        const sorted = (await watch.settle()).sort((a, b) => a - b)
+        const at = (share: number) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))]!
+        return { p50: at(0.5), p99: at(0.99), max: sorted.at(-1)!, rate: sorted.length / seconds, cpu }
+      }
+      rig.progress(`Warming up for ${values['warm-up-secs']} s`)
+      await sender.send(values.rate, values['warm-up-secs'])
+      await watch.settle()
+      const loaded = await measure(values.rate)
+      const idle = await measure(values['idle-rate'])
+      return {
+        p50_ms: loaded.p50,
+        p99_ms: loaded.p99,
+        rate: loaded.rate,
+        max_ms: loaded.max,
+        cpu_cores: loaded.cpu,
+        idle_p50_ms: idle.p50,
+        idle_p99_ms: idle.p99,
+        idle_rate: idle.rate,
+        idle_cpu_cores: idle.cpu,
+      }
+    } finally {
+      for (const close of closers) await close()
     }
-    rig.progress(`Warming up for ${values['warm-up-secs']} s`)
-    await sender.send(Number(values.rate), Number(values['warm-up-secs']))
-    await watch.settle()
-    const loaded = await measure(Number(values.rate))
-    const idle = await measure(Number(values['idle-rate']))
-    return {
-      p50_ms: loaded.p50,
-      p99_ms: loaded.p99,
-      rate: loaded.rate,
-      max_ms: loaded.max,
-      cpu_cores: loaded.cpu,
-      idle_p50_ms: idle.p50,
-      idle_p99_ms: idle.p99,
-      idle_rate: idle.rate,
-      idle_cpu_cores: idle.cpu,
-    }
-  } finally {
-    for (const close of closers) await close()
-  }
-}
+  },
+})
 
 interface Watch {
   /** Notes when an event was acknowledged. */

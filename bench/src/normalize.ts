@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto'
-import { parseArgs } from 'node:util'
 import {
   bodyHashOf,
   encodeReceivedWebhook,
@@ -12,7 +11,7 @@ import { openLanes, partitionOf, type KafkaSettings } from '@weir/kafka'
 import { ShapeCache } from '@weir/normalizer'
 import { Plan, simulator } from '@weir/simulator'
 import { SOURCES, type JsonValue } from '@weir/sources'
-import type { Bench } from './bench.ts'
+import { CPU_PROFILE, defineBench, profileArgs } from './bench.ts'
 import { startBenchProcess, type BenchProcess } from './rig/service-process.ts'
 import { createTopics, deployment, quiet } from './rig/traffic.ts'
 
@@ -25,58 +24,53 @@ const POLL_MS = 250
 /** So long each figure of this process alone is taken. */
 const REFERENCE_MS = 3_000
 
-/**
- * One normalizer process over a prefilled backlog of every source's payloads, Avro out, real broker and registry; and
- * in the same run, JSON.parse and JSON.stringify of the same bodies in a process of their own.
- * Options: --events N (400000), --drift SHARE of payloads (0.1), --cpu-prof FOLDER.
- */
-export const run: Bench = async (args, rig) => {
-  const { values } = parseArgs({
-    args: [...args],
-    options: {
-      events: { type: 'string', default: '400000' },
-      drift: { type: 'string', default: '0.1' },
-      'cpu-prof': { type: 'string' },
-    },
-  })
-  const events = Number(values.events)
-  const registryUrl = await rig.registry()
-  const settings = deployment(await rig.kafka(), `bench-${process.pid}.`, PARTITIONS)
-  await createTopics(settings)
-  const webhooks = webhooksOf(values.drift)
-  rig.progress(`writing ${events} events`)
-  await prefill(settings, webhooks, events)
-  const bodies = webhooks.map(({ value }) => value!.toString())
-  const referenceUs = microseconds(bodies, (body) => JSON.stringify(JSON.parse(body)))
-  const shapes = new ShapeCache()
-  const payloads = bodies.map((body) => JSON.parse(body) as unknown)
-  const fingerprintUs = microseconds(payloads, (payload) => shapes.shapeOf(payload))
-  const profile = values['cpu-prof']
-  const normalizer = await startBenchProcess('normalizer', {
-    settings,
-    folder: rig.folder,
-    env: { SCHEMA_REGISTRY_URL: registryUrl },
-    nodeArgs: profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`],
-  })
-  try {
-    const { rate, cpuUs } = await measure(normalizer, events)
-    const normalized = await normalizer.metric('weir_normalizer_events_total')
-    const reference = 1e6 / referenceUs
-    return {
-      events_per_s: rate,
-      reference_per_s: reference,
-      ratio_reference: rate / reference,
-      fingerprint_share: fingerprintUs / cpuUs,
-      fingerprint_us: fingerprintUs,
-      cpu_us_per_event: cpuUs,
-      rss_mb: normalizer.usage().rssMb,
-      body_bytes: bodies.reduce((sum, body) => sum + body.length, 0) / bodies.length,
-      events: normalized,
+export const bench = defineBench({
+  about:
+    "One normalizer process over a prefilled backlog of every source's payloads, with Avro output and a real broker and registry, compared with JSON.parse and JSON.stringify of the same bodies.",
+  options: {
+    events: { about: 'events in the backlog', default: 400_000 },
+    drift: { about: 'share of payloads with new fields', default: '0.1' },
+    ...CPU_PROFILE,
+  },
+  run: async (values, rig) => {
+    const events = values.events
+    const registryUrl = await rig.registry()
+    const settings = deployment(await rig.kafka(), `bench-${process.pid}.`, PARTITIONS)
+    await createTopics(settings)
+    const webhooks = webhooksOf(values.drift)
+    rig.progress(`writing ${events} events`)
+    await prefill(settings, webhooks, events)
+    const bodies = webhooks.map(({ value }) => value!.toString())
+    const referenceUs = microseconds(bodies, (body) => JSON.stringify(JSON.parse(body)))
+    const shapes = new ShapeCache()
+    const payloads = bodies.map((body) => JSON.parse(body) as unknown)
+    const fingerprintUs = microseconds(payloads, (payload) => shapes.shapeOf(payload))
+    const normalizer = await startBenchProcess('normalizer', {
+      settings,
+      folder: rig.folder,
+      env: { SCHEMA_REGISTRY_URL: registryUrl },
+      nodeArgs: profileArgs(values),
+    })
+    try {
+      const { rate, cpuUs } = await measure(normalizer, events)
+      const normalized = await normalizer.metric('weir_normalizer_events_total')
+      const reference = 1e6 / referenceUs
+      return {
+        events_per_s: rate,
+        reference_per_s: reference,
+        ratio_reference: rate / reference,
+        fingerprint_share: fingerprintUs / cpuUs,
+        fingerprint_us: fingerprintUs,
+        cpu_us_per_event: cpuUs,
+        rss_mb: normalizer.usage().rssMb,
+        body_bytes: bodies.reduce((sum, body) => sum + body.length, 0) / bodies.length,
+        events: normalized,
+      }
+    } finally {
+      await normalizer.stop()
     }
-  } finally {
-    await normalizer.stop()
-  }
-}
+  },
+})
 
 /** From the first commit to the last. */
 const measure = async (
