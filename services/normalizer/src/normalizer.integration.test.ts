@@ -1,4 +1,3 @@
-import { execFileSync, spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -23,7 +22,14 @@ import {
   type Lanes,
 } from '@weir/kafka'
 import { createLogger, Metrics, type Service } from '@weir/runtime'
-import { isolatedFolders, isolatedKafka, ownRegistry, ownServersMissing, testServers } from '@weir/testkit'
+import {
+  installPython,
+  isolatedFolders,
+  isolatedKafka,
+  ownRegistry,
+  ownServersMissing,
+  testServers,
+} from '@weir/testkit'
 import { afterEach, beforeEach, expect, it, onTestFinished, vi } from 'vitest'
 import { normalizer } from './index.ts'
 import { computeShape } from './schemas/shape.ts'
@@ -249,12 +255,13 @@ it('lets known schemas flow while the registry is away, pauses what must ask for
   await vi.waitFor(() => expect(started.readiness()).toEqual([]), WAIT)
 }, 150_000)
 
-/** From PyPI. */
-const FASTAVRO = 'fastavro==1.12.0'
-/** What the script below ends with when it has no fastavro. */
-const NOT_THERE = 3
-
 it('writes what an independent Avro implementation reads', async (context) => {
+  const python = installPython(['fastavro==1.12.0'], ['fastavro'])
+  onTestFinished(() => python.remove())
+  if (python.unavailable !== undefined) {
+    process.stderr.write(`skipped: the independent reader, because ${python.unavailable}\n`)
+    return context.skip(python.unavailable)
+  }
   await startNormalizer()
   await send(topics.unique, 'evt-1', { id: 'evt-1', type: 't', agent_skills: ['é'] })
   await settled(1)
@@ -265,34 +272,14 @@ it('writes what an independent Avro implementation reads', async (context) => {
   const id = record!.value!.readInt32BE(1)
   const answer = await fetch(`${testServers().registryUrl}/schemas/ids/${id}`)
   const { schema } = (await answer.json()) as { schema: string }
-  const script = `
-import io, json, sys
-try:
-    import fastavro
-except ImportError:
-    sys.exit(${NOT_THERE})
-given = json.load(sys.stdin)
+  const read = python.run(
+    `
+import fastavro, io
 schema = fastavro.parse_schema(json.loads(given["schema"]))
 event = fastavro.schemaless_reader(io.BytesIO(bytes.fromhex(given["hex"])[5:]), schema)
-print(json.dumps({k: v for k, v in event.items() if not isinstance(v, bytes)}))`
-  const packages = mkdtempSync(join(tmpdir(), 'weir-fastavro-'))
-  onTestFinished(() => rmSync(packages, { recursive: true }))
-  let output: string
-  try {
-    // Where it cannot be got it may be there all the same.
-    spawnSync('python3', ['-m', 'pip', 'install', '--quiet', '--target', packages, FASTAVRO])
-    output = execFileSync('python3', ['-c', script], {
-      input: JSON.stringify({ schema, hex: record!.value!.toString('hex') }),
-      encoding: 'utf8',
-      env: { ...process.env, PYTHONPATH: packages },
-    })
-  } catch (error) {
-    const { status } = error as { status?: number }
-    if (typeof status === 'number' && status !== NOT_THERE) throw error
-    const why = status === NOT_THERE ? `${FASTAVRO} cannot be got with pip` : 'python3 does not run'
-    process.stderr.write(`skipped: the independent reader, because ${why}\n`)
-    return context.skip(why)
-  }
+result = {k: v for k, v in event.items() if not isinstance(v, bytes)}`,
+    { schema, hex: record!.value!.toString('hex') },
+  )
   const { bodyHash: _, raw: __, ...texts } = event
-  expect(JSON.parse(output)).toEqual(texts)
+  expect(read).toEqual(texts)
 }, 90_000)
