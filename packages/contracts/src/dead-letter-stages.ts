@@ -1,8 +1,7 @@
-import type { TopicRole } from './topics.ts'
-
 interface DeadLetterTopics {
-  readonly letters: TopicRole
-  readonly replay: TopicRole
+  /** Roles of the topics. `topics.ts` gives them their names. */
+  readonly letters: `${string}Dlq`
+  readonly replay: `${string}Replay`
   readonly holds: 'body' | 'event'
 }
 

@@ -1,3 +1,5 @@
+import { DEAD_LETTER_STAGES } from './dead-letter-stages.ts'
+
 /**
  * Every topic of Weir: the only place with topic names.
  *
@@ -44,16 +46,10 @@ const SPECS = [
   spec('seen', 'dedup.seen.v1', '`identity`, `position`, `barrier` or `chunk|...`', 'compact'),
   spec('stats', 'dedup.stats.v1', '`source|window start`', 'delete', 30),
   spec('duplicates', 'dedup.duplicates.v1', 'entity key', 'delete', 1),
-  spec('dedupDlq', 'dedup.dlq.v1', 'entity key', 'delete', 30),
-  spec('dedupReplay', 'dedup.replay.v1', 'entity key', 'delete', 30),
   spec('normalized', 'interactions.normalized.v1', 'entity key'),
   spec('shapes', 'normalizer.shapes.v1', 'partition of the input', 'delete', 7, false),
   spec('schemasObserved', 'schemas.observed.v1', '`source|event type|fingerprint`', 'compact', 0, false),
   spec('schemasApproved', 'schemas.approved.v1', '`source|fingerprint`', 'compact', 0, false),
-  spec('normalizerDlq', 'normalizer.dlq.v1', 'entity key', 'delete', 30),
-  spec('normalizerReplay', 'normalizer.replay.v1', 'entity key', 'delete', 30),
-  spec('persistenceDlq', 'persistence.dlq.v1', 'entity key', 'delete', 30),
-  spec('persistenceReplay', 'persistence.replay.v1', 'entity key', 'delete', 30),
   spec('replayCommands', 'replay.commands.v1', 'job id', 'delete', 7, false),
   spec('replayState', 'replay.state.v1', '`job|...` or `marks|...`', 'compact', 0, false),
   spec('starts', 'stages.started.v1', '`group|topic`', 'compact'),
@@ -61,9 +57,15 @@ const SPECS = [
   { ...spec('auditLog', 'audit.log.v1', 'writer', 'delete', 0, false), retentionMs: -1 },
 ]
 
-export type TopicRole = (typeof SPECS)[number]['role']
+/** The topics of the dead letters of each stage. */
+const STAGE_SPECS = Object.entries(DEAD_LETTER_STAGES).flatMap(([stage, { letters, replay }]) => [
+  spec(letters, `${stage}.dlq.v1`, 'entity key', 'delete', 30),
+  spec(replay, `${stage}.replay.v1`, 'entity key', 'delete', 30),
+])
+
+export type TopicRole = (typeof SPECS)[number]['role'] | (typeof STAGE_SPECS)[number]['role']
 export type TopicSpec = Spec<TopicRole>
-export const TOPIC_SPECS: readonly TopicSpec[] = SPECS
+export const TOPIC_SPECS: readonly TopicSpec[] = [...SPECS, ...STAGE_SPECS]
 
 export type TopicNames = Readonly<Record<TopicRole, string>>
 
