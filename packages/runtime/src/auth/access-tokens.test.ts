@@ -7,7 +7,7 @@ const OLD = 'o'.repeat(32)
 const NEW = 'n'.repeat(32)
 const NOON = Date.parse('2027-01-31T12:00:00Z')
 
-it('knows old and new tokens of a name while they rotate, each until it expires', () => {
+it('accepts the old and the new token of a name during a rotation, each until it expires', () => {
   const entries = [`ann@2027-01-31T12:00Z:${OLD}`, `ann:${NEW}`, `bob/viewer@2027-02-01:${'b'.repeat(16)}`]
   expect(tokenProblems(entries, FORM)).toEqual([])
   const tokens = new AccessTokens().add(entries, FORM)
@@ -20,14 +20,14 @@ it('knows old and new tokens of a name while they rotate, each until it expires'
 
 it.each([
   [OLD, /entry 1 of REPLAY_TOKENS has no name/],
-  [`ann/admin:${OLD}`, /another role than operator, viewer/],
-  [`ann@2027-13-31:${OLD}`, /expires at no moment/],
-  [`ann@2027-02-30:${OLD}`, /expires at no moment/],
-  [`ann@2027-04-31T12:00Z:${OLD}`, /expires at no moment/],
-  [`ann@2027-01-31T24:00Z:${OLD}`, /expires at no moment/],
-  [`ann@2027-1-31:${OLD}`, /expires at no moment/],
-  [`ann@2027-01-31T12:00+01:00:${OLD}`, /expires at no moment/],
-  [`ann@2027-01-31/viewer:${OLD}`, /expires at no moment/],
+  [`ann/admin:${OLD}`, /unknown role: use operator or viewer/],
+  [`ann@2027-13-31:${OLD}`, /has an expiry that is not a date/],
+  [`ann@2027-02-30:${OLD}`, /has an expiry that is not a date/],
+  [`ann@2027-04-31T12:00Z:${OLD}`, /has an expiry that is not a date/],
+  [`ann@2027-01-31T24:00Z:${OLD}`, /has an expiry that is not a date/],
+  [`ann@2027-1-31:${OLD}`, /has an expiry that is not a date/],
+  [`ann@2027-01-31T12:00+01:00:${OLD}`, /has an expiry that is not a date/],
+  [`ann@2027-01-31/viewer:${OLD}`, /has an expiry that is not a date/],
   ['ann:short', /fewer than 16/],
 ])('refuses a token without saying it (%#)', (entry, problem) => {
   const [said = ''] = tokenProblems([entry], FORM)
@@ -35,7 +35,7 @@ it.each([
   expect(said).not.toContain(OLD)
 })
 
-it('refuses what looks like an expiry and is none, also where no entry needs a name', () => {
+it('refuses a malformed expiry, also in lists whose entries need no name', () => {
   // The whole text would be the token, and would never expire.
   expect(tokenProblems([`ann@2027-1-31:${OLD}`], { ...FORM, named: false })).toHaveLength(1)
 })
@@ -50,7 +50,7 @@ it.each(['dGhpcyBpcyBhIHRva2Vu+/==', 'ann@2027-01-31/viewer-token', 'ein Token m
   },
 )
 
-it('warns of tokens 14 days before they expire, and each day', () => {
+it('warns of tokens that expire within 14 days, once a day', () => {
   vi.useFakeTimers({ now: NOON })
   const warn = vi.fn()
   const entries = [`ann@2027-02-10:${OLD}`, `bob@2027-01-01:${NEW}`, `eve@2028-01-01:${'e'.repeat(16)}`]

@@ -2,11 +2,11 @@ import { createHash, timingSafeEqual } from 'node:crypto'
 import { credentialsOf } from '@weir/contracts'
 import type { Logger } from '../service/logger.ts'
 
-/** Who has a token. */
+/** The holder of an access token. */
 export interface TokenHolder {
   readonly name: string
   readonly role: string
-  /** Epoch ms; from then on the token is unknown. Undefined: never. */
+  /** Epoch ms from which the token is unknown; undefined: it never expires. */
   readonly expiresAt: number | undefined
 }
 
@@ -15,18 +15,20 @@ interface KnownToken extends TokenHolder {
 }
 
 export interface TokenForm {
-  /** Of the setting, for messages. */
+  /** Name of the setting, for messages. */
   readonly setting: string
-  /** What an entry may say behind `/`; the first is that of an entry that says nothing. */
+  /** Roles that an entry may name behind `/`; an entry that names none has the first. */
   readonly roles: readonly [string, ...string[]]
-  /** Whether each entry has to begin with a name. */
+  /** Whether each entry must begin with a name. */
   readonly named: boolean
 }
 
-/** `name[/role][@expiry]:token`; a token without a name may have no colon. */
+/** `name[/role][@expiry]:token`; a token without a name must not contain a colon. */
 const ENTRY =
   /^(?:(?<name>[\w.-]{1,64})(?:\/(?<role>[\w-]{1,32}))?(?:@(?<expiry>\d{4}-\d\d-\d\d(?:T\d\d:\d\d(?::\d\d)?Z)?))?:)?(?<token>.+)$/s
-/** Begins as an entry with an expiry does: as a token it would never expire. */
+/**
+ * Looks like an entry with an expiry, so that a malformed expiry is not read as part of a token that never expires.
+ */
 const LIKE_EXPIRY = /^[\w.-]{1,64}(?:\/[\w-]{1,32})?@\d[^]*:/
 const TOKEN_LENGTH_MIN = 16
 const DAY_MS = 86_400_000
@@ -41,7 +43,7 @@ interface Entry {
 
 const entryOf = (text: string): Entry => (ENTRY.exec(text)?.groups ?? { token: text }) as unknown as Entry
 
-/** Not the day after the last one of a month, which `Date` takes for the first of the next. */
+/** Refuses 31 April and the like, which `Date` reads as the first day of the next month. */
 const isMoment = (expiry: string): boolean => {
   const time = new Date(expiry)
   return !Number.isNaN(time.getTime()) && time.toISOString().startsWith(expiry.slice(0, 10))
@@ -49,7 +51,7 @@ const isMoment = (expiry: string): boolean => {
 
 const digestOf = (text: string): Buffer => createHash('sha256').update(text).digest()
 
-/** What is wrong with a list of tokens, without any of them. */
+/** Describes what is wrong with a list of tokens. The messages contain no token. */
 export const tokenProblems = (
   entries: readonly string[],
   { setting, roles, named }: TokenForm,
@@ -58,11 +60,11 @@ export const tokenProblems = (
     const { name, role, expiry, token } = entryOf(text)
     const entry = `entry ${i + 1} of ${setting}`
     if (expiry === undefined ? name === undefined && LIKE_EXPIRY.test(text) : !isMoment(expiry))
-      return [`${entry} expires at no moment: write 2027-01-31 or 2027-01-31T12:00Z.`]
+      return [`${entry} has an expiry that is not a date: write 2027-01-31 or 2027-01-31T12:00Z.`]
     if (named && name === undefined)
       return [`${entry} has no name: write name:token, name/role:token or name@2027-01-31:token.`]
     if (role !== undefined && !roles.includes(role))
-      return [`${entry} has another role than ${roles.join(', ')}.`]
+      return [`${entry} has an unknown role: use ${roles.join(' or ')}.`]
     if (named && token.length < TOKEN_LENGTH_MIN)
       return [
         `${entry} has a token of fewer than ${TOKEN_LENGTH_MIN} characters: use 32 random bytes as text.`,
@@ -70,11 +72,11 @@ export const tokenProblems = (
     return []
   })
 
-/** Tokens that may ask, several at a time, so that one can be replaced without a gap. */
+/** A set of access tokens. A holder may have several, so that one can be replaced without a gap. */
 export class AccessTokens {
   readonly #known: KnownToken[] = []
 
-  /** Adds entries that have no `tokenProblems`. */
+  /** Adds entries for which `tokenProblems` returns nothing. */
   add(entries: readonly string[], { roles }: Pick<TokenForm, 'roles'>): this {
     entries.forEach((text, i) => {
       const { name, role, expiry, token } = entryOf(text)
@@ -88,7 +90,10 @@ export class AccessTokens {
     return this
   }
 
-  /** The holder of the bearer token in an `Authorization` header; undefined for no, an unknown or an expired token. Compares with all tokens, in constant time. */
+  /**
+   * Returns the holder of the bearer token in an `Authorization` header, and undefined when the token is missing,
+   * unknown or expired. Compares with every token in constant time.
+   */
   find(authorization: string | undefined, now: number): TokenHolder | undefined {
     const token = credentialsOf('bearer', authorization)
     if (token === undefined) return undefined
@@ -100,18 +105,20 @@ export class AccessTokens {
     return found && { name: found.name, role: found.role, expiresAt: found.expiresAt }
   }
 
-  /** Without the tokens. */
+  /** All holders, without their tokens. */
   get holders(): readonly TokenHolder[] {
     return this.#known.map(({ name, role, expiresAt }) => ({ name, role, expiresAt }))
   }
 
-  /** Holders whose token expires in that time, or has expired. */
+  /** Holders whose token expires within `withinMs` or has expired. */
   expiring(now: number, withinMs = EXPIRY_NOTICE_MS): readonly TokenHolder[] {
     return this.#known.filter(({ expiresAt }) => expiresAt !== undefined && expiresAt - now <= withinMs)
   }
 }
 
-/** Says now and each day which tokens will expire within 14 days, and which have. Returns how to stop. */
+/**
+ * Logs, now and once a day, which tokens have expired or will expire within 14 days. Returns a function that stops it.
+ */
 export const warnOfExpiry = (tokens: AccessTokens, setting: string, logger: Logger): (() => void) => {
   const look = (): void => {
     const now = Date.now()
@@ -120,7 +127,7 @@ export const warnOfExpiry = (tokens: AccessTokens, setting: string, logger: Logg
       const said = expiresAt <= now ? 'has expired' : 'will expire'
       logger.warn(
         facts,
-        `a token ${said}: add a new one of the same name to ${setting}, then remove this one`,
+        `a token ${said}: add a new token with the same name to ${setting}, then remove this one`,
       )
     }
   }

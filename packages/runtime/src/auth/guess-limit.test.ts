@@ -5,7 +5,7 @@ const MINUTE = 60_000
 let guesses = 0
 const another = (): string => `Bearer guess ${guesses++}`
 
-it('tells an address to wait after too many wrong tokens, for a while', () => {
+it('makes an address wait after too many wrong tokens', () => {
   const limit = new GuessLimit({ max: 3, windowMs: MINUTE })
   for (let i = 0; i < 3; i++) expect(limit.add('192.0.2.1', another(), i)).toBe(0)
   expect(limit.add('192.0.2.1', another(), 1_000)).toBe(MINUTE + 2 - 1_000)
@@ -14,7 +14,7 @@ it('tells an address to wait after too many wrong tokens, for a while', () => {
   expect(limit.add('192.0.2.1', another(), MINUTE + 2)).toBe(0)
 })
 
-it('counts one wrong token from many addresses, and no other token with it', () => {
+it('counts one wrong token from many addresses together, and no other token', () => {
   const limit = new GuessLimit({ max: 3, windowMs: MINUTE })
   for (let i = 0; i < 3; i++) expect(limit.add(`192.0.2.${i}`, 'Bearer revoked', 0)).toBe(0)
   expect(limit.add('192.0.2.9', 'Bearer revoked', 0)).toBe(MINUTE)

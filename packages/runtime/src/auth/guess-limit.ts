@@ -2,34 +2,37 @@ import { createHash } from 'node:crypto'
 import { networkOf } from '@weir/contracts'
 
 export interface GuessLimitOptions {
-  /** Wrong tokens that one address may send, or that may come of one wrong token from anywhere. */
+  /** Wrong tokens allowed per address, and requests allowed with one wrong token from any address, in one window. */
   readonly max: number
   readonly windowMs: number
 }
 
 interface Count {
   bad: number
-  /** When it is forgotten; of `now`. */
+  /** When this count expires, on the clock of `now`. */
   until: number
 }
 
 const KEYS_MAX = 10_000
 
 /**
- * Counts wrong tokens, by address and by token. After too many, whoever sends another wrong one is told to wait. It is not
- * asked about right tokens: someone else behind the same address must not be shut out. That a guess hits is kept
- * improbable by the length of the tokens.
+ * Counts wrong tokens by address and by token. Past the limit, a client that sends another wrong token must wait.
+ * Right tokens are not counted or refused, because another client behind the same address must not be locked out; the
+ * length of the tokens makes a lucky guess improbable.
  */
 export class GuessLimit {
   readonly #options: GuessLimitOptions
-  /** Bounded: what has been counted for longest makes room. */
+  /** Bounded: the oldest count is dropped to make room. */
   readonly #counts = new Map<string, Count>()
 
   constructor(options: GuessLimitOptions) {
     this.#options = options
   }
 
-  /** How long to wait after this wrong token, ms; 0: it is counted, and not one too many. `now`: ms of any clock that never goes back. */
+  /**
+   * Counts a wrong token. Returns how long its sender must wait, ms; 0 while the limit is not reached. `now` is in ms
+   * of any clock that never goes back.
+   */
   add(address: string, authorization: string | undefined, now: number): number {
     const keys = [`address ${networkOf(address)}`]
     if (authorization !== undefined) {

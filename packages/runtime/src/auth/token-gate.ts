@@ -7,7 +7,9 @@ export type Admission =
   | { readonly kind: 'unknown' }
   | { readonly kind: 'limited'; readonly retryAfterSecs: number }
 
-/** Admits requests whose `Authorization` header has a known token, and limits how many wrong ones are judged. */
+/**
+ * Admits requests whose `Authorization` header has a known token, and limits how many wrong tokens one client may try.
+ */
 export class TokenGate {
   readonly #tokens: AccessTokens
   readonly #limit: GuessLimit

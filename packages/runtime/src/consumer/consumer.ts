@@ -14,7 +14,7 @@ import type { SharedValues } from '../topics/shared-settings.ts'
 import { failpointsOf } from './failpoints.ts'
 import { PartitionList } from './partition-list.ts'
 
-/** What the configuration of every consuming service has. */
+/** Settings that every consuming service has. */
 export interface ConsumerConfig extends KafkaSettings {
   readonly profile: 'production' | 'dev'
   readonly probePort: number
@@ -26,40 +26,40 @@ export interface ConsumerConfig extends KafkaSettings {
 }
 
 export interface ConsumerOptions<Config extends ConsumerConfig> {
-  /** Consumer group, transactional ids, metric names. */
+  /** Name of the consumer group, and prefix of transactional ids and metrics. */
   readonly service: string
   readonly config: Config
-  /** Of which the configuration came, to print it without secrets. */
+  /** The settings that `config` was read from, so that it can be logged without secrets. */
   readonly settings: Settings
   readonly inputs: readonly TopicRole[]
   readonly state?: TopicRole
-  /** Written by its owners: the partition with their number, or the only one. */
+  /** Topics that the tasks write. A task writes the partition with its own number, or the only partition. */
   readonly outputs: readonly TopicRole[]
   /** See `StageOptions`. */
   readonly repair?: (partition: number) => string
-  /** Read beside the inputs. */
+  /** Topics that are read beside the inputs. */
   readonly reads?: readonly TopicRole[]
-  /** What must be the same for all services of the deployment. */
+  /** Values that must be the same for all services of the deployment. */
   readonly shared?: SharedValues
-  /** Opens what the owners share, once the topics are as they must be. */
+  /** Opens what the tasks share, once the topics have been checked. */
   open(topics: TopicNames): {
     readonly openOwner: (partition: number) => Promise<PartitionOwner>
     readonly close?: () => Promise<unknown>
-    /** Reasons of its own for not being ready. */
+    /** The service's own reasons for not being ready. */
     readonly readiness?: () => readonly string[]
-    /** What is parked while the rest works: for `/readyz` alone. */
+    /** What is parked while the rest works. Only `/readyz` shows it. */
     readonly parked?: () => readonly string[]
   }
 }
 
 export interface Consumer extends Service {
-  /** A further stage of the same process is added here. */
+  /** Partitions of this process. A further processor of the same process is added here. */
   readonly partitions: PartitionList
 }
 
 /**
- * The frame of every consuming service: probes from the first moment, topics checked, then an exactly-once stage.
- * Rejects with a `ConfigError` when a topic is not as it must be.
+ * The frame of every consuming service: it serves probes from the first moment, checks the topics, then starts an
+ * exactly-once processor. Rejects with a `ConfigError` when a topic or a shared setting is wrong.
  */
 export const startConsumer = async <Config extends ConsumerConfig>(
   options: ConsumerOptions<Config>,
@@ -135,24 +135,31 @@ export const startConsumer = async <Config extends ConsumerConfig>(
 const isCoPartitioned = (role: TopicRole): boolean =>
   TOPIC_SPECS.some((spec) => spec.role === role && spec.coPartitioned)
 
-/** Metrics and log lines of a stage. */
+/** Metrics and log lines of a processor. */
 export const stageObserver = (
   service: string,
   inputs: readonly string[],
   { logger, metrics }: ServiceDeps,
 ): StageObserver => {
   const name = (what: string) => `weir_${service.replaceAll('-', '_')}_${what}`
-  const lag = metrics.gauge(name('lag_records'), 'Records behind the end of the input.', [
-    'topic',
-    'partition',
-  ])
-  const seconds = metrics.histogram(name('transaction_seconds'), 'From the decision to the commit.')
+  const lag = metrics.gauge(
+    name('lag_records'),
+    'Records between the last one processed and the end of the input.',
+    ['topic', 'partition'],
+  )
+  const seconds = metrics.histogram(
+    name('transaction_seconds'),
+    'Time from the start of a transaction to its commit.',
+  )
   const parkedOnes = metrics.gauge(
     name('parked_partitions'),
-    '1 while a partition cannot go on: /readyz and the log say why.',
+    '1 while a partition is parked; /readyz and the log say why.',
     ['partition'],
   )
-  const restarts = metrics.counter(name('partition_restarts_total'), 'Times a partition backed off.')
+  const restarts = metrics.counter(
+    name('partition_restarts_total'),
+    'Times that a partition backed off and restarted.',
+  )
   return {
     committed: ({ durationMs }) => seconds.observe(durationMs / 1_000),
     parked: ({ partition, error }) => {
@@ -163,7 +170,7 @@ export const stageObserver = (
     lag: ({ topic, partition, records }) => lag.set({ topic, partition: String(partition) }, records),
     partition: ({ partition, state }) => {
       if (state === 'backing_off') restarts.inc()
-      // Whoever owns it now reports it.
+      // The new owner of the partition reports its lag from here on.
       if (state === 'released')
         for (const topic of inputs) lag.remove({ topic, partition: String(partition) })
       logger.debug({ partition, state }, 'partition')

@@ -4,7 +4,10 @@ import { failpoint, hasFailpoints } from '../service/failpoint.ts'
 
 const LETTERS = TOPIC_SPECS.flatMap(({ role, name }) => (role.endsWith('Dlq') ? [name] : []))
 
-/** The failpoints `<service>.<step>` of each transaction, and `<service>.letters-sent` of those with dead letters. */
+/**
+ * Installs the failpoints `<service>.<step>` in each transaction, and `<service>.letters-sent` in those that write
+ * dead letters.
+ */
 export const failpointsOf = (service: string): Pick<StageOptions, 'onStep'> => {
   if (!hasFailpoints()) return {}
   return {

@@ -19,14 +19,14 @@ const tally = (...counts: readonly (readonly [source: string, failed: number, re
   return all
 }
 
-it('parks the source of which more than the share fails, and no other', () => {
+it('parks only the source whose share of failures is above the limit', () => {
   const { guard } = open()
   expect([...guard.parkedIn(tally(['bad', 51, 100], ['half', 50, 100], ['good', 0, 1_000]))]).toEqual(['bad'])
   // Together they would be far below the share.
   expect([...guard.parkedIn(tally(['bad', 302, 302], ['good', 0, 100_000]))]).toEqual(['bad'])
 })
 
-it('adds up small batches, so that a trickle is set apart too', () => {
+it('adds up small batches, so that a slow source is parked too', () => {
   const { guard } = open()
   let ordinary = 0
   for (let i = 0; i < 1_000; i++) {
@@ -37,7 +37,7 @@ it('adds up small batches, so that a trickle is set apart too', () => {
   expect(ordinary).toBe(99)
 })
 
-it('forgets old failures, and a few records say nothing', () => {
+it('forgets old failures, and parks nothing because of a few records', () => {
   const { guard } = open()
   expect(guard.parkedIn(tally(['a', 99, 99])).size).toBe(0)
   guard.committed(tally(['a', 99, 99]))
@@ -45,7 +45,7 @@ it('forgets old failures, and a few records say nothing', () => {
   expect(guard.parkedIn(tally(['a', 40, 40])).size).toBe(0)
 })
 
-it('says what is parked, where and what to run, and stops saying so once its records pass', async () => {
+it('reports what is parked, where, and the command to run, until its records pass', async () => {
   const { metrics, alarm, guard } = open()
   guard.committed(tally(['bad', 302, 400], ['good', 0, 100]))
   expect(alarm.parked()).toEqual([
@@ -59,7 +59,7 @@ it('says what is parked, where and what to run, and stops saying so once its rec
   expect(await metrics.registry.metrics()).not.toContain('source="bad"')
 })
 
-it('is over when what a replay brought back has passed', () => {
+it('releases a source when its replayed records pass', () => {
   const { alarm, guard } = open()
   guard.committed(tally(['bad', 400, 400], ['worse', 400, 400]))
   guard.returned(tally(['bad', 0, 1], ['worse', 1, 2]))
@@ -69,7 +69,7 @@ it('is over when what a replay brought back has passed', () => {
   expect(alarm.parked()).toEqual([])
 })
 
-it('makes no label of a name that Weir does not give, and is bounded', () => {
+it('makes no label from an unknown name, and is bounded', () => {
   const { alarm, guard } = open()
   for (let i = 0; i < 5_000; i++) guard.committed(tally([`${i}"}\n`, 200, 200]))
   guard.committed(tally(['x'.repeat(100), 200, 200]))
@@ -77,7 +77,7 @@ it('makes no label of a name that Weir does not give, and is bounded', () => {
   expect(alarm.parked()[0]).toContain('`weir dlq replay test --reason source_parked`')
 })
 
-it('sets the failures of a parked source apart, but not what a person decides', () => {
+it('gives failures of a parked source their own reason, except those held for a person', () => {
   const failure = (source: string, reason: 'schema_violation' | 'unknown_field') => ({
     origin: {
       topic: 't',

@@ -3,7 +3,7 @@ import type { InputRecord } from '@weir/kafka'
 import type { ServiceDeps } from '../service/service.ts'
 import { setting, type ConfigOf, type Settings } from '../settings/setting.ts'
 
-/** Settings of every service that parks a source when most of what it sends fails. `prefix` is the service's. */
+/** Settings of every service that parks a source when most of its records fail. `prefix` is the service's own. */
 export const massFailureSettings = (prefix: string) =>
   ({
     massFailureShare: {
@@ -14,7 +14,7 @@ export const massFailureSettings = (prefix: string) =>
     massFailureRecordsMin: {
       env: `${prefix}_MASS_FAILURE_RECORDS_MIN`,
       schema: setting.integer(100, 1, 1_000_000),
-      help: 'Over at least so many records of the source: fewer say nothing.',
+      help: 'A source can be parked only after this many records of it.',
     },
   }) satisfies Settings
 
@@ -25,11 +25,11 @@ interface Counts {
   readonly records: number
 }
 
-/** The source of a record as its header has it. */
+/** Source of a record, from its header. */
 export const sourceOf = ({ headers }: { readonly headers: WireHeaders }): string =>
   headers[HEADER.source]?.toString() ?? ''
 
-/** Records of one batch by source, and how many of them would become dead letters. */
+/** Counts the records of one batch by source, and how many of them failed. */
 export class SourceTally implements Iterable<readonly [string, Counts]> {
   readonly #counts = new Map<string, { failed: number; records: number }>()
 
@@ -45,7 +45,7 @@ export class SourceTally implements Iterable<readonly [string, Counts]> {
   }
 }
 
-/** A dead letter before it is known whether its source is parked. */
+/** A record that becomes a dead letter, before it is known whether its source is parked. */
 export interface FailedRecord {
   readonly origin: InputRecord
   readonly reason: DeadLetterReason
@@ -53,12 +53,12 @@ export interface FailedRecord {
   readonly error: string
 }
 
-/** Held until a person decides: that says nothing of the pipeline, however many there are. */
+/** Records that are held for a person's decision do not count as failures: they say nothing about the pipeline. */
 const HELD: ReadonlySet<DeadLetterReason> = new Set(['unknown_field', 'key_conflict'])
 
 export const isFault = ({ reason }: Pick<FailedRecord, 'reason'>): boolean => !HELD.has(reason)
 
-/** The failures of parked sources are set apart by their reason, and the text keeps what was wrong. */
+/** Gives the failures of parked sources a reason of their own; the text keeps the original reason. */
 export const setApart = (
   failures: readonly FailedRecord[],
   parked: ReadonlySet<string>,
@@ -71,18 +71,21 @@ export const setApart = (
           : failure,
       )
 
-/** What a source is called in labels and commands; names come from headers, which something other than Weir may have written. */
+/**
+ * Name of a source for labels and commands. Headers can be written by other producers, so other names become
+ * `unknown`.
+ */
 const SOURCE_NAME = /^[a-z\d-]{1,64}$/
 const nameOf = (source: string): string => (SOURCE_NAME.test(source) ? source : 'unknown')
 
 export interface MassFailureAlarm {
   raise(partition: number, source: string, counts: Counts): void
   clear(partition: number, source: string): void
-  /** For `/readyz`: the service is ready all the same. */
+  /** Lines for `/readyz`; the service stays ready. */
   readonly parked: () => readonly string[]
 }
 
-/** Tells people of a parked source: a metric, a log line when it begins and ends, and a line of `/readyz`. */
+/** Reports parked sources: a metric, a log line when a source is parked or released, and a line of `/readyz`. */
 export const massFailureAlarm = (service: string, { logger, metrics }: ServiceDeps): MassFailureAlarm => {
   const gauge = metrics.gauge(
     `weir_${service.replaceAll('-', '_')}_mass_failure`,
@@ -112,32 +115,33 @@ export const massFailureAlarm = (service: string, { logger, metrics }: ServiceDe
           look: `weir dlq ls ${service} --reason source_parked`,
           command,
         },
-        'a source is parked: most of its records become dead letters, and the others go on',
+        'a source is parked because most of its records become dead letters; other sources go on',
       )
     },
     clear: (partition, source) => {
       const name = nameOf(source)
       if (!raised.delete(`${partition} ${name}`)) return
       gauge.remove({ partition: String(partition), source: name })
-      logger.info({ partition, source: name }, 'a source is parked no more: its records pass')
+      logger.info({ partition, source: name }, 'a source is no longer parked: its records pass')
     },
     parked: () => [...raised.values()],
   }
 }
 
-/** Sources that are watched apart on one partition; what comes beyond them is watched together. */
+/** Sources that one partition tracks separately; all further sources are tracked together. */
 const SOURCES_MAX = 500
 const OTHERS = ''
 
 /**
- * Watches each source's share of failures over its last records on one partition. A source of which most fails is
- * parked there: what fails of it becomes a dead letter of its own reason, and nothing else waits.
+ * Tracks each source's share of failures over its last records on one partition. A source with a higher share than
+ * allowed is parked there: its failing records become dead letters with a reason of their own, and no other source
+ * waits.
  */
 export class MassFailureGuard {
   readonly #config: MassFailureConfig
   readonly #alarm: MassFailureAlarm
   readonly #partition: number
-  /** Of committed batches by source, newest last, together about `massFailureRecordsMin` records. */
+  /** Counts of committed batches by source, newest last, that together cover about `massFailureRecordsMin` records. */
   readonly #recent = new Map<string, Counts[]>()
 
   constructor(config: MassFailureConfig, alarm: MassFailureAlarm, partition: number) {
@@ -146,7 +150,7 @@ export class MassFailureGuard {
     this.#partition = partition
   }
 
-  /** Sources of which this batch, with what came right before it, fails too much. */
+  /** Sources whose share of failures in this batch and the records before it is above the limit. */
   parkedIn(batch: SourceTally): ReadonlySet<string> {
     const parked = new Set<string>()
     for (const [source, counts] of batch) {
@@ -155,7 +159,7 @@ export class MassFailureGuard {
     return parked
   }
 
-  /** The batch is committed. */
+  /** Call when the batch has been committed. */
   committed(batch: SourceTally): void {
     for (const [source, counts] of batch) {
       const key = this.#keyOf(source)
@@ -172,7 +176,10 @@ export class MassFailureGuard {
     }
   }
 
-  /** What a replay brought back is committed. Where all of it passed, the cause is gone. */
+  /**
+   * Call when a batch of replayed records has been committed. If all of a source's records passed, the source is
+   * released.
+   */
   returned(batch: SourceTally): void {
     for (const [source, { failed }] of batch) {
       if (failed > 0) continue
@@ -182,7 +189,7 @@ export class MassFailureGuard {
     }
   }
 
-  /** The partition is given up. */
+  /** Call when the partition is released. */
   close(): void {
     for (const source of this.#recent.keys()) this.#alarm.clear(this.#partition, source)
   }

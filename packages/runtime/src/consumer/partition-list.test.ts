@@ -20,7 +20,7 @@ const stageWith = (parked: ReadonlyMap<number, Error>, resumed: (number | undefi
   },
 })
 
-it('tells people what is parked, and no text of an error that nobody expected', async () => {
+it('lists what is parked, and hides the text of unexpected errors', async () => {
   const resumed: (number | undefined)[] = []
   const list = new PartitionList()
   const parked = new Map<number, Error>([
@@ -43,7 +43,7 @@ it('tells people what is parked, and no text of an error that nobody expected', 
     expect(response.status).toBe(200)
     return response.json()
   }
-  const unexpected = 'SyntaxError, which nobody expected: the log has it'
+  const unexpected = 'SyntaxError, an unexpected error: see the log'
   expect(await ask('GET', '/partitions')).toEqual([
     { stage: 'dedup', partition: 0, state: 'parked', why: unexpected },
     { stage: 'dedup', partition: 1, state: 'parked', why: 'the state is damaged. Run this.' },

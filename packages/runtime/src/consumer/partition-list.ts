@@ -1,7 +1,7 @@
 import { isExplained, type PartitionState, type Stage } from '@weir/kafka'
 import type { Routes } from '../http/health.ts'
 
-/** A partition that a process owns. */
+/** A partition that this process owns. */
 export interface ListedPartition {
   readonly stage: string
   readonly partition: number
@@ -10,7 +10,10 @@ export interface ListedPartition {
   readonly why?: string
 }
 
-/** The partitions of a process, of one stage or more, for people: what each is doing, and those that are parked to be tried again. */
+/**
+ * The partitions of one process, over all of its processors: what each is doing, and a way to retry parked ones at
+ * once.
+ */
 export class PartitionList {
   readonly #stages = new Map<string, Pick<Stage, 'partitions' | 'parked' | 'resume'>>()
 
@@ -31,14 +34,14 @@ export class PartitionList {
     )
   }
 
-  /** One line each, for `/readyz`. */
+  /** One line per parked partition, for `/readyz`. */
   parked(): readonly string[] {
     return this.list().flatMap(({ stage, partition, why }) =>
       why === undefined ? [] : [`${stage}, partition ${partition}: ${why}`],
     )
   }
 
-  /** Of one stage and partition, or of all. */
+  /** Retries one partition of one processor, or all parked partitions. */
   resume(stage: string | undefined, partition: number | undefined): readonly string[] {
     return [...this.#stages]
       .filter(([name]) => name === (stage ?? name))
@@ -58,6 +61,6 @@ export class PartitionList {
   }
 }
 
-/** What nobody expected may quote a record. */
+/** The message of an unexpected error may quote a record, so only its name is shown. */
 const textOf = (error: Error): string =>
-  isExplained(error) ? error.message : `${error.name}, which nobody expected: the log has it`
+  isExplained(error) ? error.message : `${error.name}, an unexpected error: see the log`

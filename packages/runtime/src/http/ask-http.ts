@@ -2,11 +2,11 @@ export interface HttpQuestion {
   readonly method?: 'GET' | 'POST' | 'PUT'
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: string | URLSearchParams
-  /** For the whole answer. */
+  /** Limit for the whole response, ms. */
   readonly timeoutMs: number
-  /** Default: a megabyte. */
+  /** Default: one megabyte. */
   readonly bytesMax?: number
-  /** Gives up earlier. */
+  /** Aborts the request earlier. */
   readonly signal?: AbortSignal
 }
 
@@ -16,7 +16,10 @@ export interface HttpAnswer {
   readonly text: string
 }
 
-/** There was no whole answer in time, or a larger one than may be held. The message says which, and neither URL nor secrets. */
+/**
+ * No complete response arrived in time, or it was too large. The message says which, and contains neither the URL nor
+ * secrets.
+ */
 export class NoAnswerError extends Error {
   override readonly name = 'NoAnswerError'
 }
@@ -24,8 +27,8 @@ export class NoAnswerError extends Error {
 const BYTES_MAX = 1_048_576
 
 /**
- * Asks another server, in bounded time and memory. A redirect is an answer and not followed, because it would take
- * credentials to another place. Rejects with a `NoAnswerError`.
+ * Sends a request to another server, in bounded time and memory. Does not follow redirects, because they would carry
+ * credentials to another host. Rejects with a `NoAnswerError`.
  */
 export const askHttp = async (url: string, question: HttpQuestion): Promise<HttpAnswer> => {
   const { timeoutMs, bytesMax = BYTES_MAX, signal, ...init } = question

@@ -1,9 +1,9 @@
 import { Socket } from 'node:net'
 
 /**
- * For `stream` of pg: sockets that end when more than `bytesMax` come between two requests. pg keeps what it is sent until
- * a message is whole, and a message states its own length. Of a connection with TLS nothing is counted: its server has
- * proven who it is.
+ * Sockets for the `stream` option of pg that end when the server sends more than `bytesMax` between two requests. pg
+ * buffers a message until it is complete, and a message states its own length, so a hostile server could fill the
+ * memory. Connections with TLS are not limited: their server has proven its identity.
  */
 export const boundedAnswers = (bytesMax: number) => (): Socket => {
   const socket = new Socket()

@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { isBearer } from '@weir/contracts'
 
-/** Why the service is not ready; empty: it is ready. */
+/** Returns the reasons why the service is not ready; empty when it is ready. */
 export type Readiness = () => readonly string[]
 
 export interface ProbeServer {
@@ -10,7 +10,9 @@ export interface ProbeServer {
   close(): Promise<void>
 }
 
-/** `parked`: what stands still while the rest works, so that the service is ready all the same. */
+/**
+ * Response of `/readyz`. `parked` lists what is stopped while the rest works, so it does not make the service unready.
+ */
 export const readinessAnswer = (
   readiness: Readiness,
   parked: readonly string[] = [],
@@ -22,16 +24,16 @@ export const readinessAnswer = (
     : { status: 503, body: JSON.stringify({ status: 'not ready', reasons, ...details }) }
 }
 
-/** A JSON answer. */
+/** A JSON response. */
 export interface RouteAnswer {
   readonly status: number
   readonly body: object
 }
 
-/** Further answers of the same server, by method and path, as `POST /simulator/generate`; they must not reject. */
+/** Further routes of the same server, by method and path, such as `POST /simulator/generate`. They must not reject. */
 export type Routes = Readonly<Record<string, (query: URLSearchParams) => Promise<RouteAnswer>>>
 
-/** What a proxy adds, or the browser that another site has made ask. */
+/** Headers that a proxy adds, or a browser when a page of another site sends the request. */
 const OF_OTHERS = [
   'forwarded',
   'via',
@@ -42,20 +44,20 @@ const OF_OTHERS = [
   'origin',
 ]
 
-/** Answers only requests from this machine. */
+/** Whether the request comes directly from this machine. */
 export const isLocal = ({ socket, headers }: Pick<IncomingMessage, 'socket' | 'headers'>): boolean =>
   /^(::ffff:)?127\.|^::1$/.test(socket.remoteAddress ?? '') &&
   OF_OTHERS.every((name) => headers[name] === undefined)
 
-/** What `/metrics` answers. */
+/** Source of the text that `/metrics` serves. */
 export interface MetricsText {
   readonly registry: { readonly contentType: string; metrics(): Promise<string> }
 }
 
-/** The answer to whoever asks for `/metrics` without the token. */
+/** Response to a request for `/metrics` without the right token. */
 export const METRICS_REFUSAL = '{"error":"give the token of METRICS_TOKEN as Authorization: Bearer"}'
 
-/** Whether a request may have the metrics, judged in constant time. `token` undefined: everybody may. */
+/** Whether a request may read the metrics; compared in constant time. Without a configured token everybody may. */
 export const mayReadMetrics = (token: string | undefined, { headers }: IncomingMessage): boolean =>
   token === undefined || isBearer(headers.authorization, token)
 
@@ -65,12 +67,12 @@ export const startProbeServer = async (options: {
   readonly host: string
   readonly readiness: () => readonly string[] | Promise<readonly string[]>
   readonly metrics: MetricsText
-  /** That `/metrics` asks for; undefined: none. */
+  /** Bearer token that `/metrics` requires; undefined: none. */
   readonly metricsToken?: string | undefined
   readonly routes?: Routes
-  /** Only for whoever asks from this machine. */
+  /** Routes that only requests from this machine may use. */
   readonly localRoutes?: Routes
-  /** For `/readyz`. */
+  /** Lines for `/readyz`. */
   readonly parked?: () => readonly string[]
 }): Promise<ProbeServer> => {
   const server = createServer((request, response) => {
@@ -99,7 +101,8 @@ export const startProbeServer = async (options: {
       const localRoute = options.localRoutes?.[name]
       const route = options.routes?.[name] ?? localRoute
       if (route === undefined) reply(404, '{"error":"not found"}')
-      else if (route === localRoute && !isLocal(request)) reply(403, '{"error":"ask from this machine"}')
+      else if (route === localRoute && !isLocal(request))
+        reply(403, '{"error":"send this request from the machine that the service runs on"}')
       else {
         void route(new URLSearchParams(query)).then(({ status, body }) => {
           reply(status, JSON.stringify(body))

@@ -1,13 +1,16 @@
 import { ok, type Outcome } from './outcome.ts'
 
-/** One named decision about one event: pure, synchronous, without I/O. Its `name` labels metrics and dead letters. */
+/**
+ * One named decision about one event: pure, synchronous, without I/O. The function's name labels metrics and dead
+ * letters.
+ */
 export type Step<In, Out, Drop extends string = never> = (input: In) => Outcome<Out, Drop>
 
 /** The outcome of a whole pipeline, with the name of the step that ended it. */
 export type PipelineOutcome<T, Drop extends string = never> = Outcome<T, Drop> & { readonly step: string }
 
 export interface Pipeline<In, Out, Drop extends string = never> {
-  /** Appends a step, which sees what the last one gave. The function must have a name. */
+  /** Appends a step, which receives the value of the previous one. The function must have a name. */
   step<Next, D extends string = never>(next: Step<Out, Next, D>): Pipeline<In, Next, Drop | D>
   run(input: In): PipelineOutcome<Out, Drop>
   readonly steps: readonly string[]

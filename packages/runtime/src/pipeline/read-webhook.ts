@@ -1,7 +1,7 @@
 import { decodeReceivedWebhook, InvalidRecordError, type ReceivedWebhook } from '@weir/contracts'
 import { deadLetter, ok, type Outcome } from './outcome.ts'
 
-/** The first step of whoever reads webhooks: what Weir did not write is a dead letter. */
+/** First step of a service that reads webhooks: a record that does not have Weir's form becomes a dead letter. */
 export const readWebhook = (
   record: Parameters<typeof decodeReceivedWebhook>[0],
 ): Outcome<ReceivedWebhook> => {

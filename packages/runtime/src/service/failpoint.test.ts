@@ -7,7 +7,7 @@ const dev = (FAILPOINT: string) => ({ WEIR_PROFILE: 'dev', FAILPOINT })
 
 afterEach(() => armFailpoints({}))
 
-it('does nothing when none is armed, or another one is', () => {
+it('does nothing when no failpoint or another one is armed', () => {
   armFailpoints({})
   expect(hasFailpoints()).toBe(false)
   failpoint('a.b')
@@ -24,14 +24,14 @@ it('throws at the n-th pass, once', () => {
   failpoint('a.b')
 })
 
-it('arms several, of the same name too', () => {
+it('arms several failpoints, also with the same name', () => {
   armFailpoints(dev('a.b:throw:1,a.b:throw:2,c:throw:1'))
   expect(() => failpoint('a.b')).toThrow(FailpointError)
   expect(() => failpoint('a.b')).toThrow(FailpointError)
   expect(() => failpoint('c')).toThrow(FailpointError)
 })
 
-it('only tells, on stderr, where it is asked to', () => {
+it('only reports on stderr with the action tell', () => {
   const script = `
     const { armFailpoints, failpoint } = await import('./failpoint.ts')
     armFailpoints(process.env)
@@ -45,7 +45,7 @@ it('only tells, on stderr, where it is asked to', () => {
   expect(JSON.parse(child.stderr)).toMatchObject({ failpoint: 'a.b', action: 'tell', pass: 2 })
 })
 
-it('lets nothing run while it pauses', () => {
+it('stops the whole process while it pauses', () => {
   armFailpoints(dev('a.b:pause:1:50'))
   const startedAt = performance.now()
   failpoint('a.b')

@@ -2,14 +2,15 @@ import { writeSync } from 'node:fs'
 import { ConfigError, type Environment } from '../settings/config.ts'
 
 /**
- * Points in the code at which a fault-injection run ends, stops or breaks a process: `FAILPOINT=name:kill:n[:ms],...`
+ * Points in the code at which a fault-injection run kills, pauses or breaks a process:
+ * `FAILPOINT=name:kill:n[:ms],...`
  *
- *   name:kill:n[:ms]   SIGKILL to itself at the n-th pass, or `ms` later
- *   name:pause:n:ms    nothing of the process runs for `ms` from the n-th pass, as between SIGSTOP and SIGCONT
- *   name:throw:n       the n-th pass throws a `FailpointError`
- *   name:tell:n        the n-th pass is told, and nothing else: whoever reads stderr may act from there
+ *   name:kill:n[:ms]   sends itself SIGKILL at the n-th pass, or `ms` later
+ *   name:pause:n:ms    stops the whole process for `ms` from the n-th pass, as between SIGSTOP and SIGCONT
+ *   name:throw:n       throws a `FailpointError` at the n-th pass
+ *   name:tell:n        only reports the n-th pass, so that a reader of stderr can act at that point
  *
- * Each fires once and says so on stderr in a line of JSON. Only `runService` arms them, and only in the dev profile.
+ * Each fires once and writes a line of JSON to stderr. Only `runService` arms them, and only in the dev profile.
  */
 type Action =
   | { readonly kind: 'kill'; readonly ms: number }
@@ -23,31 +24,31 @@ interface Armed {
   passes: number
 }
 
-/** Thrown on purpose. */
+/** Thrown by a failpoint on purpose. */
 export class FailpointError extends Error {
   override readonly name = 'FailpointError'
 }
 
 const FORM = /^([a-z\d.-]+):(?:(kill):(\d+)(?::(\d+))?|(pause):(\d+):(\d+)|(throw|tell):(\d+))$/
-/** What no process may be started with outside the dev profile. */
+/** Variables that no process may be started with outside the dev profile. */
 const DEV_ONLY = ['FAILPOINT', 'WEIR_DEFECT'] as const
 
 let armed: Armed[] = []
 
-/** Whether any is armed: for hooks that would cost something to install. */
+/** Whether any failpoint is armed, for hooks that would cost something to install. */
 export const hasFailpoints = (): boolean => armed.length > 0
 
-/** A point to pass. Without FAILPOINT it costs a comparison. */
+/** Marks a point of the code. Without FAILPOINT it costs one comparison. */
 export const failpoint = (name: string): void => {
   if (armed.length > 0) pass(name)
 }
 
-/** Reads FAILPOINT once, at the start. Throws a `ConfigError` when it is malformed, or set outside the dev profile. */
+/** Reads FAILPOINT once, at the start. Throws a `ConfigError` when it is malformed or set outside the dev profile. */
 export const armFailpoints = (env: Environment): void => {
   for (const variable of DEV_ONLY) {
     if ((env[variable] ?? '') === '' || env.WEIR_PROFILE === 'dev') continue
     throw new ConfigError(
-      `${variable} is set: it breaks the service on purpose and is for fault injection alone. Unset it; it needs WEIR_PROFILE=dev.`,
+      `${variable} is set: it breaks the service on purpose, for fault injection. Unset it, or set WEIR_PROFILE=dev.`,
     )
   }
   const list = (env.FAILPOINT ?? '').split(',').filter((part) => part !== '')
@@ -80,7 +81,7 @@ const pass = (name: string): void => {
     if (one.passes === one.pass) due.push(one)
   }
   for (const { action, pass: nth } of due) {
-    // Straight to the descriptor: a killed process flushes nothing.
+    // Writes to the descriptor directly, because a killed process flushes nothing.
     writeSync(2, `${JSON.stringify({ failpoint: name, action: action.kind, pass: nth, at: Date.now() })}\n`)
     fire(name, action)
   }

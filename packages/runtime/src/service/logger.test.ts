@@ -5,7 +5,7 @@ import fc from 'fast-check'
 import { expect, it, onTestFinished } from 'vitest'
 import { createLogger } from './logger.ts'
 
-it('a line of the log is one line of JSON that nothing acts upon, whatever is logged', () => {
+it('every log line is one line of JSON without characters that a terminal acts on', () => {
   const folder = mkdtempSync(join(tmpdir(), 'weir-logger-'))
   onTestFinished(() => rmSync(folder, { recursive: true }))
   const file = join(folder, 'log')

@@ -3,14 +3,17 @@ import { pino } from 'pino'
 
 export type Logger = Pick<pino.Logger, 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal'>
 
-/** JSON lines on stdout, or in a file. Bodies, signatures and secrets are never passed to it; errors are logged by name, code and message only. */
+/**
+ * Logs JSON lines to stdout or a file. Never pass it bodies, signatures or secrets; errors are logged by name, code
+ * and message only.
+ */
 export const createLogger = (service: string, level: string, file?: string): pino.Logger =>
   pino(
     {
       level,
       base: { service },
       timestamp: pino.stdTimeFunctions.isoTime,
-      // JSON escapes what it must: not C1, bidi marks and separators of lines, which a terminal acts upon.
+      // JSON leaves C1 controls, bidi marks and line separators as they are, and a terminal acts on them.
       hooks: { streamWrite: plainLines },
       redact: {
         paths: ['password', 'secret', 'token', 'authorization', 'headers', 'body', 'raw'],

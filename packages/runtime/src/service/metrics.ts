@@ -11,14 +11,17 @@ import {
 
 export type { Counter, Gauge, Histogram, Registry }
 
-/** A registry's metrics as they are now; can be sent to another process. */
+/** Present values of a registry, in a form that can be sent to another process. */
 export type MetricsSnapshot = readonly MetricObjectWithValues<MetricValue<string>>[]
 
-/** The text of the metrics of several processes together: values with the same labels are added up. */
+/** The metrics text of several processes together: values with the same labels are added up. */
 export const sumMetrics = (parts: readonly MetricsSnapshot[]): Promise<string> =>
   AggregatorRegistry.aggregate([...parts]).metrics()
 
-/** One service's metrics. Names are `weir_<what>_<unit>[_total]`; label values come from bounded sets, never from payloads. */
+/**
+ * The metrics of one service. Names are `weir_<what>_<unit>[_total]`; label values come from bounded sets, never from
+ * payloads.
+ */
 export class Metrics {
   readonly registry = new Registry()
 
@@ -26,7 +29,7 @@ export class Metrics {
     this.registry.setDefaultLabels({ service })
   }
 
-  /** Adds the process's own figures (memory, CPU, event loop); once per process. */
+  /** Adds the figures of the process itself (memory, CPU, event loop); call it once per process. */
   collectProcess(): void {
     collectDefaultMetrics({ register: this.registry })
   }

@@ -6,13 +6,13 @@ import { Metrics } from './metrics.ts'
 import { risksOf } from '../settings/risks.ts'
 import type { Settings } from '../settings/setting.ts'
 
-/** A started service. `stop` drains and closes in the reverse order of the start; it may be called once. */
+/** A started service. `stop` drains and closes in the reverse order of the start; call it once. */
 export interface Service {
   stop(): Promise<void>
-  /** Rejects when the service can no longer work: the process must then exit and be restarted. */
+  /** Rejects when the service can no longer work. The process must then exit and be restarted. */
   readonly failed: Promise<never>
   readonly readiness: () => readonly string[]
-  /** What stands still while the rest works, and why. */
+  /** What is stopped while the rest works, and why. */
   readonly parked?: (() => readonly string[]) | undefined
 }
 
@@ -21,16 +21,16 @@ export interface ServiceDeps {
   readonly metrics: Metrics
 }
 
-/** What a service folder exports; `npm start` composes these, and each `main.ts` runs one. */
+/** What a service folder exports. `npm start` composes these; each `main.ts` runs one. */
 export interface ServiceDefinition<Config extends { readonly logLevel: string }> {
   readonly name: string
-  /** All that `loadConfig` reads. */
+  /** All settings that `loadConfig` reads. */
   readonly settings: Settings
   readonly loadConfig: (env?: Environment) => Config
   readonly start: (config: Config, deps: ServiceDeps) => Promise<Service>
 }
 
-/** What a service says first: the risks that its settings take, and the settings. */
+/** Logs, at the start of a service, the risks that its settings accept and the settings themselves. */
 export const logStart = (logger: Logger, settings: Settings, config: object): void => {
   for (const risk of risksOf(settings, config)) logger.warn(risk)
   logger.info(describeSettings(settings, config), 'starting')
@@ -40,15 +40,16 @@ const STOP_MS_MAX = 25_000
 const SIGNALS = ['SIGTERM', 'SIGINT'] as const
 
 /**
- * Runs one service as the process: exit code 2 and one message for an unusable configuration, 1 for a failure,
- * 0 after SIGTERM or SIGINT and a clean stop. A second signal, or a stop of over 25 s, ends it at once.
- * With `told` it stops when that resolves, and signals are left to the process that tells.
+ * Runs one service as this process. Exits with 2 and one message when the configuration is unusable, with 1 after a
+ * failure, and with 0 after SIGTERM or SIGINT and a clean stop. A second signal, or a stop that takes more than 25 s,
+ * ends the process at once. With `stopRequest` the service stops when that promise resolves, and the process that sent
+ * it handles the signals.
  */
 export const runService = async <Config extends { readonly logLevel: string }>(
   definition: ServiceDefinition<Config>,
-  told?: Promise<string>,
+  stopRequest?: Promise<string>,
 ): Promise<void> => {
-  if (told !== undefined) for (const signal of SIGNALS) process.on(signal, () => undefined)
+  if (stopRequest !== undefined) for (const signal of SIGNALS) process.on(signal, () => undefined)
   let config: Config
   try {
     armFailpoints(process.env)
@@ -76,14 +77,17 @@ export const runService = async <Config extends { readonly logLevel: string }>(
     if (stopping) process.exit(1)
     stopping = true
     logger.info({ signal }, 'stopping')
-    setTimeout(() => fail(new Error(`not stopped within ${STOP_MS_MAX} ms`)), STOP_MS_MAX).unref()
+    setTimeout(
+      () => fail(new Error(`the service did not stop within ${STOP_MS_MAX} ms`)),
+      STOP_MS_MAX,
+    ).unref()
     service.stop().then(() => process.exit(0), fail)
   }
-  if (told !== undefined) void told.then(stop)
+  if (stopRequest !== undefined) void stopRequest.then(stop)
   else for (const signal of SIGNALS) process.on(signal, () => stop(signal))
 }
 
-/** Closes what was opened, last first; later closers run even when one fails, and the first error is thrown at the end. */
+/** Closes resources in reverse order. Later closers run even when one fails; the first error is thrown at the end. */
 export class Closers {
   readonly #closers: (() => unknown)[] = []
 

@@ -23,7 +23,7 @@ test('values come from the environment, an alias, a file or the default', () => 
   expect(loadSettings(SETTINGS, { OLD_TOKEN: 't', X_HOSTS: 'c, d' }).hosts).toEqual(['c', 'd'])
 })
 
-test('every problem is named at once, with value and fix, without secrets', () => {
+test('reports every problem at once, with value and fix, without secrets', () => {
   const load = () => loadSettings(SETTINGS, { X_WINDOW_SECS: '1e9', X_ON: 'yes' })
   expect(load).toThrow(ConfigError)
   expect(load).toThrow(
@@ -31,7 +31,7 @@ test('every problem is named at once, with value and fix, without secrets', () =
   )
 })
 
-test('a number can be held to multiples', () => {
+test('a number can be limited to multiples', () => {
   const ms = { env: 'X_MS', schema: setting.integer(10_000, 2_000, 90_000, 1_000), help: 'Milliseconds.' }
   expect(loadSettings({ ms }, { X_MS: '9000' })).toEqual({ ms: 9_000 })
   expect(() => loadSettings({ ms }, { X_MS: '9001' })).toThrow(
@@ -57,7 +57,7 @@ test('a description shows no secret', () => {
   expect(JSON.stringify(describeSettings(SETTINGS, config))).not.toContain('hush')
 })
 
-test('a URL is shown without user, password and query, and a refused one not at all', () => {
+test('a URL is shown without user, password and query, and a refused one is not shown', () => {
   const settings = {
     registry: { env: 'X_URL', schema: setting.httpUrl({ credentials: true }), help: 'Base URL.' },
     database: { env: 'X_DATABASE', schema: setting.optionalPostgresUrl(), help: 'Database.' },
@@ -82,7 +82,7 @@ test('a URL is shown without user, password and query, and a refused one not at 
   )
 })
 
-test('a secret of a file is a line, commas included; a variable separates them by commas', () => {
+test('each line of a file is one secret, commas included; a variable separates secrets by commas', () => {
   const settings = {
     tokens: { env: 'X_TOKENS', schema: setting.secretList([]), help: 'Tokens.' },
     keys: { env: 'X_KEYS', schema: setting.secretEntries(), help: 'Keys.' },
@@ -103,7 +103,7 @@ test('a secret of a file is a line, commas included; a variable separates them b
   })
 })
 
-test('what a check quotes of a secret is left out', () => {
+test('secrets are removed from the messages of a check', () => {
   const check = ({ token }: { readonly token: string }) => [`the token ${token} is bad`]
   expect(() => loadSettings(SETTINGS, { X_TOKEN: 'a-long-token' }, check)).toThrow('the token *** is bad')
 })

@@ -5,7 +5,7 @@ import { kindOf, linesOfFile, type ConfigOf, type Setting, type Settings } from 
 
 export type Environment = Readonly<Record<string, string | undefined>>
 
-/** The configuration cannot be used. The message names every setting, its value (never a secret's) and the fix. */
+/** The configuration is unusable. The message names every faulty setting, its value (never a secret's) and the fix. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError'
 }
@@ -24,7 +24,7 @@ const lookUp = (setting: Setting, env: Environment): Found | undefined => {
     try {
       return { text: readFileSync(file, 'utf8').trimEnd(), isFile: true }
     } catch (error) {
-      // Some give the secret itself in the place of its file.
+      // A common mistake is to put the secret itself where its file's name belongs, so the value is not quoted.
       const shown = isSecret(setting) || isUrl(setting) ? 'the file that it names' : file
       throw new ConfigError(`${name}_FILE: cannot read ${shown} (${(error as NodeJS.ErrnoException).code})`)
     }
@@ -33,8 +33,8 @@ const lookUp = (setting: Setting, env: Environment): Found | undefined => {
 }
 
 /**
- * Reads every setting once and freezes the result. All problems are reported together in one `ConfigError`.
- * `check` relates settings to each other: it returns a message for each relation that does not hold.
+ * Reads every setting once and freezes the result. Reports all problems together in one `ConfigError`. `check` relates
+ * settings to each other: it returns a message for each relation that does not hold.
  */
 export const loadSettings = <S extends Settings>(
   settings: S,
@@ -96,7 +96,7 @@ const isCertificate = ({ schema }: Setting): boolean => kindOf(schema)?.is === '
 const inputOf = (setting: Setting, found: Found | undefined): string | undefined =>
   found?.isFile === true && isSecret(setting) ? linesOfFile(setting.schema, found.text) : found?.text
 
-/** `user:password@` before a host, in a URL or without one. */
+/** `user:password@` before a host, with or without a URL around it. */
 const USER_INFO = /(^|\/\/|[\s,"'=])[^\s/,"'@]*:[^\s,"']*@(?=[^\s@])/g
 
 const withoutUserInfo = (text: string): string => text.replace(USER_INFO, '$1***@')
@@ -110,7 +110,7 @@ const publicUrl = (text: string): string => {
 
 const SECRET_LENGTH_MIN = 8
 
-/** What a check says of a setting may quote another. */
+/** Messages of a check may quote another setting, so secrets are removed from them. */
 const withoutSecrets = (message: string, secrets: readonly string[]): string =>
   secrets
     .filter(({ length }) => length >= SECRET_LENGTH_MIN)

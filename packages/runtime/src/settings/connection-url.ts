@@ -2,7 +2,9 @@ import { isInRanges, parseCidr } from '@weir/contracts'
 
 const LOOPBACK = ['127.0.0.0/8', '::1'].map(parseCidr)
 
-/** Whether what is sent there stays on this machine. Empty: the client takes `localhost`; a path: a socket of this machine. */
+/**
+ * Whether what is sent to this host stays on this machine. An empty host means `localhost`; a path is a local socket.
+ */
 export const isLoopback = (host: string): boolean => {
   const name = host.replace(/^\[|\]$/g, '').toLowerCase()
   return name === '' || name.startsWith('/') || /(^|\.)localhost\.?$/.test(name) || isInRanges(name, LOOPBACK)
@@ -20,14 +22,14 @@ export interface DatabaseAccess {
   readonly host: string
   readonly user: string
   readonly password: string
-  /** `unchecked`: encrypted, to whoever answers. */
+  /** `unchecked`: the connection is encrypted, but the server's certificate is not verified. */
   readonly tls: 'none' | 'unchecked' | 'checked'
 }
 
-/** What `pg` makes of a URL: parameters of its query win over what stands before it, unless they are empty. */
+/** Reads a URL as `pg` does: non-empty query parameters override the parts before them. */
 export const databaseAccess = (databaseUrl: string): DatabaseAccess => {
   const url = new URL(databaseUrl)
-  // Of a parameter that comes twice `pg` takes the last, empty or not.
+  // If a parameter occurs twice, `pg` uses the last one, even if it is empty.
   const last = Object.fromEntries(url.searchParams)
   const given = Object.fromEntries(Object.entries(last).filter(([, value]) => value !== ''))
   return {
@@ -49,7 +51,7 @@ const tlsOf = (given: Readonly<Record<string, string>>): DatabaseAccess['tls'] =
     return hasFiles || ssl === 'true' || ssl === '1' ? 'checked' : 'none'
   }
   if (!TLS_MODES.has(sslmode)) return 'none'
-  // By itself `pg` checks the certificate in each mode; as libpq does it, only in these.
+  // `pg` itself verifies the certificate in every mode; with libpq's rules only these modes do.
   const asLibpq = uselibpqcompat === 'true'
   const isLax = sslmode === 'prefer' || (sslmode === 'require' && sslrootcert === undefined)
   return asLibpq && isLax ? 'unchecked' : 'checked'

@@ -36,7 +36,7 @@ it.each([
   expect(guessable(secret, 'us', user)).toMatch(why)
 })
 
-it('what another system gives out may be shorter', () => {
+it('a secret that another system gives out may be shorter', () => {
   expect(guessable('s7-Kq2zP', 'them')).toBeUndefined()
   expect(guessable('s7-Kq2z', 'them')).toMatch(/fewer than 8/)
   expect(guessable('kafka', 'them')).toMatch(/well-known/)
@@ -44,7 +44,7 @@ it('what another system gives out may be shorter', () => {
   expect(guessable('4d81b935', 'them')).toBeUndefined()
 })
 
-it('no secret of random bytes can be guessed, in any usual form', () => {
+it('random bytes in any usual form are not guessable', () => {
   fc.assert(
     fc.property(
       fc.uint8Array({ minLength: 1, maxLength: 8 }),
@@ -58,7 +58,7 @@ it('no secret of random bytes can be guessed, in any usual form', () => {
   )
 })
 
-it('any unit below 16 characters that is repeated can be guessed', () => {
+it('a repeated unit of fewer than 16 characters is guessable', () => {
   fc.assert(
     fc.property(fc.string({ minLength: 1, maxLength: 15, unit: 'grapheme-ascii' }), (unit) => {
       expect(guessable(unit.repeat(40), 'us')).toBeDefined()

@@ -1,9 +1,11 @@
-/** Whoever gives out a secret of another system decides how long it is; less than this, nobody should. */
+/**
+ * Least length of a secret that another system gives out. That system decides the length, but a shorter one is unsafe.
+ */
 const LENGTH_MIN = { us: 16, them: 8 } as const
 
 const wordsOf = (...lines: readonly string[]): string => lines.join(' ').split(' ').join('|')
 
-/** What programs, guides and people begin with. */
+/** Words that example secrets begin with. */
 const KNOWN = wordsOf(
   'weir weirdev dev demo tests? testing example sample default dummy none null todo',
   'password passwd passphrase pass pwd secrets? tokens? keys? apikey api changeme change letmein welcome qwerty qwertyuiop abc abcdef',
@@ -11,18 +13,18 @@ const KNOWN = wordsOf(
   'postgres postgresql pgsql database db kafka broker registry schemaregistry influx influxdb datadog grafana cxone cognigy nice',
   'ingress dedup normalizer persistence console replay webhooks?',
 )
-/** What stands between such words. */
+/** Separators between such words. */
 const FILLERS = wordsOf(
   'a an me my your our the this is some super very strong real new old in it to for do not use with here now please value string',
   'prod production staging local private public internal',
 )
-/** Of such words alone, as `my-secret-token-1`; `-` stands for all that is no letter. */
+/** A text of such words only, such as `my-secret-token-1`; `-` stands for every character that is not a letter. */
 const WELL_KNOWN = new RegExp(`^(?:${FILLERS}|-)*(?:${KNOWN})(?:${FILLERS}|${KNOWN}|-)*$`)
 
-/** Left in from an example. */
+/** A placeholder of an example. */
 const PLACEHOLDER =
   /changeme|changethis|changeit|replaceme|replacethis|replacewith|placeholder|yoursecret|yourtoken|yourpassword|yourkey|insertyour|notasecret|mysecret|mypassword|randombytes/
-/** That nothing has filled in: `${TOKEN}`, `$(openssl ...)`, `{{ token }}`, `<token>`. */
+/** A template that was not filled in: `${TOKEN}`, `$(openssl ...)`, `{{ token }}`, `<token>`. */
 const TEMPLATE = /^(?:\$\{.*\}|\$\(.*\)|\{\{.*\}\}|<.*>)$/s
 
 /** Digits that stand for letters. */
@@ -37,14 +39,14 @@ const LOOKALIKES: Readonly<Record<string, string>> = {
   7: 't',
 }
 
-/** As it is, and with such digits read as letters, but for a number at its end. */
+/** The text as it is, and with digits read as letters except for a number at its end. */
 const readings = (text: string): readonly string[] => {
   const lower = text.toLowerCase()
   const core = lower.replace(/^[^a-z]+|[^a-z]+$/g, '').replaceAll(/[@43105$7]/g, (one) => LOOKALIKES[one]!)
   return [lower, core].map((one) => one.replaceAll(/[^a-z]+/g, '-'))
 }
 
-/** In the order in which keyboards and alphabets have them. */
+/** Sequences in the order of keyboards and alphabets. */
 const ROWS = [
   '01234567890',
   'abcdefghijklmnopqrstuvwxyz',
@@ -55,7 +57,7 @@ const ROWS = [
 
 const ROW_LENGTH_MIN = 4
 
-/** `12345678`, `abcdefgh12345678`, `1q2w3e4r`: hardly a character is not the one behind that before it. */
+/** `12345678`, `abcdefgh12345678`, `1q2w3e4r`: almost every character follows the previous one in a sequence. */
 const isRow = (text: string): boolean => {
   const lower = text.toLowerCase()
   if (lower.length < ROW_LENGTH_MIN) return false
@@ -67,7 +69,7 @@ const isRow = (text: string): boolean => {
   return jumps <= lower.length / 8
 }
 
-/** A short text again and again. */
+/** A short text that is repeated. */
 const isRepeated = (text: string): boolean => {
   for (let unit = 1; unit < LENGTH_MIN.us && unit <= text.length / 2; unit += 1) {
     if (text.slice(unit) === text.slice(0, -unit)) return true
@@ -81,10 +83,10 @@ const isKnown = (text: string, user = ''): boolean =>
   isRow(text) ||
   (user !== '' && text.toLowerCase() === user.toLowerCase())
 
-/** Why a secret can be guessed, without quoting it; undefined: it cannot, as far as that can be told. */
+/** Says why a secret can be guessed, without quoting it; undefined when no rule finds it guessable. */
 export const guessable = (secret: string, chosenBy: 'us' | 'them', user?: string): string | undefined => {
   const text = secret.trim()
-  // A key in hexadecimal digits may have few letters.
+  // A key in hexadecimal digits may have few distinct letters.
   if (text.length < 3 * LENGTH_MIN.us && isKnown(text, user)) return 'is a well-known default'
   if (text.length < LENGTH_MIN[chosenBy]) return `has fewer than ${LENGTH_MIN[chosenBy]} characters`
   return isRepeated(text) ? 'repeats a few characters' : undefined

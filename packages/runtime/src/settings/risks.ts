@@ -10,7 +10,7 @@ interface Risk {
   readonly fix: string
 }
 
-/** What does not start outside the dev profile, by the setting that allows it all the same. */
+/** Configurations that do not start outside the dev profile, by the setting that allows them. */
 export const RISKS = {
   ALLOW_PLAIN_SASL: {
     refused: '`KAFKA_SASL_MECHANISM=plain` without `KAFKA_SSL`',
@@ -19,7 +19,7 @@ export const RISKS = {
   },
   ALLOW_WEAK_CREDENTIALS: {
     refused:
-      'A secret, token or password, also in a URL, that is short (16 characters; 8 where another system gives it out), repeated, or a well-known default',
+      'A secret, token or password, also in a URL, that is short (fewer than 16 characters; 8 if another system gives it out), repetitive, or a well-known default',
     danger: 'it can be guessed',
     fix: 'use 32 random bytes as text',
   },
@@ -36,8 +36,8 @@ export const RISKS = {
   },
   ALLOW_ANY_PROXY: {
     refused: '`INGRESS_TRUSTED_PROXIES` or `CONSOLE_TRUSTED_PROXIES` with half of all addresses or more',
-    danger: 'anyone can say where a request comes from, and which client certificate it has shown',
-    fix: 'give the addresses of your proxies alone',
+    danger: 'anyone can forge the address and the client certificate of a request',
+    fix: 'give only the addresses of your proxies',
   },
   ALLOW_ANY_ADDRESS: {
     refused: 'A source whose address ranges have half of all addresses or more, without another proof',
@@ -52,25 +52,25 @@ export type AllowedRisks = Readonly<Record<RiskName, boolean>>
 /** One place where a risk is taken. */
 export interface RiskFinding {
   readonly risk: RiskName
-  /** The setting and what it says, never a secret. */
+  /** The setting and its value, never a secret. */
   readonly what: string
 }
 
-/** Each risk can be taken by a setting of its name. */
+/** A setting of the same name allows each risk. */
 export const RISK_SETTINGS = Object.fromEntries(
   Object.entries(RISKS).map(([env, { danger }]) => [
     env,
     {
       env,
       schema: setting.flag(false),
-      help: `true: starts all the same where ${danger}; each start logs it. See docs/operations/security.md.`,
+      help: `true: accept that ${danger}; each start logs it. See docs/operations/security.md.`,
     },
   ]),
 ) as unknown as Readonly<Record<RiskName, Setting<boolean>>>
 
 interface Rule {
   readonly risk: RiskName
-  /** Settings that it finds at fault, in words. */
+  /** Finds the settings at fault and describes them. */
   readonly find: (of: Given) => readonly string[]
 }
 
@@ -96,7 +96,7 @@ const textsOf = (value: unknown): readonly string[] =>
     (one): one is string => typeof one === 'string' && one !== '',
   )
 
-/** `name/role@expiry:token`, as some settings have it. */
+/** `name/role@expiry:token`, the form of entries in token settings. */
 const NAMED = /^[\w.-]{1,64}(?:\/[\w-]{1,32})?(?:@[\dTZ:-]{10,20})?:/
 
 /** Why an entry of a setting of secrets can be guessed. */
@@ -146,7 +146,7 @@ const plaintextDatabase = ({ all }: Given): readonly string[] =>
     return [`${env} names ${host} ${tls === 'none' ? 'without TLS' : 'with TLS that checks no certificate'}`]
   })
 
-/** What settings alone show. What a sources file shows, ingress adds with the same risks. */
+/** Risks that the settings alone show. Ingress adds those of its sources file. */
 const RULES: readonly Rule[] = [
   {
     risk: 'ALLOW_PLAIN_SASL',
@@ -177,7 +177,7 @@ const findingsOf = (
 ): readonly RiskFinding[] => {
   const all = Object.entries(settings).map(([name, one]) => ({ ...one, value: config[name] }))
   const valueOf = (env: string): unknown => all.find((one) => one.env === env)?.value
-  // Settings without a profile are of a trial, or of no service.
+  // Settings without a profile belong to a trial or to no service.
   const profile = valueOf('WEIR_PROFILE')
   if (profile === undefined || profile === 'dev') return []
   return RULES.flatMap(({ risk, find }) => find({ all, valueOf }).map((what) => ({ risk, what })))
@@ -190,7 +190,7 @@ const fixOf = (risk: RiskName): string => {
   return `${fix[0]!.toUpperCase()}${fix.slice(1)}`
 }
 
-/** Those that no setting allows, for a person. */
+/** Refused risks, as messages. */
 export const refusedRisks = (
   findings: readonly RiskFinding[],
   allowed: Partial<AllowedRisks>,
@@ -199,7 +199,7 @@ export const refusedRisks = (
     .filter(({ risk }) => allowed[risk] !== true)
     .map((finding) => `${describe(finding)}, or take the risk with ${finding.risk}=true.`)
 
-/** Those that are taken, for the log. */
+/** Allowed risks, for the log. */
 export const takenRisks = (
   findings: readonly RiskFinding[],
   allowed: Partial<AllowedRisks>,

@@ -2,36 +2,36 @@ import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { parseCidr } from '@weir/contracts'
 import { z } from 'zod'
 
-/** One setting: where it comes from and what it must be. */
+/** One setting: where it comes from and which values it accepts. */
 export interface Setting<T = unknown> {
   /** The environment variable; `<env>_FILE` names a file that holds the value. */
   readonly env: string
-  /** Other names of the same variable, in order. */
+  /** Other names of the same variable, in order of precedence. */
   readonly aliases?: readonly string[]
-  /** Takes the text (undefined when unset) and gives the value. */
+  /** Parses the text, which is undefined when the variable is unset. */
   readonly schema: z.ZodType<T, string | undefined>
   readonly help: string
-  /** Secrets, by variable, that requests to this URL carry. */
+  /** Variables of secrets that requests to this URL carry. */
   readonly carries?: readonly string[]
 }
 
 export type Settings = Readonly<Record<string, Setting>>
 export type ConfigOf<S extends Settings> = { readonly [K in keyof S]: z.output<S[K]['schema']> }
 
-/** What a setting holds, as far as that decides what may be shown of it and what would be a risk. */
+/** What a setting holds, which decides what may be shown of it and what would be a risk. */
 export type Kind =
   /**
-   * Chosen by whoever runs Weir, or given out by another system, which has rules of its own; `judged`: shown to a service
-   * of Weir, which judges it itself.
+   * Who chose the secret: the operator of Weir, or another system with its own rules; `judged`: it is presented to a
+   * service of Weir, which checks it itself.
    */
   | { readonly is: 'secret'; readonly chosenBy: 'us' | 'them' | 'judged' }
   | { readonly is: 'http-url' }
   | { readonly is: 'postgres-url' }
   | { readonly is: 'certificates' }
-  /** Peers whose word is taken. */
+  /** Peers whose statements are believed. */
   | { readonly is: 'proxies' }
 
-/** Part of the type of a setting, so that none can be made of it that is shown. */
+/** Part of a setting's type, so that a secret cannot become a setting that is shown. */
 const kinds = new WeakMap<z.ZodType, Kind>()
 
 const ofKind = <T extends z.ZodType>(kind: Kind, schema: T): T => {
@@ -43,11 +43,11 @@ const secret = <T extends z.ZodType>(schema: T): T => ofKind({ is: 'secret', cho
 
 export const kindOf = (schema: z.ZodType): Kind | undefined => kinds.get(schema)
 
-/** Before each secret of a file. */
+/** Stands before each secret of a file. */
 const LINE = '\n'
 const listedLines = new WeakSet<z.ZodType>()
 
-/** A secret of a file is a line, whatever it holds. */
+/** Each line of a file is one secret, whatever it contains. */
 export const linesOfFile = (schema: z.ZodType, text: string): string =>
   listedLines.has(schema) ? LINE + text.replaceAll('\r', '') : text
 
@@ -83,7 +83,7 @@ const URL_OF = (protocols: readonly string[], { credentials }: UrlOptions) =>
   })
 
 interface UrlOptions {
-  /** Whether a user and a password in it are used. */
+  /** Whether a user and a password in the URL are used. */
   readonly credentials: boolean
 }
 
@@ -99,15 +99,15 @@ const partsOf = (text: string, separator: string | RegExp): readonly string[] =>
 const splitSecrets = (text: string): readonly string[] => partsOf(text, text.includes(LINE) ? LINE : ',')
 
 export const setting = {
-  /** Shown as `set` only. Without a fallback it must be set. */
+  /** A secret, shown as `set` only. Required unless it has a fallback. */
   secret: (fallback?: string) => secret(setting.text(fallback)),
   optionalSecret: () => secret(setting.optionalText()),
-  /** Of another system, which decides how long it is. */
+  /** A secret of another system, which decides its length. */
   foreignSecret: (fallback?: string) => ofKind({ is: 'secret', chosenBy: 'them' }, setting.text(fallback)),
-  /** With which a service of Weir is asked. */
+  /** A secret that authenticates to a service of Weir. */
   optionalToken: () => ofKind({ is: 'secret', chosenBy: 'judged' }, setting.optionalText()),
   optionalForeignSecret: () => ofKind({ is: 'secret', chosenBy: 'them' }, setting.optionalText()),
-  /** Separated by commas; in a file one a line, commas included. */
+  /** Secrets separated by commas; in a file one per line, where commas are part of a secret. */
   secretList: (fallback?: readonly []) => {
     const schema = secret(
       (fallback === undefined ? z.string('must be set') : z.string().default('')).transform(
@@ -117,7 +117,7 @@ export const setting = {
     listedLines.add(schema)
     return schema
   },
-  /** Separated by commas or lines, as no entry has one. */
+  /** Secrets separated by commas or lines, for secrets that contain neither. */
   secretEntries: () =>
     secret(
       z
@@ -125,7 +125,7 @@ export const setting = {
         .default('')
         .transform((text) => partsOf(text, /[\n,]/)) as z.ZodType<readonly string[], string | undefined>,
     ),
-  /** Shown without user, password and query. */
+  /** A URL, shown without user, password and query. */
   httpUrl: (options: UrlOptions, fallback?: string) => {
     const url = URL_OF(HTTP, options)
     const schema = fallback === undefined ? url : url.default(fallback)
@@ -172,7 +172,7 @@ export const setting = {
     (fallback === undefined ? z.string('must be set') : z.string().default(fallback.join(','))).transform(
       (text) => partsOf(text, ','),
     ) as z.ZodType<readonly string[], string | undefined>,
-  /** PEM; shown as `set`. */
+  /** PEM, shown as `set`. */
   certificates: () =>
     ofKind({ is: 'certificates' }, pem(CERTIFICATE, 'certificates in PEM', areCertificates)),
   privateKey: () =>
@@ -214,7 +214,10 @@ const areCertificates = (blocks: readonly string[]): boolean =>
 const isPrivateKey = ([block, ...more]: readonly string[]): boolean =>
   more.length === 0 && succeeds(() => createPrivateKey(block!))
 
-/** Its blocks of that kind alone; a variable may have `\\n` where its lines end. */
+/**
+ * Only the blocks of that kind; a variable may hold `\\\
+ * ` in place of line ends.
+ */
 const pem = (block: RegExp, what: string, isGood: (blocks: readonly string[]) => boolean) =>
   z
     .string()

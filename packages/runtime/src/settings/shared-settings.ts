@@ -2,7 +2,7 @@ import type { Environment } from './config.ts'
 import { RISK_SETTINGS } from './risks.ts'
 import { setting, type ConfigOf, type Settings } from './setting.ts'
 
-/** What is refused, and what is taken all the same. */
+/** Settings that allow a refused risk. */
 export const PROFILE_SETTINGS = {
   profile: {
     env: 'WEIR_PROFILE',
@@ -12,7 +12,7 @@ export const PROFILE_SETTINGS = {
   ...RISK_SETTINGS,
 } satisfies Settings
 
-/** Settings that every service which speaks Kafka shares. */
+/** Settings of every service that uses Kafka. */
 export const KAFKA_SETTINGS = {
   ...PROFILE_SETTINGS,
   kafkaBrokers: {
@@ -20,7 +20,11 @@ export const KAFKA_SETTINGS = {
     schema: setting.list(),
     help: 'Give host:port, separated by commas.',
   },
-  kafkaSsl: { env: 'KAFKA_SSL', schema: setting.flag(false), help: 'Give true to speak TLS to the brokers.' },
+  kafkaSsl: {
+    env: 'KAFKA_SSL',
+    schema: setting.flag(false),
+    help: 'Give true to connect to the brokers with TLS.',
+  },
   kafkaCa: {
     env: 'KAFKA_SSL_CA',
     schema: setting.certificates(),
@@ -29,12 +33,12 @@ export const KAFKA_SETTINGS = {
   kafkaCert: {
     env: 'KAFKA_SSL_CERT',
     schema: setting.certificates(),
-    help: 'Certificate that the brokers know this service by, with those between it and its authority. Mostly a file: KAFKA_SSL_CERT_FILE.',
+    help: 'Client certificate of this service for the brokers, followed by its intermediate certificates. Usually a file: KAFKA_SSL_CERT_FILE.',
   },
   kafkaKey: {
     env: 'KAFKA_SSL_KEY',
     schema: setting.privateKey(),
-    help: 'Key of that certificate. Mostly a file: KAFKA_SSL_KEY_FILE.',
+    help: 'Private key of the client certificate. Usually a file: KAFKA_SSL_KEY_FILE.',
   },
   kafkaUser: { env: 'KAFKA_SASL_USERNAME', schema: setting.optionalText(), help: 'User for SASL.' },
   kafkaPassword: {
@@ -50,7 +54,7 @@ export const KAFKA_SETTINGS = {
   topicPrefix: {
     env: 'TOPIC_PREFIX',
     schema: setting.text(''),
-    help: 'Put before every topic, group and transactional id, so that deployments can share a cluster.',
+    help: 'Prefix of every topic, group and transactional id, so that deployments can share a cluster.',
   },
   topicPartitions: {
     env: 'TOPIC_PARTITIONS',
@@ -60,16 +64,16 @@ export const KAFKA_SETTINGS = {
   groupSessionMs: {
     env: 'KAFKA_SESSION_TIMEOUT_MS',
     schema: setting.integer(10_000, 2_000, 300_000),
-    help: 'A consumer that is silent for so long loses its partitions.',
+    help: 'A consumer that sends no heartbeat for this long loses its partitions.',
   },
   transactionTimeoutMs: {
     env: 'KAFKA_TRANSACTION_TIMEOUT_MS',
     schema: setting.integer(10_000, 2_000, 900_000, 1_000),
-    help: 'The broker aborts a transaction that is open for so long.',
+    help: 'The broker aborts a transaction that is open for longer.',
   },
 } satisfies Settings
 
-/** Settings that every service has. */
+/** Settings of every service. */
 export const SERVICE_SETTINGS = {
   logLevel: {
     env: 'LOG_LEVEL',
@@ -87,21 +91,21 @@ export const DEAD_LETTER_SETTINGS = {
   },
 } satisfies Settings
 
-/** Of every server of `/livez /readyz /metrics` alone. */
+/** Settings of every server of `/livez`, `/readyz` and `/metrics`. */
 export const PROBE_SETTINGS = {
   probeHost: {
     env: 'PROBE_HOST',
     schema: setting.text('0.0.0.0'),
-    help: 'Address that /livez, /readyz and /metrics listen on, where they have a port of their own.',
+    help: 'Address to serve /livez, /readyz and /metrics on, when they have a port of their own.',
   },
   metricsToken: {
     env: 'METRICS_TOKEN',
     schema: setting.optionalToken(),
-    help: 'Bearer token that /metrics asks for; unset, whoever reaches the port may read them.',
+    help: 'Bearer token that /metrics requires; when it is unset, everyone who can reach the port may read the metrics.',
   },
 } satisfies Settings
 
-/** Where a service without another server has `/livez /readyz /metrics`; port 0 takes a free one. */
+/** Where a service without another server serves `/livez`, `/readyz` and `/metrics`; port 0 takes a free one. */
 export const probeSettings = (envPrefix: string, fallback: number) =>
   ({
     probePort: {

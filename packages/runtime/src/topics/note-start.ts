@@ -3,7 +3,10 @@ import type { AccessTokens } from '../auth/access-tokens.ts'
 import { describeSettings } from '../settings/config.ts'
 import type { Settings } from '../settings/setting.ts'
 
-/** Notes in the audit log with which settings, without secrets, and for which token holders a service has started. */
+/**
+ * Writes to the audit log that a service has started, with its settings (without secrets) and the holders of its
+ * tokens.
+ */
 export const noteStart = (
   audit: Pick<AuditLog, 'write'>,
   service: string,

@@ -12,14 +12,14 @@ export interface TopicRequirements {
   readonly signal?: AbortSignal
   /** Topics that the service reads or writes. */
   readonly roles: readonly TopicRole[]
-  /** Values that all services of the deployment must have alike; absent: the service compares none. */
+  /** Values that must be the same in all services of the deployment; absent: the service compares none. */
   readonly shared?: SharedValues
   /** Whether the service commits transactions, which live in the brokers' internal topics. */
   readonly isTransactional: boolean
 }
 
 /**
- * Waits for the brokers, then checks all that a service needs of the cluster before it reads or writes a record: its
+ * Waits for the brokers, then checks everything that a service needs of the cluster before it reads or writes: its
  * topics, the brokers' internal topics and the shared settings. Rejects with a `ConfigError` that has a line for each
  * fault.
  */

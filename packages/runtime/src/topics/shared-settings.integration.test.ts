@@ -26,7 +26,7 @@ const deployment = async () => {
   }
 }
 
-it('a service with another key than the one before is refused, without the key being told', async () => {
+it('refuses a service whose key differs from the published one, without showing the key', async () => {
   const { settings, start } = await deployment()
   expect(await start('ingress', sharedSecret('BODY_HASH_KEY', SECRET))).toEqual([])
   expect(await start('ingress', sharedSecret('BODY_HASH_KEY', SECRET))).toEqual([])
@@ -44,7 +44,7 @@ it('a service with another key than the one before is refused, without the key b
   expect(await start('ingress', sharedSecret('BODY_HASH_KEY', SECRET))).toHaveLength(1)
 })
 
-it('of two that start at the same time with different values one is refused at least', async () => {
+it('refuses at least one of two services that start at the same time with different values', async () => {
   const { start } = await deployment()
   const faults = await Promise.all(
     ['a', 'b'].map((key) => start('ingress', sharedSecret('BODY_HASH_KEY', key))),
@@ -56,7 +56,7 @@ it('of two that start at the same time with different values one is refused at l
   }
 })
 
-it('letters and sources are compared where both services have them', async () => {
+it('compares letter keys and sources that both services have', async () => {
   const { start } = await deployment()
   const [a, b, other] = [`k1:${'ab'.repeat(32)}`, `k2:${'cd'.repeat(32)}`, `k1:${'ef'.repeat(32)}`]
   expect(await start('dedup', sharedLetterKeys([a]))).toEqual([])

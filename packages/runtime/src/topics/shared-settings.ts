@@ -18,15 +18,18 @@ import {
 } from '@weir/kafka'
 import { identityText, type SourceDefinition } from '@weir/sources'
 
-/** By name, what a service shares with the others of its deployment. */
+/** Values that a service shares with the others of its deployment, by name. */
 export type SharedValues = Readonly<Record<string, string>>
 
-/** `BODY_HASH_KEY`, by its fingerprint. */
+/** A shared secret such as `BODY_HASH_KEY`, as its fingerprint. */
 export const sharedSecret = (name: string, secret: string): SharedValues => ({
   [name]: fingerprintOf(name, secret),
 })
 
-/** Each key of `DLQ_KEYS` by its id: a service may have some that another has not, but none with another key. */
+/**
+ * Each key of `DLQ_KEYS` by its id. Services may have different sets of keys, but a key id must mean the same key in
+ * all.
+ */
 export const sharedLetterKeys = (entries: readonly string[]): SharedValues =>
   Object.fromEntries(
     entries.map((entry) => {
@@ -35,7 +38,7 @@ export const sharedLetterKeys = (entries: readonly string[]): SharedValues =>
     }),
   )
 
-/** How each source identifies an event: a service may have sources that another has not. */
+/** How each source identifies an event. Services may have different sets of sources. */
 export const sharedSources = (sources: readonly SourceDefinition[]): SharedValues =>
   Object.fromEntries(sources.map((source) => [`source ${source.name}`, identityText(source)]))
 
@@ -43,8 +46,8 @@ export const sharedSources = (sources: readonly SourceDefinition[]): SharedValue
 const NEW_SPECS = TOPIC_SPECS.filter(({ role }) => ['settings', 'starts', 'auditLog'].includes(role))
 
 /**
- * Creates these topics where an upgrade finds a deployment of a version that had none, so that services can be restarted
- * in any order. Where Weir's user may not, the check of the topics says what is missing.
+ * Creates these topics when an upgrade finds a deployment of an earlier version, so that services can be restarted in
+ * any order. If Weir's user may not create topics, the topic check reports what is missing.
  */
 export const ensureNewTopics = async (
   settings: KafkaSettings,
@@ -64,8 +67,9 @@ export const ensureNewTopics = async (
 }
 
 /**
- * Compares what this service has with what the deployment has published, and publishes what is not there yet. Returns a
- * message for each difference: the setting, both values, whose the other is, and how to change it deliberately.
+ * Compares the values of this service with those that the deployment has published, and publishes those that are
+ * missing. Returns a message for each difference, with the setting, both values, the service that published the other
+ * one, and the way to change it on purpose.
  */
 export const compareSettings = async (
   settings: KafkaSettings,
@@ -82,14 +86,14 @@ export const compareSettings = async (
       const publish = () => map.write(SETTING_PREFIX + name, encodeJsonRecord(record))
       await untilAnswered('publishing settings', publish, waiting)
     }
-    // Another service may have published others at the same time.
+    // Another service may have published other values at the same time.
     return (await differences(map, values)).messages
   } finally {
     await map.close()
   }
 }
 
-/** What the services have published, by name. */
+/** Values that the services have published, with their names. */
 export const publishedSettings = async (
   settings: KafkaSettings,
 ): Promise<readonly (SharedSetting & { readonly name: string })[]> => {
@@ -104,7 +108,7 @@ export const publishedSettings = async (
   }
 }
 
-/** False: it was not published. */
+/** Resolves to false when the setting was not published. */
 export const forgetSetting = async (settings: KafkaSettings, name: string): Promise<boolean> => {
   const map = await openCompactedMap(settings, topicNames(settings.topicPrefix).settings)
   try {

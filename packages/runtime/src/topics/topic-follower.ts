@@ -9,7 +9,7 @@ export interface TopicFollowerOptions {
   readonly onRead?: () => void
 }
 
-/** Keeps a view of a small topic: each look reads, in read_committed, what came since the last one. */
+/** Keeps a view of a small topic: each look reads, in read_committed, the records since the last one. */
 export class TopicFollower {
   readonly #options: TopicFollowerOptions
   #reader: TopicReader | undefined
@@ -23,7 +23,7 @@ export class TopicFollower {
 
   /** Reads up to the present end of the topic. Rejects with a `RetriableError` when the brokers do not answer. */
   async refresh(): Promise<void> {
-    // A look that has begun may have passed the record that the caller waits for.
+    // A running look may already have passed the record that the caller waits for.
     await this.#reading?.catch(() => undefined)
     this.#reading ??= this.#read().finally(() => {
       this.#reading = undefined
