@@ -287,8 +287,8 @@ describe('outside the dev profile', () => {
   it('names each risk that is taken, at every start', () => {
     const env = { INGRESS_TRUSTED_PROXIES: '::/0', ALLOW_ANY_PROXY: 'true', ALLOW_PLAIN_SASL: 'true' }
     expect(risksOf(ingress.settings, load(ingress, env))).toEqual([
-      'ALLOW_ANY_PROXY=true takes a risk: INGRESS_TRUSTED_PROXIES is ::/0: anyone can say where a request comes from, ' +
-        'and which client certificate it has shown. Give the addresses of your proxies alone.',
+      'ALLOW_ANY_PROXY=true takes a risk: INGRESS_TRUSTED_PROXIES is ::/0: anyone can forge the address and the ' +
+        'client certificate of a request. Give only the addresses of your proxies.',
     ])
   })
 })

@@ -56,7 +56,7 @@ const wrapped = (bytes: Buffer): Buffer => Buffer.concat([Buffer.from('['), byte
 const json = (value: unknown): Buffer => Buffer.from(JSON.stringify(value))
 
 describe.each(DECODERS)('%s', (_, good, relied, decode) => {
-  it('is read as it was written', () => {
+  it('is read back as it was written', () => {
     expect(decode(json(good))).toEqual(good)
   })
 

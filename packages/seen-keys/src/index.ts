@@ -1,12 +1,12 @@
 export { bucketOf, BUCKETS_PER_WINDOW, isExpired, parseBucket, type Bucket } from './store/bucket.ts'
-export { StoreDamagedError, StoreNewerError } from './runs/damage.ts'
+export { StoreDamagedError, StoreNewerError } from './sorted-runs/damage.ts'
 export { FolderLockedError, lockFolder } from './store/folder-lock.ts'
-export { filterBytes } from './runs/key-filter.ts'
+export { filterBytes } from './sorted-runs/key-filter.ts'
 export type { KeyStore, KeyStoreOptions } from './store/key-store.ts'
-export { ENTRY_BYTES } from './runs/key-table.ts'
+export { ENTRY_BYTES } from './sorted-runs/key-table.ts'
 export type { StoreIdentity } from './store/manifest.ts'
 export { openKeyStore, type OpenedStore } from './store/open-key-store.ts'
-export { RUNS_MAX } from './store/run-merging.ts'
+export { RUNS_MAX } from './store/sorted-run-merging.ts'
 export { SeenKeys, type SeenKeysOptions } from './seen-keys.ts'
 export { StagedKeys, stateRecordsOf, type StagedChange, type Verdict } from './staged-keys.ts'
 export {
@@ -25,4 +25,4 @@ export {
   type Position,
   type StateRecord,
 } from './store/state-record.ts'
-export { StoreMemory } from './runs/store-memory.ts'
+export { StoreMemory } from './sorted-runs/store-memory.ts'

@@ -71,7 +71,7 @@ const restore = async (folder: string, log: readonly KeyAndValue[], keeps: boole
   return { seen, store }
 }
 
-it('decides as a plain map does that never evicts within the window, over aborts and restarts', async () => {
+it('decides like a plain map that never evicts within the window, over aborts and restarts', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(command, { maxLength: 25 }), async (commands: readonly Command[]) => {
       const folder = mkdtempSync(join(tmpdir(), 'weir-seen-'))

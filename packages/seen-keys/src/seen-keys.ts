@@ -1,22 +1,23 @@
 import { advanceTime, bucketOf, isExpired, type Bucket } from './store/bucket.ts'
 import type { FoundKey, LookupCounts } from './store/bucket-set.ts'
-import { KeyProbe } from './runs/key-hashing.ts'
+import { KeyProbe } from './sorted-runs/key-hashing.ts'
 import type { KeyStore, PlannedMerge } from './store/key-store.ts'
-import { ENTRY_BYTES } from './runs/key-table.ts'
+import { ENTRY_BYTES } from './sorted-runs/key-table.ts'
 import { StagedKeys, type CommittedKeys, type StagedChange } from './staged-keys.ts'
 import { parsePosition, positionText, type Position, type StateRecord } from './store/state-record.ts'
 import type { AddedChunk } from './store/store-change.ts'
 
 export interface SeenKeysOptions {
-  /** How long a key is held at least, ms of effective time. */
+  /** Least time for which a key is held, ms of effective time. */
   readonly windowMs: number
-  /** Over how many partitions the keys are spread; written with each position. */
+  /** Number of partitions that the keys are spread over; written with each position. */
   readonly partitions: number
 }
 
 /**
- * The keys that one partition has seen within its window: Bloom filters say which are definitely new, and the exact
- * store decides about the rest. Changes only through `apply` (what is committed) and `restored` (what was read back).
+ * The keys that one partition has seen within its window. Bloom filters tell which keys are definitely new, and the
+ * exact store decides about the rest. Changes only through `apply` (what is committed) and `restored` (what was read
+ * back).
  */
 export class SeenKeys implements CommittedKeys {
   readonly #options: SeenKeysOptions
@@ -49,7 +50,7 @@ export class SeenKeys implements CommittedKeys {
     return this.#store.filterByteCount
   }
 
-  /** Keys without a filter, for want of memory. */
+  /** Keys without a filter, because memory is short. */
   get unfilteredKeyCount(): number {
     return this.#store.unfilteredKeyCount
   }
@@ -62,7 +63,9 @@ export class SeenKeys implements CommittedKeys {
     return this.#store.find(probe)
   }
 
-  /** A view for the next transaction: nothing in here changes until `apply`. The one before is void. */
+  /**
+   * A view for the next transaction. Nothing in this object changes before `apply`. The previous view becomes invalid.
+   */
   stage(): StagedKeys {
     this.#store.throwIfFailed()
     this.#staged.restart()
@@ -93,7 +96,7 @@ export class SeenKeys implements CommittedKeys {
     return advanceTime(previous, recordTime, now)
   }
 
-  /** Takes over what a transaction has committed; `stateOffset` is the offset after its last state record. */
+  /** Applies a committed transaction. `stateOffset` is the offset after its last state record. */
   async apply(change: StagedChange, stateOffset: bigint): Promise<void> {
     const { chunks, merge, expired, position } = change
     this.#store.apply({
@@ -112,11 +115,11 @@ export class SeenKeys implements CommittedKeys {
     await this.#store.catchUp()
   }
 
-  /** Takes over records that were read back committed, up to `stateOffset`. Taking one twice changes nothing. */
+  /** Applies records that were read back committed, up to `stateOffset`. Applying one twice changes nothing. */
   async restored(records: readonly StateRecord[], stateOffset: bigint): Promise<void> {
     const added: AddedChunk[] = []
     const goneChunks: string[] = []
-    // What a later record of the same batch deletes need not be taken in.
+    // Chunks that a later record of the same batch deletes can be left out.
     const gone = new Set(records.flatMap((record) => (record.kind === 'tombstone' ? [record.chunkKey] : [])))
     for (const record of records) {
       if (record.kind === 'position') this.#position = record.position
@@ -139,7 +142,7 @@ export class SeenKeys implements CommittedKeys {
   /** Drops what has expired by the restored position. Call once after the restore. */
   finishRestore(): void {
     const { effectiveTime } = this.#position
-    // The tombstones of the others come with the next transaction; until then their chunks have to be known.
+    // The next transaction writes the tombstones of the other buckets; until then their chunks must stay known.
     const goneBuckets = this.expiredAt(effectiveTime).buckets.filter(
       (bucket) => this.#store.chunkNames(bucket).length === 0,
     )
@@ -149,7 +152,7 @@ export class SeenKeys implements CommittedKeys {
     this.#store.apply({ stateOffset, position, added: [], goneChunks: [], goneBuckets })
   }
 
-  /** The entries whose keys the bucket does not have. */
+  /** The entries whose keys the bucket lacks. */
   #absent(bucket: Bucket, entries: Buffer): Buffer {
     const absent: Buffer[] = []
     let from = 0

@@ -1,7 +1,7 @@
 import { bucketName, type Bucket } from './store/bucket.ts'
 import type { FoundKey } from './store/bucket-set.ts'
-import { KeyProbe, type KeyHashing } from './runs/key-hashing.ts'
-import { KeyTable } from './runs/key-table.ts'
+import { KeyProbe, type KeyHashing } from './sorted-runs/key-hashing.ts'
+import { KeyTable } from './sorted-runs/key-table.ts'
 import type { PlannedMerge } from './store/key-store.ts'
 import {
   chunkKeyOf,
@@ -17,13 +17,13 @@ export type Verdict =
   | { readonly kind: 'new' }
   | {
       readonly kind: 'duplicate'
-      /** Effective time at which the first one came; 0: longer ago than is remembered. */
+      /** Effective time at which the first event with the key came; 0: longer ago than is remembered. */
       readonly firstAt: number
     }
-  /** The key was there with another body. */
+  /** The key is present with another body hash. */
   | { readonly kind: 'conflict'; readonly first: Buffer; readonly firstAt: number }
 
-/** What is committed, as far as a transaction looks at it. */
+/** The committed keys, as far as a transaction needs them. */
 export interface CommittedKeys {
   readonly position: Position
   readonly partitions: number
@@ -38,7 +38,9 @@ export interface CommittedKeys {
   planMerge(keysMax: number): PlannedMerge | undefined
 }
 
-/** All that one transaction changes: to be written to the state topic, and applied once that is committed. */
+/**
+ * All changes of one transaction: they are written to the changelog, and applied once the transaction is committed.
+ */
 export interface StagedChange {
   readonly position: Position
   readonly chunks: readonly { readonly chunkKey: string; readonly bucket: Bucket; readonly entries: Buffer }[]
@@ -48,12 +50,12 @@ export interface StagedChange {
 
 const NEW: Verdict = { kind: 'new' }
 
-/** What one transaction would add: later records of the same transaction see it, nobody else does. */
+/** The keys that one transaction would add. Only later records of the same transaction see them. */
 export class StagedKeys {
   readonly #probe: KeyProbe
   readonly #table: KeyTable
   #seen: CommittedKeys
-  /** The bucket of the entries from `from` on, up to the next one's. */
+  /** The bucket of the entries from `from` up to the next range. */
   readonly #buckets: { readonly bucket: Bucket; readonly from: number }[] = []
   #effectiveTime = 0
 
@@ -64,7 +66,7 @@ export class StagedKeys {
     this.restart()
   }
 
-  /** Forgets all, for the next transaction; what `seal` gave is then void. */
+  /** Forgets everything, for the next transaction. What `seal` returned becomes invalid. */
   restart(): void {
     this.#table.clear()
     this.#buckets.length = 0
@@ -80,7 +82,7 @@ export class StagedKeys {
     return this.#table.count
   }
 
-  /** Moves the clock to a record; `recordTime` is the broker's, `now` this machine's, epoch ms. */
+  /** Advances the clock to a record. `recordTime` is the broker's time, `now` this machine's; both epoch ms. */
   advance(recordTime: number, now: number): void {
     this.#effectiveTime = this.#seen.advance(this.#effectiveTime, recordTime, now)
   }
@@ -127,7 +129,8 @@ export class StagedKeys {
 
   #chunks(id: string): StagedChange['chunks'] {
     return this.#buckets.flatMap(({ bucket, from }, index) => {
-      // A transaction longer than the window: its chunk would come to the topic together with the bucket's end.
+      // The transaction is longer than the window: its chunk would reach the topic together with the end of its
+      // bucket.
       if (this.#seen.isExpired(bucket, this.#effectiveTime)) return []
       const to = this.#buckets[index + 1]?.from ?? this.#table.count
       const chunks: StagedChange['chunks'][number][] = []
@@ -143,7 +146,7 @@ export class StagedKeys {
 const verdictOn = (first: Buffer, bodyHash: Buffer, firstAt: number): Verdict =>
   first.equals(bodyHash) ? { kind: 'duplicate', firstAt } : { kind: 'conflict', first, firstAt }
 
-/** The change as records of the state topic; they belong into one transaction. */
+/** The change as records of the changelog. They belong in one transaction. */
 export const stateRecordsOf = ({
   chunks,
   merge,
@@ -151,7 +154,7 @@ export const stateRecordsOf = ({
   position,
 }: StagedChange): readonly KeyAndValue[] => [
   ...chunks.map(({ chunkKey, entries }) => encodeChunk(chunkKey, entries)),
-  // The merged chunk keeps the first one's key and only the others go: a tombstone for the first would delete it.
+  // The merged chunk keeps the key of the first one, so only the others get a tombstone.
   ...(merge
     ? [encodeChunk(merge.names[0]!, merge.entries), ...merge.names.slice(1).map(encodeTombstone)]
     : []),

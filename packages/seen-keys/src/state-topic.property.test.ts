@@ -115,7 +115,7 @@ const play = async (batches: readonly Batch[]) => {
   return { log, model, merges }
 }
 
-it('gives the same keys back however far it was compacted, also while it is read, over aborts', async () => {
+it('restores the same keys however far the topic was compacted, also during the read, over aborts', async () => {
   let merges = 0
   await fc.assert(
     fc.asyncProperty(
@@ -146,7 +146,7 @@ it('gives the same keys back however far it was compacted, also while it is read
   expect(merges).toBeGreaterThan(10)
 }, 180_000)
 
-it('every cut of one history with merges gives the same keys back', async () => {
+it('every prefix of a history with merges restores the same keys', async () => {
   const batches = Array.from({ length: 80 }, (_, i): Batch => ({
     keys: [(i * 3) % KEYS, (i * 3 + 1) % KEYS, (i * 3 + 2) % KEYS],
     commits: i % 9 !== 8,
@@ -162,7 +162,7 @@ it('every cut of one history with merges gives the same keys back', async () => 
   }
 }, 180_000)
 
-it('keeps the topic at about 24 bytes a key, and writes no key more than four times', async () => {
+it('keeps the topic at about 24 bytes per key, and writes no key more than four times', async () => {
   const transactions = 6_000
   const perTransaction = 3
   const live = new Map<string, number>()

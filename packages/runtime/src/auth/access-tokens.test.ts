@@ -60,7 +60,7 @@ it('warns of tokens that expire within 14 days, once a day', () => {
   const said = () =>
     warn.mock.calls.map(([facts, text]) => `${(facts as { name: string }).name} ${text as string}`)
   expect(said()).toEqual([
-    expect.stringMatching(/^ann a token will expire: add a new one/),
+    expect.stringMatching(/^ann a token will expire: add a new token/),
     expect.stringMatching(/^bob a token has expired/),
   ])
   vi.advanceTimersByTime(86_400_000)

@@ -1,20 +1,20 @@
 import type { Bucket } from './bucket.ts'
 import { ChunkBook } from './chunk-book.ts'
 import { FreshKeys } from './fresh-keys.ts'
-import type { KeyHashing, KeyProbe } from '../runs/key-hashing.ts'
-import type { Run } from '../runs/run.ts'
+import type { KeyHashing, KeyProbe } from '../sorted-runs/key-hashing.ts'
+import type { SortedRun } from '../sorted-runs/sorted-run.ts'
 
-/** Runs of about one size are merged when there are so many. */
+/** Number of sorted runs of similar size that are merged into one. */
 const MERGE_RUNS = 4
 
-/** All that a store has of one bucket. */
+/** The keys that a store has of one bucket. */
 export class BucketKeys {
   readonly bucket: Bucket
   readonly book = new ChunkBook()
   readonly #hashing: KeyHashing
   #fresh: FreshKeys
-  /** In the order of their age. */
-  #runs: readonly Run[] = []
+  /** Ordered by age. */
+  #runs: readonly SortedRun[] = []
 
   constructor(bucket: Bucket, hashing: KeyHashing) {
     this.bucket = bucket
@@ -26,7 +26,7 @@ export class BucketKeys {
     return this.#fresh
   }
 
-  get runs(): readonly Run[] {
+  get runs(): readonly SortedRun[] {
     return this.#runs
   }
 
@@ -40,30 +40,30 @@ export class BucketKeys {
     )
   }
 
-  addRun(run: Run): void {
+  addRun(run: SortedRun): void {
     this.#runs = [...this.#runs, run]
   }
 
-  /** The fresh keys are in a run now. */
+  /** Call when the fresh keys have been written to a sorted run. */
   startAfresh(): void {
     this.#fresh = new FreshKeys(this.bucket, this.#hashing)
     this.book.forgetRanges()
   }
 
-  /** False, and nothing is changed, when one of the old runs is not here any more. */
-  replaceRuns(old: readonly Run[], merged: Run): boolean {
+  /** Returns false, and changes nothing, when one of the old sorted runs is no longer here. */
+  replaceRuns(old: readonly SortedRun[], merged: SortedRun): boolean {
     if (!old.every((run) => this.#runs.includes(run))) return false
     this.#runs = [...this.#runs.filter((run) => !old.includes(run)), merged]
     return true
   }
 
   /**
-   * Runs that ought to be one: all of a bucket that gets no more keys, else several of one size, so that a key is
-   * written again only a few times.
+   * Sorted runs that should become one: all of a closed bucket, else several of one size, so that a key is rewritten
+   * only a few times.
    */
-  runsToMerge(isClosed: boolean, freshKeysMax: number): readonly Run[] | undefined {
+  runsToMerge(isClosed: boolean, freshKeysMax: number): readonly SortedRun[] | undefined {
     if (isClosed) return this.#runs.length > 1 ? this.#runs : undefined
-    const tierOf = ({ keys }: Run) =>
+    const tierOf = ({ keys }: SortedRun) =>
       Math.max(0, Math.round(Math.log(keys / freshKeysMax) / Math.log(MERGE_RUNS)))
     for (const tier of Map.groupBy(this.#runs, tierOf).values()) {
       if (tier.length >= MERGE_RUNS) return tier

@@ -1,28 +1,28 @@
 import { bucketName, type Bucket } from './bucket.ts'
 import { BucketKeys } from './bucket-keys.ts'
-import type { KeyHashing, KeyProbe } from '../runs/key-hashing.ts'
-import type { Run } from '../runs/run.ts'
+import type { KeyHashing, KeyProbe } from '../sorted-runs/key-hashing.ts'
+import type { SortedRun } from '../sorted-runs/sorted-run.ts'
 
 export interface FoundKey {
   readonly bodyHash: Buffer
-  /** Effective time at which it was added; 0: longer ago than is remembered. */
+  /** Effective time at which the key was added; 0: longer ago than is remembered. */
   readonly at: number
 }
 
-/** Counted since the store was opened. */
+/** Counts since the store was opened. */
 export interface LookupCounts {
-  /** Keys that were looked up and are not here. */
+  /** Keys that were looked up and are absent. */
   readonly absent: number
-  /** Of these, those for which a filter said perhaps. */
+  /** Absent keys for which a filter returned true. */
   readonly falsePositives: number
 }
 
-/** The buckets of a store, latest first, because that is where repeats are most likely. */
+/** The buckets of a store, latest first, because repeats are most likely there. */
 export class BucketSet {
   readonly #hashing: KeyHashing
   readonly #byName = new Map<string, BucketKeys>()
   #latestFirst: readonly BucketKeys[] = []
-  #runs: readonly Run[] = []
+  #runs: readonly SortedRun[] = []
   #absent = 0
   #falsePositives = 0
 
@@ -34,7 +34,7 @@ export class BucketSet {
     return this.#latestFirst
   }
 
-  get runs(): readonly Run[] {
+  get runs(): readonly SortedRun[] {
     return this.#runs
   }
 
@@ -42,7 +42,7 @@ export class BucketSet {
     return this.#latestFirst.reduce((sum, { keyCount }) => sum + keyCount, 0)
   }
 
-  /** Keys that are in no run yet. */
+  /** Keys that are in no sorted run yet. */
   get freshCount(): number {
     return this.#latestFirst.reduce((sum, { fresh }) => sum + fresh.count, 0)
   }
@@ -51,7 +51,7 @@ export class BucketSet {
     return this.#runs.reduce((sum, { filterByteCount }) => sum + filterByteCount, 0)
   }
 
-  /** Keys whose runs have no filter, for want of memory. */
+  /** Keys whose sorted runs have no filter, because memory is short. */
   get unfilteredKeyCount(): number {
     return this.#runs.reduce((sum, { filterByteCount, keys }) => sum + (filterByteCount === 0 ? keys : 0), 0)
   }
@@ -82,7 +82,7 @@ export class BucketSet {
     return removed
   }
 
-  /** To be called when the runs of a bucket have changed. */
+  /** Call when the sorted runs of a bucket have changed. */
   arrange(): void {
     this.#latestFirst = [...this.#byName.values()].sort((a, b) => b.bucket.start - a.bucket.start)
     this.#runs = this.#latestFirst.flatMap(({ runs }) => runs.toReversed())

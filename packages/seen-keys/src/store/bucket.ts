@@ -1,4 +1,7 @@
-/** A span of effective time whose keys expire together. Named by start and length, so that settings may change between starts. */
+/**
+ * A span of effective time whose keys expire together. Start and length name it, so that settings may change between
+ * starts.
+ */
 export interface Bucket {
   /** Epoch ms. */
   readonly start: number
@@ -12,7 +15,7 @@ export const bucketOf = (effectiveTime: number, windowMs: number): Bucket => {
   return { start: Math.floor(effectiveTime / lengthMs) * lengthMs, lengthMs }
 }
 
-/** A key of the bucket is held for at least the window, whenever in the bucket it came. */
+/** A key is held for at least the window, wherever in its bucket it came. */
 export const isExpired = ({ start, lengthMs }: Bucket, effectiveTime: number, windowMs: number): boolean =>
   effectiveTime >= start + lengthMs + windowMs
 
@@ -23,6 +26,6 @@ export const parseBucket = (name: string): Bucket => {
   return { start: start!, lengthMs: lengthMs! }
 }
 
-/** Never back, never ahead of this machine's clock: one wrong clock can only delay expiry. */
+/** Never goes back and never runs ahead of this machine's clock, so one wrong clock can only delay expiry. */
 export const advanceTime = (previous: number, recordTime: number, now: number): number =>
   Math.max(previous, Math.min(recordTime, now))

@@ -4,7 +4,7 @@ export interface EntryRange {
   readonly to: number
 }
 
-/** A chunk that may still be merged: where all of its keys are in the table that still grows. */
+/** A chunk that may still be merged, with the positions of its keys in the table that still grows. */
 interface SmallChunk {
   readonly keys: number
   readonly ranges: readonly EntryRange[]
@@ -15,14 +15,14 @@ export interface MergePlan {
   readonly ranges: readonly EntryRange[]
 }
 
-/** Larger chunks are left alone: their own overhead is below one percent. */
+/** Larger chunks are not merged: their overhead is below one percent. */
 export const SMALL_CHUNK_KEYS = 4_000
-/** So many small chunks of one size class are merged into one. */
+/** Number of small chunks of one size class that are merged into one. */
 const MERGE_COUNT = 32
 
 /**
- * The chunks of one bucket in the state topic, in the order of their coming. Merging small ones keeps the topic, and
- * what is known of it here, small at any rate of events: each key is written again at most three times.
+ * The chunks of one bucket in the changelog, in the order of their arrival. Merging small ones keeps the topic, and
+ * this book, small at any rate of events. Each key is rewritten at most three times.
  */
 export class ChunkBook {
   readonly #sizes = new Map<string, number>()
@@ -36,12 +36,15 @@ export class ChunkBook {
     return this.#sizes.size
   }
 
-  /** Keys by chunk. */
+  /** Number of keys by chunk. */
   get sizes(): Readonly<Record<string, number>> {
     return Object.fromEntries(this.#sizes)
   }
 
-  /** `ranges`: where all of its keys are; undefined when they are not all in the table. A name that comes again takes the place of the first. */
+  /**
+   * `ranges`: where all of the chunk's keys are; undefined when some are not in the table. A chunk with a known name
+   * replaces the old one.
+   */
   add(name: string, keys: number, ranges?: readonly EntryRange[]): void {
     this.#sizes.set(name, keys)
     if (ranges !== undefined && keys < SMALL_CHUNK_KEYS) this.#small.set(name, { keys, ranges })
@@ -53,7 +56,7 @@ export class ChunkBook {
     this.#small.delete(name)
   }
 
-  /** Puts all of them in the place of the first, under its name. */
+  /** Replaces the chunks by one with the name and place of the first. */
   merge(names: readonly string[]): void {
     const chunks = names.map((name) => this.#small.get(name))
     const keys = names.reduce((sum, name) => sum + (this.#sizes.get(name) ?? 0), 0)
@@ -63,14 +66,14 @@ export class ChunkBook {
     this.add(names[0]!, keys, ranges)
   }
 
-  /** The table was written away: what it held cannot be merged any more. */
+  /** The table was written to a sorted run, so its chunks cannot be merged any more. */
   forgetRanges(): void {
     this.#small.clear()
   }
 
   /**
    * Chunks to merge into one of at most `keysMax` keys: enough of one size class, or all small ones when the table is
-   * about to be written away (`isLast`). undefined: nothing to do.
+   * about to be written (`isLast`). undefined: nothing to do.
    */
   plan(keysMax: number, isLast: boolean): MergePlan | undefined {
     if (this.#small.size < 2) return undefined

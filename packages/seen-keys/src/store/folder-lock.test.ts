@@ -12,7 +12,7 @@ const HOLD = `
   setInterval(() => undefined, 1000)
 `
 
-it('keeps another process out until the holder is gone, however it ends', async () => {
+it('locks out other processes until the holder ends, however it ends', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'weir-lock-'))
   const module = join(import.meta.dirname, 'folder-lock.ts')
   const child = spawn(process.execPath, ['--input-type=module', '-e', HOLD, module, folder])

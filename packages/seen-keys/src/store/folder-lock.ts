@@ -10,9 +10,10 @@ export class FolderLockedError extends Error {
 const SQLITE_BUSY = 5
 
 /**
- * Keeps every other process out of a folder until the returned function is called or this process ends, however it
- * ends. The lock is the operating system's (on a SQLite file, because Node has no other way to it), so it also holds
- * between containers that share a volume, and a killed process leaves nothing behind. Throws a `FolderLockedError`.
+ * Locks a folder against every other process until the returned function is called or this process ends, however it
+ * ends. The lock belongs to the operating system (on a SQLite file, because Node offers no other way), so it also
+ * holds between containers that share a volume, and a killed process leaves nothing behind. Throws a
+ * `FolderLockedError`.
  */
 export const lockFolder = (folder: string): (() => void) => {
   mkdirSync(folder, { recursive: true })

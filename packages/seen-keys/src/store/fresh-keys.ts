@@ -1,12 +1,15 @@
 import type { Bucket } from './bucket.ts'
 import type { EntryRange } from './chunk-book.ts'
-import { KeyProbe, type KeyHashing } from '../runs/key-hashing.ts'
-import { BODY_HASH_OFFSET, ENTRY_BYTES, KeyTable } from '../runs/key-table.ts'
+import { KeyProbe, type KeyHashing } from '../sorted-runs/key-hashing.ts'
+import { BODY_HASH_OFFSET, ENTRY_BYTES, KeyTable } from '../sorted-runs/key-table.ts'
 
-/** A time that is not known: before every other. */
+/** An unknown time, which is before every other. */
 const LONG_AGO = 0
 
-/** The keys of one bucket that no run has yet: exact and in memory, with the time when each transaction added its own. */
+/**
+ * Keys of one bucket that are in no sorted run yet: exact, in memory, with the time at which each transaction added
+ * its own.
+ */
 export class FreshKeys {
   readonly bucket: Bucket
   readonly #table: KeyTable
@@ -38,7 +41,7 @@ export class FreshKeys {
     return entry < 0 ? undefined : { bodyHash: this.#table.bodyHash(entry), at: this.#timeOf(entry) }
   }
 
-  /** Adds the entries that are not there; where they are. */
+  /** Adds the entries that are absent. Returns where they are. */
   add(entries: Buffer, at: number = LONG_AGO): EntryRange {
     const from = this.#table.count
     for (let entry = 0; entry < entries.length; entry += ENTRY_BYTES) {
@@ -51,7 +54,7 @@ export class FreshKeys {
     return { from, to: this.#table.count }
   }
 
-  /** Entries as in a chunk, a copy. */
+  /** A copy of the entries, as in a chunk. */
   copy(ranges: readonly EntryRange[]): Buffer {
     return Buffer.concat(ranges.map(({ from, to }) => this.#table.bytes(from, to)))
   }

@@ -31,7 +31,7 @@ const runAndKill = async (folder: string): Promise<number> => {
   return Number(output.trimEnd().split('\n').at(-1))
 }
 
-it('says after each of many kills what it includes, and has exactly that', async () => {
+it('holds, after each of many kills, exactly the transactions that its state offset covers', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'weir-kill-'))
   try {
     let included = 0

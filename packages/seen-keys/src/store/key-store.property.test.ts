@@ -54,7 +54,7 @@ const inflict = (target: string, one: Damage): void => {
   writeFileSync(path, one.kind === 'cut' ? bytes.subarray(0, position) : bytes)
 }
 
-it('whatever is damaged, it is what it once was or it is found out, and the next start is sound', async () => {
+it('a damaged store equals an earlier state or is detected, and the next start is sound', async () => {
   await fill(folder, 1_500)
   const end = 1_500
   const seenAs = { whole: 0, older: 0, discarded: 0, foundLater: 0 }
@@ -86,7 +86,7 @@ it('whatever is damaged, it is what it once was or it is found out, and the next
   expect(seenAs.discarded + seenAs.foundLater).toBeGreaterThan(0)
 }, 180_000)
 
-it('uses no store of another partition, cluster, topic or identity, nor one outside the log', async () => {
+it('refuses a store of another partition, cluster, topic or identity, or with an offset outside the log', async () => {
   await fill(folder, 50)
   const open = async (changes: Partial<typeof whose>, logStart = 0n, barrier = 1_000n) => {
     const copy = join(root, 'copy')
@@ -106,15 +106,15 @@ it('uses no store of another partition, cluster, topic or identity, nor one outs
   }
   expect(await open({})).toEqual([50n, 1_000, undefined])
   expect(await open({}, 50n, 50n)).toEqual([50n, 1_000, undefined])
-  expect(await open({ partition: 1 })).toEqual([0n, 0, 'its partition is another'])
-  expect(await open({ clusterId: 'x' })).toEqual([0n, 0, 'its clusterId is another'])
-  expect(await open({ topic: 'x' })).toEqual([0n, 0, 'its topic is another'])
-  expect(await open({ identity: 'x' })).toEqual([0n, 0, 'its identity is another'])
+  expect(await open({ partition: 1 })).toEqual([0n, 0, 'its partition differs'])
+  expect(await open({ clusterId: 'x' })).toEqual([0n, 0, 'its clusterId differs'])
+  expect(await open({ topic: 'x' })).toEqual([0n, 0, 'its topic differs'])
+  expect(await open({ identity: 'x' })).toEqual([0n, 0, 'its identity differs'])
   expect(await open({}, 51n)).toEqual([51n, 0, 'its offset is not in the log'])
   expect(await open({}, 0n, 49n)).toEqual([0n, 0, 'its offset is not in the log'])
 })
 
-it('takes no run of another store, though it is whole', async () => {
+it('refuses an intact sorted run of another store', async () => {
   const other = join(root, 'other')
   await fill(folder, 60)
   await fill(other, 60)
@@ -122,10 +122,10 @@ it('takes no run of another store, though it is whole', async () => {
   cpSync(join(other, runOf(other)), join(folder, runOf(folder)))
   const { store, discarded } = await openStore(folder)
   await store.close()
-  expect(discarded).toMatch(/is another run/)
+  expect(discarded).toMatch(/is a different sorted run/)
 })
 
-it('holds the filters of a closed bucket in one run and gives back what has expired', async () => {
+it('holds the filters of a closed bucket in one sorted run, and releases expired ones', async () => {
   await fill(folder, 3_000)
   const { store } = await openStore(folder)
   // The window has 24 buckets, one more is open, and the youngest may have some runs.

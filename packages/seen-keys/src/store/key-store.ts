@@ -4,9 +4,9 @@ import { basename, join } from 'node:path'
 import { bucketName, parseBucket, type Bucket } from './bucket.ts'
 import type { BucketKeys } from './bucket-keys.ts'
 import { BucketSet, type FoundKey, type LookupCounts } from './bucket-set.ts'
-import { StoreDamagedError } from '../runs/damage.ts'
-import { KeyHashing, SALT_BYTES, type KeyProbe } from '../runs/key-hashing.ts'
-import { ENTRY_WORDS } from '../runs/key-table.ts'
+import { StoreDamagedError } from '../sorted-runs/damage.ts'
+import { KeyHashing, SALT_BYTES, type KeyProbe } from '../sorted-runs/key-hashing.ts'
+import { ENTRY_WORDS } from '../sorted-runs/key-table.ts'
 import {
   forgetManifest,
   MANIFEST_FORMAT,
@@ -15,22 +15,22 @@ import {
   type StoreIdentity,
 } from './manifest.ts'
 import { Publisher } from './publisher.ts'
-import { Run } from '../runs/run.ts'
-import { RunMerging } from './run-merging.ts'
-import { sortedEntries } from '../runs/run-format.ts'
-import { RunWriter } from '../runs/run-writer.ts'
+import { SortedRun } from '../sorted-runs/sorted-run.ts'
+import { SortedRunMerging } from './sorted-run-merging.ts'
+import { sortedEntries } from '../sorted-runs/sorted-run-format.ts'
+import { SortedRunWriter } from '../sorted-runs/sorted-run-writer.ts'
 import { bucketNameOf } from './state-record.ts'
 import type { StoreChange } from './store-change.ts'
-import type { StoreMemory } from '../runs/store-memory.ts'
+import type { StoreMemory } from '../sorted-runs/store-memory.ts'
 import { readWal, Wal } from './wal.ts'
 
 export interface KeyStoreOptions {
-  /** Of this store alone; exists. */
+  /** A folder of this store alone; must exist. */
   readonly folder: string
   readonly whose: StoreIdentity
-  /** Of one filter. */
+  /** Error rate of one filter. */
   readonly filterErrorRate: number
-  /** Keys that are held in memory until they are written as a run. */
+  /** Number of keys that are held in memory before they are written as a sorted run. */
   readonly freshKeysMax: number
   readonly memory: StoreMemory
 }
@@ -43,14 +43,14 @@ export interface PlannedMerge {
 }
 
 /**
- * The keys of one partition on disk: a cache of the state topic, which is the truth.
+ * The keys of one partition on disk: a cache of the changelog, which is the truth.
  *
- * Each change goes to a log of its own (WAL) and to tables in memory. When these are full they are sorted and written as
- * a run for each bucket; runs are merged in the background until a closed bucket has one. A bucket that has expired is
- * deleted with its files. The manifest says which files count, and from which log to go on.
+ * Each change goes to a write-ahead log (WAL) and to tables in memory. Full tables are sorted and written as one
+ * sorted run per bucket; sorted runs are merged in the background until a closed bucket has one. An expired bucket is
+ * deleted with its files. The manifest says which files count, and from which WAL to go on.
  *
- * A process may be killed at any moment and a machine may lose its power: what is read again is a state that once was,
- * up to the state offset that it names, or it is found to be damaged.
+ * The process may be killed and the machine may lose power at any moment: what is read again is an earlier state, up
+ * to the state offset that it names, or is found to be damaged.
  */
 export class KeyStore {
   readonly #options: KeyStoreOptions
@@ -58,13 +58,13 @@ export class KeyStore {
   readonly hashing: KeyHashing
   readonly #buckets: BucketSet
   readonly #publisher: Publisher
-  readonly #merging: RunMerging
+  readonly #merging: SortedRunMerging
   #stateOffset: bigint
   #position: string
   #fileNumber = 0
   #wal: Wal | undefined
   #walFiles: string[] = []
-  /** What the manifest says besides the runs: the state at the start of its WAL. */
+  /** The manifest's fields besides the sorted runs: the state at the start of its WAL. */
   #base: Pick<Manifest, 'wal' | 'chunks' | 'stateOffset' | 'position'>
   #failure: Error | undefined
 
@@ -83,7 +83,7 @@ export class KeyStore {
       (error) => this.#failed(error),
     )
     const { filterErrorRate, freshKeysMax, memory } = options
-    this.#merging = new RunMerging({
+    this.#merging = new SortedRunMerging({
       buckets: this.#buckets,
       hashing: this.hashing,
       filterErrorRate,
@@ -95,7 +95,7 @@ export class KeyStore {
     })
   }
 
-  /** Begins an empty store in an empty folder, to be filled from a state offset on. */
+  /** Creates an empty store in an empty folder, to be filled from a state offset on. */
   static create(options: KeyStoreOptions, stateOffset: bigint): KeyStore {
     const manifest: Manifest = {
       format: MANIFEST_FORMAT,
@@ -113,7 +113,7 @@ export class KeyStore {
     return store
   }
 
-  /** Opens what a manifest names. Throws a `StoreDamagedError`. */
+  /** Opens the files that a manifest names. Throws a `StoreDamagedError`. */
   static async load(options: KeyStoreOptions, manifest: Manifest): Promise<KeyStore> {
     const store = new KeyStore(options, manifest)
     try {
@@ -125,12 +125,12 @@ export class KeyStore {
     }
   }
 
-  /** Up to where the state topic is in here. */
+  /** Offset up to which the store holds the changelog. */
   get stateOffset(): bigint {
     return this.#stateOffset
   }
 
-  /** The text of the `position` record; empty when there was none yet. */
+  /** Text of the `position` record; empty before the first one. */
   get position(): string {
     return this.#position
   }
@@ -151,7 +151,7 @@ export class KeyStore {
     return this.#buckets.unfilteredKeyCount
   }
 
-  /** Runs of all buckets. */
+  /** Sorted runs of all buckets. */
   get runCount(): number {
     return this.#buckets.runs.length
   }
@@ -164,7 +164,7 @@ export class KeyStore {
     return this.#buckets.get(bucketName(bucket))?.book.names ?? []
   }
 
-  /** Throws a `StoreDamagedError`; the store is then good for nothing, also not after a restart. */
+  /** Throws a `StoreDamagedError`. The store is then unusable, also after a restart. */
   find(probe: KeyProbe): FoundKey | undefined {
     try {
       return this.#buckets.find(probe)
@@ -189,7 +189,7 @@ export class KeyStore {
     return undefined
   }
 
-  /** Takes over what is committed. Throws when the disk does, and when the background work has failed. */
+  /** Applies a committed change. Throws when the disk or the background work has failed. */
   apply(change: StoreChange): void {
     this.throwIfFailed()
     this.#wal!.append(this.#stateOffset, change)
@@ -206,7 +206,7 @@ export class KeyStore {
     return this.#merging.catchUp()
   }
 
-  /** Nothing that was applied is lost. */
+  /** Closes the store. Nothing that was applied is lost. */
   async close(): Promise<void> {
     await this.#merging.close()
     await this.#publisher.done()
@@ -237,7 +237,7 @@ export class KeyStore {
     return this.#buckets.freshCount >= this.#options.freshKeysMax
   }
 
-  /** Small chunks are merged first, while their keys are at hand; only what has waited too long goes without. */
+  /** Merges small chunks first, while their keys are in memory. Only chunks that waited too long are left unmerged. */
   #flushIfDue(): void {
     const { latestFirst, freshCount } = this.#buckets
     const isDue = this.#isFull() || latestFirst.some(({ fresh }, age) => age > 0 && fresh.count > 0)
@@ -247,7 +247,7 @@ export class KeyStore {
   }
 
   #flush(): void {
-    const runs: Run[] = []
+    const runs: SortedRun[] = []
     for (const held of this.#buckets.latestFirst) {
       if (held.fresh.count === 0) continue
       const run = this.#writeRun(held)
@@ -276,9 +276,9 @@ export class KeyStore {
     this.#merging.start()
   }
 
-  #writeRun({ fresh }: BucketKeys): Run {
+  #writeRun({ fresh }: BucketKeys): SortedRun {
     const { filterErrorRate, memory } = this.#options
-    const writer = new RunWriter(this.#nextFile('run'), this.hashing, fresh.count, filterErrorRate)
+    const writer = new SortedRunWriter(this.#nextFile('run'), this.hashing, fresh.count, filterErrorRate)
     try {
       const { words } = fresh
       for (const entry of sortedEntries(words, fresh.count)) writer.add(words, entry * ENTRY_WORDS)
@@ -299,7 +299,7 @@ export class KeyStore {
     return join(this.#options.folder, fileName(kind, this.#fileNumber))
   }
 
-  #publishAfter(added: readonly Run[], gone: readonly Run[]): void {
+  #publishAfter(added: readonly SortedRun[], gone: readonly SortedRun[]): void {
     this.#publisher.publish(
       added.map(({ file }) => file),
       gone.map(({ file }) => file),
@@ -329,10 +329,11 @@ export class KeyStore {
   async #load(manifest: Manifest): Promise<void> {
     const { folder, memory } = this.#options
     for (const { file, crc, bucket } of manifest.runs) {
-      const run = await Run.open(join(folder, basename(file)), memory)
+      const run = await SortedRun.open(join(folder, basename(file)), memory)
       this.#buckets.getOrAdd(bucket).addRun(run)
       this.#buckets.arrange()
-      if (run.crc !== crc) throw new StoreDamagedError(`${file} is another run`)
+      if (run.crc !== crc)
+        throw new StoreDamagedError(`${file} is a different sorted run than the manifest names`)
     }
     for (const [name, chunks] of Object.entries(manifest.chunks)) {
       const { book } = this.#buckets.getOrAdd(parseBucket(name))
@@ -345,7 +346,7 @@ export class KeyStore {
       if (!existsSync(file)) continue
       this.#walFiles.push(file)
       for (const { after, change } of readWal(file)) {
-        // What does not go on from here follows records that are gone.
+        // A WAL that does not continue here follows records that are gone.
         if (after === this.#stateOffset) this.#take(change)
       }
     }
@@ -354,7 +355,7 @@ export class KeyStore {
     this.#merging.start()
   }
 
-  /** Files of a flush or a merge that was cut off. */
+  /** Deletes the files of an interrupted flush or merge. */
   #removeStrays(): void {
     const { folder } = this.#options
     const wanted = new Set([...this.#buckets.runs.map(({ file }) => file), ...this.#walFiles])

@@ -12,24 +12,27 @@ import { open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
 import type { Bucket } from './bucket.ts'
-import { StoreDamagedError, StoreNewerError } from '../runs/damage.ts'
+import { StoreDamagedError, StoreNewerError } from '../sorted-runs/damage.ts'
 
-/** Whose keys a store holds. What is of anyone else is discarded. */
+/** Identity of the partition whose keys a store holds. The keys of any other identity are discarded. */
 export interface StoreIdentity {
   readonly clusterId: string
   readonly topic: string
   readonly partition: number
-  /** Of the state partition's `identity` record. */
+  /** From the `identity` record of the state partition. */
   readonly identity: string
 }
 
-/** What a store's folder holds; replaced as a whole, by a rename. Files that it does not name do not count. */
+/**
+ * Contents of a store's folder. The file is replaced as a whole, by a rename. Files that it does not name do not
+ * count.
+ */
 export interface Manifest {
   readonly format: number
   readonly whose: StoreIdentity
-  /** Of the hashes in the filters, hex. */
+  /** Multipliers of the hashes in the filters, hex. */
   readonly salt: string
-  /** Number of the first WAL file that comes after the runs. */
+  /** Number of the first WAL file that follows the sorted runs. */
   readonly wal: number
   readonly runs: readonly { readonly file: string; readonly crc: number; readonly bucket: Bucket }[]
   /** The keys of each chunk, by bucket. */
@@ -41,7 +44,7 @@ export interface Manifest {
 export const MANIFEST_FORMAT = 1
 const NAME = 'manifest'
 
-/** undefined: there is none. Throws a `StoreDamagedError`, or a `StoreNewerError`. */
+/** undefined: there is no manifest. Throws a `StoreDamagedError`, or a `StoreNewerError`. */
 export const readManifest = (folder: string): Manifest | undefined => {
   const file = join(folder, NAME)
   if (!existsSync(file)) return undefined
@@ -54,15 +57,19 @@ export const readManifest = (folder: string): Manifest | undefined => {
   const manifest = JSON.parse(body) as Manifest
   if (manifest.format > MANIFEST_FORMAT) {
     throw new StoreNewerError(
-      `the checkpoint in ${folder} is of a newer version of Weir (format ${manifest.format}, and this one has ` +
-        `${MANIFEST_FORMAT}): start that version, or give STATE_DIR an empty folder, which is filled from the state topic`,
+      `the checkpoint in ${folder} was written by a newer version of Weir (format ${manifest.format}; this version reads ` +
+        `${MANIFEST_FORMAT}): start that version, or set STATE_DIR to an empty folder, which is filled from the changelog topic`,
     )
   }
-  if (manifest.format !== MANIFEST_FORMAT) throw new StoreDamagedError('its format is another')
+  if (manifest.format !== MANIFEST_FORMAT)
+    throw new StoreDamagedError(`its format is ${manifest.format}, not ${MANIFEST_FORMAT}`)
   return manifest
 }
 
-/** Resolves when the manifest, and before it the files that it names, are safe from a power cut; or nothing has changed, because `isWanted` says no at the end. */
+/**
+ * Resolves when the files that the manifest names, and then the manifest, are safe from a power cut. If `isWanted`
+ * finally returns false, nothing has changed.
+ */
 export const publishManifest = async (
   folder: string,
   manifest: Manifest,
@@ -78,7 +85,7 @@ export const publishManifest = async (
   await syncFile(folder)
 }
 
-/** For a folder that holds nothing yet. */
+/** For an empty folder. */
 export const writeFirstManifest = (folder: string, manifest: Manifest): void => {
   const temporary = join(folder, `${NAME}.new`)
   writeText(temporary, manifest)
@@ -110,7 +117,7 @@ const syncFile = async (file: string): Promise<void> => {
   }
 }
 
-/** Nothing in the folder counts any more. */
+/** Deletes the manifest, so that nothing in the folder counts any more. */
 export const forgetManifest = (folder: string): void => {
   rmSync(join(folder, NAME), { force: true })
 }

@@ -1,17 +1,17 @@
 import { mkdirSync, rmSync } from 'node:fs'
-import { StoreDamagedError } from '../runs/damage.ts'
+import { StoreDamagedError } from '../sorted-runs/damage.ts'
 import { KeyStore, type KeyStoreOptions } from './key-store.ts'
 import { readManifest } from './manifest.ts'
 
 export interface OpenedStore {
   readonly store: KeyStore
-  /** Why what was there was discarded; undefined when it was used, or when nothing was there. */
+  /** Why the old store was discarded; undefined when it was used, or when there was none. */
   readonly discarded?: string
 }
 
 /**
- * Opens the store in a folder when it is whole, is of the same partition of the same cluster and topic, and its state
- * offset is in the log; anything else is deleted, and an empty store is begun at the log's start. Rejects with a
+ * Opens the store in a folder when it is undamaged, belongs to the same partition of the same cluster and topic, and
+ * its state offset is in the log. Otherwise deletes it and creates an empty store at the log's start. Rejects with a
  * `StoreNewerError`, and deletes nothing, when a newer version has written it.
  */
 export const openKeyStore = async (
@@ -35,13 +35,13 @@ export const openKeyStore = async (
   return { store, ...(discarded !== undefined && { discarded }) }
 }
 
-/** A text says why it cannot be used; undefined: there is none. */
+/** A text says why it cannot be used; undefined: there is no store. */
 const tryOpen = async (options: KeyStoreOptions): Promise<KeyStore | string | undefined> => {
   try {
     const manifest = readManifest(options.folder)
     if (manifest === undefined) return undefined
     for (const name of ['clusterId', 'topic', 'partition', 'identity'] as const) {
-      if (manifest.whose[name] !== options.whose[name]) return `its ${name} is another`
+      if (manifest.whose[name] !== options.whose[name]) return `its ${name} differs`
     }
     return await KeyStore.load(options, manifest)
   } catch (error) {

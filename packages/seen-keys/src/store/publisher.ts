@@ -2,8 +2,8 @@ import { rmSync } from 'node:fs'
 import { publishManifest, type Manifest } from './manifest.ts'
 
 /**
- * Puts a store's manifest on disk, after the files that it names and before those go that it does not name any more.
- * One at a time in the background; what comes meanwhile goes with the next.
+ * Writes a store's manifest to disk, after the files that it names and before the files are deleted that it no longer
+ * names. Writes one manifest at a time in the background; changes in the meantime go with the next.
  */
 export class Publisher {
   readonly #folder: string
@@ -13,7 +13,7 @@ export class Publisher {
   #running: Promise<void> | undefined
   #stopped = false
 
-  /** `manifest` gives what is true at the moment. */
+  /** `manifest` returns the present contents. */
   constructor(folder: string, manifest: () => Manifest, onError: (error: unknown) => void) {
     this.#folder = folder
     this.#manifest = manifest
@@ -31,7 +31,7 @@ export class Publisher {
       })
   }
 
-  /** Publishes no more, from the next manifest on. */
+  /** Stops publishing, from the next manifest on. */
   stop(): void {
     this.#stopped = true
   }

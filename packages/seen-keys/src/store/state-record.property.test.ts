@@ -45,7 +45,7 @@ const flatten = ({ key, value, headers = {} }: KeyAndValue) => {
 }
 
 describe('a state record', () => {
-  it('is read as it was written', () => {
+  it('is read back as it was written', () => {
     fc.assert(
       fc.property(position, (one) => {
         expect(decodeStateRecord(encodePosition(one))).toEqual({ kind: 'position', position: one })
@@ -54,7 +54,7 @@ describe('a state record', () => {
   })
 
   // A flipped bit turned position 1000 into 9000, which 2^3 away is a digit too.
-  it('with a flipped bit is refused, whichever it is', () => {
+  it('is refused with any bit flipped', () => {
     fc.assert(
       fc.property(records, (record) => {
         const { bytes, unflatten } = flatten(record)
@@ -68,7 +68,7 @@ describe('a state record', () => {
     )
   })
 
-  it('of an earlier version has no checksum and is read', () => {
+  it('of an earlier version is read without a checksum', () => {
     const identity = { key: Buffer.from('identity'), value: Buffer.from('b3b1') }
     expect(decodeStateRecord(identity)).toEqual({ kind: 'identity', identity: 'b3b1' })
     const text = '{"format":1,"next":{"in":"1000"},"effectiveTime":5,"rotations":0,"partitions":4}'
@@ -80,7 +80,7 @@ describe('a state record', () => {
     expect(decodeStateRecord(tombstone)).toEqual({ kind: 'tombstone', chunkKey })
   })
 
-  it('is read by an earlier version, which knows nothing of headers', () => {
+  it('is readable for an earlier version, which ignores headers', () => {
     const { key, value } = encodePosition({ next: { in: 7n }, effectiveTime: 5, rotations: 1, partitions: 2 })
     expect(value!.toString()).toBe(
       '{"format":1,"next":{"in":"7"},"effectiveTime":5,"rotations":1,"partitions":2}',

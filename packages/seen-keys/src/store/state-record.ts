@@ -1,20 +1,20 @@
 import { crc32 } from 'node:zlib'
 import { bucketName, parseBucket, type Bucket } from './bucket.ts'
-import { ENTRY_BYTES } from '../runs/key-table.ts'
+import { ENTRY_BYTES } from '../sorted-runs/key-table.ts'
 
-/** The records of the compacted state topic: one `identity`, one `position`, and chunks of keys. */
+/** The records of the changelog, a compacted topic: one `identity`, one `position`, and chunks of keys. */
 export interface Position {
-  /** Next offset by input topic; a topic that nothing was read from yet is not there. */
+  /** Next offset by input topic; a topic that was not read from yet is absent. */
   readonly next: Readonly<Record<string, bigint>>
   /** Epoch ms; see `advanceTime`. */
   readonly effectiveTime: number
-  /** Expired buckets since the partition's first record. */
+  /** Number of buckets that have expired since the partition's first record. */
   readonly rotations: number
-  /** Over how many partitions the keys are spread; a position of an earlier version does not say it. */
+  /** Number of partitions that the keys are spread over; absent in positions of earlier versions. */
   readonly partitions?: number
-  /** How often the state was repaired; a checkpoint from before the last time is of no use. */
+  /** Number of repairs of the state. A checkpoint from before the last repair is unusable. */
   readonly repairs?: number
-  /** Present while the keys are being moved to so many partitions: nobody may go on from here. */
+  /** Present while the keys are being moved to this number of partitions. No task may continue from this position. */
   readonly becoming?: number
 }
 
@@ -30,7 +30,7 @@ export type StateRecord =
     }
   | { readonly kind: 'tombstone'; readonly chunkKey: string }
 
-/** The record is damaged, or something else than this version of Weir wrote it. */
+/** The record is damaged, or another program or version wrote it. */
 export class StateRecordError extends Error {
   override readonly name = 'StateRecordError'
 }
@@ -50,7 +50,7 @@ export interface StoredStateRecord {
   readonly key: Buffer | null
   /** null: a tombstone. */
   readonly value: Buffer | null
-  /** `crc32`: of key and value, 4 bytes. Chunks have one in their value; records of earlier versions may have none. */
+  /** `crc32`: of key and value, 4 bytes. Chunks have one in their value; records of earlier versions may lack it. */
   readonly headers?: Readonly<Record<string, Buffer>>
 }
 
@@ -60,7 +60,7 @@ export interface KeyAndValue extends StoredStateRecord {
 
 const checksumOf = (key: Buffer, value: Buffer | null): number => crc32(value ?? '', crc32(key))
 
-/** In a header, so that an earlier version reads the record all the same, and a tombstone can have it too. */
+/** In a header, so that an earlier version can still read the record, and a tombstone can have it too. */
 const withChecksum = (key: Buffer, value: Buffer | null): KeyAndValue => {
   const checksum = Buffer.allocUnsafe(CHECKSUM_BYTES)
   checksum.writeUInt32LE(checksumOf(key, value))
@@ -72,7 +72,7 @@ const requireChecksum = (key: Buffer, { value, headers = {} }: StoredStateRecord
   if (names.length === 0) return
   const checksum = names.length === 1 ? headers[CHECKSUM_HEADER] : undefined
   const isWhole = checksum?.length === CHECKSUM_BYTES && checksum.readUInt32LE() === checksumOf(key, value)
-  if (!isWhole) throw new StateRecordError('a damaged record: its CRC-32 is not that of its key and value')
+  if (!isWhole) throw new StateRecordError('a damaged record: its CRC-32 does not match its key and value')
 }
 
 export const encodeIdentity = (identity: string): KeyAndValue =>
@@ -88,7 +88,9 @@ export const encodePosition = (position: Position): KeyAndValue =>
 
 export const isPositionKey = (key: Buffer | null): boolean => key?.equals(POSITION_KEY) ?? false
 
-/** `id` makes the chunk's key unique within its bucket: the topic and offset of the first input it covers. */
+/**
+ * `id` makes the chunk's key unique within its bucket: the topic and offset of the first input that the chunk covers.
+ */
 export const chunkKeyOf = (bucket: Bucket, id: string): string => `${CHUNK_PREFIX}${bucketName(bucket)}|${id}`
 
 /** The id in a chunk's key. */

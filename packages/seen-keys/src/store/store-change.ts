@@ -1,10 +1,10 @@
 import type { Bucket } from './bucket.ts'
 
-/** What one committed transaction changes in a store, or what was read back from the state topic. */
+/** The changes of a store by one committed transaction, or by records that were read back from the changelog. */
 export interface StoreChange {
-  /** After the last state record that is included. */
+  /** Offset after the last state record that is included. */
   readonly stateOffset: bigint
-  /** The `position` record, as its text. */
+  /** Text of the `position` record. */
   readonly position: string
   readonly added: readonly AddedChunk[]
   /** Chunks that were merged into one, which has the name of the first. */
@@ -16,10 +16,10 @@ export interface StoreChange {
 export interface AddedChunk {
   readonly chunkKey: string
   readonly bucket: Bucket
-  /** Effective time of the transaction, epoch ms; unknown for what was read back. */
+  /** Effective time of the transaction, epoch ms; unknown for records that were read back. */
   readonly at?: number
-  /** Keys of the chunk, those included that the store had before. */
+  /** Number of keys of the chunk, including those that the store had before. */
   readonly keys: number
-  /** The keys that the store did not have, 24 bytes each. */
+  /** The keys that the store lacked, 24 bytes each. */
   readonly entries: Buffer
 }

@@ -1,19 +1,19 @@
 import { closeSync, openSync, readFileSync, writeSync } from 'node:fs'
 import { crc32 } from 'node:zlib'
-import { ENTRY_BYTES } from '../runs/key-table.ts'
+import { ENTRY_BYTES } from '../sorted-runs/key-table.ts'
 import type { StoreChange } from './store-change.ts'
 
 /**
- * What was applied since the last run was written, one record for each committed transaction, in order:
+ * Write-ahead log: the changes since the last sorted run was written, one record per committed transaction, in order:
  *
  *   bytes (uint32), CRC-32 of the rest, bytes of the text (uint32), the change as JSON, its entries
  *
- * A record that was cut off by a kill ends the file; what comes before it is a state that once was.
+ * A record that a kill cut off ends the file; everything before it is an earlier state.
  */
 const HEAD_BYTES = 12
 
 type StoredChange = Omit<StoreChange, 'added' | 'stateOffset'> & {
-  /** The state offset of the record before: a file that does not go on from there is not used. */
+  /** State offset of the previous record. A file that does not continue there is not used. */
   readonly after: string
   readonly stateOffset: string
   readonly added: readonly (Omit<StoreChange['added'][number], 'entries'> & { readonly entries: number })[]
@@ -48,7 +48,7 @@ export class Wal {
   }
 }
 
-/** The changes of a file up to where it ends or is damaged, each with the state offset that it follows. */
+/** The changes of a file up to its end or to a damage, each with the state offset that it follows. */
 export const readWal = function* (
   file: string,
 ): Iterable<{ readonly after: bigint; readonly change: StoreChange }> {

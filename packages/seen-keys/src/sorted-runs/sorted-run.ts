@@ -12,18 +12,21 @@ import {
   decodeFooter,
   FOOTER_BYTES,
   indexBytes,
-  type RunFooter,
-} from './run-format.ts'
+  type SortedRunFooter,
+} from './sorted-run-format.ts'
 import type { StoreMemory } from './store-memory.ts'
 
-/** One block at a time is looked at, in this one place. */
+/** One buffer for all reads, because only one block is examined at a time. */
 const block = Buffer.alloc(BLOCK_BYTES)
 const blockWords = new Int32Array(block.buffer, block.byteOffset, BLOCK_BYTES / 4)
 
-/** An open run: its index and, where memory allows, its filter are in memory; the keys are read when asked for. */
-export class Run {
+/**
+ * An open sorted run. Its index and, if the memory allows, its filter are in memory; keys are read from disk on
+ * demand.
+ */
+export class SortedRun {
   readonly file: string
-  /** Tells it from every other run. */
+  /** Identifies the sorted run. */
   readonly crc: number
   readonly keys: number
   readonly blocks: number
@@ -33,11 +36,13 @@ export class Run {
   #filter: KeyFilter | undefined
   #isOpen = true
 
-  /** `fd` is open for reading and belongs to the run from now on. A filter that `memory` has no room for is not held. */
+  /**
+   * Takes ownership of `fd`, which must be open for reading. The filter is not kept when `memory` has no room for it.
+   */
   constructor(parts: {
     readonly file: string
     readonly fd: number
-    readonly footer: RunFooter
+    readonly footer: SortedRunFooter
     readonly index: Int32Array
     readonly filter: KeyFilter | undefined
     readonly memory: StoreMemory
@@ -53,8 +58,8 @@ export class Run {
     this.#filter = filter !== undefined && memory.take(filter.bytes.length) ? filter : undefined
   }
 
-  /** Throws a `StoreDamagedError`, also when there is no such file. */
-  static async open(file: string, memory: StoreMemory): Promise<Run> {
+  /** Throws a `StoreDamagedError`, also when the file does not exist. */
+  static async open(file: string, memory: StoreMemory): Promise<SortedRun> {
     const name = basename(file)
     let fd: number
     try {
@@ -69,23 +74,23 @@ export class Run {
       const filterAt = indexAt + indexBytes(footer.blocks)
       const filterLength = size - FOOTER_BYTES - filterAt
       if (filterLength !== Math.ceil(footer.filterSize / 8))
-        throw new StoreDamagedError(`${name} has a wrong size`)
+        throw new StoreDamagedError(`${name} has the wrong size`)
       const indexPart = readAt(fd, indexAt, indexBytes(footer.blocks), name)
       if (crc32(indexPart) !== footer.indexCrc) throw new StoreDamagedError(`the index of ${name} is damaged`)
       const index = new Int32Array(indexPart.buffer, indexPart.byteOffset, footer.blocks)
       if (!memory.hasRoom(filterLength))
-        return new Run({ file, fd, footer, index, filter: undefined, memory })
+        return new SortedRun({ file, fd, footer, index, filter: undefined, memory })
       const bits = await readLater(file, filterAt, filterLength)
       if (crc32(bits) !== footer.filterCrc) throw new StoreDamagedError(`the filter of ${name} is damaged`)
       const filter = KeyFilter.load(footer.filterSize, footer.filterHashes, bits)
-      return new Run({ file, fd, footer, index, filter, memory })
+      return new SortedRun({ file, fd, footer, index, filter, memory })
     } catch (error) {
       closeSync(fd)
       throw error
     }
   }
 
-  /** 0 when none is held: then every key has to be looked for on disk. */
+  /** 0 when no filter is held; then every lookup reads the disk. */
   get filterByteCount(): number {
     return this.#filter?.bytes.length ?? 0
   }
@@ -94,9 +99,12 @@ export class Run {
     return this.#filter === undefined || this.#filter.mayHave(probe)
   }
 
-  /** A copy of the body hash that is stored with the key; undefined when the run does not have it. Throws a `StoreDamagedError`. */
+  /**
+   * A copy of the body hash that is stored with the key; undefined when the sorted run lacks the key. Throws a
+   * `StoreDamagedError`.
+   */
   find(probe: KeyProbe): Buffer | undefined {
-    // Keys that share their first word may lie in two blocks.
+    // Keys with the same first word may lie in two blocks.
     for (let number = this.#lastBlockBefore(probe.w0); number < this.blocks; number++) {
       if (this.#index[number]! > probe.w0) return undefined
       const entry = this.#findIn(number, probe)
@@ -108,14 +116,14 @@ export class Run {
     return undefined
   }
 
-  /** Reads blocks from number `from` into `target`, as many as there are room for, unchecked; returns how many. */
+  /** Reads blocks from number `from` into `target`, as many as fit, unchecked. Returns how many. */
   readBlocks(from: number, target: Buffer): number {
     const count = Math.min(target.length / BLOCK_BYTES, this.blocks - from)
     readInto(this.#fd, from * BLOCK_BYTES, target.subarray(0, count * BLOCK_BYTES), basename(this.file))
     return count
   }
 
-  /** Gives the filter's memory back; the run can still be read. */
+  /** Releases the filter's memory. The sorted run can still be read. */
   dropFilter(): void {
     this.#memory.give(this.filterByteCount)
     this.#filter = undefined
@@ -127,7 +135,7 @@ export class Run {
     this.#isOpen = false
   }
 
-  /** The last block whose first word is below `word`, else the first block. */
+  /** The last block whose first word is below `word`, or the first block. */
   #lastBlockBefore(word: number): number {
     let low = 0
     let high = this.blocks
@@ -175,7 +183,7 @@ const readAt = (fd: number, position: number, length: number, name: string): Buf
   return target
 }
 
-/** Filters are large: their reading must not hold up everything else. */
+/** Reads in slices, because filters are large and must not block the event loop. */
 const readLater = async (file: string, position: number, length: number): Promise<Buffer> => {
   const target = Buffer.allocUnsafeSlow(length)
   const handle = await openAsync(file, 'r')

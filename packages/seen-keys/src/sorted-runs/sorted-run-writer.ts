@@ -3,7 +3,7 @@ import { crc32 } from 'node:zlib'
 import { KeyFilter } from './key-filter.ts'
 import { KeyProbe, type KeyHashing } from './key-hashing.ts'
 import { ENTRY_WORDS } from './key-table.ts'
-import { Run } from './run.ts'
+import { SortedRun } from './sorted-run.ts'
 import {
   BLOCK_BYTES,
   BLOCK_ENTRIES,
@@ -11,13 +11,13 @@ import {
   encodeFooter,
   indexBytes,
   sealBlock,
-} from './run-format.ts'
+} from './sorted-run-format.ts'
 import type { StoreMemory } from './store-memory.ts'
 
 const BUFFER_BLOCKS = 64
 
-/** Writes one run: entries in order, without repeats, then `finish`. */
-export class RunWriter {
+/** Writes one sorted run: add entries in order and without repeats, then call `finish`. */
+export class SortedRunWriter {
   readonly #file: string
   readonly #fd: number
   readonly #probe: KeyProbe
@@ -34,7 +34,7 @@ export class RunWriter {
   #keys = 0
   #isOpen = true
 
-  /** `keysMax`: what the filter is sized for. */
+  /** `keysMax`: number of keys that the filter is sized for. */
   constructor(file: string, hashing: KeyHashing, keysMax: number, errorRate: number) {
     this.#probe = new KeyProbe(hashing)
     this.#filter = KeyFilter.create(keysMax, errorRate)
@@ -56,8 +56,8 @@ export class RunWriter {
     if (this.#entries === BLOCK_ENTRIES) this.#endBlock()
   }
 
-  /** Writes what is left and opens the run; its file is not yet safe from a power cut. */
-  finish(memory: StoreMemory): Run {
+  /** Writes the rest and opens the sorted run. Its file is not yet safe from a power cut. */
+  finish(memory: StoreMemory): SortedRun {
     if (this.#entries > 0) this.#endBlock()
     this.#flush()
     const blocks = this.#index.length
@@ -78,10 +78,10 @@ export class RunWriter {
     this.#write(footerPart)
     this.#isOpen = false
     const footer = decodeFooter(footerPart, this.#file)
-    return new Run({ file: this.#file, fd: this.#fd, footer, index, filter, memory })
+    return new SortedRun({ file: this.#file, fd: this.#fd, footer, index, filter, memory })
   }
 
-  /** Called without `finish`, it leaves a file that is no run. */
+  /** Without a preceding `finish` it leaves a file that is no valid sorted run. */
   close(): void {
     if (this.#isOpen) closeSync(this.#fd)
     this.#isOpen = false

@@ -3,18 +3,18 @@ import type { KeyProbe } from './key-hashing.ts'
 
 const TWO_TO_32 = 4_294_967_296
 /**
- * Two hashes scaled to few bits are alike for too many keys: sized for fewer than this, a filter errs far more often
- * than the formula says, for 64 keys eight times as often.
+ * The fewest keys that a filter is sized for. In a filter of few bits the two scaled hashes of many keys are alike, so
+ * a smaller filter errs far more often than the formula says: for 64 keys, eight times as often.
  */
 const KEYS_MIN = 4_096
 
 /**
- * Computes the bit indexes of a key in place of the library's own hashing: enhanced double hashing (Dillinger & Manolios,
- * "Bloom Filters in Probabilistic Verification", 2004) over the whole range of 32 bits, scaled to the filter's size. All
- * of it is exact in 53 bits, so a key always gives the same indexes.
+ * Computes the bit indexes of a key instead of the library's own hashing: enhanced double hashing (Dillinger &
+ * Manolios, "Bloom Filters in Probabilistic Verification", 2004) over the whole range of 32 bits, scaled to the
+ * filter's size. All steps are exact in 53 bits, so a key always has the same indexes.
  *
- * One object serves all filters, and keeps the indexes of its last key: a lookup asks many filters of one size for the
- * same key.
+ * One object serves all filters and keeps the indexes of its last key, because a lookup asks many filters of one size
+ * for the same key.
  */
 class KeyIndexes {
   #first = 0
@@ -23,7 +23,7 @@ class KeyIndexes {
   #count = 0
   #indexes: number[] = []
 
-  /** What `add` and `has` of the library call. The array is valid until the next call. */
+  /** Called by `add` and `has` of the library. The returned array is valid until the next call. */
   getIndexes({ first, second }: KeyProbe, size: number, count: number): readonly number[] {
     if (first === this.#first && second === this.#second && size === this.#size && count === this.#count) {
       return this.#indexes
@@ -47,14 +47,14 @@ class KeyIndexes {
 
 const KEY_INDEXES = new KeyIndexes()
 
-/** The filter of `bloom-filters`, which passes what it is given on to its hashing and does not look at it. */
+/** The filter of `bloom-filters`, which passes its elements to its hashing without looking at them. */
 type FilterOfProbes = Omit<bloomFilters.BloomFilter, 'add' | 'has' | '_hashing'> & {
   _hashing: KeyIndexes
   add(probe: KeyProbe): void
   has(probe: KeyProbe): boolean
 }
 
-/** A Bloom filter of event keys: false means never added, true means look it up. */
+/** A Bloom filter of event keys: false means that a key was never added, true means that it must be looked up. */
 export class KeyFilter {
   readonly #filter: FilterOfProbes
 
@@ -67,7 +67,9 @@ export class KeyFilter {
     return new KeyFilter(bloomFilters.BloomFilter.create(Math.max(KEYS_MIN, capacity), errorRate))
   }
 
-  /** From what `bytes` gave for a filter of this size; `bytes` is taken over, not copied. */
+  /**
+   * Makes a filter from what `bytes` returned for a filter of this size. Takes ownership of `bytes`, without a copy.
+   */
   static load(size: number, hashes: number, bytes: Buffer): KeyFilter {
     const filter = new bloomFilters.BloomFilter(size, hashes)
     filter._filter.array = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length)
@@ -82,7 +84,7 @@ export class KeyFilter {
     return this.#filter._nbHashes
   }
 
-  /** The bits as they are: the library's own export is a base64 string that grows character by character. */
+  /** The raw bits. The library's own export is a base64 string that grows character by character. */
   get bytes(): Uint8Array {
     return this.#filter._filter.array
   }
@@ -96,6 +98,6 @@ export class KeyFilter {
   }
 }
 
-/** Bytes of a filter: the optimal m = -n ln p / (ln 2)^2 bits. */
+/** Size of a filter, bytes: the optimal m = -n ln p / (ln 2)^2 bits. */
 export const filterBytes = (capacity: number, errorRate: number): number =>
   Math.ceil((-Math.max(KEYS_MIN, capacity) * Math.log(errorRate)) / Math.LN2 ** 2 / 8)

@@ -7,7 +7,7 @@ import { KeyTable } from './key-table.ts'
 const hashing = new KeyHashing(randomBytes(SALT_BYTES))
 const probe = new KeyProbe(hashing)
 
-it('holds what a plain map holds, in the order of arrival, also when it grows and is cleared', () => {
+it('holds the same keys as a plain map, in the order of arrival, also when it grows and is cleared', () => {
   const entry = fc.tuple(fc.uint8Array({ minLength: 16, maxLength: 16, max: 2 }), fc.bigInt(0n, 9n))
   const round = fc.array(entry, { maxLength: 3_000, size: 'max' })
   fc.assert(

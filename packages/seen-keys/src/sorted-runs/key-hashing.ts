@@ -3,9 +3,9 @@ import { EVENT_KEY_BYTES } from '@weir/contracts'
 export const SALT_BYTES = 32
 
 /**
- * Two 32-bit hashes of an event key, for tables and filters. An event key is a hash already, so a multiplication
- * of each of its four words is enough (Dietzfelbinger et al., multiply-shift); the multipliers are secret, so nobody
- * outside can choose keys that meet in one place.
+ * Two 32-bit hashes of an event key, for tables and filters. An event key is a hash already, so one multiplication per
+ * word is enough (Dietzfelbinger et al., multiply-shift). The multipliers are secret, so outsiders cannot choose keys
+ * that collide.
  */
 export class KeyHashing {
   readonly salt: Buffer
@@ -28,7 +28,10 @@ export class KeyHashing {
   }
 }
 
-/** One event key taken apart, once for all the places where it is looked up. Used again for the next key. */
+/**
+ * One event key, split into words once for all the places where it is looked up. The object is reused for the next
+ * key.
+ */
 export class KeyProbe {
   readonly #hashing: KeyHashing
   /** The key as four signed little-endian words. */
@@ -43,7 +46,7 @@ export class KeyProbe {
     this.#hashing = hashing
   }
 
-  /** Takes the 16 bytes at `at`. */
+  /** Reads the 16 bytes at `at`. */
   set(bytes: Buffer, at = 0): this {
     if (bytes.length < at + EVENT_KEY_BYTES) throw new RangeError('not an event key')
     const w0 = bytes.readInt32LE(at)
@@ -53,7 +56,7 @@ export class KeyProbe {
     return this.#fill(w0, w1, w2, w3)
   }
 
-  /** Takes an entry of a table or a run. */
+  /** Reads an entry of a table or a sorted run. */
   setWords(words: Int32Array, at: number): this {
     return this.#fill(words[at]!, words[at + 1]!, words[at + 2]!, words[at + 3]!)
   }

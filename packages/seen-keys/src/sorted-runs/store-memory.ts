@@ -1,6 +1,7 @@
 /**
  * What all stores of a process share: the bytes that their Bloom filters may take together, and the turn to merge
- * runs, which needs a filter's memory for a while. A run that gets no filter is looked up on disk for every key.
+ * sorted runs, because a merge needs a filter's memory for a while. A sorted run without a filter is read from disk
+ * for every lookup.
  */
 export class StoreMemory {
   readonly #bytesMax: number
@@ -19,7 +20,7 @@ export class StoreMemory {
     return this.#bytes + bytes <= this.#bytesMax
   }
 
-  /** False: there is no room, and nothing was taken. */
+  /** Returns false, and takes nothing, when there is no room. */
   take(bytes: number): boolean {
     if (!this.hasRoom(bytes)) return false
     this.#bytes += bytes

@@ -2,41 +2,43 @@ import { rmSync } from 'node:fs'
 import { bucketName } from './bucket.ts'
 import type { BucketKeys } from './bucket-keys.ts'
 import type { BucketSet } from './bucket-set.ts'
-import type { KeyHashing } from '../runs/key-hashing.ts'
-import { mergeRuns } from '../runs/merge-runs.ts'
-import type { Run } from '../runs/run.ts'
-import { RunWriter } from '../runs/run-writer.ts'
-import type { StoreMemory } from '../runs/store-memory.ts'
+import type { KeyHashing } from '../sorted-runs/key-hashing.ts'
+import { mergeSortedRuns } from '../sorted-runs/merge-sorted-runs.ts'
+import type { SortedRun } from '../sorted-runs/sorted-run.ts'
+import { SortedRunWriter } from '../sorted-runs/sorted-run-writer.ts'
+import type { StoreMemory } from '../sorted-runs/store-memory.ts'
 
-/** With more runs in all than this, whoever adds keys waits for the merging: each run's filter adds to the error of all. */
+/**
+ * With more sorted runs in all than this, adding keys waits for the merging, because the errors of all filters add up.
+ */
 export const RUNS_MAX = 64
 
-export interface RunMergingOptions {
+export interface SortedRunMergingOptions {
   readonly buckets: BucketSet
   readonly hashing: KeyHashing
-  /** Of one filter. */
+  /** Error rate of one filter. */
   readonly filterErrorRate: number
   readonly freshKeysMax: number
   readonly memory: StoreMemory
-  /** A path that nothing has yet. */
+  /** A path that no file has yet. */
   readonly newRunFile: () => string
-  /** The manifest has to say that the one run counts in place of the others. */
-  readonly onMerged: (merged: Run, gone: readonly Run[]) => void
+  /** Called to make the manifest name the one sorted run in place of the others. */
+  readonly onMerged: (merged: SortedRun, gone: readonly SortedRun[]) => void
   readonly onFailed: (error: unknown) => void
 }
 
-/** Merges the runs of a store in the background, until a closed bucket has one. */
-export class RunMerging {
-  readonly #options: RunMergingOptions
+/** Merges the sorted runs of a store in the background, until a closed bucket has one. */
+export class SortedRunMerging {
+  readonly #options: SortedRunMergingOptions
   readonly #stopping = new AbortController()
   #running: Promise<void> | undefined
-  #inMerge: readonly Run[] = []
+  #inMerge: readonly SortedRun[] = []
 
-  constructor(options: RunMergingOptions) {
+  constructor(options: SortedRunMergingOptions) {
     this.#options = options
   }
 
-  /** Begins, if there is something to merge and it has not begun. */
+  /** Starts merging if there is something to merge and no merge runs. */
   start(): void {
     const { memory, onFailed } = this.#options
     const all = async (): Promise<void> => {
@@ -49,19 +51,19 @@ export class RunMerging {
       })
   }
 
-  /** Resolves when it is not too far behind. */
+  /** Resolves when merging is not too far behind. */
   async catchUp(): Promise<void> {
     while (this.#running !== undefined && this.#options.buckets.runs.length > RUNS_MAX) await this.#running
   }
 
-  /** Gives up a run's memory; its file goes with the next manifest. */
-  discard(run: Run): void {
+  /** Releases a sorted run's memory. Its file goes with the next manifest. */
+  discard(run: SortedRun): void {
     run.dropFilter()
-    // Whoever merges it still reads it, and closes it afterwards.
+    // A merge that still reads it closes it afterwards.
     if (!this.#inMerge.includes(run)) run.close()
   }
 
-  /** Drops what it is at, and does not start again. */
+  /** Aborts the present merge and starts no other. */
   abandon(): void {
     this.#stopping.abort()
   }
@@ -71,7 +73,7 @@ export class RunMerging {
     await this.#running
   }
 
-  /** False: there was nothing to merge. */
+  /** Returns false when there was nothing to merge. */
   async #mergeOne(): Promise<boolean> {
     const { buckets, hashing, filterErrorRate, freshKeysMax, newRunFile } = this.#options
     for (const [age, held] of buckets.latestFirst.entries()) {
@@ -79,10 +81,10 @@ export class RunMerging {
       if (runs === undefined) continue
       const keys = runs.reduce((sum, run) => sum + run.keys, 0)
       const file = newRunFile()
-      const writer = new RunWriter(file, hashing, keys, filterErrorRate)
+      const writer = new SortedRunWriter(file, hashing, keys, filterErrorRate)
       this.#inMerge = runs
       try {
-        await mergeRuns(runs, writer, this.#stopping.signal)
+        await mergeSortedRuns(runs, writer, this.#stopping.signal)
         this.#replace(held, runs, writer)
       } catch (error) {
         if (!this.#stopping.signal.aborted) throw error
@@ -97,9 +99,9 @@ export class RunMerging {
     return false
   }
 
-  #replace(held: BucketKeys, old: readonly Run[], writer: RunWriter): void {
+  #replace(held: BucketKeys, old: readonly SortedRun[], writer: SortedRunWriter): void {
     const { buckets, memory, onMerged } = this.#options
-    // Expired meanwhile.
+    // The bucket has expired in the meantime.
     if (buckets.get(bucketName(held.bucket)) !== held) return
     for (const run of old) run.dropFilter()
     const merged = writer.finish(memory)

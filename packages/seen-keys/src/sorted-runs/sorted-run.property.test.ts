@@ -7,10 +7,10 @@ import { afterEach, beforeEach, expect, it } from 'vitest'
 import { StoreDamagedError } from './damage.ts'
 import { KeyHashing, KeyProbe, SALT_BYTES } from './key-hashing.ts'
 import { ENTRY_WORDS } from './key-table.ts'
-import { mergeRuns } from './merge-runs.ts'
-import { Run } from './run.ts'
-import { sortedEntries } from './run-format.ts'
-import { RunWriter } from './run-writer.ts'
+import { mergeSortedRuns } from './merge-sorted-runs.ts'
+import { SortedRun } from './sorted-run.ts'
+import { sortedEntries } from './sorted-run-format.ts'
+import { SortedRunWriter } from './sorted-run-writer.ts'
 import { StoreMemory } from './store-memory.ts'
 
 const hashing = new KeyHashing(randomBytes(SALT_BYTES))
@@ -41,14 +41,14 @@ const keys = (min: number) =>
 const wordsOf = (list: readonly Key[], hash: number): Int32Array =>
   Int32Array.from(list.flatMap((one, i) => [...one, hash, i]))
 
-const write = (list: readonly Key[], hash: number, file = newFile()): Run => {
+const write = (list: readonly Key[], hash: number, file = newFile()): SortedRun => {
   const words = wordsOf(list, hash)
-  const writer = new RunWriter(file, hashing, list.length, 0.01)
+  const writer = new SortedRunWriter(file, hashing, list.length, 0.01)
   for (const entry of sortedEntries(words, list.length)) writer.add(words, entry * ENTRY_WORDS)
   return writer.finish(memory)
 }
 
-const find = (run: Run, one: Key) => {
+const find = (run: SortedRun, one: Key) => {
   probe.setWords(Int32Array.from(one), 0)
   const found = run.find(probe)
   // A filter that misses a key that is there would lose it.
@@ -56,11 +56,11 @@ const find = (run: Run, one: Key) => {
   return found?.readInt32LE(0)
 }
 
-it('finds every key that was written, with its hash, and no other, also after it is opened again', async () => {
+it('finds exactly the written keys, with their hashes, also after it is opened again', async () => {
   await fc.assert(
     fc.asyncProperty(keys(1), keys(0), async (inside, others) => {
       const written = write(inside, 7)
-      const run = await Run.open(written.file, memory)
+      const run = await SortedRun.open(written.file, memory)
       const names = new Set(inside.map(String))
       for (const one of [...inside, ...others]) {
         const expected = names.has(String(one)) ? 7 : undefined
@@ -75,12 +75,12 @@ it('finds every key that was written, with its hash, and no other, also after it
   )
 }, 60_000)
 
-it('merges runs into one that has each key once, with the oldest hash', async () => {
+it('merges sorted runs into one that has each key once, with the oldest hash', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(keys(1), { minLength: 2, maxLength: 5 }), async (lists) => {
       const runs = lists.map((list, age) => write(list, age))
-      const writer = new RunWriter(newFile(), hashing, lists.flat().length, 0.01)
-      await mergeRuns(runs, writer, new AbortController().signal)
+      const writer = new SortedRunWriter(newFile(), hashing, lists.flat().length, 0.01)
+      await mergeSortedRuns(runs, writer, new AbortController().signal)
       const merged = writer.finish(memory)
       const expected = new Map<string, number>()
       for (const [age, list] of lists.entries()) {
@@ -94,7 +94,7 @@ it('merges runs into one that has each key once, with the oldest hash', async ()
   )
 }, 60_000)
 
-it('takes no damaged byte for true: whatever is flipped, it says so or answers as before', async () => {
+it('detects any flipped bit, or gives the same results as before', async () => {
   const list = Array.from({ length: 1_000 }, (_, i): Key => [(i * 7_919) | 0, i, i, i])
   const original = write(list, 7)
   original.close()
@@ -107,9 +107,9 @@ it('takes no damaged byte for true: whatever is flipped, it says so or answers a
       const damaged = Buffer.from(bytes)
       damaged[at]! ^= flip
       writeFileSync(file, damaged)
-      let run: Run | undefined
+      let run: SortedRun | undefined
       try {
-        run = await Run.open(file, memory)
+        run = await SortedRun.open(file, memory)
         for (const one of list) expect(find(run, one)).toBe(7)
         // Only what nobody reads may be damaged without a word, and there is no such byte.
         expect.unreachable()
@@ -125,23 +125,23 @@ it('takes no damaged byte for true: whatever is flipped, it says so or answers a
   expect(found).toBe(300)
 }, 60_000)
 
-it('says that it is damaged when it is cut short', async () => {
+it('reports damage when its file is cut short', async () => {
   const original = write([[1, 2, 3, 4]], 7)
   original.close()
   const bytes = readFileSync(original.file)
   for (const length of [0, 10, 64, 4_096, 4_160, bytes.length - 1]) {
     writeFileSync(original.file, bytes.subarray(0, length))
-    await expect(Run.open(original.file, memory)).rejects.toThrow(StoreDamagedError)
+    await expect(SortedRun.open(original.file, memory)).rejects.toThrow(StoreDamagedError)
   }
   rmSync(original.file)
-  await expect(Run.open(original.file, memory)).rejects.toThrow('is missing')
+  await expect(SortedRun.open(original.file, memory)).rejects.toThrow('is missing')
 })
 
-it('is looked up on disk for every key when its filter does not fit', async () => {
+it('reads the disk for every key when its filter does not fit in memory', async () => {
   const run = write([[1, 2, 3, 4]], 7)
   run.close()
   const small = new StoreMemory(1)
-  const unfiltered = await Run.open(run.file, small)
+  const unfiltered = await SortedRun.open(run.file, small)
   expect([unfiltered.filterByteCount, small.bytes]).toEqual([0, 0])
   expect(unfiltered.mayHave(probe.setWords(Int32Array.of(9, 9, 9, 9), 0))).toBe(true)
   expect(find(unfiltered, [1, 2, 3, 4])).toBe(7)

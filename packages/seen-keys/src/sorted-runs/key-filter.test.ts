@@ -30,7 +30,7 @@ it('has no false negative in a million keys, and no more false positives than co
   expect(wrong).toBeGreaterThan(500)
 }, 60_000)
 
-it.each([1, 16, 64, 256, 4_096])('errs no more often than configured with %i keys alone', (count) => {
+it.each([1, 16, 64, 256, 4_096])('errs no more often than configured with only %i keys', (count) => {
   const rate = 0.001
   let wrong = 0
   const looks = 20_000
@@ -47,7 +47,7 @@ it.each([1, 16, 64, 256, 4_096])('errs no more often than configured with %i key
   expect(wrong).toBeLessThan(560)
 })
 
-it('says the same after it was stored and loaded', () => {
+it('gives the same results after it was stored and loaded', () => {
   const filter = KeyFilter.create(1_000, 0.001)
   for (let i = 0; i < 1_000; i++) filter.add(key(i))
   const loaded = KeyFilter.load(filter.size, filter.hashes, Buffer.from(filter.bytes))

@@ -1,28 +1,28 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { basename } from 'node:path'
 import { ENTRY_WORDS } from './key-table.ts'
-import type { Run } from './run.ts'
-import { BLOCK_BYTES, checkBlock, compareEntries } from './run-format.ts'
-import type { RunWriter } from './run-writer.ts'
+import type { SortedRun } from './sorted-run.ts'
+import { BLOCK_BYTES, checkBlock, compareEntries } from './sorted-run-format.ts'
+import type { SortedRunWriter } from './sorted-run-writer.ts'
 
 const READ_BLOCKS = 32
-/** Longer, and whoever waits for the event loop would notice. */
+/** Longest slice of work, ms, after which the event loop gets its turn. */
 const SLICE_MS = 3
 const ENTRIES_BETWEEN_LOOKS = 512
 
-/** The entries of a run, one after another. */
-class RunCursor {
-  readonly #run: Run
+/** Reads the entries of a sorted run one after another. */
+class SortedRunCursor {
+  readonly #run: SortedRun
   readonly #buffer = Buffer.alloc(READ_BLOCKS * BLOCK_BYTES)
   readonly words = new Int32Array(this.#buffer.buffer, this.#buffer.byteOffset, this.#buffer.length / 4)
-  /** Where the current entry is in `words`; -1 after the last. */
+  /** Position of the current entry in `words`; -1 after the last. */
   at = -1
   #read = 0
   #loaded = 0
   #block = 0
   #entriesLeft = 0
 
-  constructor(run: Run) {
+  constructor(run: SortedRun) {
     this.#run = run
     this.#enterBlock()
   }
@@ -55,16 +55,16 @@ class RunCursor {
 }
 
 /**
- * Writes the entries of all runs, each key once, in slices of a few milliseconds between which everything else goes on.
- * `runs` are in the order of their age: of equal keys the oldest counts. Rejects when the signal is aborted, and with
- * a `StoreDamagedError`; the writer is then left unfinished.
+ * Merges the entries of all sorted runs, each key once, in slices of a few milliseconds between which the event loop
+ * goes on. `runs` are ordered by age: of equal keys, the oldest wins. Rejects when the signal is aborted, and with a
+ * `StoreDamagedError`; the writer is then left unfinished.
  */
-export const mergeRuns = async (
-  runs: readonly Run[],
-  writer: RunWriter,
+export const mergeSortedRuns = async (
+  runs: readonly SortedRun[],
+  writer: SortedRunWriter,
   signal: AbortSignal,
 ): Promise<void> => {
-  let cursors = runs.map((run) => new RunCursor(run)).filter(({ at }) => at >= 0)
+  let cursors = runs.map((run) => new SortedRunCursor(run)).filter(({ at }) => at >= 0)
   let sliceEnd = performance.now() + SLICE_MS
   for (let written = 1; cursors.length > 0; written++) {
     let least = cursors[0]!
@@ -75,7 +75,7 @@ export const mergeRuns = async (
     writer.add(least.words, least.at)
     let ended = false
     for (const cursor of cursors) {
-      // The least one last: the others are compared with what it has now.
+      // Advances the cursor with the least key last, because the others are compared with its present key.
       if (cursor === least || compareEntries(cursor.words, cursor.at, least.words, least.at) !== 0) continue
       cursor.next()
       ended ||= cursor.at < 0

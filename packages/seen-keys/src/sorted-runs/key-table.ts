@@ -4,18 +4,18 @@ import { KeyProbe, type KeyHashing } from './key-hashing.ts'
 /** 16 bytes of event key and 8 bytes of body hash, as in chunks. */
 export const ENTRY_BYTES = EVENT_KEY_BYTES + BODY_HASH_BYTES
 export const ENTRY_WORDS = ENTRY_BYTES / 4
-/** Where in an entry the body hash begins. */
+/** Position of the body hash in an entry. */
 export const BODY_HASH_OFFSET = EVENT_KEY_BYTES
 const FIRST_ENTRIES = 1_024
 
 /**
  * Keys with their body hashes in memory, exact: entries in the order of arrival, and an open-addressing table over
- * them. 24 bytes a key and 8 to 16 for the table; nothing for the garbage collector to visit.
+ * them. Takes 24 bytes per key and 8 to 16 for the table, and gives the garbage collector nothing to visit.
  */
 export class KeyTable {
   readonly #probe: KeyProbe
   #words = new Int32Array(FIRST_ENTRIES * ENTRY_WORDS)
-  /** Entry + 1; 0 is free. Twice as many as there is room for entries. */
+  /** Entry number + 1; 0 means free. Has twice as many slots as there is room for entries. */
   #slots = new Int32Array(FIRST_ENTRIES * 2)
   #shift = 32 - Math.log2(FIRST_ENTRIES * 2)
   #count = 0
@@ -28,17 +28,17 @@ export class KeyTable {
     return this.#count
   }
 
-  /** Six words an entry; valid until the next change. */
+  /** Six words per entry; valid until the next change. */
   get words(): Int32Array {
     return this.#words
   }
 
-  /** The entry of a key, -1 when it is not there. */
+  /** The entry number of a key; -1 when it is absent. */
   find(probe: KeyProbe): number {
     return this.#slots[this.#slotOf(probe)]! - 1
   }
 
-  /** Adds a key with the hash at `hashAt`; false, and nothing is changed, when the key is there. */
+  /** Adds a key with the hash at `hashAt`. Returns false, and changes nothing, when the key is present. */
   add(probe: KeyProbe, hash: Buffer, hashAt = 0): boolean {
     if (this.#count * 2 === this.#slots.length) this.#grow()
     const slot = this.#slotOf(probe)
@@ -61,7 +61,7 @@ export class KeyTable {
     return Buffer.from(this.bytes(entry, entry + 1).subarray(BODY_HASH_OFFSET))
   }
 
-  /** Entries `[from, to)` as in a chunk: a view, valid until the next change. */
+  /** Entries `[from, to)` as in a chunk: a view that is valid until the next change. */
   bytes(from: number, to: number): Buffer {
     return Buffer.from(this.#words.buffer, from * ENTRY_BYTES, (to - from) * ENTRY_BYTES)
   }
@@ -71,7 +71,7 @@ export class KeyTable {
     this.#count = 0
   }
 
-  /** Where the key is, or the free slot where it would be. */
+  /** The slot of the key, or the free slot where it belongs. */
   #slotOf({ first, w0, w1, w2, w3 }: KeyProbe): number {
     const slots = this.#slots
     const words = this.#words
