@@ -11,7 +11,7 @@ export const REFUSAL_PROFILES = [
 ] as const
 export const ACCEPTED_PROFILES = [...REFUSAL_PROFILES, 'nice-accepted', 'slack'] as const
 
-/** One body for whatever was wrong with the signature: it tells a forger nothing. */
+/** Every signature failure gets the same body, so that a forger learns nothing from it. */
 const UNAUTHORIZED = {
   statusMissing: 401,
   statusInvalid: 401,
@@ -60,7 +60,7 @@ export const REFUSALS: Readonly<Record<RefusalProfile, Refusals>> = {
   },
 }
 
-/** What is known when the brokers have the webhook. Duplicates and stored state are not: they are found later. */
+/** What ingress knows when the brokers have the webhook. Duplicates and the stored state are found later. */
 export interface AcceptedFacts {
   readonly identity: Pick<Identity, 'interactionId' | 'dedupKey'>
   /** Hex. */
@@ -71,7 +71,7 @@ export interface AcceptedFacts {
   readonly receivedAt: number
 }
 
-/** The body of a 2xx; empty: none. */
+/** The body of a 2xx response. Empty if there is none. */
 export const acceptedBody = (profile: AcceptedProfile, facts: AcceptedFacts): string => {
   const { interactionId, dedupKey } = facts.identity
   switch (profile) {
@@ -102,10 +102,10 @@ export interface BatchFacts {
   readonly malformed: number
 }
 
-/** An answer lists the keys of at most this many elements. */
+/** A response lists the keys of at most this many elements. */
 const NAMED_MAX = 100
 
-/** The body of a 2xx to a batch: empty for profiles that answer with an empty body, else Weir's own. */
+/** The 2xx body for a batch: empty for profiles with an empty body, otherwise Weir's own. */
 export const acceptedBatchBody = (profile: AcceptedProfile, { eventKeys, malformed }: BatchFacts): string =>
   profile === 'cxone' || profile === 'slack'
     ? ''
@@ -116,7 +116,7 @@ export const acceptedBatchBody = (profile: AcceptedProfile, { eventKeys, malform
         eventKeys: eventKeys.slice(0, NAMED_MAX),
       })
 
-/** S4's state of an interaction is that of its last event, and this one is it, as far as ingress can know. */
+/** S4 reports the state of an interaction's last event. As far as ingress knows, this is the last event. */
 const stateOf = (payload: JsonValue) => {
   const { dataActionId = null, updatedTimestamp = null, payload: own } = asObject(payload) ?? {}
   return { dataActionId, updatedTimestamp, payload: own ?? {} }

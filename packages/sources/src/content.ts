@@ -1,18 +1,18 @@
 import type { BodyForm, ContentCoding, FormLayout } from '@weir/contracts'
 import type { RequestHeaders } from './verifier/content/request-headers.ts'
 
-/** How a source's bodies may be sent. */
+/** How the bodies of a source may be sent. */
 export interface ContentRules {
-  /** Media types that are taken, without parameters; empty: any JSON type, and forms where `form` says what they are. */
+  /** Accepted media types without parameters. If empty: any JSON type, and forms if `form` is set. */
   readonly mediaTypes: readonly string[]
   /** What a form contains: JSON under the wrong media type, JSON in the field `payload`, or fields. */
   readonly form?: 'json' | FormLayout
-  /** Compressions that are taken. */
+  /** Accepted compressions. */
   readonly acceptEncodings: readonly ContentCoding[]
 }
 
 export const FORM_TYPE = 'application/x-www-form-urlencoded'
-/** Stands for all types such as `application/cloudevents+json`. */
+/** Stands for all types like `application/cloudevents+json`. */
 export const JSON_SUFFIX_TYPE = 'application/*+json'
 const JSON_SUFFIX = /^application\/[\w.-]+\+json$/
 
@@ -32,7 +32,7 @@ const CODINGS: ReadonlyMap<string, ContentCoding> = new Map([
   ['deflate', 'deflate'],
 ])
 
-/** Undefined: the body is as it is. `not_taken`: it is compressed in a way that the source does not take. */
+/** Undefined if the body is not compressed. `not_taken` if the source does not accept its compression. */
 export const codingOf = (
   { acceptEncodings }: ContentRules,
   headers: RequestHeaders,
@@ -44,7 +44,7 @@ export const codingOf = (
   return coding !== undefined && acceptEncodings.includes(coding) ? coding : 'not_taken'
 }
 
-/** How the JSON of an accepted request is found in its bytes; undefined: it is there as it is. */
+/** How to find the JSON in the bytes of an accepted request. Undefined if the bytes are the JSON. */
 export const bodyFormOf = (rules: ContentRules, headers: RequestHeaders): BodyForm | undefined => {
   const { form, acceptEncodings } = rules
   if (form === undefined && acceptEncodings.length === 0) return undefined

@@ -18,17 +18,20 @@ export const wrongType = (field: string, wanted: string, answer?: string): Ident
   },
 })
 
-/** An identifier: a text that is not empty, not absurdly long, and the same in every store: no NUL, no lone surrogate. A number is taken as the digits that were sent. */
+/**
+ * An identifier is a non-empty text of limited length that every store keeps unchanged, so it has no NUL and no lone
+ * surrogate. A number counts as the digits that were sent.
+ */
 export const idOf = (value: JsonValue | undefined): string | undefined => {
   const text = isNumber(value) ? numberText(value) : value
   if (typeof text !== 'string' || text === '' || Buffer.byteLength(text) > ID_BYTES_MAX) return undefined
   return text.isWellFormed() && !text.includes('\0') ? text : undefined
 }
 
-/** What an identifier may be written as. */
+/** The JSON types that an identifier may have. */
 export type IdForm = 'a text' | 'a text or a number'
 
-/** Why `idOf` gives nothing for a value. `field` is the name that the payload has for it. */
+/** Explains why `idOf` returned nothing. `field` is the payload's name for the value. */
 export const noId = (
   field: string,
   value: JsonValue | undefined,
@@ -64,10 +67,13 @@ const NAMED_TYPES: Readonly<Record<string, string>> = {
   object: 'an object',
 }
 
-/** More zeros than a number of 64 bits has. */
+/** More zeros than any 64-bit number has. */
 const ZEROS_MAX = 18
 
-/** A whole number of up to 64 bits, also as a text of digits: templates quote every value. `1.0` and `1e3` are whole, too. */
+/**
+ * An integer of up to 64 bits. It may be a text of digits, because templates quote every value. `1.0` and `1e3` are
+ * integers too.
+ */
 export const sequenceOf = (value: JsonValue | undefined): bigint | undefined => {
   if (typeof value === 'string') return parseSequence(value)
   if (!isNumber(value)) return undefined
@@ -79,7 +85,7 @@ export const sequenceOf = (value: JsonValue | undefined): bigint | undefined => 
   return zeros >= 0 && zeros <= ZEROS_MAX ? parseSequence(digits + '0'.repeat(zeros)) : undefined
 }
 
-/** As `noId`, of a header. */
+/** Like `noId`, for a header. */
 export const noHeader = (name: string, facts: RequestFacts): Identified => {
   const field = `header ${name}`
   const count = facts.headerCount?.(name) ?? 0
@@ -88,19 +94,19 @@ export const noHeader = (name: string, facts: RequestFacts): Identified => {
     : noId(field, facts.header(name) ?? (count === 1 ? '' : undefined))
 }
 
-/** Why `sequenceOf` gives nothing for a value. */
+/** Explains why `sequenceOf` returned nothing. */
 export const noSequence = (field: string, value: JsonValue | undefined): Identified =>
   value === undefined || value === null || value === ''
     ? noId(field, value)
     : wrongType(field, `a whole number from 0 to ${SEQUENCE_MAX}`)
 
-/** A moment: ISO text or epoch ms. Only its text enters a key, so nothing is parsed. */
+/** A moment as ISO text or epoch ms. It is not parsed, because only its text becomes part of a key. */
 export const momentOf = (value: JsonValue | undefined): string | undefined => idOf(value)
 
 export const typeName = (value: JsonValue): string =>
   value === null ? 'null' : Array.isArray(value) ? 'array' : isNumber(value) ? 'number' : typeof value
 
-/** The value at a path of names, and of places in arrays; undefined where there is none. Own properties only. */
+/** The value at a path of names and array indexes. Undefined if it is absent. Only own properties count. */
 export const valueAt = (payload: JsonValue, path: readonly string[]): JsonValue | undefined => {
   let value: JsonValue | undefined = payload
   for (const name of path) {

@@ -42,7 +42,10 @@ const asking = (
   return Object.assign(identify, { asks: [...new Set([...more, ...own])] })
 }
 
-/** A preset's own way with some of its parts replaced; with all three replaced the preset's rules for bodies no longer hold. */
+/**
+ * A preset's `identify` with some of its parts replaced. If all three are replaced, the preset's rules for bodies no
+ * longer apply.
+ */
 export const overrideKeys = (base: Identify, texts: Partial<KeyTexts>): Identify => {
   const { entityKey, eventType, dedupKey, sequence } = texts
   if (entityKey !== undefined && eventType !== undefined && dedupKey !== undefined) {
@@ -76,7 +79,7 @@ export const overrideKeys = (base: Identify, texts: Partial<KeyTexts>): Identify
   return asking([entity, type, key], identify, base.asks)
 }
 
-/** `field` is the path of the sequence number. */
+/** `field`: the path of the sequence number. */
 export const requireSequence = (base: Identify, field: string): Identify => {
   const identify: Identify = (payload, facts) => {
     const result = base(payload, facts)

@@ -1,6 +1,9 @@
 import type { SourceDefinition } from './source.ts'
 
-/** All of a source that decides about an event's keys and its body's hash: equal texts identify alike. */
+/**
+ * Everything about a source that determines event keys and body hashes. Sources with equal texts identify events in the
+ * same way.
+ */
 export const identityText = ({
   preset,
   body,

@@ -2,12 +2,12 @@ import { idOf } from './fields.ts'
 import type { RequestFacts } from './source.ts'
 
 /**
- * What the keys of a source can be made of in addition to the body, by name as templates have it: `header:x-github-event`,
- * `batch:object`. Kept with a body that is malformed, so that it gets its keys when it has been fixed.
+ * What the keys of a source may contain besides the body, by its template name, such as `header:x-github-event` or
+ * `batch:object`. It is stored with a malformed body, so that the repaired body gets the right keys.
  */
 export type KeyFacts = Readonly<Record<string, string>>
 
-/** A header that is an id may be percent-encoded; what is longer is none. */
+/** A header that is an id may be percent-encoded. A longer value is ignored. */
 const BYTES_MAX = 2_048
 
 export const headerFact = (name: string): string => `header:${name}`

@@ -3,7 +3,7 @@ import { ID_BYTES_MAX, idOf, noHeader, noId, valueAt } from './fields.ts'
 import { batchFact, headerFact } from './key-facts.ts'
 import type { Identified, JsonValue, RequestFacts } from './source.ts'
 
-/** A key template cannot be read. The message says what to write instead. */
+/** A key template is invalid. The message says what to write instead. */
 export class TemplateError extends Error {
   override readonly name = 'TemplateError'
 }
@@ -20,15 +20,15 @@ type Part =
   | { readonly kind: 'field'; readonly alternatives: readonly Alternative[] }
 
 /**
- * A text with fields in braces: `{data.id}` of the body (places in arrays are numbers), `{header:webhook-id}`,
- * `{body-hash}`; of an element of a batch, `{batch:object}` is what the body has outside of its elements.
- * `{a|b|'text'}` takes the first that is there.
+ * A text with fields in braces: `{data.id}` of the body (array indexes are numbers), `{header:webhook-id}`,
+ * `{body-hash}`. For an element of a batch, `{batch:object}` is a field of the body outside its elements.
+ * `{a|b|'text'}` is the first alternative that is present.
  */
 export type KeyTemplate = readonly Part[]
 
 export interface Filled {
   readonly text: string
-  /** The first field that was not there, so that another one was taken for it. */
+  /** The first field that was missing, so that an alternative replaced it. */
   readonly fallback?: string | undefined
 }
 
@@ -54,7 +54,7 @@ export const parseTemplate = (text: string): KeyTemplate => {
   return parts
 }
 
-/** As `parseTemplate`, for keys of which each part must stay recognisable: parts are separated by `:` alone. */
+/** Like `parseTemplate`, for keys whose parts must stay distinguishable: only `:` separates parts. */
 export const parseKeyTemplate = (text: string): KeyTemplate => {
   const parts = splitAtColons(text).map(parseTemplate)
   if (parts.some((part) => part.length !== 1)) {
@@ -66,7 +66,7 @@ export const parseKeyTemplate = (text: string): KeyTemplate => {
   return parts.flat()
 }
 
-/** At colons outside of braces: a field may name a header. */
+/** Splits at colons outside braces, because a field may name a header. */
 const splitAtColons = (text: string): string[] => text.split(/:(?![^{]*\})/)
 
 const parseAlternative = (text: string): Alternative => {
@@ -111,7 +111,7 @@ const fillField = (
   return undefined
 }
 
-/** The whole text, or undefined when a field has none of its alternatives or the text is too long. */
+/** The whole text. Undefined if a field has none of its alternatives, or if the text is too long. */
 export const fillTemplate = (
   template: KeyTemplate,
   payload: JsonValue,
@@ -126,7 +126,7 @@ export const fillTemplate = (
   return idOf(whole)
 }
 
-/** A dedup key: never without a part, as the body's hash takes the place of what is missing, and says so. */
+/** A dedup key with all of its parts: the body hash replaces a missing part, and the result says so. */
 export const fillKeyTemplate = (template: KeyTemplate, payload: JsonValue, facts: RequestFacts): Filled => {
   let fallback: string | undefined
   const parts = template.map((part) => {
@@ -141,13 +141,13 @@ export const fillKeyTemplate = (template: KeyTemplate, payload: JsonValue, facts
   return { text: joinDedupKey(parts), fallback }
 }
 
-/** Whether a template asks for what is outside of the elements of a batch. */
+/** Tells whether a template uses fields outside the elements of a batch. */
 export const usesBatch = (template: KeyTemplate): boolean =>
   template.some(
     (part) => part.kind === 'field' && part.alternatives.some((alternative) => alternative.kind === 'batch'),
   )
 
-/** Names of what it asks for in addition to the body, see `KeyFacts`. */
+/** The names of what it uses besides the body. See `KeyFacts`. */
 export const factsOf = (template: KeyTemplate): readonly string[] =>
   template
     .flatMap((part) => (part.kind === 'field' ? part.alternatives : []))
@@ -157,8 +157,8 @@ export const factsOf = (template: KeyTemplate): readonly string[] =>
     })
 
 /**
- * Why a template that gives no text does so: the first field that is not there, by the alternative that is nearest to
- * being there. Where several are as near it is the last one, as that is the field that every such payload has.
+ * Explains why a template gives no text: the first missing field, by the alternative that comes closest to being
+ * present. If several are equally close, the last one counts, because every payload of that kind should have it.
  */
 export const templateProblem = (
   template: KeyTemplate,

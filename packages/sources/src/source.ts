@@ -8,7 +8,7 @@ import type { VerifierSpec } from './verifier/spec.ts'
 
 export type { JsonObject, JsonValue }
 
-/** The sources that are there without a sources file. */
+/** The sources that exist without a sources file. */
 export type SourceName = 'cxone' | 'cognigy' | 'cxone-dataaction' | 'nice'
 
 export type PresetName =
@@ -33,21 +33,21 @@ export type PresetName =
   | 'cloudevents'
   | 'custom'
 
-/** What identifies one event of a source, taken from an authentic body. */
+/** The identity of one event of a source, read from an authentic body. */
 export interface Identity {
   readonly interactionId: string
   readonly eventType: string
   readonly dedupKey: string
-  /** The part that was missing, when the key fell back to the next form. */
+  /** The part that was missing, if an alternative replaced it in the key. */
   readonly dedupKeyFallback?: string
   readonly sequence?: bigint
 }
 
 export interface IntakeProblem {
   readonly reason: DeadLetterReason
-  /** Names the field or rule; never quotes the body. */
+  /** Names the field or rule and never quotes the body. */
   readonly detail: string
-  /** The provider's literal answer text for this problem, where it has one. */
+  /** The provider's literal response text for this problem, if it has one. */
   readonly answer?: string
 }
 
@@ -55,29 +55,29 @@ export type Identified =
   | { readonly kind: 'identified'; readonly identity: Identity }
   | { readonly kind: 'problem'; readonly problem: IntakeProblem }
 
-/** What keys may be made of besides the payload. */
+/** What keys may contain besides the payload. */
 export interface RequestFacts {
-  /** Hex sha256 of the raw body, or of the body less its volatile fields where the source has any. */
+  /** Hex SHA-256 of the raw body, or of the body without its volatile fields if the source has any. */
   bodyHash(): string
-  /** A header that came once and is not empty, by its lower-case name. */
+  /** The value of a header that occurs exactly once and is not empty. The name is in lower case. */
   header(name: string): string | undefined
-  /** How often it came, for the text of a problem. */
+  /** The number of occurrences, for the text of a problem. */
   headerCount?(name: string): number
-  /** Of an element of a batch: what the body has at a path outside of its elements. */
+  /** For an element of a batch: the body's value at a path outside the elements. */
   around?(path: readonly string[]): JsonValue | undefined
 }
 
-/** Which bodies are batches: each element of an array is an event, as if it were a body of its own. */
+/** Which bodies are batches. Each element of the array is an event, like a body of its own. */
 export interface SplitRule {
-  /** Names that lead to the array; none: the body is the array. */
+  /** Names that lead to the array. If empty, the body is the array. */
   readonly path: readonly string[]
-  /** Most elements of one body. */
+  /** The largest number of elements in one body. */
   readonly itemsMax: number
-  /** In lower case; undefined: bodies of all media types are batches. */
+  /** In lower case. Undefined if bodies of every media type are batches. */
   readonly mediaType?: string
 }
 
-/** How an event is identified, as texts; see `KeyTemplate`. */
+/** How an event is identified, as template texts. See `KeyTemplate`. */
 export interface KeyTexts {
   readonly entityKey: string
   readonly eventType: string
@@ -86,94 +86,103 @@ export interface KeyTexts {
   readonly sequence?: string | undefined
 }
 
-/** Total: never throws on any JSON value. An opaque body's payload is null. */
+/** Never throws, whatever the JSON value. The payload of an opaque body is null. */
 export interface Identify {
   (payload: JsonValue, facts: RequestFacts): Identified
-  /** Names of the `KeyFacts` that it asks for. */
+  /** The names of the `KeyFacts` that it reads. */
   readonly asks?: readonly string[]
 }
 
 export interface RateLimit {
-  /** Requests per second in the long run. */
+  /** Sustained requests per second. */
   readonly perSec: number
-  /** Requests that may come at once. */
+  /** The number of requests that may arrive at once. */
   readonly burst: number
 }
 
-/** Bounds of one source; what is not set is ingress' own default. */
+/** The limits of one source. Ingress' defaults replace what is not set. */
 export interface SourceLimits {
   readonly bodyBytesMax?: number
   readonly requestBudgetMs?: number
-  /** Authentic requests that may be under way at a time. */
+  /** The number of authentic requests in progress at a time. */
   readonly concurrency?: number
   readonly rate?: RateLimit
 }
 
-/** How a source answers what it refuses. */
+/** How a source responds to what it refuses. */
 export interface Refusals {
-  /** Status of a request without, and with a wrong signature. */
+  /** Status for a request without a signature, and with a wrong one. */
   readonly statusMissing: number
   readonly statusInvalid: number
   readonly answerMissing: string
   readonly answerInvalid: string
-  /** The text for a body that is not JSON; undefined: the problem's own. */
+  /** The text for a body that is not JSON. Undefined means the text of the problem. */
   readonly answerMalformed?: string
-  /** The text for JSON with missing or wrong fields; undefined: the problem's own. */
+  /** The text for JSON with missing or wrong fields. Undefined means the text of the problem. */
   readonly answerStructure?: string
-  /** The JSON field that carries the text of a refusal; undefined: refusals have an empty body. */
+  /** The JSON field that carries the text of a refusal. Undefined if refusals have an empty body. */
   readonly answerField?: 'error' | 'detail'
 }
 
 export type RefusalProfile = 'weir' | 'cxone' | 'cxone-router' | 'cognigy' | 'cxone-dataaction' | 'nice'
 export type AcceptedProfile = RefusalProfile | 'nice-accepted' | 'slack'
 
-/** Everything that Weir knows of one source. */
+/** The definition of one source. */
 export interface SourceDefinition extends Refusals, ContentRules {
-  /** Lower case letters, digits and `-`: label of metrics, part of every event key. */
+  /** Lower-case letters, digits and `-`. It is a metric label and part of every event key. */
   readonly name: string
   readonly preset: PresetName
-  /** All paths that deliver to it; `/webhooks/<name>` first unless the sources file says otherwise. */
+  /** All paths of the source. `/webhooks/<name>` comes first unless the sources file says otherwise. */
   readonly paths: readonly string[]
   readonly verifier: VerifierSpec
-  /** Requests must have such a token in addition to what the verifier requires. */
+  /** Requests need such a token in addition to what the verifier requires. */
   readonly jwt?: JwtSpec
-  /** A trusted proxy must have seen such a client certificate, in addition to what the verifier requires. */
+  /** A trusted proxy must report such a client certificate, in addition to what the verifier requires. */
   readonly clientCertificate?: CertificateSpec
-  /** Requests without a signature are taken as well; those with one must still be good. */
+  /** Unsigned requests are accepted too. A signature that is present must still be valid. */
   readonly unsigned: boolean
-  /** Addresses and CIDR ranges that may call; undefined: any, or those of the environment. */
+  /** Addresses and CIDR ranges that may send. Undefined means any address, or those in the environment. */
   readonly cidrs?: readonly string[]
-  /** `opaque` bodies are not parsed: keys come from headers and the body's hash alone. */
+  /** `opaque` bodies are not parsed. Their keys come only from headers and the body hash. */
   readonly body: 'json' | 'opaque'
-  /** How its provider asks whether it may send. */
+  /** How the provider asks whether it may send. */
   readonly handshakes: readonly HandshakeName[]
-  /** Origins that CloudEvents' handshake grants, in lower case; `*`: all. */
+  /** Origins that CloudEvents' handshake grants, in lower case. `*` grants all. */
   readonly origins: readonly string[]
-  /** Where events have their sequence number; undefined: nowhere. */
+  /** The path of the sequence number. Undefined if events have none. */
   readonly sequenceField?: string
-  /** An event without it is malformed. */
+  /** An event without a sequence number is malformed. */
   readonly requireSequence?: boolean
-  /** Undefined: each body is one event. */
+  /** Undefined if each body is one event. */
   readonly split?: SplitRule
-  /** Default for authentic but malformed bodies: dead-lettered in both cases, then 200 or 400. */
+  /** The response to authentic but malformed bodies. They become dead letters in both cases. */
   readonly onInvalid: 'accept-dlq' | 'reject-400'
-  /** What becomes of top-level fields that are not known: new shape versions, nothing, or a dead letter. */
+  /** What unknown top-level fields cause: a new shape version, nothing, or a dead letter. */
   readonly unknownFields: 'evolve' | 'ignore' | 'reject'
-  /** The known top-level fields; used by `reject` alone. */
+  /** The known top-level fields. Only `reject` uses them. */
   readonly knownFields: readonly string[]
-  /** Dotted paths that differ between a delivery and its retry (attempt counters, sent-at): not part of the body's hash. */
+  /**
+   * Dotted paths that differ between a delivery and its retry, such as attempt counters. They are not part of the body
+   * hash.
+   */
   readonly volatileFields: readonly string[]
   readonly accepted: AcceptedProfile
   readonly limits: SourceLimits
-  /** How long after the event the provider may still retry, as it documents it. */
+  /** How long after the event the provider may retry, according to its documents. */
   readonly retrySpanSecs?: number
   /** Dedup does not start with a shorter window. */
   readonly windowSecsMin?: number
-  /** Find out which way of signing a refused request would have matched. */
+  /** Find out which way of signing would have matched a refused request. */
   readonly shadow: boolean
-  /** Signed content that comes under another dedup key is a letter: the key can come from what is not signed. */
+  /**
+   * Signed content that arrives under another dedup key becomes a dead letter, because the key can come from unsigned
+   * data.
+   */
   readonly guardsContent: boolean
-  /** What the sources file says of the keys, where it does: with it two processes can tell whether they identify alike. */
+  /**
+   * The key settings of the sources file, if it has any. By them two processes can tell whether they identify events in
+   * the same way.
+   */
   readonly keyTexts?: Partial<KeyTexts>
   readonly identify: Identify
 }

@@ -4,12 +4,12 @@ import { compileContent } from './verifier/content/signed-content.ts'
 import { isSignature, type VerifierSpec } from './verifier/spec.ts'
 import { signatureHeaders } from './verifier/verifier.ts'
 
-/** A source's way to its keys: its own, and the templates that take the place of parts of it. */
+/** How a source makes its keys: its own function, and the templates that replace parts of it. */
 type Keys = { readonly identify: Identify } & Partial<Pick<KeyTexts, 'entityKey' | 'dedupKey'>>
 
 /**
- * Whether requests with the same signed content can have different dedup keys, because a header that is not signed is
- * a part of them, or because other bodies are signed alike.
+ * Tells whether requests with the same signed content can have different dedup keys, because an unsigned header is part
+ * of the key or because other bodies have the same signature.
  */
 export const hasUnsignedKey = (verifier: VerifierSpec, { identify, dedupKey }: Keys): boolean => {
   if (isSignature(verifier) && !compileContent(verifier.content).bindsBody) return true
@@ -19,7 +19,10 @@ export const hasUnsignedKey = (verifier: VerifierSpec, { identify, dedupKey }: K
   )
 }
 
-/** Whether requests with the same signed content can belong to different entities, and so come to different partitions. */
+/**
+ * Tells whether requests with the same signed content can belong to different entities, and so reach different
+ * partitions.
+ */
 export const hasUnsignedEntity = (verifier: VerifierSpec, { identify, entityKey }: Keys): boolean => {
   const template = entityKey === undefined ? undefined : parseTemplate(entityKey)
   return differs(verifier, (facts) =>
@@ -32,7 +35,7 @@ const identityOf = (identify: Identify, facts: RequestFacts) => {
   return result.kind === 'identified' ? result.identity : undefined
 }
 
-/** Of a body that has none of the fields, so that headers take their place. */
+/** The keys of a body without any of the fields, so that headers replace them. */
 const differs = (verifier: VerifierSpec, keyOf: (facts: RequestFacts) => string | undefined): boolean => {
   if (!isSignature(verifier)) return false
   const signed = new Set(signatureHeaders(verifier))

@@ -4,8 +4,8 @@ import { encodeJsonRecord, INGRESS_ALIVE_MS, INGRESS_PREFIX, topicNames } from '
 import { openCompactedMap, type KafkaLogger, type KafkaSettings } from '@weir/kafka'
 
 /**
- * Says again and again that this ingress runs, and with which partition count: `weir dedup repartition` refuses while
- * one does. Resolves to what ends it.
+ * Announces every few seconds that this ingress runs and with which partition count, because `weir dedup repartition`
+ * refuses to run while an ingress does. Resolves to a function that stops the announcements.
  */
 export const announce = async (
   settings: KafkaSettings,
@@ -14,7 +14,7 @@ export const announce = async (
   const map = await openCompactedMap(settings, topicNames(settings.topicPrefix).settings, { logger })
   const key = INGRESS_PREFIX + randomUUID()
   const record = { host: hostname(), pid: process.pid, partitions: settings.topicPartitions }
-  // Without it webhooks are taken all the same: a repartition looks for events that come in, too.
+  // Webhooks are accepted without it: a repartition also looks for incoming events.
   const write = (value: Buffer | null) =>
     map.write(key, value).catch((error: unknown) => {
       logger.debug({ error: String(error) }, 'this ingress could not be announced')

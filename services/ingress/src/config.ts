@@ -18,7 +18,10 @@ const secrets = (source: string) => ({
   help: 'Signing secrets, separated by commas; in a file one a line, commas included. Give the old and the new one while they rotate.',
 })
 
-/** Read by `loadSources`, again whenever their files change; here for those who list settings. A sources file brings such names for each of its own. */
+/**
+ * `loadSources` reads these, again whenever their files change. They are listed here for the settings reference. Each
+ * source of a sources file adds such names.
+ */
 const SOURCE_SETTINGS = {
   cxoneSecrets: secrets('cxone'),
   dataActionSecrets: secrets('cxone-dataaction'),
@@ -132,7 +135,7 @@ export const OWN_SETTINGS = {
 export const SETTINGS = { ...OWN_SETTINGS, ...SOURCE_SETTINGS } satisfies Settings
 
 export type IngressConfig = ConfigOf<typeof OWN_SETTINGS> & {
-  /** What the environment says of sources: read again when the files that it names change. */
+  /** The environment's settings for sources, which are read again when the files that they name change. */
   readonly sourceEnv: Environment
 }
 

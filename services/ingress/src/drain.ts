@@ -3,18 +3,18 @@ import type { Server } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 export interface Stopping {
-  /** `/readyz` says no. */
+  /** `/readyz` reports not ready. */
   isDraining: boolean
-  /** Each answer closes its connection. */
+  /** Each response closes its connection. */
   isClosing: boolean
 }
 
-/** What is still not answered after the longest that a request may take gets no answer. */
+/** A request that is not answered after the longest possible time gets no response. */
 const SLACK_MS = 1_000
 
 /**
- * First `/readyz` says no, so that balancers send nothing new; then each answer closes its connection; then what is
- * still idle is closed, and what is under way gets its answer.
+ * First `/readyz` reports not ready, so that load balancers send no new requests. Then each response closes its
+ * connection. Finally idle connections are closed, and requests in progress get their responses.
  */
 export const drain = async (
   server: Server,
@@ -24,12 +24,12 @@ export const drain = async (
   stopping.isDraining = true
   await sleep(drainMs)
   stopping.isClosing = true
-  // As long again for clients to use, and so to lose, the connections that they keep.
+  // As much time again for clients to use the connections that they keep, and so to notice that they close.
   const until = performance.now() + drainMs
   while (performance.now() < until && (await connectionsOf(server)) > 0) await sleep(20)
   const closed = once(server, 'close')
   server.close()
-  // Who has connected and sent nothing does not count as idle.
+  // A connection on which nothing was sent does not count as idle.
   const timer = setTimeout(() => server.closeAllConnections(), requestBudgetMs + SLACK_MS)
   await closed
   clearTimeout(timer)

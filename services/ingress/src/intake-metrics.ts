@@ -3,8 +3,8 @@ import type { HandshakeName } from '@weir/sources'
 import type { AccessVerdict } from './intake/judge-head.ts'
 
 /**
- * What requests have been told, by source. Counted in plain numbers and handed to the registry when somebody asks for
- * it: the registry's own counters look up their labels each time, and that shows at this rate.
+ * The results of requests by source. They are counted in plain numbers and passed to the registry when it is read,
+ * because the registry's own counters look up their labels on each call, which is measurable at this rate.
  */
 export class IntakeMetrics {
   readonly #requests: Counter<'source' | 'status'>
@@ -49,7 +49,7 @@ export class IntakeMetrics {
     return created
   }
 
-  /** Before the registry is read. */
+  /** Called before the registry is read. */
   flush(): void {
     for (const [source, metrics] of this.#sources) {
       const { statuses, verdicts, handshakes, fallbacks } = metrics.take()
@@ -119,7 +119,7 @@ export class SourceMetrics {
 
 const VALID = ['valid/0', 'valid/1', 'valid/2', 'valid/3']
 
-/** Result, and the secret's place where there is one. */
+/** The result, and the index of the secret if there is one. */
 const nameOf = (verdict: AccessVerdict | { readonly kind: 'unavailable' }): string => {
   switch (verdict.kind) {
     case 'valid':

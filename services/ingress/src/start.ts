@@ -36,8 +36,8 @@ export interface IngressService extends Service {
 }
 
 /**
- * Listens at once; until the brokers answer, requests get 503 and `/readyz` says why. `shown` makes of its own probes
- * those that its port answers.
+ * Listens at once. Until the brokers respond, requests get 503 and `/readyz` says why. `shown` turns its own probes
+ * into those that its port serves.
  */
 export const start = async (
   config: IngressConfig,
@@ -130,7 +130,7 @@ export const start = async (
   }
   if (hasOwnPort) {
     const own = await startProbes(probes, config, metrics.registry.contentType)
-    // The last to close: `/readyz` says no while ingress drains.
+    // Closed last, because `/readyz` reports not ready while ingress drains.
     closers.add(() => own.close())
     logger.info({ port: own.port }, 'probes')
   }
@@ -171,7 +171,7 @@ const startProbes = (
     metricsToken,
   })
 
-/** A source whose share is less than its largest body may have to wait for what the others leave. */
+/** A source whose share is smaller than its largest body may have to wait until the others leave room. */
 const warnOfSmallShares = (shareBytes: number, config: IngressConfig, logger: Logger): void => {
   const { arrivingBytesMax, bodyBytesMax } = config
   if (shareBytes >= bodyBytesMax + REQUEST_BYTES) return
@@ -181,7 +181,7 @@ const warnOfSmallShares = (shareBytes: number, config: IngressConfig, logger: Lo
   )
 }
 
-/** Secrets by their number alone. */
+/** Only the number of secrets. */
 const describeAccess = (access: SourceAccess) => {
   const { source, secrets, token, basic, queryTokens, ranges, unavailable } = access
   return {

@@ -1,11 +1,14 @@
 import { isSameText } from '@weir/contracts'
 import type { RequestHeaders } from '../verifier/content/request-headers.ts'
 
-/** As Azure Functions take their keys. */
+/** Azure Functions accepts its keys in the same two places. */
 const PARAMETER = 'code'
 const HEADER = 'x-functions-key'
 
-/** Whether a request has one of the tokens, once, as `?code=` or in its header. Compared in constant time, each of them. */
+/**
+ * Tells whether a request has one of the tokens exactly once, as `?code=` or in its header. Every comparison takes
+ * constant time.
+ */
 export const hasQueryToken = (
   target: string,
   headers: RequestHeaders,

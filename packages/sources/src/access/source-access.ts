@@ -21,44 +21,47 @@ import {
   type SettingsEnvironment,
 } from './source-settings.ts'
 
-/** A source with what proves that its requests are its own. */
+/** A source together with everything that authenticates its requests. */
 export interface SourceAccess {
   readonly source: SourceDefinition
-  /** Undefined: it has no secrets. */
+  /** Undefined if the source has no secrets. */
   readonly verify: Verifier | undefined
-  /** Headers without which no signature holds, in lower case. */
+  /** Headers that every signed request must have, in lower case. */
   readonly signedBy: readonly string[]
-  /** Undefined: its requests need no JWT. */
+  /** Undefined if the source needs no JWT. */
   readonly checkToken?: TokenCheck | undefined
-  /** Undefined: its requests need no client certificate. */
+  /** Undefined if the source needs no client certificate. */
   readonly checkCertificate?: CertificateCheck | undefined
-  /** Reads what of a request is signed; undefined: the source does not guard its content. */
+  /** Returns the signed content of a request. Undefined if the source does not guard its content. */
   readonly contentOf: ContentReader | undefined
   readonly secrets: readonly string[]
-  /** Bearer token that requests must have. */
+  /** The bearer token that requests must have. */
   readonly token: string | undefined
-  /** Any one of these must be in the query, or in its header; undefined: none need be. */
+  /** A request must have one of these in its query or in its header. Undefined if it needs none. */
   readonly queryTokens?: readonly string[]
-  /** `user:password` that requests must have. */
+  /** The `user:password` that requests must have. */
   readonly basic: string | undefined
-  /** What it answers handshakes with; undefined: it answers none. */
+  /** Undefined if the source answers no handshakes. */
   readonly handshakeKeys?: HandshakeKeys | undefined
-  /** Where requests must come from; undefined: anywhere. */
+  /** The addresses from which requests may come. Undefined if any address may send. */
   readonly ranges: readonly AddressRange[] | undefined
-  /** Why its requests cannot be judged now, though it is set up: they get 503 and are sent again. */
+  /**
+   * Why requests of the configured source cannot be checked at the moment. They get 503, and the provider sends them
+   * again.
+   */
   readonly unavailable: string | undefined
 }
 
 export interface OpenedAccess {
-  /** Undefined: nothing is set up for this source, or `problems` says why it cannot be used. */
+  /** Undefined if the source is not configured, or if `problems` says why it cannot be used. */
   readonly access: SourceAccess | undefined
-  /** Settings that are there but cannot be used; never a secret's text. */
+  /** Settings that are present but invalid. The texts never contain a secret. */
   readonly problems: readonly string[]
-  /** Files that the settings came from or should come from. */
+  /** Files that the settings were read from or name. */
   readonly files: readonly string[]
 }
 
-/** Reads a source's secrets, tokens and address ranges from the environment and the files that it names. */
+/** Reads the secrets, tokens and address ranges of a source from the environment and from the files that it names. */
 export const openAccess = (
   source: SourceDefinition,
   env: SettingsEnvironment,

@@ -1,13 +1,13 @@
 import { readFileSync } from 'node:fs'
 
-/** Reads a file's text; throws as `readFileSync` does. */
+/** Reads a text file. Throws the same errors as `readFileSync`. */
 export const readText = (file: string): string => readFileSync(file, 'utf8')
 
 export type ReadText = typeof readText
 
 export type SettingsEnvironment = Readonly<Record<string, string | undefined>>
 
-/** One setting of a source: given by the environment, by a file that it names, not at all, or not to be had now. */
+/** One setting of a source: its value or file, absent, or unreadable at the moment. */
 export type SourceSetting =
   | { readonly kind: 'unset' }
   | { readonly kind: 'set'; readonly text: string; readonly file?: string }
@@ -18,13 +18,13 @@ const ALIASES: Readonly<Record<string, readonly string[]>> = {
   SOURCE_NICE_SECRETS: ['CXONE_WEBHOOK_SECRET'],
 }
 
-/** Names that deployments already use for the same thing. */
+/** Alternative names that existing deployments use. */
 export const settingAliases = (name: string): readonly string[] => ALIASES[name] ?? []
 
 export type SettingKind =
   'SECRETS' | 'JWT_KEYS' | 'VERIFY_TOKEN' | 'TOKEN' | 'QUERY_TOKEN' | 'BASIC' | 'CIDRS'
 
-/** The environment variable of a source's setting; `<name>_FILE` names a file that holds the value. */
+/** The environment variable of a source's setting. `<name>_FILE` names a file that holds the value. */
 export const settingName = (source: string, kind: SettingKind): string =>
   `SOURCE_${source.toUpperCase().replaceAll('-', '_')}_${kind}`
 
@@ -56,16 +56,16 @@ export const readSetting = (
   return { kind: 'unset' }
 }
 
-/** Shorter than any secret that a provider gives: what a comma inside a secret leaves behind. */
+/** No provider issues a secret this short, so it is a fragment that a comma cut off. */
 const LISTED_LENGTH_MIN = 16
 
-/** A key or certificate; in a variable its lines may end in `\n`, in a blank, or not at all. */
+/** A key or certificate. In a variable its lines may end in `\n`, in a space, or not at all. */
 const PEM_BLOCK = /-----BEGIN ([A-Z0-9 ]+)-----([^]*?)-----END \1-----(?:\\[rn])*/g
 const PEM_LINE = /.{1,64}/g
 
 /**
- * One secret a line of a file, commas included; in a variable they are separated by commas too. A block of PEM is one
- * secret. Throws a `RangeError`, without the text, when a comma in a variable seems to be a part of a secret.
+ * In a file each line is one secret and may contain commas. In a variable commas separate secrets too. A PEM block is
+ * one secret. Throws a `RangeError` without the text if a comma in a variable seems to be part of a secret.
  */
 export const secretsOf = ({ text, file }: { readonly text: string; readonly file?: string }) => {
   const blocks = (text.match(PEM_BLOCK) ?? []).map(withLines)
@@ -96,7 +96,7 @@ const linesOf = (text: string): readonly string[] =>
     .map((line) => line.trim())
     .filter((line) => line !== '')
 
-/** Values separated by commas, or one a line. */
+/** Values separated by commas or line breaks. */
 export const listOf = (text: string): readonly string[] =>
   text
     .split(/[,\n]/)

@@ -1,26 +1,26 @@
 export const CERTIFICATE_FORMS = ['xfcc', 'subject', 'fingerprint'] as const
 export type CertificateForm = (typeof CERTIFICATE_FORMS)[number]
 
-/** Which client certificates are accepted, and how the proxy reports the one that it has seen. */
+/** Which client certificates are accepted, and how the proxy reports the certificate of a connection. */
 export interface CertificateSpec {
   /** In lower case. */
   readonly header: string
   readonly form: CertificateForm
-  /** As `identityOf` spells them. */
+  /** Spelled as `identityOf` returns them. */
   readonly identities: readonly string[]
 }
 
-/** Of SHA-256: 64 digits, with a colon between all pairs or none. */
+/** A SHA-256 fingerprint: 64 digits, with a colon between all pairs or between none. */
 const FINGERPRINT = /^(?:[\da-f]{64}|(?:[\da-f]{2}:){31}[\da-f]{2})$/i
-/** Proxies write other letters as escapes, so that headers are ASCII. */
+/** Proxies escape other characters, because headers are ASCII. */
 const PLAIN = /^[!-~](?:[ -~]*[!-~])?$/
 const XFCC_IDENTITY = /^(hash|subject|uri|dns)=([^]*)$/i
 
-/** Without colons, in lower case; undefined: the text is not a SHA-256 fingerprint. */
+/** Without colons and in lower case. Undefined if the text is not a SHA-256 fingerprint. */
 export const fingerprintOf = (text: string): string | undefined =>
   FINGERPRINT.test(text) ? text.replaceAll(':', '').toLowerCase() : undefined
 
-/** The one spelling of an identity of the sources file; undefined: it can never be sent. */
+/** The canonical spelling of an identity from the sources file. Undefined if no proxy can ever send it. */
 export const identityOf = (form: CertificateForm, text: string): string | undefined => {
   if (form === 'fingerprint') return fingerprintOf(text)
   if (form === 'subject') return PLAIN.test(text) ? text : undefined
@@ -28,7 +28,7 @@ export const identityOf = (form: CertificateForm, text: string): string | undefi
   return key === undefined || !PLAIN.test(value!) ? undefined : xfccIdentity(key.toLowerCase(), value!)
 }
 
-/** One field of an element; undefined: its hash is not a SHA-256 fingerprint. */
+/** One field of an element. Undefined if its hash is not a SHA-256 fingerprint. */
 export const xfccIdentity = (key: string, value: string): string | undefined => {
   const spelt = key === 'hash' ? fingerprintOf(value) : value
   return spelt === undefined ? undefined : `${key}=${spelt}`

@@ -5,10 +5,10 @@ import { parseXfcc } from './xfcc.ts'
 /** `stranger`: the connection does not come from a trusted proxy. */
 export type CertificateVerdict = 'good' | 'stranger' | 'missing' | 'malformed' | 'not_listed'
 
-/** `fromProxy`: whether the connection itself comes from a trusted proxy; what is forwarded says nothing of that. */
+/** `fromProxy`: whether the connection itself comes from a trusted proxy. Forwarded headers do not affect it. */
 export type CertificateCheck = (headers: RequestHeaders, fromProxy: boolean) => CertificateVerdict
 
-/** Whether the proxy before us has seen one of these client certificates. */
+/** Checks whether the proxy in front of Weir reports one of the accepted client certificates. */
 export const createCertificateCheck = ({ header, form, identities }: CertificateSpec): CertificateCheck => {
   const listed = new Set(identities)
   const read = READERS[form]
@@ -23,15 +23,16 @@ export const createCertificateCheck = ({ header, form, identities }: Certificate
   }
 }
 
-/** The identities of a header; undefined: it is not of its form. */
+/** The identities in a header. Undefined if the header is malformed. */
 type Reader = (text: string) => readonly string[] | undefined
 
 const IDENTITY_KEYS = new Set(['hash', 'subject', 'uri', 'dns'])
-/** A certificate has one of each. */
+/** A certificate has exactly one of each. */
 const SINGLE_KEYS = ['hash', 'subject']
 
 const xfccIdentities: Reader = (text) => {
-  // The proxy that sent the request wrote the last element. It received the others, and cannot vouch for them.
+  // The last element was written by the proxy that sent the request. That proxy received the others from outside and
+  // cannot vouch for them.
   const element = parseXfcc(text)?.at(-1)
   if (element === undefined) return undefined
   const isTwofold = SINGLE_KEYS.some((single) => element.filter(([key]) => key === single).length > 1)

@@ -1,15 +1,16 @@
-/** Key in lower case, and value, in the order they came. */
+/** Lower-case keys with their values, in the order of the header. */
 export type XfccElement = readonly (readonly [key: string, value: string])[]
 
 /**
- * A quoted value has `\` before a quote; what else has a `\` is the certificate's own spelling. Blanks behind a plain
- * value are a part of it until they are trimmed: two places for them would make long runs of them expensive.
+ * In a quoted value a backslash escapes only a quote. Any other backslash belongs to the certificate's own spelling.
+ * Trailing blanks are part of a plain value until they are trimmed, because a second place for them in the pattern
+ * would make long runs of blanks expensive.
  */
 const PAIR = /[ \t]*([a-z]+)=(?:"((?:[^"\\]|\\[^])*)"[ \t]*|([^",;]*))(;|,|$)/iy
 
 /**
- * The elements of Envoy's `X-Forwarded-Client-Cert`, one for each proxy; undefined: it is not of this form. A client
- * that leaves a quote open cannot hide the element that a proxy appends: the whole text is then refused.
+ * The elements of Envoy's `X-Forwarded-Client-Cert`, one per proxy. Undefined if the header is malformed. If a client
+ * leaves a quote open to hide the element that a proxy appends, the whole text is refused.
  */
 export const parseXfcc = (text: string): readonly XfccElement[] | undefined => {
   const elements: (readonly [string, string])[][] = []

@@ -11,11 +11,11 @@ export const slack: Handshake = {
   },
 }
 
-/** Zoom's `endpoint.url_validation`, which it repeats every 72 hours. */
+/** Zoom's `endpoint.url_validation`, which Zoom repeats every 72 hours. */
 export const zoom: Handshake = {
   authentic: ({ payload, secret }) => {
     if (valueAt(payload, ['event']) !== 'endpoint.url_validation') return undefined
-    // Otherwise anyone could have any text signed.
+    // Without this check anyone could have any text signed.
     if (secret === undefined) return refused(401, 'The request is not signed')
     const plainToken = valueAt(payload, ['payload', 'plainToken'])
     if (!isToken(plainToken)) return refused(400, 'payload.plainToken is not a token')
@@ -26,7 +26,7 @@ export const zoom: Handshake = {
 const VALIDATION = 'SubscriptionValidation'
 const VALIDATION_EVENT = 'Microsoft.EventGrid.SubscriptionValidationEvent'
 
-/** Azure Event Grid's validation event; its validation address is not called. */
+/** Azure Event Grid's validation event. Weir does not call the validation URL in it. */
 export const eventGrid: Handshake = {
   authentic: ({ headers, payload }) => {
     const event = Array.isArray(payload) && payload.length === 1 ? (payload[0] as typeof payload) : payload

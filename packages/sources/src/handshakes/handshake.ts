@@ -11,51 +11,51 @@ export const HANDSHAKES = [
   'slack',
 ] as const
 
-/** How a provider asks whether an address wants its events, before it sends any. */
+/** How a provider asks for permission before it sends events to an address. */
 export type HandshakeName = (typeof HANDSHAKES)[number]
 
-/** What a source has to answer handshakes with. */
+/** What a source needs for its handshakes. */
 export interface HandshakeKeys {
-  /** The current secret first. */
+  /** The current secret comes first. */
   readonly secrets: readonly Buffer[]
-  /** Text that Meta must know; undefined: none is set. */
+  /** The verify token that Meta must send. Undefined if none is set. */
   readonly verifyToken: string | undefined
-  /** Senders that may ask for permission, in lower case; `*`: all. */
+  /** Senders that may ask for permission, in lower case. `*` allows all. */
   readonly origins: readonly string[]
-  /** Requests per minute that a sender may be granted; undefined: any number. */
+  /** The requests per minute that a sender is granted. Undefined means no limit. */
   readonly ratePerMinute: number | undefined
 }
 
-/** A request that is not signed. Its body, if any, is not read. */
+/** An unsigned request. Its body is not read. */
 export interface OpenRequest {
   readonly method: string
   readonly query: URLSearchParams
   readonly headers: RequestHeaders
 }
 
-/** A request that has passed the checks of its source. */
+/** A request that passed all checks of its source. */
 export interface AuthenticRequest {
   readonly headers: RequestHeaders
   readonly payload: JsonValue
-  /** The secret that it was signed with; undefined: it was not signed. */
+  /** The secret that signed it. Undefined if it was not signed. */
   readonly secret: Buffer | undefined
 }
 
 export interface HandshakeAnswer {
   readonly outcome: 'answered' | 'refused'
   readonly status: number
-  /** Empty: none. */
+  /** Empty if there are none. */
   readonly body: string
   readonly headers: Readonly<Record<string, string>>
 }
 
-/** Undefined: the request is not this handshake. Pure and total. */
+/** Returns undefined if the request is not this handshake. Pure, and never throws. */
 export interface Handshake {
   readonly open?: (request: OpenRequest, keys: HandshakeKeys) => HandshakeAnswer | undefined
   readonly authentic?: (request: AuthenticRequest) => HandshakeAnswer | undefined
 }
 
-/** No browser may take an answer for a page, and no cache may keep it. */
+/** No browser may render the response as a page, and no cache may keep it. */
 const HEADERS = { 'x-content-type-options': 'nosniff', 'cache-control': 'no-store' }
 
 export const json = (value: object): HandshakeAnswer => ({
@@ -79,7 +79,7 @@ export const permission = (headers: Readonly<Record<string, string>>): Handshake
   headers: { ...HEADERS, ...headers },
 })
 
-/** Says what is wrong and quotes nothing of the request. */
+/** Says what is wrong without quoting the request. */
 export const refused = (status: number, why: string): HandshakeAnswer => ({
   outcome: 'refused',
   status,
@@ -87,12 +87,12 @@ export const refused = (status: number, why: string): HandshakeAnswer => ({
   headers: { ...HEADERS, 'content-type': 'application/json' },
 })
 
-/** Letters, digits and the other characters of base64, UUIDs and tokens: no markup and no quotes. */
+/** Letters, digits and the other characters of base64, UUIDs and tokens: neither markup nor quotes. */
 const TOKEN = /^[\w.~+/=-]{1,256}$/
 
 export const isToken = (value: unknown): value is string => typeof value === 'string' && TOKEN.test(value)
 
-/** The value of a parameter that came once. */
+/** The value of a parameter that occurs exactly once. */
 export const only = (query: URLSearchParams, name: string): string | undefined => {
   const values = query.getAll(name)
   return values.length === 1 ? values[0] : undefined

@@ -21,14 +21,14 @@ const TABLE: Readonly<Record<HandshakeName, Handshake>> = {
 
 export type Named = HandshakeAnswer & { readonly handshake: HandshakeName }
 
-/** The answer to an unsigned handshake; undefined: the request is not a handshake. */
+/** The response to an unsigned handshake. Undefined if the request is not a handshake. */
 export const answerOpen = (
   names: readonly HandshakeName[],
   request: OpenRequest,
   keys: HandshakeKeys,
 ): Named | undefined => firstOf(names, ({ open }) => open?.(request, keys))
 
-/** The answer to a handshake in an authentic body; undefined: the body is not a handshake. */
+/** The response to a handshake in an authentic body. Undefined if the body is not a handshake. */
 export const answerAuthentic = (
   names: readonly HandshakeName[],
   request: AuthenticRequest,

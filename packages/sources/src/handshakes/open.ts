@@ -2,13 +2,13 @@ import { createHmac } from 'node:crypto'
 import { isSameText } from '@weir/contracts'
 import { isToken, json, only, permission, refused, text, type Handshake } from './handshake.ts'
 
-/** DNS names, as the specification has them. */
+/** DNS names as the specification defines them. */
 const ORIGIN = /^[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?$/
 const RATE = /^[1-9]\d{0,8}$/
 
 /**
- * CloudEvents' abuse protection (HTTP 1.1 Web Hooks for Event Delivery, section 4). Its callback address is not called:
- * a sender could name any.
+ * CloudEvents' abuse protection (HTTP 1.1 Web Hooks for Event Delivery, section 4). Weir does not call the callback
+ * URL, because a sender could name any.
  */
 export const cloudevents: Handshake = {
   open: ({ method, headers }, { origins, ratePerMinute }) => {
@@ -40,12 +40,12 @@ export const meta: Handshake = {
   },
 }
 
-/** What X sends as `crc_token`. */
+/** The `crc_token` that X sends. */
 const CRC_TOKEN = /^[\w.~+/-]{0,256}={0,2}$/
 
 /**
- * Anyone can have such a text signed by asking, so a signed body of this form proves nothing and is refused. No JSON
- * object has this form.
+ * Anyone can have such a text signed by asking for it, so a signed body of this form proves nothing and is refused. No
+ * JSON object has this form.
  */
 export const isCrcText = (raw: Buffer): boolean => raw.length <= 258 && CRC_TOKEN.test(raw.toString('latin1'))
 
@@ -60,7 +60,7 @@ export const twitterCrc: Handshake = {
   },
 }
 
-/** Printable ASCII without what markup is made of: a token of Microsoft Graph may have blanks and colons. */
+/** Printable ASCII without markup characters. A token of Microsoft Graph may contain spaces and colons. */
 const VALIDATION_TOKEN = /^[\w .,:;~!?@#$%*()+/=[\]{}|-]{1,1024}$/
 
 /** Microsoft Graph's notification endpoint validation. */

@@ -9,7 +9,7 @@ import { KeysUnavailableError, type KeySource } from './remote-keys.ts'
 
 export type TokenVerdict = Verdict | { readonly kind: 'unavailable'; readonly cause: string }
 
-/** `now`: epoch ms. Never rejects for what a request has. */
+/** `now`: epoch ms. Never rejects because of what a request contains. */
 export type TokenCheck = (headers: RequestHeaders, raw: Buffer, now: number) => Promise<TokenVerdict>
 
 type Invalid = Extract<Verdict, { kind: 'invalid' }>
@@ -18,12 +18,12 @@ const HEADER = 'authorization'
 const JWT = /^[\w-]+\.[\w-]+\.[\w-]+$/
 const TOKEN_LENGTH_MAX = 8_192
 const KID_LENGTH_MAX = 256
-/** Of one request, for each set of keys. */
+/** For one request and each set of keys. */
 const CHECKS_MAX = 8
 
 const invalid = (reason: Invalid['reason']): Invalid => ({ kind: 'invalid', reason })
 
-/** The text of the one bearer token, or why there is none. */
+/** The one bearer token, or why the request does not have exactly one. */
 const tokenIn = (headers: RequestHeaders): string | Exclude<Verdict, { kind: 'valid' }> => {
   const header = headers.get(HEADER)
   if (header === undefined) {
@@ -33,13 +33,13 @@ const tokenIn = (headers: RequestHeaders): string | Exclude<Verdict, { kind: 'va
   return token !== undefined && JWT.test(token) ? token : invalid('malformed')
 }
 
-/** What is wrong with a request's token before its keys are asked for; undefined: they are needed. */
+/** What is wrong with a request's token before any key is needed. Undefined if the token must be verified. */
 export const tokenProblem = (headers: RequestHeaders): Verdict | undefined => {
   const token = tokenIn(headers)
   return typeof token === 'string' ? undefined : token
 }
 
-/** Checks bearer tokens: the signature first, so that a forger learns nothing of the claims. */
+/** Checks bearer tokens. The signature comes first, so that a forger learns nothing about the claims. */
 export const createTokenCheck =
   (spec: JwtSpec, source: KeySource): TokenCheck =>
   async (headers, raw, now) => {
@@ -66,7 +66,7 @@ interface Named {
   readonly kid: string | undefined
 }
 
-/** The algorithm and key that a token names; undefined: the text is not a JWT. */
+/** The algorithm and key that a token names. Undefined if the text is not a JWT. */
 const namedBy = (token: string): Named | undefined => {
   try {
     const { alg, kid } = decodeProtectedHeader(token) as Readonly<Record<string, unknown>>
@@ -135,7 +135,7 @@ const BASE64 = /^(?:[\w-]{43}|[A-Za-z\d+/]{43})=?$/
 
 const isHashOf = (claim: unknown, raw: Buffer): boolean => {
   if (typeof claim !== 'string' || !(HEX.test(claim) || BASE64.test(claim))) return false
-  // Node reads both alphabets of base64.
+  // Node decodes both alphabets of base64.
   const given = Buffer.from(claim, HEX.test(claim) ? 'hex' : 'base64')
   const expected = createHash('sha256').update(raw).digest()
   return given.length === expected.length && timingSafeEqual(given, expected)

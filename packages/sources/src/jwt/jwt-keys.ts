@@ -3,23 +3,26 @@ import { secretsOf } from '../access/source-settings.ts'
 import { isOfKind, publicKeyOf, RSA_RULE } from '../verifier/public-keys.ts'
 import type { JwtAlgorithm } from './jwt-spec.ts'
 
-/** A key with the one algorithm that it is for: a public key is never taken for a shared secret. */
+/** A key with the single algorithm that it is for, so that a public key is never used as a shared secret. */
 export interface JwtKey {
-  /** Place in the list of keys. */
+  /** Index in the list of keys. */
   readonly index: number
-  /** Undefined: it has no name, and tokens that name a key are tried with it. */
+  /** Undefined if the key has no name. Tokens that name a key are then tried with it. */
   readonly kid?: string
   readonly algorithm: JwtAlgorithm
   readonly key: KeyObject
 }
 
 const KEYS_MAX = 100
-/** A byte order mark, which editors and servers put before JSON. */
+/** The byte order mark that editors and servers write before JSON. */
 const MARK = /^\uFEFF/
 const PLAIN_KEYS_MAX = 4
 const SHARED_BYTES_MIN = 32
 
-/** Keys of a setting: a JWKS, or public keys in PEM or shared secrets. Throws a `RangeError` with the rule, never the text. */
+/**
+ * The keys of a setting: a JWKS, public keys in PEM, or shared secrets. Throws a `RangeError` that states the rule and
+ * never quotes the text.
+ */
 export const jwtKeysOf = (
   setting: { readonly text: string; readonly file?: string },
   algorithms: readonly JwtAlgorithm[],
@@ -56,7 +59,7 @@ const plainKey = (text: string, index: number, algorithms: readonly JwtAlgorithm
   throw new RangeError(`key ${index} ${cause}`)
 }
 
-/** The keys of a JWKS that can be used; others are skipped, because providers publish keys for other purposes too. */
+/** The usable keys of a JWKS. Others are skipped, because providers publish keys for other purposes too. */
 export const keysOfJwks = (text: string, algorithms: readonly JwtAlgorithm[]): readonly JwtKey[] => {
   let list: unknown
   try {
@@ -92,14 +95,14 @@ const importJwk = (jwk: JsonWebKey): Pick<JwtKey, 'algorithm' | 'key'> | undefin
     const bytes = Buffer.from(typeof jwk.k === 'string' ? jwk.k : '', 'base64url')
     return bytes.length < SHARED_BYTES_MIN ? undefined : { algorithm: 'HS256', key: createSecretKey(bytes) }
   }
-  // A private key that was published proves nothing.
+  // A published private key proves nothing.
   if (jwk.d !== undefined) return undefined
   try {
     const key = createPublicKey({ key: jwk, format: 'jwk' })
     if (isOfKind(key, 'rsa')) return { algorithm: 'RS256', key }
     if (isOfKind(key, 'ecdsa')) return { algorithm: 'ES256', key }
   } catch {
-    // The key is broken or of an unknown kind.
+    // The key is damaged or of an unknown type.
   }
   return undefined
 }

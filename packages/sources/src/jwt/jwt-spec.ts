@@ -1,20 +1,20 @@
 export const JWT_ALGORITHMS = ['RS256', 'ES256', 'HS256'] as const
 export type JwtAlgorithm = (typeof JWT_ALGORITHMS)[number]
 
-/** Which bearer tokens (JWT) prove that a request is the provider's own. */
+/** Which bearer tokens (JWT) authenticate a request. */
 export interface JwtSpec {
-  /** The algorithm that a token names must be one of these. */
+  /** The token must name one of these algorithms. */
   readonly algorithms: readonly JwtAlgorithm[]
   readonly issuers: readonly string[]
-  /** One of them must be among a token's own. */
+  /** The token must have one of these audiences. */
   readonly audiences: readonly string[]
-  /** How far the clocks may be apart for `exp` and `nbf`. */
+  /** The accepted clock difference for `exp` and `nbf`. */
   readonly toleranceSecs: number
-  /** Claims that a token must have, each with one of these values. */
+  /** Claims that a token must have, each with one of the listed values. */
   readonly claims: Readonly<Record<string, readonly string[]>>
-  /** The claim with the SHA-256 of the body, as hex, base64 or base64url. */
+  /** The claim that holds the SHA-256 of the body as hex, base64 or base64url. */
   readonly bodyHashClaim?: string
-  /** Where the provider publishes its keys; undefined: they are given. */
+  /** The URL of the provider's published keys. Undefined if the keys are configured. */
   readonly jwksUrl?: string
 }
 

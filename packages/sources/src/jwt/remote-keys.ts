@@ -2,15 +2,15 @@ import { backOffMs } from '@weir/contracts'
 import { keysOfJwks, type JwtKey } from './jwt-keys.ts'
 import type { JwtAlgorithm } from './jwt-spec.ts'
 
-/** Where the keys of tokens come from. */
+/** The source of the keys that verify tokens. */
 export interface KeySource {
   /** Throws a `KeysUnavailableError`. */
   readonly keys: () => Promise<readonly JwtKey[]>
-  /** For a token that no key fits: newer keys, or undefined where there are none. Throws a `KeysUnavailableError`. */
+  /** Newer keys for a token that no key fits. Undefined if there are none. Throws a `KeysUnavailableError`. */
   readonly newer: (than: readonly JwtKey[]) => Promise<readonly JwtKey[] | undefined>
 }
 
-/** The keys cannot be fetched now, so tokens cannot be checked. */
+/** The keys cannot be fetched at the moment, so tokens cannot be checked. */
 export class KeysUnavailableError extends Error {
   override readonly name = 'KeysUnavailableError'
 }
@@ -22,23 +22,23 @@ export const fixedKeys = (keys: readonly JwtKey[]): KeySource => ({
 
 const TIMEOUT_MS = 4_000
 const BYTES_MAX = 262_144
-/** Older ones are fetched again while they are still used. */
+/** Keys older than this are fetched again while the old ones stay in use. */
 const FRESH_MS = 600_000
-/** Older ones are not used. */
+/** Keys older than this are not used. */
 const STALE_MS_MAX = 86_400_000
-/** Between fetches, however many tokens name a key that is not known. */
+/** The minimum time between fetches, however many tokens name an unknown key. */
 const PAUSE_MS = 30_000
 const BACK_OFF = { firstMs: 1_000, maxMs: 300_000 }
-/** Requests that wait for keys, as each holds its body. */
+/** The number of requests that may wait for keys. Each holds its body in memory. */
 const WAITING_MAX = 100
 
 export interface RemoteKeysOptions {
   readonly fetch?: typeof globalThis.fetch
-  /** Ms of a clock that does not go back. */
+  /** Milliseconds of a monotonic clock. */
   readonly clock?: () => number
 }
 
-/** The keys that a provider publishes, fetched when they are needed and kept while they cannot be fetched again. */
+/** A provider's published keys. They are fetched when they are needed, and kept while they cannot be fetched again. */
 export class RemoteKeys implements KeySource {
   readonly #url: string
   readonly #algorithms: readonly JwtAlgorithm[]
@@ -102,7 +102,7 @@ export class RemoteKeys implements KeySource {
     }
   }
 
-  /** One at a time. Never rejects. */
+  /** One fetch at a time. Never rejects. */
   #refresh(): Promise<void> {
     this.#pending ??= this.#load().finally(() => (this.#pending = undefined))
     return this.#pending
@@ -143,7 +143,7 @@ export class RemoteKeys implements KeySource {
   }
 }
 
-/** `fetch` hides why behind its own error. */
+/** `fetch` wraps the cause in its own error. */
 const causeOf = ({ name, message, cause }: Error): string => {
   if (name === 'TimeoutError') return `no answer in ${TIMEOUT_MS} ms`
   const { code, message: own } = (cause ?? {}) as { readonly code?: unknown; readonly message?: unknown }
@@ -153,7 +153,7 @@ const causeOf = ({ name, message, cause }: Error): string => {
 const URLS_MAX = 200
 const known = new Map<string, RemoteKeys>()
 
-/** One for each address of a process, so that keys stay when sources are loaded again. */
+/** One instance per URL in a process, so that the keys survive a reload of the sources. */
 export const remoteKeysOf = (url: string, algorithms: readonly JwtAlgorithm[]): RemoteKeys => {
   const name = `${algorithms.join()} ${url}`
   const keys = known.get(name) ?? new RemoteKeys(url, algorithms)

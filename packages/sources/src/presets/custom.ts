@@ -2,7 +2,7 @@ import { identifyBy } from '../identify.ts'
 import { hmacOverBody } from '../verifier/spec.ts'
 import { defineSource } from './define-source.ts'
 
-/** Nothing but the defaults: the sources file says the rest. */
+/** Only the defaults. The sources file configures the rest. */
 export const custom = defineSource('custom', {
   verifier: hmacOverBody('x-signature', 'hex'),
   identify: identifyBy({ entityKey: '{id|body-hash}', eventType: "{type|'event'}", dedupKey: '{id}' }),

@@ -4,7 +4,7 @@ import type { PresetName, SourceDefinition } from '../source.ts'
 
 type Needed = Pick<SourceDefinition, 'verifier' | 'identify'>
 
-/** A source with the defaults of the house: Weir's own answers, JSON of any kind, nothing rejected for what it does not know. */
+/** A source with the default settings: Weir's own responses, any JSON, and unknown fields accepted. */
 export const defineSource = <N extends PresetName>(
   name: N,
   parts: Needed & Partial<Omit<SourceDefinition, 'name' | 'preset'>>,
@@ -26,7 +26,7 @@ export const defineSource = <N extends PresetName>(
   shadow: false,
   handshakes: [],
   origins: [],
-  /** Asked for late: a preset's functions may be written below it. */
+  /** A getter, because a preset may define its functions below the call. */
   get guardsContent() {
     return hasUnsignedKey(parts.verifier, parts)
   },

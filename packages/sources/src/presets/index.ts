@@ -25,10 +25,10 @@ import { zoom } from './contact-centre/zoom.ts'
 
 export type BuiltInSource = SourceDefinition & { readonly name: SourceName }
 
-/** The sources that are there without a sources file. */
+/** The sources that exist without a sources file. */
 export const SOURCES: readonly BuiltInSource[] = [cxone, cognigy, cxoneDataAction, nice]
 
-/** Everything that a sources file can start from. */
+/** Every preset that a sources file can start from. */
 export const PRESETS: Readonly<Record<PresetName, SourceDefinition>> = {
   cxone,
   'cxone-dataaction': cxoneDataAction,

@@ -2,7 +2,7 @@ import { IDENTITY_HINTS, identityOf, type CertificateSpec } from '../certificate
 import type { EntryProblem } from './entry-problem.ts'
 import type { SourceEntry } from './schema.ts'
 
-/** Of an entry without problems. */
+/** For an entry without problems. */
 export const certificateOf = ({
   clientCertificate: certificate,
 }: SourceEntry): { readonly clientCertificate?: CertificateSpec } => {

@@ -4,7 +4,7 @@ import { isSignature, type VerifierSpec } from '../verifier/spec.ts'
 import type { EntryProblem } from './entry-problem.ts'
 import type { SourceEntry } from './schema.ts'
 
-/** By default, content is guarded where the dedup key can come from an unsigned header. */
+/** By default, content is guarded if the dedup key can come from an unsigned header. */
 export const guardsContent = (
   { guardContent, dedupKey }: SourceEntry,
   verifier: VerifierSpec,
@@ -12,7 +12,7 @@ export const guardsContent = (
 ): boolean =>
   guardContent ?? hasUnsignedKey(verifier, { identify, ...(dedupKey !== undefined && { dedupKey }) })
 
-/** Why content cannot be guarded. */
+/** Explains why content cannot be guarded. */
 export const guardProblems = (
   entry: SourceEntry,
   verifier: VerifierSpec,

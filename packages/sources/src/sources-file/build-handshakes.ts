@@ -4,13 +4,13 @@ import type { VerifierSpec } from '../verifier/spec.ts'
 import type { EntryProblem } from './entry-problem.ts'
 import type { SourceEntry } from './schema.ts'
 
-/** These answer with an HMAC. */
+/** These handshakes respond with an HMAC. */
 const SIGNING: readonly HandshakeName[] = ['zoom', 'twitter-crc']
 
 export const handshakesOf = (entry: SourceEntry, preset: SourceDefinition): readonly HandshakeName[] => {
   const { handshake, responseProfile } = entry
   if (handshake !== undefined) return typeof handshake === 'string' ? [handshake] : handshake
-  // The profile did both once.
+  // The profile used to do both.
   const isSlack = typeof responseProfile === 'object' && responseProfile.accepted === 'slack'
   return isSlack ? ['slack'] : preset.handshakes
 }
@@ -26,7 +26,7 @@ export const handshakeProblems = (
   const unsigned = names.filter((name) => SIGNING.includes(name) && verifier.kind !== 'hmac')
   const signsAnyText = names.includes('twitter-crc') && verifier.kind === 'hmac'
   return [
-    // A caller can have any text signed, a hash too, so a signature over a hash alone proves nothing.
+    // A caller can have any text signed, including a hash, so a signature over only a hash proves nothing.
     ...(signsAnyText && !verifier.content.includes('{body}')
       ? [
           problem(

@@ -24,7 +24,10 @@ import type { SourceEntry } from './schema.ts'
 
 const TOLERANCE_SECS = 300
 
-/** The source that an entry describes, or everything that is wrong with it. `given`: the paths that entries of the file name. */
+/**
+ * The source that an entry describes, or everything that is wrong with the entry. `given`: the paths that entries of
+ * the file name.
+ */
 export const buildSource = (
   name: string,
   entry: SourceEntry,
@@ -39,7 +42,7 @@ export const buildSource = (
     ...jwtEntryProblems(entry),
     ...certificateProblems(entry),
     ...templates,
-    // They fill the templates.
+    // These fields are the templates.
     ...(templates.length > 0 ? [] : splitProblems(entry, preset)),
     ...(templates.length + ofVerifier.length > 0 ? [] : guardProblems(entry, verifier, preset)),
     ...handshakeProblems(entry, preset, verifier),
@@ -92,7 +95,10 @@ export const buildSource = (
   }
 }
 
-/** A built-in source that the file names keeps the paths that the file has not given to others, as one that it does not name. */
+/**
+ * A built-in source that the file names keeps its paths unless the file gives them to other sources, like one that the
+ * file does not name.
+ */
 const pathsOf = (name: string, preset: SourceDefinition, given: ReadonlySet<string>): readonly string[] => {
   const own = `/webhooks/${name}`
   if (name !== preset.name || !SOURCES.some((source) => source.name === name)) return [own]
@@ -107,7 +113,10 @@ const keysOf = ({ entityKey, eventType, dedupKey, sequence }: SourceEntry) => ({
   ...(sequence !== undefined && { sequence }),
 })
 
-/** Without `form`, a source that names the form's media type takes JSON under it, because some providers send that. */
+/**
+ * Without `form`, a source that accepts the form's media type reads JSON from it, because some providers send JSON that
+ * way.
+ */
 const formOf = ({ contentTypes, form }: SourceEntry, preset: SourceDefinition) => {
   const layout = form ?? preset.form ?? (contentTypes?.includes(FORM_TYPE) ? 'json' : undefined)
   return layout !== undefined && { form: layout }
@@ -116,13 +125,13 @@ const formOf = ({ contentTypes, form }: SourceEntry, preset: SourceDefinition) =
 const profilesOf = ({ responseProfile: profile }: SourceEntry) =>
   typeof profile === 'string' ? { refused: profile, accepted: profile } : { ...profile }
 
-/** The preset's verifier with the entry's parts in the place of its own. */
+/** The preset's verifier with the entry's settings. */
 const verifierOf = (
   preset: VerifierSpec,
   { preset: name, verifier, topics = [], unsigned, jwt, clientCertificate }: SourceEntry,
 ): VerifierSpec => {
   if (preset.kind === 'sns') return { ...preset, topics, ...(verifier?.allowSha1 && { allowSha1: true }) }
-  // The token or the certificate is its proof.
+  // The token or the certificate authenticates the request.
   if (verifier === undefined && (jwt ?? clientCertificate) !== undefined && name === 'custom')
     return { kind: 'address', tokenHeader: 'authorization', tokenSuffices: true }
   if (verifier === undefined)
@@ -163,7 +172,7 @@ const withAlgorithm = (layout: Layout, name: AlgorithmName): SignatureSpec => {
   }
 }
 
-/** Without what is undefined. */
+/** Drops undefined values. */
 const given = <T extends object>(value: T) =>
   Object.fromEntries(Object.entries(value).filter(([, one]) => one !== undefined)) as {
     [K in keyof T]: Exclude<T[K], undefined>

@@ -14,7 +14,7 @@ export const splitOf = (
   return { path, itemsMax: itemsMax ?? ITEMS_MAX }
 }
 
-/** What keeps elements of a batch from being events of their own. The templates have been read before. */
+/** Why the elements of a batch would not be separate events. The templates were parsed before. */
 export const splitProblems = (entry: SourceEntry, preset: SourceDefinition): EntryProblem[] => {
   const split = splitOf(entry, preset)
   if (split === undefined) {
@@ -35,7 +35,7 @@ export const splitProblems = (entry: SourceEntry, preset: SourceDefinition): Ent
       },
     ]
   }
-  // A preset that splits bodies of one media type alone takes its keys from headers for the others.
+  // A preset that splits bodies of only one media type takes its keys from headers for the others.
   if (split.mediaType !== undefined || isKeyOfElement(entry, preset)) return []
   return [
     {
@@ -47,14 +47,16 @@ export const splitProblems = (entry: SourceEntry, preset: SourceDefinition): Ent
   ]
 }
 
-/** An element without any field, in a request that has every header and every field around the elements. */
+/** An element without any field, in a request that has every header and every field outside the elements. */
 const bareElement = (bodyHash: string): RequestFacts => ({
   bodyHash: () => bodyHash,
   header: () => 'h',
   around: () => 'a',
 })
 
-/** Whether the dedup keys of two elements differ in any case: one that has none of the fields gets the hash of its body. */
+/**
+ * Tells whether the dedup keys of two elements always differ. An element without any of the fields gets its body hash.
+ */
 const isKeyOfElement = ({ dedupKey }: SourceEntry, preset: SourceDefinition): boolean => {
   const [one, other] = ['1', '2'].map((hash) => {
     const facts = bareElement(hash)

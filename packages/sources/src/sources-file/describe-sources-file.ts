@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { sourcesFileSchema } from './schema.ts'
 
-/** What is used of JSON Schema. */
+/** The part of JSON Schema that is used. */
 interface Schema {
   readonly type?: string
   readonly description?: string
@@ -17,7 +17,7 @@ interface Schema {
 export const sourcesFileJsonSchema = (): Record<string, unknown> =>
   z.toJSONSchema(sourcesFileSchema, { io: 'input', unrepresentable: 'any' })
 
-/** Every setting of a source in the file, as a table in Markdown: made from what the file is checked against. */
+/** Every setting of a source in the sources file, as a Markdown table that is generated from the schema. */
 export const describeSourcesFile = (): string => {
   const root = sourcesFileJsonSchema() as Schema
   const source = root.properties!.sources!.additionalProperties as Schema

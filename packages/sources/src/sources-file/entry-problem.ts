@@ -1,4 +1,4 @@
-/** What is wrong with an entry beyond the form of its parts: where, below the entry, and what. */
+/** A problem with an entry that the schema does not find: where below the entry, and what. */
 export interface EntryProblem {
   readonly path: readonly (string | number)[]
   readonly message: string

@@ -3,20 +3,20 @@ import type { SourceDefinition } from '../source.ts'
 import { buildSource } from './build-source.ts'
 import { sourcesFileSchema } from './schema.ts'
 
-/** One thing that is wrong with a sources file. */
+/** One problem of a sources file. */
 export interface FileProblem {
-  /** Both from 1. */
+  /** Both start at 1. */
   readonly line: number
   readonly column: number
-  /** Dotted, such as `sources.nice.rate`; empty: the file as a whole. */
+  /** Dotted, such as `sources.nice.rate`. Empty for the file as a whole. */
   readonly path: string
   readonly message: string
 }
 
 export interface ParsedSourcesFile {
-  /** Empty when there are problems. */
+  /** Empty if there are no problems. */
   readonly sources: readonly SourceDefinition[]
-  /** Whether the built-in sources that the file does not name stay. */
+  /** Tells whether the built-in sources that the file does not name are kept. */
   readonly keepsBuiltIn: boolean
   /** In the order of their lines. */
   readonly problems: readonly FileProblem[]
@@ -26,10 +26,10 @@ type Path = readonly (string | number)[]
 
 const BYTES_MAX = 1_048_576
 const VALUE_LENGTH_MAX = 80
-/** A file may use anchors; this many uses of them are not a mistake. */
+/** A file may use anchors. Up to this many uses of them are accepted. */
 const ALIASES_MAX = 100
 
-/** Reads a sources file's text and reports everything that is wrong at once. Never throws. */
+/** Parses a sources file and reports every problem at once. Never throws. */
 export const parseSourcesFile = (text: string): ParsedSourcesFile => {
   if (Buffer.byteLength(text) > BYTES_MAX) {
     return refused([{ line: 1, column: 1, path: '', message: `is larger than ${BYTES_MAX} bytes` }])
@@ -103,7 +103,7 @@ const pathProblems = (sources: readonly SourceDefinition[], describe: Describe):
 const inOrder = (problems: readonly FileProblem[]): FileProblem[] =>
   problems.toSorted((a, b) => a.line - b.line || a.column - b.column)
 
-/** Where in the text: the value at the path, or what comes nearest above it. */
+/** The position in the text: the value at the path, or its nearest parent. */
 const offsetOf = (document: Document.Parsed, path: Path, isKey: boolean): number => {
   for (let length = path.length; length > 0; length--) {
     const parent =
@@ -123,7 +123,7 @@ const offsetOf = (document: Document.Parsed, path: Path, isKey: boolean): number
   return 0
 }
 
-/** The value that is wrong, where it is short and plain: a person finds it by that. */
+/** The wrong value if it is short and plain, so that a reader can find it. */
 const shown = (document: Document.Parsed, path: Path, isKey: boolean): string => {
   if (isKey) return ''
   const value: unknown = path.length === 0 ? undefined : document.getIn(path)
@@ -133,7 +133,7 @@ const shown = (document: Document.Parsed, path: Path, isKey: boolean): string =>
   return text.length > VALUE_LENGTH_MAX ? `${text.slice(0, VALUE_LENGTH_MAX)}... ` : `${text} `
 }
 
-/** `file:line:column: path: message`, a line each. */
+/** `file:line:column: path: message`, one per line. */
 export const describeProblems = (file: string, problems: readonly FileProblem[]): readonly string[] =>
   problems.map(
     ({ line, column, path, message }) =>

@@ -4,17 +4,20 @@ import type { SourceDefinition } from '../source.ts'
 import { describeProblems, parseSourcesFile } from './parse-sources-file.ts'
 
 export interface ReadSources {
-  /** Those of the file and the built-in ones beside them. Empty when there are problems. */
+  /** The sources of the file and the built-in ones that it keeps. Empty if there are problems. */
   readonly sources: readonly SourceDefinition[]
-  /** Names of those that the file names. */
+  /** The names of the sources in the file. */
   readonly named: ReadonlySet<string>
-  /** Why the file cannot be used, for a person: each thing that is wrong on a line of its own. */
+  /** Why the file cannot be used, with one line per problem. */
   readonly problems: readonly string[]
 }
 
 const NONE: ReadonlySet<string> = new Set()
 
-/** The sources that a file names and the built-in ones that it keeps; without a file (undefined or empty) the built-in ones. Never throws. */
+/**
+ * The sources of a file and the built-in ones that it keeps. Without a file (undefined or empty), the built-in ones.
+ * Never throws.
+ */
 export const readSourcesFile = (file: string | undefined, read = readText): ReadSources => {
   if (file === undefined || file === '') return { sources: SOURCES, named: NONE, problems: [] }
   let text: string
@@ -31,7 +34,7 @@ export const readSourcesFile = (file: string | undefined, read = readText): Read
   return { sources: keepsBuiltIn ? [...sources, ...builtInBeside(sources)] : sources, named, problems: [] }
 }
 
-/** The built-in sources that the file does not name, without the paths that it has given to others. */
+/** The built-in sources that the file does not name, without the paths that it gives to other sources. */
 const builtInBeside = (sources: readonly SourceDefinition[]): readonly SourceDefinition[] => {
   const names = new Set(sources.map(({ name }) => name))
   const taken = new Set(sources.flatMap(({ paths }) => paths))

@@ -12,12 +12,12 @@ const NAME = /^[a-z][a-z0-9-]{0,39}$/
 const HEADER = /^[a-z0-9-]{1,64}$/
 const MEDIA_TYPE = /^(?:[\w.+-]+\/[\w.+-]+|application\/\*\+json)$/
 const PATH = /^\/[A-Za-z0-9_~.-]+(?:\/[A-Za-z0-9_~.-]+)*$/
-/** What ingress serves itself. */
+/** Paths that ingress serves itself. */
 const OWN_PATHS = new Set(['/livez', '/readyz', '/metrics'])
-/** No wildcards, filters or places in arrays: there is one array. */
+/** Without wildcards, filters or array indexes, because there is only one array. */
 const SPLIT = /^(?:\$|(?:\$\.)?[^.$[\]*\s]+(?:\.[^.$[\]*\s]+)*)$/
 const ORIGIN = /^(?:\*|[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?)$/
-/** Without credentials, and nothing that a log should not have. */
+/** Without credentials or anything else that must not reach a log. */
 const HTTP_URL = /^https?:\/\/[^\s@?#]+(?:\?[^\s@#]*)?$/
 const JWT_VALUES_MAX = 20
 const TOPIC_ARN = /^arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[\w-]{1,256}(?:\.fifo)?$/

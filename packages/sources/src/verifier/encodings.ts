@@ -7,8 +7,9 @@ const ALPHABETS = {
 } as const satisfies Record<SignatureEncoding, RegExp>
 
 /**
- * The bytes, or undefined. Strict: `Buffer.from` would skip what is not of the alphabet, and so take a good signature
- * with anything behind it. Base64 is canonical: with padding, base64url without, and no spare bits set.
+ * The decoded bytes, or undefined. `Buffer.from` skips characters outside the alphabet and would accept a valid
+ * signature with anything after it. Base64 must be canonical: base64 with padding, base64url without it, and no spare
+ * bits set.
  */
 export const decodeStrict = (text: string, encoding: SignatureEncoding): Buffer | undefined => {
   if (!ALPHABETS[encoding].test(text)) return undefined

@@ -6,7 +6,7 @@ import { algorithmName, type SignatureSpec } from './spec.ts'
 import { describeUnit, parseTimestamp } from './timestamp.ts'
 import { createVerifier, signatureHeaders, type Verdict } from './verifier.ts'
 
-/** One thing that was looked at, in the order in which a request is judged. */
+/** One check of a request, in the order in which Weir makes them. */
 export interface ExplainedStep {
   readonly isGood: boolean
   readonly text: string
@@ -19,7 +19,10 @@ export interface Explanation {
   readonly hints: readonly string[]
 }
 
-/** Why a request's signature holds or not, step by step. Names places of secrets, never a secret or a signature that would do. */
+/**
+ * Explains step by step why a request's signature is valid or not. Names the index of a secret and never a secret or a
+ * valid signature.
+ */
 export const explainSignature = (
   spec: SignatureSpec,
   secrets: readonly string[],
@@ -92,7 +95,7 @@ const matchStep = (spec: SignatureSpec, secrets: readonly string[], verdict: Ver
     return good(`${way} matches with secret ${verdict.secret} of ${secrets.length}`)
   if (verdict.kind === 'missing' || verdict.reason !== 'no_match') {
     const isLate = verdict.kind === 'invalid' && verdict.reason === 'timestamp_outside_tolerance'
-    // A public key is not tried on what is late.
+    // Public keys are not tried for a late request.
     if (isLate && spec.kind === 'hmac') return good(`${way} matches: only the timestamp is wrong`)
     return bad(`${way} was not compared`)
   }

@@ -4,9 +4,9 @@ import { decodeStrict } from './encodings.ts'
 export type PublicKeyKind = 'ed25519' | 'ecdsa' | 'rsa'
 
 const ED25519_BYTES = 32
-/** What comes before the 32 bytes of an ed25519 public key in DER (RFC 8410). */
+/** The DER prefix of a 32-byte ed25519 public key (RFC 8410). */
 const ED25519_DER = Buffer.from('302a300506032b6570032100', 'hex')
-/** Of a modulus, and so of a signature. */
+/** The size of the modulus, and so of a signature. */
 export const RSA_BYTES = { min: 256, max: 1_024 }
 export const RSA_RULE = `RSA with ${8 * RSA_BYTES.min} to ${8 * RSA_BYTES.max} bits and an odd exponent above 1`
 const PEM = /^-----BEGIN ([A-Z0-9 ]+)-----/
@@ -17,7 +17,7 @@ const WANTED: Readonly<Record<PublicKeyKind, string>> = {
   rsa: `a public key or certificate of ${RSA_RULE}, in PEM or as base64 of DER`,
 }
 
-/** Throws a `RangeError` with the rule, and never the text. `encoding`: of a key that is not PEM. */
+/** Throws a `RangeError` that states the rule and never quotes the text. `encoding`: of a key that is not PEM. */
 export const publicKeyOf = (text: string, kind: PublicKeyKind, encoding: 'base64' | 'hex'): KeyObject => {
   if (PEM.exec(text)?.[1]?.endsWith('PRIVATE KEY') === true) {
     throw new RangeError('is a private key: give the public one, and keep the private one from Weir')
@@ -55,7 +55,7 @@ export const isOfKind = (key: KeyObject, kind: PublicKeyKind): boolean => {
   }
 }
 
-/** With the exponent 1 a signature is the padded hash itself, which anybody can write. */
+/** With the exponent 1 a signature is the padded hash itself, which anyone can write. */
 const isSafeRsa = ({ modulusLength = 0, publicExponent = 0n }: AsymmetricKeyDetails): boolean =>
   modulusLength >= 8 * RSA_BYTES.min &&
   modulusLength <= 8 * RSA_BYTES.max &&

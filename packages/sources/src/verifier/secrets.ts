@@ -4,30 +4,30 @@ import { decodeStrict } from './encodings.ts'
 import { publicKeyOf, type PublicKeyKind } from './public-keys.ts'
 import type { SecretEncoding, SignatureSpec } from './spec.ts'
 
-/** A secret cannot be used. The message names its place in the list and the rule, never the secret. */
+/** A secret cannot be used. The message names its index in the list and the rule, never the secret. */
 export class SecretError extends Error {
   override readonly name = 'SecretError'
 }
 
 export type VerificationKey = {
-  /** Place in the list of secrets: the only name of a secret in logs and metrics. */
+  /** Index in the list of secrets: the only name of a secret in logs and metrics. */
   readonly index: number
 } & (
   | { readonly kind: 'hmac'; readonly key: HmacKey }
-  /** `hash`: null where the algorithm has its own. */
+  /** `hash`: null if the algorithm includes one. */
   | { readonly kind: PublicKeyKind; readonly key: KeyObject; readonly hash: 'sha256' | 'sha1' | null }
 )
 
-/** More public keys than a rotation needs: each may have to be tried on each signature that a stranger sends. */
+/** More public keys than a rotation needs. Each may have to be tried for every signature that a stranger sends. */
 const PUBLIC_KEYS_MAX = 4
 const SYMMETRIC_PREFIX = 'whsec_'
 const PUBLIC_PREFIX = 'whpk_'
 const PEM_MARK = '-----BEGIN '
 
-/** The bytes of a secret's text; undefined when the text is not of the encoding, or there are none. */
+/** The bytes of a secret. Undefined if the text does not have the encoding, or if it is empty. */
 export const secretBytes = (text: string, encoding: SecretEncoding): Buffer | undefined => {
   const bytes = decodeSecret(text, encoding)
-  // Anybody can sign with an empty key.
+  // Anyone can sign with an empty key.
   return bytes === undefined || bytes.length === 0 ? undefined : bytes
 }
 
@@ -46,10 +46,13 @@ const decodeSecret = (text: string, encoding: SecretEncoding): Buffer | undefine
   }
 }
 
-/** The libraries of Standard Webhooks take base64 without its padding too. */
+/** The libraries of Standard Webhooks accept base64 without padding too. */
 const padded = (text: string): string => text.padEnd(4 * Math.ceil(text.length / 4), '=')
 
-/** Throws a `SecretError` for a secret that is not of the spec's encoding, is empty or is not a key of the algorithm. */
+/**
+ * Throws a `SecretError` for a secret that does not have the spec's encoding, is empty, or is not a key for the
+ * algorithm.
+ */
 export const keysOf = (spec: SignatureSpec, secrets: readonly string[]): readonly VerificationKey[] => {
   const keys = secrets.map((secret, index) => keyOf(spec, secret, index))
   if (keys.filter(({ kind }) => kind !== 'hmac').length > PUBLIC_KEYS_MAX)

@@ -15,16 +15,16 @@ import {
 } from './spec.ts'
 import { parseTimestamp } from './timestamp.ts'
 
-/** A way of signing that gives what a request brought. */
+/** A way of signing that produces the signature of a request. */
 export interface ShadowMatch {
-  /** The preset that signs so; `none`: a way of its own. */
+  /** The preset that signs this way. `none` if no preset does. */
   readonly preset: PresetName | 'none'
   readonly header: string
   readonly algorithm: AlgorithmName
   readonly encoding: SignatureEncoding
   readonly content: string
   readonly secretEncoding: SecretEncoding
-  /** Place in the list of secrets. */
+  /** Index in the list of secrets. */
   readonly secret: number
 }
 
@@ -34,12 +34,12 @@ interface Offer {
   readonly bytes: Buffer
 }
 
-/** One reading of one secret, and what it makes of a content. */
+/** One reading of one secret, with its signature for a content. */
 interface Candidate {
   readonly secret: number
   readonly secretEncoding: SecretEncoding
   readonly algorithm: AlgorithmName
-  /** How much more than an HMAC it costs. */
+  /** Its cost relative to an HMAC. */
   readonly weight: number
   readonly isLength: (length: number) => boolean
   readonly matcher: (content: Buffer) => (signature: Buffer) => boolean
@@ -53,13 +53,13 @@ const DER_BYTES_MAX = 72
 const DER_SEQUENCE = 0x30
 const OFFERS_MAX = 32
 const PARTS_MAX = 4
-/** More bytes than this are hashed for no request: 4 secrets over a small body take about 2 ms. */
+/** The most bytes that are hashed for one request. Four secrets over a small body take about 2 ms. */
 const HASHED_BYTES_MAX = 8_388_608
-/** A check by a public key takes as long as hashing this much. */
+/** Verifying with a public key takes as long as hashing this many bytes. */
 const PUBLIC_CHECK_BYTES = 65_536
 const ID = /^[\x21-\x7e]{1,256}$/
 
-/** Those that need nothing but the headers and the body. */
+/** Those that need only the headers and the body. */
 const isPlain = (content: string): boolean => {
   const { usesUrl, headers } = compileContent(content)
   return content.includes('{body}') && !usesUrl && headers.length === 0 && !content.includes('{method}')
@@ -76,8 +76,8 @@ const CONTENTS: readonly string[] = [
 ].filter(isPlain)
 
 /**
- * Every way, among presets, encodings and secrets, that would have matched a request; most likely none. Takes time: for
- * requests that were refused, and few of them. Nothing is accepted by it.
+ * Every combination of preset, encoding and secret that would have matched a request. Usually there is none. It is
+ * slow, so call it only for a few refused requests. It accepts nothing.
  */
 export const findShadowMatches = (
   headers: RequestHeaders,
@@ -105,7 +105,7 @@ export const findShadowMatches = (
   return distinct(matches)
 }
 
-/** Every key that a secret's text could be. */
+/** Every key that a secret's text could stand for. */
 const candidatesOf = (text: string, secret: number): Candidate[] => [
   ...SECRET_ENCODINGS.flatMap((secretEncoding) => {
     const key = secretBytes(text, secretEncoding)
@@ -163,7 +163,7 @@ const publicKeyIn = (
   }
 }
 
-/** Whatever in a header could be a signature: the value, or a part of it behind a label. */
+/** Everything in a header that could be the signature: the value, or a part of it after a label. */
 const offersOf = (header: string, value: string): Offer[] =>
   value
     .split(/[\s,;]+/)
@@ -189,7 +189,7 @@ const NO_PARTS: SignedParts = { timestamp: '', id: '', method: '', url: '', head
 const isTime = (text: string): boolean =>
   (['s', 'ms', 'iso'] as const).some((unit) => parseTimestamp(text, unit) !== undefined)
 
-/** Each content with each time and id that the headers have. */
+/** Each content with each time and id in the headers. */
 const partsOf = (headers: readonly (readonly [name: string, value: string])[]) => {
   const pieces = headers.flatMap(([, value]) =>
     value.split(/[,;]\s*/).map((piece) => piece.replace(/^\w{1,4}=/, '')),

@@ -11,13 +11,13 @@ export interface SigningMoment {
   readonly now?: number
   readonly id?: string
   readonly line?: RequestLine
-  /** Other headers of the request, some of which may be signed. */
+  /** Other headers of the request. Some of them may be signed. */
   readonly headers?: Readonly<Record<string, string>>
 }
 
 /**
- * Every header with which the provider would sign these bytes; throws a `SecretError` when the secret is not of the
- * spec's encoding. `secret`: for kinds with a public key the private one, in PEM.
+ * All headers with which the provider would sign these bytes. Throws a `SecretError` if the secret does not have the
+ * spec's encoding. `secret`: the private key in PEM for algorithms with a public key.
  */
 export const signedHeaders = (
   spec: SignatureSpec,
@@ -43,7 +43,7 @@ export const signedHeaders = (
   }
 }
 
-/** The value of the signature's header alone: all that a scheme over the body needs. */
+/** Only the value of the signature header, which is enough for schemes that sign just the body. */
 export const sign = (spec: SignatureSpec, secret: string, raw: Buffer, moment?: SigningMoment): string =>
   signedHeaders(spec, secret, raw, moment)[spec.header]!
 

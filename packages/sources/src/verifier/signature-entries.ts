@@ -2,7 +2,7 @@ import { decodeStrict } from './encodings.ts'
 import { RSA_BYTES } from './public-keys.ts'
 import type { RsaSpec, SignatureSpec } from './spec.ts'
 
-/** One signature that a header offers. */
+/** One signature in a header. */
 export interface OfferedSignature {
   readonly kind: SignatureSpec['kind']
   readonly bytes: Buffer
@@ -10,11 +10,14 @@ export interface OfferedSignature {
 
 export interface SignatureEntries {
   readonly signatures: readonly OfferedSignature[]
-  /** Of a `pairs` header. */
+  /** Only in a `pairs` header. */
   readonly timestamp?: string | undefined
 }
 
-/** Bounds on all entries of a header, and on those that a public key checks: each check takes time, and anyone can send them. */
+/**
+ * Limits for all entries of a header and for those that need a public key, because each check takes time and anyone can
+ * send entries.
+ */
 const ENTRIES_MAX = 16
 export const COSTLY_ENTRIES_MAX = 4
 const ED25519_BYTES = 64
@@ -23,7 +26,7 @@ const P256_BYTES = 64
 const P256_DER_BYTES = { min: 8, max: 72 }
 const DIGEST_BYTES = { sha1: 20, sha256: 32, sha512: 64 } as const
 
-/** How many bytes a signature has, for people. */
+/** Describes the length of a signature. */
 export const describeLength = (spec: SignatureSpec): string => {
   switch (spec.kind) {
     case 'hmac':
@@ -45,9 +48,9 @@ const isLength = (spec: SignatureSpec, kind: OfferedSignature['kind'], length: n
 }
 
 /**
- * Everything in the header that could be the signature; undefined when the header is not of the form, or has a second
- * timestamp, as two headers that a proxy has joined do. White space around entries, entries of other labels and those
- * that cannot be read do not matter: as in the providers' own libraries, one good signature is enough.
+ * Everything in the header that could be the signature. Undefined if the header is malformed or has a second timestamp,
+ * as two headers joined by a proxy do. White space around entries, entries with other labels, and unreadable entries
+ * are ignored: one valid signature is enough, as in the providers' own libraries.
  */
 export const readEntries = (spec: SignatureSpec, header: string): SignatureEntries | undefined => {
   switch (spec.form) {
@@ -77,7 +80,7 @@ const readLabelled = (
     const label = entry.slice(0, end).trim()
     const value = entry.slice(end + 1).trim()
     if (label === spec.timestamp?.pair) {
-      // Two times leave open which one was signed.
+      // With two timestamps it is unknown which one was signed.
       if (timestamp !== undefined) return undefined
       timestamp = value
       continue

@@ -27,7 +27,7 @@ const CONFIRMATION = [
   'Type',
 ]
 
-/** The names that are signed, in their order; undefined: no message has this type. */
+/** The signed names in their order. Undefined if no message has this type. */
 const namesOf = (type: unknown): readonly string[] | undefined => {
   if (type === 'Notification') return NOTIFICATION
   return isConfirmation(type) ? CONFIRMATION : undefined
@@ -37,8 +37,8 @@ export const isConfirmation = (type: unknown): boolean =>
   type === 'SubscriptionConfirmation' || type === 'UnsubscribeConfirmation'
 
 /**
- * What Amazon SNS signs: names and values, a line each. Undefined: the body is not a message, or a value other than `Message`
- * has a line break, so the same text could be another message.
+ * What Amazon SNS signs: names and values, one per line. Undefined if the body is not a message, or if a value other
+ * than `Message` contains a line break, because the same text could then be another message.
  */
 export const snsText = (message: JsonObject): string | undefined => {
   const names = namesOf(message.Type)
@@ -56,8 +56,8 @@ export const snsText = (message: JsonObject): string | undefined => {
 const invalid = (reason: InvalidReason): Verdict => ({ kind: 'invalid', reason })
 
 /**
- * Checks messages of Amazon SNS with certificates that are pinned: the address in a message is not asked for one.
- * Throws a `SecretError`.
+ * Checks messages of Amazon SNS with pinned certificates. The certificate URL in a message is not used. Throws a
+ * `SecretError`.
  */
 export const createSnsVerifier = (spec: SnsSpec, secrets: readonly string[]): Verifier => {
   if (secrets.length > KEYS_MAX) throw new SecretError(`there are more than ${KEYS_MAX} certificates`)
@@ -83,7 +83,7 @@ const claimProblem = (spec: SnsSpec, message: JsonObject, now: number): Verdict 
     SigningCertURL: url,
     Timestamp: time,
   } = message as Readonly<Record<string, unknown>>
-  // All customers of AWS share the certificate: the topic says which customer sent the message.
+  // All customers of AWS share the certificate. The topic identifies the customer that sent the message.
   if (!spec.topics.some((one) => one === topic)) return invalid('claim_mismatch')
   if (typeof url !== 'string' || !CERTIFICATE_URL.test(url)) return invalid('claim_mismatch')
   const sentAt = parseTimestamp(time as string, 'iso')

@@ -3,12 +3,12 @@ import { compileContent } from './content/signed-content.ts'
 import type { SignatureSpec } from './spec.ts'
 
 export interface SpecProblem {
-  /** The part of the spec that is wrong. */
+  /** The part of the spec with the problem. */
   readonly field: keyof SignatureSpec
   readonly message: string
 }
 
-/** What in a spec contradicts itself; empty: it can be used. */
+/** Contradictions in a spec. Empty if it can be used. */
 export const specProblems = (spec: SignatureSpec): readonly SpecProblem[] => {
   const problems: SpecProblem[] = []
   const add = (field: SpecProblem['field'], message: string) => problems.push({ field, message })

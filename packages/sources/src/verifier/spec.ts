@@ -1,20 +1,20 @@
 import type { HmacAlgorithm } from '@weir/contracts'
 
-/** How the bytes of a signature are written in a header. */
+/** How a header encodes the bytes of a signature. */
 export type SignatureEncoding = 'hex' | 'base64' | 'base64url'
 
 /**
- * How the text of a secret becomes a key; `whsec`: Standard Webhooks' `whsec_<base64>` and, for ed25519, `whpk_<base64>`.
- * A public key may always be PEM, a certificate's too.
+ * How the text of a secret becomes a key. `whsec` is Standard Webhooks' `whsec_<base64>` and, for ed25519,
+ * `whpk_<base64>`. A public key may always be PEM, also as a certificate.
  */
 export type SecretEncoding = 'utf8' | 'hex' | 'base64' | 'whsec'
 
 export interface TimestampSpec {
-  /** The header, in lower case, or the key of a `pairs` header. */
+  /** The header in lower case, or the key in a `pairs` header. */
   readonly header?: string
   readonly pair?: string
   readonly unit: 's' | 'ms' | 'iso'
-  /** The farthest that it may be from the own clock, either way. */
+  /** The largest accepted difference from the own clock, in either direction. */
   readonly toleranceSecs: number
 }
 
@@ -25,30 +25,30 @@ interface SignatureLayout {
   /** Text before the signature, such as `sha256=`. */
   readonly prefix: string
   /**
-   * `single`: the header is the prefix and one signature. `list`: entries `label,signature` with spaces between
-   * (Standard Webhooks). `pairs`: entries `label=signature` with the separator between (Stripe).
+   * `single`: the header is the prefix and one signature. `list`: entries `label,signature` separated by spaces
+   * (Standard Webhooks). `pairs`: entries `label=signature` with a separator (Stripe).
    */
   readonly form: 'single' | 'list' | 'pairs'
-  /** Of `pairs`; a comma where none is named. */
+  /** For `pairs`. The default is a comma. */
   readonly separator?: ',' | ';'
-  /** Which entries of `list` and `pairs` are taken; all others are ignored. */
+  /** The label of the accepted entries in `list` and `pairs`. Others are ignored. */
   readonly label: string
-  /** What is signed: a text with one of the body's fields and, where they are signed, others; see `compileContent`. */
+  /** The signed content: a text with one of the body's fields and other signed fields. See `compileContent`. */
   readonly content: string
-  /** The address that the provider calls, for `{url}`: an origin, or with the path that the provider sees. */
+  /** The URL that the provider calls, for `{url}`: an origin, or with the path that the provider sees. */
   readonly publicUrl?: string
   readonly secretEncoding: SecretEncoding
   /** The header of `{id}`, in lower case. */
   readonly idHeader?: string
   readonly timestamp?: TimestampSpec
-  /** SHA-1 is taken only where this says so. */
+  /** SHA-1 is accepted only if this is set. */
   readonly allowSha1?: boolean
 }
 
 export interface HmacSpec extends SignatureLayout {
   readonly kind: 'hmac'
   readonly algorithm: HmacAlgorithm
-  /** Entries of a `list` with this label are ed25519 signatures; the secrets that are public keys check them. */
+  /** Entries of a `list` with this label are ed25519 signatures. Secrets that are public keys verify them. */
   readonly ed25519Label?: string
 }
 
@@ -56,7 +56,7 @@ export interface Ed25519Spec extends SignatureLayout {
   readonly kind: 'ed25519'
 }
 
-/** ECDSA on P-256 with SHA-256; a signature is DER, or its two numbers of 32 bytes. */
+/** ECDSA on P-256 with SHA-256. A signature is DER, or two 32-byte numbers. */
 export interface EcdsaSpec extends SignatureLayout {
   readonly kind: 'ecdsa'
 }
@@ -72,24 +72,24 @@ export type SignatureSpec = HmacSpec | Ed25519Spec | EcdsaSpec | RsaSpec
 /** Amazon SNS, whose signature is in the body. */
 export interface SnsSpec {
   readonly kind: 'sns'
-  /** ARNs of the topics whose messages are taken. */
+  /** ARNs of the topics whose messages are accepted. */
   readonly topics: readonly string[]
-  /** `SignatureVersion` 1 is taken only where this says so. */
+  /** `SignatureVersion` 1 is accepted only if this is set. */
   readonly allowSha1?: boolean
 }
 
-/** How a provider proves that a request is its own. */
+/** How a provider authenticates its requests. */
 export type VerifierSpec =
   | SignatureSpec
   | SnsSpec
-  /** No signature: the peer's address must be in a CIDR list, and a token must match where one is set. */
+  /** No signature: the peer's address must be in a CIDR list, and a token must match if one is set. */
   | {
       readonly kind: 'address'
       readonly tokenHeader: string
-      /** A token is proof enough, from any address. */
+      /** A token is sufficient from any address. */
       readonly tokenSuffices?: boolean
     }
-  /** No signature at all, by explicit choice of whoever runs this. */
+  /** No authentication, by explicit choice of the operator. */
   | { readonly kind: 'none' }
 
 const SIGNATURE_KINDS: ReadonlySet<VerifierSpec['kind']> = new Set(['hmac', 'ed25519', 'ecdsa', 'rsa'])
@@ -97,11 +97,11 @@ const SIGNATURE_KINDS: ReadonlySet<VerifierSpec['kind']> = new Set(['hmac', 'ed2
 export const isSignature = (verifier: VerifierSpec): verifier is SignatureSpec =>
   SIGNATURE_KINDS.has(verifier.kind)
 
-/** Whether requests are signed, so that the source has secrets. */
+/** Tells whether requests are signed, so that the source has secrets. */
 export const isSigned = (verifier: VerifierSpec): verifier is SignatureSpec | SnsSpec =>
   verifier.kind === 'sns' || isSignature(verifier)
 
-/** The one name of what signs: `sha256`, `sha512` and `sha1` are HMAC with it. */
+/** The name of the signature algorithm. `sha256`, `sha512` and `sha1` are HMAC with that hash. */
 export type AlgorithmName = HmacAlgorithm | 'ed25519' | 'ecdsa-p256' | 'rsa-sha256' | 'rsa-sha1'
 
 export const algorithmName = (spec: SignatureSpec): AlgorithmName => {
@@ -117,7 +117,7 @@ export const algorithmName = (spec: SignatureSpec): AlgorithmName => {
   }
 }
 
-/** An HMAC-SHA256 over the body alone, keyed with the secret's text: what most providers do. */
+/** HMAC-SHA256 over only the body, keyed with the text of the secret. Most providers sign this way. */
 export const hmacOverBody = (
   header: string,
   encoding: SignatureEncoding,

@@ -9,7 +9,7 @@ import { isSignature, type SignatureSpec, type VerifierSpec } from './spec.ts'
 import { specProblems } from './spec-problems.ts'
 import { isFresh, parseTimestamp } from './timestamp.ts'
 
-/** Why a signature or token does not hold; a closed list, as it is a metric's label. */
+/** Why a signature or token is not valid. The list is closed, because the reason is a metric label. */
 export type InvalidReason =
   | 'header_repeated'
   | 'malformed'
@@ -22,20 +22,20 @@ export type InvalidReason =
   | 'claim_mismatch'
 
 export type Verdict =
-  /** `secret`: the place in the list of the first secret that matched. */
+  /** `secret`: the index of the first secret that matched. */
   | { readonly kind: 'valid'; readonly secret: number }
   | { readonly kind: 'missing' }
   | { readonly kind: 'invalid'; readonly reason: InvalidReason }
 
-/** `now`: epoch ms; `line`: needed where the method or the address is signed. Never throws. */
+/** `now`: epoch ms. `line`: needed if the method or the URL is signed. Never throws. */
 export type Verifier = (headers: RequestHeaders, raw: Buffer, now: number, line?: RequestLine) => Verdict
 
 const MISSING: Verdict = { kind: 'missing' }
 const invalid = (reason: InvalidReason): Verdict => ({ kind: 'invalid', reason })
-/** Visible ASCII: an id is signed as the bytes of its text. */
+/** Visible ASCII, because an id is signed as the bytes of its text. */
 const ID = /^[\x21-\x7e]{1,256}$/
 
-/** The headers that must come, each once, in lower case. */
+/** Headers that must occur exactly once, in lower case. */
 export const signatureHeaders = (verifier: VerifierSpec): readonly string[] =>
   isSignature(verifier)
     ? [
@@ -47,8 +47,8 @@ export const signatureHeaders = (verifier: VerifierSpec): readonly string[] =>
     : []
 
 /**
- * Checks signatures over the raw bytes, in constant time, against every secret: during a rotation the old and the new
- * one are both good, and so is a request signed with both. Throws a `SecretError` or `RangeError` when the spec or a
+ * Verifies signatures over the raw bytes in constant time against every secret. During a rotation the old and the new
+ * secret are valid, and so is a request signed with both. Throws a `SecretError` or `RangeError` if the spec or a
  * secret cannot be used.
  */
 export const createVerifier = (spec: SignatureSpec, secrets: readonly string[]): Verifier => {
@@ -84,17 +84,17 @@ export const createVerifier = (spec: SignatureSpec, secrets: readonly string[]):
     }
     if (content.headers.some((name) => headers.get(name) === undefined)) return invalid('header_missing')
     if (entries.signatures.length === 0) return invalid('malformed')
-    // A public key takes so long that a late request is not worth it.
+    // Verifying with a public key is too slow for a late request.
     if (isLate && spec.kind !== 'hmac') return invalid('timestamp_outside_tolerance')
     const match = (url: string) => matchOf(keys, entries.signatures, content, { ...parts, url }, raw)
     const secret = urls === undefined ? match('') : urls.candidates(line.target).reduce(firstFound(match), -1)
     if (secret < 0) return invalid('no_match')
-    // Last, so that only authentic requests count as late.
+    // This check comes last, so that only authentic requests count as late.
     return isLate ? invalid('timestamp_outside_tolerance') : { kind: 'valid', secret }
   }
 }
 
-/** Every address is tried, whatever matched before. */
+/** Tries every URL, even after a match. */
 const firstFound = (match: (url: string) => number) => (found: number, url: string) => {
   const one = match(url)
   return found < 0 ? one : found
@@ -123,8 +123,9 @@ const NOTHING = Buffer.alloc(0)
 const bytesOf = (text: string): Buffer => (text === '' ? NOTHING : Buffer.from(text))
 
 /**
- * The place of the first secret that matches, or -1. Every secret meets every signature, whatever matched before: the
- * time reveals nothing. Public keys are not secret and take long: they come after, and only until one matches.
+ * The index of the first secret that matches, or -1. Every secret is compared with every signature, even after a match,
+ * so that the time reveals nothing. Public keys are slow and not secret: they are tried last, and only until one
+ * matches.
  */
 const firstMatch = (
   keys: readonly VerificationKey[],
@@ -149,7 +150,7 @@ const firstMatch = (
   return -1
 }
 
-/** Of one request: each takes up to 2 ms for a body of 256 KB. */
+/** For one request. Each check takes up to 2 ms for a body of 256 KB. */
 const PUBLIC_CHECKS_MAX = 8
 
 const isHmacMatch = (

@@ -5,12 +5,15 @@ import type { FastifyReply } from 'fastify'
 
 export interface Answer {
   readonly status: number
-  /** JSON, unless the headers say otherwise; empty: none. */
+  /** JSON unless the headers say otherwise. Empty if there is none. */
   readonly body: string
   readonly headers?: Readonly<Record<string, string>>
 }
 
-/** How much, and how long, of a body that was refused is still taken, so that the client reads the answer instead of meeting a reset. */
+/**
+ * How much of a refused body is still read, and for how long, so that the client receives the response instead of a
+ * connection reset.
+ */
 const DISCARD_BYTES_MAX = 1_048_576
 const DISCARD_MS_MAX = 1_000
 
@@ -22,7 +25,7 @@ export const errorAnswer = (
 
 export const TOO_LARGE = errorAnswer(413, 'Body too large')
 
-/** False: the client is gone, or the request was already answered. */
+/** Returns false if the client is gone or the request was already answered. */
 export const send = (reply: FastifyReply, { status, body, headers }: Answer): boolean => {
   if (reply.sent || reply.raw.destroyed) return false
   reply.code(status)
@@ -40,25 +43,25 @@ export const send = (reply: FastifyReply, { status, body, headers }: Answer): bo
 /** With a custom serializer Fastify adds no `charset`, which JSON does not have. */
 const asItIs = (body: string): string => body
 
-/** Connections with an answer to a request of which the body is still to come. */
+/** Connections with a response to a request whose body is still arriving. */
 const answeredEarly = new WeakSet<Socket>()
 
 export const isAnsweredEarly = (socket: Socket): boolean => answeredEarly.has(socket)
 
-/** Whether the client holds the body back until it is told to go on. HTTP/1.0 knows no such thing. */
+/** Tells whether the client waits for `100 Continue` before it sends the body. HTTP/1.0 does not have this. */
 export const isAwaitingContinue = ({ headers, httpVersion }: IncomingMessage): boolean =>
   headers.expect !== undefined && httpVersion === '1.1'
 
 /**
- * Answers before the body was read; what comes of it is thrown away. Not at once: when what has arrived with the head
- * is no proper body, the whole request is refused instead. A client that was not told to go on may send its body or
- * not, so nothing behind it is read. `sent`: this is the answer that it gets.
+ * Responds before the body was read, and discards the body. The response is delayed, because if the bytes after the
+ * head are not a valid body, the whole request is refused instead. A client without its `100 Continue` may or may not
+ * send its body, so nothing after the head is read. `sent` is called if the client gets this response.
  */
 export const sendEarly = (reply: FastifyReply, answer: Answer, sent: () => void): void => {
   const request = reply.request.raw
   const { socket } = request
   setImmediate(() => {
-    // The socket of `inject` has no such property.
+    // The socket of `inject` does not have this property.
     if (!((socket.writable as boolean | undefined) ?? true)) return
     if (!request.complete) {
       answeredEarly.add(socket)
@@ -70,7 +73,7 @@ export const sendEarly = (reply: FastifyReply, answer: Answer, sent: () => void)
   })
 }
 
-/** Answers while the client still sends, then closes. False: as `send`. */
+/** Responds while the client is still sending, then closes the connection. Returns false like `send`. */
 export const sendAndClose = (reply: FastifyReply, { status, body, headers }: Answer): boolean => {
   if (reply.sent || reply.raw.destroyed) return false
   void reply
@@ -81,7 +84,7 @@ export const sendAndClose = (reply: FastifyReply, { status, body, headers }: Ans
   return true
 }
 
-/** Of a body without end the connection is not kept either. */
+/** The connection of an endless body is closed too. */
 const discardSome = (request: IncomingMessage): void => {
   let discarded = 0
   request.on('data', (chunk: Buffer) => {
@@ -90,7 +93,7 @@ const discardSome = (request: IncomingMessage): void => {
   })
 }
 
-/** The body, which ends when the client has sent all of its own, or more than is worth waiting for. */
+/** The body. It ends when the client has sent all of it, or more than is worth waiting for. */
 async function* untilSent(body: string, request: IncomingMessage): AsyncGenerator<string> {
   if (body !== '') yield body
   await discard(request)

@@ -12,10 +12,13 @@ import {
 import type { FastifyRequest } from 'fastify'
 import { parseStrictJson, type Parsed } from './strict-json.ts'
 
-/** Handshakes are small: a larger body is an event. */
+/** Handshakes are small, so a larger body is an event. */
 const BODY_BYTES_MAX = 4_096
 
-/** The answer to a handshake without a signed body; undefined: the request is not a handshake, or its address is not allowed. */
+/**
+ * The response to a handshake without a signed body. Undefined if the request is not a handshake or its address is not
+ * allowed.
+ */
 export const openHandshake = (
   access: SourceAccess,
   headers: RequestHeaders,
@@ -31,11 +34,17 @@ export const openHandshake = (
   return answerOpen(source.handshakes, { method: method!, query, headers }, handshakeKeys)
 }
 
-/** The JSON of an authentic body that may be a handshake; undefined: it cannot be one, and was not parsed. */
+/**
+ * The parsed JSON of an authentic body that may be a handshake. Undefined if it cannot be one, in which case it was not
+ * parsed.
+ */
 export const parseForHandshake = ({ handshakes }: SourceDefinition, bytes: Buffer): Parsed | undefined =>
   bytes.length <= BODY_BYTES_MAX && hasAuthentic(handshakes) ? parseStrictJson(bytes) : undefined
 
-/** The answer to a handshake in an authentic body; undefined: the body is not a handshake. `secretIndex`: of the secret that it was signed with. */
+/**
+ * The response to a handshake in an authentic body. Undefined if the body is not a handshake. `secretIndex`: of the
+ * secret that signed it.
+ */
 export const handshakeIn = (
   { source, handshakeKeys }: SourceAccess,
   headers: RequestHeaders,

@@ -21,10 +21,10 @@ import { holdBody, judgeBody, letterOf, type BodyContext, type JudgedBody } from
 import { answerOf, refusalOf, type AccessVerdict, type Refusal } from './judge-head.ts'
 import { readBatch, splitOf, type Elements } from './read-batch.ts'
 
-/** What a request turns out to be. Only `accept` reaches Kafka. */
+/** The result of a request. Only `accept` reaches Kafka. */
 export type Intake =
   | Refusal
-  /** Authentic, and there is nothing to keep. */
+  /** Authentic, with nothing to store. */
   | {
       readonly kind: 'answer'
       readonly status: number
@@ -33,7 +33,7 @@ export type Intake =
     }
   /** Authentic, and asks whether events may be sent. */
   | { readonly kind: 'handshake'; readonly reply: HandshakeReply; readonly verdict: AccessVerdict }
-  /** `status` and `answer` once the brokers have every webhook: one, or one for each element of a batch. */
+  /** `status` and `answer` are sent when the brokers have every webhook: one, or one for each element of a batch. */
   | {
       readonly kind: 'accept'
       readonly webhooks: readonly ReceivedWebhook[]
@@ -46,11 +46,11 @@ export interface IntakeRequest {
   readonly headers: RequestHeaders
   readonly raw: Buffer
   readonly line?: RequestLine
-  /** What was found of its JWT, where the source asks for one. */
+  /** The result of its JWT check, if the source requires one. */
   readonly token?: TokenVerdict | undefined
-  /** What was found of its client certificate, where the source asks for one; no other than `good` comes here. */
+  /** The result of its certificate check, if the source requires one. Only `good` arrives here. */
   readonly certificate?: CertificateVerdict | undefined
-  /** For what is compressed. */
+  /** The limit for a compressed body. */
   readonly bodyBytesMax?: number
   /** Epoch ms. */
   readonly receivedAt: number
@@ -60,8 +60,8 @@ const TRACEPARENT = /^[\da-f]{2}-[\da-f]{32}-[\da-f]{16}-[\da-f]{2}$/
 const CONTENT_TYPE_MAX = 128
 
 /**
- * Judges a request that `judgeHead` has let through: its JWT, the signature over the raw bytes, then JSON, then identity.
- * Pure and total.
+ * Checks a request that `judgeHead` accepted: its JWT, the signature over the raw bytes, then JSON, then identity.
+ * Pure, and never throws.
  */
 export const intake = (access: SourceAccess, bodyHashKey: HmacKey, request: IntakeRequest): Intake => {
   if (request.token?.kind === 'unavailable') return request.token
@@ -78,7 +78,7 @@ const authenticate = (
   // The peer's address was checked before the body was read.
   if (verify === undefined)
     return jwt ?? (certificate ? { kind: 'certificate', found: certificate } : { kind: 'unsigned' })
-  // Anyone can have these signed.
+  // Anyone can have these bodies signed.
   if (source.handshakes.includes('twitter-crc') && isCrcText(raw))
     return { kind: 'invalid', reason: 'no_match' }
   const verdict = verify(headers, raw, receivedAt, line)
@@ -154,7 +154,7 @@ const single = (context: BodyContext, judged: JudgedBody, verdict: AccessVerdict
   return { kind: 'accept', webhooks: [answered(source, webhook, status, answer)], verdict, status, answer }
 }
 
-/** The answer goes with the record, so that an export can show what the provider got. */
+/** The response is stored with the record, so that an export can show what the provider received. */
 const answered = (
   source: SourceDefinition,
   webhook: ReceivedWebhook,
@@ -167,12 +167,13 @@ const answered = (
 }
 
 /**
- * Each element becomes an event or a letter, as a body of its own would. A 2xx says that all of them are in; with
- * `reject-400` a batch without a single event is a 400. The 2xx to a batch is not kept with its records: it is about all of them.
+ * Each element becomes an event or a dead letter, as a body of its own would. A 2xx means that all of them are stored.
+ * With `reject-400`, a batch without any event gets 400. The 2xx for a batch is not stored with its records, because it
+ * concerns all of them.
  */
 const elements = (context: BodyContext, batch: Elements, verdict: AccessVerdict): Intake => {
   const { source, signedContent } = context
-  // Each element has the whole batch in its content key, which is hashed once and not once per element.
+  // The content key of each element includes the whole batch, which is hashed only once.
   const ofElement = { ...context, signedContent: signedContent && hash('sha256', signedContent, 'buffer') }
   const judged = batch.elements.map(({ raw, parsed }) =>
     judgeBody(ofElement, { raw, bytes: raw }, parsed, batch.around),

@@ -30,31 +30,34 @@ export interface BodyContext {
   readonly source: SourceDefinition
   readonly bodyHashKey: HmacKey
   readonly headers: RequestHeaders
-  /** What was signed, or for elements of a batch its hash, where the dedup key can come from what was not. */
+  /** The signed content, or its hash for the elements of a batch. Set if the dedup key can come from unsigned data. */
   readonly signedContent: Buffer | undefined
   readonly common: Pick<ReceivedWebhook, 'source' | 'receivedAt' | 'contentType' | 'traceparent'>
 }
 
-/** Authentic all the same: it goes through the pipeline and becomes a dead letter there, once for each body and what its keys are made of besides it. */
+/**
+ * An authentic body that is malformed. It passes through the pipeline and becomes one dead letter for each combination
+ * of the body and the other parts of its keys.
+ */
 export interface MalformedBody extends FormedBody {
   readonly kind: 'malformed'
   readonly bodyHash: Buffer
   readonly problem: IntakeProblem
-  /** Of an element of a batch. */
+  /** Set for an element of a batch. */
   readonly around: RequestFacts['around']
 }
 
 export type JudgedBody =
   { readonly kind: 'event'; readonly webhook: ReceivedWebhook; readonly payload: JsonValue } | MalformedBody
 
-/** A body with the bytes that are hashed, parsed and cut. */
+/** A body with the bytes that are hashed, parsed and split. */
 export interface HeldBody extends FormedBody {
   readonly bytes: Buffer
   /** Why `bytes` are only the raw body. */
   readonly problem?: Parsed
 }
 
-/** What a body holds: JSON, or whatever an opaque one does. */
+/** The content of a body: JSON, or anything if the source is opaque. */
 export const holdBody = (
   { body }: SourceDefinition,
   given: FormedBody,
@@ -70,7 +73,7 @@ export const holdBody = (
   }
 }
 
-/** Judges a body, or an element of a batch as a body of its own: `around` is the batch without its elements. */
+/** Checks a body, or an element of a batch like a body of its own. `around` is the batch without its elements. */
 export const judgeBody = (
   context: BodyContext,
   body: HeldBody,
@@ -108,7 +111,7 @@ export const judgeBody = (
   const { signedContent } = context
   const webhook: ReceivedWebhook = {
     ...common,
-    // An element of a batch is signed with all others.
+    // An element of a batch is signed together with all others.
     ...(signedContent !== undefined && {
       contentKey: contentKeyOf(source.name, around ? Buffer.concat([signedContent, raw]) : signedContent),
     }),
@@ -133,7 +136,7 @@ const unknownField = (source: SourceDefinition, payload: JsonValue) => {
   if (source.unknownFields !== 'reject' || typeof payload !== 'object' || payload === null) return undefined
   const count = Object.keys(payload).filter((name) => !source.knownFields.includes(name)).length
   if (count === 0) return undefined
-  // The names are the sender's: they are not repeated.
+  // The names come from the sender, so they are not repeated.
   const problem: IntakeProblem = {
     reason: 'unknown_field',
     detail: `${count} top-level fields are not known`,
@@ -152,14 +155,14 @@ const notAnObject = (source: SourceDefinition, payload: JsonValue, identified: I
   return { kind: 'problem', problem: { reason: 'wrong_type', detail } }
 }
 
-/** Equal bodies are one letter, unless they would have been two events once they are fixed. */
+/** Equal bodies are one letter, unless they would be two events after a repair. */
 const malformedKey = (bodyHash: Buffer, facts: KeyFacts): string => {
   const body = `malformed:${bodyHash.toString('hex')}`
   const texts = Object.entries(facts).flat()
   return texts.length === 0 ? body : `${body}:${hash('sha256', JSON.stringify(texts), 'hex').slice(0, 32)}`
 }
 
-/** The record of a malformed body. `isRejected`: it was answered 400. */
+/** The record of a malformed body. `isRejected`: the response was 400. */
 export const letterOf = (
   { source, headers, common }: BodyContext,
   { raw, bodyForm, bodyHash, problem, around }: MalformedBody,

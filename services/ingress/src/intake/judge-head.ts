@@ -11,12 +11,12 @@ import {
   type Verdict,
 } from '@weir/sources'
 
-/** What was found of a request's signature and token. */
+/** The result of a request's signature and token checks. */
 export type AccessVerdict =
   | Verdict
   | { readonly kind: 'unsigned' }
   | { readonly kind: 'token' | 'query_token' }
-  /** `good`: it alone is the proof. */
+  /** `good`: the token alone authenticates the request. */
   | { readonly kind: 'certificate'; readonly found: CertificateVerdict }
 
 export type Refusal =
@@ -26,13 +26,13 @@ export type Refusal =
       readonly answer: string
       readonly verdict: AccessVerdict
     }
-  /** The keys to check it are missing now. */
+  /** The keys to check it are not available. */
   | { readonly kind: 'unavailable'; readonly cause: string }
 
 export interface RequestHead {
   readonly headers: RequestHeaders
   readonly line: RequestLine
-  /** Undefined: the source asks for none. */
+  /** Undefined if the source requires none. */
   readonly certificate: CertificateVerdict | undefined
   /** Epoch ms. */
   readonly receivedAt: number
@@ -41,8 +41,8 @@ export interface RequestHead {
 const NO_BODY = Buffer.alloc(0)
 
 /**
- * Refuses a request whose head alone shows that it is not authentic: the certificate or a token is wrong, or a header is
- * missing without which no signature holds. Undefined: its body is needed. Pure and total.
+ * Refuses a request whose head alone shows that it is not authentic: the certificate or a token is wrong, or a header
+ * is missing that every signed request has. Returns undefined if the body is needed. Pure, and never throws.
  */
 export const judgeHead = (access: SourceAccess, head: RequestHead): Refusal | undefined => {
   if (access.unavailable !== undefined) return { kind: 'unavailable', cause: access.unavailable }
@@ -76,7 +76,7 @@ const verdictOnHead = (
   return verdict.kind === 'missing' && source.unsigned ? undefined : verdict
 }
 
-/** Undefined: the verdict lets the request in. */
+/** Undefined if the result lets the request pass. */
 export const refusalOf = (source: SourceDefinition, verdict: AccessVerdict): Refusal | undefined => {
   switch (verdict.kind) {
     case 'valid':

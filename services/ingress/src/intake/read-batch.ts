@@ -4,7 +4,7 @@ import { valueAt, type RequestFacts, type SourceDefinition, type SplitRule } fro
 import { parseStrictJson, type Parsed } from './strict-json.ts'
 
 export interface Element {
-  /** Its exact bytes, without the white space around it. */
+  /** Its exact bytes, without the surrounding white space. */
   readonly raw: Buffer
   readonly parsed: Parsed
 }
@@ -19,14 +19,14 @@ type Problem = Extract<Parsed, { kind: 'problem' }>
 
 export type Batch =
   | Elements
-  /** The body as a whole is malformed: none of it is an event. */
+  /** The whole body is malformed, so it contains no event. */
   | { readonly kind: 'problem'; readonly problem: Problem }
   | { readonly kind: 'too_many' }
 
 const OBJECT_OPEN = 0x7b
 const EMPTY_ARRAY = Buffer.from('[]')
 
-/** Undefined: a body of this type is one event. */
+/** Undefined if a body of this type is one event. */
 export const splitOf = (
   { split }: SourceDefinition,
   contentType: string | undefined,
@@ -37,9 +37,9 @@ export const splitOf = (
 }
 
 /**
- * The elements of a batch, each read by the rules for bodies; what is around them is read by the same rules. Undefined:
- * the body is one event, where a batch would be an array itself. A text that is not JSON has no elements, whatever
- * its parts look like.
+ * The elements of a batch. Each element and the text around them follow the rules for bodies. Undefined if the body is
+ * one event although a batch would itself be an array. A text that is not JSON has no elements, even if parts of it
+ * look like elements.
  */
 export const readBatch = ({ path, itemsMax }: SplitRule, raw: Buffer): Batch | undefined => {
   if (!isUtf8(raw)) return whole(raw, NOT_JSON)
@@ -69,7 +69,7 @@ export const readBatch = ({ path, itemsMax }: SplitRule, raw: Buffer): Batch | u
 
 const NOT_JSON: Problem = { kind: 'problem', reason: 'invalid_json', detail: 'not JSON' }
 
-/** What is wrong with the text itself comes first. */
+/** Problems of the text itself come first. */
 const whole = (raw: Buffer, problem: Problem): Batch => {
   const parsed = parseStrictJson(raw)
   return { kind: 'problem', problem: parsed.kind === 'problem' ? parsed : problem }

@@ -11,8 +11,8 @@ const DEPTH_MAX = 64
 const problem = (reason: DeadLetterReason, detail: string): Parsed => ({ kind: 'problem', reason, detail })
 
 /**
- * JSON that every parser reads alike: UTF-8, no key twice in an object, no `__proto__` or `constructor.prototype`,
- * only finite numbers, at most 64 levels. Never throws.
+ * JSON that every parser reads in the same way: UTF-8, no repeated key in an object, no `__proto__` or
+ * `constructor.prototype`, only finite numbers, at most 64 levels. Never throws.
  */
 export const parseStrictJson = (raw: Buffer): Parsed => {
   const ascii = isAscii(raw)
@@ -43,21 +43,23 @@ const ZERO = 0x30
 const NINE = 0x39
 const UPPER_E = 0x45
 const E = 0x65
-/** Every integer of so many digits is exact as a double. */
+/** Every integer with this many digits is exact as a double. */
 const DIGITS_MAX = 15
-/** `[` and `{`, `]` and `}` differ in this bit alone. */
+/** `[` and `{`, and `]` and `}`, differ in only this bit. */
 const BRACE_BIT = 0x20
 const OPEN_BRACE = 0x7b
 const CLOSE_BRACE = 0x7d
 
 interface Scan {
-  /** Keys as written: outside strings each colon of valid JSON follows one. */
+  /** The number of keys in the text: in valid JSON each colon outside strings follows a key. */
   readonly colons: number
-  /** No string has an escape and every number is a short integer: `JSON.parse` keeps all of it as `parseExactJson` does. */
+  /**
+   * No string has an escape and every number is a short integer, so `JSON.parse` and `parseExactJson` return the same.
+   */
   readonly isPlain: boolean
 }
 
-/** Runs before `JSON.parse`, which would exhaust the stack on what is too deep. */
+/** Runs before `JSON.parse`, which would exhaust the stack if the nesting is too deep. */
 const scan = (raw: Buffer): Scan => {
   let depth = 0
   let colons = 0
@@ -97,7 +99,7 @@ const isDigit = (byte: number): boolean => byte <= NINE && byte >= ZERO
 const FORBIDDEN_KEY = -1
 const NOT_FINITE = -2
 
-/** Keys as parsed, in all levels; or what is wrong with them. */
+/** The number of parsed keys on all levels, or what is wrong with them. */
 const countKeys = (value: JsonValue): number => {
   if (typeof value === 'number') return Number.isFinite(value) ? 0 : NOT_FINITE
   if (typeof value !== 'object' || value === null) return 0

@@ -1,9 +1,9 @@
-/** What a request costs while its body arrives, whatever the body's size: its head and its connection. */
+/** The cost of a request while its body arrives, whatever the body's size: its head and its connection. */
 export const REQUEST_BYTES = 8_192
 
 /**
- * Bytes of all bodies that have not wholly arrived, and their bound. Half of the bound is divided equally among the
- * sources, as what each can take whatever the others do; the other half is there for whoever needs more.
+ * The bytes of all bodies that have not fully arrived, and their limit. Half of the limit is divided equally among the
+ * sources: each can use its part whatever the others do. The other half is for any source that needs more.
  */
 export class ArrivingBytes {
   readonly #max: number
@@ -19,12 +19,12 @@ export class ArrivingBytes {
     return this.#common.total
   }
 
-  /** What each source can take whatever the others do. */
+  /** What each source can use whatever the others do. */
   get guarantee(): number {
     return this.#guarantee
   }
 
-  /** Shares for exactly these sources; one that is no longer named has no guarantee. */
+  /** Sets the shares of exactly these sources. A source that is no longer named has no guarantee. */
   divideAmong(sources: readonly string[]): void {
     this.#guarantee = Math.floor(this.#max / (2 * Math.max(1, sources.length)))
     for (const source of sources) {
@@ -44,13 +44,13 @@ export class ArrivingBytes {
 }
 
 interface Common {
-  /** Of all sources, within their guarantees and beyond. */
+  /** For all sources, within their guarantees and beyond. */
   total: number
   held: number
   max: number
 }
 
-/** One source's part. */
+/** The share of one source. */
 export class Share {
   readonly #common: Common
   #guarantee = 0
@@ -70,7 +70,7 @@ export class Share {
     this.#common.held += this.#beyond(this.#held) - before
   }
 
-  /** False: there is no room, and nothing was taken. */
+  /** Returns false if there is no room. Nothing was reserved then. */
   take(bytes: number): boolean {
     const more = this.#beyond(this.#held + bytes) - this.#beyond(this.#held)
     if (more > 0 && this.#common.held + more > this.#common.max) return false

@@ -6,12 +6,12 @@ import { errorAnswer, send, sendAndClose, sendEarly, TOO_LARGE, type Answer } fr
 import { answerOf } from '../intake/judge-head.ts'
 import type { Route } from '../sources/source-table.ts'
 
-/** One request to a source on its way: what is needed to judge and to answer it. */
+/** One request to a source: what is needed to check it and to respond. */
 export class Exchange {
   readonly route: Route
   readonly headers: RequestHeaders
   readonly startedAt: number
-  /** Undefined: its source asks for none. */
+  /** Undefined if its source requires none. */
   readonly certificate: CertificateVerdict | undefined
   readonly #reply: FastifyReply
 
@@ -26,7 +26,7 @@ export class Exchange {
     )
   }
 
-  /** Whether its source asks for no client certificate, or it has a good one. */
+  /** Tells whether its source requires no client certificate, or the request has a valid one. */
   get isCertified(): boolean {
     return this.certificate === undefined || this.certificate === 'good'
   }
@@ -64,14 +64,14 @@ export class Exchange {
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** Undefined: the request is not one to a source. */
+    /** Undefined if the request is not for a source. */
     exchange: Exchange | undefined
   }
 }
 
 const METHOD = errorAnswer(405, 'Method not allowed', { allow: 'POST' })
 
-/** What can be refused before a byte of the body is read. */
+/** What can be refused before any byte of the body is read. */
 export const refuseBeforeBody = (
   { route, headers }: Exchange,
   request: FastifyRequest,

@@ -3,7 +3,10 @@ import type { Socket } from 'node:net'
 import { isInRanges, networkOf, parseCidr } from '@weir/contracts'
 import type { IngressConfig } from '../config.ts'
 
-/** One address may have half of all connections, so that it cannot keep the others out; a trusted proxy all of them. */
+/**
+ * One address may have half of all connections, so that it cannot lock out the others. A trusted proxy may have all of
+ * them.
+ */
 export const limitSenders = (
   server: Server,
   { connectionsMax, trustedProxies }: Pick<IngressConfig, 'connectionsMax' | 'trustedProxies'>,

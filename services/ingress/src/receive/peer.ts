@@ -9,11 +9,11 @@ const addressOf = (text: string): string => {
   return v4 ?? v6 ?? text
 }
 
-/** Where a request comes from: the last address that no trusted proxy gave itself, as `X-Forwarded-For` has it. */
+/** The origin of a request: the last address in `X-Forwarded-For` that does not belong to a trusted proxy. */
 export const peerOf = ({ socket, headers }: IncomingMessage, trusted: readonly AddressRange[]): string => {
   let peer = socket.remoteAddress ?? ''
   if (trusted.length === 0 || !isInRanges(peer, trusted)) return peer
-  // Node has joined those that came in several lines.
+  // Node has joined repeated headers.
   const given = headers['x-forwarded-for']
   const forwarded = given === undefined ? [] : String(given).split(',')
   for (const text of forwarded.toReversed()) {

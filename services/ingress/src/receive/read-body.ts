@@ -2,22 +2,23 @@ import type { Readable } from 'node:stream'
 import { REQUEST_BYTES, type Share } from './arriving-bytes.ts'
 
 /**
- * `full`: too many bytes are arriving at once. `scattered`: in so many pieces that they cost more than their bytes.
- * `late`: it takes longer than it may.
+ * `full`: too many bytes are arriving at once. `scattered`: the body arrives in so many pieces that they cost more than
+ * their bytes. `late`: it exceeds its time limit.
  */
 export type BodyFault = 'too_large' | 'full' | 'scattered' | 'late'
 
 const EMPTY = Buffer.alloc(0)
 /**
- * A body may come in so many pieces, however small, and in one more for each so many bytes: clients that serialize JSON
- * while they send it make a chunk of each token. A piece takes about a microsecond.
+ * A body may arrive in this many pieces of any size, and in one more for each this many bytes, because clients that
+ * serialize JSON while they send it make a chunk of each token. A piece takes about a microsecond.
  */
 const PIECES_FREE = 16_384
 const PIECE_BYTES = 16
 
 /**
- * Reads the whole body and calls back once, with what is wrong or the body; never when the client goes away. Bounded for
- * one body and for all of its source that arrive together, and in time where `msMax` is given; else the server bounds that.
+ * Reads the whole body and calls back once with the problem or the body, and not at all if the client disconnects.
+ * Limited for one body and for all arriving bodies of its source, and in time if `msMax` is given. Otherwise the server
+ * limits the time.
  */
 export const readBody = (
   request: Readable,
@@ -53,11 +54,11 @@ export const readBody = (
     if (finish()) done(null, body.whole())
   })
   request.on('close', finish)
-  // Its `close` follows, and says the same.
+  // `close` follows with the same meaning.
   request.on('error', () => undefined)
 }
 
-/** One buffer from the second piece on: a list of small ones would take many times their bytes. */
+/** One buffer from the second piece on, because a list of small buffers would take many times their bytes. */
 export class GrowingBody {
   length = 0
   pieces = 0
@@ -68,7 +69,7 @@ export class GrowingBody {
     this.pieces += 1
     if (this.pieces === 1) this.#buffer = piece
     else {
-      // Never into the first piece, which is Node's own.
+      // Never into the first piece, which belongs to Node.
       if (this.pieces === 2 || length > this.#buffer.length) {
         const larger = Buffer.allocUnsafeSlow(2 * length)
         this.#buffer.copy(larger, 0, 0, this.length)

@@ -30,7 +30,7 @@ export interface ReceiverOptions {
   readonly table: SourceTable
   readonly shadow: Shadow
   readonly strangers: Strangers
-  /** Undefined until the brokers answered. */
+  /** Undefined until the brokers responded. */
   readonly lanes: () => Lanes | undefined
 }
 
@@ -44,9 +44,9 @@ export const BAD_REQUEST = errorAnswer(400, 'Bad request')
 const NOT_FOUND = errorAnswer(404, 'Not found')
 const UNAVAILABLE = errorAnswer(503, 'Temporarily unavailable', { 'retry-after': '5' })
 const KEYLESS = 'requests get 503: the keys to check them are not available'
-/** A write takes much less than this. */
+/** A write takes much less time. */
 const GATE_WAIT_SECS = 1
-/** What a wrong JWT is taken to cost: its check runs in other threads. */
+/** The assumed cost of a wrong JWT. Its check runs in other threads. */
 const TOKEN_MS = 0.25
 const BODY_ANSWERS: Readonly<Record<BodyFault, Answer>> = {
   too_large: TOO_LARGE,
@@ -56,7 +56,10 @@ const BODY_ANSWERS: Readonly<Record<BodyFault, Answer>> = {
 }
 const INTERNAL = errorAnswer(500, 'Internal error')
 
-/** Takes requests to the sources' paths: judges them, has them written, and answers. Its methods are the steps of a Fastify route. */
+/**
+ * Accepts requests to the paths of the sources: checks them, has them written, and responds. Its methods are the steps
+ * of a Fastify route.
+ */
 export class Receiver {
   readonly #options: ReceiverOptions
   readonly #bodyHashKey: HmacKey
@@ -70,7 +73,7 @@ export class Receiver {
     this.#bodyHashKey = new HmacKey('sha256', Buffer.from(options.config.bodyHashKey))
   }
 
-  /** Finds the source of a request, and refuses what needs no body. `next`: the body is to be read. */
+  /** Finds the source of a request, and refuses what needs no body. `next` is called if the body is to be read. */
   arrive(request: FastifyRequest, reply: FastifyReply, next: () => void): void {
     const path = pathOf(request.raw.url!)
     const route = this.#options.table.find(path)
@@ -94,7 +97,7 @@ export class Receiver {
     else exchange.answerEarly(refusal)
   }
 
-  /** What is refused for its proof, before anybody's body takes memory and time. */
+  /** Refuses unauthenticated requests before their bodies take memory and time. */
   #refuseHead(exchange: Exchange, { raw }: FastifyRequest): Answer | undefined {
     const { route, headers, line, certificate, startedAt } = exchange
     const { name } = route.access.source
@@ -110,24 +113,24 @@ export class Receiver {
     return networkOf(peerOf(request, this.#trusted))
   }
 
-  /** A request that is for no source. */
+  /** A request that is not for a source. */
   refuseStranger(reply: FastifyReply, answer: Answer): void {
     sendEarly(reply, answer, () => this.countStranger(answer.status, reply.request.raw))
   }
 
-  /** A request that was refused before its source was looked for; undefined: it could not be read so far. */
+  /** A request that was refused before its source was looked up. Undefined if it could not be parsed that far. */
   countStranger(status: number, request?: IncomingMessage): void {
     this.#options.strangers.refused(status, request?.method, request && pathOf(request.url!))
   }
 
-  /** One that ended in the middle of its body, and not by the receiver. */
+  /** A request that ended in the middle of its body, and not because of the receiver. */
   countCut(status: number, request: IncomingMessage): void {
     const route = this.#options.table.find(pathOf(request.url!))
     if (route === undefined) this.countStranger(status, request)
     else route.metrics.answered(status)
   }
 
-  /** Reads the exact bytes of a body, within its source's bounds, and judges the request. */
+  /** Reads the exact bytes of a body within the limits of its source, and checks the request. */
   receive({ exchange, raw }: FastifyRequest, reply: FastifyReply): void {
     const { route, startedAt } = exchange!
     const { bodyBytesMax: bytesMax, requestBudgetMs, share } = route
@@ -137,7 +140,7 @@ export class Receiver {
         exchange!.answerUnread(BODY_ANSWERS[fault])
         return
       }
-      // Fastify does not catch what this callback throws.
+      // Fastify does not catch errors of this callback.
       try {
         this.#check(exchange!, body!)
       } catch (error) {
@@ -147,13 +150,13 @@ export class Receiver {
     if (isAwaitingContinue(raw) && !reply.sent) reply.raw.writeContinue()
   }
 
-  /** What went wrong with a request on its way. */
+  /** An error in the middle of a request. */
   fail(error: Error, { exchange }: FastifyRequest, reply: FastifyReply): void {
     if (exchange === undefined) this.refuseStranger(reply, BAD_REQUEST)
     else this.#answerFault(exchange, error)
   }
 
-  /** Judges a request after its body has been read. */
+  /** Checks a request after its body has been read. */
   #check(exchange: Exchange, raw: Buffer): void {
     const { route, headers } = exchange
     const { checkToken } = route.access
@@ -194,7 +197,7 @@ export class Receiver {
     else exchange.answer({ status: outcome.status, body: outcome.answer })
   }
 
-  /** Counted and bounded. `raw`: undefined where the head alone was judged. */
+  /** Counted and limited. `raw`: undefined if only the head was checked. */
   #answerRefusal({ route, headers, startedAt }: Exchange, refusal: Refusal, raw?: Buffer): Answer {
     const { access, metrics, refused } = route
     if (refusal.kind === 'unavailable') {
@@ -209,7 +212,7 @@ export class Receiver {
     return { status: refusal.status, body: refusal.answer }
   }
 
-  /** At most once a minute and source, as anybody can send requests. */
+  /** At most once a minute for each source, because anyone can send requests. */
   #warn(source: string, text: string, cause?: string): void {
     const now = performance.now()
     const key = `${source} ${text}`
@@ -247,7 +250,7 @@ export class Receiver {
     )
   }
 
-  /** Resolves when every in-sync replica has all of them; else rejects with a `LaneError`. */
+  /** Resolves when every in-sync replica has all of them. Rejects with a `LaneError`. */
   #write({ route, startedAt }: Exchange, webhooks: readonly ReceivedWebhook[], lanes: Lanes): Promise<void> {
     const records = webhooks.map((webhook) => {
       const record = encodeReceivedWebhook(webhook)
@@ -274,7 +277,7 @@ export class Receiver {
   }
 }
 
-/** Counted and bounded, as strangers can ask. */
+/** Counted and limited, because strangers can send them. */
 const handshakeAnswer = ({ route, startedAt }: Exchange, reply: HandshakeReply): Answer => {
   const waitSecs = route.handshakes.take(startedAt)
   route.metrics.shookHands(reply.handshake, waitSecs > 0 ? 'limited' : reply.outcome)
@@ -284,14 +287,14 @@ const handshakeAnswer = ({ route, startedAt }: Exchange, reply: HandshakeReply):
 const tooMany = (waitSecs: number): Answer =>
   errorAnswer(429, 'Too many requests', { 'retry-after': String(waitSecs) })
 
-/** Of a request's target, which may be a whole URL. */
+/** For a request's target, which may be an absolute URL. */
 const pathOf = (target: string): string => {
   const path = target.startsWith('/') ? target : target.replace(ABSOLUTE, '')
   const end = path.indexOf('?')
   return end < 0 ? path : path.slice(0, end)
 }
 
-/** Rejects as a lane does when the promise takes longer; what was sent may still arrive. */
+/** Rejects like a lane if the promise takes longer. Records that were sent may still arrive. */
 const within = async (sent: Promise<void>, ms: number): Promise<void> => {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_, reject) => {

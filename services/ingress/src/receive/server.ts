@@ -9,37 +9,37 @@ import { BAD_REQUEST, type Receiver } from './receiver.ts'
 import { limitSenders } from './limit-senders.ts'
 import { Untouched } from './untouched.ts'
 
-/** What the probes tell. */
+/** What the probes report. */
 export interface Probes {
-  /** Why it is not ready; empty: it is ready. */
+  /** Why the service is not ready. Empty if it is. */
   readonly readiness: () => Promise<readonly string[]>
   readonly metrics: () => Promise<{ readonly contentType: string; readonly text: string }>
 }
 
 export interface ServerOptions {
   readonly config: Pick<IngressConfig, 'connectionsMax' | 'keepAliveSecs' | 'trustedProxies' | 'metricsToken'>
-  /** Undefined: they have a port of their own. */
+  /** Undefined if they have a port of their own. */
   readonly probes: Probes | undefined
   readonly receiver: Receiver
-  /** True: connections are closed after their answer. */
+  /** If true, connections are closed after their response. */
   readonly isClosing: () => boolean
 }
 
 const HEADER_BYTES_MAX = 16_384
 const HEADERS_MAX = 128
-/** Node looks at its connections this often, so a limit of time may be over by as much. */
+/** Node checks its connections at this interval, so it may exceed a time limit by as much. */
 const CHECK_MS = 500
 const HEADERS_MS_MAX = 3_000
 const REQUEST_MS_MAX = 5_000
 
-/** The HTTP side: limits of requests, the probes, and the way to the receiver. Listens on nothing yet. */
+/** The HTTP side: limits for requests, the probes, and the route to the receiver. It does not listen yet. */
 export const buildServer = ({ config, probes, receiver, isClosing }: ServerOptions): FastifyInstance => {
   const app = fastify({
     logger: false,
     requestTimeout: REQUEST_MS_MAX,
     keepAliveTimeout: config.keepAliveSecs * 1_000,
     forceCloseConnections: 'idle',
-    // A stopping server still serves what reaches it.
+    // A stopping server still serves the requests that reach it.
     return503OnClosing: false,
     exposeHeadRoutes: false,
     http: {
@@ -80,14 +80,14 @@ export const buildServer = ({ config, probes, receiver, isClosing }: ServerOptio
   return app
 }
 
-/** One route for all sources: their paths change while it runs, so that the receiver and not the router knows them. */
+/** One route for all sources. Their paths change at runtime, so the receiver looks them up and not the router. */
 const addWebhooks = (app: FastifyInstance, receiver: Receiver): void => {
   for (const method of METHODS) {
     if (!app.supportedMethods.includes(method)) app.addHttpMethod(method, { hasBody: true })
   }
   app.decorateRequest('exchange', undefined)
-  // Which bodies a source takes is its own to say, so the receiver reads them: a parser of Fastify would be an async
-  // resource for each request besides.
+  // The source decides which bodies it accepts, so the receiver reads them. A parser of Fastify would also be an
+  // additional async resource for each request.
   app.addHttpMethod('POST', { hasBody: false, overrideExisting: true })
   app.setErrorHandler<Error>((error, request, reply) => receiver.fail(error, request, reply))
   app.route({
@@ -121,8 +121,8 @@ const AMBIGUOUS = errorAnswer(400, 'Bad request', CLOSE)
 const UNKNOWN_EXPECTATION = errorAnswer(417, 'Expectation failed', CLOSE)
 
 /**
- * A client that waits for `100 Continue` gets it when its body is to be read, and not before its head was judged: Node
- * would send it at once. One that has sent its last byte still gets its answers.
+ * A client that waits for `100 Continue` gets it when its body is to be read, after its head was checked. Node would
+ * send it at once. A client that has sent its last byte still gets its responses.
  */
 const answerExpectations = (server: Server): void => {
   const judge = (request: IncomingMessage, response: ServerResponse): void => {
@@ -132,7 +132,7 @@ const answerExpectations = (server: Server): void => {
   Object.assign(server, { httpAllowHalfOpen: true })
 }
 
-/** What is refused whatever its path is: what Node reads as a request and a proxy before it may read otherwise. */
+/** Refused on every path: Node reads it as a request, but a proxy in front may read it differently. */
 const refusalOf = ({ rawHeaders, headers, httpVersion }: IncomingMessage): Answer | undefined => {
   if (rawHeaders.length >= 2 * HEADERS_MAX) return TOO_MANY_HEADERS
   const coding = headers['transfer-encoding']
@@ -150,14 +150,16 @@ const STATUSES: Readonly<Record<string, readonly [status: string, text: string]>
   HPE_HEADER_OVERFLOW: ['431 Request Header Fields Too Large', 'Headers too large'],
 }
 
-/** Answers what Node could not read as a request, or did not get in time; undefined: the client is gone. */
+/**
+ * Responds to bytes that Node could not parse as a request or did not receive in time. Undefined if the client is gone.
+ */
 const answerBadRequest = (
   error: NodeJS.ErrnoException,
   socket: Socket,
   current: ServerResponse | undefined,
 ): number | undefined => {
-  // An answer of an earlier request on this connection is still to come, or this one has its own: a second one
-  // would be taken for another's.
+  // An earlier request on this connection still waits for its response, or this one has its own. A second response
+  // would be taken for that of another request.
   const isAnswering =
     isAnsweredEarly(socket) || (current !== undefined && (current.req.complete || current.headersSent))
   if (error.code === 'ECONNRESET' || !socket.writable || isAnswering) {

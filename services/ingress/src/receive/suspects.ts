@@ -1,25 +1,25 @@
-/** Processor time that proofs which do not hold may take of one sender to one source: a tenth of a core. */
+/** Processor time that invalid proofs of one sender to one source may take: a tenth of a core. */
 const MS_PER_SEC = 100
-/** Of an address that honest senders share with others, as behind a proxy that is not trusted, half a core. */
+/** For an address that honest senders share with others, as behind an untrusted proxy: half a core. */
 const SHARED_MS_PER_SEC = 500
-/** An address is shared for so long after an authentic request. */
+/** An address counts as shared for this long after an authentic request. */
 const SHARED_MS = 600_000
 const BURST_MS = 500
-/** What a sender can owe at most, so that its wait is bounded. */
+/** The most that a sender can owe, so that its wait is limited. */
 const DEBT_MS_MAX = 1_000
 const SENDERS_MAX = 10_000
 
 interface Debt {
   readonly ms: number
   readonly at: number
-  /** When something authentic came from there last. */
+  /** When something authentic last came from there. */
   readonly goodAt: number
 }
 
 /**
- * Processor time that senders have cost before they turned out not to be authentic. Kept for each source on its own, so
- * that a sender to one cannot shut out what comes from the same address to another. `now`: ms of a clock that does not
- * go back.
+ * Processor time that senders cost before they turned out not to be authentic. It is kept for each source separately,
+ * so that a sender to one source cannot lock out requests from the same address to another. `now`: ms of a monotonic
+ * clock.
  */
 export class Suspects {
   readonly #debts = new Map<string, Debt>()
@@ -35,7 +35,7 @@ export class Suspects {
     const key = keyOf(source, sender)
     const debt = this.#debts.get(key)
     const owed = Math.min(DEBT_MS_MAX, owedOf(debt, now) + ms)
-    // Last in the order of the map, so that the one that was charged the longest ago is forgotten first.
+    // Moves it to the end of the map, so that the sender that was charged least recently is forgotten first.
     this.#debts.delete(key)
     this.#debts.set(key, { ms: owed, at: now, goodAt: debt?.goodAt ?? -Infinity })
     if (this.#debts.size > SENDERS_MAX) this.#debts.delete(this.#debts.keys().next().value!)
@@ -43,7 +43,7 @@ export class Suspects {
     if (owed > BURST_MS) this.#alarmUntil = Math.max(this.#alarmUntil, now + msUntilPaid(owed, MS_PER_SEC))
   }
 
-  /** Something authentic came. `sender` is asked for only while there are debts. */
+  /** Something authentic arrived. `sender` is called only while there are debts. */
   vouch(source: string, sender: () => string, now: number): void {
     if (now >= this.#debtUntil) return
     const key = keyOf(source, sender())
@@ -52,7 +52,10 @@ export class Suspects {
     if (debt !== undefined) this.#debts.set(key, { ms: owedOf(debt, now), at: now, goodAt: now })
   }
 
-  /** 0: its request may be judged. Else after so many whole seconds. `sender` is asked for only while there are such. */
+  /**
+   * Returns 0 if its request may be checked, otherwise the number of whole seconds to wait. `sender` is called only
+   * while there are debts.
+   */
   waitSecs(source: string, sender: () => string, now: number): number {
     if (now >= this.#alarmUntil) return 0
     const debt = this.#debts.get(keyOf(source, sender()))

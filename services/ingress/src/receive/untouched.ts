@@ -2,8 +2,8 @@ import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
 
 /**
- * Connections on which nothing has come yet. Balancers open them before they need them, so they live as long as idle
- * ones do; Node would end them as heads that are late. They count as idle when the server closes.
+ * Connections on which nothing has arrived. Load balancers open connections before they need them, so these live as
+ * long as idle ones. Node would close them as late request heads. They count as idle when the server closes.
  */
 export class Untouched {
   readonly #sockets = new Set<Socket>()
@@ -19,13 +19,16 @@ export class Untouched {
     }
   }
 
-  /** True: nothing has arrived, and the connection stays open. Its first byte starts the time limit of a request head. */
+  /**
+   * Returns true if nothing has arrived and the connection stays open. Its first byte starts the time limit of a
+   * request head.
+   */
   spare(socket: Socket): boolean {
     if (socket.bytesRead > 0 || socket.destroyed) return false
     this.#sockets.add(socket)
     const forget = (): void => void this.#sockets.delete(socket)
     socket.once('close', forget)
-    // Ends the connection. The first bytes restart this timer, and after the first answer Node sets its own.
+    // Closes the connection. The first bytes restart this timer, and after the first response Node sets its own.
     socket.setTimeout(this.#idleMs)
     return true
   }

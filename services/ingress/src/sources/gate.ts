@@ -1,4 +1,4 @@
-/** Limits how many are inside at a time. */
+/** Limits how many callers are inside at a time. */
 export class Gate {
   readonly max: number
   #inside = 0
@@ -7,7 +7,7 @@ export class Gate {
     this.max = max
   }
 
-  /** False: it is full, and the caller must not call `leave`. */
+  /** Returns false if it is full. The caller must not call `leave` then. */
   enter(): boolean {
     if (this.#inside >= this.max) return false
     this.#inside += 1

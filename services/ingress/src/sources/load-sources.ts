@@ -13,25 +13,25 @@ import {
 
 export interface SourcesConfig extends Partial<AllowedRisks> {
   readonly profile: 'production' | 'dev'
-  /** Proxies that may say which client certificate they have seen. */
+  /** Proxies that may report a client certificate. */
   readonly trustedProxies: readonly string[]
-  /** Undefined: the sources that are there without a file, as far as they are set up. */
+  /** Undefined: the configured built-in sources. */
   readonly sourcesFile?: string | undefined
   readonly sourceEnv: SettingsEnvironment
 }
 
 export interface LoadedSources {
-  /** Empty when there are problems. */
+  /** Empty if there are no problems. */
   readonly accesses: readonly SourceAccess[]
-  /** Why these sources cannot be used; every one of them, for a person. */
+  /** Why these sources cannot be used, with every problem. */
   readonly problems: readonly string[]
   /** Risks that a setting allows, for the log. */
   readonly risks: readonly string[]
-  /** The files that all this came from: when one changes, load again. */
+  /** The files that this was read from. When one changes, load again. */
   readonly files: readonly string[]
 }
 
-/** The sources that are on, with their secrets. */
+/** The active sources with their secrets. */
 export const loadSources = (config: SourcesConfig): LoadedSources => {
   const { profile, trustedProxies, sourcesFile, sourceEnv } = config
   const read = readSourcesFile(sourcesFile)
@@ -89,7 +89,10 @@ const proxyless = ({ name, clientCertificate }: SourceDefinition): string[] =>
           'no proxy is trusted to report a certificate. Give INGRESS_TRUSTED_PROXIES the address of the proxy that ends TLS, or take clientCertificate out.',
       ]
 
-/** A certificate that anybody can claim is no proof in a trial either. Outside the dev profile the rule for settings finds such ranges. */
+/**
+ * A certificate that anyone can claim proves nothing, not even in a trial. Outside the dev profile the rule for
+ * settings finds such ranges.
+ */
 const claimable = (
   { trustedProxies }: SourcesConfig,
   opened: readonly { readonly source: SourceDefinition }[],
@@ -106,14 +109,14 @@ const claimable = (
     : []
 }
 
-/** What of a source's own is a risk, whatever the settings of the service say. */
+/** What is a risk in a source's own settings, whatever the service's settings say. */
 const risksOf = (access: SourceAccess): readonly RiskFinding[] => [
   ...weakSecrets(access),
   ...openToAll(access),
   ...plainKeys(access),
 ]
 
-/** By the setting that has them; the last part of `user:password` counts. */
+/** Named by their setting. For `user:password` the last part counts. */
 const ownSecrets = (access: SourceAccess): Readonly<Record<string, readonly string[]>> => {
   const { secrets, token, basic, queryTokens = [], handshakeKeys } = access
   const listOf = (text: string | undefined) => (text === undefined ? [] : [text])
@@ -136,7 +139,7 @@ const weakSecrets = (access: SourceAccess): readonly RiskFinding[] =>
     }))
   })
 
-/** A source that says `unsigned: true` in its file has said so itself, and ingress warns of it. */
+/** A source with `unsigned: true` in its file is deliberately unsigned, and ingress warns about it. */
 const openToAll = (access: SourceAccess): readonly RiskFinding[] => {
   const { source, ranges, verify, checkToken, checkCertificate, token, basic, queryTokens } = access
   const proofs = [verify, checkToken, checkCertificate, token, basic, queryTokens]

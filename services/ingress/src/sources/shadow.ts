@@ -8,8 +8,8 @@ const BODY_BYTES_MAX = 65_536
 const SECRETS_MAX = 4
 
 /**
- * Finds out, for refused requests of sources in shadow mode, which way of signing would have matched; accepts nothing
- * by it. Looks at few requests and logs each finding once a minute, as anybody can send requests to be refused.
+ * Finds the way of signing that would have matched a refused request of a source in shadow mode. It accepts nothing. It
+ * checks only a few requests and logs each finding once a minute, because anyone can send requests that are refused.
  */
 export class Shadow {
   readonly #logger: Logger
@@ -32,7 +32,7 @@ export class Shadow {
     )
   }
 
-  /** Of a request that was refused for its signature. `now`: ms of a clock that does not go back. */
+  /** For a request whose signature was refused. `now`: ms of a monotonic clock. */
   consider({ source, secrets }: SourceAccess, headers: RequestHeaders, raw: Buffer, now: number): void {
     if (!source.shadow || raw.length > BODY_BYTES_MAX) return
     const bucket = this.#buckets.get(source.name) ?? new TokenBucket(LOOKS, now)

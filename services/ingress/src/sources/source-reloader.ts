@@ -12,9 +12,9 @@ export interface ReloaderOptions {
 const LOOK_MS = 2_000
 
 /**
- * Loads sources and their secrets again when a file of theirs has another content, or when told. What cannot be used
- * changes nothing: the sources stay as they were, and a log line, a counter and a gauge say so. A source whose keys went
- * away keeps those that it has.
+ * Loads sources and their secrets again when the content of one of their files changes, or on request. If a file cannot
+ * be used, the sources stay unchanged, and a log line, a counter and a gauge report it. A source whose keys disappeared
+ * keeps its previous keys.
  */
 export class SourceReloader {
   readonly #options: ReloaderOptions
@@ -26,7 +26,7 @@ export class SourceReloader {
   #reported = ''
   #accesses: ReadonlyMap<string, SourceAccess>
 
-  /** `loaded`: what is in use. */
+  /** `loaded`: the sources in use. */
   constructor(options: ReloaderOptions, loaded: LoadedSources) {
     const { metrics } = options
     this.#options = options
@@ -45,7 +45,9 @@ export class SourceReloader {
     this.#timer.unref()
   }
 
-  /** Loads when a file has changed. Contents are compared: mounted secrets change by links, with older times. */
+  /**
+   * Loads if a file has changed. It compares contents, because mounted secrets change through links with older times.
+   */
   look(): void {
     const content = contentOf(this.#files)
     if (content === this.#seen) return
@@ -55,7 +57,7 @@ export class SourceReloader {
 
   reload(): void {
     const loaded = loadSources(this.#options.config)
-    // A file that a bad load names is looked at as well: it may be the one that will be put right.
+    // A file that a failed load names is watched too, because it may be the one that gets repaired.
     this.#files = [...new Set([...this.#files, ...loaded.files])]
     this.#seen = contentOf(this.#files)
     if (loaded.problems.length > 0) {

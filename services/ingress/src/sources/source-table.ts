@@ -5,20 +5,22 @@ import type { IntakeMetrics, SourceMetrics } from '../intake-metrics.ts'
 import { Gate } from './gate.ts'
 import { TokenBucket } from './token-bucket.ts'
 
-/** A source as requests meet it: with its bounds. */
+/** A source with its limits at runtime. */
 export interface Route {
   readonly access: SourceAccess
   readonly metrics: SourceMetrics
   readonly bodyBytesMax: number
-  /** From the head to the answer, body and brokers together; undefined: the bounds of each are enough. */
+  /**
+   * From the head to the response, including the body and the brokers. Undefined if the separate limits are sufficient.
+   */
   readonly requestBudgetMs: number | undefined
-  /** Of the bytes that arrive. */
+  /** For the bytes that arrive. */
   readonly share: Share
-  /** Of authentic requests that are being written, for the same reason. */
+  /** For authentic requests that are being written, for the same reason. */
   readonly gate: Gate | undefined
-  /** Of authentic requests, so that nobody else can use up what the provider may send. */
+  /** For authentic requests, so that other senders cannot use up the provider's rate. */
   readonly accepted: TokenBucket | undefined
-  /** Of all others. */
+  /** For all others. */
   readonly refused: TokenBucket | undefined
   readonly handshakes: TokenBucket
 }
@@ -31,7 +33,7 @@ type Bounds = Pick<
 /** Providers ask when an address is registered, and then every few days. */
 const HANDSHAKE_RATE = { perSec: 2, burst: 20 }
 
-/** The paths of all sources. Replaced as a whole, so that a request meets the old sources or the new ones. */
+/** The paths of all sources. It is replaced as a whole, so that a request sees either the old or the new sources. */
 export class SourceTable {
   readonly #bounds: Bounds
   readonly #metrics: IntakeMetrics
@@ -52,12 +54,12 @@ export class SourceTable {
     return this.#routes.get(path.slice(0, -1))
   }
 
-  /** What the sources' paths are made of. */
+  /** The words in the paths of the sources. */
   get words(): ReadonlySet<string> {
     return this.#words
   }
 
-  /** Names of the sources whose requests cannot be judged now. */
+  /** The names of the sources whose requests cannot be checked at the moment. */
   get unavailable(): readonly string[] {
     return [...this.#bySource].flatMap(([name, { access }]) =>
       access.unavailable === undefined ? [] : [name],
@@ -90,7 +92,7 @@ export class SourceTable {
           : previous?.gate?.max === limits.concurrency
             ? previous.gate
             : new Gate(limits.concurrency),
-      // What was used up stays used up when sources are loaded again.
+      // A reload of the sources does not reset the used rate.
       accepted:
         rate &&
         (previous?.accepted?.isOf(rate) ? previous.accepted : new TokenBucket(rate, performance.now())),

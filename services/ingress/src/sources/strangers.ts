@@ -7,7 +7,7 @@ const LINES = { perSec: 0.2, burst: 5 }
 const METHOD = /^[A-Z]{1,20}$/
 const SEGMENTS_MAX = 8
 
-/** Requests that reach no source: counted under `source="unknown"`, and some of them logged. */
+/** Requests that reach no source. They are counted under `source="unknown"`, and some of them are logged. */
 export class Strangers {
   readonly #logger: Logger
   readonly #metrics: SourceMetrics
@@ -20,7 +20,7 @@ export class Strangers {
     this.#table = table
   }
 
-  /** `path`: undefined where the request could not be read so far. */
+  /** `path`: undefined if the request could not be parsed that far. */
   refused(status: number, method?: string, path?: string): void {
     this.#metrics.answered(status)
     if (this.#lines.take(performance.now()) > 0) return
@@ -34,7 +34,10 @@ export class Strangers {
     )
   }
 
-  /** Words of the sources' own paths as they are, of anything else its length: a path may have a secret in it. */
+  /**
+   * Words from the paths of the sources are logged, and of any other word only its length, because a path may contain a
+   * secret.
+   */
   #shapeOf(path: string): string {
     const segments = path.split('/')
     const shown = segments

@@ -1,12 +1,12 @@
 import type { RateLimit } from '@weir/sources'
 
-/** Lets through so many per second in the long run, and so many at once. */
+/** Allows a sustained rate per second and a burst. */
 export class TokenBucket {
   readonly #rate: RateLimit
   #tokens: number
   #filledAt: number
 
-  /** `now`: ms of any clock that does not go back. */
+  /** `now`: ms of a monotonic clock. */
   constructor(rate: RateLimit, now: number) {
     this.#rate = rate
     this.#tokens = rate.burst
@@ -17,7 +17,7 @@ export class TokenBucket {
     return this.#rate.perSec === perSec && this.#rate.burst === burst
   }
 
-  /** 0: taken. Else nothing is left, and there is something again after so many whole seconds. */
+  /** Returns 0 if a token was taken, otherwise the number of whole seconds until there is one. */
   take(now: number): number {
     const { perSec, burst } = this.#rate
     this.#tokens = Math.min(burst, this.#tokens + ((now - this.#filledAt) / 1_000) * perSec)

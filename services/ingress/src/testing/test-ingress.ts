@@ -28,10 +28,10 @@ export interface Call {
   readonly from?: string
 }
 
-/** Ingress as Fastify has it, on a free port where it listens, and lanes that keep what they are given. */
+/** Ingress in Fastify on a free port, with lanes that keep what they receive. */
 export class TestIngress {
   readonly written: WireRecord[] = []
-  /** How the lanes fail; undefined: they do not. */
+  /** The error of the lanes. Undefined if they succeed. */
   failing: LaneErrorKind | undefined
   /** Records wait until this resolves. */
   held: Promise<void> | undefined
@@ -84,7 +84,7 @@ export class TestIngress {
     await this.#app.close()
   }
 
-  /** Idle connections are closed, others go on. */
+  /** Idle connections are closed, and others continue. */
   closeGently(): void {
     this.#app.server.close()
   }
@@ -104,7 +104,7 @@ export class TestIngress {
     return decodeReceivedWebhook(this.written.at(-1)!)
   }
 
-  /** Without a socket: what HTTP itself may get wrong is for `raw`. */
+  /** Without a socket. Use `raw` to test what HTTP itself may get wrong. */
   async call({ method = 'POST', path, headers = {}, body = '', from = '127.0.0.1' }: Call): Promise<Answer> {
     const given = Object.entries(headers).map(([name, value]) => [
       name,
@@ -120,7 +120,7 @@ export class TestIngress {
     return { status: statusCode, headers: rest.headers as IncomingHttpHeaders, body: rest.body }
   }
 
-  /** Sends bytes as they are and resolves to all that comes back before the server closes. */
+  /** Sends exact bytes and resolves to everything that the server sends before it closes. */
   raw(bytes: string | Buffer): Promise<string> {
     return new Promise((resolve) => {
       let text = ''

@@ -4,7 +4,7 @@ export interface Port {
   on(event: 'message', listener: (message: unknown) => void): unknown
 }
 
-/** What each side answers to the other's questions, by their names. */
+/** The handlers for the other side's questions, by name. */
 export type Answers = Readonly<Record<string, () => unknown>>
 
 type Message =
@@ -13,7 +13,7 @@ type Message =
 
 const ANSWER_MS_MAX = 2_000
 
-/** Questions and answers, both ways. */
+/** Questions and responses in both directions. */
 export class Channel {
   readonly #port: Port
   readonly #answers: Answers
@@ -26,7 +26,7 @@ export class Channel {
     port.on('message', (message) => void this.#receive(message as Message))
   }
 
-  /** Undefined when no answer comes in time, or none can come: the other side is too busy, or gone. */
+  /** Undefined if no response arrives in time or can arrive, because the other side is too busy or gone. */
   ask(what: string): Promise<unknown> {
     const id = (this.#lastId += 1)
     return new Promise((resolve) => {
@@ -48,11 +48,11 @@ export class Channel {
     }
     const answer = this.#answers[message.what]
     if (answer === undefined) return
-    // Who has asked and is gone needs no answer.
+    // A caller that is gone needs no response.
     this.#send({ kind: 'answer', id: message.id, value: await answer() }, () => undefined)
   }
 
-  /** A port that has been told whom to call does not emit `error` when it is closed: that would end this process. */
+  /** A port with a handler does not emit `error` when it is closed. An `error` event would end this process. */
   #send(message: Message, onFailed: () => void): void {
     try {
       this.#port.send?.(message, undefined, undefined, (error) => {

@@ -13,8 +13,8 @@ interface Member {
 }
 
 /**
- * Starts the workers, which share the port: this process hands each new connection to the next one. A worker that ends
- * is started again; when they end again and again, the service has failed. Rejects when one cannot listen.
+ * Starts the workers, which share the port: this process passes each new connection to the next worker. A worker that
+ * exits is restarted. If workers exit repeatedly, the service has failed. Rejects if one cannot listen.
  */
 export const startWorkers = async (config: IngressConfig, deps: ServiceDeps): Promise<IngressService> => {
   logStart(deps.logger, OWN_SETTINGS, config)
@@ -54,7 +54,7 @@ class Workers {
     return this.#failure.promise
   }
 
-  /** Resolves when each has listened; rejects when one has ended before. */
+  /** Resolves when each of them listens. Rejects if one exits before that. */
   async listening(): Promise<void> {
     const all = [...this.#members.values()].map(({ worker }) => once(worker, 'listening'))
     await Promise.race([Promise.all(all), this.#failure.promise])

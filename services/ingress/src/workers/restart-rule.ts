@@ -1,14 +1,14 @@
-/** A worker that ends sooner after its start counts as one that cannot run. */
+/** A worker that exits sooner than this after its start counts as unable to run. */
 const QUICK_MS = 10_000
 const QUICK_MAX = 5
 const AGAIN_MS = 1_000
 
-/** When a worker that has ended is started again, and when no more. */
+/** Decides whether a worker that exited is restarted. */
 export class RestartRule {
-  /** In a row, of whichever worker. */
+  /** Consecutive failures of any worker. */
   #quick = 0
 
-  /** How long to wait until the next start, ms; undefined: the service has failed. */
+  /** The time to wait until the next start in ms. Undefined if the service has failed. */
   ended(livedMs: number): number | undefined {
     this.#quick = livedMs < QUICK_MS ? this.#quick + 1 : 0
     return this.#quick < QUICK_MAX ? this.#quick * AGAIN_MS : undefined

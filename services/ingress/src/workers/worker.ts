@@ -5,7 +5,7 @@ import { start, type IngressService } from '../start.ts'
 import { Channel, type Port } from './channel.ts'
 
 /**
- * One worker's ingress. Its probes tell of all workers, whichever of them is asked: a connection ends at any one.
+ * Ingress in one worker. The probes of each worker report the state of all, because a connection may reach any of them.
  * `stop` is called when the first process says so.
  */
 export const startWorker = (
@@ -31,7 +31,7 @@ export const startWorker = (
   return started
 }
 
-/** The bounds are the process's: each worker has its part of them. */
+/** The limits are per process, so each worker has its part of them. */
 export const shareOf = (config: IngressConfig): IngressConfig => {
   const part = (bound: number): number => Math.ceil(bound / config.workers)
   return {

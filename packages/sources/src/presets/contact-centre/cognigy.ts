@@ -5,10 +5,10 @@ import { REFUSALS } from '../../answers.ts'
 import { asObject, identified, idOf, noId, wrongType } from '../../fields.ts'
 import { defineSource } from '../define-source.ts'
 
-/** Cognigy waits for 5 s, for the body and the brokers together. */
+/** Cognigy waits 5 s in total for the body and the brokers. */
 const REQUEST_BUDGET_MS = 4_500
 
-/** In the order in which S1's program looked at them, each for being there and then for its type. */
+/** In the order in which S1's program checked them, first for presence and then for type. */
 const REQUIRED = [
   ['conversationId', 'string'],
   ['sessionId', 'string'],
@@ -17,11 +17,11 @@ const REQUIRED = [
   ['userId', 'string'],
 ] as const
 
-/** As `typeof` names it, which those texts were made of: a list is an object. */
+/** As `typeof` names it, because S1's texts came from `typeof`: an array is an object. */
 const typeofName = (value: JsonValue): string =>
   isNumber(value) ? 'number' : Array.isArray(value) ? 'object' : typeof value
 
-/** Intents of a bot. Cognigy signs nothing by default: the peer's address decides, and a token where one is set. */
+/** Intents of a bot. Cognigy signs nothing by default, so the peer's address decides, and a token if one is set. */
 export const cognigy = defineSource('cognigy', {
   ...REFUSALS.cognigy,
   verifier: { kind: 'address', tokenHeader: 'authorization' },
@@ -29,7 +29,7 @@ export const cognigy = defineSource('cognigy', {
   knownFields: REQUIRED.map(([field]) => field),
   identify: (payload) => {
     const event = asObject(payload)
-    // What has no fields lacks the first.
+    // A value without fields lacks the first field.
     if (event === undefined) {
       return wrongType('the body', 'an object', `Missing required field: ${REQUIRED[0][0]}`)
     }

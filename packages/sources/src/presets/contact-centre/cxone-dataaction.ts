@@ -6,7 +6,10 @@ import { defineSource } from '../define-source.ts'
 
 const MISSING = 'Missing required CXone fields: id, type'
 
-/** Data Action events whose shape drifts. Their key has the body's hash, so another body is another event, never a conflict. */
+/**
+ * Data Action events with changing shapes. Their key contains the body hash, so a different body is a different event
+ * and never a conflict.
+ */
 export const cxoneDataAction = defineSource('cxone-dataaction', {
   ...REFUSALS['cxone-dataaction'],
   paths: ['/webhooks/cxone-dataaction', '/webhook/cxone-dataaction'],

@@ -5,10 +5,10 @@ import type { JsonObject, RequestFacts } from '../../source.ts'
 import { hmacOverBody } from '../../verifier/spec.ts'
 import { defineSource } from '../define-source.ts'
 
-/** The provider tries again after 1, 5, 15 and 30 minutes. */
+/** The provider retries after 1, 5, 15 and 30 minutes. */
 const RETRY_SPAN_SECS = 51 * 60
 
-/** Lean lifecycle events, and the events with `data.channelType` of an interaction router. */
+/** Lean lifecycle events, and an interaction router's events with `data.channelType`. */
 export const cxone = defineSource('cxone', {
   ...REFUSALS.cxone,
   paths: ['/webhooks/cxone', '/api/CXoneEventReceiver'],

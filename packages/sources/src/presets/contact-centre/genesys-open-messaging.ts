@@ -2,7 +2,7 @@ import { identifyBy } from '../../identify.ts'
 import { hmacOverBody } from '../../verifier/spec.ts'
 import { defineSource } from '../define-source.ts'
 
-/** Genesys waits for 10 s, and tries 5 times more. */
+/** Genesys waits 10 s and retries 5 times. */
 const REQUEST_BUDGET_MS = 9_000
 const RETRY_SPAN_SECS = 85
 

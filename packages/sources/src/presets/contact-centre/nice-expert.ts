@@ -2,12 +2,12 @@ import { identifyBy } from '../../identify.ts'
 import { hmacOverBody } from '../../verifier/spec.ts'
 import { defineSource } from '../define-source.ts'
 
-/** CXone Expert waits for 1 s. */
+/** CXone Expert waits 1 s. */
 const REQUEST_BUDGET_MS = 900
 
 /**
- * Page events of CXone Expert: XML, kept as it came. Key and entity are the body's hash, as the delivery's id is not
- * signed and nothing says that it stays the same when a delivery is repeated.
+ * Page events of CXone Expert: XML, stored unchanged. The body hash is key and entity, because the delivery id is not
+ * signed and no document says that it stays the same in a retry.
  */
 export const niceExpert = defineSource('nice-expert', {
   verifier: hmacOverBody('x-nexus-signature-256', 'hex', {

@@ -5,14 +5,14 @@ import type { Identified } from '../../source.ts'
 import { hmacOverBody } from '../../verifier/spec.ts'
 import { defineSource } from '../define-source.ts'
 
-/** The letter and the answer say the same. */
+/** The dead letter and the response have the same text. */
 const failed = (found: Identified): Identified => {
   if (found.kind === 'identified') return found
   const answer = `Payload validation failed: ${found.problem.detail}`
   return { kind: 'problem', problem: { ...found.problem, answer } }
 }
 
-/** Updates of Data Actions: the latest state of an interaction. */
+/** Updates of Data Actions with the latest state of an interaction. */
 export const nice = defineSource('nice', {
   ...REFUSALS.nice,
   paths: ['/webhooks/nice', '/cxone/webhook/data-action'],

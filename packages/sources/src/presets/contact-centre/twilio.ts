@@ -2,12 +2,12 @@ import { identifyBy } from '../../identify.ts'
 import { hmacOverBody } from '../../verifier/spec.ts'
 import { defineSource } from '../define-source.ts'
 
-/** Twilio waits for 15 s; a voice call waits with it. */
+/** Twilio waits 15 s, and a voice call waits with it. */
 const REQUEST_BUDGET_MS = 10_000
 
 /**
- * Twilio's requests: forms, or JSON whose hash is in the address. The sources file says which address Twilio calls, and
- * allows SHA-1, which is all that the account's token signs with.
+ * Twilio's requests: forms, or JSON with its hash in the URL. The sources file gives the URL that Twilio calls and
+ * allows SHA-1, the only algorithm for signatures with the account's token.
  */
 export const twilio = defineSource('twilio', {
   verifier: hmacOverBody('x-twilio-signature', 'base64', { algorithm: 'sha1', content: '{url}{form}' }),

@@ -2,7 +2,7 @@ import { identifyBy } from '../../identify.ts'
 import { hmacOverBody } from '../../verifier/spec.ts'
 import { defineSource } from '../define-source.ts'
 
-/** Zendesk's webhooks; their bodies are what an administrator wrote, or Zendesk's own events. */
+/** Zendesk's webhooks. An administrator writes their bodies, or they are Zendesk's own events. */
 export const zendesk = defineSource('zendesk', {
   verifier: hmacOverBody('x-zendesk-webhook-signature', 'base64', {
     content: '{timestamp}{body}',

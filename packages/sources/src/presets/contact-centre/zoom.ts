@@ -2,13 +2,13 @@ import { identifyBy } from '../../identify.ts'
 import { hmacOverBody } from '../../verifier/spec.ts'
 import { defineSource } from '../define-source.ts'
 
-/** Zoom waits for 3 s, and tries again three times within some hours. */
+/** Zoom waits 3 s and retries three times within hours. */
 const REQUEST_BUDGET_MS = 2_500
 const RETRY_SPAN_SECS = 6 * 3_600
 
 /**
- * Zoom's event notifications. They have no id, and two of one meeting may have one time, so that the key is the hash of
- * the body: Zoom sends the same bytes again.
+ * Zoom's event notifications. They have no id, and two of one meeting may have the same time. The key is therefore the
+ * body hash: Zoom retries with the same bytes.
  */
 export const zoom = defineSource('zoom', {
   verifier: hmacOverBody('x-zm-signature', 'hex', {

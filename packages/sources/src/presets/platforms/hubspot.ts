@@ -2,7 +2,7 @@ import { identifyBy } from '../../identify.ts'
 import { hmacOverBody } from '../../verifier/spec.ts'
 import { defineSource } from '../define-source.ts'
 
-/** HubSpot's webhooks with signature v3, which covers the address: the sources file says which one HubSpot calls. */
+/** HubSpot's webhooks with signature v3, which covers the URL. The sources file gives the URL that HubSpot calls. */
 export const hubspot = defineSource('hubspot', {
   verifier: hmacOverBody('x-hubspot-signature-v3', 'base64', {
     content: '{method}{url-decoded}{body}{timestamp}',

@@ -1,10 +1,13 @@
 import { identifyBy } from '../../identify.ts'
 import { defineSource } from '../define-source.ts'
 
-/** SendGrid retries for a day, and does not document whether it signs each attempt again. */
+/** SendGrid retries for a day and does not document whether it signs each attempt again. */
 const RETRY_SPAN_SECS = 86_400
 
-/** Twilio SendGrid's signed event webhook: batches, signed with ECDSA. The secrets are SendGrid's verification keys. */
+/**
+ * Twilio SendGrid's signed event webhook: batches with an ECDSA signature. The secrets are SendGrid's verification
+ * keys.
+ */
 export const sendgrid = defineSource('sendgrid', {
   verifier: {
     kind: 'ecdsa',

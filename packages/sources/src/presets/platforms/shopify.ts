@@ -2,7 +2,7 @@ import { identifyBy } from '../../identify.ts'
 import { hmacOverBody } from '../../verifier/spec.ts'
 import { defineSource } from '../define-source.ts'
 
-/** Shopify waits for 5 s, and tries 8 times in 4 hours. */
+/** Shopify waits 5 s and retries 8 times within 4 hours. */
 const REQUEST_BUDGET_MS = 4_000
 const RETRY_SPAN_SECS = 4 * 3_600
 
@@ -14,7 +14,8 @@ export const shopify = defineSource('shopify', {
   identify: identifyBy({
     entityKey: '{admin_graphql_api_id|id|body-hash}',
     eventType: "{header:x-shopify-topic|'event'}",
-    // One event has one id for every subscription, and one action of a merchant may have it under several topics.
+    // An event has the same id for every subscription, and one action of a merchant may have the same id under several
+    // topics.
     dedupKey: "{header:x-shopify-topic|'event'}:{header:x-shopify-event-id|header:x-shopify-webhook-id}",
   }),
 })

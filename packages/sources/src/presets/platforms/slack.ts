@@ -2,10 +2,13 @@ import { identifyBy } from '../../identify.ts'
 import { hmacOverBody } from '../../verifier/spec.ts'
 import { defineSource } from '../define-source.ts'
 
-/** Slack waits for 3 s. */
+/** Slack waits 3 s. */
 const REQUEST_BUDGET_MS = 2_500
 
-/** Slack's Events API, and its slash commands, which are forms. Of a button the form has one field, `payload`, with JSON in it. */
+/**
+ * Slack's Events API, and its slash commands, which are forms. The form of a button has one field, `payload`, that
+ * contains JSON.
+ */
 export const slack = defineSource('slack', {
   verifier: hmacOverBody('x-slack-signature', 'hex', {
     prefix: 'v0=',

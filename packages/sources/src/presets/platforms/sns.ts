@@ -5,12 +5,15 @@ import { defineSource } from '../define-source.ts'
 
 /** A message may have 256 KiB, and each of its characters may be escaped. */
 const BODY_BYTES_MAX = 600_000
-/** With the longest policy of retries. */
+/** The span of the longest retry policy. */
 const RETRY_SPAN_SECS = 3_600
 
 const identify = identifyBy({ entityKey: '{MessageId}', eventType: '{Type}', dedupKey: '{MessageId}' })
 
-/** Amazon SNS. The secrets are its signing certificates. A confirmation is a letter: whether to subscribe is for a person to say. */
+/**
+ * Amazon SNS. The secrets are its signing certificates. A subscription confirmation becomes a dead letter, because a
+ * person decides whether to subscribe.
+ */
 export const sns = defineSource('sns', {
   verifier: { kind: 'sns', topics: [] },
   mediaTypes: ['text/plain', 'application/json'],

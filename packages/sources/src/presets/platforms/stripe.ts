@@ -3,7 +3,7 @@ import { defineSource } from '../define-source.ts'
 
 const RETRY_SPAN_SECS = 3 * 86_400
 
-/** Stripe's events. The secret's whole text is the key, its `whsec_` included. */
+/** Stripe's events. The key is the whole text of the secret, including `whsec_`. */
 export const stripe = defineSource('stripe', {
   verifier: {
     kind: 'hmac',

@@ -3,7 +3,7 @@ import { identifyBy } from '../../identify.ts'
 import type { SignatureSpec } from '../../verifier/spec.ts'
 import { defineSource } from '../define-source.ts'
 
-/** Senders that use Svix: Standard Webhooks with other header names. */
+/** Senders that use Svix: Standard Webhooks with different header names. */
 export const svix = defineSource('svix', {
   verifier: {
     ...(standardWebhooks.verifier as SignatureSpec),

@@ -4,10 +4,13 @@ import { readEntries } from '../signature-entries.ts'
 import { compileContent } from './signed-content.ts'
 import type { SignatureSpec } from '../spec.ts'
 
-/** The bytes that an authentic request has signed. */
+/** The signed bytes of an authentic request. */
 export type ContentReader = (headers: RequestHeaders, raw: Buffer, line?: RequestLine) => Buffer
 
-/** Not the signature: of one content there may be many, by other secrets or with other numbers of ECDSA. */
+/**
+ * The signature is not included. The same content can have many signatures, by other secrets or with other ECDSA
+ * nonces.
+ */
 export const createContentReader = (spec: SignatureSpec): ContentReader => {
   const content = compileContent(spec.content)
   const urls = spec.publicUrl === undefined ? undefined : calledUrls(spec.publicUrl)

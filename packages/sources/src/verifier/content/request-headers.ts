@@ -1,11 +1,11 @@
 /**
- * The headers of a request as they came: Node's own view joins or drops what was sent twice, and a request with two
- * signatures must not look like one with a single good one.
+ * The headers of a request as they were received. Node's own view joins or drops repeated headers, and a request with
+ * two signatures must not look like one with a single valid signature.
  */
 export class RequestHeaders {
   readonly #raw: readonly string[]
 
-  /** `raw`: names and values in turn, as of `IncomingMessage.rawHeaders`. */
+  /** `raw`: alternating names and values, as in `IncomingMessage.rawHeaders`. */
   constructor(raw: readonly string[]) {
     this.#raw = raw
   }
@@ -14,7 +14,7 @@ export class RequestHeaders {
     return new RequestHeaders(Object.entries(headers).flat())
   }
 
-  /** How often a header was sent. `name` is in lower case. */
+  /** The number of occurrences of a header. `name` is in lower case. */
   count(name: string): number {
     const raw = this.#raw
     let count = 0
@@ -22,7 +22,7 @@ export class RequestHeaders {
     return count
   }
 
-  /** The value of a header that was sent once and is not empty. `name` is in lower case. */
+  /** The value of a header that occurs exactly once and is not empty. `name` is in lower case. */
   get(name: string): string | undefined {
     const raw = this.#raw
     let value: string | undefined
@@ -34,7 +34,7 @@ export class RequestHeaders {
     return value === '' ? undefined : value
   }
 
-  /** Lower-case names and values, in the order they came. */
+  /** Lower-case names with their values, in the order of the request. */
   *entries(): Iterable<readonly [name: string, value: string]> {
     for (let i = 0; i < this.#raw.length; i += 2) yield [this.#raw[i]!.toLowerCase(), this.#raw[i + 1]!]
   }

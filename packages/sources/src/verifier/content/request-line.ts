@@ -1,9 +1,9 @@
 import { parse, stringify } from 'node:querystring'
 
-/** What a request's first line says. */
+/** The request line. */
 export interface RequestLine {
   readonly method: string
-  /** Path and query as they came, or a whole URL. */
+  /** Path and query as received, or an absolute URL. */
   readonly target: string
 }
 
@@ -12,7 +12,7 @@ export const POST_LINE: RequestLine = { method: 'POST', target: '/' }
 const ABSOLUTE = /^https?:\/\/[^/?]*/i
 const DEFAULT_PORTS: Readonly<Record<string, string>> = { 'https:': '443', 'http:': '80' }
 
-/** What is wrong with the address that a provider is said to call. */
+/** What is wrong with the configured URL that a provider calls. */
 export const publicUrlProblem = (publicUrl: string): string | undefined => {
   let url: URL
   try {
@@ -26,18 +26,21 @@ export const publicUrlProblem = (publicUrl: string): string | undefined => {
     : 'must end with the path: Weir adds the query of each request'
 }
 
-/** The addresses that a provider may have signed for a request's target. */
+/** The URLs that a provider may have signed for a request's target. */
 export interface CalledUrls {
-  /** Without repeats, the likeliest first. */
+  /** Without repeats, the most likely first. */
   candidates(target: string): readonly string[]
-  /** The same address for all targets that share a candidate, as whoever repeats a request can choose among those. */
+  /**
+   * The same URL for all targets that share a candidate, because someone who repeats a request can choose between those
+   * targets.
+   */
   canonical(target: string): string
 }
 
 /**
- * Targets get the path of `publicUrl`, or keep their own where it has none. Each address is tried with and without its
- * port, and with its escapes as they came and rewritten: back ends of one provider differ (Twilio's `validateRequest`
- * tries the same).
+ * Targets get the path of `publicUrl`, or keep their own if it has none. Each URL is tried with and without its port,
+ * and with its escapes as received and rewritten, because the servers of one provider differ. Twilio's
+ * `validateRequest` tries the same.
  */
 export const calledUrls = (publicUrl: string): CalledUrls => {
   const { origin, port, pathname, protocol } = new URL(publicUrl)

@@ -8,32 +8,34 @@ export interface SignedParts {
   readonly timestamp: string
   readonly id: string
   readonly method: string
-  /** The whole address that the provider called. */
+  /** The whole URL that the provider called. */
   readonly url: string
   readonly headers: RequestHeaders
 }
 
 type Fill = (parts: SignedParts) => string
 
-/** What is signed, ready to be fed to a hash: `before`, the body as it is signed, `after`. */
+/** The signed content in the order in which it is hashed: `before`, the body in its signed form, `after`. */
 export interface SignedContent {
   readonly usesTimestamp: boolean
   readonly usesId: boolean
   readonly usesUrl: boolean
-  /** Whether only one body is signed by a text; else others can be made that are signed alike. */
+  /** Tells whether a signed text determines the body. Otherwise other bodies with the same signature can be made. */
   readonly bindsBody: boolean
-  /** Headers that are signed, in lower case. */
+  /** The signed headers, in lower case. */
   readonly headers: readonly string[]
   readonly before: Fill
   readonly after: Fill
-  /** What of the body is signed; undefined: the request names a hash that its body does not have. */
+  /** The signed form of the body. Undefined if the request names a hash that its body does not have. */
   readonly body: (raw: Buffer, parts: SignedParts) => Buffer | undefined
 }
 
 const FIELD = /\{([^{}]*)\}/g
 const HEADER = /^header:([a-z0-9-]{1,64})$/
 
-/** The fields for the body. Every content has one of them, because otherwise the body could be replaced. */
+/**
+ * The fields that stand for the body. Every content needs one of them, because otherwise the body could be replaced.
+ */
 const BODIES: Readonly<Record<string, SignedContent['body']>> = {
   body: (raw) => raw,
   'body-crc32': (raw) => Buffer.from(String(crc32(raw))),
@@ -49,8 +51,8 @@ const FIELDS: Readonly<Record<string, Fill>> = {
 }
 
 /**
- * Takes a text such as `{timestamp}.{body}`; throws a `RangeError` that says what is wrong with it. Its fields are those
- * above and `{header:<name>}`.
+ * Parses a text such as `{timestamp}.{body}`. Throws a `RangeError` that says what is wrong with it. Its fields are
+ * those above and `{header:<name>}`.
  */
 export const compileContent = (text: string): SignedContent => {
   const names = [...text.matchAll(FIELD)].map(([, name]) => name!)
@@ -79,7 +81,7 @@ export const compileContent = (text: string): SignedContent => {
   }
 }
 
-/** Of a CRC-32 anybody can make another body, and a form is signed without what separates its fields. */
+/** Anyone can make another body with the same CRC-32, and a form is signed without the separators of its fields. */
 const BINDING: ReadonlySet<string> = new Set(['body', 'body-sha256'])
 
 const BODY_NAMES = Object.keys(BODIES)
@@ -96,6 +98,6 @@ const fieldOf = (name: string, parts: SignedParts): string => {
   return header === undefined ? FIELDS[name]!(parts) : (parts.headers.get(header) ?? '')
 }
 
-/** As HubSpot signs: these escapes are undone, and no others. */
+/** HubSpot decodes these escapes before it signs, and no others. */
 const DECODED = /%(?:3A|2F|3F|40|21|24|27|28|29|2A|2C|3B)/gi
 const decodedUrl = (url: string): string => url.replace(DECODED, (escape) => decodeURIComponent(escape))

@@ -7,9 +7,9 @@ const HASH_PARAMETER = 'bodySHA256'
 const HEX_SHA256 = /^[\da-f]{64}$/i
 
 /**
- * What Twilio signs behind the address: of a form its parameters, sorted by name, names and values without anything
- * between them. Of any other body nothing: the address has its hash as `bodySHA256`, and undefined says that it has
- * none or another one.
+ * What Twilio signs after the URL. For a form: its parameters, sorted by name, names and values joined without
+ * separators. For any other body: nothing, because the URL contains its hash as `bodySHA256`. Undefined if that hash is
+ * absent or wrong.
  */
 export const signedForm = (raw: Buffer, contentType: string | undefined, url: string): Buffer | undefined => {
   const given = new URL(url).searchParams.get(HASH_PARAMETER)
@@ -24,11 +24,11 @@ export const signedForm = (raw: Buffer, contentType: string | undefined, url: st
 const NOTHING = Buffer.alloc(0)
 
 /**
- * A name that comes several times is written with each of its values once, in their order. Undefined for what cannot be
- * decoded: other bytes would be signed alike.
+ * A repeated name is written with each of its values once, in their order. Undefined if the form cannot be decoded,
+ * because other bytes would have the same signature.
  */
 const sortedParameters = (raw: Buffer): Buffer | undefined => {
-  // As JSON it is read in another way than it would be signed.
+  // Weir would read it as JSON, in another way than Twilio signs it.
   if (!isUtf8(raw) || isBareJson(raw)) return undefined
   const values = new Map<string, Set<string>>()
   try {
@@ -42,7 +42,7 @@ const sortedParameters = (raw: Buffer): Buffer | undefined => {
   } catch {
     return undefined
   }
-  // By UTF-16 code units, as Twilio's own library does.
+  // In the order of UTF-16 code units, as in Twilio's own library.
   const names = [...values.keys()].sort()
   return Buffer.from(
     names.flatMap((name) => [...values.get(name)!].sort().map((value) => name + value)).join(''),
