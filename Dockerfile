@@ -31,23 +31,16 @@ LABEL org.opencontainers.image.title="Weir" \
       org.opencontainers.image.revision="${REVISION}"
 WORKDIR /weir
 # The heap takes its share of the container's memory limit; filters, caches and buffers live beside it.
-# Every service answers its probes on one port here, but ingress: its webhook port is open to strangers.
+# Every service answers its probes on one port (deploy/container/ports.mjs), except ingress: strangers reach its
+# webhook port.
 # Names are looked up by the thread pool: those of a broker that is gone may hang, and must not hold up the others.
 ENV NODE_ENV=production \
     UV_THREADPOOL_SIZE=32 \
     NODE_OPTIONS=--max-old-space-size-percentage=60 \
     STATE_DIR=/var/lib/weir/dedup \
     TRUTH_DIR=/var/lib/weir/truth \
-    INGRESS_PORT=3000 \
     INGRESS_PROBE_PORT=3009 \
-    CONSOLE_PORT=3000 \
-    REPLAY_PORT=3000 \
-    REPLAY_HOST=0.0.0.0 \
-    DEDUP_PROBE_PORT=3000 \
-    NORMALIZER_PROBE_PORT=3000 \
-    PERSISTENCE_PROBE_PORT=3000 \
-    METRIC_EXPORT_PROBE_PORT=3000 \
-    SIMULATOR_PROBE_PORT=3000
+    REPLAY_HOST=0.0.0.0
 RUN cd /var/lib && mkdir -p weir/dedup weir/truth weir/registry weir/secrets/sources weir/secrets/body-hash weir/secrets/postgres weir/secrets/database-owner weir/secrets/database-writer weir/secrets/database-reader weir/secrets/influx weir/secrets/influx-token weir/secrets/console weir/secrets/replay \
     && chown -R 1000:1000 weir
 COPY --from=dependencies /weir ./

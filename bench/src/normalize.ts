@@ -9,7 +9,7 @@ import {
 } from '@weir/contracts'
 import { openLanes, partitionOf, type KafkaSettings } from '@weir/kafka'
 import { ShapeCache } from '@weir/normalizer'
-import { Plan, simulator } from '@weir/simulator'
+import { Plan, service as simulator } from '@weir/simulator'
 import { SOURCES, type JsonValue } from '@weir/sources'
 import { CPU_PROFILE, defineBench, profileArgs } from './bench.ts'
 import { startBenchProcess, type BenchProcess } from './rig/service-process.ts'

@@ -1,20 +1,13 @@
-import { webConsole } from '@weir/console'
-import { dedup } from '@weir/dedup'
-import { ingress } from '@weir/ingress'
-import { metricExport } from '@weir/metric-export'
-import { normalizer } from '@weir/normalizer'
-import { persistence } from '@weir/persistence'
-import { replay } from '@weir/replay'
-import { simulator } from '@weir/simulator'
+import { SERVICE_NAMES } from '@weir/contracts'
+import type { ServiceDefinition } from '@weir/runtime'
 
-/** Every service, in the order of the documentation. */
-export const ALL_SERVICES = [
-  ingress,
-  dedup,
-  normalizer,
-  persistence,
-  metricExport,
-  webConsole,
-  replay,
-  simulator,
-] as const
+type AnyService = ServiceDefinition<{ readonly logLevel: string }>
+
+/** Every service of the registry: what its folder exports as `service`, in the order of the documentation. */
+export const ALL_SERVICES: readonly AnyService[] = await Promise.all(
+  SERVICE_NAMES.map(async (name) => {
+    const folder = new URL(`../../services/${name}/src/index.ts`, import.meta.url)
+    const { service } = (await import(folder.href)) as { readonly service: AnyService }
+    return service
+  }),
+)

@@ -1,6 +1,13 @@
 import { readFileSync } from 'node:fs'
 import { parseEnv } from 'node:util'
-import { parseDeadLetterKeys, type DeadLetterKeys } from '@weir/contracts'
+import {
+  parseDeadLetterKeys,
+  portVariable,
+  SERVICE_NAMES,
+  SERVICES,
+  type DeadLetterKeys,
+  type ServiceName,
+} from '@weir/contracts'
 import {
   ConfigError,
   type ConfigOf,
@@ -24,6 +31,11 @@ const port = (env: string, fallback: number, what: string) => ({
   schema: setting.integer(fallback, 1, 65_535),
   help: `Port of ${what} on this machine.`,
 })
+
+type ServicePorts = { readonly [Name in ServiceName as `${Name}Port`]: ReturnType<typeof port> }
+const SERVICE_PORTS = Object.fromEntries(
+  SERVICE_NAMES.map((name) => [`${name}Port`, port(portVariable(name), SERVICES[name].port, name)]),
+) as unknown as ServicePorts
 
 export const START_SETTINGS = {
   kafkaBrokers: {
@@ -51,18 +63,18 @@ export const START_SETTINGS = {
   registryPort: port('REGISTRY_PORT', 18_081, 'the schema registry'),
   postgresPort: port('POSTGRES_PORT', 15_432, 'PostgreSQL'),
   influxPort: port('INFLUX_PORT', 18_086, 'InfluxDB'),
-  ingressPort: port('INGRESS_PORT', 3000, 'ingress'),
-  consolePort: port('CONSOLE_PORT', 3001, 'the console'),
-  dedupProbePort: port('DEDUP_PROBE_PORT', 3010, 'the probes of dedup'),
-  normalizerProbePort: port('NORMALIZER_PROBE_PORT', 3011, 'the probes of normalizer'),
-  persistenceProbePort: port('PERSISTENCE_PROBE_PORT', 3012, 'the probes of persistence'),
-  metricExportProbePort: port('METRIC_EXPORT_PROBE_PORT', 3013, 'the probes of metric-export'),
-  simulatorProbePort: port('SIMULATOR_PROBE_PORT', 3014, 'the probes of simulator'),
-  replayPort: port('REPLAY_PORT', 3015, 'replay'),
+  ...SERVICE_PORTS,
 } satisfies Settings
 
 export type StartConfig = ConfigOf<typeof START_SETTINGS>
 export type PortName = Extract<keyof StartConfig, `${string}Port`>
+const isPort = (name: string): name is PortName => name.endsWith('Port')
+
+/** The variables of all ports with their defaults. */
+export const describePorts = (): readonly string[] =>
+  Object.entries(START_SETTINGS)
+    .filter(([name]) => isPort(name))
+    .map(([, { env, schema }]) => `${env} ${String(schema.parse(undefined))}`)
 
 /** The environment variable of a port. */
 export const envOf = (name: PortName): string => START_SETTINGS[name].env

@@ -6,7 +6,7 @@ import { runAudit } from './commands/audit.ts'
 import { addAuditLogCommands } from './commands/audit-log-commands.ts'
 import { addBackfillCommand } from './commands/backfill-command.ts'
 import { addCompletionCommand } from './commands/completion.ts'
-import { environment, readEnvFile, useEnvironment } from './config.ts'
+import { describePorts, environment, readEnvFile, useEnvironment } from './config.ts'
 import { addDbCommands } from './commands/db-commands.ts'
 import { addDedupCommands } from './commands/dedup-commands.ts'
 import { addDevCommand } from './start/dev-command.ts'
@@ -72,8 +72,7 @@ const addStartCommand = (program: Command): void => {
       'after',
       `
 Used instead of being started, when set: KAFKA_BROKERS, SCHEMA_REGISTRY_URL, DATABASE_URL, INFLUX_URL.
-Ports: INGRESS_PORT 3000, CONSOLE_PORT 3001, KAFKA_PORT 19092, KAFKA_CONTROLLER_PORT 19093,
-REGISTRY_PORT 18081, POSTGRES_PORT 15432, INFLUX_PORT 18086, DEDUP_PROBE_PORT 3010, NORMALIZER_PROBE_PORT 3011, PERSISTENCE_PROBE_PORT 3012, METRIC_EXPORT_PROBE_PORT 3013, SIMULATOR_PROBE_PORT 3014, REPLAY_PORT 3015.
+Ports: ${describePorts().join(', ')}.
 Downloads, state and logs are in .weir (WEIR_HOME), which may be deleted while nothing runs.`,
     )
     .action(async (options: StartOptions) => {

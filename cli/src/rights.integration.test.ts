@@ -1,15 +1,15 @@
 import { join } from 'node:path'
-import { webConsole } from '@weir/console'
-import { KAFKA_SERVICES, rightsOf, TOPIC_SPECS, topicNames, type KafkaService } from '@weir/contracts'
-import { dedup } from '@weir/dedup'
-import { ingress } from '@weir/ingress'
+import {
+  KAFKA_SERVICES,
+  portVariable,
+  rightsOf,
+  TOPIC_SPECS,
+  topicNames,
+  type ServiceName,
+} from '@weir/contracts'
 import { ensureTopics, openLanes } from '@weir/kafka'
 import { grant, readAll } from '@weir/kafka/testing'
 import { freePorts } from '@weir/local-stack'
-import { metricExport } from '@weir/metric-export'
-import { normalizer } from '@weir/normalizer'
-import { persistence } from '@weir/persistence'
-import { replay } from '@weir/replay'
 import { createLogger, Metrics, type Environment, type Service } from '@weir/runtime'
 import { sign, SOURCES } from '@weir/sources'
 import {
@@ -22,19 +22,11 @@ import {
   type SecureKafka,
 } from '@weir/testkit'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { ALL_SERVICES } from './all-services.ts'
 
 const missing = await ownServersMissing()
 if (missing !== undefined) process.stderr.write(`rights of services are not tested: ${missing}\n`)
 
-const DEFINITIONS = {
-  ingress,
-  dedup,
-  normalizer,
-  persistence,
-  replay,
-  'metric-export': metricExport,
-  console: webConsole,
-}
 const SECRET = 'cW0d8pZ2-7hVq4sLr9Yt1Nx5Kb3Mf6Gj'
 const TEST_MS_MAX = 180_000
 const soon = { timeout: 60_000, interval: 100 }
@@ -46,7 +38,7 @@ describe.skipIf(missing !== undefined)(
   () => {
     const isolated = isolatedKafka('rights', 1)
     const topics = topicNames(isolated.topicPrefix)
-    const running = new Map<KafkaService, Service>()
+    const running = new Map<ServiceName, Service>()
     let kafka: SecureKafka
     let ingressPort = 0
 
@@ -72,8 +64,8 @@ describe.skipIf(missing !== undefined)(
       const replicas = { replicationFactor: 1, minInsyncReplicas: 1 }
       await ensureTopics({ settings: admin(), logger, specs: TOPIC_SPECS, ...replicas })
       for (const name of KAFKA_SERVICES) await grant(admin(), name, rightsOf(name, isolated.topicPrefix))
-      const [ingressAt, consoleAt, replayAt, ...probes] = await freePorts(7)
-      ingressPort = ingressAt!
+      const ports = await freePorts(KAFKA_SERVICES.length)
+      ingressPort = ports[KAFKA_SERVICES.indexOf('ingress')]!
       const { registryUrl } = testServers()
       const shared: Environment = {
         WEIR_PROFILE: 'dev',
@@ -95,17 +87,11 @@ describe.skipIf(missing !== undefined)(
         INGRESS_HOST: '127.0.0.1',
         CONSOLE_HOST: '127.0.0.1',
         PROBE_HOST: '127.0.0.1',
-        INGRESS_PORT: String(ingressAt),
-        CONSOLE_PORT: String(consoleAt),
-        REPLAY_PORT: String(replayAt),
-        DEDUP_PROBE_PORT: String(probes[0]),
-        NORMALIZER_PROBE_PORT: String(probes[1]),
-        PERSISTENCE_PROBE_PORT: String(probes[2]),
-        METRIC_EXPORT_PROBE_PORT: String(probes[3]),
+        ...Object.fromEntries(KAFKA_SERVICES.map((name, at) => [portVariable(name), String(ports[at])])),
       }
       for (const name of KAFKA_SERVICES) {
-        const definition = DEFINITIONS[name]
-        const config = definition.loadConfig({ ...shared, KAFKA_SASL_USERNAME: name }) as never
+        const definition = ALL_SERVICES.find((service) => service.name === name)!
+        const config = definition.loadConfig({ ...shared, KAFKA_SASL_USERNAME: name })
         const service = await definition.start(config, { logger, metrics: new Metrics(name) })
         service.failed.catch(() => undefined)
         running.set(name, service)

@@ -1,3 +1,4 @@
+import { portVariable, SERVICE_NAMES, settingPrefix } from '@weir/contracts'
 import { isSecret, KAFKA_SETTINGS, SERVICE_SETTINGS, type Setting, type Settings } from '@weir/runtime'
 import { ALL_SERVICES } from './all-services.ts'
 import {
@@ -200,9 +201,14 @@ const ENV_INTRO = `# Settings of docker-compose.yml: copy to .env and uncomment 
 /** Sections of commands that no container runs. */
 const NOT_OF_COMPOSE = ['npm start', 'weir dlq', 'weir sources register']
 
-/** The image or the file above decides about these. */
-const NOT_IN_ENV =
-  /^(INGRESS_HOST|INGRESS_PORT|CONSOLE_HOST|CONSOLE_PORT|REPLAY_HOST|REPLAY_PORT|[A-Z_]+_PROBE_PORT|PROBE_HOST|STATE_DIR|TRUTH_DIR)$/
+/** Set by the image, the same in every container. */
+export const SET_BY_IMAGE: ReadonlySet<string> = new Set([
+  ...SERVICE_NAMES.flatMap((name) => [portVariable(name), `${settingPrefix(name)}_HOST`]),
+  'INGRESS_PROBE_PORT',
+  'PROBE_HOST',
+  'STATE_DIR',
+  'TRUTH_DIR',
+])
 
 /** Where Compose runs with another default than the service has by itself. */
 const COMPOSE_DEFAULTS: Readonly<Record<string, string>> = {
@@ -226,7 +232,7 @@ export const envExample = (): string => {
   const parts = sections()
     .filter(({ title }) => !NOT_OF_COMPOSE.includes(title))
     .flatMap(({ title, settings }) => {
-      const fresh = settings.filter(({ env }) => !NOT_IN_ENV.test(env) && !done.has(env))
+      const fresh = settings.filter(({ env }) => !SET_BY_IMAGE.has(env) && !done.has(env))
       for (const { env } of fresh) done.add(env)
       return fresh.length === 0 ? [] : [`# ---- ${title} ----`, ...fresh.map(envLines)].join('\n')
     })

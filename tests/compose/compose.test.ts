@@ -2,33 +2,16 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, wr
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { webConsole } from '@weir/console'
-import { dedup } from '@weir/dedup'
-import { ingress } from '@weir/ingress'
-import { metricExport } from '@weir/metric-export'
-import { normalizer } from '@weir/normalizer'
-import { persistence } from '@weir/persistence'
-import { replay } from '@weir/replay'
-import { isSecret, type Settings } from '@weir/runtime'
-import { simulator } from '@weir/simulator'
+import { portVariable } from '@weir/contracts'
+import { isSecret } from '@weir/runtime'
 import { beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest'
+import { ALL_SERVICES } from '../../cli/src/all-services.ts'
+import { SET_BY_IMAGE } from '../../cli/src/settings-reference.ts'
 import { findCompose, type Compose } from '../../tools/containers/compose.ts'
 import { run } from '../../tools/containers/run.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
-const SERVICES: readonly { readonly name: string; readonly settings: Settings }[] = [
-  ingress,
-  dedup,
-  normalizer,
-  persistence,
-  metricExport,
-  webConsole,
-  replay,
-  simulator,
-]
-/** Set by the image, the same in every container. */
-const OF_THE_IMAGE =
-  /^(INGRESS_HOST|INGRESS_PORT|CONSOLE_HOST|CONSOLE_PORT|REPLAY_HOST|REPLAY_PORT|[A-Z_]+_PROBE_PORT|PROBE_HOST|STATE_DIR|TRUTH_DIR)$/
+const serviceOf = (name: string) => ALL_SERVICES.find((service) => service.name === name)!
 const BUILD_MS_MAX = 900_000
 
 interface Service {
@@ -80,17 +63,17 @@ describe.skipIf(typeof found === 'string')('docker-compose.yml', { timeout: 60_0
   it('runs the servers, the jobs and every service; the simulator only by its profile', () => {
     const jobs = ['secrets', 'topics', 'database', 'audit']
     const servers = ['influxdb', 'kafka', 'postgres', 'registry', 'proxy']
-    const names = SERVICES.map(({ name }) => name)
+    const names = ALL_SERVICES.map(({ name }) => name)
     expect(Object.keys(all).toSorted()).toEqual([...jobs, ...servers, ...names].toSorted())
     for (const name of ['simulator', 'proxy', 'audit']) expect(Object.keys(core)).not.toContain(name)
   })
 
-  it.each(SERVICES)('lets every setting of $name be set, and gives it no other', ({ name, settings }) => {
+  it.each(ALL_SERVICES)('lets every setting of $name be set, and gives it no other', ({ name, settings }) => {
     const given = Object.keys(all[name]!.environment!)
     const known = Object.values(settings).flatMap(({ env, aliases = [] }) => [env, ...aliases])
     const wanted = Object.values(settings)
       .map(({ env }) => env)
-      .filter((env) => !OF_THE_IMAGE.test(env))
+      .filter((env) => !SET_BY_IMAGE.has(env))
     expect(given).toEqual(expect.arrayContaining(wanted))
     const unknown = given.filter(
       (env) => !known.includes(env) && !known.includes(env.replace(/_FILE$/, '')) && env !== 'NODE_OPTIONS',
@@ -100,11 +83,11 @@ describe.skipIf(typeof found === 'string')('docker-compose.yml', { timeout: 60_0
 
   it('holds no secret: each comes from the environment or from a file', () => {
     const secret = new Set(
-      SERVICES.flatMap(({ settings }) => Object.values(settings))
+      ALL_SERVICES.flatMap(({ settings }) => Object.values(settings))
         .filter((one) => isSecret(one) || one.env === 'DATABASE_URL')
         .concat(
           ['ADMIN', 'OWNER', 'WRITER', 'READER'].map((role) => ({
-            ...persistence.settings.databaseUrl!,
+            ...serviceOf('persistence').settings.databaseUrl!,
             env: `DATABASE_${role}_URL`,
           })),
         )
@@ -229,9 +212,13 @@ describe.skipIf(typeof found === 'string')('docker-compose.yml', { timeout: 60_0
     const limit = Number(deploy!.resources!.limits!.memory)
     const spy = vi.spyOn(process, 'constrainedMemory').mockReturnValue(limit)
     const env = Object.entries(environment!).filter(([, value]) => value !== null)
-    expect(() => dedup.loadConfig(Object.fromEntries(env) as Record<string, string>)).not.toThrow()
+    expect(() =>
+      serviceOf('dedup').loadConfig(Object.fromEntries(env) as Record<string, string>),
+    ).not.toThrow()
     spy.mockReturnValue(limit / 4)
-    expect(() => dedup.loadConfig(Object.fromEntries(env) as Record<string, string>)).toThrow('memory')
+    expect(() => serviceOf('dedup').loadConfig(Object.fromEntries(env) as Record<string, string>)).toThrow(
+      'memory',
+    )
     spy.mockRestore()
   })
 
@@ -327,19 +314,27 @@ describe('Dockerfile', () => {
     expect(folders.size).toBeGreaterThan(4)
   })
 
-  it('has every service answer its probes where the health check asks', () => {
+  it('has every service answer its probes where the health check asks', async () => {
     const [, own, port] = /const PORTS = \[Number\(process\.env\.(\w+) \|\| \d+\), (\d+)\]/.exec(
       read('deploy/container/healthy.mjs'),
     )!
-    const probes = SERVICES.flatMap(({ settings }) => Object.values(settings))
-      .map(({ env }) => env)
-      .filter((env) => /^(INGRESS|CONSOLE|REPLAY|[A-Z_]+_PROBE)_PORT$/.test(env))
-    const dockerfile = read('Dockerfile')
     // Ingress has them on a port that strangers do not reach.
-    const shared = probes.filter((env) => env !== own)
-    for (const env of shared) expect(dockerfile).toContain(` ${env}=${port}`)
-    expect(shared).toHaveLength(SERVICES.length)
+    const dockerfile = read('Dockerfile')
     expect(dockerfile).toMatch(new RegExp(` ${own}=(?!${port})\\d+`))
+    const printed = await run(
+      process.execPath,
+      [
+        '--input-type=module',
+        '--eval',
+        "await import('./deploy/container/ports.mjs'); console.log(JSON.stringify(process.env))",
+      ],
+      { cwd: ROOT, env: Object.fromEntries(ALL_SERVICES.map(({ name }) => [portVariable(name), undefined])) },
+    )
+    const set = JSON.parse(printed) as Readonly<Record<string, string>>
+    for (const { name, settings } of ALL_SERVICES) {
+      expect(Object.values(settings).map(({ env }) => env)).toContain(portVariable(name))
+      expect([name, set[portVariable(name)]]).toEqual([name, port])
+    }
     const published = read('docker-compose.yml').match(/:\d+'\]/g) ?? []
     expect(published).not.toContain(`:${/ INGRESS_PROBE_PORT=(\d+)/.exec(dockerfile)![1]!}']`)
   })

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { readFileSync, rmSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { TOPIC_SPECS } from '@weir/contracts'
+import { EVENT_SERVICES, TOPIC_SPECS, type ServiceName } from '@weir/contracts'
 import { ensureTopics } from '@weir/kafka'
 import { freePorts, type Folders } from '@weir/local-stack'
 import { readTotals, type InfluxSettings } from '@weir/metric-export'
@@ -11,7 +11,7 @@ import { createLogger, Metrics } from '@weir/runtime'
 import {
   Plan,
   Sender,
-  simulator,
+  service as simulator,
   startSimulator,
   type Shipment,
   type SimulatorService,
@@ -23,12 +23,9 @@ import {
   startService,
   testServers,
   type InfluxAccess,
-  type ServiceName,
   type TestService,
 } from '@weir/testkit'
 import { TruthLedger } from '@weir/truth'
-
-const NAMES = ['ingress', 'dedup', 'normalizer', 'persistence', 'metric-export'] as const
 
 export const SECRET = 'a secret of the end-to-end tests'
 const REPLAY_TOKEN = 'a token of the end-to-end tests'
@@ -206,7 +203,7 @@ export class Pipeline {
   }
 
   /** How many transactions an instance has committed since it was started. */
-  async transactions(name: 'dedup' | 'normalizer' | 'persistence', instance: number): Promise<number> {
+  async transactions(name: ServiceName, instance: number): Promise<number> {
     const answer = await fetch(`http://127.0.0.1:${this.#ports.get(keyOf(name, instance))!}/metrics`)
     const found = new RegExp(`^weir_${name}_transaction_seconds_count\\S* (\\d+)`, 'm').exec(
       await answer.text(),
@@ -251,7 +248,7 @@ export class Pipeline {
 
   /** One instance of each service. */
   startAll(): Promise<unknown> {
-    return Promise.all(NAMES.map((name) => this.start(name)))
+    return Promise.all(EVENT_SERVICES.map((name) => this.start(name)))
   }
 
   /** Traffic from this process, per second, until it is stopped; the ledger of what was sent is in `truthDir`. */

@@ -1,3 +1,4 @@
+import { EVENT_SERVICES } from '@weir/contracts'
 import { expect, it, onTestFinished } from 'vitest'
 import { Balancer } from './balancer.ts'
 import { Pipeline } from './pipeline.ts'
@@ -9,11 +10,7 @@ it('answers every request well while each service is restarted in turn', async (
   const balancer = await Balancer.start([pipeline.ingressUrl(0), pipeline.ingressUrl(1)])
   onTestFinished(() => balancer.close())
   const simulator = await pipeline.simulate(200, balancer.url)
-  const restarts = [
-    ['ingress', 0] as const,
-    ['ingress', 1] as const,
-    ...(['dedup', 'normalizer', 'persistence', 'metric-export'] as const).map((name) => [name, 0] as const),
-  ]
+  const restarts = [...EVENT_SERVICES.map((name) => [name, 0] as const), ['ingress', 1] as const]
   for (const [name, instance] of restarts) {
     const { rows } = await pipeline.observer.totals()
     await pipeline.untilTotals((totals) => totals.rows > rows + 200)

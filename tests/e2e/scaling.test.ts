@@ -1,7 +1,8 @@
+import { SCALED_SERVICES } from '@weir/contracts'
 import { expect, it, onTestFinished } from 'vitest'
 import { Pipeline } from './pipeline.ts'
 
-it('loses and repeats nothing while dedup, normalizer and persistence each go from one instance to three and back to one', async () => {
+it('loses and repeats nothing while each service that scales goes from one instance to three and back to one', async () => {
   const pipeline = await Pipeline.start('scaling', { partitions: 6 })
   onTestFinished(() => pipeline.close())
   await pipeline.simulate(150)
@@ -10,7 +11,7 @@ it('loses and repeats nothing while dedup, normalizer and persistence each go fr
     await pipeline.untilTotals((totals) => totals.rows > rows + count)
   }
   await moreRows(200)
-  for (const name of ['dedup', 'normalizer', 'persistence'] as const) {
+  for (const name of SCALED_SERVICES) {
     await Promise.all([pipeline.start(name, 1), pipeline.start(name, 2)])
     // Each of the three has its share.
     for (const instance of [0, 1, 2]) {

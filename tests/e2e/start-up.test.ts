@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { TOPIC_SPECS } from '@weir/contracts'
+import { KAFKA_SERVICES, TOPIC_SPECS } from '@weir/contracts'
 import { ensureTopics } from '@weir/kafka'
 import { freePorts } from '@weir/local-stack'
 import { createLogger } from '@weir/runtime'
@@ -11,20 +11,16 @@ import {
   ownServersMissing,
   startService,
   testServers,
-  type ServiceName,
 } from '@weir/testkit'
 import { expect, it, onTestFinished } from 'vitest'
 
-const NAMES: readonly ServiceName[] = [
-  ...(['ingress', 'dedup', 'normalizer', 'persistence', 'metric-export', 'console', 'replay'] as const),
-]
 const LINES = 3
 /** A line is due every 10 s, and looked for after a pause of up to 5 s and an attempt to connect. */
 const GAP_MS_MAX = 20_000
 
 const textOf = (file: string): string => readFileSync(file, 'utf8')
 
-it.each(NAMES)(
+it.each(KAFKA_SERVICES)(
   '%s ends at once with exit code 2 and names each setting that it lacks or cannot use',
   async (name) => {
     const [port] = await freePorts(1)

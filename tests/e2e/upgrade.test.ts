@@ -1,4 +1,5 @@
 import { testServers } from '@weir/testkit'
+import { EVENT_SERVICES } from '@weir/contracts'
 import { expect, it, onTestFinished } from 'vitest'
 import { Balancer } from './balancer.ts'
 import { Pipeline } from './pipeline.ts'
@@ -30,7 +31,7 @@ it('keeps all that it knows and answers every request well while each service is
   const simulator = await pipeline.simulate(100, balancer.url)
 
   pipeline.upgrade()
-  for (const name of ['ingress', 'dedup', 'normalizer', 'persistence', 'metric-export'] as const) {
+  for (const name of EVENT_SERVICES) {
     for (const instance of name === 'ingress' ? [0, 1] : [0]) {
       const { rows } = await pipeline.observer.totals()
       await pipeline.untilTotals((totals) => totals.rows > rows + 100)

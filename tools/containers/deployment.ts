@@ -1,4 +1,5 @@
 import { fileURLToPath } from 'node:url'
+import { SERVICE_NAMES } from '../../packages/contracts/src/index.ts'
 import type { Compose } from './compose.ts'
 import type { Engine } from './engine.ts'
 import { buildWeir } from './open-engine.ts'
@@ -7,16 +8,7 @@ import { run } from './run.ts'
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const READY_SECS_MAX = 420
 const STEP_MS_MAX = 600_000
-const SERVICES = [
-  'simulator',
-  'proxy',
-  'dedup',
-  'normalizer',
-  'persistence',
-  'metric-export',
-  'console',
-  'replay',
-]
+const CONTAINERS = [...SERVICE_NAMES, 'proxy']
 
 export interface DeploymentOptions {
   readonly engine: Engine
@@ -67,7 +59,7 @@ export class Deployment {
   /** Everything but the audit, each until it is healthy. Resolves to what runs, in words. */
   async up(...options: readonly string[]): Promise<string> {
     const wait = ['--no-build', '--detach', '--wait', '--wait-timeout', String(READY_SECS_MAX)]
-    await this.do('up', ...wait, ...options, ...SERVICES)
+    await this.do('up', ...wait, ...options, ...CONTAINERS)
     return `${(await this.containersOf()).length} containers`
   }
 

@@ -1,4 +1,4 @@
-import { decodeDedupStats, HEADER, type ConsumingStage, type TopicNames } from '@weir/contracts'
+import { decodeDedupStats, HEADER, type ProcessorName, type TopicNames } from '@weir/contracts'
 import type { InputRecord, Maintenance } from '@weir/kafka'
 
 interface Decided {
@@ -16,7 +16,7 @@ const INPUTS_MAX = 2_000_000n
 export const decidedBefore = async (
   maintenance: Maintenance,
   topics: TopicNames,
-  stage: ConsumingStage,
+  stage: ProcessorName,
   topic: string,
   partition: number,
 ): Promise<Decided | undefined> => {
@@ -43,8 +43,7 @@ export const decidedBefore = async (
       }
     case 'replay':
       return { offset: start, why: 'jobs that are done are not done again' }
-    case 'dedup':
-    case 'normalizer-schemas':
+    default:
       return undefined
   }
 }

@@ -1,5 +1,5 @@
 import { InvalidArgumentError, type Command } from 'commander'
-import { dedup, rebuildState, repartition } from '@weir/dedup'
+import { service as dedup, rebuildState, repartition } from '@weir/dedup'
 import { RetriableError, TransactionError } from '@weir/kafka'
 import { environment } from '../config.ts'
 import { progress } from '../output.ts'

@@ -1,4 +1,4 @@
-import { eventKeyOf, HEADER, STAGE_TOPICS, TOPIC_SPECS, topicNames } from '@weir/contracts'
+import { eventKeyOf, HEADER, PROCESSORS, TOPIC_SPECS, topicNames } from '@weir/contracts'
 import { ensureTopics, openLanes, openMaintenance } from '@weir/kafka'
 import { createLogger } from '@weir/runtime'
 import { isolatedKafka } from '@weir/testkit'
@@ -64,7 +64,7 @@ it('finds where a stage goes on by what it has written, and sets what is gone al
   const maintenance = await openMaintenance({
     settings,
     service: 'normalizer',
-    outputs: STAGE_TOPICS.normalizer.outputs.map((role) => topics[role]),
+    outputs: PROCESSORS.normalizer.outputs.map((role) => topics[role]),
   })
   try {
     const at = async (topic: string) =>
@@ -112,7 +112,7 @@ it('takes an event that came again after the window for undecided until it was d
   const maintenance = await openMaintenance({
     settings: own,
     service: 'normalizer',
-    outputs: STAGE_TOPICS.normalizer.outputs.map((role) => of[role]),
+    outputs: PROCESSORS.normalizer.outputs.map((role) => of[role]),
   })
   try {
     await vi.waitFor(() => write(of.unique, [event(0), event(1), event(2)], own), WAIT)
@@ -141,7 +141,7 @@ it('sets no offset that somebody else has set while the command slept', async ()
   const maintenance = await openMaintenance({
     settings: own,
     service: 'normalizer',
-    outputs: STAGE_TOPICS.normalizer.outputs.map((role) => of[role]),
+    outputs: PROCESSORS.normalizer.outputs.map((role) => of[role]),
   })
   try {
     await vi.waitFor(() => write(of.unique, [event(0), event(1), event(2)], own), WAIT)

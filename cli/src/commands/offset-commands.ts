@@ -1,19 +1,13 @@
-import {
-  CONSUMING_STAGES,
-  STAGE_TOPICS,
-  topicNames,
-  type ConsumingStage,
-  type TopicNames,
-} from '@weir/contracts'
+import { PROCESSOR_NAMES, PROCESSORS, topicNames, type ProcessorName, type TopicNames } from '@weir/contracts'
 import { openMaintenance, StateError, type KafkaSettings, type Maintenance } from '@weir/kafka'
 import { InvalidArgumentError, type Command } from 'commander'
 import { decidedBefore } from './decided-before.ts'
 import { loadOffsetsConfig } from '../config.ts'
 import { print, printRows, withJson, type OutputOptions, type Row } from '../output.ts'
 
-const stageName = (text: string): ConsumingStage => {
-  const found = CONSUMING_STAGES.find((name) => name === text)
-  if (found === undefined) throw new InvalidArgumentError(`must be one of ${CONSUMING_STAGES.join(', ')}.`)
+const stageName = (text: string): ProcessorName => {
+  const found = PROCESSOR_NAMES.find((name) => name === text)
+  if (found === undefined) throw new InvalidArgumentError(`must be one of ${PROCESSOR_NAMES.join(', ')}.`)
   return found
 }
 
@@ -32,11 +26,11 @@ type Progress = (text: string) => void
 
 const withMaintenance = async (
   settings: KafkaSettings,
-  stage: ConsumingStage,
+  stage: ProcessorName,
   use: (maintenance: Maintenance) => Promise<void>,
 ): Promise<void> => {
   const topics = topicNames(settings.topicPrefix)
-  const { outputs, ...rest } = STAGE_TOPICS[stage]
+  const { outputs, ...rest } = PROCESSORS[stage]
   const maintenance = await openMaintenance({
     settings,
     service: stage,
@@ -64,12 +58,12 @@ const COLUMNS = {
 /** What is known of where a stage stands in its inputs. */
 export const offsetRows = async (
   settings: KafkaSettings,
-  { service, partition }: { readonly service: ConsumingStage; readonly partition?: number | undefined },
+  { service, partition }: { readonly service: ProcessorName; readonly partition?: number | undefined },
 ): Promise<readonly Row[]> => {
   const rows: Row[] = []
   await withMaintenance(settings, service, async (maintenance) => {
     const topics = topicNames(settings.topicPrefix)
-    const inputs = STAGE_TOPICS[service].inputs.map((role) => topics[role])
+    const inputs = PROCESSORS[service].inputs.map((role) => topics[role])
     const count = await maintenance.partitionCount(inputs[0]!)
     for (let number = partition ?? 0; number < (partition === undefined ? count : partition + 1); number++) {
       const committed = await maintenance.committed(inputs, number)
@@ -96,7 +90,7 @@ export const offsetRows = async (
 }
 
 export interface SetOptions {
-  readonly service: ConsumingStage
+  readonly service: ProcessorName
   readonly topic: string
   readonly partition: number
   readonly to: bigint | 'start' | 'end'
@@ -122,7 +116,7 @@ export const setWith = async (
       `dedup goes on where its state is: run \`weir dedup rebuild-state --partition ${partition}\`.`,
     )
   }
-  const inputs: readonly string[] = STAGE_TOPICS[service].inputs.map((role) => topics[role])
+  const inputs: readonly string[] = PROCESSORS[service].inputs.map((role) => topics[role])
   if (!inputs.includes(topic)) throw new StateError(`${service} reads ${inputs.join(' and ')}.`)
   const count = await maintenance.partitionCount(topic)
   if (partition >= count) throw new StateError(`${topic} has ${count} partitions, from 0 on.`)
@@ -164,20 +158,20 @@ export const addOffsetCommands = (program: Command): void => {
     .description('Shows and sets where the stages without positions of their own go on.')
   withJson(commands.command('show'))
     .description('The offsets of a stage; where one is gone, the one at which it loses and repeats nothing.')
-    .requiredOption('--service <name>', CONSUMING_STAGES.join(', '), stageName)
+    .requiredOption('--service <name>', PROCESSOR_NAMES.join(', '), stageName)
     .option('--partition <number>', 'only this one', number)
     .action(
       async ({
         service,
         partition,
         json = false,
-      }: OutputOptions & { readonly service: ConsumingStage; readonly partition?: number }) =>
+      }: OutputOptions & { readonly service: ProcessorName; readonly partition?: number }) =>
         printRows(COLUMNS, await offsetRows(loadOffsetsConfig(), { service, partition }), { json }),
     )
   commands
     .command('set')
     .description('Sets an offset that is gone. The service may run: it goes on by itself within a minute.')
-    .requiredOption('--service <name>', CONSUMING_STAGES.join(', '), stageName)
+    .requiredOption('--service <name>', PROCESSOR_NAMES.join(', '), stageName)
     .requiredOption('--topic <name>', 'the input topic')
     .requiredOption('--partition <number>', 'the partition', number)
     .requiredOption('--to <offset>', 'an offset of the log, start or end', target)

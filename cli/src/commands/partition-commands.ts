@@ -1,25 +1,16 @@
+import { portVariable, PROCESSING_SERVICES, type ServiceName } from '@weir/contracts'
 import { askHttp, type ListedPartition, NoAnswerError } from '@weir/runtime'
 import { InvalidArgumentError, type Command } from 'commander'
-import { envOf, loadStartConfig, type PortName } from '../config.ts'
+import { loadStartConfig } from '../config.ts'
 import { print, printRows, withJson, type OutputOptions, type Row } from '../output.ts'
-
-const PORTS = {
-  dedup: 'dedupProbePort',
-  normalizer: 'normalizerProbePort',
-  persistence: 'persistenceProbePort',
-  'metric-export': 'metricExportProbePort',
-  replay: 'replayPort',
-} as const satisfies Record<string, PortName>
-type ServiceName = keyof typeof PORTS
-const SERVICES = Object.keys(PORTS) as readonly ServiceName[]
 
 class NotAnsweredError extends Error {
   override readonly name = 'NotAnsweredError'
 }
 
 const service = (text: string): ServiceName => {
-  const found = SERVICES.find((name) => name === text)
-  if (found === undefined) throw new InvalidArgumentError(`must be one of ${SERVICES.join(', ')}.`)
+  const found = PROCESSING_SERVICES.find((name) => name === text)
+  if (found === undefined) throw new InvalidArgumentError(`must be one of ${PROCESSING_SERVICES.join(', ')}.`)
   return found
 }
 
@@ -32,7 +23,7 @@ const TIMEOUT_MS = 10_000
 
 /** Asks a process of this machine. */
 const ask = async <T>(name: ServiceName, method: 'GET' | 'POST', path: string): Promise<T> => {
-  const port = loadStartConfig()[PORTS[name]]
+  const port = loadStartConfig()[`${name}Port`]
   try {
     const { status, text } = await askHttp(`http://127.0.0.1:${port}${path}`, {
       method,
@@ -42,7 +33,7 @@ const ask = async <T>(name: ServiceName, method: 'GET' | 'POST', path: string): 
     throw new NotAnsweredError(`${name} answers ${status} on port ${port}.`)
   } catch (error) {
     if (!(error instanceof NoAnswerError || error instanceof SyntaxError)) throw error
-    throw new NotAnsweredError(`${name} does not answer on port ${port}: set ${envOf(PORTS[name])}.`, {
+    throw new NotAnsweredError(`${name} does not answer on port ${port}: set ${portVariable(name)}.`, {
       cause: error,
     })
   }
@@ -55,7 +46,7 @@ const list = async ({
   json = false,
 }: OutputOptions & { readonly service?: ServiceName }): Promise<void> => {
   const rows: Row[] = []
-  for (const name of wanted === undefined ? SERVICES : [wanted]) {
+  for (const name of wanted === undefined ? PROCESSING_SERVICES : [wanted]) {
     try {
       rows.push(
         ...((await ask<readonly ListedPartition[]>(
@@ -92,12 +83,12 @@ export const addPartitionCommands = (program: Command): void => {
     .description('Shows the partitions that the services of this machine own, and tries parked ones again.')
   withJson(commands.command('ls'))
     .description('Each partition with its state; why it is parked, and what to do.')
-    .option('--service <name>', SERVICES.join(', '), service)
+    .option('--service <name>', PROCESSING_SERVICES.join(', '), service)
     .action(list)
   commands
     .command('resume')
     .description('Tries parked partitions again now; by itself each is tried every minute.')
-    .requiredOption('--service <name>', SERVICES.join(', '), service)
+    .requiredOption('--service <name>', PROCESSING_SERVICES.join(', '), service)
     .option('--partition <number>', 'only this one', partition)
     .action(resume)
 }

@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { dedup } from '@weir/dedup'
+import { service as dedup } from '@weir/dedup'
 import { ensurePrivate, kafkaJarsFolder, type Folders } from '@weir/local-stack'
 import { cannotConsult, consult, type OracleInflux, type OracleReport } from '@weir/oracle'
 import type { Environment } from '@weir/runtime'

@@ -18,6 +18,7 @@ import {
   type Folders,
   type LocalServer,
 } from '@weir/local-stack'
+import { SERVICE_NAMES } from '@weir/contracts'
 import { prepareDatabase } from '@weir/persistence'
 import { envOf, type PortName, type StartConfig } from '../config.ts'
 import { localIdentity, type LocalIdentity } from './local-state.ts'
@@ -60,8 +61,7 @@ type Progress = (text: string) => void
 const BUILD_MS_MAX = 900_000
 
 const portsToTake = (config: StartConfig): PortName[] => {
-  const ports: PortName[] = ['ingressPort', 'dedupProbePort', 'normalizerProbePort', 'persistenceProbePort']
-  ports.push('metricExportProbePort', 'simulatorProbePort', 'consolePort', 'replayPort')
+  const ports: PortName[] = SERVICE_NAMES.map((name) => `${name}Port` as const)
   if (config.kafkaBrokers === undefined) ports.push('kafkaPort', 'kafkaControllerPort')
   if (config.registryUrl === undefined) ports.push('registryPort')
   if (config.databaseUrl === undefined) ports.push('postgresPort')

@@ -1,14 +1,7 @@
 import { join } from 'node:path'
-import { webConsole } from '@weir/console'
-import { LETTER_TOPICS, TOPIC_SPECS, type TopicRole } from '@weir/contracts'
-import { dedup } from '@weir/dedup'
-import { ingress } from '@weir/ingress'
+import { LETTER_TOPICS, serviceFacts, TOPIC_SPECS, type ServiceName, type TopicRole } from '@weir/contracts'
 import { ensureTopics } from '@weir/kafka'
 import { ensurePrivate, type Folders } from '@weir/local-stack'
-import { metricExport } from '@weir/metric-export'
-import { normalizer } from '@weir/normalizer'
-import { persistence } from '@weir/persistence'
-import { replay } from '@weir/replay'
 import {
   Closers,
   createLogger,
@@ -18,7 +11,8 @@ import {
   type ServiceDefinition,
   type ServiceDeps,
 } from '@weir/runtime'
-import { simulator, startSimulator, type SimulatorService } from '@weir/simulator'
+import { service as simulator, startSimulator, type SimulatorService } from '@weir/simulator'
+import { ALL_SERVICES } from '../all-services.ts'
 import { loadTopicsConfig, serviceEnvironment, type StartConfig } from '../config.ts'
 import { localIdentity } from './local-state.ts'
 import type { Servers } from './servers.ts'
@@ -89,11 +83,9 @@ export const startServices = async (
   const failure = Promise.withResolvers<never>()
   failure.promise.catch(() => undefined)
   const running = new Map<string, Service>()
-  const launch = async <C extends { readonly logLevel: string }>(
-    { name, loadConfig, start }: ServiceDefinition<C>,
-    own: Environment = {},
-  ) => {
-    const config = loadConfig({ ...env, ...own })
+  const launch = async ({ name, loadConfig, start }: (typeof ALL_SERVICES)[number]): Promise<void> => {
+    const isReader = serviceFacts(name).database === 'reader'
+    const config = loadConfig(isReader ? { ...env, DATABASE_URL: databaseReaderUrl } : env)
     const service = await start(config, depsOf(name, folders, config.logLevel))
     service.failed.catch((error: unknown) => {
       failure.reject(new Error(`${name} failed: ${(error as Error).message}`, { cause: error }))
@@ -101,19 +93,14 @@ export const startServices = async (
     running.set(name, service)
     closers.add(() => service.stop())
   }
+  const ofKind = (...kinds: readonly string[]) =>
+    ALL_SERVICES.filter(({ name }) => kinds.includes(serviceFacts(name).kind)).map(launch)
   try {
-    // Ingress comes last and so stops first: nothing is taken that the others would leave for the next start.
-    const starts = [
-      launch(dedup),
-      launch(normalizer),
-      launch(persistence),
-      launch(metricExport),
-      launch(webConsole, { DATABASE_URL: databaseReaderUrl }),
-      launch(replay),
-    ]
+    // Ingress starts last and so stops first: it takes nothing that the others would leave for the next start.
+    const starts = ofKind('processor', 'sink', 'api')
     const failed = (await Promise.allSettled(starts)).find(({ status }) => status === 'rejected')
     if (failed !== undefined) throw (failed as PromiseRejectedResult).reason
-    await launch(ingress)
+    await Promise.all(ofKind('intake'))
   } catch (error) {
     await closers.close()
     throw error

@@ -16,7 +16,7 @@ import {
   weirHome,
   type Folders,
 } from '@weir/local-stack'
-import { metricExport, readTotals, type InfluxSettings } from '@weir/metric-export'
+import { service as metricExport, readTotals, type InfluxSettings } from '@weir/metric-export'
 import { examine, Observer, type Examination } from '@weir/observer'
 import type { OracleInflux } from '@weir/oracle'
 import { Closers, ConfigError, type Environment } from '@weir/runtime'

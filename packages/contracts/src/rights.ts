@@ -1,8 +1,7 @@
-import { LETTER_TOPICS } from './dead-letter-stages.ts'
-import { STAGE_TOPICS, type ConsumingStage } from './stages.ts'
-import { topicNames, type TopicRole } from './topics.ts'
+import { SERVICE_NAMES, serviceFacts, serviceTopics, type ServiceName } from './services.ts'
+import { topicNames } from './topics.ts'
 
-/** What a user of Kafka may do, as an access control list has it. */
+/** What a user of Kafka may do, as an entry of an access control list. */
 export interface Right {
   readonly resource: 'topic' | 'group' | 'transactional id'
   readonly name: string
@@ -11,60 +10,16 @@ export interface Right {
   readonly operations: readonly ('Read' | 'Write' | 'DescribeConfigs')[]
 }
 
-interface Access {
-  readonly reads: readonly TopicRole[]
-  readonly writes: readonly TopicRole[]
-  /** Stages that it runs. */
-  readonly stages: readonly ConsumingStage[]
-  /** Whether it notes what people do. */
-  readonly notes?: boolean
-}
+/** The services that connect to Kafka. */
+export const KAFKA_SERVICES = SERVICE_NAMES.filter((name) => serviceTopics(name).reads.length > 0)
 
-const stages = (...names: readonly ConsumingStage[]): Access => {
-  const all = names.map((name) => STAGE_TOPICS[name] as (typeof STAGE_TOPICS)[ConsumingStage] & StageLike)
-  const kept: readonly TopicRole[] = [...all.flatMap(({ state }) => state ?? []), 'starts', 'settings']
-  return {
-    stages: names,
-    reads: [...all.flatMap(({ inputs, reads = [] }) => [...inputs, ...reads]), ...kept],
-    writes: [...all.flatMap(({ outputs }) => outputs), ...kept],
-  }
-}
-
-interface StageLike {
-  readonly reads?: readonly TopicRole[]
-  readonly state?: TopicRole
-}
-
-/** Topics that the console reads. */
-export const CONSOLE_TOPICS: readonly TopicRole[] = ['received', 'unique', 'seen', ...LETTER_TOPICS]
-
-const replay = stages('replay')
-
-const ACCESS = {
-  ingress: { reads: ['settings'], writes: ['received', 'settings'], stages: [] },
-  dedup: stages('dedup'),
-  normalizer: stages('normalizer', 'normalizer-schemas'),
-  persistence: stages('persistence'),
-  'metric-export': stages('metric-export'),
-  console: { reads: [...CONSOLE_TOPICS, 'auditLog'], writes: ['auditLog'], stages: [], notes: true },
-  // It reads the letters that it returns.
-  replay: {
-    ...replay,
-    reads: [...replay.reads, ...LETTER_TOPICS, 'auditLog'],
-    writes: [...replay.writes, 'auditLog'],
-    notes: true,
-  },
-} satisfies Record<string, Access>
-
-export type KafkaService = keyof typeof ACCESS
-export const KAFKA_SERVICES = Object.keys(ACCESS) as readonly KafkaService[]
-
-/** The brokers' own: read to see whether a commit can be lost, and how a transaction ended. */
+/** Internal topics of the brokers: read to see whether a commit can be lost, and how a transaction ended. */
 const INTERNAL = ['__consumer_offsets', '__transaction_state'] as const
 
-/** All that a service needs of Kafka, where the topics are made by `weir topics` with rights of their own. */
-export const rightsOf = (service: KafkaService, prefix = ''): readonly Right[] => {
-  const { reads, writes, stages: names, notes = false }: Access = ACCESS[service]
+/** Every right that a service needs, where `weir topics` has made the topics with rights of its own. */
+export const rightsOf = (service: ServiceName, prefix = ''): readonly Right[] => {
+  const { reads, writes } = serviceTopics(service)
+  const { processors = {}, isAudited = false } = serviceFacts(service)
   const topics = topicNames(prefix)
   const rights: Right[] = [...new Set([...reads, ...writes])].map((role) => ({
     resource: 'topic',
@@ -76,22 +31,14 @@ export const rightsOf = (service: KafkaService, prefix = ''): readonly Right[] =
       'DescribeConfigs',
     ],
   }))
-  for (const stage of names) {
-    rights.push(
-      { resource: 'group', name: prefix + stage, pattern: 'literal', operations: ['Read'] },
-      {
-        resource: 'transactional id',
-        name: `${prefix}${stage}-`,
-        pattern: 'prefixed',
-        operations: ['Write'],
-      },
-    )
+  const groups = Object.keys(processors)
+  for (const group of groups) {
+    rights.push({ resource: 'group', name: prefix + group, pattern: 'literal', operations: ['Read'] })
   }
-  if (notes) {
-    const name = `${prefix}audit-`
+  for (const name of [...groups, ...(isAudited ? ['audit'] : [])].map((writer) => `${prefix}${writer}-`)) {
     rights.push({ resource: 'transactional id', name, pattern: 'prefixed', operations: ['Write'] })
   }
-  if (names.length > 0 || notes) {
+  if (groups.length > 0 || isAudited) {
     for (const name of INTERNAL) {
       rights.push({ resource: 'topic', name, pattern: 'literal', operations: ['Read', 'DescribeConfigs'] })
     }

@@ -1,3 +1,4 @@
+import { settingPrefix, type ServiceName } from '@weir/contracts'
 import {
   DEAD_LETTER_SETTINGS,
   KAFKA_SETTINGS,
@@ -9,14 +10,15 @@ import {
   type Settings,
 } from '@weir/runtime'
 
-/** Settings of every service that writes rows. `prefix` begins the names of its own variables. */
-export const rowSinkSettings = (prefix: string, probePort: number) =>
-  ({
+/** Settings of every service that writes rows. */
+export const rowSinkSettings = (service: ServiceName) => {
+  const prefix = settingPrefix(service)
+  return {
     ...SERVICE_SETTINGS,
     ...KAFKA_SETTINGS,
     ...DEAD_LETTER_SETTINGS,
     ...massFailureSettings(prefix),
-    ...probeSettings(prefix, probePort),
+    ...probeSettings(service),
     registryUrl: {
       env: 'SCHEMA_REGISTRY_URL',
       schema: setting.httpUrl({ credentials: true }),
@@ -42,6 +44,7 @@ export const rowSinkSettings = (prefix: string, probePort: number) =>
       schema: setting.integer(50, 0, 5_000),
       help: 'How long a transaction waits for more records when there is no backlog.',
     },
-  }) satisfies Settings
+  } satisfies Settings
+}
 
 export type RowSinkConfig = ConfigOf<ReturnType<typeof rowSinkSettings>>

@@ -1,4 +1,4 @@
-import { parseDeadLetterKeys, STAGE_TOPICS, type TopicNames } from '@weir/contracts'
+import { parseDeadLetterKeys, PROCESSORS, type TopicNames } from '@weir/contracts'
 import { EventReader } from '@weir/event-codec'
 import {
   massFailureAlarm,
@@ -34,7 +34,7 @@ export const startRowSink = <Config extends RowSinkConfig>(
   { service, config, settings, openSink, prepare, openFiller }: RowSinkService<Config>,
   deps: ServiceDeps,
 ): Promise<Service> => {
-  const { inputs, outputs, reads } = STAGE_TOPICS[service]
+  const { inputs, outputs, reads = [] } = PROCESSORS[service]
   return startConsumer(
     {
       service,

@@ -1,4 +1,5 @@
 import {
+  apiPort,
   KAFKA_SETTINGS,
   loadSettings,
   SERVICE_SETTINGS,
@@ -14,7 +15,7 @@ export const SETTINGS = {
   ...SERVICE_SETTINGS,
   ...KAFKA_SETTINGS,
   host: { env: 'CONSOLE_HOST', schema: setting.text('0.0.0.0'), help: 'Address to listen on.' },
-  port: { env: 'CONSOLE_PORT', schema: setting.integer(3001, 0, 65_535), help: 'Port to listen on.' },
+  port: apiPort('console'),
   trustedProxies: {
     env: 'CONSOLE_TRUSTED_PROXIES',
     schema: setting.proxies(),

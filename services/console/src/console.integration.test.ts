@@ -16,7 +16,7 @@ import { createLogger, Metrics, type Service } from '@weir/runtime'
 import { isolatedDatabase, isolatedKafka } from '@weir/testkit'
 import pg from 'pg'
 import { afterAll, beforeAll, expect, it, vi } from 'vitest'
-import { webConsole } from './index.ts'
+import { service as webConsole } from './index.ts'
 
 const PORT = 28_431
 const TOKEN = 'a token of the tests'

@@ -4,7 +4,7 @@ import { start } from './start.ts'
 
 export type { ConsoleConfig }
 
-export const webConsole: ServiceDefinition<ConsoleConfig> = {
+export const service: ServiceDefinition<ConsoleConfig> = {
   name: 'console',
   settings: SETTINGS,
   loadConfig,

@@ -1,4 +1,4 @@
 import { runService } from '@weir/runtime'
-import { webConsole } from './index.ts'
+import { service } from './index.ts'
 
-await runService(webConsole)
+await runService(service)

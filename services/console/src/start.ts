@@ -1,4 +1,4 @@
-import { CONSOLE_TOPICS, topicNames } from '@weir/contracts'
+import { serviceTopics, topicNames } from '@weir/contracts'
 import { openAuditLog, type TopicTail } from '@weir/kafka'
 import {
   AccessTokens,
@@ -61,7 +61,7 @@ export const start = async (config: ConsoleConfig, { logger, metrics }: ServiceD
       config,
       logger,
       signal: closing.signal,
-      roles: [...CONSOLE_TOPICS, 'auditLog'],
+      roles: serviceTopics('console').reads,
       isTransactional: false,
     })
     await noteStart(audit, 'console', { settings: SETTINGS, config, tokens })

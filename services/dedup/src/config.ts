@@ -17,7 +17,7 @@ export const SETTINGS = {
   ...SERVICE_SETTINGS,
   ...KAFKA_SETTINGS,
   ...DEAD_LETTER_SETTINGS,
-  ...probeSettings('DEDUP', 3010),
+  ...probeSettings('dedup'),
   stateDir: {
     env: 'STATE_DIR',
     schema: setting.text('.weir/state/dedup'),

@@ -6,4 +6,9 @@ export { rebuildState, type RebuildOptions } from './maintenance/rebuild-state.t
 export { repartition, type RepartitionOptions } from './maintenance/repartition.ts'
 export type { DedupConfig }
 
-export const dedup: ServiceDefinition<DedupConfig> = { name: 'dedup', settings: SETTINGS, loadConfig, start }
+export const service: ServiceDefinition<DedupConfig> = {
+  name: 'dedup',
+  settings: SETTINGS,
+  loadConfig,
+  start,
+}

@@ -1,4 +1,4 @@
 import { runService } from '@weir/runtime'
-import { dedup } from './index.ts'
+import { service } from './index.ts'
 
-await runService(dedup)
+await runService(service)

@@ -1,4 +1,4 @@
-import { parseDeadLetterKeys, STAGE_TOPICS } from '@weir/contracts'
+import { parseDeadLetterKeys, PROCESSORS } from '@weir/contracts'
 import { FolderLockedError, lockFolder, StoreMemory } from '@weir/seen-keys'
 import {
   ConfigError,
@@ -24,7 +24,7 @@ export const start = async (config: DedupConfig, deps: ServiceDeps): Promise<Ser
       service: 'dedup',
       config,
       settings: SETTINGS,
-      ...STAGE_TOPICS.dedup,
+      ...PROCESSORS.dedup,
       repair: repairSentence,
       shared: sharedLetterKeys(config.deadLetterKeys),
       open: (topics) => {

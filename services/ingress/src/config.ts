@@ -1,4 +1,5 @@
 import {
+  apiPort,
   KAFKA_SETTINGS,
   loadSettings,
   PROBE_SETTINGS,
@@ -49,7 +50,7 @@ export const OWN_SETTINGS = {
   ...KAFKA_SETTINGS,
   ...PROBE_SETTINGS,
   host: { env: 'INGRESS_HOST', schema: setting.text('0.0.0.0'), help: 'Address to listen on.' },
-  port: { env: 'INGRESS_PORT', schema: setting.integer(3000, 0, 65_535), help: 'Port to listen on.' },
+  port: apiPort('ingress'),
   probePort: {
     env: 'INGRESS_PROBE_PORT',
     schema: setting.optionalInteger(0, 65_535),

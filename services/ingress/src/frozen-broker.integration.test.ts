@@ -4,7 +4,7 @@ import { freePorts } from '@weir/local-stack'
 import { createLogger, Metrics, type Service } from '@weir/runtime'
 import { isolatedFolders, isolatedKafka, ownKafka, ownServersMissing, type OwnServer } from '@weir/testkit'
 import { afterAll, beforeAll, expect, it, vi } from 'vitest'
-import { ingress } from './index.ts'
+import { service as ingress } from './index.ts'
 
 const missing = await ownServersMissing()
 if (missing !== undefined) process.stderr.write(`Frozen brokers are not tested: ${missing}\n`)

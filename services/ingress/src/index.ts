@@ -4,7 +4,7 @@ import { start } from './start.ts'
 
 export type { IngressConfig }
 
-export const ingress: ServiceDefinition<IngressConfig> = {
+export const service: ServiceDefinition<IngressConfig> = {
   name: 'ingress',
   settings: SETTINGS,
   loadConfig,

@@ -5,7 +5,7 @@ import { createLogger, Metrics } from '@weir/runtime'
 import { sign, SOURCES } from '@weir/sources'
 import { isolatedKafka } from '@weir/testkit'
 import { expect, it, vi } from 'vitest'
-import { ingress } from './index.ts'
+import { service as ingress } from './index.ts'
 
 const logger = createLogger('test', 'silent')
 const SECRET = 'a secret of the tests'

@@ -1,6 +1,6 @@
 import cluster from 'node:cluster'
 import { runService } from '@weir/runtime'
-import { ingress } from './index.ts'
+import { service } from './index.ts'
 import { start } from './start.ts'
 import { startWorkers } from './workers/first-process.ts'
 import { startWorker } from './workers/worker.ts'
@@ -8,16 +8,16 @@ import { startWorker } from './workers/worker.ts'
 if (cluster.isWorker) {
   const told = Promise.withResolvers<string>()
   await runService(
-    { ...ingress, start: (config, deps) => startWorker(config, deps, process, () => told.resolve('told')) },
+    { ...service, start: (config, deps) => startWorker(config, deps, process, () => told.resolve('told')) },
     told.promise,
   )
 } else {
   await runService({
-    ...ingress,
+    ...service,
     start: async (config, deps) => {
-      const service = await (config.workers > 1 ? startWorkers : start)(config, deps)
-      process.on('SIGHUP', () => service.reload())
-      return service
+      const started = await (config.workers > 1 ? startWorkers : start)(config, deps)
+      process.on('SIGHUP', () => started.reload())
+      return started
     },
   })
 }

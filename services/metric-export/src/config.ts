@@ -12,7 +12,7 @@ import {
 export const SETTINGS = {
   ...SERVICE_SETTINGS,
   ...KAFKA_SETTINGS,
-  ...probeSettings('METRIC_EXPORT', 3013),
+  ...probeSettings('metric-export'),
   influxUrl: {
     env: 'INFLUX_URL',
     schema: setting.optionalHttpUrl({ credentials: true }),

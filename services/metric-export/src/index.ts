@@ -5,7 +5,7 @@ import { start } from './start.ts'
 export { readTotals, type InfluxSettings, type InfluxTotals } from './influx.ts'
 export type { MetricExportConfig }
 
-export const metricExport: ServiceDefinition<MetricExportConfig> = {
+export const service: ServiceDefinition<MetricExportConfig> = {
   name: 'metric-export',
   settings: SETTINGS,
   loadConfig,

@@ -1,4 +1,4 @@
 import { runService } from '@weir/runtime'
-import { metricExport } from './index.ts'
+import { service } from './index.ts'
 
-await runService(metricExport)
+await runService(service)

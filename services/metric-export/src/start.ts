@@ -1,4 +1,4 @@
-import { STAGE_TOPICS } from '@weir/contracts'
+import { PROCESSORS } from '@weir/contracts'
 import { openTopicReader, type TopicReader } from '@weir/kafka'
 import { once, type Service, type ServiceDeps, startConsumer } from '@weir/runtime'
 import { SETTINGS, type MetricExportConfig } from './config.ts'
@@ -11,7 +11,7 @@ export const start = (config: MetricExportConfig, deps: ServiceDeps): Promise<Se
       service: 'metric-export',
       config,
       settings: SETTINGS,
-      ...STAGE_TOPICS['metric-export'],
+      ...PROCESSORS['metric-export'],
       open: ({ stats: topic }) => {
         const { logger, metrics } = deps
         const help = 'Webhooks by what dedup decided, read since the start of this process.'

@@ -4,7 +4,7 @@ import { ensureTopics, openLanes, type Lanes } from '@weir/kafka'
 import { createLogger, Metrics, type Service } from '@weir/runtime'
 import { isolatedKafka, testServers } from '@weir/testkit'
 import { afterAll, beforeAll, expect, it, vi } from 'vitest'
-import { metricExport, readTotals } from './index.ts'
+import { readTotals, service as metricExport } from './index.ts'
 import { InfluxProxy } from './testing/influx-proxy.ts'
 import { statsOf } from './testing/stats-log.ts'
 

@@ -18,7 +18,7 @@ export const SETTINGS = {
   ...KAFKA_SETTINGS,
   ...DEAD_LETTER_SETTINGS,
   ...massFailureSettings('NORMALIZER'),
-  ...probeSettings('NORMALIZER', 3011),
+  ...probeSettings('normalizer'),
   registryUrl: {
     env: 'SCHEMA_REGISTRY_URL',
     schema: setting.httpUrl({ credentials: true }),

@@ -8,7 +8,7 @@ export { checkMappings, tryMapping, type MappingTrial, type MappingVerdict } fro
 export { readMappings } from './mappings/sources-file.ts'
 export { ShapeCache } from './schemas/shape.ts'
 
-export const normalizer: ServiceDefinition<NormalizerConfig> = {
+export const service: ServiceDefinition<NormalizerConfig> = {
   name: 'normalizer',
   settings: SETTINGS,
   loadConfig,

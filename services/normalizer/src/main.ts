@@ -1,4 +1,4 @@
 import { runService } from '@weir/runtime'
-import { normalizer } from './index.ts'
+import { service } from './index.ts'
 
-await runService(normalizer)
+await runService(service)

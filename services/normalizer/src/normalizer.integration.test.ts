@@ -31,7 +31,7 @@ import {
   testServers,
 } from '@weir/testkit'
 import { afterEach, beforeEach, expect, it, onTestFinished, vi } from 'vitest'
-import { normalizer } from './index.ts'
+import { service as normalizer } from './index.ts'
 import { computeShape } from './schemas/shape.ts'
 
 const logger = createLogger('normalizer-test', process.env.TEST_LOG ?? 'silent')

@@ -1,4 +1,4 @@
-import { parseDeadLetterKeys, STAGE_TOPICS, topicNames } from '@weir/contracts'
+import { parseDeadLetterKeys, PROCESSORS, topicNames } from '@weir/contracts'
 import { openEventWriter, RegistryError, SchemaRefusedError, type EventWriter } from '@weir/event-codec'
 import { startStage } from '@weir/kafka'
 import {
@@ -47,7 +47,7 @@ export const start = async (config: NormalizerConfig, deps: ServiceDeps): Promis
         service: 'normalizer',
         config,
         settings: SETTINGS,
-        ...STAGE_TOPICS.normalizer,
+        ...PROCESSORS.normalizer,
         shared: sharedLetterKeys(config.deadLetterKeys),
         open: () => {
           const metrics = normalizerMetrics(deps.metrics)

@@ -9,7 +9,7 @@ import {
 } from '@weir/runtime'
 
 export const SETTINGS = {
-  ...rowSinkSettings('PERSISTENCE', 3012),
+  ...rowSinkSettings('persistence'),
   databaseUrl: {
     env: 'DATABASE_URL',
     schema: setting.postgresUrl(),

@@ -9,7 +9,7 @@ export type { PersistenceConfig }
 export { backfill, prepareDatabase, RowFiller }
 export type { BackfillOptions, Backfilled, DatabaseAddresses, PreparedDatabase }
 
-export const persistence: ServiceDefinition<PersistenceConfig> = {
+export const service: ServiceDefinition<PersistenceConfig> = {
   name: 'persistence',
   settings: SETTINGS,
   loadConfig,

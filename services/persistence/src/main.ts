@@ -1,4 +1,4 @@
 import { runService } from '@weir/runtime'
-import { persistence } from './index.ts'
+import { service } from './index.ts'
 
-await runService(persistence)
+await runService(service)

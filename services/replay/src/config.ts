@@ -1,4 +1,5 @@
 import {
+  apiPort,
   AccessTokens,
   type ConfigOf,
   DEAD_LETTER_SETTINGS,
@@ -19,7 +20,7 @@ export const SETTINGS = {
   ...KAFKA_SETTINGS,
   ...DEAD_LETTER_SETTINGS,
   host: { env: 'REPLAY_HOST', schema: setting.text('127.0.0.1'), help: 'Address to listen on.' },
-  port: { env: 'REPLAY_PORT', schema: setting.integer(3015, 0, 65_535), help: 'Port to listen on.' },
+  port: apiPort('replay'),
   tokens: {
     env: 'REPLAY_TOKENS',
     schema: setting.secretList(),

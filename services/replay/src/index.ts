@@ -4,7 +4,7 @@ import { start } from './start.ts'
 
 export type { ReplayConfig }
 
-export const replay: ServiceDefinition<ReplayConfig> = {
+export const service: ServiceDefinition<ReplayConfig> = {
   name: 'replay',
   settings: SETTINGS,
   loadConfig,

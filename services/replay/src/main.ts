@@ -1,4 +1,4 @@
 import { runService } from '@weir/runtime'
-import { replay } from './index.ts'
+import { service } from './index.ts'
 
-await runService(replay)
+await runService(service)

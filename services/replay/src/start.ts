@@ -1,10 +1,4 @@
-import {
-  LETTER_TOPICS,
-  parseDeadLetterKeys,
-  REPLAY_TOPICS,
-  topicNames,
-  type TopicRole,
-} from '@weir/contracts'
+import { parseDeadLetterKeys, PROCESSORS, serviceTopics, topicNames } from '@weir/contracts'
 import { EventReader } from '@weir/event-codec'
 import { openAuditLog, openLanes, startStage } from '@weir/kafka'
 import {
@@ -39,8 +33,7 @@ const COMMAND_MS_MAX = 10_000
 const CHUNK_LETTERS_MAX = 500
 /** One command is one transaction. */
 const BATCH = { recordsMax: 1, bytesMax: 1_048_576, lingerMs: 0 }
-const OUTPUTS: readonly TopicRole[] = ['replayCommands', ...REPLAY_TOPICS]
-const ROLES: readonly TopicRole[] = [...OUTPUTS, 'replayState', 'auditLog', ...LETTER_TOPICS]
+const { inputs: INPUTS, outputs: OUTPUTS } = PROCESSORS.replay
 
 /** Any instance answers; the one that owns the topic of commands runs the jobs. */
 export const start = async (config: ReplayConfig, { logger, metrics }: ServiceDeps): Promise<Service> => {
@@ -49,11 +42,12 @@ export const start = async (config: ReplayConfig, { logger, metrics }: ServiceDe
   try {
     const { sources, problems } = readSourcesFile(config.sourcesFile)
     if (problems.length > 0) throw new ConfigError(problems.join('\n'))
+    const { reads, writes } = serviceTopics('replay')
     await requireTopics({
       service: 'replay',
       config,
       logger,
-      roles: ROLES,
+      roles: [...reads, ...writes],
       shared: {
         ...sharedSecret('BODY_HASH_KEY', config.bodyHashKey),
         ...sharedSources(sources),
@@ -84,7 +78,7 @@ export const start = async (config: ReplayConfig, { logger, metrics }: ServiceDe
     closers.add(() => lanes.close())
     const send = (command: Command, id: string): Promise<void> =>
       lanes.send(0, { key: Buffer.from(id), value: encodeJson(command), headers: {} })
-    const inputs = [topics.replayCommands]
+    const inputs = INPUTS.map((role) => topics[role])
     const stage = await startStage({
       // Its topics have one partition each, whatever the others have.
       settings: { ...config, topicPartitions: 1 },

@@ -18,7 +18,7 @@ const secrets = (source: string) => ({
 
 export const SETTINGS = {
   ...SERVICE_SETTINGS,
-  ...probeSettings('SIMULATOR', 3014),
+  ...probeSettings('simulator'),
   targetUrl: {
     env: 'SIMULATOR_TARGET_URL',
     schema: setting.httpUrl({ credentials: false }, 'http://127.0.0.1:3000'),

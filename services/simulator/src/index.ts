@@ -8,7 +8,7 @@ export type { Shipment } from './shipment.ts'
 export { startSimulator, type SimulatorService } from './start.ts'
 export type { SimulatorConfig }
 
-export const simulator: ServiceDefinition<SimulatorConfig> = {
+export const service: ServiceDefinition<SimulatorConfig> = {
   name: 'simulator',
   settings: SETTINGS,
   loadConfig,

@@ -1,4 +1,4 @@
 import { runService } from '@weir/runtime'
-import { simulator } from './index.ts'
+import { service } from './index.ts'
 
-await runService(simulator)
+await runService(service)

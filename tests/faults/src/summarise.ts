@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process'
+import { EVENT_SERVICES } from '@weir/contracts'
 import { lastLines, ROOT } from '@weir/local-stack'
 import type { Verdict } from './judge/judge.ts'
 import type { Stall } from './judge/stalls.ts'
@@ -8,7 +9,6 @@ import { endOf, isAftermath } from './plan/phases.ts'
 import type { RunSpec } from './plan/runs.ts'
 import type { Lane } from './plan/step.ts'
 import type { Instance } from './rig/instance.ts'
-import { SERVICE_KINDS } from './rig/layout.ts'
 import type { Nemesis, Outcome } from './rig/nemesis.ts'
 import type { Servers } from './rig/servers.ts'
 import type { RunOptions } from './run-options.ts'
@@ -103,7 +103,7 @@ export const summarise = (
   const ends = instances.flatMap((instance) => instance.ends)
   const killed = ends.filter(({ cause }) => cause === 'killed' || cause === 'failpoint')
   const byService = Object.fromEntries(
-    SERVICE_KINDS.map((kind) => [
+    EVENT_SERVICES.map((kind) => [
       kind,
       killed.filter(({ instance }) => instance.startsWith(`${kind}-`)).length,
     ]),

@@ -8,7 +8,7 @@ import { isolatedKafka } from '@weir/testkit'
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import { KafkaProxy } from '../../../packages/kafka/src/testing/kafka-proxy.ts'
 import { Deployment } from '../../../services/dedup/src/testing/deployment.ts'
-import { ingress } from '../../../services/ingress/src/index.ts'
+import { service as ingress } from '../../../services/ingress/src/index.ts'
 
 /** Batches through ingress and dedup on a real broker, of which one partition fails when the test says so. */
 const WAIT = { timeout: 30_000, interval: 50 }

@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { freePorts, ROOT, runToEnd, type Folders } from '@weir/local-stack'
 import { startServiceContainer } from './containers/service.ts'
 import { insideOf, isolatedDatabase, isolatedFolders, isolatedKafka, testServers } from './environment.ts'
-import { startService, type ServiceName } from './services.ts'
+import { startService } from './services.ts'
 import type { TestService } from './test-service.ts'
 
 const SERVICES = ['ingress', 'dedup', 'normalizer', 'persistence'] as const
@@ -15,7 +15,7 @@ export interface DeploymentOptions {
   /** Absolute paths of files that settings name; they are there under the same paths. */
   readonly files?: readonly string[]
   /** Default: what it takes from a webhook to a row. */
-  readonly services?: readonly ServiceName[]
+  readonly services?: readonly string[]
   /** Default: 2. */
   readonly partitions?: number
 }

@@ -5,22 +5,10 @@ import { startServiceContainer } from './containers/service.ts'
 import { insideOf, testServers } from './environment.ts'
 import type { TestService } from './test-service.ts'
 
-/** Each service's variable for the port with its probes. */
-const PORT_VARIABLES = {
-  ingress: 'INGRESS_PORT',
-  dedup: 'DEDUP_PROBE_PORT',
-  normalizer: 'NORMALIZER_PROBE_PORT',
-  persistence: 'PERSISTENCE_PROBE_PORT',
-  'metric-export': 'METRIC_EXPORT_PROBE_PORT',
-  console: 'CONSOLE_PORT',
-  replay: 'REPLAY_PORT',
-} as const
-
-export type ServiceName = keyof typeof PORT_VARIABLES
-
 export interface ServiceOptions {
   readonly folders: Folders
-  readonly name: ServiceName
+  /** Its folder below `services`. */
+  readonly name: string
   /** Tells instances of one service apart, in log files. */
   readonly instance?: number
   /** On 127.0.0.1: of its probes, and of its API where it has one. */
@@ -42,7 +30,9 @@ export const startService = async (options: ServiceOptions): Promise<TestService
   const title = instance === 0 ? name : `${name}-${instance}`
   if (services.kind === 'processes') {
     const state = stateDir === undefined ? {} : { STATE_DIR: stateDir }
-    const own = { [PORT_VARIABLES[name]]: String(port), INGRESS_HOST: '127.0.0.1', REPLAY_HOST: '127.0.0.1' }
+    const prefix = name.toUpperCase().replaceAll('-', '_')
+    const ports = { [`${prefix}_PORT`]: String(port), [`${prefix}_PROBE_PORT`]: String(port) }
+    const own = { ...ports, INGRESS_HOST: '127.0.0.1', REPLAY_HOST: '127.0.0.1' }
     return startServiceProcess({ folders, name, title, port, env: { ...env, ...own, ...state } })
   }
   if (stateDir !== undefined) {

@@ -1,4 +1,4 @@
-import { plainLines } from '@weir/contracts'
+import { plainLines, type ServiceName } from '@weir/contracts'
 import { ConfigError, describeSettings, type Environment } from '../settings/config.ts'
 import { armFailpoints } from './failpoint.ts'
 import { createLogger, type Logger } from './logger.ts'
@@ -23,7 +23,7 @@ export interface ServiceDeps {
 
 /** What a service folder exports. `npm start` composes these; each `main.ts` runs one. */
 export interface ServiceDefinition<Config extends { readonly logLevel: string }> {
-  readonly name: string
+  readonly name: ServiceName
   /** All settings that `loadConfig` reads. */
   readonly settings: Settings
   readonly loadConfig: (env?: Environment) => Config

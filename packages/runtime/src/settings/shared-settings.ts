@@ -1,3 +1,4 @@
+import { portVariable, SERVICES, type ServiceName } from '@weir/contracts'
 import type { Environment } from './config.ts'
 import { RISK_SETTINGS } from './risks.ts'
 import { setting, type ConfigOf, type Settings } from './setting.ts'
@@ -105,14 +106,19 @@ export const PROBE_SETTINGS = {
   },
 } satisfies Settings
 
-/** Where a service without another server serves `/livez`, `/readyz` and `/metrics`; port 0 takes a free one. */
-export const probeSettings = (envPrefix: string, fallback: number) =>
+const port = (service: ServiceName, help: string) => ({
+  env: portVariable(service),
+  schema: setting.integer(SERVICES[service].port, 0, 65_535),
+  help,
+})
+
+/** Port of a service's API, which answers `/livez`, `/readyz` and `/metrics` as well. Port 0 takes a free one. */
+export const apiPort = (service: ServiceName) => port(service, 'Port to listen on.')
+
+/** Where a service without an API answers `/livez`, `/readyz` and `/metrics`. Port 0 takes a free one. */
+export const probeSettings = (service: ServiceName) =>
   ({
-    probePort: {
-      env: `${envPrefix}_PROBE_PORT`,
-      schema: setting.integer(fallback, 0, 65_535),
-      help: 'Port of /livez, /readyz and /metrics.',
-    },
+    probePort: port(service, 'Port of /livez, /readyz and /metrics.'),
     ...PROBE_SETTINGS,
   }) satisfies Settings
 

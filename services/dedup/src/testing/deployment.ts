@@ -25,7 +25,7 @@ import {
 } from '@weir/kafka'
 import { createLogger, Metrics, type Environment, type Service } from '@weir/runtime'
 import { expect, vi } from 'vitest'
-import { dedup } from '../index.ts'
+import { service as dedup } from '../index.ts'
 
 const HASH_KEY = Buffer.from('test')
 export const silent = createLogger('dedup-test', 'silent')

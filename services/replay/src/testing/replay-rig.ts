@@ -21,7 +21,7 @@ import {
 } from '@weir/kafka'
 import { createLogger, Metrics, type Service } from '@weir/runtime'
 import { expect, vi } from 'vitest'
-import { replay } from '../index.ts'
+import { service as replay } from '../index.ts'
 
 const PORT = 27_015
 const TOKEN = 'a token of the tests'

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { topicNames } from '@weir/contracts'
+import { EVENT_SERVICES, PROCESSORS, topicNames, type ProcessorName } from '@weir/contracts'
 import { openEnds } from '../rig/cluster-state.ts'
 import type { ServerUrls } from '../rig/layout.ts'
 import type { Observer } from './observe.ts'
@@ -8,13 +8,13 @@ const LOOK_MS = 1_000
 const REPORT_MS = 10_000
 const topics = topicNames()
 
-/** What each group reads. */
-export const GROUPS: Readonly<Record<string, readonly string[]>> = {
-  dedup: [topics.received],
-  normalizer: [topics.unique],
-  persistence: [topics.normalized],
-  'metric-export': [topics.stats],
-}
+/** What each group reads of the events and what is counted of them. */
+export const GROUPS: Readonly<Record<string, readonly string[]>> = Object.fromEntries(
+  EVENT_SERVICES.filter((name) => name in PROCESSORS).map((name) => [
+    name,
+    [topics[PROCESSORS[name as ProcessorName].inputs[0]!]],
+  ]),
+)
 
 const lookOnce = async (urls: ServerUrls, observer: Observer): Promise<readonly string[]> => {
   const { counts, onTopic, rows, downstreamLetters, influx } = await observer.totals()

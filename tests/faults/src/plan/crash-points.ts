@@ -1,5 +1,5 @@
+import type { ServiceName } from '@weir/contracts'
 import type { StartStep } from '@weir/kafka'
-import type { ServiceKind } from '../rig/layout.ts'
 import type { BrokerRole } from './step.ts'
 
 /** One row, or part of a row, of the table of crash points in docs/faults.md. */
@@ -15,7 +15,7 @@ export type CrashedBy =
   /** `passes`: the range that the number of the pass is drawn from. */
   | {
       readonly kind: 'failpoint'
-      readonly service: ServiceKind
+      readonly service: ServiceName
       readonly failpoint: string
       readonly action: 'kill' | 'pause' | 'throw'
       readonly passes: readonly [from: number, to: number]
@@ -29,7 +29,7 @@ export type CrashedBy =
   | { readonly kind: 'over-budget' }
 
 const kill = (
-  service: ServiceKind,
+  service: ServiceName,
   step: string,
   passes: readonly [number, number] = [2, 30],
   ms?: number,
@@ -56,7 +56,7 @@ const START_STEPS = {
   begin: 'it has taken the first batch',
 } satisfies Record<Exclude<StartStep, 'marked'> | 'begin', string>
 
-const freezesOf = (service: ServiceKind): readonly CrashPoint[] =>
+const freezesOf = (service: ServiceName): readonly CrashPoint[] =>
   Object.entries(START_STEPS)
     // Only dedup has a state topic, and so a barrier.
     .filter(([step]) => step !== 'barrier' || service === 'dedup')

@@ -1,3 +1,4 @@
+import { EVENT_SERVICES } from '@weir/contracts'
 import { expect, it } from 'vitest'
 import { CRASH_POINTS } from './crash-points.ts'
 import { isAftermath, PHASES, type Phase } from './phases.ts'
@@ -32,7 +33,7 @@ it.each(TIER_NAMES)('has everything that the tier %s promises', (name) => {
       tier.visits,
     )
   }
-  for (const service of ['ingress', 'dedup', 'normalizer', 'persistence', 'metric-export']) {
+  for (const service of EVENT_SERVICES) {
     const kills = faultsOf(lanes, service).reduce((sum, fault) => {
       if (fault.kind === 'kill') return sum + 1
       return fault.kind === 'failpoint' ? sum + Number(fault.ends) + Number(fault.how === 'SIGKILL') : sum

@@ -1,5 +1,6 @@
+import { EVENT_SERVICES, SCALED_SERVICES, type ServiceName } from '@weir/contracts'
 import { Random } from '@weir/truth'
-import { BUDGET_MS, SERVICE_KINDS, STORES, type ServiceKind, type StoreName } from '../rig/layout.ts'
+import { BUDGET_MS, STORES, type StoreName } from '../rig/layout.ts'
 import { CRASH_POINTS, type CrashPoint } from './crash-points.ts'
 import type { Phase } from './phases.ts'
 import type { RunSpec } from './runs.ts'
@@ -29,10 +30,8 @@ const CUTS = ['silent', 'reset', 'half-open'] as const
 const CLOCK_STEPS_MS = [300_000, -300_000, -3_600_000] as const
 const CLOCK_MS = 8_000
 const DISK_DOWN_MS = 5_000
-/** Stages that get a further instance. */
-const SCALED: readonly ServiceKind[] = ['dedup', 'normalizer', 'persistence']
 export const FURTHER_INSTANCE = 3
-const FROZEN_KINDS: readonly ServiceKind[] = ['dedup', 'normalizer']
+const FROZEN_KINDS: readonly ServiceName[] = ['dedup', 'normalizer']
 
 export interface PlanOptions {
   readonly seed: number
@@ -73,8 +72,8 @@ const phaseOf = ({ by }: CrashPoint): Phase => {
 /** The faults of a run, spread over its events; the same seed gives the same plan. */
 export const makePlan = (options: PlanOptions): readonly Lane[] => {
   const random = new Random(options.seed, 'plan')
-  const pauses = spread(options.tier.pauses, SERVICE_KINDS.length, random)
-  const lanes = SERVICE_KINDS.flatMap((service, index) =>
+  const pauses = spread(options.tier.pauses, EVENT_SERVICES.length, random)
+  const lanes = EVENT_SERVICES.flatMap((service, index) =>
     serviceLanes(service, pauses[index]!, options, random),
   )
   const others = [
@@ -92,7 +91,7 @@ const lane = (target: string, faults: readonly PhasedFault[], random: Random): r
 ]
 
 const serviceLanes = (
-  service: ServiceKind,
+  service: ServiceName,
   pauses: number,
   options: PlanOptions,
   random: Random,
@@ -145,11 +144,12 @@ const frozenStarts = ({ run }: PlanOptions, random: Random): readonly Fault[] =>
 /** One after the other, evenly apart, so that each time there are some without them. */
 const scalingLanes = ({ run, tier }: PlanOptions): readonly Lane[] =>
   run.phases.includes('scaling')
-    ? SCALED.map((service, lane) => ({
+    ? SCALED_SERVICES.map((service, lane) => ({
         target: `${service}-${FURTHER_INSTANCE}`,
         steps: times(2 * tier.scalings, (index) => ({
           ...({ phase: 'scaling', kind: index % 2 === 0 ? 'scale-out' : 'scale-in' } as const),
-          at: FIRST_AT + ((LAST_AT - FIRST_AT) * (index + lane / SCALED.length)) / (2 * tier.scalings),
+          at:
+            FIRST_AT + ((LAST_AT - FIRST_AT) * (index + lane / SCALED_SERVICES.length)) / (2 * tier.scalings),
         })),
       }))
     : []

@@ -1,4 +1,5 @@
-import type { ServiceKind, StoreName } from '../rig/layout.ts'
+import type { ServiceName } from '@weir/contracts'
+import type { StoreName } from '../rig/layout.ts'
 import type { Cut } from '../rig/tcp-proxy.ts'
 import type { Phase } from './phases.ts'
 
@@ -69,7 +70,7 @@ export type Fault =
 export interface Lane {
   /** An instance's name, or `servers`. */
   readonly target: string
-  readonly service?: ServiceKind
+  readonly service?: ServiceName
   readonly steps: readonly Step[]
 }
 

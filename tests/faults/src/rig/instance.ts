@@ -1,9 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { backOffMs } from '@weir/contracts'
+import { backOffMs, type ServiceName } from '@weir/contracts'
 import { startProcess, type ChildExit, type Folders, type LocalProcess } from '@weir/local-stack'
-import type { ServiceKind } from './layout.ts'
 
 /** Why a process ended: killed from outside, by its failpoint, because we asked it to stop, or by itself. */
 export type EndCause = 'killed' | 'failpoint' | 'asked' | 'itself'
@@ -36,7 +35,7 @@ const SETTLED_MS = 10_000
 /** One instance of a service: a process that is started again, with back-off, whenever it ends. */
 export class Instance {
   readonly name: string
-  readonly kind: ServiceKind
+  readonly kind: ServiceName
   readonly ends: Ended[] = []
   readonly #folders: Folders
   readonly #command: readonly string[]
@@ -49,7 +48,7 @@ export class Instance {
   #running: Promise<void> = Promise.resolve()
 
   constructor(options: {
-    readonly kind: ServiceKind
+    readonly kind: ServiceName
     readonly index: number
     readonly folders: Folders
     /** Arguments of node. */

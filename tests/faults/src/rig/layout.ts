@@ -1,8 +1,6 @@
 import { join } from 'node:path'
+import { EVENT_SERVICES, portVariable, type ServiceName } from '@weir/contracts'
 import { influxToken, ROOT, type Folders } from '@weir/local-stack'
-
-export const SERVICE_KINDS = ['ingress', 'dedup', 'normalizer', 'persistence', 'metric-export'] as const
-export type ServiceKind = (typeof SERVICE_KINDS)[number]
 
 /** How a rig is built. */
 export interface RigShape {
@@ -54,7 +52,7 @@ export interface Ports {
   readonly proxiedBroker: (nodeId: number) => number
   readonly betweenBrokers: (nodeId: number) => number
   /** HTTP of ingress, probes of the others. */
-  readonly service: (kind: ServiceKind, index: number) => number
+  readonly service: (kind: ServiceName, index: number) => number
 }
 
 export const portsFrom = (base: number): Ports => ({
@@ -67,7 +65,7 @@ export const portsFrom = (base: number): Ports => ({
   behindProxy: (nodeId) => base + 80 + nodeId,
   proxiedBroker: (nodeId) => base + 85 + nodeId,
   betweenBrokers: (nodeId) => base + 90 + nodeId,
-  service: (kind, index) => base + 30 + 10 * SERVICE_KINDS.indexOf(kind) + index,
+  service: (kind, index) => base + 30 + 10 * EVENT_SERVICES.indexOf(kind) + index,
 })
 
 /** Where the servers are, directly or through proxies. */
@@ -114,7 +112,7 @@ export const oracleInflux = (url: string) => ({
 
 /** The environment of one instance: the production profile, on three brokers and with settings that make waits short. */
 export const instanceEnvironment = (
-  kind: ServiceKind,
+  kind: ServiceName,
   index: number,
   { urls, ports, folders }: { readonly urls: ServerUrls; readonly ports: Ports; readonly folders: Folders },
 ): Readonly<Record<string, string | undefined>> => {
@@ -163,8 +161,8 @@ export const instanceEnvironment = (
     BODY_HASH_KEY: `body-hash-${SECRET}`,
     // Hundreds of starts: what was compiled once is not compiled again.
     NODE_COMPILE_CACHE: join(folders.state, 'compile-cache'),
-    [kind === 'ingress' ? 'INGRESS_PORT' : `${kind.toUpperCase().replace('-', '_')}_PROBE_PORT`]: port,
+    [portVariable(kind)]: port,
   }
 }
 
-export const mainFile = (kind: ServiceKind): string => join(ROOT, 'services', kind, 'src', 'main.ts')
+export const mainFile = (kind: ServiceName): string => join(ROOT, 'services', kind, 'src', 'main.ts')

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { TOPIC_SPECS } from '@weir/contracts'
+import { EVENT_SERVICES, TOPIC_SPECS } from '@weir/contracts'
 import { ensureTopics } from '@weir/kafka'
 import type { Folders } from '@weir/local-stack'
 import { createLogger, type Closers } from '@weir/runtime'
@@ -8,14 +8,7 @@ import { FURTHER_INSTANCE, INSTANCES } from '../plan/plan.ts'
 import type { SteppedClock } from './clock.ts'
 import { allInSync } from './cluster-state.ts'
 import { Instance } from './instance.ts'
-import {
-  instanceEnvironment,
-  kafkaSettings,
-  mainFile,
-  portsFrom,
-  SERVICE_KINDS,
-  type RigShape,
-} from './layout.ts'
+import { instanceEnvironment, kafkaSettings, mainFile, portsFrom, type RigShape } from './layout.ts'
 import type { Servers } from './servers.ts'
 
 /** Whose clock can be stepped, in a breakable rig. */
@@ -47,7 +40,7 @@ export const startServices = async (
     minInsyncReplicas: Math.max(1, shape.brokers - 1),
   })
   await allInSync(urls.kafkaBrokers, READY_MS_MAX)
-  const instances = SERVICE_KINDS.flatMap((kind) =>
+  const instances = EVENT_SERVICES.flatMap((kind) =>
     [...INSTANCES, FURTHER_INSTANCE].map(
       (index) =>
         new Instance({

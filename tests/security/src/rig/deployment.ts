@@ -1,7 +1,16 @@
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { TOPIC_SPECS, topicNames, type TopicNames, type TopicRole, type WireRecord } from '@weir/contracts'
+import {
+  KAFKA_SERVICES,
+  portVariable,
+  TOPIC_SPECS,
+  topicNames,
+  type ServiceName,
+  type TopicNames,
+  type TopicRole,
+  type WireRecord,
+} from '@weir/contracts'
 import { ensureTopics, openLanes, type KafkaSettings } from '@weir/kafka'
 import { freePorts, type LocalProcess } from '@weir/local-stack'
 import { HttpClient } from '../http-client.ts'
@@ -10,8 +19,8 @@ import type { Rig } from './rig.ts'
 import type { ServiceEnvironment, ServiceSpec } from './service-process.ts'
 import { TopicLog } from './topic-log.ts'
 
-export const SERVICES = ['ingress', 'dedup', 'normalizer', 'persistence', 'console', 'replay'] as const
-export type ServiceName = (typeof SERVICES)[number]
+/** All that connect to Kafka and read what others write. */
+export const SERVICES = KAFKA_SERVICES.filter((name) => name !== 'metric-export')
 
 const LOOK_MS = 200
 const SETTLED_MS_MAX = 60_000
@@ -118,22 +127,18 @@ export class Deployment {
 
   #add(name: ServiceName, port: number): void {
     const { secrets, folders } = this.#rig
-    const own: Readonly<Record<ServiceName, ServiceEnvironment>> = {
+    const own: Partial<Record<ServiceName, ServiceEnvironment>> = {
       ingress: {
         INGRESS_HOST: '127.0.0.1',
-        INGRESS_PORT: String(port),
         INGRESS_REQUEST_BUDGET_MS: '20000',
         SOURCE_CXONE_SECRETS: secrets.cxoneNew,
       },
       dedup: {
-        DEDUP_PROBE_PORT: String(port),
         DEDUP_FILTER_CAPACITY: '16384',
         STATE_DIR: join(folders.state, `dedup-${this.settings.topicPrefix}`),
       },
-      normalizer: { NORMALIZER_PROBE_PORT: String(port) },
-      persistence: { PERSISTENCE_PROBE_PORT: String(port) },
-      console: { CONSOLE_PORT: String(port), CONSOLE_TOKENS: this.token },
-      replay: { REPLAY_PORT: String(port), REPLAY_TOKENS: `suite:${this.token}` },
+      console: { CONSOLE_TOKENS: this.token },
+      replay: { REPLAY_TOKENS: `suite:${this.token}` },
     }
     this.#clients.set(name, new HttpClient(port, new Journal()))
     this.#specs.set(name, {
@@ -141,7 +146,7 @@ export class Deployment {
       service: name,
       probePort: port,
       until: '/livez',
-      env: { ...this.environment, ...own[name] },
+      env: { ...this.environment, ...own[name], [portVariable(name)]: String(port) },
     })
   }
 }

@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import type { ServiceName } from '@weir/contracts'
 import { ROOT, startProcess, waitUntilReady, type Folders, type LocalProcess } from '@weir/local-stack'
 
 export type ServiceEnvironment = Readonly<Record<string, string>>
@@ -6,7 +7,7 @@ export type ServiceEnvironment = Readonly<Record<string, string>>
 export interface ServiceSpec {
   /** Names its log too. */
   readonly name: string
-  readonly service: 'ingress' | 'dedup' | 'console' | 'normalizer' | 'persistence' | 'replay'
+  readonly service: ServiceName
   readonly env: ServiceEnvironment
   /** Where it answers `/livez` and `/readyz`. */
   readonly probePort: number

@@ -4,11 +4,12 @@ import {
   HEADER,
   LETTER_TOPICS,
   TOPIC_SPECS,
+  type ServiceName,
   type TopicRole,
   type WireRecord,
 } from '@weir/contracts'
 import { writeAborted } from '@weir/kafka/testing'
-import { Deployment, SERVICES, type ServiceName } from '../../rig/deployment.ts'
+import { Deployment, SERVICES } from '../../rig/deployment.ts'
 import type { Rig } from '../../rig/rig.ts'
 import { runWeir } from '../../run-weir.ts'
 import { securityCase, type SecurityCase } from '../../security-case.ts'
