@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readdirSync } from 'node:fs'
+import { globSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { portVariable, SERVICE_NAMES } from '@weir/contracts'
@@ -41,5 +41,36 @@ describe.each(ALL_SERVICES)('$name', { concurrent: true }, ({ name, settings }) 
     expect(stderr.match(/the configuration cannot be used/g)).toHaveLength(1)
     for (const setting of ['LOG_LEVEL', portVariable(name)]) expect(stderr).toContain(setting)
     expect(stderr).not.toMatch(/^ +at /m)
+  })
+})
+
+describe('docs/guides/add-a-service.md', () => {
+  const read = (path: string): string => readFileSync(join(ROOT, path), 'utf8')
+  const guide = read('docs/guides/add-a-service.md')
+  const steps = [...guide.matchAll(/^\d+\. `([^`]+)`(?: and `([^`]+)`)?/gm)].flatMap(([, ...paths]) =>
+    paths.filter((path) => path !== undefined),
+  )
+
+  it.each(SERVICE_NAMES)('names the files that %s has or is named in', (name) => {
+    expect(steps).toHaveLength(11)
+    for (const step of steps) {
+      const text = read(step.replace('<name>', name))
+      // Each simulator is its own provider: it has no user of Kafka.
+      if (step === 'docs/operations/security.md' && name === 'simulator') continue
+      if (!step.includes('<name>')) expect([step, text.includes(name)]).toEqual([step, true])
+    }
+  })
+
+  it('names every file outside the folder of a service that lists all services', () => {
+    const files = globSync('**/*.{ts,mjs,json,yml}', {
+      cwd: ROOT,
+      exclude: (path) => /(^|\/)(node_modules|\.[a-z]+)$/.test(path),
+    })
+    const lists = files.filter((file) => {
+      if (/^services\/|\.test\.ts$|pnpm-lock|package\.json$/.test(file)) return false
+      const text = read(file)
+      return SERVICE_NAMES.every((name) => new RegExp(`['"/\\s]${name}['":\\s]`).test(text))
+    })
+    expect(lists.filter((file) => !steps.includes(file))).toEqual([])
   })
 })

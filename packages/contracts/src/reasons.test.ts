@@ -8,3 +8,12 @@ test('docs/operations/failures.md says for each reason what to do, and for no ot
   const rows = section.match(/^\| `\w+`/gm)!.map((row) => row.slice(3, -1))
   expect(rows.toSorted()).toEqual(Object.keys(DEAD_LETTER_REASONS).toSorted())
 })
+
+test('docs/guides/add-a-dead-letter-reason.md names the two lists that hold every reason', () => {
+  const read = (path: string): string => readFileSync(new URL(`../../../${path}`, import.meta.url), 'utf8')
+  const guide = read('docs/guides/add-a-dead-letter-reason.md')
+  for (const file of ['packages/contracts/src/reasons.ts', 'docs/operations/failures.md']) {
+    expect(guide).toMatch(new RegExp(`^\\d\\. \`${file}\``, 'm'))
+    for (const reason of Object.keys(DEAD_LETTER_REASONS)) expect(read(file)).toContain(reason)
+  }
+})

@@ -21,7 +21,7 @@ interface ServiceFacts {
   readonly kind: ServiceKind
   /** Default port of the probes, and of the API of a service that has one. */
   readonly port: number
-  /** Whether more instances share the load, up to one for each partition. Tests of scaling run several of them. */
+  /** Whether one instance can be too few for the load of a deployment. Tests of scaling add instances of these. */
   readonly scales?: true
   /** Processors of the service, by their consumer groups. */
   readonly processors?: Readonly<Record<string, ProcessorTopics>>
