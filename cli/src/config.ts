@@ -229,6 +229,24 @@ const BACKFILL_SETTINGS = {
 export const loadBackfillConfig = (env: Environment = environment()): ConfigOf<typeof BACKFILL_SETTINGS> =>
   load(BACKFILL_SETTINGS, env)
 
+/** What `weir hold` and `weir retention` read. */
+const RETENTION_SETTINGS = {
+  ...KAFKA_SETTINGS,
+  databaseUrl: asItsServiceHasIt('DATABASE_OWNER_URL', setting.postgresUrl()),
+  statementTimeoutMs: {
+    env: 'DATABASE_STATEMENT_TIMEOUT_MS',
+    schema: setting.integer(30_000, 100, 600_000),
+    help: 'A chunk of rows that takes longer is given up, and the command says so.',
+  },
+  windowSecs: asItsServiceHasIt('DEDUP_WINDOW_SECS', setting.integer(86_400, 60, 2_592_000)),
+  sourcesFile: asItsServiceHasIt('SOURCES_FILE', setting.optionalText()),
+} satisfies Settings
+
+export type RetentionConfig = ConfigOf<typeof RETENTION_SETTINGS>
+
+export const loadRetentionConfig = (env: Environment = environment()): RetentionConfig =>
+  load(RETENTION_SETTINGS, env)
+
 /** What `weir db migrate` reads. */
 export const DATABASE_SETTINGS = {
   adminUrl: {

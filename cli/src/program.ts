@@ -11,10 +11,12 @@ import { addDbCommands } from './commands/db-commands.ts'
 import { addDedupCommands } from './commands/dedup-commands.ts'
 import { addDevCommand } from './start/dev-command.ts'
 import { addDlqCommands } from './commands/dlq-commands.ts'
+import { addHoldCommands } from './retention/hold-commands.ts'
 import { addMappingCommands } from './commands/mapping-commands.ts'
 import { addOffsetCommands } from './commands/offset-commands.ts'
 import { printError, printPage, progress } from './output.ts'
 import { addPartitionCommands } from './commands/partition-commands.ts'
+import { addRetentionCommands } from './retention/retention-commands.ts'
 import { runningStart } from './start/running-start.ts'
 import { addSchemaCommands } from './commands/schema-commands.ts'
 import { envExample, settingsReference } from './settings-reference.ts'
@@ -138,6 +140,8 @@ Exit codes: 0 done, 1 not done or not right, 2 a wrong call or an unusable setti
   addPartitionCommands(program)
   addSchemaCommands(program)
   addBackfillCommand(program)
+  addRetentionCommands(program)
+  addHoldCommands(program)
   addSharedSettingsCommand(program)
   addSourcesCommands(program)
   addCompletionCommand(program)

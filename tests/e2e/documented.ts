@@ -134,6 +134,17 @@ export const DOCUMENTED: Readonly<Record<string, Rows>> = {
     ['npm run -s weir -- audit-log verify --json > .weir/audit-heads.json', run],
     [`${WEIR}audit-log verify --seen .weir/audit-heads.json`, run],
   ],
+  'docs/operations/retention.md': [
+    [`${WEIR}retention plan --older-than 400d`, run],
+    [`${WEIR}retention run --older-than 400d`, run],
+    [`${WEIR}retention run --older-than 400d --yes`, run],
+    [`${WEIR}retention ls`, run],
+    [`${WEIR}hold add --source nice --interaction int-1 --reason 'case 17'`, run],
+    [`${WEIR}hold add --customer +15550001001 --reason 'case 18'`, run],
+    [`${WEIR}hold ls`, run],
+    [`${WEIR}hold ls --all --json`, run],
+    [`${WEIR}hold release 1 --reason 'case 17 is closed'`, run],
+  ],
   'docs/operations/dedup-state.md': [
     // They work on a deployment that is stopped.
     [`${WEIR}dedup repartition --to 24 --dry-run`, help('dedup repartition')],

@@ -1,10 +1,17 @@
 import { readFileSync } from 'node:fs'
-import { AuditCheck, decodeAuditRecord, isAuditHead, topicNames, type AuditHead } from '@weir/contracts'
-import { readAuditLog } from '@weir/kafka'
+import {
+  AuditCheck,
+  decodeAuditRecord,
+  isAuditHead,
+  topicNames,
+  type AuditHead,
+  type UnreadableRange,
+} from '@weir/contracts'
+import { readAuditLog, type InputRecord } from '@weir/kafka'
 import { ConfigError } from '@weir/runtime'
 import type { Command } from 'commander'
 import { loadTopicsConfig } from '../config.ts'
-import { print, printJson, printRows, withJson, type OutputOptions, type Row } from '../output.ts'
+import { print, printJson, printRows, progress, withJson, type OutputOptions, type Row } from '../output.ts'
 
 const COLUMNS = {
   offset: 'OFFSET',
@@ -36,7 +43,7 @@ const list = async ({ limit, what, who, json = false }: ListOptions): Promise<vo
   const rowsMax = numberOf(limit)
   const config = loadTopicsConfig()
   const rows: Row[] = []
-  await readAuditLog(config, topicNames(config.topicPrefix).auditLog, ({ offset, value }) => {
+  const onRecord = ({ offset, value }: InputRecord): void => {
     const record = decodeAuditRecord(value)
     if (record === undefined) return
     if (what !== undefined && record.what !== what) return
@@ -46,7 +53,11 @@ const list = async ({ limit, what, who, json = false }: ListOptions): Promise<vo
     const time = new Date(at).toISOString()
     rows.push({ offset: String(offset), at: time, what: record.what, name, role, address, service, details })
     if (rows.length > rowsMax) rows.shift()
-  })
+  }
+  const onUnreadable = ({ from, to }: UnreadableRange): void => {
+    progress(`Offsets ${from} to ${to} cannot be read: see \`weir audit-log verify\`.`)
+  }
+  await readAuditLog(config, topicNames(config.topicPrefix).auditLog, { onRecord, onUnreadable })
   printRows(COLUMNS, rows, { json })
 }
 
@@ -70,7 +81,10 @@ const verify = async ({ seen, json = false }: OutputOptions & { readonly seen?: 
   const config = loadTopicsConfig()
   const check = new AuditCheck(seen === undefined ? [] : readHeads(seen))
   const topic = topicNames(config.topicPrefix).auditLog
-  const { start } = await readAuditLog(config, topic, (record) => check.add(record.offset, record))
+  const { start } = await readAuditLog(config, topic, {
+    onRecord: (record) => check.add(record.offset, record),
+    onUnreadable: (range) => check.addUnreadable(range),
+  })
   check.end(start)
   const { recordCount: records, faultCount, faults, openHeads: heads } = check
   if (json) printJson({ records, faults, faultCount, heads })

@@ -1,9 +1,10 @@
 import { topicNames } from '@weir/contracts'
-import { backfill, RowFiller, type Backfilled } from '@weir/persistence'
+import { backfill, RowFiller, type Backfilled, type BackfillOptions } from '@weir/persistence'
 import { KnownFields } from '@weir/row-sink'
 import { createLogger } from '@weir/runtime'
 import { InvalidArgumentError, type Command } from 'commander'
 import { loadBackfillConfig } from '../config.ts'
+import { noted } from '../operator-notes.ts'
 import { endRepaint, print, progress, repaint, type Stream } from '../output.ts'
 
 /** Says to stderr how far the job is: on a terminal in one line, else in a line for each tenth. */
@@ -80,7 +81,7 @@ const run = async ({ source, dryRun = false, rate: ratePerSec }: BackfillCommand
   }
   process.once('SIGINT', stop).once('SIGTERM', stop)
   try {
-    const result = await backfill(known, filler, {
+    const options: BackfillOptions = {
       source,
       isDryRun: dryRun,
       ratePerSec,
@@ -88,7 +89,9 @@ const run = async ({ source, dryRun = false, rate: ratePerSec }: BackfillCommand
       onProgress: (reached) => {
         bar.show(reached)
       },
-    })
+    }
+    const fill = () => backfill(known, filler, options)
+    const result = await (dryRun ? fill() : noted(config, 'rows.backfill', { source }, fill))
     bar.end()
     const { text, code } = describeBackfilled(result, { source, dryRun })
     if (code === 0) print(text)

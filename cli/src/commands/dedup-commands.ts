@@ -2,6 +2,7 @@ import { InvalidArgumentError, type Command } from 'commander'
 import { service as dedup, rebuildState, repartition } from '@weir/dedup'
 import { RetriableError, TransactionError } from '@weir/kafka'
 import { environment } from '../config.ts'
+import { noted } from '../operator-notes.ts'
 import { progress } from '../output.ts'
 
 const count = (text: string): number => {
@@ -39,7 +40,10 @@ export const addDedupCommands = (program: Command): void => {
     )
     .action(
       repeatable(async ({ to, dryRun = false }: { to: number; dryRun?: boolean }) => {
-        await repartition({ settings: dedup.loadConfig(environment()), to, dryRun, progress })
+        const settings = dedup.loadConfig(environment())
+        const act = () => repartition({ settings, to, dryRun, progress })
+        // A dry run changes nothing, and is not noted.
+        await (dryRun ? act() : noted(settings, 'dedup.repartition', { to }, act))
       }),
     )
   commands
@@ -57,7 +61,8 @@ export const addDedupCommands = (program: Command): void => {
         const { partition, partial = false, dryRun = false } = options
         const settings = dedup.loadConfig(environment())
         const windowMs = settings.windowSecs * 1_000
-        await rebuildState({ settings, partition, windowMs, partial, dryRun, progress })
+        const act = () => rebuildState({ settings, partition, windowMs, partial, dryRun, progress })
+        await (dryRun ? act() : noted(settings, 'dedup.rebuild-state', { partition, partial }, act))
       }),
     )
 }

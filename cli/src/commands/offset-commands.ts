@@ -3,6 +3,7 @@ import { openMaintenance, StateError, type KafkaSettings, type Maintenance } fro
 import { InvalidArgumentError, type Command } from 'commander'
 import { decidedBefore } from './decided-before.ts'
 import { loadOffsetsConfig } from '../config.ts'
+import { noted } from '../operator-notes.ts'
 import { print, printRows, withJson, type OutputOptions, type Row } from '../output.ts'
 
 const stageName = (text: string): ProcessorName => {
@@ -176,7 +177,10 @@ export const addOffsetCommands = (program: Command): void => {
     .requiredOption('--partition <number>', 'the partition', number)
     .requiredOption('--to <offset>', 'an offset of the log, start or end', target)
     .option('--move', 'also where there is an offset')
-    .action(({ move = false, ...options }: Omit<SetOptions, 'move'> & { move?: boolean }) =>
-      setOffset(loadOffsetsConfig(), { ...options, move }, print),
-    )
+    .action(({ move = false, ...options }: Omit<SetOptions, 'move'> & { move?: boolean }) => {
+      const settings = loadOffsetsConfig()
+      return noted(settings, 'offsets.set', { ...options, to: String(options.to), move }, () =>
+        setOffset(settings, { ...options, move }, print),
+      )
+    })
 }

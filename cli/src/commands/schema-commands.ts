@@ -13,6 +13,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Command } from 'commander'
 import { loadRegistryConfig, loadSchemaConfig } from '../config.ts'
 import { followJob } from '../replay/follow-job.ts'
+import { noted } from '../operator-notes.ts'
 import { print, printRows, progress, withJson, type OutputOptions, type Row } from '../output.ts'
 import { replayClient, type ReplayClient } from '../replay/replay-client.ts'
 import { pagesOf } from '../replay/replay-pages.ts'
@@ -193,7 +194,9 @@ export const addSchemaCommands = (program: Command): void => {
     .description('Lets a held shape pass from now on, and releases exactly the letters that wait for it.')
     .action(async (source: string, fingerprint: string) => {
       await requireShape(source, fingerprint)
-      await approve(source, fingerprint)
+      await noted(loadSchemaConfig(), 'schema.approve', { source, fingerprint }, () =>
+        approve(source, fingerprint),
+      )
       await sleep(APPROVAL_SPREAD_MS)
       const client = replayClient()
       const { id } = await client.post('/v1/jobs', {

@@ -1,6 +1,7 @@
 import { forgetSetting, publishedSettings } from '@weir/runtime'
 import type { Command } from 'commander'
 import { loadTopicsConfig } from '../config.ts'
+import { noted } from '../operator-notes.ts'
 import { printRows, progress, withJson, type OutputOptions } from '../output.ts'
 
 const COLUMNS = { name: 'NAME', value: 'VALUE', service: 'PUBLISHED BY', since: 'SINCE' }
@@ -13,7 +14,9 @@ export const addSharedSettingsCommand = (program: Command): void => {
     .action(async ({ forget, json = false }: OutputOptions & { readonly forget?: string }) => {
       const settings = loadTopicsConfig()
       if (forget !== undefined) {
-        const isKnown = await forgetSetting(settings, forget)
+        const isKnown = await noted(settings, 'shared-settings.forget', { name: forget }, () =>
+          forgetSetting(settings, forget),
+        )
         progress(isKnown ? `${forget} is forgotten` : `${forget} is not published`)
         process.exitCode = isKnown ? 0 : 1
         return

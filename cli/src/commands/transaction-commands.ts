@@ -2,6 +2,7 @@ import { topicNames } from '@weir/contracts'
 import { endTransactions } from '@weir/kafka'
 import { InvalidArgumentError, type Command } from 'commander'
 import { loadOffsetsConfig } from '../config.ts'
+import { noted } from '../operator-notes.ts'
 import { print } from '../output.ts'
 
 type Outcome = 'commit' | 'abort'
@@ -14,7 +15,9 @@ const outcome = (text: string): Outcome => {
 const end = async (transactionalId: string, { as }: { readonly as: Outcome }): Promise<void> => {
   const settings = loadOffsetsConfig()
   const topics = Object.values(topicNames(settings.topicPrefix))
-  const ended = await endTransactions({ settings, transactionalId, decision: as, topics })
+  const ended = await noted(settings, 'transactions.end', { transactionalId, as }, () =>
+    endTransactions({ settings, transactionalId, decision: as, topics }),
+  )
   if (ended.length === 0) print('nothing is open')
   for (const { open, outcome: how } of ended) {
     print(`${open.topic}/${open.partition}: open from offset ${open.from}, ended: ${how}`)

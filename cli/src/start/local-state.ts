@@ -19,7 +19,7 @@ export const foldersFor = (folders: Folders, config: GivenServers): Folders => {
   return { ...folders, state: `${folders.state}-${name.slice(0, 8)}` }
 }
 
-const SERVER_USERS = ['owner', 'writer', 'reader', 'influx'] as const
+const SERVER_USERS = ['owner', 'writer', 'reader', 'influx', 'influxMetrics'] as const
 
 export interface LocalIdentity {
   /** Of this state: names what it has on servers that it shares with others. */

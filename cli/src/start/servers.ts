@@ -6,7 +6,7 @@ import {
   hasGo,
   hasMaven,
   INFLUX_DATABASE,
-  influxToken,
+  influxMetricsToken,
   isInfluxBuilt,
   isKafkaFetched,
   isPortFree,
@@ -46,6 +46,8 @@ export interface Servers {
   readonly databaseUrl: string
   /** For all that only reads rows. */
   readonly databaseReaderUrl: string
+  /** Owns the tables: for `weir hold` and `weir retention`. undefined: the database is not ours. */
+  readonly databaseOwnerUrl?: string
   /** undefined: there is none, and `influxMissing` says why. */
   readonly influx?: InfluxServer
   readonly influxMissing?: string
@@ -157,7 +159,7 @@ export const startServers = async (
   return { kafkaBrokers, registryUrl, ...database, started, failed: failure.promise, ...influx }
 }
 
-type DatabaseUrls = Pick<Servers, 'databaseUrl' | 'databaseReaderUrl'>
+type DatabaseUrls = Pick<Servers, 'databaseUrl' | 'databaseReaderUrl' | 'databaseOwnerUrl'>
 
 /** The superuser's address ends here: what writes and what reads rows get roles of their own. */
 const withRoles = async (adminUrl: string, { passwords }: LocalIdentity): Promise<DatabaseUrls> => {
@@ -167,14 +169,18 @@ const withRoles = async (adminUrl: string, { passwords }: LocalIdentity): Promis
     url.password = passwords[role]
     return url.href
   }
-  const [databaseUrl, databaseReaderUrl] = [urlOf('writer'), urlOf('reader')]
+  const [databaseUrl, databaseReaderUrl, databaseOwnerUrl] = [
+    urlOf('writer'),
+    urlOf('reader'),
+    urlOf('owner'),
+  ]
   await prepareDatabase({
     adminUrl,
-    ownerUrl: urlOf('owner'),
+    ownerUrl: databaseOwnerUrl,
     writerUrl: databaseUrl,
     readerUrl: databaseReaderUrl,
   })
-  return { databaseUrl, databaseReaderUrl }
+  return { databaseUrl, databaseReaderUrl, databaseOwnerUrl }
 }
 
 const influxServer = async (
@@ -194,13 +200,13 @@ const influxServer = async (
     }
   }
   const { influxPort: port } = config
-  const { influx: password } = localIdentity(folders).passwords
+  const { influx: password, influxMetrics: metricsPassword } = localIdentity(folders).passwords
   const start = async (): Promise<undefined> => {
     if (!isBuilt) {
       progress('Building InfluxDB 1.8.10 in the background, about a minute')
       await buildInflux(folders)
     }
-    await launch('InfluxDB', () => startInflux({ folders, port, password }))
+    await launch('InfluxDB', () => startInflux({ folders, port, password, metricsPassword }))
   }
   const settled = Promise.race([
     start().catch((error: unknown) => (error as Error).message),
@@ -209,7 +215,7 @@ const influxServer = async (
   return {
     influx: {
       url: `http://127.0.0.1:${port}`,
-      token: influxToken(password),
+      token: influxMetricsToken(metricsPassword),
       bucket: `${INFLUX_DATABASE}/autogen`,
       isThere: isBuilt,
       settled,

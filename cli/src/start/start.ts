@@ -152,7 +152,7 @@ const runAll = async (
   const readyAt = Date.now()
   const start_secs = Math.round((readyAt - startedAt) / 100) / 10
   progress(`Ready after ${start_secs} s${waitingText(services)}`)
-  const withdraw = announceStart(folders, commandEnvironment(env), {
+  const withdraw = announceStart(folders, commandEnvironment(env, servers), {
     consoleToken: firstOf(env.CONSOLE_READ_TOKENS) || firstOf(env.CONSOLE_TOKENS),
     databaseReaderUrl: databaseUrl,
   })
@@ -270,11 +270,16 @@ const endOf = async (
 const firstOf = (list = ''): string => list.split(',')[0]!
 
 /** What the `weir` command needs to work on this run, and no other variable of this environment. */
-const commandEnvironment = (env: Environment): Environment => {
+const commandEnvironment = (env: Environment, { databaseOwnerUrl }: Servers): Environment => {
   const names = settingNames()
   const known = Object.entries(env).filter(([name]) => names.has(name) || name.startsWith('SOURCE_'))
   const entry = firstOf(env.REPLAY_TOKENS)
-  return { REPLAY_TOKEN: entry.slice(entry.indexOf(':') + 1), ...Object.fromEntries(known) }
+  return {
+    REPLAY_TOKEN: entry.slice(entry.indexOf(':') + 1),
+    // No service has it.
+    DATABASE_OWNER_URL: databaseOwnerUrl,
+    ...Object.fromEntries(known),
+  }
 }
 
 const simulatorEnvironment = (options: StartOptions, env: Environment): Environment => {

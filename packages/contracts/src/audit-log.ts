@@ -25,6 +25,12 @@ export interface AuditHead {
   readonly hash: string
 }
 
+/** Offsets, the last one included, at which the log could not be read, because a batch is damaged. */
+export interface UnreadableRange {
+  readonly from: string
+  readonly to: string
+}
+
 /** The value of `audit.log.v1`; its hash is in the header. */
 export interface AuditRecord extends AuditEntry {
   /** One for each start of a process. */
@@ -37,6 +43,8 @@ export interface AuditRecord extends AuditEntry {
   readonly previous: string | null
   /** Of the first alone: the last records of all writers before it that no other first record has named. */
   readonly heads?: readonly AuditHead[]
+  /** Of the first alone: what of the log could not be read when this chain began. */
+  readonly unreadable?: readonly UnreadableRange[]
 }
 
 const HASH_HEADER = 'hash'
@@ -66,6 +74,7 @@ const isSeq = (value: unknown): boolean => Number.isSafeInteger(value) && (value
 /** Whether it names the end of a chain. */
 export const isAuditHead = (value: unknown): value is AuditHead =>
   isFields(value) && areTexts(value, ['writer', 'hash']) && isSeq(value.seq)
+const isRange = (value: unknown): boolean => isFields(value) && areTexts(value, ['from', 'to'])
 const isRecord = (value: unknown): boolean =>
   isFields(value) &&
   areTexts(value, ['writer', 'what']) &&
@@ -76,6 +85,7 @@ const isRecord = (value: unknown): boolean =>
   isFields(value.who) &&
   areTexts(value.who, ['service', 'name', 'role', 'address']) &&
   isFields(value.details) &&
+  (value.unreadable === undefined || (Array.isArray(value.unreadable) && value.unreadable.every(isRange))) &&
   (value.heads === undefined || (Array.isArray(value.heads) && value.heads.every(isAuditHead)))
 
 /** Undefined: it is no record of an audit log, or not a whole one. Whoever reads the log relies on every field. */
@@ -110,6 +120,7 @@ const FAULTS_MAX = 100
 /** A writer that starts names an end that it has just read. */
 const HASHES_KEPT = 10_000
 const HEADS_NAMED_MAX = 1_000
+const UNREADABLE_NAMED_MAX = 100
 
 /**
  * Checks records in the order of the log. Each writer has a chain of its own, so that replicas do not wait for each other;
@@ -120,6 +131,7 @@ export class AuditCheck {
   readonly faults: AuditFault[] = []
   faultCount = 0
   recordCount = 0
+  readonly #unreadable: UnreadableRange[] = []
   readonly #chains = new Map<string, Chain>()
   /** By writer and `seq`. */
   readonly #expected: Map<string, AuditHead>
@@ -160,6 +172,21 @@ export class AuditCheck {
     kept.hashes.set(seq, hash)
     kept.hashes.delete(seq - HASHES_KEPT)
     this.#chains.set(writer, kept)
+  }
+
+  /** Between the records before and after it. The chains that it tears have faults of their own. */
+  addUnreadable(range: UnreadableRange): void {
+    this.#unreadable.push(range)
+    this.#fault(
+      BigInt(range.from),
+      '',
+      `offsets ${range.from} to ${range.to} cannot be read: a batch is damaged`,
+    )
+  }
+
+  /** For the first record of the next writer: the latest ones. */
+  get unreadableToName(): readonly UnreadableRange[] {
+    return this.#unreadable.slice(-UNREADABLE_NAMED_MAX)
   }
 
   /** Call it after the last record, with the offset at which the log begins: what is not there any more. */

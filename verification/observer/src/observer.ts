@@ -160,6 +160,7 @@ export class Observer {
       returns: returns.flat(),
       counts: this.#counts,
       strangeRows: this.#strangeRows,
+      deletedRows: await this.#deletedRows(),
       rows: rows.map(({ source, key, hash }) => ({ source, eventKey: key, rawHash: hash })),
     }
   }
@@ -171,18 +172,29 @@ export class Observer {
     return Number([...offsets.values()].reduce((total, { end }) => total + end, 0n))
   }
 
-  /** Rows of each source, whoever has written them. */
+  /** Rows of each source, whoever has written them; those that retention has deleted included. */
   async rowCounts(): Promise<ReadonlyMap<string, number>> {
     try {
       const { rows } = await this.#pool.query<{ source: string; count: string }>(
         'SELECT source, count(*) AS count FROM events GROUP BY source',
       )
-      return new Map(rows.map(({ source, count }) => [source, Number(count)]))
+      const counts = new Map(rows.map(({ source, count }) => [source, Number(count)]))
+      for (const [source, count] of await this.#deletedRows())
+        counts.set(source, count + (counts.get(source) ?? 0))
+      return counts
     } catch (error) {
       // The table comes with the first start of persistence.
       if ((error as { code?: string }).code === UNDEFINED_TABLE) return new Map()
       throw error
     }
+  }
+
+  /** By the receipts of retention runs. */
+  async #deletedRows(): Promise<ReadonlyMap<string, number>> {
+    const { rows } = await this.#pool.query<{ source: string; count: number }>(
+      'SELECT source, sum(events)::float8 AS count FROM weir_retention_receipts GROUP BY source',
+    )
+    return new Map(rows.map(({ source, count }) => [source, count]))
   }
 
   /** From the receipt at ingress to the row, of rows received since a moment; undefined without any. */

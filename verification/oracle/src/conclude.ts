@@ -1,4 +1,5 @@
 import { nameOf, type Body, type Book, type Event } from './book.ts'
+import type { DeletedRows } from './evidence/database.ts'
 import { NORMALIZED, RECEIVED, STATS, UNIQUE } from './evidence/dump.ts'
 import type { FindingKind, Findings } from './findings.ts'
 import type { InfluxSums } from './evidence/influx.ts'
@@ -54,6 +55,8 @@ export interface Counted {
   /** Epoch ms of the last record. */
   lastAt: number
   influx: InfluxSums | undefined
+  /** Rows that retention has deleted, by its receipts. */
+  deleted: DeletedRows
 }
 
 export interface OracleReport {
@@ -90,7 +93,9 @@ export const conclude = (
   seen.settle(book, findings, isWhole)
   contents.conclude(findings, counted.lastAt)
   for (const body of book.bodies.values()) concludeBody(body, findings, options.isAlone, isWhole)
-  for (const event of book.events.values()) concludeEvent(event, findings)
+  // Which events retention has deleted is not known, only how many: the sums say whether others are missing.
+  const deleted = new Map(counted.deleted)
+  for (const event of book.events.values()) concludeEvent(event, findings, deleted)
   for (const event of book.events.values()) {
     const isHeld = event.isSeen || event.unique === 0 || counted.lastAt - event.uniqueAt >= options.windowMs
     if (!isHeld) findings.add('lost', `the key of ${nameOf(event)} in dedup.seen.v1`)
@@ -149,14 +154,21 @@ const concludeBody = (body: Body, findings: Findings, isAlone: boolean, isWhole:
 }
 
 /** An event passes each stage once, and ends as one row or one letter. */
-const concludeEvent = (event: Event, findings: Findings): void => {
+const concludeEvent = (event: Event, findings: Findings, deleted: Map<string, number>): void => {
   const { unique, normalized, rows, letters } = event
   const ends = rows + letters.dedup + letters.normalizer + letters.persistence
   if (unique + letters.dedup === 0) findings.add('lost', `${nameOf(event)} on ${UNIQUE}`)
   else if (unique > 0 && normalized + letters.normalizer === 0)
     findings.add('lost', `${nameOf(event)} on ${NORMALIZED}`)
-  else if (ends === 0) findings.add('lost', `the row of ${nameOf(event)}`)
+  else if (ends === 0) concludeRow(event, findings, deleted)
   findings.add('extra', `another end of ${nameOf(event)}`, ends - 1)
+}
+
+const concludeRow = (event: Event, findings: Findings, deleted: Map<string, number>): void => {
+  const source = event.entity.name.split('|')[0]!
+  const left = deleted.get(source) ?? 0
+  if (left > 0) deleted.set(source, left - 1)
+  else findings.add('lost', `the row of ${nameOf(event)}`)
 }
 
 const concludeSums = (counted: Counted, findings: Findings): string[] => {
@@ -177,7 +189,8 @@ const concludeSums = (counted: Counted, findings: Findings): string[] => {
   for (const source of [...received.keys()].filter((name) => !claimed.has(name)))
     findings.add('sums', `${source}: received, and not in ${STATS}`)
   const passed = sum(unique) - counted.passedAgain
-  findings.equal('unique, and rows with later letters', passed, counted.rows + counted.downstream)
+  const ends = counted.rows + sum(counted.deleted) + counted.downstream
+  findings.equal('unique, and rows with later letters', passed, ends)
   const { influx } = counted
   if (influx !== undefined) {
     const rejected = sum(counted.malformed)

@@ -54,6 +54,7 @@ export const consult = async (options: ConsultOptions): Promise<OracleReport> =>
     databaseUrl,
     (rows) => rows.forEach((row) => judge.row(row)),
     (states) => states.forEach((state) => judge.state(state)),
+    (deleted) => judge.deleted(deleted),
   )
   if (influx !== undefined) judge.influx(await persistently(() => readInfluxSums(influx)))
   const report = judge.conclude()

@@ -319,3 +319,20 @@ it('ends an event at the letter of a later stage, until that returns', () => {
   world.lines.splice(-1, 0, { ...record, topic: 'persistence.replay.v1', headers: returned })
   expect(verdictOf(world).findings).toEqual([])
 })
+
+it('a row that a receipt of retention counts is not lost, and nothing else is excused by it', () => {
+  const judged = (receipts: number, missing: number) => {
+    const world = worldOf(REQUESTS)
+    const judge = new Judge(world.sent, { isAlone: true, windowMs: WINDOW_MS, topicPrefix: '' })
+    for (const line of world.lines) judge.take(line)
+    for (const row of world.rows.slice(missing)) judge.row(row)
+    for (const state of world.states) judge.state(state)
+    judge.deleted(new Map([['cxone', receipts]]))
+    const { found } = judge.conclude()
+    return [found.lost, found.sums]
+  }
+  expect(judged(1, 1)).toEqual([0, 0])
+  expect(judged(0, 1)).toEqual([1, 1])
+  expect(judged(1, 2)).toEqual([1, 1])
+  expect(judged(1, 0)).toEqual([0, 1])
+})

@@ -1,6 +1,6 @@
 import { Book, nameOf, type Body, type Event, type Received } from './book.ts'
 import { conclude, type Counted, type JudgeOptions, type OracleReport } from './conclude.ts'
-import type { StoredEvent, StoredState } from './evidence/database.ts'
+import type { DeletedRows, StoredEvent, StoredState } from './evidence/database.ts'
 import {
   NORMALIZED,
   RECEIVED,
@@ -55,6 +55,7 @@ export class Judge {
     truncated: new Set(),
     lastAt: 0,
     influx: undefined,
+    deleted: new Map(),
   }
   readonly #malformedByKey = new Map<string, Body>()
   /** Letters that a replay brought back to their stage, as `stage/partition/offset`. */
@@ -131,6 +132,10 @@ export class Judge {
       (event.sequence !== highest.sequence || sequence !== String(highest.sequence))
     )
       this.#add('wrong', `the latest state at ${nameOf(event)} is not that of ${nameOf(highest)}`)
+  }
+
+  deleted(rows: DeletedRows): void {
+    this.#counted.deleted = rows
   }
 
   influx(sums: InfluxSums): void {

@@ -232,6 +232,31 @@ it('takes off the rows that were there before', () => {
   expect(audit(truth, twice)).toMatchObject({ extra: 1, ledgerResidue: 1 })
 })
 
+it('takes a row that a receipt of retention counts for the end of an event, and excuses nothing else', () => {
+  const truth = ['k', 'l'].map((eventKey): FinishedOperation => ({
+    source: SOURCE,
+    kind: 'event',
+    eventKey,
+    rawHash: 'h',
+    result: 'acked',
+  }))
+  const counts = { received: 2, returned: 0, unique: 2, duplicates: 0, conflicts: 0, deadLettered: 0 }
+  const judged = (deleted: number, keys: readonly string[]) => {
+    const { lost, ledgerResidue } = audit(truth, {
+      ...NOTHING,
+      onTopic: 2,
+      rows: keys.map((eventKey) => ({ source: SOURCE, eventKey, rawHash: 'h' })),
+      counts: new Map([[SOURCE, counts]]),
+      deletedRows: new Map([[SOURCE, deleted]]),
+    })
+    return [lost, ledgerResidue]
+  }
+  expect(judged(1, ['k'])).toEqual([0, 0])
+  expect(judged(0, ['k'])).toEqual([1, 1])
+  expect(judged(1, [])).toEqual([1, 1])
+  expect(judged(1, ['k', 'l'])).toEqual([0, 1])
+})
+
 it('finds what was forged, and leaves alone what is not ours', () => {
   const truth: FinishedOperation[] = [{ source: SOURCE, kind: 'forged', rawHash: 'x', result: 'refused' }]
   const row = { source: SOURCE, eventKey: 'k', rawHash: 'x' }

@@ -21,6 +21,7 @@ const FINDINGS_MAX = 20
 
 /** Body hashes of one event, or of one malformed body; none: no request with it was ever taken. */
 interface Expected {
+  readonly source: string
   readonly acked: Set<string>
   readonly maybe: Set<string>
 }
@@ -76,13 +77,17 @@ const auditEvents = (events: ReadonlyMap<string, Expected>, observed: Settled, f
     observed.standing.filter((letter) => !isConflict(letter)),
     keyOf,
   )
-  for (const [key, { acked, maybe }] of events) {
+  // Which events retention has deleted is not known, only how many: the sums say whether others are missing.
+  const deleted = new Map(observed.deletedRows)
+  for (const [key, { source, acked, maybe }] of events) {
     const ends = (rows.get(key)?.length ?? 0) + (downstream.get(key)?.length ?? 0)
     if (acked.size + maybe.size === 0) {
       findings.add('extra', `event ${key}, which was never taken`, ends)
       continue
     }
-    if (ends === 0 && acked.size > 0) findings.add('lost', `event ${key}`)
+    const left = deleted.get(source) ?? 0
+    if (ends === 0 && left > 0) deleted.set(source, left - 1)
+    else if (ends === 0 && acked.size > 0) findings.add('lost', `event ${key}`)
     findings.add('extra', `a second row or letter of event ${key}`, Math.max(0, ends - 1))
     const winner = rows.get(key)?.[0]?.rawHash
     if (winner !== undefined && !acked.has(winner) && !maybe.has(winner))
@@ -142,7 +147,7 @@ const expectations = (truth: readonly FinishedOperation[]) => {
     }
     const map = kind === 'event' ? events : bodies
     const key = kind === 'event' ? keyOf({ source, eventKey: eventKey! }) : bodyOf(operation)
-    const expected = map.get(key) ?? { acked: new Set<string>(), maybe: new Set<string>() }
+    const expected = map.get(key) ?? { source, acked: new Set<string>(), maybe: new Set<string>() }
     if (result === 'acked') expected.acked.add(rawHash)
     if (result === 'unknown') expected.maybe.add(rawHash)
     map.set(key, expected)
@@ -190,12 +195,13 @@ const NO_COUNTS: SourceCounts = {
 const residueOfSource = (
   source: string,
   truth: readonly FinishedOperation[],
-  { rows, standing, counts, strangeRows }: Settled,
+  { rows, standing, counts, strangeRows, deletedRows }: Settled,
 ): [what: string, difference: number][] => {
   const { received, returned, unique, duplicates, conflicts, deadLettered } = counts.get(source) ?? NO_COUNTS
   const ends =
     rows.filter((row) => row.source === source).length -
     (strangeRows?.get(source) ?? 0) +
+    (deletedRows?.get(source) ?? 0) +
     standing.filter((letter) => letter.source === source).length
   const acked = truth.filter((one) => one.source === source && one.result === 'acked').length
   return [

@@ -9,7 +9,8 @@ import {
 } from '@weir/contracts'
 import { isolatedKafka } from '@weir/testkit'
 import { afterAll, beforeAll, expect, it, vi } from 'vitest'
-import { openAuditLog, readAuditLog, type AuditLog } from './audit-log.ts'
+import { openAuditLog, type AuditLog } from './audit-log.ts'
+import { readAuditLog } from './read-audit-log.ts'
 import { openMaintenance } from './maintenance.ts'
 import { silentLogger } from '../client/silent-logger.ts'
 import { ensureTopics } from './topics.ts'
@@ -39,9 +40,12 @@ const checkedOnce = async (due: readonly string[], seen: readonly AuditHead[] = 
 const checked = async (seen: readonly AuditHead[] = []) => {
   const check = new AuditCheck(seen)
   const names: string[] = []
-  const { start } = await readAuditLog(settings, topic, (record) => {
-    check.add(record.offset, record)
-    names.push(decodeAuditRecord(record.value)?.what ?? '')
+  const { start } = await readAuditLog(settings, topic, {
+    onRecord: (record) => {
+      check.add(record.offset, record)
+      names.push(decodeAuditRecord(record.value)?.what ?? '')
+    },
+    onUnreadable: (range) => check.addUnreadable(range),
   })
   check.end(start)
   return { check, names }
@@ -97,7 +101,10 @@ it('a writer that another one has fenced goes on in a chain of its own, which na
   const writerOf = async (what: string) => {
     await checkedOnce([what])
     const found: AuditRecord[] = []
-    await readAuditLog(settings, topic, ({ value }) => void found.push(decodeAuditRecord(value)!))
+    await readAuditLog(settings, topic, {
+      onRecord: ({ value }) => void found.push(decodeAuditRecord(value)!),
+      onUnreadable: () => undefined,
+    })
     return found.find((record) => record.what === what)!
   }
   const old = await writerOf('before')

@@ -7,12 +7,11 @@ import {
   type AuditEntry,
   type AuditHead,
   type AuditRecord,
+  type UnreadableRange,
 } from '@weir/contracts'
 import { RetriableError } from '../client/errors.ts'
 import { openMaintenance, type Claim, type Maintenance } from './maintenance.ts'
-import type { LogRange } from '../client/offsets.ts'
-import { openTopicReader } from '../read/topic-reader.ts'
-import type { InputRecord } from '../protocol/record.ts'
+import { readAuditLog, type AuditLogVisitor } from './read-audit-log.ts'
 import type { KafkaLogger, KafkaSettings } from '../client/settings.ts'
 
 /** Where actions are written down before they are answered. */
@@ -39,6 +38,7 @@ interface Writer {
   readonly maintenance: Maintenance
   readonly claim: Claim
   readonly heads: readonly AuditHead[]
+  readonly unreadable: readonly UnreadableRange[]
   seq: number
   previous: string | null
 }
@@ -119,13 +119,13 @@ class KafkaAuditLog implements AuditLog {
       this.#writer ??= await this.#open()
       const writer = this.#writer
       const encoded = batch.map(({ entry }) => {
-        const { id, seq, previous, heads } = writer
+        const { id, seq, previous, heads, unreadable } = writer
         const record: AuditRecord = {
           writer: id,
           seq,
           at: Date.now(),
           previous,
-          ...(seq === 0 && { heads }),
+          ...(seq === 0 && { heads, ...(unreadable.length > 0 && { unreadable }) }),
           ...entry,
         }
         const { record: one, hash } = encodeAuditRecord(record)
@@ -150,7 +150,8 @@ class KafkaAuditLog implements AuditLog {
     })
     try {
       const claim = await maintenance.claim(0)
-      return { id, maintenance, claim, heads, seq: 0, previous: null }
+      const unreadable = this.#check.unreadableToName
+      return { id, maintenance, claim, heads, unreadable, seq: 0, previous: null }
     } catch (error) {
       await maintenance.close()
       throw error
@@ -158,11 +159,18 @@ class KafkaAuditLog implements AuditLog {
   }
 
   async #readHeads(): Promise<readonly AuditHead[]> {
-    const read = (record: InputRecord): void => {
-      this.#check.add(record.offset, record)
-      this.#next = record.offset + 1n
+    const visitor: AuditLogVisitor = {
+      onRecord: (record) => {
+        this.#check.add(record.offset, record)
+        this.#next = record.offset + 1n
+      },
+      onUnreadable: (range) => {
+        this.#check.addUnreadable(range)
+        this.#next = BigInt(range.to) + 1n
+        this.#logger.error({ topic: this.#topic, ...range }, 'records of the audit log cannot be read')
+      },
     }
-    const { end } = await readAuditLog(this.#settings, this.#topic, read, this.#next)
+    const { end } = await readAuditLog(this.#settings, this.#topic, visitor, this.#next)
     if (end >= this.#next) return this.#check.headsToName
     // The log has lost its end, or was created again: its ends are still named, so that verify reports what is missing.
     this.#next = 0n
@@ -174,27 +182,5 @@ class KafkaAuditLog implements AuditLog {
     this.#writer = undefined
     await writer?.claim.close().catch(() => undefined)
     await writer?.maintenance.close().catch(() => undefined)
-  }
-}
-
-/** Every record from an offset on that is committed, in order. Returns where the log begins and ends. */
-export const readAuditLog = async (
-  settings: KafkaSettings,
-  topic: string,
-  onRecord: (record: InputRecord) => void,
-  from = 0n,
-): Promise<LogRange> => {
-  const reader = await openTopicReader(settings, topic)
-  try {
-    const range = (await reader.stableOffsets()).get(0)!
-    if (from < range.end) {
-      await reader.readRange({ partition: 0, from, end: range.end }, (record) => {
-        onRecord(record)
-        return true
-      })
-    }
-    return range
-  } finally {
-    await reader.close()
   }
 }

@@ -36,7 +36,12 @@ export interface ClusterReads {
 const FETCH_BYTES = 4_194_304
 const FETCH = { waitMsMax: 100, bytesMax: FETCH_BYTES }
 
-export const brokerReads = (cluster: Cluster, clock: Clock = systemClock): ClusterReads => {
+/** `fetchBytes`: of one answer; it has one batch at least, however long. */
+export const brokerReads = (
+  cluster: Cluster,
+  clock: Clock = systemClock,
+  fetchBytes = FETCH_BYTES,
+): ClusterReads => {
   const refresh = () => whileClusterAnswers('metadata', () => cluster.refreshMetadata())
   return {
     clock,
@@ -50,7 +55,7 @@ export const brokerReads = (cluster: Cluster, clock: Clock = systemClock): Clust
     fetch: (topic, partition, offset) =>
       whileClusterAnswers(`reading ${topic}/${partition}`, async () => {
         const broker = await leaderOf(cluster, topic, partition)
-        return fetchPartition(broker, { topic, partition, offset, maxBytes: FETCH_BYTES }, FETCH)
+        return fetchPartition(broker, { topic, partition, offset, maxBytes: fetchBytes }, FETCH)
       }),
     refresh,
   }

@@ -1,3 +1,4 @@
+import { systemClock } from '../client/clock.ts'
 import { kafkaCluster } from '../client/kafka-client.ts'
 import { brokerReads } from './cluster-reads.ts'
 import { logRange, partitionsOf, stableRange, whileClusterAnswers, type LogRange } from '../client/offsets.ts'
@@ -30,8 +31,15 @@ export interface TopicReader {
   close(): Promise<void>
 }
 
-/** Rejects with a `StateError` when the topic does not exist. Errors of the cluster are `RetriableError`s. */
-export const openTopicReader = async (settings: KafkaSettings, topic: string): Promise<TopicReader> => {
+/**
+ * Rejects with a `StateError` when the topic does not exist. Errors of the cluster are `RetriableError`s. `fetchBytes: 1`
+ * reads batch after batch, so that a damaged one fails nothing but itself.
+ */
+export const openTopicReader = async (
+  settings: KafkaSettings,
+  topic: string,
+  { fetchBytes }: { readonly fetchBytes?: number } = {},
+): Promise<TopicReader> => {
   const cluster = kafkaCluster({ settings, logger: silentLogger, clientId: 'weir-reader' })
   let partitions: readonly number[]
   try {
@@ -50,7 +58,7 @@ export const openTopicReader = async (settings: KafkaSettings, topic: string): P
         partitions.map(async (partition) => [partition, await ask(cluster, topic, partition)] as const),
       ),
     )
-  const reads = brokerReads(cluster)
+  const reads = brokerReads(cluster, systemClock, fetchBytes)
   const offsets = () => rangesBy(logRange)
   return {
     topic,

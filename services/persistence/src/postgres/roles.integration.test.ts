@@ -75,6 +75,16 @@ it('gives each role what its work takes, and nothing more', async () => {
     ['DELETE FROM events', DENIED, DENIED],
     ['TRUNCATE events', DENIED, DENIED],
     ['DELETE FROM weir_backfills', 'done', DENIED],
+    ['SELECT FROM weir_holds', 'done', 'done'],
+    [
+      "INSERT INTO weir_holds (customer_identifier, placed_by, reason) VALUES ('c', 'b', 'r')",
+      DENIED,
+      DENIED,
+    ],
+    ['DELETE FROM weir_holds', DENIED, DENIED],
+    ["UPDATE weir_holds SET released_at = now(), released_by = 'b'", DENIED, DENIED],
+    ['UPDATE weir_retention_receipts SET events = 0', DENIED, DENIED],
+    ['DELETE FROM weir_retention_runs', DENIED, DENIED],
     ["INSERT INTO weir_migrations (name) VALUES ('9999-other.sql')", DENIED, DENIED],
     ['ALTER TABLE events ADD COLUMN x text', DENIED, DENIED],
     ['CREATE TABLE mine (a text)', DENIED, DENIED],
@@ -104,7 +114,15 @@ it('takes over the tables that a superuser made before, while that one writes on
   const { handedOver, migrations } = await prepareDatabase(all)
   expect([migrations, handedOver]).toEqual([
     [],
-    ['events', 'interactions', 'weir_backfills', 'weir_migrations'],
+    [
+      'events',
+      'interactions',
+      'weir_backfills',
+      'weir_holds',
+      'weir_migrations',
+      'weir_retention_receipts',
+      'weir_retention_runs',
+    ],
   ])
   expect(await tryAs(adminUrl, ADD_ROW)).toBe('done')
   expect(await tryAs(all.writerUrl, ADD_ROW)).toBe('done')

@@ -30,7 +30,7 @@ const OUR_TABLES = `relnamespace = (SELECT oid FROM pg_namespace WHERE nspname =
 /** Of which the writer deletes rows. */
 const DELETED_FROM = ['weir_backfills']
 /** Which the writer only looks at. */
-const ONLY_READ = ['weir_migrations']
+const ONLY_READ = ['weir_migrations', 'weir_holds', 'weir_retention_runs', 'weir_retention_receipts']
 
 interface Role {
   readonly name: string

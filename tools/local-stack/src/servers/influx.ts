@@ -12,6 +12,7 @@ export const INFLUX_DATABASE = 'cxone_metrics'
 
 const MODULE = 'github.com/influxdata/influxdb'
 const INFLUX_USER = 'weir'
+const METRICS_USER = 'weir_metrics'
 
 /** What 1.8 has no setting for. Each text is in its file exactly once. */
 const PATCHES = [
@@ -84,12 +85,34 @@ const makeWritable = (folder: string): void => {
 export interface InfluxOptions {
   readonly folders: Folders
   readonly port: number
-  /** Of its one user; the data folder keeps the one that it began with. */
+  /** Of its administrator; the data folder keeps the one that it began with. */
   readonly password: string
+  /** Of the user for metric-export and audits; undefined: there is none. */
+  readonly metricsPassword?: string
 }
 
-/** What its clients send. */
+/** What the administrator sends. */
 export const influxToken = (password: string): string => `${INFLUX_USER}:${password}`
+/** What metric-export and audits send. */
+export const influxMetricsToken = (password: string): string => `${METRICS_USER}:${password}`
+
+/** Lets a user write and read the points of Weir's database, and nothing else. May be called again. */
+export const grantMetrics = async (url: string, adminToken: string, password: string): Promise<void> => {
+  for (const q of [
+    `CREATE USER ${METRICS_USER} WITH PASSWORD '${password}'`,
+    `GRANT ALL ON ${INFLUX_DATABASE} TO ${METRICS_USER}`,
+  ]) {
+    const answer = await query(url, adminToken, q)
+    if (!answer.ok) throw new Error(`InfluxDB answers ${answer.status} to the rights of ${METRICS_USER}`)
+  }
+}
+
+const query = (url: string, token: string, q: string): Promise<Response> =>
+  fetch(`${url}/query`, {
+    method: 'POST',
+    headers: { authorization: `Token ${token}` },
+    body: new URLSearchParams({ q }),
+  })
 
 const config = (dataDir: string, port: number): string => `reporting-disabled = true
 bind-address = "backup.sock"
@@ -114,7 +137,12 @@ bind-address = "backup.sock"
  * InfluxDB 1.8, which speaks the write API of version 2 and Flux; the database is there when this resolves. Every
  * request takes the token, and so do those for its own state.
  */
-export const startInflux = async ({ folders, port, password }: InfluxOptions): Promise<LocalServer> => {
+export const startInflux = async ({
+  folders,
+  port,
+  password,
+  metricsPassword,
+}: InfluxOptions): Promise<LocalServer> => {
   ensurePrivate(folders.state)
   const dataDir = join(folders.state, 'influx')
   ensurePrivate(dataDir)
@@ -131,22 +159,21 @@ export const startInflux = async ({ folders, port, password }: InfluxOptions): P
     logFile: join(folders.logs, 'influx.log'),
   })
   const url = `http://127.0.0.1:${port}`
-  const headers = { authorization: `Token ${influxToken(password)}` }
-  const ask = (q: string): Promise<Response> =>
-    fetch(`${url}/query`, { method: 'POST', headers, body: new URLSearchParams({ q }) })
+  const token = influxToken(password)
   await waitUntilReady(
     child,
     async () => [204, 401].includes((await fetch(`${url}/ping`)).status),
     READY_MS_MAX,
   )
   // Without any user it lets everybody make the first one, and nothing else.
-  await ask(`CREATE USER ${INFLUX_USER} WITH PASSWORD '${password}' WITH ALL PRIVILEGES`)
-  const answer = await ask(`CREATE DATABASE ${INFLUX_DATABASE}`)
+  await query(url, token, `CREATE USER ${INFLUX_USER} WITH PASSWORD '${password}' WITH ALL PRIVILEGES`)
+  const answer = await query(url, token, `CREATE DATABASE ${INFLUX_DATABASE}`)
   if (!answer.ok) {
     await child.stop()
     throw new Error(
       `InfluxDB refuses its password with ${answer.status}: its data in ${dataDir} began with another one. Delete that folder, or start with --fresh`,
     )
   }
+  if (metricsPassword !== undefined) await grantMetrics(url, token, metricsPassword)
   return asServer(child, url)
 }

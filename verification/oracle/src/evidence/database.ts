@@ -34,11 +34,17 @@ const STATES = `
   SELECT encode(event_key, 'hex') AS key, source, interaction_id AS interaction, sequence::text AS sequence
   FROM interactions`
 
-/** Both tables as they are at one moment. Without the tables nothing is stored. */
+/** Rows of `events` that retention has deleted, by its receipts. */
+export type DeletedRows = ReadonlyMap<string, number>
+
+const DELETED = 'SELECT source, sum(events)::float8 AS count FROM weir_retention_receipts GROUP BY source'
+
+/** Both tables and the receipts of retention as they are at one moment. Without the tables nothing is stored. */
 export const readTables = async (
   url: string,
   onEvents: (rows: readonly StoredEvent[]) => void,
   onStates: (rows: readonly StoredState[]) => void,
+  onDeleted: (rows: DeletedRows) => void,
 ): Promise<void> => {
   const client = new pg.Client({ connectionString: url, application_name: 'weir-oracle' })
   client.on('error', () => undefined)
@@ -47,6 +53,8 @@ export const readTables = async (
     await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY')
     for await (const rows of pages(client, EVENTS)) onEvents(rows as unknown as StoredEvent[])
     for await (const rows of pages(client, STATES)) onStates(rows as unknown as StoredState[])
+    const { rows: deleted } = await client.query<{ source: string; count: number }>(DELETED)
+    onDeleted(new Map(deleted.map(({ source, count }) => [source, count])))
     await client.query('COMMIT')
   } catch (error) {
     if ((error as { code?: string }).code !== UNDEFINED_TABLE) throw error

@@ -153,7 +153,7 @@ export const naughtyCases = (): readonly SecurityCase[] => [
   ),
   securityCase(
     'naughty strings: the tables after them',
-    'events interactions weir_backfills weir_migrations',
+    'events interactions weir_backfills weir_holds weir_migrations weir_retention_receipts weir_retention_runs',
     async ({ rows }) => {
       const tables = await rows.query<{ name: string }>(
         `SELECT table_name AS name FROM information_schema.tables WHERE table_schema = 'public' ORDER BY 1`,
