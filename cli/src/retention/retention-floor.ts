@@ -1,4 +1,4 @@
-import { STAGE_TOPICS, topicNames } from '@weir/contracts'
+import { PROCESSORS, topicNames } from '@weir/contracts'
 import { readRetentionMs, type KafkaSettings } from '@weir/kafka'
 import { ConfigError, createLogger } from '@weir/runtime'
 import { readSourcesFile } from '@weir/sources'
@@ -55,7 +55,7 @@ export const retentionFloor = async (
     { secs: windowSecs, setting: 'DEDUP_WINDOW_SECS is' },
   )
   const topics = topicNames(settings.topicPrefix)
-  const roles = [...STAGE_TOPICS.normalizer.inputs, ...STAGE_TOPICS.persistence.inputs]
+  const roles = [...PROCESSORS.normalizer.inputs, ...PROCESSORS.persistence.inputs]
   const kept = await readRetentionMs(
     settings,
     roles.map((role) => topics[role]),

@@ -4,7 +4,7 @@ import pg from 'pg'
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
 import { migrate } from '../postgres/migrate.ts'
 import { PostgresSink } from '../postgres/postgres-sink.ts'
-import { rowEvent } from '../testing/row-event.ts'
+import { rowEvent } from '@weir/row-sink/testing'
 import { Holds, type Subject } from './holds.ts'
 import { Retention, type RetentionRun } from './retention.ts'
 import { planRetention, runRetention, type RetentionOptions } from './run-retention.ts'
@@ -221,7 +221,10 @@ it('stops after a chunk and continues with the same run', async () => {
     ...OPTIONS,
     ratePerSec: 2,
     signal: stopping.signal,
-    wait: () => Promise.resolve(stopping.abort()),
+    wait: () => {
+      stopping.abort()
+      return Promise.resolve()
+    },
   }
   expect(await runRetention(retention, run, slow)).toEqual({ isFinished: false })
   expect(await rowsOf()).toHaveLength(3)
