@@ -14,11 +14,11 @@ const known = {
   gaps: (isWanted: (shape: { readonly source: string; readonly type: string }) => boolean) =>
     ['a', 'b', 'c'].filter((type) => isWanted({ source: 's', type })).map(gap),
 }
-const asked: { readonly types: readonly string[]; readonly ms: number }[] = []
+const calls: { readonly types: readonly string[]; readonly ms: number }[] = []
 let answer: () => Promise<number> = () => Promise.resolve(1)
 const filler = {
   fillRecent: (gaps: readonly ShapeGaps[], ms: number) => {
-    asked.push({ types: gaps.map(({ eventType }) => eventType), ms })
+    calls.push({ types: gaps.map(({ eventType }) => eventType), ms })
     return answer()
   },
 }
@@ -27,7 +27,7 @@ const MINUTE_MS = 60_000
 const since = (ms: number): number => Date.now() - ms
 
 afterEach(() => {
-  asked.length = 0
+  calls.length = 0
   answer = () => Promise.resolve(1)
 })
 
@@ -39,9 +39,9 @@ it.each([
   const filling = open()
   filling.grown({ types: new Set(['a', 'c']), since: since(age) })
   await filling.close()
-  expect(asked.map(({ types }) => types)).toEqual([['a', 'c']])
-  expect(asked[0]!.ms).toBeGreaterThanOrEqual(ms)
-  expect(asked[0]!.ms).toBeLessThan(ms + 10_000)
+  expect(calls.map(({ types }) => types)).toEqual([['a', 'c']])
+  expect(calls[0]!.ms).toBeGreaterThanOrEqual(ms)
+  expect(calls[0]!.ms).toBeLessThan(ms + 10_000)
 })
 
 it('tries again after a failure, with what has grown meanwhile', async () => {
@@ -50,9 +50,9 @@ it('tries again after a failure, with what has grown meanwhile', async () => {
   const filling = open()
   filling.grown({ types: new Set(['a']), since: since(5 * MINUTE_MS) })
   filling.grown({ types: new Set(['b']), since: since(0) })
-  await vi.waitFor(() => expect(asked.length).toBeGreaterThan(2))
+  await vi.waitFor(() => expect(calls.length).toBeGreaterThan(2))
   await filling.close()
-  const [first, ...later] = asked.map(({ types }) => types)
+  const [first, ...later] = calls.map(({ types }) => types)
   expect(first).toEqual(['a'])
   expect(later.flat()).toContain('b')
   expect(later.flat()).toContain('a')
@@ -62,9 +62,9 @@ it('stops trying when it is closed', async () => {
   answer = () => Promise.reject(new Error('the database is away'))
   const filling = open()
   filling.grown({ types: new Set(['a']), since: since(0) })
-  await vi.waitFor(() => expect(asked.length).toBeGreaterThan(1))
+  await vi.waitFor(() => expect(calls.length).toBeGreaterThan(1))
   await filling.close()
-  const { length } = asked
+  const { length } = calls
   await new Promise((resolve) => setTimeout(resolve, 20))
-  expect(asked).toHaveLength(length)
+  expect(calls).toHaveLength(length)
 })

@@ -32,22 +32,22 @@ export const SETTINGS = {
   mappingPaths: {
     env: 'MAPPINGS_FILE',
     schema: setting.list([]),
-    help: 'Files and folders of mappings (YAML or JSON), separated by commas; they come before the built-in ones.',
+    help: 'Files and folders of mappings (YAML or JSON), separated by commas. They are tried before the built-in ones.',
   },
   sourcesFile: {
     env: 'SOURCES_FILE',
     schema: setting.optionalText(),
-    help: 'As ingress has it: its sources are mapped like their presets, and unknownFields: ignore counts here.',
+    help: 'The sources file of ingress. Its sources are mapped like their presets, and `unknownFields: ignore` applies.',
   },
   eventLog: {
     env: 'NORMALIZER_EVENT_LOG',
     schema: setting.oneOf(EVENT_LOGS, 'off'),
-    help: 'A log line for each event, with its interaction id; the field event has its name: processed says webhook.processed or webhook.failed, success says webhook.success or webhook.error.',
+    help: 'Writes a log line with the interaction id for each event. The field `event` is webhook.processed or webhook.failed with `processed`, and webhook.success or webhook.error with `success`.',
   },
   datadogApiKey: {
     env: 'DATADOG_API_KEY',
     schema: setting.optionalForeignSecret(),
-    help: 'With it the adoption of schema versions is sent to Datadog.',
+    help: 'If set, the adoption of schema versions is sent to Datadog.',
   },
   datadogUrl: {
     env: 'DATADOG_URL',

@@ -36,7 +36,7 @@ const stub = async (statuses: number[], host = 'cxone-consumer-01', sources = ['
   return { bodies, gauges }
 }
 
-it.each(HOSTILE_WAYS)('a Datadog that %s is said to be away, and holds nothing up', async (way) => {
+it.each(HOSTILE_WAYS)('logs a Datadog that %s, and blocks nothing', async (way) => {
   const said: unknown[] = []
   const gauges = new DatadogGauges({
     url: `http://127.0.0.1:${await hostileServer('http', way)}`,
@@ -54,13 +54,13 @@ it.each(HOSTILE_WAYS)('a Datadog that %s is said to be away, and holds nothing u
   await gauges.close()
   expect(outcome).toBeUndefined()
   expect(JSON.stringify(said)).toMatch(
-    /^\[\[\{"error":"(no answer|the answer has more)[^"]*"\},"Datadog does not answer"\]\]$/,
+    /^\[\[\{"error":"(no answer|the answer has more)[^"]*"\},"Datadog does not respond"\]\]$/,
   )
   expect(ms).toBeLessThan(5_000)
   expect(grownBytes).toBeLessThan(60_000_000)
 })
 
-it('the key of Datadog follows no redirect', async () => {
+it('does not send the API key to a redirect target', async () => {
   const { bodies, gauges } = await stub([307, 202])
   await gauges.send()
   await gauges.close()
@@ -99,14 +99,14 @@ it.each([
   expect(bodies).toHaveLength(tries)
 })
 
-it('S3-06 holds nothing up when nobody answers', async () => {
+it('S3-06 blocks nothing while Datadog does not respond', async () => {
   const { gauges } = await stub([])
   await new Promise((resolve) => server!.close(resolve))
   await expect(gauges.send()).resolves.toBeUndefined()
   await gauges.close()
 })
 
-it('S3-06 sends the gauges of every source of the preset, each tagged with its source, and of no other', async () => {
+it('S3-06 sends gauges for every source with the preset, tagged with the source, and for no other source', async () => {
   const { bodies, gauges } = await stub([], 'h', ['cxone-dataaction', 'tenant-b', 'silent'])
   await gauges.send()
   await gauges.close()
@@ -118,7 +118,7 @@ it('S3-06 sends the gauges of every source of the preset, each tagged with its s
   )
 })
 
-it('S3-06 counts the built-in source and those of a sources file that have its preset', () => {
+it('S3-06 includes the built-in source and the sources of a sources file that use its preset', () => {
   const dir = mkdtempSync(join(tmpdir(), 'weir-datadog-'))
   const file = join(dir, 'sources.yaml')
   onTestFinished(() => {

@@ -7,31 +7,31 @@ export interface DatadogOptions {
   readonly url: string
   readonly apiKey: string
   readonly host: string
-  /** Sources whose figures are sent. */
+  /** Only the figures of these sources are sent. */
   readonly sources: ReadonlySet<string>
   readonly intervalMs: number
   readonly logger: Logger
-  /** Waits between tries, ms; for tests. */
+  /** Waits between attempts, ms. Tests shorten them. */
   readonly backoffMs?: readonly number[]
   /** For tests. */
   readonly timeoutMs?: number
 }
 
 const PREFIX = 'cxone.dataaction.schema_version'
-/** As the v2 API counts metric types. */
+/** The code for a gauge in the v2 API. */
 const GAUGE = 3
 const TIMEOUT_MS = 5_000
 const BACKOFF_MS = [1_000, 2_000]
 
-/** Names of the sources whose schema versions S3's metrics are about; problems of the file were told before. */
+/** Names of the sources that S3's schema metrics cover. Problems of the file were reported with the mappings. */
 export const dataActionSources = (sourcesFile: string | undefined): ReadonlySet<string> => {
   const { sources } = readSourcesFile(sourcesFile)
   return new Set(sources.filter(({ preset }) => preset === 'cxone-dataaction').map(({ name }) => name))
 }
 
 /**
- * Sends the adoption of schema versions as gauges, tagged with the source, aggregated here, at an interval. Tries again on 429
- * only, three times in all; a failure is logged and never holds anything up.
+ * Sends the adoption of schema versions as gauges at an interval, one set for each source. Retries only after 429, with
+ * three attempts in all. A failure is logged and blocks nothing.
  */
 export class DatadogGauges {
   readonly #options: DatadogOptions
@@ -60,7 +60,7 @@ export class DatadogGauges {
     await this.#sending
   }
 
-  /** Sends what is known now; never rejects. */
+  /** Sends the current figures. Never rejects. */
   async send(): Promise<void> {
     const adoption = this.#adoption
     if (adoption.size === 0) return
@@ -81,13 +81,13 @@ export class DatadogGauges {
         if (status >= 200 && status < 300) return
         const waitMs = status === 429 ? backoffMs[tries] : undefined
         if (waitMs === undefined) {
-          logger.warn({ status, tries: tries + 1 }, 'Datadog does not take the metrics')
+          logger.warn({ status, tries: tries + 1 }, 'Datadog rejects the metrics')
           return
         }
         await sleep(waitMs, undefined, { signal })
       }
     } catch (error) {
-      if (!signal.aborted) logger.warn({ error: (error as Error).message }, 'Datadog does not answer')
+      if (!signal.aborted) logger.warn({ error: (error as Error).message }, 'Datadog does not respond')
     }
   }
 }

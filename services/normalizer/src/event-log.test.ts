@@ -66,6 +66,6 @@ it.each([
   },
 )
 
-it('S2-08 logs no single event unless it is asked to', () => {
+it('S2-08 logs no events by default', () => {
   expect(linesOf('off')).toEqual([])
 })

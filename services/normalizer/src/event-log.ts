@@ -3,7 +3,7 @@ import type { InputRecord } from '@weir/kafka'
 import type { Logger } from '@weir/runtime'
 import type { MappedEvent } from './steps/map-event.ts'
 
-/** Names of a log line for each event, as one or the other of S2's programs had them. */
+/** Log event names of S2's two programs. */
 const NAMES = {
   processed: { processed: 'webhook.processed', failed: 'webhook.failed' },
   success: { processed: 'webhook.success', failed: 'webhook.error' },
@@ -15,12 +15,12 @@ export type EventLogStyle = (typeof EVENT_LOGS)[number]
 interface Line {
   readonly interactionId: string | undefined
   readonly channelType: string | null
-  /** When the webhook came in, epoch ms: on the clock of ingress, or of the broker where that is not known. */
+  /** When the webhook was received, epoch ms, on the clock of ingress; of the broker when the header is invalid. */
   readonly since: number
   readonly failure?: { readonly error: string; readonly reason: DeadLetterReason }
 }
 
-/** The lines of one transaction: written once it is committed, so none is there for what did not happen. */
+/** Log lines of one transaction, written after the commit, so that an aborted transaction leaves no lines. */
 export class EventLines {
   readonly #logger: Logger
   readonly #style: EventLogStyle
@@ -36,7 +36,7 @@ export class EventLines {
     this.#lines.push({ interactionId, channelType: channel, since: receivedAt })
   }
 
-  /** `error` is the dead letter's: it quotes no body. */
+  /** `error` is that of the dead letter, which never quotes a body. */
   failed({ headers, timestamp }: InputRecord, reason: DeadLetterReason, error: string): void {
     if (this.#style === 'off') return
     const receivedAt = Number(headers[HEADER.receivedAt]?.toString() ?? NaN)
@@ -48,7 +48,7 @@ export class EventLines {
     })
   }
 
-  /** The transaction was committed at `now`; latencies count from ingress to that moment. */
+  /** `now` is the time of the commit. Latencies run from ingress to it. */
   write(now: number): void {
     if (this.#style === 'off') return
     const names = NAMES[this.#style]

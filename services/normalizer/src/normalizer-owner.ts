@@ -32,20 +32,20 @@ export interface NormalizerOwnerOptions {
   readonly topics: TopicNames
   readonly partition: number
   readonly pipeline: NormalizerPipeline
-  /** Rejects with a `RetriableError` while the schema cannot be had. */
+  /** Rejects with a `RetriableError` while the registry is unavailable. */
   readonly openWriter: () => Promise<EventWriter>
-  /** Called before what a replay brings back is decided; rejects with a `RetriableError`. */
+  /** Called before a batch of replayed records. Rejects with a `RetriableError`. */
   readonly refreshApprovals: () => Promise<void>
   readonly keys: DeadLetterKeys | undefined
   readonly guard: MassFailureGuard
   readonly sent: SentShapes
-  /** For the shapes of letters. */
+  /** Computes the shapes for dead letters. */
   readonly shapes: ShapeCache
   readonly metrics: NormalizerMetrics
   readonly openLines: () => EventLines
 }
 
-/** What stays with the event for tools and dead letters. */
+/** Headers that the event keeps for tools and dead letters. */
 const KEPT_HEADERS = [
   HEADER.eventKey,
   HEADER.dedupKey,
@@ -71,7 +71,7 @@ interface Staging {
   leftOut: number
 }
 
-/** Normalises one partition: events, dead letters, counts of shapes and offsets in one transaction. Holds no state. */
+/** Normalises one partition. Events, dead letters, shape counts and offsets are one transaction. Keeps no state. */
 export class NormalizerOwner implements PartitionOwner {
   readonly #options: NormalizerOwnerOptions
 
@@ -100,9 +100,9 @@ export class NormalizerOwner implements PartitionOwner {
     }
     for (const record of records) this.#act(record, pipeline.run(record), writer, staging)
     const { sources, failures } = staging
-    // Letters that fail again say what is wrong with each.
+    // A replayed record that fails again keeps its own reason.
     this.#writeLetters(isReplay ? failures : setApart(failures, guard.parkedIn(sources)), staging)
-    const { counts, given } = staging.tally.counts(sent)
+    const { counts, withPaths } = staging.tally.counts(sent)
     if (counts.length > 0) {
       const value = Buffer.from(JSON.stringify(counts))
       const key = Buffer.from(String(partition))
@@ -111,7 +111,7 @@ export class NormalizerOwner implements PartitionOwner {
     return {
       outputs: staging.outputs,
       committed: () => {
-        sent.add(given)
+        sent.add(withPaths)
         if (isReplay) guard.returned(sources)
         else guard.committed(sources)
         metrics.events.inc({ outcome: 'normalized' }, staging.normalized)

@@ -128,7 +128,7 @@ afterEach(async () => {
   rmSync(folder, { recursive: true })
 })
 
-it('numbers shapes once over instances and restarts, with the exact count of each', async () => {
+it('numbers each shape once across instances and restarts, and counts its events exactly', async () => {
   await startNormalizer()
   await startNormalizer()
   const shapes = [{}, { agent_skills: ['x'] }, { agent_skills: ['x'], interaction_metadata: { priority: 1 } }]
@@ -145,7 +145,7 @@ it('numbers shapes once over instances and restarts, with the exact count of eac
   await sendAll('first')
   await settled(60)
   await counted(20)
-  // With it the sink tells whether the body is the one that came in.
+  // The sink compares the body with this checksum.
   for (const { headers } of await readAll(topics.normalized)) expect(headers).toHaveProperty('body-crc32')
   const before = await observed()
   expect([...before.values()].map(({ version }) => version).sort()).toEqual([2, 3, 4])
@@ -161,7 +161,7 @@ it('numbers shapes once over instances and restarts, with the exact count of eac
   }
 }, 120_000)
 
-it('holds letters of a shape, and lets pass what a replay brings back once the shape is approved', async () => {
+it('holds events of a shape as dead letters, and accepts their replay once the shape is approved', async () => {
   await startNormalizer('sources: { cognigy: { unknownFields: reject } }')
   const body = { conversationId: 'c', sessionId: 's', intent: 'i', timestamp: 1, userId: 'u', extra: true }
   await send(topics.unique, 'held', body, 'cognigy')
@@ -180,7 +180,7 @@ it('holds letters of a shape, and lets pass what a replay brings back once the s
   await settled(1, 1)
 }, 90_000)
 
-it('parks the source that fails en masse, and no other; a replay by the reason brings exactly its letters back', async () => {
+it('parks only the source whose events fail in large numbers; a replay by reason returns exactly its letters', async () => {
   const schema = 'sources: { cxone-dataaction: { jsonSchema: { type: object, required: [gone] } } }'
   const env = { NORMALIZER_MASS_FAILURE_RECORDS_MIN: '20', NORMALIZER_LINGER_MS: '200' }
   const bot = (id: string) => ({ conversationId: id, sessionId: 's', intent: 'i', timestamp: 1, userId: 'u' })
@@ -193,7 +193,7 @@ it('parks the source that fails en masse, and no other; a replay by the reason b
   await sendBad('bad', 302)
   const service = await startNormalizer(schema, env)
   await vi.waitFor(() => expect(service.parked?.()).toHaveLength(2), WAIT)
-  // The bad ones lie before these in each partition, and more come with them.
+  // In each partition the bad ones come before these, and more come among them.
   const good = Array.from({ length: 40 }, (_, i) => `good-${i}`)
   await Promise.all([sendBad('later', 40), ...good.map((id) => send(topics.unique, id, bot(id), 'cognigy'))])
   await settled(40, 342)
@@ -219,7 +219,7 @@ it('parks the source that fails en masse, and no other; a replay by the reason b
   expect(corrected.parked?.()).toEqual([])
 }, 120_000)
 
-it('lets known schemas flow while the registry is away, pauses what must ask for one, and gives nothing up', async ({
+it('continues with known schemas while the registry is away, and waits where it needs a schema, without dead letters', async ({
   skip,
 }) => {
   const missing = await ownServersMissing()
@@ -255,7 +255,7 @@ it('lets known schemas flow while the registry is away, pauses what must ask for
   await vi.waitFor(() => expect(started.readiness()).toEqual([]), WAIT)
 }, 150_000)
 
-it('writes what an independent Avro implementation reads', async (context) => {
+it('writes events that an independent Avro implementation reads', async (context) => {
   const python = installPython(['fastavro==1.12.0'], ['fastavro'])
   onTestFinished(() => python.remove())
   if (python.unavailable !== undefined) {

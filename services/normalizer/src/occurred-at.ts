@@ -1,4 +1,4 @@
-/** A moment as exact as it was sent, to the nanosecond. */
+/** A point in time, exact to the nanosecond. */
 export interface Moment {
   /** Rounded down. */
   readonly epochMs: number
@@ -6,31 +6,31 @@ export interface Moment {
   readonly nanosOfMs: number
 }
 
-/** What turns a time without a zone into UTC: the milliseconds that the zone is ahead of UTC at a local time. */
+/** Gives how far a zone is ahead of UTC at a local time, ms. */
 export type ZoneOffset = (localMs: number) => number
 
 export const UTC: ZoneOffset = () => 0
 
-/** Before it and from it on there are placeholders only, such as .NET's 0001-01-01 and 9999-12-31. */
+/** Times outside these limits are placeholders, such as 0001-01-01 and 9999-12-31 of .NET. */
 const FROM_MS = Date.UTC(1900, 0, 1)
 const UNTIL_MS = Date.UTC(9999, 11, 30)
 
 const ISO = /^\d{4}-\d\d-\d\d(?:[Tt ]\d\d:\d\d(?::\d\d(?:[.,]\d{1,30})?)?[ ]?(?:[Zz]|[+-]\d\d(?::?\d\d)?)?)?$/
 const EPOCH = /^(-?)(\d{1,30})(?:\.(\d{1,30}))?(?:[eE]([+-]?\d{1,2}))?$/
-/** The usual form: whole seconds or milliseconds. */
+/** The usual format, with whole seconds or milliseconds. */
 const SHORT_EPOCH = /^[1-9]\d{0,13}$/
 
 /**
- * The moment of an ISO 8601 text, or of seconds, milliseconds, microseconds or nanoseconds since 1970, told apart by
- * magnitude: below 10^11, 10^14 and 10^17. Undefined for anything else: other forms mean different moments to different
- * readers. A day that does not exist is no moment. `zone` counts for a time that names none.
+ * Parses an ISO 8601 time, or seconds, milliseconds, microseconds or nanoseconds since 1970, which are distinguished by
+ * magnitude: below 10^11, 10^14 and 10^17. Undefined for any other format, as its meaning would be a guess, and for days
+ * that do not exist. `zone` applies to times without a zone.
  */
 export const momentOf = (text: string, zone: ZoneOffset): Moment | undefined => {
   const moment = ISO.test(text) ? ofIso(text, zone) : ofEpoch(text)
   return moment !== undefined && moment.epochMs >= FROM_MS && moment.epochMs < UNTIL_MS ? moment : undefined
 }
 
-/** Each event has such a text, so it is read where it stands: `ISO` has said where its digits are. */
+/** Reads the digits at their positions, which `ISO` has checked, because each event has such a time. */
 const ofIso = (text: string, zone: ZoneOffset): Moment | undefined => {
   const year = digitsAt(text, 0, 4)
   const month = digitsAt(text, 5, 2)
@@ -55,7 +55,7 @@ const ofIso = (text: string, zone: ZoneOffset): Moment | undefined => {
 
 const THIRTY = [4, 6, 9, 11]
 
-/** None in a year below 100, which `Date.UTC` takes for one of the last century, and in a month that does not exist. */
+/** Undefined for a month that does not exist, and for a year below 100, which `Date.UTC` puts into the last century. */
 const daysOf = (year: number, month: number): number => {
   if (year < 100 || month < 1 || month > 12) return 0
   if (month !== 2) return THIRTY.includes(month) ? 30 : 31
@@ -84,7 +84,7 @@ const offsetMs = (text: string, at: number): number | undefined => {
   return hours > 23 || minutes > 59 ? undefined : sign * (60 * hours + minutes) * 60_000
 }
 
-/** The exponent of a second in the unit of a number of so many digits. */
+/** Power of ten that turns seconds into the unit of a number with that many digits. */
 const unitOf = (digits: number): 0 | 3 | 6 | 9 => (digits < 12 ? 0 : digits < 15 ? 3 : digits < 18 ? 6 : 9)
 const NANOS_PER_MS = 1_000_000n
 
@@ -92,9 +92,9 @@ const ofEpoch = (text: string): Moment | undefined => {
   if (SHORT_EPOCH.test(text)) return { epochMs: Number(text) * (text.length < 12 ? 1_000 : 1), nanosOfMs: 0 }
   const match = EPOCH.exec(text)
   if (match === null) return undefined
-  const [, minus, given = '', below = '', exponent = '0'] = match
+  const [, minus, integer = '', below = '', exponent = '0'] = match
   const sign = minus === '-' ? -1n : 1n
-  const [whole, fraction] = withoutExponent(given, below, Number(exponent))
+  const [whole, fraction] = withoutExponent(integer, below, Number(exponent))
   const digits = whole.replace(/^0+/, '')
   const places = 9 - unitOf(digits.length)
   const nanos = sign * BigInt(`0${digits}${fraction.slice(0, places).padEnd(places, '0')}`)
@@ -102,7 +102,7 @@ const ofEpoch = (text: string): Moment | undefined => {
   return { epochMs: Number((nanos - nanosOfMs) / NANOS_PER_MS), nanosOfMs: Number(nanosOfMs) }
 }
 
-/** The digits before and after the point: encoders write large doubles as `1.5248311832e+18`. */
+/** The digits before and after the point. Some encoders write large numbers as `1.5248311832e+18`. */
 const withoutExponent = (whole: string, fraction: string, exponent: number): readonly [string, string] => {
   const point = whole.length + exponent
   const digits = (whole + fraction).padEnd(point, '0')
@@ -112,9 +112,9 @@ const withoutExponent = (whole: string, fraction: string, exponent: number): rea
 const FIXED = /^[+-]\d\d:\d\d$/
 
 /**
- * The offset of a zone: `UTC`, `+02:00` or an IANA name such as `Europe/Berlin`. Where clocks go back, a local time means
- * the earlier of its two moments; where they go forward, one that does not exist means the moment that an unchanged clock
- * would show. Throws a `RangeError` for a zone that is not known.
+ * The offset of a zone: `UTC`, `+02:00` or an IANA name such as `Europe/Berlin`. When clocks go back, a local time occurs
+ * twice and means the first; when they go forward, a local time that is skipped is read with the offset from before.
+ * Throws a `RangeError` for an unknown zone.
  */
 export const zoneOffset = (zone: string): ZoneOffset => {
   if (zone === 'UTC') return UTC
@@ -147,7 +147,7 @@ export const zoneOffset = (zone: string): ZoneOffset => {
     return local - Math.floor(epochMs / 1_000) * 1_000
   }
   return (localMs) => {
-    // Offsets change by a few hours at most: a day before and after, both candidates are certain.
+    // An offset changes by a few hours at most, so the offsets a day before and a day after are the only candidates.
     const [before, after] = [aheadAt(localMs - 86_400_000), aheadAt(localMs + 86_400_000)]
     return aheadAt(localMs - before) === before ? before : aheadAt(localMs - after) === after ? after : before
   }

@@ -129,7 +129,7 @@ it('maps the others', () => {
   })
 })
 
-it('names what is missing and never throws, whatever a payload holds', () => {
+it('lists missing parts and never throws, for any payload', () => {
   fc.assert(
     fc.property(
       fc.dictionary(fc.string(), fc.jsonValue()),
@@ -148,7 +148,7 @@ it('names what is missing and never throws, whatever a payload holds', () => {
   ])
 })
 
-it('gives a dead letter for what is not a webhook', () => {
+it('gives a dead letter for a record that is not a webhook', () => {
   const record = { ...webhook('cxone', {}), headers: {} }
   expect(normalizerPipeline.run(record)).toMatchObject({
     kind: 'deadLetter',
@@ -169,7 +169,7 @@ const reasonOf = (pipeline: ReturnType<typeof build>, source: string, body: unkn
   return outcome.kind === 'deadLetter' ? outcome.reason : outcome.kind
 }
 
-it('holds an unknown field where it is rejected, until its shape is approved', () => {
+it('holds an event with a rejected unknown field until its shape is approved', () => {
   const approved = new Set<string>()
   const pipeline = withRules({ cognigy: { unknownFields: 'reject' } }, (_, fingerprint) =>
     approved.has(fingerprint),
@@ -183,13 +183,13 @@ it('holds an unknown field where it is rejected, until its shape is approved', (
   expect(reasonOf(pipeline, 'cognigy', { ...unknown, extra: 'another type' })).toBe('unknown_field')
 })
 
-it('leaves unknown fields out where they are ignored', () => {
+it('leaves out unknown fields of a source that ignores them', () => {
   const pipeline = withRules({ 'cxone-dataaction': { unknownFields: 'ignore' } }, () => false)
   const outcome = pipeline.run(webhook('cxone-dataaction', { id: 'e', type: 't', extra: 1 }))
   expect(outcome.kind === 'ok' && outcome.value.event.attributes).toEqual({})
 })
 
-it('S0-08 records a declared version, and gives a dead letter for one that the source does not list', () => {
+it('S0-08 records the declared schema version, and gives a dead letter for an unsupported one', () => {
   const pipeline = withRules({ nice: { schemaVersions: ['1', '2'] } }, () => false)
   const body = { interactionId: 'i', dataActionId: 'd', updatedTimestamp: 't' }
   expect(pipeline.run(webhook('nice', { ...body, schemaVersion: 2 }))).toMatchObject({
@@ -199,7 +199,7 @@ it('S0-08 records a declared version, and gives a dead letter for one that the s
   expect(reasonOf(pipeline, 'nice', body)).toBe('ok')
 })
 
-it('enforces the JSON Schema of a source and names the rule, not the value', () => {
+it('enforces the JSON Schema of a source, and names the rule but not the value', () => {
   const jsonSchema = {
     type: 'object',
     properties: { id: { type: 'string', maxLength: 3 } },
@@ -213,12 +213,12 @@ it('enforces the JSON Schema of a source and names the rule, not the value', () 
   expect(JSON.stringify(outcome)).not.toContain('a secret')
 })
 
-it('refuses a JSON Schema by which a payload could keep it busy', () => {
+it('refuses a JSON Schema with which a payload could consume unbounded time', () => {
   const jsonSchema = { type: 'object', properties: { id: { type: 'string', pattern: '^(a+)+$' } } }
   expect(() => withRules({ cxone: { jsonSchema } }, () => false)).toThrow(/maxLength/)
 })
 
-it('gives a dead letter for headers that would break the encoder', () => {
+it('gives a dead letter for headers that the encoder cannot write', () => {
   const record = webhook('nice', {})
   const headers = { ...record.headers, 'received-at': Buffer.from('soon') }
   expect(normalizerPipeline.run({ ...record, headers })).toMatchObject({ reason: 'record_invalid' })
@@ -230,7 +230,7 @@ const normalizeText = (source: string, body: string) => {
   return outcome.value.event
 }
 
-it('keeps every digit in parts and attributes', () => {
+it('keeps every digit of numbers in parts and attributes', () => {
   const event = normalizeText(
     'cxone',
     '{"interactionId":1,"eventType":"E","agentId":1524831183200260097,"skill":10.00,"amount":10.00,"deep":{"n":1524831183200260101}}',
@@ -242,7 +242,7 @@ it('keeps every digit in parts and attributes', () => {
   })
 })
 
-it('keeps every field apart whose names a database would store as one', () => {
+it('keeps fields distinct whose names a database would store alike', () => {
   const names = ['x\\ufffd', 'x\\ud800', 'x\\udc00', 'x\\u0000', 'y\\u0000', 'y\\ud800', '[\\"z']
   const body = `{"interactionId":"i","eventType":"E",${names.map((name, at) => `"${name}":${at}`).join(',')}}`
   expect(normalizeText('cxone', body)).toMatchObject({
@@ -258,7 +258,7 @@ it('keeps every field apart whose names a database would store as one', () => {
   })
 })
 
-it('writes half a surrogate pair as U+FFFD, in names too', () => {
+it('writes a lone surrogate as U+FFFD, also in names', () => {
   const body = String.raw`{"interactionId":"i","eventType":"E","agentId":"a\ud800","x\udc00":"\\ud800 \ud83d\ude00 \udbff"}`
   expect(normalizeText('cxone', body)).toMatchObject({
     agentId: 'a\ufffd',
@@ -266,7 +266,7 @@ it('writes half a surrogate pair as U+FFFD, in names too', () => {
   })
 })
 
-it('keeps a field with a dot beside the nested field of that name', () => {
+it('distinguishes a name with a dot from a nested field of that path', () => {
   const body = { ...routed({ channelType: 'voice', region: 'nested' }), 'data.region': 'flat', 'a.b': 1 }
   expect(normalize('cxone', body).attributes).toEqual({
     '["data.region"]': '"flat"',
@@ -280,7 +280,7 @@ it('keeps a field with a dot beside the nested field of that name', () => {
   })
 })
 
-it('keeps the time as exact as it was sent', () => {
+it('keeps the precision of the time that was sent', () => {
   const at = (timestamp: string) =>
     normalize('cxone', { interactionId: 'i', eventType: 'E', sequenceNumber: 1, timestamp })
   expect(at('2024-05-11T12:00:00.1239999Z')).toMatchObject({
@@ -297,7 +297,7 @@ it('keeps new nested fields of a routed event as attributes', () => {
   expect(normalize('cxone', routed(data)).attributes).toEqual({ 'data.sentiment': '0.5' })
 })
 
-it('bounds the attributes of a payload of thousands of fields and counts what is left out', () => {
+it('limits the attributes of a payload with thousands of fields, and counts those left out', () => {
   const body = Object.fromEntries(Array.from({ length: 5_000 }, (_, i) => [`field-${i}`, 'x'.repeat(50)]))
   const outcome = normalizerPipeline.run(webhook('cxone-dataaction', { id: 'e', type: 't', ...body }))
   if (outcome.kind !== 'ok') throw new Error('not ok')

@@ -4,16 +4,16 @@ import { compileRules } from './mappings/compile-rules.ts'
 import type { MappingSet } from './mappings/load-mappings.ts'
 import { Mapper } from './mappings/mapper.ts'
 import { ShapeCache } from './schemas/shape.ts'
-import { checkRulesOf, type IsApproved } from './steps/check-rules.ts'
-import { mapEventBy, type NormalizedWebhook } from './steps/map-event.ts'
-import { parsePayloadBy } from './steps/parse-payload.ts'
-import { recognisePayloadBy } from './steps/recognise-payload.ts'
+import { createCheckRulesStep, type IsApproved } from './steps/check-rules.ts'
+import { createMapEventStep, type NormalizedWebhook } from './steps/map-event.ts'
+import { createParsePayloadStep } from './steps/parse-payload.ts'
+import { createRecognisePayloadStep } from './steps/recognise-payload.ts'
 
 export type NormalizerPipeline = Pipeline<InputRecord, NormalizedWebhook>
 
 /**
- * What normalizer does with one record: every payload of every source becomes one event schema.
- * Compiles all mappings and rules. Throws an `InvalidPartError` or an `InvalidSchemaError`.
+ * The steps of normalizer for one record: payloads of all sources become events with one schema. Compiles all mappings
+ * and rules. Throws an `InvalidPartError` or an `InvalidSchemaError`.
  */
 export const normalizerPipeline = (
   { mappings, rules }: MappingSet,
@@ -23,8 +23,8 @@ export const normalizerPipeline = (
   const compiled = compileRules(rules)
   return startPipeline<InputRecord>()
     .step(readWebhook)
-    .step(parsePayloadBy(compiled))
-    .step(recognisePayloadBy(mapper, new ShapeCache()))
-    .step(checkRulesOf(compiled, isApproved))
-    .step(mapEventBy(mapper, compiled))
+    .step(createParsePayloadStep(compiled))
+    .step(createRecognisePayloadStep(mapper, new ShapeCache()))
+    .step(createCheckRulesStep(compiled, isApproved))
+    .step(createMapEventStep(mapper, compiled))
 }

@@ -38,7 +38,7 @@ const routed = (data: object) =>
   normalize('cxone', { timestamp: '2024-05-11T12:00:00.000Z', data: { id: 'sim-1', ...data } })
 
 describe('S2 Node router', () => {
-  it('S2-04 finds the parts of voice, chat and sms by their paths', () => {
+  it('S2-04 finds the parts of voice, chat and SMS events by their paths', () => {
     const direction = 'inbound'
     const customer = { phoneNumber: '+15550001001', email: 'a@b' }
     const parts = { customer, direction, queue: { name: 'Q' }, skill: { name: 'S' }, message: { body: 'M' } }
@@ -67,7 +67,7 @@ describe('S2 Node router', () => {
     expect(routed({ channelType: 'voice', participants })).toMatchObject({ customerIdentifier: '+1666' })
   })
 
-  it('S2-04 gives null for what is missing, and never throws', () => {
+  it('S2-04 gives null for missing parts, and never throws', () => {
     for (const data of [{}, { customer: null }, { customer: [] }, { customer: { phoneNumber: {} } }]) {
       const event = routed({ channelType: 'voice', ...data })
       expect(event).toMatchObject({ customerIdentifier: null, customerType: null, queue: null })
@@ -75,7 +75,7 @@ describe('S2 Node router', () => {
     }
   })
 
-  it('S2-05 normalises interaction, time, customer and context, with the time of the provider and not our own', () => {
+  it('S2-05 normalises interaction, time, customer and context, and takes the time of the provider', () => {
     expect(
       routed({ channelType: 'voice', customer: { phoneNumber: '+1' }, queue: { name: 'Q' } }),
     ).toMatchObject({
@@ -88,7 +88,7 @@ describe('S2 Node router', () => {
     })
   })
 
-  it('S2-05 keeps the raw body of a channel that nobody knows', () => {
+  it('S2-05 keeps the raw body of an event with an unknown channel', () => {
     const event = routed({ channelType: 'fax', pages: 3 })
     expect(event).toMatchObject({ channel: 'fax', attributes: { 'data.pages': '3' } })
     expect(JSON.parse(event.raw!.toString())).toMatchObject({ data: { channelType: 'fax', pages: 3 } })
@@ -105,7 +105,7 @@ describe('S3 schema evolution', () => {
   const drifted = { ...first, agent_skills: ['Sales'] }
   const drifted2 = { ...drifted, interaction_metadata: { priority: 1 } }
 
-  it('S3-04 begins with version 1 without fields, and any new top-level key is the next version, for ever', () => {
+  it('S3-04 begins with version 1, which has no fields; each new top-level key makes the next version, permanently', () => {
     const versions = new SchemaVersions()
     const number = (body: object) => {
       const changed = versions.fold([seen(body)])
@@ -116,13 +116,13 @@ describe('S3 schema evolution', () => {
     expect([first, drifted, first, drifted2, drifted].map(number)).toEqual([[2], [3], [2], [4], [3]])
   })
 
-  it('S3-04 keeps what is new as it came, and names the shape on the event', () => {
+  it('S3-04 keeps new fields unchanged, and the event names its shape', () => {
     const event = normalize('cxone-dataaction', drifted2)
     expect(event.attributes).toEqual({ agent_skills: '["Sales"]', interaction_metadata: '{"priority":1}' })
     expect(event.schemaVersion).toBe(computeShape(drifted2).fingerprint)
   })
 
-  it('S3-04 numbers shapes by the log alone, and knows a shape by paths and types alone', () => {
+  it('S3-04 numbers shapes only by the log, and identifies a shape only by paths and types', () => {
     const together = new SchemaVersions()
     const all = together.fold([seen(first), seen(drifted), seen(first)])
     expect(all.map(({ version }) => version).sort()).toEqual([2, 3])

@@ -29,7 +29,7 @@ import { ShapeCache } from './schemas/shape.ts'
 import { SentShapes } from './schemas/shape-tally.ts'
 import type { IsApproved } from './steps/check-rules.ts'
 
-/** Normalises, and counts shapes: two stages, so no event waits for a version number. */
+/** Starts two processors, one for events and one for shape counts, so that no event waits for a version number. */
 export const start = async (config: NormalizerConfig, deps: ServiceDeps): Promise<Service> => {
   const closers = new Closers()
   const topics = topicNames(config.topicPrefix)
@@ -101,7 +101,7 @@ const compile = (
   }
 }
 
-/** The registry is asked once for all partitions; a failure is asked again. */
+/** Registers the schema once for all partitions. The next call tries again after a failure. */
 const sharedWriter = (config: NormalizerConfig, topic: string): (() => Promise<EventWriter>) =>
   once(() =>
     openEventWriter(config, topic).catch((error: unknown) => {
@@ -109,7 +109,7 @@ const sharedWriter = (config: NormalizerConfig, topic: string): (() => Promise<E
     }),
   )
 
-/** Of its group, transactional ids and metrics. */
+/** Name of the group, the transactional ids and the metrics. */
 const SCHEMAS = 'normalizer-schemas'
 const SCHEMAS_LINGER_MS = 500
 const SCHEMAS_BATCH = { recordsMax: 2_000, bytesMax: 8_388_608, lingerMs: SCHEMAS_LINGER_MS }
@@ -133,7 +133,7 @@ const startSchemaVersions = async (config: NormalizerConfig, deps: ServiceDeps, 
   const metrics = schemaMetrics(deps.metrics)
   const inputs = [topics.shapes]
   const stage = await startStage({
-    // Its topics have one partition each, whatever the others have.
+    // Its topics have one partition each.
     settings: { ...config, topicPartitions: 1 },
     logger,
     service: SCHEMAS,

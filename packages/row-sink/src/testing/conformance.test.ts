@@ -58,8 +58,8 @@ const DEFECTS: Readonly<Record<string, readonly [rule: string, sink: typeof Memo
     'stores each event once when two',
     class extends MemorySink {
       protected override async writeOne(event: RowEvent): Promise<RowResult> {
-        const there = await this.rows.request(() => this.rows.find(event.eventKey))
-        if (there !== undefined) return super.writeOne(event)
+        const existing = await this.rows.request(() => this.rows.find(event.eventKey))
+        if (existing !== undefined) return super.writeOne(event)
         const detail = this.refusalOf(event)
         if (detail !== undefined) return { kind: 'rejected', detail }
         await this.rows.request(() => {

@@ -116,11 +116,11 @@ export class MemorySink implements RowSink {
     const detail = this.refusalOf(event)
     if (detail !== undefined) return { kind: 'rejected', detail }
     return this.rows.request(() => {
-      const there = this.rows.find(event.eventKey)
-      if (there === undefined) this.insert(event)
-      return there === undefined || there.bodyHash.equals(event.bodyHash)
+      const existing = this.rows.find(event.eventKey)
+      if (existing === undefined) this.insert(event)
+      return existing === undefined || existing.bodyHash.equals(event.bodyHash)
         ? { kind: 'stored' }
-        : { kind: 'conflict', first: there.bodyHash.toString('hex') }
+        : { kind: 'conflict', first: existing.bodyHash.toString('hex') }
     })
   }
 

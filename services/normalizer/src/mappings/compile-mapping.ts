@@ -3,13 +3,13 @@ import { isExactNumber } from '@weir/exact-json'
 import { compilePart, InvalidPartError, plainSegments, type Extract } from './compile-part.ts'
 import type { Mapping, PartSource } from './mapping.ts'
 
-/** A mapping ready to be run: every path is compiled once. */
+/** A mapping with its paths compiled. */
 export interface CompiledMapping {
   readonly mapping: Mapping
   fits(payload: object): boolean
   /** The fields that the mapping has, each after the one that it describes. */
   readonly parts: readonly CompiledPart[]
-  /** Objects whose fields are looked at for unknown ones. */
+  /** Objects that may have fields without a mapping. */
   readonly roots: readonly AttributeRoot[]
 }
 
@@ -24,9 +24,9 @@ export interface CompiledPart {
 }
 
 export interface AttributeRoot {
-  /** Put before the name of an attribute: empty for top-level fields. */
+  /** Prefix of attribute names; empty for top-level fields. */
   readonly prefix: string
-  /** The attribute of a field. */
+  /** Gives the attribute name of a field. */
   readonly nameOf: (field: string) => string
   readonly object: Extract
   readonly named: ReadonlySet<string>
@@ -74,14 +74,14 @@ export const compileMapping = (mapping: Mapping): CompiledMapping => {
 export const describePart = (source: PartSource): string =>
   typeof source === 'string' ? source : `jmespath ${source.jmespath}`
 
-/** A text, a number with the digits that were sent, or a truth value, as text; anything else is not a part. */
+/** A string, a number with the digits that were sent, or a boolean, as text. Null for any other value. */
 export const textOf = (value: unknown): string | null => {
   if (typeof value === 'string') return value
   if (typeof value === 'number' || typeof value === 'boolean') return String(value)
   return isExactNumber(value) ? value.rawJSON : null
 }
 
-/** Plain paths that a mapping knows, for whatever purpose. */
+/** All plain paths in a mapping: fields, known fields, conditions and attribute roots. */
 const knownPaths = ({ fields, known, when, attributesFrom }: Mapping): (readonly (string | number)[])[] => {
   const sources = [...Object.values(fields).flat(), ...(when ? [when.path] : []), ...known, ...attributesFrom]
   return sources.flatMap((source) => {
@@ -107,7 +107,7 @@ const attributeRoot = (path: string, mapping: Mapping): AttributeRoot => {
   }
 }
 
-/** The name with its escapes, such as `["a\u0000"]`: no two fields have one. */
+/** The name with its escapes, such as `["a\u0000"]`, which is unique for each field. */
 export const bracketed = (prefix: string, field: string): string => `${prefix}[${JSON.stringify(field)}]`
 
 /** A field `data.region` beside the field `region` of `data` is written `["data.region"]`, so that both are kept. */

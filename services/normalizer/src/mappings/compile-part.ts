@@ -3,10 +3,10 @@ import { JSONPath } from 'jsonpath-plus'
 import { expressionOf } from './expression.ts'
 import type { PartSource } from './mapping.ts'
 
-/** Takes one part out of a payload; undefined where there is none. Never throws, whatever the payload is. */
+/** Extracts one part of a payload; undefined if the payload lacks it. Never throws. */
 export type Extract = (payload: unknown) => unknown
 
-/** A path or an expression that cannot be used; the message says why. */
+/** A path or an expression is invalid. The message says why. */
 export class InvalidPartError extends Error {
   override readonly name = 'InvalidPartError'
 }
@@ -14,7 +14,7 @@ export class InvalidPartError extends Error {
 const SEGMENT = String.raw`\.[A-Za-z_$][\w$-]*|\[\d+\]|\['[^'\\]*'\]|\["[^"\\]*"\]`
 const PLAIN_PATH = new RegExp(`^\\$(?:${SEGMENT})*$`)
 
-/** Names and indexes of a path that needs no search; undefined for one that does. */
+/** Names and indexes of a plain path; undefined for a path that needs a search. */
 export const plainSegments = (path: string): readonly (string | number)[] | undefined => {
   if (!PLAIN_PATH.test(path)) return undefined
   return [...path.matchAll(new RegExp(SEGMENT, 'g'))].map(([segment]) => {
@@ -30,16 +30,16 @@ const step = (value: unknown, segment: string | number): unknown => {
   return (value as Record<string, unknown>)[segment]
 }
 
-/** The name under which an exact number holds its digits: it is no field of a payload. */
+/** The property in which an exact number holds its digits. It is not a field of a payload. */
 const NUMBER_FIELD = 'rawJSON'
 
-/** As `step`, for names that every object inherits, and for that of an exact number. */
+/** `step` for names that every object inherits, and for the property of exact numbers. */
 const ownStep = (value: unknown, segment: string): unknown =>
   isContainer(value) && !Array.isArray(value) && Object.hasOwn(value, segment)
     ? (value as Record<string, unknown>)[segment]
     : undefined
 
-/** A library's evaluation costs tens of microseconds for each event; nearly all paths are a walk along properties. */
+/** Nearly all paths are plain property accesses. A library would take tens of microseconds for each event. */
 const compilePlainPath = (segments: readonly (string | number)[]): Extract => {
   const steps = segments.map((segment) =>
     typeof segment === 'string' && (segment in Object.prototype || segment === NUMBER_FIELD)
@@ -57,14 +57,14 @@ const compilePlainPath = (segments: readonly (string | number)[]): Extract => {
   }
 }
 
-/** Filters and scripts in a path would run as code: they are off. */
+/** Filters and scripts in a path would run as code, so they are refused. */
 const compileSearch = (path: string): Extract => {
   if (/[?(`]/.test(path)) {
-    throw new InvalidPartError('filters and scripts are not evaluated: give a JMESPath expression instead')
+    throw new InvalidPartError('a JSONPath may not have filters or scripts: use a JMESPath expression')
   }
   const parsed = JSONPath.toPathArray(path) as unknown as string
   const search = (payload: unknown): unknown => {
-    // As their texts: the library would look for fields in them.
+    // Exact numbers become texts, because the library would search them for fields.
     const json = replaceExactNumbers(payload as JsonValue, numberText) as object
     const found: unknown = JSONPath({ path: parsed, json, eval: false, wrap: true })
     return Array.isArray(found) ? (found[0] as unknown) : undefined
@@ -80,7 +80,7 @@ const compileExpression = (expression: string): Extract => {
   }
 }
 
-/** What the libraries throw on odd values (types an expression does not expect, very deep nesting) means: no such part. */
+/** A library that throws on a value, for example because of its type or its depth, has found no part. */
 const guarded =
   (extract: Extract): Extract =>
   (payload) => {
@@ -94,7 +94,7 @@ const guarded =
 /** Throws an `InvalidPartError`. */
 export const compilePart = (source: PartSource): Extract => {
   if (typeof source !== 'string') return compileExpression(source.jmespath)
-  if (!source.startsWith('$')) throw new InvalidPartError('a JSONPath begins with $')
+  if (!source.startsWith('$')) throw new InvalidPartError('a JSONPath must begin with $')
   const segments = plainSegments(source)
   return segments === undefined ? compileSearch(source) : compilePlainPath(segments)
 }

@@ -39,13 +39,13 @@ it.each(['{"amount":100.01}', '{"amount":1e3}', '{"id":1.50}', '{"kind":3.0}', '
   },
 )
 
-it('names what is nested too deeply for a schema that repeats itself', () => {
+it('reports a body that is nested too deeply for a recursive schema', () => {
   const tree = brokenRule({ type: 'array', items: { $ref: '#' } })
   const deep = parseExactJson('['.repeat(50_000) + ']'.repeat(50_000))
   expect(tree(deep)).toBe('schema: the body is nested too deeply for it')
 })
 
-it('finds the digits of a number by a search, and no field in it', () => {
+it('finds the digits of a number by a search, and no fields inside the number', () => {
   const found = (path: string, body: string) => textOf(compilePart(path)(parseExactJson(body)))
   expect(found('$..id', '{"a":{"id":1524831183200260097}}')).toBe('1524831183200260097')
   expect(found('$.a[*]', '{"a":[10.00]}')).toBe('10.00')

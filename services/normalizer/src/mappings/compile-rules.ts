@@ -3,20 +3,20 @@ import { numberText, replaceExactNumbers, type JsonValue } from '@weir/exact-jso
 import { UTC, zoneOffset, type ZoneOffset } from '../occurred-at.ts'
 import type { SourceRules, UnknownFields } from './mapping.ts'
 
-/** A source's rules ready to be asked. */
+/** Rules of a source, compiled. */
 export interface CompiledRules {
   readonly unknownFields: UnknownFields
-  /** Bodies need not be JSON. */
+  /** Bodies may be other than JSON. */
   readonly isOpaque: boolean
-  /** For times that name no zone. */
+  /** Offset for times without a zone. */
   readonly zone: ZoneOffset
-  /** Whether a declared schema version is one that the source may use. */
+  /** Whether the source may use a declared schema version. */
   readonly supports: (declaredVersion: string) => boolean
-  /** The rule of the JSON Schema that the payload breaks; undefined when it breaks none. Never quotes the payload. */
+  /** The rule of the JSON Schema that the payload violates, if any. Never quotes the payload. */
   readonly brokenRule: (payload: unknown) => string | undefined
 }
 
-/** A JSON Schema or a time zone that cannot be used; the message says why. */
+/** A JSON Schema or a time zone is invalid. The message says why. */
 export class InvalidSchemaError extends Error {
   override readonly name = 'InvalidSchemaError'
 }
@@ -42,15 +42,18 @@ const compileSchema = (source: string, schema: object): CompiledRules['brokenRul
   const fail = (why: string): never => {
     throw new InvalidSchemaError(`the JSON Schema of ${source}: ${why}`)
   }
-  if (JSON.stringify(schema).length > SCHEMA_CHARS_MAX) fail(`more than ${SCHEMA_CHARS_MAX} characters`)
-  // Few installations have a schema, so only they load the library.
+  if (JSON.stringify(schema).length > SCHEMA_CHARS_MAX)
+    fail(`it has more than ${SCHEMA_CHARS_MAX} characters`)
+  // Loaded on demand, because few installations have a schema.
   const Ajv = (require('ajv') as { default: AjvClass }).default
   const secureMeta = require('ajv/lib/refs/json-schema-secure.json') as object
-  // A payload must not be able to make a pattern or a search for equal items take long.
+  // Otherwise a payload could make a pattern or a search for equal items take very long.
   const isSecure = new Ajv({ strict: false, logger: false }).compile(secureMeta)
   if (!isSecure(schema)) {
     const [first] = isSecure.errors ?? []
-    fail(`give maxLength beside pattern and format, maxItems beside uniqueItems (${first?.schemaPath ?? ''})`)
+    fail(
+      `add maxLength where it has pattern or format, and maxItems where it has uniqueItems (${first?.schemaPath ?? ''})`,
+    )
   }
   let validate: Validate | undefined
   try {
@@ -66,7 +69,7 @@ const compileSchema = (source: string, schema: object): CompiledRules['brokenRul
   }
   return (payload) => {
     try {
-      // Rules about numbers are those of doubles: an exact number would be an object to them.
+      // JSON Schema checks doubles, and would take an exact number for an object.
       const doubles = replaceExactNumbers(payload as JsonValue, (number) => Number(numberText(number)))
       if (validate(doubles)) return undefined
     } catch (error) {
@@ -88,7 +91,7 @@ const compileZone = (source: string, timeZone: string): ZoneOffset => {
   }
 }
 
-/** Compiles each source's rules once. Throws an `InvalidSchemaError`. */
+/** Compiles the rules of each source. Throws an `InvalidSchemaError`. */
 export const compileRules = (
   rules: Readonly<Record<string, SourceRules>>,
 ): ReadonlyMap<string, CompiledRules> =>

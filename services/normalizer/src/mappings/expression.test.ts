@@ -7,17 +7,17 @@ import { compilePart } from './compile-part.ts'
 const N = '1524831183200260097'
 const M = '1524831183200260101'
 
-/** What an expression gives, as JSON; null where it gives nothing. */
-const given = (json: string, jmespath: string): unknown =>
+/** The result of an expression as JSON; null if it has none. */
+const evaluate = (json: string, jmespath: string): unknown =>
   JSON.stringify(compilePart({ jmespath })(parseExactJson(json)) ?? null)
 
 const all = (json: string, cases: readonly (readonly [string, string])[]): void => {
   for (const [expression, result] of cases)
-    expect([expression, given(json, expression)]).toEqual([expression, result])
+    expect([expression, evaluate(json, expression)]).toEqual([expression, result])
 }
 
-describe('JMESPath as its specification and compliance suite have it', () => {
-  it('orders numbers alone', () => {
+describe('JMESPath follows its specification and compliance suite', () => {
+  it('orders only numbers', () => {
     const json = `{"one":1,"two":2,"three":3,"a":"a","b":"b","list":[],"object":{},"yes":true,"no":false}`
     all(json, [
       ...(
@@ -43,7 +43,7 @@ describe('JMESPath as its specification and compliance suite have it', () => {
     ])
   })
 
-  it('compares any values for being equal', () => {
+  it('compares values of any type for equality', () => {
     const values = [
       'true',
       'false',
@@ -74,7 +74,7 @@ describe('JMESPath as its specification and compliance suite have it', () => {
     ])
   })
 
-  it('takes null, false and what is empty for false, and nothing else', () => {
+  it('treats null, false and empty values as false, and nothing else', () => {
     const json =
       '{"yes":true,"no":false,"five":5,"zero":0,"float":0.0,"none":null,"text":"","list":[],"object":{}}'
     const empty = ['no', 'none', 'gone', 'text', 'list', 'object']
@@ -96,7 +96,7 @@ describe('JMESPath as its specification and compliance suite have it', () => {
     ])
   })
 
-  it('filters what is an array, and projects what passes', () => {
+  it('filters arrays, and projects the elements that pass', () => {
     const json =
       '{"foo":[{"age":20},{"age":25},{"age":30},{"age":"27"},{"other":1}],"bar":{"age":30},"baz":[[1,2],[3]]}'
     all(json, [
@@ -116,7 +116,7 @@ describe('JMESPath as its specification and compliance suite have it', () => {
     ])
   })
 
-  it('reads literals in each of their spellings', () => {
+  it('reads literals in every spelling', () => {
     all('{"a":"it\'s","b":"x`y","c":"foo"}', [
       [String.raw`a == 'it\'s'`, 'true'],
       ['b == `"x\\`y"`', 'true'],
@@ -127,8 +127,8 @@ describe('JMESPath as its specification and compliance suite have it', () => {
   })
 })
 
-describe('JMESPath on numbers that no double holds', () => {
-  it('tells them apart by every digit, wherever they stand', () => {
+describe('JMESPath with numbers that no double can hold', () => {
+  it('distinguishes them by every digit, wherever they occur', () => {
     const json = `{"n":${N},"m":${M},"text":"${N}","list":[{"id":${N}},{"id":${M}},{"id":7}],"long":1.00000000000000000001}`
     all(json, [
       ['n == m', 'false'],
@@ -183,7 +183,7 @@ describe('JMESPath on numbers that no double holds', () => {
     expect(textOf(compilePart({ jmespath: 'a' })(parseExactJson('{"a":10.00}')))).toBe('10.00')
   })
 
-  it('orders decimals of any size as their exact values', () => {
+  it('orders decimals of any size by their exact values', () => {
     const digits = fc.stringMatching(/^-?(?:0|[1-9][0-9]{0,24})$/)
     fc.assert(
       fc.property(digits, digits, fc.nat(24), fc.nat(24), (one, other, places, more) => {
@@ -203,7 +203,7 @@ describe('JMESPath on numbers that no double holds', () => {
   })
 })
 
-it('takes nothing that an object inherits', () => {
+it('ignores inherited properties', () => {
   all(
     '{"a":1}',
     ['constructor', 'toString', '__proto__', 'constructor.name'].map((one) => [`${one} || 'none'`, '"none"']),

@@ -23,15 +23,15 @@ type Visited = ReturnType<typeof TreeInterpreter.visit>
 type NodeOf<T extends Node['type']> = Extract<Node, { type: T }>
 type Call = Pick<NodeOf<'Function'>, 'name' | 'children'>
 
-/** Backquoted texts that are not JSON are texts, as the specification still allows. */
+/** A literal that is not JSON is a string, which the specification still allows. */
 const OPTIONS = { enable_legacy_literals: true }
 
-/** The library exports one interpreter and not its class. */
+/** The library exports an interpreter, but not its class. */
 const Interpreter = TreeInterpreter.constructor as new () => typeof TreeInterpreter
 
 /**
- * The library with exact numbers, as it supports only doubles. An exact number is compared, ordered and passed on by
- * its digits; a function that counts gets a double where one holds the number, and else the digits as a text.
+ * Adds exact numbers to the library, which supports only doubles. Exact numbers are compared, ordered and returned by
+ * their digits. An arithmetic function gets a double if one holds the number, and otherwise the digits as a string.
  */
 class ExactInterpreter extends Interpreter {
   override visit(node: Node, value: Visited): Visited {
@@ -116,7 +116,7 @@ const forLibrary = (value: Visited): Visited =>
 
 const ORDERING = /^(?:sort|max|min)(?:_by)?$/
 
-/** What the ordering functions give for numbers that are not all doubles; undefined: the library knows it. */
+/** The result of an ordering function for numbers that are not all doubles; undefined: the library can compute it. */
 const ordered = (name: string, list: unknown, keyOf: (one: Visited) => Visited): Visited | undefined => {
   if (!ORDERING.test(name) || !Array.isArray(list)) return undefined
   const keyed = (list as Visited[]).map((one) => ({ one, key: keyOf(one) }))
@@ -129,15 +129,15 @@ const ordered = (name: string, list: unknown, keyOf: (one: Visited) => Visited):
   return name.startsWith('min') ? sorted[0] : sorted.at(-1)
 }
 
-/** Stands in an expression for a literal, of which the library would read doubles. */
+/** Replaces a literal in an expression, because the library would parse its numbers as doubles. */
 const PLACEHOLDER = /^\0(\d+)$/
 
 const QUOTES = '\'"`'
 const QUOTED = /^(?:'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|`(?:\\.|[^`\\])*`)/s
 
 /**
- * The expression with a place-holder for each literal that has a number, and what these literals are. Throws for a quote
- * that is never closed and for a single `=`, both of which the library ignores.
+ * Replaces each literal that has a number by a placeholder; returns the expression and the literals. Throws for an
+ * unclosed quote and for a single `=`, both of which the library ignores.
  */
 const withoutNumbers = (expression: string) => {
   const literals: JsonValue[] = []
@@ -145,7 +145,7 @@ const withoutNumbers = (expression: string) => {
   let from = 0
   for (const { start } of tokenize(expression, OPTIONS)) {
     if (/^=(?!=)/.test(expression.slice(start, start + 2)) && !expression.includes('let ')) {
-      throw new Error(`a single = at ${start}: write == to compare`)
+      throw new Error(`single = at position ${start}: write == to compare`)
     }
     const quote = expression[start]!
     if (!QUOTES.includes(quote)) continue
@@ -169,7 +169,7 @@ const parsed = (json: string): JsonValue | undefined => {
   }
 }
 
-/** With the literals in their places. */
+/** Puts the literals back in their places. */
 const restore = (node: unknown, literals: readonly JsonValue[]): unknown => {
   if (Array.isArray(node)) return node.map((one) => restore(one, literals))
   if (typeof node !== 'object' || node === null) return node
@@ -183,7 +183,7 @@ const restore = (node: unknown, literals: readonly JsonValue[]): unknown => {
 
 const interpreter = new ExactInterpreter()
 
-/** Evaluates a JMESPath expression. Throws for one that cannot be read; what it gives throws on types that a function does not take. */
+/** Compiles a JMESPath expression. Throws if it is invalid; the compiled one throws if a function gets a wrong type. */
 export const expressionOf = (expression: string): ((payload: JsonValue) => unknown) => {
   const { text, literals } = withoutNumbers(expression)
   const node = restore(compile(text, OPTIONS), literals) as Node

@@ -40,7 +40,7 @@ it('passes the tests of the built-in mappings', () => {
   expect(verdicts.length).toBeGreaterThan(8)
 })
 
-it('takes own mappings from files and folders first, and runs their tests', () => {
+it('tries mappings of files and folders first, and runs their tests', () => {
   write('one.yaml', OWN)
   write('ignored.txt', 'no mapping')
   const set = loadMappings([folder])
@@ -56,7 +56,7 @@ it('takes own mappings from files and folders first, and runs their tests', () =
   expect(trial.matched.message).toBeUndefined()
 })
 
-it('says what a failing test expected', () => {
+it('reports what a failing test expected', () => {
   const file = write('one.yaml', OWN.replace('queue: a / b', 'queue: wrong'))
   expect(checkMappings(loadMappings([file]))[0]?.problems).toEqual(['queue: expected "wrong", got "a / b"'])
 })
@@ -86,7 +86,7 @@ it.each([
     'a name twice',
     'a.yaml',
     'mappings: [{name: a, source: b, fields: {}}, {name: a, source: b, fields: {}}]',
-    /two are named "a"/,
+    /two mappings have the name "a"/,
   ],
 ])('refuses %s', (_, name, content, message) => {
   const file = content === undefined ? join(folder, name) : write(name, content)

@@ -4,7 +4,7 @@ import { ConfigError } from '@weir/runtime'
 import { parse } from 'yaml'
 import { mappingFile, type Mapping, type MappingFile, type MappingTest, type SourceRules } from './mapping.ts'
 
-/** Mappings, rules and tests of all files; the first mapping that fits a payload is taken. */
+/** Mappings, rules and tests of all files. The first mapping that fits a payload applies. */
 export interface MappingSet {
   readonly mappings: readonly Mapping[]
   readonly rules: Readonly<Record<string, SourceRules>>
@@ -14,7 +14,7 @@ export interface MappingSet {
 const DEFAULTS = new URL('./defaults/', import.meta.url).pathname
 const EXTENSIONS = new Set(['.yaml', '.yml', '.json'])
 const FILE_BYTES_MAX = 1_048_576
-/** YAML's aliases can make a small file huge. */
+/** Limit of YAML aliases, which can make a small file huge. */
 const ALIASES_MAX = 100
 
 const filesOf = (path: string): string[] => {
@@ -46,8 +46,8 @@ const readMappingFile = (file: string): MappingFile => {
 }
 
 /**
- * Reads files and folders (YAML or JSON) before the built-in mappings: an own mapping takes the place of a built-in one
- * of the same name, and is tried first otherwise. Throws a `ConfigError` that names the file and the place in it.
+ * Reads the mappings of files and folders (YAML or JSON) and the built-in ones. A mapping replaces a built-in mapping of
+ * the same name; otherwise it is tried before them. Throws a `ConfigError` that names the file and the place in it.
  */
 export const loadMappings = (paths: readonly string[]): MappingSet => {
   const own = paths.flatMap(filesOf).map((file) => ({ file, ...readMappingFile(file) }))
@@ -55,7 +55,8 @@ export const loadMappings = (paths: readonly string[]): MappingSet => {
   const names = new Set<string>()
   const ownMappings = own.flatMap(({ mappings }) => mappings)
   for (const { name } of ownMappings) {
-    if (names.has(name)) throw new ConfigError(`mappings: two are named ${JSON.stringify(name)}`)
+    if (names.has(name))
+      throw new ConfigError(`mappings: two mappings have the name ${JSON.stringify(name)}: rename one`)
     names.add(name)
   }
   const rules: Record<string, SourceRules> = {}
@@ -68,7 +69,7 @@ export const loadMappings = (paths: readonly string[]): MappingSet => {
       ...builtIn.flatMap(({ mappings }) => mappings).filter(({ name }) => !names.has(name)),
     ],
     rules,
-    // Own mappings may well change what the built-in tests expect.
+    // The operator's mappings may change the results of the built-in tests.
     tests: (own.length > 0 ? own : builtIn).flatMap(({ file, tests }) =>
       tests.map((test) => ({ ...test, file })),
     ),

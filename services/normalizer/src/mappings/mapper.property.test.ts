@@ -41,7 +41,7 @@ const json = fc.letrec((tie) => ({
   ),
 })).value
 
-it('never throws on any JSON value and gives only texts', () => {
+it('never throws, and gives only texts, for any JSON value', () => {
   fc.assert(
     fc.property(json, fc.constantFrom(...sources), (value, source) => {
       const payload = JSON.parse(JSON.stringify(value)) as object
@@ -56,9 +56,9 @@ it('never throws on any JSON value and gives only texts', () => {
   )
 })
 
-it('walks a plain path to what the library finds there', () => {
+it('finds by a plain path what the library finds', () => {
   const paths = ['$.a', '$.a.b', "$['a']['b']", '$.a[0]', '$.a[1].b', '$.b', '$.a.b[0]']
-  // The library also takes characters of a text by their index; a part is never one.
+  // The library also indexes the characters of a string, which is never a part.
   const leaf = fc.oneof(fc.nat(), fc.record({ b: fc.nat() }), fc.array(fc.nat(), { maxLength: 3 }))
   const payloads = fc.record({ a: fc.oneof(leaf, fc.record({ b: leaf }), fc.array(leaf, { maxLength: 3 })) })
   fc.assert(
@@ -69,7 +69,7 @@ it('walks a plain path to what the library finds there', () => {
   )
 })
 
-it('takes nothing that an object inherits', () => {
+it('ignores inherited properties', () => {
   for (const path of ['$.constructor', '$.toString', '$.__proto__', '$.a.length']) {
     expect(compilePart(path)({ a: [1] })).toBeUndefined()
   }
@@ -86,7 +86,7 @@ it.each([
   expect(() => compilePart(path)).toThrow(InvalidPartError)
 })
 
-it('lets an empty text fall through to the next alternative, then to the constant', () => {
+it('prefers the next alternative, and then the constant, to an empty text', () => {
   const [mapping] = mappingFile.parse({
     mappings: [
       {
@@ -111,7 +111,7 @@ it('lets an empty text fall through to the next alternative, then to the constan
 
 const oddNames = mappingFile.parse({ mappings: [{ name: 'odd names', source: 'n', fields: {} }] })
 
-it('looks through the names of an object once, however many a database cannot hold', () => {
+it('scans the names of an object once, even if a database cannot hold many of them', () => {
   const one = new Mapper(oddNames.mappings)
   let looks = 0
   const payload = new Proxy(Object.fromEntries(Array.from({ length: 300 }, (_, i) => [`\0${i}`, 1])), {
@@ -125,14 +125,14 @@ it('looks through the names of an object once, however many a database cannot ho
   expect(looks).toBe(1)
 })
 
-it('gives all attributes different names, also as a database stores them', () => {
+it('gives attributes distinct names, also as a database stores them', () => {
   const one = new Mapper(oddNames.mappings)
   const name = fc.string({ unit: fc.constantFrom('a', '\0', '\ufffd', '\ud800', '[', '"'), maxLength: 3 })
   fc.assert(
-    fc.property(fc.uniqueArray(name, { maxLength: 20 }), (given) => {
-      const payload = Object.fromEntries(given.map((each) => [each, 1]))
+    fc.property(fc.uniqueArray(name, { maxLength: 20 }), (names) => {
+      const payload = Object.fromEntries(names.map((each) => [each, 1]))
       const { attributes } = one.map(one.find('n', payload)!, payload, true)
-      expect(new Set(Object.keys(attributes).map(storedText)).size).toBe(given.length)
+      expect(new Set(Object.keys(attributes).map(storedText)).size).toBe(names.length)
     }),
   )
 })

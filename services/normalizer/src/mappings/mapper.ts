@@ -10,32 +10,32 @@ import {
 } from './compile-mapping.ts'
 import type { Mapping } from './mapping.ts'
 
-/** What a mapping makes of a payload. */
+/** The result of a mapping. */
 export interface Mapped {
-  /** Gives a field's text, null when there is none. */
+  /** Null where the payload has no such part. */
   readonly parts: Readonly<Record<MappedField, string | null>>
   readonly partsMissing: readonly string[]
   /** Fields that no mapping names, as JSON texts. */
   readonly attributes: Readonly<Record<string, string>>
-  /** Unknown fields that were left out of the attributes for their number or size: the raw bytes have them. */
+  /** Number of unknown fields that exceeded the limits of attributes. The raw bytes still have them. */
   readonly leftOut: number
 }
 
-/** A longer text stays in the raw bytes only. */
+/** Only the raw bytes keep a longer text. */
 const PART_LENGTH_MAX = 32_768
 const ATTRIBUTES_MAX = 200
-/** All attributes together, so that an event is never much larger than its payload. */
+/** Limit of all attributes together, so that an event is never much larger than its payload. */
 const ATTRIBUTE_CHARS_MAX = 65_536
 
 export class Mapper {
   readonly #bySource: ReadonlyMap<string, readonly CompiledMapping[]>
 
-  /** Throws an `InvalidPartError` for a path or an expression that cannot be used. */
+  /** Throws an `InvalidPartError` for an invalid path or expression. */
   constructor(mappings: readonly Mapping[]) {
     this.#bySource = Map.groupBy(mappings.map(compileMapping), ({ mapping }) => mapping.source)
   }
 
-  /** The first mapping that fits; undefined when none does. */
+  /** The first mapping that fits; undefined if none does. */
   find(source: string, payload: object): CompiledMapping | undefined {
     return this.#bySource.get(source)?.find((one) => one.fits(payload))
   }
@@ -93,7 +93,7 @@ const attributesOf = (roots: readonly AttributeRoot[], payload: object) => {
       if (json === undefined || chars + size > ATTRIBUTE_CHARS_MAX) {
         leftOut += 1
       } else {
-        // An assignment to this name would set the prototype.
+        // A plain assignment to this name would set the prototype.
         if (name === '__proto__' && prefix === '') defineOwn(attributes, name, json)
         else if (isStorable(name) || !isTaken(name, value, (taken ??= new Set()))) {
           attributes[nameOf(name)] = json
@@ -106,10 +106,10 @@ const attributesOf = (roots: readonly AttributeRoot[], payload: object) => {
   return { attributes, leftOut }
 }
 
-/** Whether a database's text can hold the name as it is. */
+/** Whether a text column can hold the name unchanged. */
 const isStorable = (name: string): boolean => name.isWellFormed() && !name.includes('\0')
 
-/** Whether another field is stored under the same name; `taken` has those that came before it. */
+/** Whether another field is stored under the same name. `taken` collects the stored names of earlier fields. */
 const isTaken = (name: string, object: object, taken: Set<string>): boolean => {
   const stored = storedText(name)
   if (Object.hasOwn(object, stored) || taken.has(stored)) return true
@@ -121,13 +121,13 @@ const defineOwn = (object: object, name: string, value: string): void => {
   Object.defineProperty(object, name, { value, enumerable: true, configurable: true, writable: true })
 }
 
-/** In what `JSON.stringify` writes, this escape is half a surrogate pair alone. The other escapes are passed over whole. */
+/** `JSON.stringify` writes only a lone surrogate as such an escape. Other escapes are skipped as a whole. */
 const ESCAPE = /\\(?:u(d[89a-f][\da-f]{2})|.)/g
 
-/** How the escape of a half begins. */
+/** The beginning of the escape of a lone surrogate. */
 const HALF = '\\ud'
 
-/** JSON that is nested some thousand levels deep can be parsed and not be written again. */
+/** Undefined for values that are nested too deeply: `JSON.stringify` has less room on the stack than `JSON.parse`. */
 const jsonOf = (value: unknown): string | undefined => {
   if (typeof value === 'number' || typeof value === 'boolean') return String(value)
   try {

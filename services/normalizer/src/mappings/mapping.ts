@@ -16,7 +16,7 @@ export const describeMappedFields = (): string => {
 
 const text = z.string().min(1).max(1_000)
 const partSource = z.union([text, z.strictObject({ jmespath: text })])
-/** A JSONPath, or a JMESPath expression where a path is not enough. */
+/** A JSONPath, or a JMESPath expression for what a path cannot say. */
 export type PartSource = z.infer<typeof partSource>
 
 const field = z.enum(MAPPED_FIELDS)
@@ -26,42 +26,42 @@ const parts = z.union([
 ])
 
 const mapping = z.strictObject({
-  /** Unique; a mapping of the same name takes the place of a built-in one. */
+  /** Unique. A mapping replaces a built-in mapping of the same name. */
   name: text,
   source: text,
-  /** Payloads of the source for which this part is one of these values; absent: all that no mapping before it takes. */
+  /** The mapping applies if this part has one of these values. Absent: to all payloads that no earlier mapping fits. */
   when: z.strictObject({ path: partSource, oneOf: z.array(text).min(1).max(200) }).optional(),
-  /** Where each field is; alternatives are tried in order. What none of them gives is null and named in `partsMissing`. */
+  /** Alternatives for each field, tried in order. A field without a value is null and listed in `partsMissing`. */
   fields: z.partialRecord(field, parts),
-  /** Fields that a payload may well lack: not named as missing. */
+  /** Fields that a payload may lack. `partsMissing` does not list them. */
   optional: z.array(field).default([]),
   constants: z.partialRecord(field, text).default({}),
   /** Objects whose unknown fields are kept as attributes. */
   attributesFrom: z.array(text).min(1).max(10).default(['$']),
-  /** Paths of fields that are known and need not be kept as attributes, such as parts of the event's key. */
+  /** Paths of fields that need not be kept as attributes, such as parts of the event key. */
   known: z.array(text).max(500).default([]),
 })
 export type Mapping = z.infer<typeof mapping>
 
 export const UNKNOWN_FIELDS = ['evolve', 'ignore', 'reject'] as const
 /**
- * What becomes of a payload with fields that no mapping names. `evolve`: kept as attributes; `ignore`: only in the raw
- * bytes; `reject`: held as a dead letter until its shape is approved.
+ * How to treat fields that no mapping names. `evolve`: keep them as attributes. `ignore`: keep them only in the raw
+ * bytes. `reject`: hold the event as a dead letter until its shape is approved.
  */
 export type UnknownFields = (typeof UNKNOWN_FIELDS)[number]
 
 const sourceRules = z.strictObject({
-  /** `opaque`: bodies need not be JSON; what is none becomes an event of raw bytes alone. Absent: `json`. */
+  /** `opaque`: a body may be other than JSON, and then the event has only its raw bytes. Absent: `json`. */
   body: z.enum(['json', 'opaque']).optional(),
   unknownFields: z.enum(UNKNOWN_FIELDS).optional(),
-  /** Zone of times that name none: `UTC`, an offset such as `+02:00` or an IANA name; absent: UTC. */
+  /** Zone for times without one: `UTC`, an offset such as `+02:00` or an IANA name. Absent: UTC. */
   timeZone: text.optional(),
-  /** Values of a declared schema version that are supported; absent: every one. */
+  /** Supported values of the declared schema version. Absent: all. */
   schemaVersions: z
     .array(z.union([text, z.number().transform(String)]))
     .max(1_000)
     .optional(),
-  /** JSON Schema (draft-07) of the raw payload; a payload that does not fit is a dead letter. */
+  /** JSON Schema (draft-07) of the payload. A payload that violates it becomes a dead letter. */
   jsonSchema: z.record(z.string(), z.unknown()).optional(),
 })
 export type SourceRules = z.infer<typeof sourceRules>
@@ -70,14 +70,14 @@ const mappingTest = z.strictObject({
   name: text,
   source: text,
   input: z.unknown(),
-  /** Fields of the event and what they must be; other fields are not compared. */
+  /** Expected fields of the event. Other fields are not compared. */
   expected: z.record(z.string(), z.unknown()).optional(),
-  /** Instead: the dead letter's reason. */
+  /** The expected reason of a dead letter, instead of an event. */
   deadLetter: text.optional(),
 })
 export type MappingTest = z.infer<typeof mappingTest>
 
-/** What a file of mappings holds. */
+/** The content of a mapping file. */
 export const mappingFile = z.strictObject({
   sources: z.record(z.string(), sourceRules).default({}),
   mappings: z.array(mapping).max(1_000).default([]),

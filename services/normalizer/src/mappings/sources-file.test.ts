@@ -55,13 +55,13 @@ it('maps a source of the file like its preset, with its own rule about unknown f
   expect(map(set, 'nice', { interactionId: 'i', extra: true }).event!.attributes).toEqual({})
 })
 
-it('keeps every field of a source that nobody has mapped', () => {
+it('keeps every field of a source without a mapping', () => {
   expect(map(load(), 'shop', { order: { id: 1 }, total: '9' })).toMatchObject({
     event: { attributes: { order: '{"id":1}', total: '"9"' }, partsMissing: [] },
   })
 })
 
-it('makes an event of whatever an opaque source sends: raw bytes alone where they are no JSON object', () => {
+it('makes an event of every body of an opaque source, with only raw bytes unless it is a JSON object', () => {
   const set = load()
   for (const body of ['<event><page id="1"/></event>', 'a=1&b=2', '"text"', '3', 'null', '', '\xff']) {
     const raw = Buffer.from(body, 'latin1')
@@ -76,7 +76,7 @@ it('makes an event of whatever an opaque source sends: raw bytes alone where the
   })
 })
 
-it('lets a mapping file have the first word', () => {
+it('prefers a mapping file to the sources file', () => {
   const set = load(`
 sources: { bot: { unknownFields: evolve } }
 mappings: [{ name: own bot, source: bot, fields: { message: $.more } }]
@@ -86,7 +86,7 @@ mappings: [{ name: own bot, source: bot, fields: { message: $.more } }]
   expect(Object.keys(event.attributes as object)).toContain('intent')
 })
 
-it('refuses a sources file that cannot be used', () => {
+it('refuses an invalid sources file', () => {
   expect(() => readMappings([], join(folder, 'none.yaml'))).toThrow(ConfigError)
   expect(() => readMappings([], write('bad.yaml', 'version: 2'))).toThrow(/bad\.yaml:1/)
 })

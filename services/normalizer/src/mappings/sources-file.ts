@@ -4,14 +4,14 @@ import { loadMappings, type MappingSet } from './load-mappings.ts'
 import type { Mapping, SourceRules } from './mapping.ts'
 
 /**
- * Adds what a sources file says to mappings: a source of its own is mapped like its preset, or, where the preset has no
- * mapping either, every top-level field becomes an attribute. What a mapping file says of a source comes first.
+ * Adds the sources of a sources file to the mappings. Such a source is mapped like its preset; if the preset has no
+ * mapping, every top-level field becomes an attribute. The rules of a mapping file take precedence.
  */
 const withSourcesFile = (set: MappingSet, sources: readonly SourceDefinition[]): MappingSet => {
   const rules: Record<string, SourceRules> = { ...set.rules }
   const mappings = [...set.mappings]
   for (const { name, preset, body, unknownFields } of sources) {
-    // Ingress knows the known fields, and has sorted out by them what the file rejects.
+    // Ingress has already rejected the unknown fields of sources that reject them.
     const own: SourceRules = { body, ...(unknownFields === 'ignore' && { unknownFields }) }
     rules[name] = { ...own, ...set.rules[name] }
     if (set.mappings.some(({ source }) => source === name)) continue
@@ -32,7 +32,7 @@ const asItComes = (source: string): Mapping => ({
   known: [],
 })
 
-/** Mappings of files and folders, the built-in ones, and those of a sources file's own sources. Throws a `ConfigError`. */
+/** Mappings of files and folders, of the sources in a sources file, and the built-in ones. Throws a `ConfigError`. */
 export const readMappings = (paths: readonly string[], sourcesFile: string | undefined): MappingSet => {
   const mappings = loadMappings(paths)
   if (sourcesFile === undefined) return mappings

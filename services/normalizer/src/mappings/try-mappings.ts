@@ -7,11 +7,11 @@ import { describePart, textOf } from './compile-mapping.ts'
 import type { MappingSet } from './load-mappings.ts'
 import { Mapper } from './mapper.ts'
 
-/** What the mappings make of one payload. */
+/** The result of mapping one payload. */
 export interface MappingTrial {
-  /** The mapping that fits; undefined when none does. */
+  /** The mapping that fits; undefined if none does. */
   readonly mapping: string | undefined
-  /** For each field of the mapping, the path that gave its text; undefined when none did. */
+  /** For each field of the mapping, the path that gave its text; undefined if none did. */
   readonly matched: Readonly<Record<string, string | undefined>>
   readonly event?: MappedEvent
   readonly deadLetter?: { readonly reason: string; readonly error: string }
@@ -20,7 +20,7 @@ export interface MappingTrial {
 export interface MappingVerdict {
   readonly file: string
   readonly name: string
-  /** What differs; empty: the test passes. */
+  /** Differences from the expected event. Empty: the test passes. */
   readonly problems: readonly string[]
 }
 
@@ -40,7 +40,7 @@ const run = (pipeline: NormalizerPipeline, source: string, raw: Buffer) => {
   return pipeline.run({ topic: 'trial', partition: 0, offset: 0n, timestamp: 0, ...record })
 }
 
-/** Maps one body as normalizer would. Shapes that wait for approval count as approved when `isApproved`. */
+/** Maps one body as normalizer would. `isApproved` treats every shape as approved. */
 export const tryMapping = (
   set: MappingSet,
   source: string,
@@ -92,7 +92,7 @@ const objectOf = (raw: Buffer): object | undefined => {
   }
 }
 
-/** Runs the tests that the files hold. */
+/** Runs the tests in the mapping files. */
 export const checkMappings = (set: MappingSet): readonly MappingVerdict[] =>
   set.tests.map(({ file, name, source, input, expected, deadLetter }) => {
     const trial = tryMapping(set, source, Buffer.from(JSON.stringify(input ?? null)))

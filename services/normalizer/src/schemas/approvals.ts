@@ -4,7 +4,7 @@ import { TopicFollower, type Logger } from '@weir/runtime'
 
 const REFRESH_MS = 1_000
 
-/** Which shapes a person has let pass. Read again every second, and at once before what a replay brings back is decided. */
+/** The approved shapes. Read again every second, and before each batch of replayed records. */
 export class Approvals {
   readonly #follower: TopicFollower
   readonly #logger: Logger
@@ -29,15 +29,15 @@ export class Approvals {
     return this.#approved.has(approvedShapeKey(source, fingerprint))
   }
 
-  /** Reads what is there now. Rejects with a `RetriableError` when the brokers do not answer. */
+  /** Reads the latest approvals. Rejects with a `RetriableError` when the brokers do not respond. */
   refresh(): Promise<void> {
     return this.#follower.refresh()
   }
 
-  /** Resolves once the approvals have been read; from then on they are read again every second. */
+  /** Resolves when the approvals have been read. After that they are read every second. */
   ready(): Promise<void> {
     return this.#follower.follow(REFRESH_MS, (error) =>
-      this.#logger.warn({ error: error.message }, 'the approved shapes could not be read again'),
+      this.#logger.warn({ error: error.message }, 'the approved shapes could not be refreshed'),
     )
   }
 

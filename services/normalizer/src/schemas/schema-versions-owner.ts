@@ -12,13 +12,13 @@ import { SchemaVersions, type Adoption } from './schema-versions.ts'
 export interface SchemaVersionsOwnerOptions {
   readonly topics: TopicNames
   readonly metrics: SchemaMetrics
-  /** Told after each commit; undefined once this instance no longer counts. */
+  /** Called after each commit, and with undefined when this instance stops counting. */
   readonly onAdoption: (adoption: ReadonlyMap<string, Adoption> | undefined) => void
 }
 
 /**
- * The one allocator of version numbers: reads every transaction's counts in log order, and writes the shapes they
- * change, numbered, in the same transaction as its position. `schemas.observed.v1` is its state and its output.
+ * Allocates all version numbers. Reads the counts of every transaction in log order, and writes the shapes that they
+ * change in the same transaction as its position. `schemas.observed.v1` is its changelog and its output.
  */
 export class SchemaVersionsOwner implements PartitionOwner {
   readonly #options: SchemaVersionsOwnerOptions

@@ -30,7 +30,7 @@ const play = (batches: readonly (readonly ShapeCount[])[]) => {
   return { versions, written }
 }
 
-it('gives the first payload version 2, because all begin with a shape without fields, and counts up', () => {
+it('gives the first payload version 2, because version 1 is the shape without fields, and counts up', () => {
   const { written } = play([[count('a')], [count('b'), count('a')], [count('a'), count('c')]])
   expect([...written].map(([key, { version, count: events }]) => [key, version, events])).toEqual([
     ['dataaction.completed a', 2, 3],
@@ -39,7 +39,7 @@ it('gives the first payload version 2, because all begin with a shape without fi
   ])
 })
 
-it('never changes a number, however the log is cut into batches and wherever it is taken up again', () => {
+it('gives the same numbers for any batches and any point of restart', () => {
   const shapes = fc.array(fc.tuple(fc.constantFrom('t1', 't2'), fc.constantFrom('a', 'b', 'c', 'd', 'e')), {
     maxLength: 60,
   })
@@ -63,7 +63,7 @@ it('never changes a number, however the log is cut into batches and wherever it 
   )
 })
 
-it('goes on where an earlier owner has written', () => {
+it('continues from the state of an earlier owner', () => {
   const before = new SchemaVersions()
   const written = before.fold([count('a'), count('b')])
   const after = new SchemaVersions()
@@ -82,7 +82,7 @@ it('changes nothing before the commit', () => {
   expect(versions.fold([count('a')])[0]).toMatchObject({ version: 2, count: 1 })
 })
 
-it('bounds a storm of shapes and of event types, and counts what is beyond', () => {
+it('limits the numbers of shapes and event types, and counts events beyond the limits', () => {
   const versions = new SchemaVersions()
   for (let i = 0; i < 1_500; i++) versions.apply(versions.fold([count(`shape-${i}`)]))
   expect(versions.overLimit).toBe(500)
@@ -93,7 +93,7 @@ it('bounds a storm of shapes and of event types, and counts what is beyond', () 
   expect(versions.adoption().get(SOURCE)?.versions).toBeLessThan(3_100)
 })
 
-it('says how much of a source has the newest shape, when half and nine tenths had it, and the oldest that still comes', () => {
+it('reports the adoption of the newest shape, when it reached 50% and 90%, and the oldest arriving version', () => {
   const hour = 3_600_000
   const { versions } = play([
     [count('old', { count: 100, firstAt: 0, lastAt: 10 })],
@@ -118,7 +118,7 @@ const ofPayload = (payload: object, changes: Partial<ShapeCount> = {}): ShapeCou
   return count(fingerprint, { paths, fields, ...changes })
 }
 
-it('makes a version of a new path or a new type, and none of a field that is absent or null', () => {
+it('makes a version for a new path or a new type, but not for a field that is absent or null', () => {
   const payloads = [
     { id: 'a', type: 't', skills: ['x'] },
     { id: 'a', type: 't' },
@@ -136,7 +136,7 @@ it('makes a version of a new path or a new type, and none of a field that is abs
   expect(versions.adoption().get(SOURCE)).toMatchObject({ versions: 3, adopted: 1, total: 7 })
 })
 
-it('counts events without an optional field to the version in force', () => {
+it('counts events without an optional field for the current version', () => {
   const full = { id: 'a', type: 't', optional: 1 }
   const { versions } = play([[ofPayload(full, { count: 10 })], [ofPayload({ id: 'a', type: 't' })]])
   expect(versions.adoption().get(SOURCE)).toMatchObject({ adopted: 11, total: 11, versions: 1 })
@@ -148,7 +148,7 @@ const payload = fc.dictionary(
   fc.oneof(value, fc.dictionary(fc.constantFrom('d', 'e'), value)),
 )
 
-it('gives the same numbers to whoever takes up the log in the middle, and none to what is known', () => {
+it('gives the same numbers when it resumes within the log, and no new numbers to known shapes', () => {
   fc.assert(
     fc.property(fc.array(payload, { maxLength: 30 }), fc.nat(30), (log, cut) => {
       const counts = log.map((one) => ofPayload(one))
@@ -178,7 +178,7 @@ interface PublishedEvents {
   readonly examples: readonly object[]
 }
 
-it("numbers GitHub's published payloads by growth, and gives no number when they come again", () => {
+it("numbers GitHub's published payloads by growth, and gives no new numbers when they repeat", () => {
   const events = createRequire(import.meta.url)('@octokit/webhooks-examples') as readonly PublishedEvents[]
   const counts = events.flatMap(({ name, examples }) =>
     examples.map((example) => ofPayload(example, { source: 'github', eventType: name })),

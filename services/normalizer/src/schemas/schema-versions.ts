@@ -6,18 +6,18 @@ import {
   type ShapeCount,
 } from '@weir/contracts'
 
-/** Shapes of one event type that get numbers; those beyond are counted together. */
+/** Limit of numbered shapes for each event type. Further shapes are counted together. */
 const SHAPES_MAX = 1_000
 const EVENT_TYPES_MAX = 2_000
-/** A version counts as still arriving so long after its last event, ms. */
+/** A version still arrives if its last event is no older than this, ms. */
 const ARRIVING_MS = 3_600_000
-/** A share of fewer events says nothing. */
+/** A share of fewer events is not significant. */
 const EVENTS_MIN = 20
 
 interface EventTypeState {
   readonly source: string
   readonly shapes: Map<string, ObservedShape>
-  /** The version that each known path came with. */
+  /** The version that introduced each path. */
   readonly since: Map<string, number>
   latestVersion: number
   total: number
@@ -25,27 +25,26 @@ interface EventTypeState {
 
 /** Figures of one source. */
 export interface Adoption {
-  /** Events whose shape was the newest of their event type. */
+  /** Events that had the newest shape of their event type. */
   readonly adopted: number
   readonly total: number
   /** Percent. */
   readonly rate: number
   readonly versions: number
-  /** Lowest version number of an event type that still came within an hour of the source's last event. */
+  /** Lowest version number of any event type within an hour of the source's last event. */
   readonly oldestArriving: number
 }
 
 /**
- * Numbers what is known of each event type, in the order of the log, and counts its events. A version is a growth: a new
- * path, or a new type at a path. A shape has the newest version of its paths, so a field that is absent or null makes no
- * version. A pure fold, so reading the log again gives the same. Changes are made on a copy (`fold`) and kept once they are committed
- * (`apply`).
+ * Numbers the versions of each event type in log order, and counts its events. A new path, or a new type at a path, makes
+ * a version. A shape has the newest version of its paths, so a field that is absent or null makes none. Reading the log
+ * again gives the same numbers. `fold` changes a copy, which `apply` keeps after the commit.
  */
 export class SchemaVersions {
   readonly #types = new Map<string, EventTypeState>()
   #overLimit = 0
 
-  /** Takes a shape that was read back. */
+  /** Restores a shape from the changelog. */
   restore(shape: ObservedShape): void {
     const type = this.#typeOf(shape.source, shape.eventType)
     type.total += shape.count - (type.shapes.get(shape.fingerprint)?.count ?? 0)
@@ -53,14 +52,14 @@ export class SchemaVersions {
     if (shape.version > 0) learn(type, shape)
   }
 
-  /** The shapes that these counts change, in their new state. Changes nothing here. */
+  /** The new state of the shapes that these counts change. Changes nothing in this object. */
   fold(counts: readonly ShapeCount[]): readonly ObservedShape[] {
     const staged = new StagedVersions(this.#types)
     for (const count of counts) staged.add(count)
     return staged.changed()
   }
 
-  /** Keeps what `fold` returned, after its commit. */
+  /** Keeps the result of `fold` after its commit. */
   apply(changed: readonly ObservedShape[]): void {
     for (const shape of changed) {
       if (shape.version === 0) this.#overLimit += shape.count - this.#countOf(shape)
@@ -68,7 +67,7 @@ export class SchemaVersions {
     }
   }
 
-  /** Events beyond the limits, since the start of this process. */
+  /** Events beyond the limits since the start of this process. */
   get overLimit(): number {
     return this.#overLimit
   }
@@ -103,14 +102,14 @@ const newType = (source: string): EventTypeState => ({
 
 const NULL_TYPE = ':null'
 
-/** What a shape can add to the knowledge of its event type. A shape whose paths are not known is known by itself alone. */
+/** The keys by which a shape extends its event type: its paths, or its fingerprint when the paths are unknown. */
 const growthOf = ({
   fingerprint,
   paths = [],
 }: Pick<ShapeCount, 'fingerprint' | 'paths'>): readonly string[] =>
   paths.length === 0 ? [fingerprint] : paths.filter((path) => !path.endsWith(NULL_TYPE))
 
-/** A path is as old as the oldest version that has it, in whatever order the shapes are read back. */
+/** A path belongs to the oldest version that has it, whatever the order in which shapes are restored. */
 const learn = (type: EventTypeState, shape: ObservedShape): void => {
   for (const path of growthOf(shape)) {
     type.since.set(path, Math.min(shape.version, type.since.get(path) ?? Infinity))
@@ -118,7 +117,7 @@ const learn = (type: EventTypeState, shape: ObservedShape): void => {
   type.latestVersion = Math.max(type.latestVersion, shape.version)
 }
 
-/** The version of a shape that has no number yet. */
+/** The version for a shape without a number. */
 const versionOf = (type: EventTypeState, count: ShapeCount): number => {
   const since = growthOf(count).map((path) => type.since.get(path))
   return since.includes(undefined)
@@ -126,7 +125,7 @@ const versionOf = (type: EventTypeState, count: ShapeCount): number => {
     : Math.max(EMPTY_SHAPE_VERSION, ...(since as number[]))
 }
 
-/** The view of one transaction. */
+/** The changes of one transaction on top of the committed state. */
 class StagedVersions {
   readonly #committed: ReadonlyMap<string, EventTypeState>
   readonly #types = new Map<string, EventTypeState>()
@@ -137,10 +136,10 @@ class StagedVersions {
     this.#committed = committed
   }
 
-  add(given: ShapeCount): void {
-    const isKnown = this.#find(given.source, given.eventType) !== undefined
+  add(counted: ShapeCount): void {
+    const isKnown = this.#find(counted.source, counted.eventType) !== undefined
     const isOver = !isKnown && this.#committed.size + this.#newTypes >= EVENT_TYPES_MAX
-    const count = isOver ? { ...given, eventType: OTHER_SHAPES } : given
+    const count = isOver ? { ...counted, eventType: OTHER_SHAPES } : counted
     const type = this.#typeOf(count.source, count.eventType)
     let found = type.shapes.get(count.fingerprint)
     const isOther =
@@ -196,9 +195,9 @@ const newShape = (type: EventTypeState, count: ShapeCount): ObservedShape => {
   }
 }
 
-const grow = (shape: ObservedShape, given: ShapeCount, total: number, isOther: boolean): ObservedShape => {
-  const count = shape.count + given.count
-  const lastSeenAt = Math.max(shape.lastSeenAt, given.lastAt)
+const grow = (shape: ObservedShape, counted: ShapeCount, total: number, isOther: boolean): ObservedShape => {
+  const count = shape.count + counted.count
+  const lastSeenAt = Math.max(shape.lastSeenAt, counted.lastAt)
   const since = total - shape.before
   const reached = (before: number | null, share: number): number | null =>
     before ??
@@ -206,8 +205,8 @@ const grow = (shape: ObservedShape, given: ShapeCount, total: number, isOther: b
   const isNamed = shape.paths.length === 0 && !isOther
   return {
     ...shape,
-    paths: isNamed ? (given.paths ?? []) : shape.paths,
-    fields: isNamed ? (given.fields ?? []) : shape.fields,
+    paths: isNamed ? (counted.paths ?? []) : shape.paths,
+    fields: isNamed ? (counted.fields ?? []) : shape.fields,
     count,
     lastSeenAt,
     reachedHalfMs: reached(shape.reachedHalfMs, 0.5),

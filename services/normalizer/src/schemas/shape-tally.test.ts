@@ -2,7 +2,7 @@ import { RECORD_BYTES_MAX } from '@weir/contracts'
 import { expect, it } from 'vitest'
 import { SentShapes, ShapeTally } from './shape-tally.ts'
 
-// An identifier has at most 512 bytes, and JSON may write one byte as six.
+// An identifier has at most 512 bytes, and JSON may need six bytes for one.
 it.each(['a', 'ж', '中', '"', '\u0001'])(
   'fits into one record, whatever names the payloads have: %j',
   (char) => {
@@ -18,8 +18,8 @@ it.each(['a', 'ж', '中', '"', '\u0001'])(
         1_700_000_000_000,
       )
     }
-    const { counts, given } = tally.counts(new SentShapes())
-    expect(given.length).toBeGreaterThan(0)
+    const { counts, withPaths } = tally.counts(new SentShapes())
+    expect(withPaths.length).toBeGreaterThan(0)
     expect(Buffer.byteLength(JSON.stringify(counts))).toBeLessThan(RECORD_BYTES_MAX)
   },
 )

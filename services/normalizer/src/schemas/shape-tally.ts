@@ -1,14 +1,14 @@
 import { observedShapeKey, OTHER_SHAPES, type ShapeCount } from '@weir/contracts'
 import type { Shape } from './shape.ts'
 
-/** Shapes that one transaction counts apart; what comes beyond them is counted as `others` of its source. */
+/** Limit of shapes that one transaction counts separately. Further ones count as `others` of their source. */
 const SHAPES_MAX = 200
-/** Paths and fields of all shapes in one record, encoded: with 200 counts the record stays below `RECORD_BYTES_MAX`. */
+/** Limit of the encoded paths and fields in one record. With 200 counts the record stays below `RECORD_BYTES_MAX`. */
 const PATH_BYTES_MAX = 262_144
 /** Shapes whose paths this process has sent. */
 const SENT_MAX = 20_000
 
-/** Remembers which shapes' paths were sent, so that most counts are a few numbers. Changed only after a commit. */
+/** Remembers the shapes with paths already sent, so that most counts are small. Changes only after a commit. */
 export class SentShapes {
   readonly #keys = new Set<string>()
 
@@ -29,7 +29,7 @@ export class ShapeTally {
   readonly #entries = new Map<string, Map<string, Map<string, Entry>>>()
   #size = 0
 
-  /** `at`: epoch ms on the brokers' clock. */
+  /** `at` is in epoch ms on the brokers' clock. */
   add(source: string, eventType: string, shape: Shape, at: number): void {
     const found = this.#entries.get(source)?.get(eventType)?.get(shape.fingerprint)
     if (found === undefined && this.#size >= SHAPES_MAX) {
@@ -41,10 +41,13 @@ export class ShapeTally {
     }
   }
 
-  /** The counts, and the keys of the shapes whose paths they give. */
-  counts(sent: SentShapes): { readonly counts: readonly ShapeCount[]; readonly given: readonly string[] } {
+  /** The counts, and the keys of the shapes with paths in them. */
+  counts(sent: SentShapes): {
+    readonly counts: readonly ShapeCount[]
+    readonly withPaths: readonly string[]
+  } {
     const counts: ShapeCount[] = []
-    const given: string[] = []
+    const withPaths: string[] = []
     let bytes = 0
     const all = [...this.#entries.values()].flatMap((byType) => [...byType.values()])
     for (const { shape, ...entry } of all.flatMap((byFingerprint) => [...byFingerprint.values()])) {
@@ -54,14 +57,14 @@ export class ShapeTally {
         const size = Buffer.byteLength(JSON.stringify({ paths, fields }))
         if (bytes + size <= PATH_BYTES_MAX) {
           bytes += size
-          given.push(key)
+          withPaths.push(key)
           counts.push({ ...entry, paths, fields })
           continue
         }
       }
       counts.push(entry)
     }
-    return { counts, given }
+    return { counts, withPaths }
   }
 
   #count(source: string, eventType: string, fingerprint: string, at: number): void {

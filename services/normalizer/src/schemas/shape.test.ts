@@ -4,7 +4,7 @@ import { computeShape, ShapeCache } from './shape.ts'
 
 const fingerprintOf = (payload: unknown) => computeShape(payload).fingerprint
 
-it('does not depend on the order of keys or on values, and tells types and nesting apart', () => {
+it('depends on types and nesting, but not on values or the order of keys', () => {
   expect(fingerprintOf({ a: 1, b: { c: 'x' } })).toBe(fingerprintOf({ b: { c: 'y' }, a: 2 }))
   expect(fingerprintOf({ a: 1 })).not.toBe(fingerprintOf({ a: '1' }))
   expect(fingerprintOf({ a: { b: 1 } })).not.toBe(fingerprintOf({ 'a/"b"': 1 }))
@@ -17,13 +17,13 @@ it('counts an array by the shapes of its elements, not by their number', () => {
   expect(fingerprintOf([])).not.toBe(fingerprintOf([1]))
 })
 
-it('is the same for ever: a change would give every stored version a new fingerprint', () => {
+it('never changes, because stored versions refer to the fingerprint', () => {
   expect(fingerprintOf({ id: 'evt-1', type: 't', agent_skills: ['x'], n: { a: null } })).toBe(
     '457e8c8908593980',
   )
 })
 
-it('bounds what a payload of thousands of keys or levels costs', () => {
+it('limits the cost of a payload with thousands of keys or levels', () => {
   const wide = Object.fromEntries(Array.from({ length: 5_000 }, (_, i) => [`key-${i}`, i]))
   expect(computeShape(wide)).toEqual({ fingerprint: 'wide', paths: [], fields: [] })
   let deep: unknown = 1
@@ -32,7 +32,7 @@ it('bounds what a payload of thousands of keys or levels costs', () => {
   expect(new ShapeCache().shapeOf(deep)).toEqual(computeShape(deep))
 })
 
-it('finds by its cache what it would compute, for any payloads in any order', () => {
+it('finds in its cache the same shape that it would compute, for any payloads in any order', () => {
   const payload = fc.jsonValue({ maxDepth: 4 })
   const similar = fc
     .array(fc.dictionary(fc.constantFrom('a', 'b', 'c'), fc.oneof(fc.nat(), fc.string(), fc.constant(null))))

@@ -1,19 +1,19 @@
 import { createHash } from 'node:crypto'
 import { isExactNumber } from '@weir/exact-json'
 
-/** The paths and types of a payload. Two payloads of one shape have the same fingerprint, for ever and on every machine. */
+/** The paths and types of a payload. Its fingerprint never changes and is the same on every machine. */
 export interface Shape {
   readonly fingerprint: string
-  /** As `/"data"/"id":string`, sorted; `[]` stands for every element of an array. */
+  /** Sorted, for example `/"data"/"id":string`. `[]` stands for every element of an array. */
   readonly paths: readonly string[]
   /** Names of the top-level fields, sorted. */
   readonly fields: readonly string[]
 }
 
 const FINGERPRINT_LENGTH = 16
-/** Below it objects and arrays count as such, whatever they hold. */
+/** Deeper objects and arrays count without their content. */
 const DEPTH_MAX = 32
-/** Beyond it every shape of the source is one: `wide`. */
+/** Payloads with more paths have one shape: `wide`. */
 const PATHS_MAX = 1_000
 const PATH_LENGTH_MAX = 4_096
 
@@ -37,7 +37,7 @@ const collect = (value: unknown, path: string, depth: number, found: Set<string>
   )
 }
 
-/** Pure, whatever the order of keys; its cost is bounded by the payload's size. */
+/** A pure function that ignores the order of keys. Its cost is proportional to the size of the payload. */
 export const computeShape = (payload: unknown): Shape => {
   const found = new Set<string>()
   if (!collect(payload, '', 0, found) || found.size > PATHS_MAX) return WIDE
@@ -50,13 +50,13 @@ export const computeShape = (payload: unknown): Shape => {
   }
 }
 
-/** A name, the code of a type or an end, or all that one kind of element has. */
-type Token = string | number | Met
+/** A name, the code of a type or of an end, or the shapes of the elements of an array. */
+type Token = string | number | ShapeNode
 
-/** A point in the walk over a payload: everything met so far, in the order of the walk. */
-class Met {
+/** A node of the cache tree: everything that the walk has met so far, in order. */
+class ShapeNode {
   readonly id: number
-  readonly next = new Map<Token, Met>()
+  readonly next = new Map<Token, ShapeNode>()
   shape: Shape | undefined
 
   constructor(id: number) {
@@ -65,7 +65,7 @@ class Met {
 }
 
 const NODES_MAX = 50_000
-/** Numbers, because any text can be a name. */
+/** Numbers, because a name can be any text. */
 const CODES = { end: 0, null: 1, object: 2, array: 3, string: 4, number: 5, boolean: 6, other: 7 } as const
 
 const codeOf = (value: unknown): number => {
@@ -74,60 +74,60 @@ const codeOf = (value: unknown): number => {
 }
 
 /**
- * Finds shapes that were met before by one walk over the payload, without building texts: payloads come in few shapes.
- * A cache of `computeShape` and nothing more; when random keys fill it, it begins anew.
+ * A cache for `computeShape`. It finds a known shape by one walk over the payload and builds no texts, because most
+ * payloads have one of a few shapes. When it is full, for example of random keys, it is emptied.
  */
 export class ShapeCache {
   #nodes = 0
-  #root = new Met(0)
-  /** Where elements begin, by depth: the depth decides how far they are looked at. */
-  #origins: Met[] = []
+  #root = new ShapeNode(0)
+  /** Roots for the elements of arrays, by depth, because the limit of depth applies to them, too. */
+  #origins: ShapeNode[] = []
 
   shapeOf(payload: unknown): Shape {
     if (this.#nodes > NODES_MAX) {
       this.#nodes = 0
-      this.#root = new Met(0)
+      this.#root = new ShapeNode(0)
       this.#origins = []
     }
-    const met = this.#walk(this.#root, payload, 0)
-    met.shape ??= computeShape(payload)
-    return met.shape
+    const node = this.#walk(this.#root, payload, 0)
+    node.shape ??= computeShape(payload)
+    return node.shape
   }
 
-  #walk(from: Met, value: unknown, depth: number): Met {
+  #walk(from: ShapeNode, value: unknown, depth: number): ShapeNode {
     if (typeof value !== 'object') return this.#step(from, codeOf(value))
     if (value === null) return this.#step(from, CODES.null)
     if (Array.isArray(value)) return this.#walkArray(this.#step(from, CODES.array), value, depth)
     if (isExactNumber(value)) return this.#step(from, CODES.number)
-    let met = this.#step(from, CODES.object)
-    if (depth === DEPTH_MAX) return met
+    let node = this.#step(from, CODES.object)
+    if (depth === DEPTH_MAX) return node
     const object = value as Record<string, unknown>
-    for (const name in object) met = this.#walk(this.#step(met, name), object[name], depth + 1)
-    return this.#step(met, CODES.end)
+    for (const name in object) node = this.#walk(this.#step(node, name), object[name], depth + 1)
+    return this.#step(node, CODES.end)
   }
 
-  /** Which element shapes there are counts, and not how many elements. */
-  #walkArray(met: Met, elements: readonly unknown[], depth: number): Met {
-    if (depth === DEPTH_MAX || elements.length === 0) return met
-    const origin = (this.#origins[depth] ??= new Met(-depth))
+  /** Only the distinct shapes of the elements count, not their number. */
+  #walkArray(node: ShapeNode, elements: readonly unknown[], depth: number): ShapeNode {
+    if (depth === DEPTH_MAX || elements.length === 0) return node
+    const origin = (this.#origins[depth] ??= new ShapeNode(-depth))
     const first = this.#walk(origin, elements[0], depth + 1)
-    let others: Set<Met> | undefined
+    let others: Set<ShapeNode> | undefined
     for (let i = 1; i < elements.length; i++) {
       const end = this.#walk(origin, elements[i], depth + 1)
       if (end !== first) (others ??= new Set([first])).add(end)
     }
-    if (others === undefined) return this.#step(met, first)
+    if (others === undefined) return this.#step(node, first)
     const kinds = [...others].sort((a, b) => a.id - b.id)
-    return kinds.reduce((at, kind) => this.#step(at, kind), met)
+    return kinds.reduce((at, kind) => this.#step(at, kind), node)
   }
 
-  #step(from: Met, token: Token): Met {
-    let met = from.next.get(token)
-    if (met === undefined) {
+  #step(from: ShapeNode, token: Token): ShapeNode {
+    let node = from.next.get(token)
+    if (node === undefined) {
       this.#nodes += 1
-      met = new Met(this.#nodes)
-      from.next.set(token, met)
+      node = new ShapeNode(this.#nodes)
+      from.next.set(token, node)
     }
-    return met
+    return node
   }
 }

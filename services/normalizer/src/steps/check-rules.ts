@@ -3,11 +3,11 @@ import { NO_RULES, type CompiledRules } from '../mappings/compile-rules.ts'
 import { hasUnknownFields } from '../mappings/mapper.ts'
 import type { RecognisedWebhook } from './recognise-payload.ts'
 
-/** Whether a person has let a shape pass. */
+/** Whether an operator has approved a shape. */
 export type IsApproved = (source: string, fingerprint: string) => boolean
 
-/** Holds what the source's own rules do not allow: its JSON Schema, and unknown fields where they are rejected. */
-export const checkRulesOf = (rules: ReadonlyMap<string, CompiledRules>, isApproved: IsApproved) =>
+/** Holds payloads that violate the rules of their source: its JSON Schema, or its rejection of unknown fields. */
+export const createCheckRulesStep = (rules: ReadonlyMap<string, CompiledRules>, isApproved: IsApproved) =>
   function checkRules(input: RecognisedWebhook): Outcome<RecognisedWebhook> {
     const { source } = input.webhook
     const { unknownFields, brokenRule } = rules.get(source) ?? NO_RULES

@@ -6,7 +6,7 @@ import { momentOf } from '../occurred-at.ts'
 import type { Shape } from '../schemas/shape.ts'
 import type { RecognisedWebhook } from './recognise-payload.ts'
 
-/** An event before it is known when it is written, and after which fix-up: a copy of it with both would cost too much. */
+/** An event without its time of writing and its fix-up, which are set in place because a copy would cost too much. */
 export type MappedEvent = Omit<InteractionEvent, 'processedAt' | 'fixUp'> & {
   processedAt: number
   fixUp: string | null
@@ -15,12 +15,12 @@ export type MappedEvent = Omit<InteractionEvent, 'processedAt' | 'fixUp'> & {
 export interface NormalizedWebhook {
   readonly event: MappedEvent
   readonly shape: Shape
-  /** Unknown fields that are in the raw bytes only. */
+  /** Number of unknown fields that only the raw bytes keep. */
   readonly leftOut: number
 }
 
-/** Tolerant: a part that is not there is null and named, and what no mapping names is kept as an attribute. */
-export const mapEventBy = (mapper: Mapper, rules: ReadonlyMap<string, CompiledRules>) =>
+/** Tolerates any payload. A missing part is null and listed, and an unmapped field becomes an attribute. */
+export const createMapEventStep = (mapper: Mapper, rules: ReadonlyMap<string, CompiledRules>) =>
   function mapEvent({ webhook, payload, compiled, shape }: RecognisedWebhook): Outcome<NormalizedWebhook> {
     const { source, providerSequence, receivedAt } = webhook
     if (!isMoment(receivedAt)) {

@@ -6,14 +6,14 @@ import { NO_RULES, type CompiledRules } from '../mappings/compile-rules.ts'
 export interface ParsedWebhook {
   readonly webhook: ReceivedWebhook
   readonly payload: object
-  /** The body is not a JSON object, and need not be: the payload is an empty one. */
+  /** The body of an opaque source is not a JSON object, and the payload is empty. */
   readonly isOpaque: boolean
 }
 
 const NO_PAYLOAD = Object.freeze({})
 
-/** Ingress has answered 2xx to whatever body an opaque source sends, so that is no fault. */
-export const parsePayloadBy = (rules: ReadonlyMap<string, CompiledRules>) =>
+/** Ingress answers 2xx to any body of an opaque source, so such a body is not an error. */
+export const createParsePayloadStep = (rules: ReadonlyMap<string, CompiledRules>) =>
   function parsePayload(webhook: ReceivedWebhook): Outcome<ParsedWebhook> {
     const { isOpaque } = rules.get(webhook.source) ?? NO_RULES
     let payload: unknown

@@ -12,8 +12,8 @@ export interface RecognisedWebhook extends ParsedWebhook {
 
 const OPAQUE: Shape = { fingerprint: OPAQUE_SHAPE, paths: [], fields: [] }
 
-/** Finds the payload's mapping and its shape. */
-export const recognisePayloadBy = (mapper: Mapper, shapes: ShapeCache) =>
+/** Finds the mapping and the shape of the payload. */
+export const createRecognisePayloadStep = (mapper: Mapper, shapes: ShapeCache) =>
   function recognisePayload(parsed: ParsedWebhook): Outcome<RecognisedWebhook> {
     const { webhook, payload, isOpaque } = parsed
     const compiled = mapper.find(webhook.source, payload)
