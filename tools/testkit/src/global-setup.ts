@@ -39,7 +39,7 @@ declare global {
 export default async (project: TestProject): Promise<() => Promise<void>> => {
   const shared = (globalThis.weirTestServers ??= open())
   shared.users += 1
-  const close = async (): Promise<void> => {
+  const close = async (hasFailed: boolean): Promise<void> => {
     shared.users -= 1
     if (shared.users > 0) return
     globalThis.weirTestServers = undefined
@@ -48,13 +48,13 @@ export default async (project: TestProject): Promise<() => Promise<void>> => {
       () => undefined,
     )
     await stopOwn(shared.folders.run, STOP_MS_MAX)
-    removeRun(shared.folders, project.vitest.state.getCountOfFailedTests() > 0)
+    removeRun(shared.folders, hasFailed)
   }
   try {
     project.provide('weirServers', (await shared.opened).servers)
-    return close
+    return () => close(project.vitest.state.getCountOfFailedTests() > 0)
   } catch (error) {
-    await close()
+    await close(true)
     throw error
   }
 }
