@@ -52,7 +52,12 @@ export const fillState = async (settings: KafkaSettings, keys: number): Promise<
 /** Position and committed offset are one transaction, as dedup writes them: it parks a partition that has only one. */
 const commitPositions = async (settings: KafkaSettings, effectiveTime: number): Promise<void> => {
   const { seen, received } = topicNames(settings.topicPrefix)
-  const maintenance = await openMaintenance({ settings, service: 'dedup', stateTopic: seen, outputs: [seen] })
+  const maintenance = await openMaintenance({
+    settings,
+    service: 'dedup',
+    changelogTopic: seen,
+    outputs: [seen],
+  })
   const next = { [received]: 0n }
   for (let partition = 0; partition < settings.topicPartitions; partition++) {
     const claim = await maintenance.claim(partition)

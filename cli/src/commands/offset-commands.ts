@@ -36,7 +36,7 @@ const withMaintenance = async (
     settings,
     service: stage,
     outputs: [...outputs, 'starts' as const].map((role) => topics[role]),
-    ...('state' in rest && { stateTopic: topics[rest.state] }),
+    ...('state' in rest && { changelogTopic: topics[rest.state] }),
   })
   try {
     await use(maintenance)

@@ -35,7 +35,7 @@ const open = (write: RowSink['write']) => {
         ? Promise.reject(new InvalidEventError('no'))
         : Promise.resolve({ eventType: bytes.toString(), raw: Buffer.alloc(0) } as InteractionEvent),
   }
-  const owner = new RowTask({
+  const task = new RowTask({
     service: 'persistence',
     topics,
     partition: 0,
@@ -45,8 +45,8 @@ const open = (write: RowSink['write']) => {
     rows: metrics.counter('rows', 'rows', ['result']),
     guard: new MassFailureGuard({ massFailureShare: 0.5, massFailureRecordsMin: 100 }, alarm, 0),
   })
-  const stage = (records: readonly InputRecord[], topic = topics.normalized) =>
-    owner.stage({
+  const processRecords = (records: readonly InputRecord[], topic = topics.normalized) =>
+    task.process({
       topic,
       partition: 0,
       records,
@@ -54,7 +54,7 @@ const open = (write: RowSink['write']) => {
       signal: new AbortController().signal,
       ownershipIsFresh: () => true,
     })
-  return { alarm, stage }
+  return { alarm, processRecords }
 }
 
 const reasons = (outputs: readonly { readonly headers: Readonly<Record<string, Buffer>> }[]) => [
@@ -62,17 +62,21 @@ const reasons = (outputs: readonly { readonly headers: Readonly<Record<string, B
 ]
 
 it('S3-05 makes a letter of the row that the database refuses, and of no other', async () => {
-  const { stage } = open(storing)
-  const { outputs } = await stage([record('a', 't', 0), record('b', REJECTED, 1), record('c', 't', 2)])
+  const { processRecords } = open(storing)
+  const { outputs } = await processRecords([
+    record('a', 't', 0),
+    record('b', REJECTED, 1),
+    record('c', 't', 2),
+  ])
   expect(outputs.map(({ key }) => key.toString().split('|')[0])).toEqual(['b'])
   expect(reasons(outputs)).toEqual(['row_rejected'])
 })
 
 it('parks the source whose rows fail en masse, and goes on with the others', async () => {
-  const { alarm, stage } = open(storing)
+  const { alarm, processRecords } = open(storing)
   const bad = Array.from({ length: 302 }, (_, i) => record('bad', i % 2 === 0 ? REJECTED : 'garbage', i))
   const good = Array.from({ length: 50 }, (_, i) => record('good', i === 0 ? REJECTED : 't', 302 + i))
-  const { outputs, committed } = await stage([...bad, ...good])
+  const { outputs, committed } = await processRecords([...bad, ...good])
   expect(outputs).toHaveLength(303)
   expect(reasons(outputs.filter(({ key }) => key.toString().startsWith('bad')))).toEqual(['source_parked'])
   expect(reasons(outputs.filter(({ key }) => key.toString().startsWith('good')))).toEqual(['row_rejected'])
@@ -80,15 +84,15 @@ it('parks the source whose rows fail en masse, and goes on with the others', asy
   await committed?.(new Map())
   expect(alarm.parked()).toHaveLength(1)
 
-  const again = await stage(bad.slice(0, 10), topics.persistenceReplay)
+  const again = await processRecords(bad.slice(0, 10), topics.persistenceReplay)
   expect(reasons(again.outputs).sort()).toEqual(['record_invalid', 'row_rejected'])
-  const returned = await stage([record('bad', 't')], topics.persistenceReplay)
+  const returned = await processRecords([record('bad', 't')], topics.persistenceReplay)
   await returned.committed?.(new Map())
   expect(alarm.parked()).toEqual([])
 })
 
 it('waits for a database that is away, and for nothing else', async () => {
-  const staged = (error: Error) => open(() => Promise.reject(error)).stage([record('good', 't')])
+  const staged = (error: Error) => open(() => Promise.reject(error)).processRecords([record('good', 't')])
   await expect(staged(new SinkUnavailableError('away'))).rejects.toThrow(RetriableError)
   const unknown = new RangeError('Maximum call stack size exceeded')
   await expect(staged(unknown)).rejects.toBe(unknown)

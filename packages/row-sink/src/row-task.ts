@@ -14,8 +14,8 @@ import {
   type InputBatch,
   type InputRecord,
   type OutputRecord,
-  type PartitionOwner,
-  type StagedBatch,
+  type Task,
+  type ProcessedBatch,
 } from '@weir/kafka'
 import {
   assertNever,
@@ -56,7 +56,7 @@ type Decoded = { readonly event: InteractionEvent } | Pick<FailedRecord, 'reason
  * Stores one partition: first the rows, in one database transaction that may be repeated, then dead letters and
  * offsets in one Kafka transaction. A crash between the two repeats rows that are there already.
  */
-export class RowTask implements PartitionOwner {
+export class RowTask implements Task {
   readonly #options: RowTaskOptions
 
   constructor(options: RowTaskOptions) {
@@ -67,7 +67,7 @@ export class RowTask implements PartitionOwner {
     return Promise.resolve(new Map())
   }
 
-  async stage({ topic, records }: InputBatch): Promise<StagedBatch> {
+  async process({ topic, records }: InputBatch): Promise<ProcessedBatch> {
     const { service, topics, sink, rows, guard, knownFields } = this.#options
     const failures: FailedRecord[] = []
     const counts = { stored: 0, conflict: 0, rejected: 0, invalid: 0 }

@@ -64,7 +64,7 @@ export const startRowSink = <Config extends RowSinkConfig>(
             await filling?.close()
             await sink.close()
           },
-          openOwner: async (partition) => {
+          openTask: async (partition) => {
             await retrying(prepareOnce)
             await filling?.knownFields.ready()
             return new RowTask({

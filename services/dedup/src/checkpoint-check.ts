@@ -1,4 +1,4 @@
-import type { StatePartition } from '@weir/kafka'
+import type { ChangelogPartition } from '@weir/kafka'
 import type { Position } from '@weir/seen-keys'
 import { FIRST_LOOK_OFFSETS, LOOK_FACTOR, positionOf } from './layout.ts'
 
@@ -8,7 +8,7 @@ export interface LastPosition {
 }
 
 /** The last position that the topic itself has, whatever a checkpoint says. */
-export const lastPosition = async (state: StatePartition): Promise<LastPosition | undefined> => {
+export const lastPosition = async (state: ChangelogPartition): Promise<LastPosition | undefined> => {
   const { barrierOffset, logStartOffset } = state
   for (let look = FIRST_LOOK_OFFSETS; ; look *= LOOK_FACTOR) {
     const from = barrierOffset - look > logStartOffset ? barrierOffset - look : logStartOffset

@@ -76,7 +76,7 @@ const setOffset = async (offset: bigint, topic = deployment.topics.received): Pr
   const maintenance = await openMaintenance({
     settings,
     service: 'dedup',
-    stateTopic: topics.seen,
+    changelogTopic: topics.seen,
     outputs: [],
   })
   const claim = await maintenance.claim(0)
@@ -213,7 +213,7 @@ const committed = async (topic: string): Promise<bigint | undefined> => {
   const maintenance = await openMaintenance({
     settings,
     service: 'dedup',
-    stateTopic: topics.seen,
+    changelogTopic: topics.seen,
     outputs: [],
   })
   try {

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import { mkdirSync, rmSync } from 'node:fs'
 import type { TopicNames } from '@weir/contracts'
-import { StageError, StateError, type RestoreContext, type StatePartition } from '@weir/kafka'
+import { ProcessorError, StateError, type RestoreContext, type ChangelogPartition } from '@weir/kafka'
 import {
   openKeyStore,
   parsePosition,
@@ -75,7 +75,7 @@ export const repairSentence = (partition: number): string =>
   `Stop dedup and run \`weir dedup rebuild-state --partition ${partition}\`.`
 
 const requirePosition = (
-  { topic }: StatePartition,
+  { topic }: ChangelogPartition,
   partition: number,
   { position, partitions }: SeenKeys,
 ): void => {
@@ -89,7 +89,7 @@ const requirePosition = (
 }
 
 /** undefined: the partition is new. */
-const identityOf = async (partition: number, state: StatePartition): Promise<string | undefined> => {
+const identityOf = async (partition: number, state: ChangelogPartition): Promise<string | undefined> => {
   const first = await state.first(state.logStartOffset)
   if (first === undefined) return undefined
   const [record] = new StateReading().decode([first])
@@ -103,7 +103,7 @@ const identityOf = async (partition: number, state: StatePartition): Promise<str
 const openStore = async (
   options: RestoreOptions,
   context: RestoreContext,
-  state: StatePartition,
+  state: ChangelogPartition,
   identity: string,
 ): Promise<KeyStore> => {
   const folder = join(options.stateDir, `partition-${context.partition}`)
@@ -129,7 +129,7 @@ const reportDiscarded = ({ logger }: RestoreOptions, { partition }: RestoreConte
 const openKeyStoreOf = async (
   options: RestoreOptions,
   context: RestoreContext,
-  { topic, topicId, logStartOffset, barrierOffset }: StatePartition,
+  { topic, topicId, logStartOffset, barrierOffset }: ChangelogPartition,
   { folder, identity }: { readonly folder: string; readonly identity: string },
 ): Promise<KeyStore> => {
   const { partition, clusterId } = context
@@ -141,7 +141,7 @@ const openKeyStoreOf = async (
     barrier: barrierOffset,
   })
   const { store, discarded } = await opening.catch((error: unknown) => {
-    throw error instanceof StoreNewerError ? new StageError(error.message, { cause: error }) : error
+    throw error instanceof StoreNewerError ? new ProcessorError(error.message, { cause: error }) : error
   })
   if (discarded !== undefined) reportDiscarded(options, context, discarded)
   return store
@@ -151,7 +151,7 @@ const openKeyStoreOf = async (
 const readState = async (
   { logger, metrics }: RestoreOptions,
   { partition }: RestoreContext,
-  state: StatePartition,
+  state: ChangelogPartition,
   seen: SeenKeys,
   from: bigint,
 ): Promise<number> => {

@@ -10,7 +10,7 @@ import {
 } from '@weir/runtime'
 import { FRESH_KEYS_MAX, filterErrorRateEach, SETTINGS, type DedupConfig } from './config.ts'
 import { dedupMetrics } from './dedup-metrics.ts'
-import { DedupOwner } from './dedup-owner.ts'
+import { DedupTask } from './dedup-task.ts'
 import { requireSameLayout } from './layout.ts'
 import { checkSourceWindows } from './source-windows.ts'
 import { repairSentence } from './restore-state.ts'
@@ -47,7 +47,7 @@ export const start = async (config: DedupConfig, deps: ServiceDeps): Promise<Ser
           requireNew: once(() => requireSameLayout(config, topics.seen)),
         }
         return {
-          openOwner: (partition) => Promise.resolve(new DedupOwner(owner, partition)),
+          openTask: (partition) => Promise.resolve(new DedupTask(owner, partition)),
           close: async () => unlock(),
         }
       },

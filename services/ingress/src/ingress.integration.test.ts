@@ -77,7 +77,7 @@ it('answers 503 once the topic has other partitions than configured', async () =
   const maintenance = await openMaintenance({
     settings,
     service: 'dedup',
-    stateTopic: seen,
+    changelogTopic: seen,
     outputs: [unique],
   })
   try {

@@ -3,7 +3,7 @@ import { openTopicReader, type TopicReader } from '@weir/kafka'
 import { once, type Service, type ServiceDeps, startConsumer } from '@weir/runtime'
 import { SETTINGS, type MetricExportConfig } from './config.ts'
 import { writePoints } from './influx.ts'
-import { MetricExportOwner } from './metric-export-owner.ts'
+import { MetricExportTask } from './metric-export-task.ts'
 
 export const start = (config: MetricExportConfig, deps: ServiceDeps): Promise<Service> =>
   startConsumer(
@@ -30,9 +30,9 @@ export const start = (config: MetricExportConfig, deps: ServiceDeps): Promise<Se
         const influxTimeoutMs = Math.min(config.influxTimeoutMs, config.groupSessionMs / 2)
         const write = influxUrl && writePoints.bind(undefined, { ...config, influxUrl, influxTimeoutMs })
         return {
-          openOwner: (partition) =>
+          openTask: (partition) =>
             Promise.resolve(
-              new MetricExportOwner({
+              new MetricExportTask({
                 ...(write && { write }),
                 topic,
                 partition,

@@ -2,7 +2,7 @@ import { createLogger } from '@weir/runtime'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { InfluxUnavailableError } from './influx.ts'
-import { MetricExportOwner } from './metric-export-owner.ts'
+import { MetricExportTask } from './metric-export-task.ts'
 import { decodeOrigin, encodeOrigin } from './sums-metadata.ts'
 import { counters, StatsLog, statsOf, TOPIC } from './testing/stats-log.ts'
 import { WindowSums, type WindowPoint } from './window-sums.ts'
@@ -102,9 +102,9 @@ it('leaves exact totals, whatever is cut off, written twice, answered late or ki
         await database.write(0, before.changed)
         let position = Math.min(upgradeAt, all.length)
         let committed = { offset: BigInt(position), metadata: encodedAsBefore(before.sums) }
-        let owner: MetricExportOwner | undefined
-        const open = async (): Promise<MetricExportOwner> => {
-          const opened = new MetricExportOwner({
+        let task: MetricExportTask | undefined
+        const open = async (): Promise<MetricExportTask> => {
+          const opened = new MetricExportTask({
             topic: TOPIC,
             partition: 0,
             logger: createLogger('test', 'silent'),
@@ -118,32 +118,32 @@ it('leaves exact totals, whatever is cut off, written twice, answered late or ki
           return opened
         }
         const kill = async () => {
-          await owner?.close()
-          owner = undefined
+          await task?.close()
+          task = undefined
         }
         const work = async ({ size, fates, lastWordFates, waitMs, end }: (typeof steps)[number]) => {
           database.fates = [...fates]
-          owner ??= await open()
+          task ??= await open()
           const to = Math.min(all.length, position + size)
           // The stage tries a batch again until it is written; a kill may come before.
           while (to > position) {
-            const staged = await owner.stage(log.batch(position, to)).catch(() => undefined)
+            const processed = await task.process(log.batch(position, to)).catch(() => undefined)
             if (end === 'killed before the commit') return kill()
-            if (staged === undefined) continue
-            await staged.committed?.(new Map())
+            if (processed === undefined) continue
+            await processed.committed?.(new Map())
             position = to
-            committed = { offset: BigInt(to), metadata: staged.offsetMetadata! }
+            committed = { offset: BigInt(to), metadata: processed.offsetMetadata! }
           }
           if (end === 'killed after the commit') return kill()
           database.advance(waitMs)
           database.fates = [...lastWordFates]
-          await owner.settle()
+          await task.settle()
         }
         for (const one of steps) await work(one)
         await work({ size: all.length, fates: [], lastWordFates: [], waitMs: 0, end: 'lives' })
         for (let n = 0; n < 20; n++) {
           database.advance(TIMEOUT_MS)
-          await owner!.settle()
+          await task!.settle()
         }
         await kill()
         const expected = new Map<string, number>()

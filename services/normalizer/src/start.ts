@@ -1,6 +1,6 @@
 import { parseDeadLetterKeys, PROCESSORS, topicNames } from '@weir/contracts'
 import { openEventWriter, RegistryError, SchemaRefusedError, type EventWriter } from '@weir/event-codec'
-import { startStage } from '@weir/kafka'
+import { startProcessor } from '@weir/kafka'
 import {
   Closers,
   ConfigError,
@@ -10,7 +10,7 @@ import {
   type Service,
   type ServiceDeps,
   sharedLetterKeys,
-  stageObserver,
+  processorObserver,
   startConsumer,
   taskErrorOf,
 } from '@weir/runtime'
@@ -22,9 +22,9 @@ import { InvalidPartError } from './mappings/compile-part.ts'
 import { InvalidSchemaError } from './mappings/compile-rules.ts'
 import { readMappings } from './mappings/sources-file.ts'
 import { normalizerMetrics, schemaMetrics } from './normalizer-metrics.ts'
-import { NormalizerOwner } from './normalizer-owner.ts'
+import { NormalizerTask } from './normalizer-task.ts'
 import { normalizerPipeline, type NormalizerPipeline } from './pipeline.ts'
-import { SchemaVersionsOwner } from './schemas/schema-versions-owner.ts'
+import { SchemaVersionsTask } from './schemas/schema-versions-task.ts'
 import { ShapeCache } from './schemas/shape.ts'
 import { SentShapes } from './schemas/shape-tally.ts'
 import type { IsApproved } from './steps/check-rules.ts'
@@ -54,9 +54,9 @@ export const start = async (config: NormalizerConfig, deps: ServiceDeps): Promis
           const alarm = massFailureAlarm('normalizer', deps)
           return {
             parked: alarm.parked,
-            openOwner: async (partition) => {
+            openTask: async (partition) => {
               if (holds) await approvals.ready()
-              return new NormalizerOwner({
+              return new NormalizerTask({
                 topics,
                 partition,
                 pipeline,
@@ -132,22 +132,22 @@ const startSchemaVersions = async (config: NormalizerConfig, deps: ServiceDeps, 
   if (datadog) closers.add(() => datadog.close())
   const metrics = schemaMetrics(deps.metrics)
   const inputs = [topics.shapes]
-  const stage = await startStage({
+  const processor = await startProcessor({
     // Its topics have one partition each.
     settings: { ...config, topicPartitions: 1 },
     logger,
     service: SCHEMAS,
     batch: SCHEMAS_BATCH,
-    observer: stageObserver(SCHEMAS, inputs, deps),
+    observer: processorObserver(SCHEMAS, inputs, deps),
     inputs,
     outputs: [],
-    stateTopic: topics.schemasObserved,
+    changelogTopic: topics.schemasObserved,
     startsTopic: topics.starts,
-    openOwner: () =>
+    openTask: () =>
       Promise.resolve(
-        new SchemaVersionsOwner({ topics, metrics, onAdoption: (adoption) => datadog?.set(adoption) }),
+        new SchemaVersionsTask({ topics, metrics, onAdoption: (adoption) => datadog?.set(adoption) }),
       ),
   })
-  closers.add(() => stage.stop())
-  return stage
+  closers.add(() => processor.stop())
+  return processor
 }

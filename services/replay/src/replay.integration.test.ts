@@ -153,7 +153,7 @@ it('ends every job that began while letters arrived in transactions, and returns
   const writer = await openMaintenance({
     settings: rig.settings,
     service: 'letters',
-    stateTopic: rig.topics.seen,
+    changelogTopic: rig.topics.seen,
     outputs: [topic],
   })
   const arriving = { goesOn: true }

@@ -1,6 +1,6 @@
 import { parseDeadLetterKeys, PROCESSORS, serviceTopics, topicNames } from '@weir/contracts'
 import { EventReader } from '@weir/event-codec'
-import { openAuditLog, openLanes, startStage } from '@weir/kafka'
+import { openAuditLog, openLanes, startProcessor } from '@weir/kafka'
 import {
   AccessTokens,
   Closers,
@@ -15,7 +15,7 @@ import {
   sharedLetterKeys,
   sharedSecret,
   sharedSources,
-  stageObserver,
+  processorObserver,
   warnOfExpiry,
 } from '@weir/runtime'
 import { readSourcesFile } from '@weir/sources'
@@ -25,7 +25,7 @@ import { CommandLog } from './jobs/command-log.ts'
 import { SETTINGS, TOKENS, type ReplayConfig } from './config.ts'
 import { encodeJson, type Command } from './jobs/job.ts'
 import { LetterReader } from './letters/letters.ts'
-import { ReplayOwner } from './replay-owner.ts'
+import { ReplayTask } from './replay-task.ts'
 import { StateView } from './jobs/state-view.ts'
 
 const COMMAND_MS_MAX = 10_000
@@ -79,22 +79,22 @@ export const start = async (config: ReplayConfig, { logger, metrics }: ServiceDe
     const send = (command: Command, id: string): Promise<void> =>
       lanes.send(0, { key: Buffer.from(id), value: encodeJson(command), headers: {} })
     const inputs = INPUTS.map((role) => topics[role])
-    const stage = await startStage({
+    const processor = await startProcessor({
       // Its topics have one partition each, whatever the others have.
       settings: { ...config, topicPartitions: 1 },
       logger,
       service: 'replay',
       batch: BATCH,
       inputs,
-      observer: stageObserver('replay', inputs, { logger, metrics }),
+      observer: processorObserver('replay', inputs, { logger, metrics }),
       outputs: [],
       sharedOutputs: OUTPUTS.map((role) => topics[role]),
-      stateTopic: topics.replayState,
+      changelogTopic: topics.replayState,
       startsTopic: topics.starts,
       ...failpointsOf('replay'),
-      openOwner: () =>
+      openTask: () =>
         Promise.resolve(
-          new ReplayOwner({
+          new ReplayTask({
             ...returning,
             approvals,
             logger,
@@ -105,9 +105,9 @@ export const start = async (config: ReplayConfig, { logger, metrics }: ServiceDe
           }),
         ),
     })
-    closers.add(() => stage.stop())
+    closers.add(() => processor.stop())
     const list = new PartitionList()
-    list.add('replay', stage)
+    list.add('replay', processor)
     const tokens = new AccessTokens().add(config.tokens, TOKENS)
     const stopWarning = warnOfExpiry(tokens, TOKENS.setting, logger)
     closers.add(stopWarning)
@@ -126,7 +126,7 @@ export const start = async (config: ReplayConfig, { logger, metrics }: ServiceDe
       logger,
       send,
       returning: { ...returning, letters, events: new EventReader(config) },
-      readiness: () => stage.readiness(),
+      readiness: () => processor.readiness(),
       partitions: list,
     })
     await app.listen({ host: config.host, port: config.port })
@@ -134,8 +134,8 @@ export const start = async (config: ReplayConfig, { logger, metrics }: ServiceDe
     logger.info({ address: app.server.address() }, 'listening')
     return {
       stop: () => closers.close(),
-      failed: stage.failed,
-      readiness: () => stage.readiness(),
+      failed: processor.failed,
+      readiness: () => processor.readiness(),
       parked: () => list.parked(),
     }
   } catch (error) {

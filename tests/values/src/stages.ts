@@ -30,7 +30,7 @@ import { intake } from '../../../services/ingress/src/intake/intake.ts'
 import { EventLines } from '../../../services/normalizer/src/event-log.ts'
 import { readMappings } from '../../../services/normalizer/src/mappings/sources-file.ts'
 import { normalizerMetrics } from '../../../services/normalizer/src/normalizer-metrics.ts'
-import { NormalizerOwner } from '../../../services/normalizer/src/normalizer-owner.ts'
+import { NormalizerTask } from '../../../services/normalizer/src/normalizer-task.ts'
 import { normalizerPipeline } from '../../../services/normalizer/src/pipeline.ts'
 import { ShapeCache } from '../../../services/normalizer/src/schemas/shape.ts'
 import { SentShapes } from '../../../services/normalizer/src/schemas/shape-tally.ts'
@@ -90,7 +90,7 @@ export const openStages = async (sink: RowSink): Promise<Stages> => {
   const { sources: own, problems } = readSourcesFile(file)
   if (problems.length > 0) throw new Error(problems.join('\n'))
   const sources = [...Object.values(PRESETS), ...own]
-  const owners = await openOwners(sources, file, registry.url, sink)
+  const tasks = await openTasks(sources, file, registry.url, sink)
   return {
     // What a batch becomes is tested where it is split: here one delivery is one event.
     sources: sources.filter(({ split }) => split === undefined).map(({ name, preset }) => [name, preset]),
@@ -107,13 +107,13 @@ export const openStages = async (sink: RowSink): Promise<Stages> => {
           ends[at] = outcome
         }
       }
-      const normalized = await owners.normalizer.stage(batchOf(topics.unique, unique))
+      const normalized = await tasks.normalizer.process(batchOf(topics.unique, unique))
       const events = normalized.outputs.filter(({ topic }) => topic === topics.normalized)
       take(ends, normalized.outputs, 'normalizer')
       // What is normalised keeps its order, so the offsets that are left are those of the events.
       const left = unique.filter(({ offset }) => ends[Number(offset)] === undefined)
       const inputs = events.map((output, index) => inputOf(topics.normalized, output, left[index]!.offset))
-      const stored = await owners.persistence.stage(batchOf(topics.normalized, inputs))
+      const stored = await tasks.persistence.process(batchOf(topics.normalized, inputs))
       take(ends, stored.outputs, 'persistence')
       for (const { offset } of left) ends[Number(offset)] ??= { kind: 'row' }
       if (events.length !== left.length)
@@ -122,7 +122,7 @@ export const openStages = async (sink: RowSink): Promise<Stages> => {
     },
     runAlone: async (stage, record) => {
       const topic = stage === 'normalizer' ? topics.unique : topics.normalized
-      return (await owners[stage].stage(batchOf(topic, [inputOf(topic, record, 41n)]))).outputs
+      return (await tasks[stage].process(batchOf(topic, [inputOf(topic, record, 41n)]))).outputs
     },
     receive: (delivery) =>
       received(
@@ -171,7 +171,7 @@ const passDedup = (record: InputRecord): End | undefined => {
   return { kind: 'letter', stage: 'dedup', reason: outcome.reason }
 }
 
-const openOwners = async (
+const openTasks = async (
   sources: readonly SourceDefinition[],
   file: string,
   registryUrl: string,
@@ -205,7 +205,7 @@ const openOwners = async (
   )
   const common = { topics, partition: 0, keys: undefined }
   return {
-    normalizer: new NormalizerOwner({
+    normalizer: new NormalizerTask({
       ...common,
       pipeline,
       guard: guard(),

@@ -58,11 +58,11 @@ export const openMaintenance = async (options: {
   readonly settings: KafkaSettings
   /** As the stage has it. */
   readonly service: string
-  readonly stateTopic?: string
+  readonly changelogTopic?: string
   /** All that the stage or this tool ever writes to. */
   readonly outputs: readonly string[]
 }): Promise<Maintenance> => {
-  const { settings, service, stateTopic, outputs } = options
+  const { settings, service, changelogTopic, outputs } = options
   const client = { settings, logger: silentLogger, clientId: `weir-${service}-maintenance` }
   const groupId = `${settings.topicPrefix}${service}`
   const cluster = kafkaCluster(client)
@@ -134,7 +134,7 @@ export const openMaintenance = async (options: {
       if (!known.has(topic)) await know([topic])
       return readPartition(reads, { topic, partition, from, end }, async (records, nextOffset) => {
         const isWanted = ({ key, offset }: InputRecord): boolean =>
-          offset < end && !(topic === stateTopic && key?.equals(BARRIER_KEY))
+          offset < end && !(topic === changelogTopic && key?.equals(BARRIER_KEY))
         const wanted = records.filter(isWanted)
         if (wanted.length > 0) await onRecords(wanted, nextOffset)
         return undefined
@@ -153,12 +153,12 @@ export const openMaintenance = async (options: {
           groupId,
           partition,
           own: [],
-          shared: stateTopic === undefined ? outputs : [stateTopic, ...outputs],
+          shared: changelogTopic === undefined ? outputs : [changelogTopic, ...outputs],
         },
       })
       try {
         await producer.fence()
-        if (stateTopic !== undefined) await producer.barrier(stateTopic, partition, randomBytes(16))
+        if (changelogTopic !== undefined) await producer.barrier(changelogTopic, partition, randomBytes(16))
       } catch (error) {
         await producer.close()
         throw error

@@ -5,7 +5,7 @@ import { fetchRecords } from '../read/fetch-records.ts'
 import { disconnectNow, type Cluster } from './kafkajs-internals.ts'
 import { leaderOf, logRange } from './offsets.ts'
 import { silentLogger } from './silent-logger.ts'
-import { numbersOn, NumberWriter } from '../testing/copy-stage.ts'
+import { numbersOn, NumberWriter } from '../testing/copy-processor.ts'
 import { KafkaProxy } from '../testing/kafka-proxy.ts'
 import { createTopics } from '../testing/topics.ts'
 

@@ -14,8 +14,8 @@ export class StateError extends Error {
 }
 
 /** What keeps this partition from going on keeps every one of this process: the stage ends. */
-export class StageError extends Error {
-  override readonly name = 'StageError'
+export class ProcessorError extends Error {
+  override readonly name = 'ProcessorError'
 }
 
 /** What an owner keeps beside Kafka is of no use any more: it is discarded, and the partition starts again from its restore. */

@@ -9,7 +9,7 @@ import {
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { KafkaSettings } from './settings.ts'
 import { silentLogger } from './silent-logger.ts'
-import { numbersOn, numbersUpTo, NumberWriter, startCopyStage } from '../testing/copy-stage.ts'
+import { numbersOn, numbersUpTo, NumberWriter, startCopyProcessor } from '../testing/copy-processor.ts'
 import { createTopics } from '../testing/topics.ts'
 import { waitForBrokers } from '../admin/topics.ts'
 
@@ -66,9 +66,14 @@ describe.skipIf(missing !== undefined)('brokers that speak TLS', { timeout: STAR
     const [input, output] = await createTopics(settings, [`in-${id}`, `out-${id}`])
     const writer = new NumberWriter(settings, input!)
     await writer.write(20)
-    const stage = await startCopyStage({ settings, inputs: [input!], output: output!, service: `tls-${id}` })
+    const processor = await startCopyProcessor({
+      settings,
+      inputs: [input!],
+      output: output!,
+      service: `tls-${id}`,
+    })
     await expect.poll(() => numbersOn(settings, output!), { timeout: 30_000 }).toEqual(numbersUpTo(20, 1))
-    await stage.stop()
+    await processor.stop()
     await writer.close()
   })
 

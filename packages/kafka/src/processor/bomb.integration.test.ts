@@ -4,7 +4,7 @@ import { expect, it, onTestFinished, vi } from 'vitest'
 import { kafkaClient } from '../client/kafka-client.ts'
 import { StateError } from '../client/errors.ts'
 import { silentLogger } from '../client/silent-logger.ts'
-import { numbersOn, NumberWriter, startCopyStage } from '../testing/copy-stage.ts'
+import { numbersOn, NumberWriter, startCopyProcessor } from '../testing/copy-processor.ts'
 import { createTopics, readAll } from '../testing/topics.ts'
 
 const PATIENCE = { timeout: 40_000, interval: 100 }
@@ -27,11 +27,13 @@ it('a compressed bomb parks its partition alone, behind all that lies before it,
 
   await expect(readAll(settings, input)).rejects.toThrow(StateError)
   const before = process.memoryUsage.rss()
-  const stage = await startCopyStage({ settings, inputs: [input], output })
-  onTestFinished(() => stage.stop())
+  const processor = await startCopyProcessor({ settings, inputs: [input], output })
+  onTestFinished(() => processor.stop())
   await vi.waitFor(
     () =>
-      expect(stage.log.states.find(({ error }) => TOO_LARGE.test(error?.message ?? ''))?.partition).toBe(0),
+      expect(processor.log.states.find(({ error }) => TOO_LARGE.test(error?.message ?? ''))?.partition).toBe(
+        0,
+      ),
     PATIENCE,
   )
   // 20 of partition 1, and the 10 of partition 0 that were there before the bomb.

@@ -2,7 +2,7 @@ import { isolatedKafka } from '@weir/testkit'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { silentLogger } from '../client/silent-logger.ts'
 import { openTopicTail } from '../read/tail.ts'
-import { numbersOn, numbersUpTo, NumberWriter, startCopyStage } from '../testing/copy-stage.ts'
+import { numbersOn, numbersUpTo, NumberWriter, startCopyProcessor } from '../testing/copy-processor.ts'
 import { KafkaProxy } from '../testing/kafka-proxy.ts'
 import { createTopics } from '../testing/topics.ts'
 import { checkTopics, ensureTopics, waitForBrokers } from '../admin/topics.ts'
@@ -57,14 +57,14 @@ describe.each(AWAY)('with brokers $nodes away', ({ nodes }) => {
     const writer = new NumberWriter(settings, input!)
     await writer.write(20)
     takeDown(nodes)
-    const stage = await startCopyStage({
+    const processor = await startCopyProcessor({
       settings: proxied(),
       inputs: [input!],
       output: output!,
       service: `away-${nodes.join('')}`,
     })
     await vi.waitFor(async () => expect(await numbersOn(settings, output!)).toEqual(numbersUpTo(20, 1)), soon)
-    await stage.stop()
+    await processor.stop()
     await writer.close()
   })
 })
@@ -81,7 +81,7 @@ it('a stage and a tail wait while all brokers are away', async () => {
     clientId: 'weir-test',
     topics: [{ topic: input!, from: () => 0n, onRecords: (records) => void seen.push(records.length) }],
   })
-  const starting = startCopyStage({
+  const starting = startCopyProcessor({
     settings: proxied(),
     logger,
     inputs: [input!],
@@ -96,11 +96,11 @@ it('a stage and a tail wait while all brokers are away', async () => {
     soon,
   )
   proxy.setDown(false)
-  const [stage, tail] = await Promise.all([starting, tailing])
+  const [processor, tail] = await Promise.all([starting, tailing])
   await vi.waitFor(async () => expect(await numbersOn(settings, output!)).toEqual(numbersUpTo(20, 1)), soon)
   await vi.waitFor(() => expect(seen.reduce((sum, count) => sum + count, 0)).toBe(20), soon)
   await tail.close()
-  await stage.stop()
+  await processor.stop()
   await writer.close()
 })
 

@@ -1,6 +1,6 @@
 import type { ClusterReads } from '../read/cluster-reads.ts'
 import { OffsetOutOfRangeError } from '../client/errors.ts'
-import type { StatePartition } from './task.ts'
+import type { ChangelogPartition } from './task.ts'
 import { readPartition } from '../read/read-partition.ts'
 import type { InputRecord } from '../protocol/record.ts'
 
@@ -10,13 +10,13 @@ export const BARRIER_KEY = Buffer.from('barrier')
 const isBarrier = ({ key }: InputRecord): boolean => key?.equals(BARRIER_KEY) ?? false
 
 /** `barrierOffset`: offset of a barrier whose transaction is committed. */
-export const openStatePartition = async (options: {
+export const openChangelog = async (options: {
   readonly reads: ClusterReads
   readonly topic: string
   readonly partition: number
   readonly barrierOffset: bigint
   readonly signal: AbortSignal
-}): Promise<StatePartition> => {
+}): Promise<ChangelogPartition> => {
   const { reads, topic, partition, barrierOffset, signal } = options
   const { start: logStartOffset } = await reads.logRange(topic, partition)
   const topicId = await reads.topicId(topic)

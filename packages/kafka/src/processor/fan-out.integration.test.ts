@@ -5,9 +5,9 @@ import {
   numbersOn,
   numbersUpTo,
   NumberWriter,
-  startCopyStage,
-  type CopyStage,
-} from '../testing/copy-stage.ts'
+  startCopyProcessor,
+  type CopyProcessor,
+} from '../testing/copy-processor.ts'
 import { createTopics } from '../testing/topics.ts'
 
 const settings = isolatedKafka('fan-out')
@@ -26,7 +26,7 @@ it('S2-07 gives every event to each consumer, tries again what fails, and lets n
       PATIENCE,
     )
   let isAway = true
-  const stages = new Map<string, CopyStage>()
+  const processors = new Map<string, CopyProcessor>()
   for (const [index, service] of QUEUES.entries()) {
     const owner = (_: number, copying: { stage: Parameters<typeof wrap>[0] }) => ({
       stage: wrap(copying.stage),
@@ -36,20 +36,20 @@ it('S2-07 gives every event to each consumer, tries again what fails, and lets n
         isAway ? Promise.reject(new RetriableError('the CRM does not answer')) : stage(batch)
     }
     const options = { settings, inputs: [input], output: outputs[index]!, service }
-    stages.set(
+    processors.set(
       service,
-      await startCopyStage(service === 'crm-sync-queue' ? { ...options, owner: owner as never } : options),
+      await startCopyProcessor(service === 'crm-sync-queue' ? { ...options, task: owner as never } : options),
     )
   }
   try {
     await Promise.all([copied('analytics-queue'), copied('notification-queue')])
-    const crm = stages.get('crm-sync-queue')!
+    const crm = processors.get('crm-sync-queue')!
     await vi.waitFor(() => expect(crm.entered('backing_off', 0)).toBeGreaterThan(3), PATIENCE)
     expect(await numbersOn(settings, outputs[1]!)).toEqual([])
     isAway = false
     await copied('crm-sync-queue')
   } finally {
-    await Promise.all([...stages.values()].map((stage) => stage.stop()))
+    await Promise.all([...processors.values()].map((processor) => processor.stop()))
     await writer.close()
   }
 }, 90_000)

@@ -6,7 +6,7 @@ import type { Cluster } from '../client/kafkajs-internals.ts'
 import { openLanes } from '../produce/lanes.ts'
 import { logRange } from '../client/offsets.ts'
 import { silentLogger } from '../client/silent-logger.ts'
-import { NumberWriter, startCopyStage } from '../testing/copy-stage.ts'
+import { NumberWriter, startCopyProcessor } from '../testing/copy-processor.ts'
 import { KafkaProxy } from '../testing/kafka-proxy.ts'
 import { createTopics, readAll } from '../testing/topics.ts'
 
@@ -67,7 +67,7 @@ it('stops only the partition of a stage that writes there', async () => {
   const writer = new NumberWriter(settings, input!)
   await writer.write(20)
   proxy.leader = (target) => (target.topic === topic && target.partition === 1 ? -1 : 0)
-  const stage = await startCopyStage({
+  const processor = await startCopyProcessor({
     settings: { ...settings, kafkaBrokers: proxy.brokers },
     inputs: [input!],
     output: topic,
@@ -75,10 +75,10 @@ it('stops only the partition of a stage that writes there', async () => {
   const numbers = async () => (await readAll(settings, topic)).map(({ value }) => Number(value!.toString()))
   const even = Array.from({ length: 10 }, (_, i) => 2 * i)
   await vi.waitFor(async () => expect(await numbers()).toEqual(even), PATIENCE)
-  expect(stage.parked.size).toBe(0)
-  expect(stage.partitions.get(0)).toBe('running')
+  expect(processor.parked.size).toBe(0)
+  expect(processor.partitions.get(0)).toBe('running')
   proxy.leader = () => 0
   await vi.waitFor(async () => expect(await numbers()).toHaveLength(20), PATIENCE)
-  await stage.stop()
+  await processor.stop()
   await writer.close()
 }, 60_000)

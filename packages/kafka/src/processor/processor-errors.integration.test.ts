@@ -3,10 +3,10 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { RetriableError, StateError } from '../client/errors.ts'
 import type { InputRecord } from '../protocol/record.ts'
 import { CopyRig, PATIENCE } from '../testing/copy-rig.ts'
-import { numbersOn, type NumberWriter } from '../testing/copy-stage.ts'
+import { numbersOn, type NumberWriter } from '../testing/copy-processor.ts'
 import { withAdmin } from '../testing/topics.ts'
 
-/** What `startStage` does with errors and with topics that are not as configured, on a real broker. */
+/** What `startProcessor` does with errors and with topics that are not as configured, on a real broker. */
 const settings = isolatedKafka('stage-errors')
 const rig = new CopyRig(settings)
 let [input, output] = ['', '']
@@ -22,23 +22,23 @@ describe('errors', () => {
     const seen: number[] = []
     let left = 3
     await writer.write(20)
-    const stage = await rig.start({
-      owner: (partition, copying) => ({
-        stage: (batch) => {
-          if (partition === 1) return copying.stage(batch)
+    const processor = await rig.start({
+      task: (partition, copying) => ({
+        process: (batch) => {
+          if (partition === 1) return copying.process(batch)
           seen.push(batch.records.length)
           left -= 1
           if (left >= 0) return Promise.reject(new RetriableError('the database is away'))
-          return copying.stage(batch)
+          return copying.process(batch)
         },
       }),
     })
     await rig.copied()
     expect(seen).toEqual([10, 10, 10, 10])
-    expect(stage.entered('backing_off', 0)).toBe(3)
-    expect(stage.entered('fencing', 0)).toBe(1)
-    expect(stage.entered('backing_off', 1)).toBe(0)
-    expect(stage.readiness()).toEqual([])
+    expect(processor.entered('backing_off', 0)).toBe(3)
+    expect(processor.entered('fencing', 0)).toBe(1)
+    expect(processor.entered('backing_off', 1)).toBe(0)
+    expect(processor.readiness()).toEqual([])
   })
 
   it('that nobody expected park the partition at its position, loudly; the others go on', async () => {
@@ -46,93 +46,93 @@ describe('errors', () => {
     const isPoison = ({ value }: InputRecord) => value!.toString() === '6'
     const events: string[] = []
     await writer.write(20)
-    const stage = await rig.start({
+    const processor = await rig.start({
       batch: { recordsMax: 2, bytesMax: 1_000, lingerMs: 0 },
       observer: { parked: ({ partition, error }) => void events.push(`${partition} ${error?.message}`) },
-      owner: (_, copying) => ({
-        stage: (batch) =>
+      task: (_, copying) => ({
+        process: (batch) =>
           isPoisonous && batch.records.some(isPoison)
             ? Promise.reject(new TypeError('poison'))
-            : copying.stage(batch),
+            : copying.process(batch),
       }),
     })
-    await rig.parked(stage, 0, 'poison')
+    await rig.parked(processor, 0, 'poison')
     await vi.waitFor(
       async () =>
         expect(await numbersOn(settings, output)).toEqual([0, 2, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19]),
       PATIENCE,
     )
     expect(await rig.committed(0)).toMatchObject({ offset: 2n })
-    expect(stage.readiness()).toEqual([])
-    expect(stage.entered('fencing', 0)).toBe(1)
-    expect(stage.resume(0)).toEqual([0])
-    await vi.waitFor(() => expect(stage.entered('parked', 0)).toBe(2), PATIENCE)
+    expect(processor.readiness()).toEqual([])
+    expect(processor.entered('fencing', 0)).toBe(1)
+    expect(processor.resume(0)).toEqual([0])
+    await vi.waitFor(() => expect(processor.entered('parked', 0)).toBe(2), PATIENCE)
     isPoisonous = false
-    expect(stage.resume(0)).toEqual([0])
+    expect(processor.resume(0)).toEqual([0])
     await rig.copied()
-    expect(stage.resume()).toEqual([])
+    expect(processor.resume()).toEqual([])
     expect(events).toEqual(['0 poison', '0 poison', '0 undefined'])
   })
 
   it('that pass are tried again by themselves', async () => {
     let failures = 2
     await writer.write(20)
-    const stage = await rig.start({
+    const processor = await rig.start({
       parkedRetryMs: 50,
-      owner: () => ({
+      task: () => ({
         restore: () =>
           failures-- > 0 ? Promise.reject(new StateError('not repaired yet')) : Promise.resolve(new Map()),
       }),
     })
     await rig.copied()
-    expect(stage.entered('parked')).toBe(2)
-    expect(stage.parked.size).toBe(0)
+    expect(processor.entered('parked')).toBe(2)
+    expect(processor.parked.size).toBe(0)
   })
 
   it('that nobody expected, in each partition again and again, end the stage; explained ones do not', async () => {
     await writer.write(2)
     const explained = await rig.start({
       parkedRetryMs: 20,
-      owner: () => ({ stage: () => Promise.reject(new StateError('a person must look')) }),
+      task: () => ({ process: () => Promise.reject(new StateError('a person must look')) }),
     })
     let hasFailed = false
     explained.failed.catch(() => (hasFailed = true))
     await vi.waitFor(() => expect(explained.entered('parked')).toBeGreaterThan(10), PATIENCE)
     expect(hasFailed).toBe(false)
     await explained.stop()
-    const stage = await rig.start({
+    const processor = await rig.start({
       parkedRetryMs: 20,
-      owner: () => ({ stage: () => Promise.reject(new TypeError('out of order')) }),
+      task: () => ({ process: () => Promise.reject(new TypeError('out of order')) }),
     })
-    await expect(stage.failed).rejects.toThrow('no partition of this process can work')
+    await expect(processor.failed).rejects.toThrow('no partition of this process can work')
   })
 
   it('of a record that the output never takes park the partition', async () => {
     const small = await rig.createTopic('small', { 'max.message.bytes': '100' })
     await writer.write(2)
-    const stage = await rig.start({
+    const processor = await rig.start({
       sharedOutputs: [small],
-      owner: (partition) => ({
-        stage: async () => ({
+      task: (partition) => ({
+        process: async () => ({
           outputs: [
             { topic: small, partition, key: Buffer.from('k'), value: Buffer.alloc(500), headers: {} },
           ],
         }),
       }),
     })
-    await rig.parked(stage, 0, 'the transaction: MESSAGE_TOO_LARGE')
+    await rig.parked(processor, 0, 'the transaction: MESSAGE_TOO_LARGE')
     expect(await rig.committed(0)).toMatchObject({ offset: 0n })
   })
 
   it('while closing do not hide what went wrong before', async () => {
     await writer.write(2)
-    const stage = await rig.start({
-      owner: () => ({
-        stage: () => Promise.reject(new TypeError('poison')),
+    const processor = await rig.start({
+      task: () => ({
+        process: () => Promise.reject(new TypeError('poison')),
         close: () => Promise.reject(new Error('cannot close')),
       }),
     })
-    await rig.parked(stage, 0, 'poison')
+    await rig.parked(processor, 0, 'poison')
   })
 })
 
@@ -151,11 +151,11 @@ describe('topics', () => {
   })
 
   it('that get more partitions meanwhile end the stage: keys move away from their state', async () => {
-    const stage = await rig.start({ topicCheckMs: 200 })
-    await vi.waitFor(() => expect(stage.readiness()).toEqual([]), PATIENCE)
+    const processor = await rig.start({ topicCheckMs: 200 })
+    await vi.waitFor(() => expect(processor.readiness()).toEqual([]), PATIENCE)
     await withAdmin(settings, (admin) =>
       admin.createPartitions({ topicPartitions: [{ topic: input, count: 3 }] }),
     )
-    await expect(stage.failed).rejects.toThrow(`${input} has 3 partitions and 2 are configured`)
+    await expect(processor.failed).rejects.toThrow(`${input} has 3 partitions and 2 are configured`)
   })
 })

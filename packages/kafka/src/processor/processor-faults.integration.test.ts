@@ -7,16 +7,16 @@ import {
   numbersOn,
   numbersUpTo,
   NumberWriter,
-  startCopyStage,
+  startCopyProcessor,
   type CopyOptions,
-  type CopyStage,
-} from '../testing/copy-stage.ts'
+  type CopyProcessor,
+} from '../testing/copy-processor.ts'
 import { KafkaProxy, type Verdict } from '../testing/kafka-proxy.ts'
 import { createTopics } from '../testing/topics.ts'
 import { ERROR, type Api } from '../testing/wire.ts'
 
 /**
- * `startStage` behind a proxy that loses answers, breaks connections and moves leaders in front of a real broker:
+ * `startProcessor` behind a proxy that loses answers, breaks connections and moves leaders in front of a real broker:
  * each input record is on the output once and in order, whatever happened. A test that loses an answer waits for
  * the time-out of its request, which is the transaction's.
  */
@@ -29,23 +29,27 @@ let tests = 0
 let [input, output] = ['', '']
 let writer: NumberWriter
 let proxy: KafkaProxy
-const stages: CopyStage[] = []
+const processors: CopyProcessor[] = []
 
 /** `through`: reaches the broker by way of the proxy. */
-const start = async (through: 'proxy' | 'broker', options: Partial<CopyOptions> = {}): Promise<CopyStage> => {
+const start = async (
+  through: 'proxy' | 'broker',
+  options: Partial<CopyOptions> = {},
+): Promise<CopyProcessor> => {
   const kafkaBrokers = through === 'proxy' ? proxy.brokers : settings.kafkaBrokers
-  const stage = await startCopyStage({
+  const processor = await startCopyProcessor({
     settings: { ...settings, kafkaBrokers },
     inputs: [input],
     output,
     service: `copy-${tests}`,
     ...options,
   })
-  stages.push(stage)
-  return stage
+  processors.push(processor)
+  return processor
 }
 
-const running = (stage: CopyStage) => vi.waitFor(() => expect(stage.readiness()).toEqual([]), PATIENCE)
+const running = (processor: CopyProcessor) =>
+  vi.waitFor(() => expect(processor.readiness()).toEqual([]), PATIENCE)
 
 const copied = () =>
   vi.waitFor(
@@ -64,7 +68,7 @@ beforeEach(async () => {
 })
 
 afterEach(async () => {
-  await Promise.all(stages.splice(0).map((stage) => stage.stop()))
+  await Promise.all(processors.splice(0).map((processor) => processor.stop()))
   await writer.close()
   await proxy.stop()
 })
@@ -72,13 +76,13 @@ afterEach(async () => {
 // Published kafkajs looks for a coordinator before each of a transaction's requests, and announces partitions one by one.
 it('asks once who coordinates, and announces what a transaction writes in one request', async () => {
   const [also] = await createTopics(settings, [`also-${tests}`])
-  const stage = await start('proxy', {
+  const processor = await start('proxy', {
     sharedOutputs: [also!],
-    owner: () => ({
-      stage: (batch) => Promise.resolve({ outputs: [...copies(batch, output), ...copies(batch, also!)] }),
+    task: () => ({
+      process: (batch) => Promise.resolve({ outputs: [...copies(batch, output), ...copies(batch, also!)] }),
     }),
   })
-  await running(stage)
+  await running(processor)
   await writer.write(10)
   await copied()
   const announced: number[] = []
@@ -122,12 +126,12 @@ describe('each record is copied once', () => {
   it.each(faults)('when %s', async (_, api, verdicts) => {
     const script = proxy.script(api, verdicts)
     await writer.write(200)
-    const stage = await start('proxy')
+    const processor = await start('proxy')
     await copied()
     await vi.waitFor(() => expect(script.left()).toBe(0), PATIENCE)
     await writer.write(50)
     await copied()
-    await running(stage)
+    await running(processor)
   })
 
   // kafkajs gives up after five more attempts in 1.5 s, and for offsets at once.
@@ -140,12 +144,12 @@ describe('each record is copied once', () => {
         Array.from({ length: 16 }, () => error),
       )
       await writer.write(200)
-      const stage = await start('proxy', {
+      const processor = await start('proxy', {
         settings: { ...settings, kafkaBrokers: proxy.brokers, transactionTimeoutMs: 30_000 },
       })
       await copied()
       expect(script.left()).toBe(0)
-      expect(stage.entered('backing_off')).toBe(0)
+      expect(processor.entered('backing_off')).toBe(0)
     },
   )
 
@@ -159,10 +163,10 @@ describe('each record is copied once', () => {
         errors.map((error) => ({ error })),
       )
       await writer.write(200)
-      const stage = await start('proxy')
+      const processor = await start('proxy')
       await copied()
       expect(script.left()).toBe(0)
-      expect(stage.entered('backing_off')).toBe(0)
+      expect(processor.entered('backing_off')).toBe(0)
     },
   )
 
@@ -196,16 +200,16 @@ describe('each record is copied once', () => {
       return kind
     }
     await writer.write(2_000)
-    const stage = await start('proxy')
+    const processor = await start('proxy')
     await copied()
     expect(failures).toBeGreaterThan(10)
-    expect(stage.entered('backing_off')).toBeGreaterThan(3)
+    expect(processor.entered('backing_off')).toBeGreaterThan(3)
   })
 
   // kafkajs alone takes six times as long.
   it('when its writes get no answer any more, soon after a transaction has timed out', async () => {
-    const stage = await start('proxy')
-    await running(stage)
+    const processor = await start('proxy')
+    await running(processor)
     let isDead = true
     let deadSince = 0
     proxy.decide = ({ api }) => {
@@ -214,11 +218,11 @@ describe('each record is copied once', () => {
       return 'lose-request'
     }
     await writer.write(2)
-    await vi.waitFor(() => expect(stage.entered('backing_off')).toBe(2), PATIENCE)
+    await vi.waitFor(() => expect(processor.entered('backing_off')).toBe(2), PATIENCE)
     expect(performance.now() - deadSince).toBeLessThan(3 * TRANSACTION_MS)
     isDead = false
     await copied()
-    await running(stage)
+    await running(processor)
   })
 
   it('when its connections are open and dead', async () => {
@@ -228,25 +232,25 @@ describe('each record is copied once', () => {
       if (isDying) dead.add(connection)
       return !isDying && dead.has(connection) ? 'lose-request' : 'pass'
     }
-    const stage = await start('proxy')
-    await running(stage)
+    const processor = await start('proxy')
+    await running(processor)
     isDying = false
     await writer.write(100)
     await copied()
-    await running(stage)
+    await running(processor)
   })
 
   it('when every broker goes away for a while', async () => {
-    const stage = await start('proxy')
-    await running(stage)
+    const processor = await start('proxy')
+    await running(processor)
     await writer.write(100)
     await copied()
     proxy.setDown(true)
     await writer.write(500)
-    await vi.waitFor(() => expect(stage.entered('backing_off')).toBe(0))
+    await vi.waitFor(() => expect(processor.entered('backing_off')).toBe(0))
     proxy.setDown(false)
     await copied()
-    await running(stage)
+    await running(processor)
   })
 })
 
@@ -254,8 +258,8 @@ describe('INVALID_PRODUCER_EPOCH', () => {
   it('after its own transaction timed out: the owner fences again and goes on', async () => {
     const held = Promise.withResolvers<undefined>()
     let isHeld = false
-    const stage = await start('proxy')
-    await running(stage)
+    const processor = await start('proxy')
+    await running(processor)
     // No request of it waits as long as the transaction may take, but both together do: the broker ends it first.
     proxy.decide = async ({ api }): Promise<Verdict> => {
       if (isHeld) return 'pass'
@@ -276,10 +280,10 @@ describe('INVALID_PRODUCER_EPOCH', () => {
     held.resolve(undefined)
     await writer.write(20)
     await copied()
-    await running(stage)
-    const failures = stage.log.states.flatMap(({ error }) => (error === undefined ? [] : [error.message]))
+    await running(processor)
+    const failures = processor.log.states.flatMap(({ error }) => (error === undefined ? [] : [error.message]))
     expect(failures).toContain('the transaction: INVALID_PRODUCER_EPOCH')
-    expect(stage.entered('fencing')).toBeGreaterThanOrEqual(3)
+    expect(processor.entered('fencing')).toBeGreaterThanOrEqual(3)
   })
 
   it('from a successor: the zombie waits for the group and does not fence back', async () => {
@@ -347,10 +351,10 @@ describe('stop', () => {
     const held = Promise.withResolvers<undefined>()
     let commits = 0
     // Long enough for the slower of the two partitions to get there before the other is given up.
-    const stage = await start('proxy', {
+    const processor = await start('proxy', {
       settings: { ...settings, kafkaBrokers: proxy.brokers, transactionTimeoutMs: 30_000 },
     })
-    await running(stage)
+    await running(processor)
     proxy.decide = async ({ api, isCommit }): Promise<Verdict> => {
       if (api !== 'endTxn' || isCommit !== true) return 'pass'
       commits += 1
@@ -360,23 +364,23 @@ describe('stop', () => {
     await writer.write(10)
     await vi.waitFor(() => expect(commits).toBe(2), PATIENCE)
     let isStopped = false
-    const stopped = stage.stop().then(() => (isStopped = true))
+    const stopped = processor.stop().then(() => (isStopped = true))
     expect(isStopped).toBe(false)
     held.resolve(undefined)
     await stopped
-    expect(stage.log.commits.reduce((sum, { records }) => sum + records, 0)).toBe(10)
+    expect(processor.log.commits.reduce((sum, { records }) => sum + records, 0)).toBe(10)
     expect(await numbersOn(settings, output)).toEqual(numbersUpTo(10, 2))
   })
 
   it.each(['refuse connections', 'do not answer'])('takes a bounded time while brokers %s', async (how) => {
     await writer.write(10)
-    const stage = await start('proxy')
+    const processor = await start('proxy')
     await copied()
     if (how === 'refuse connections') proxy.setDown(true)
     else proxy.decide = () => 'lose-request'
     await writer.write(10)
     const startedAt = performance.now()
-    await stage.stop()
+    await processor.stop()
     expect(performance.now() - startedAt).toBeLessThan(15_000)
   })
 })

@@ -1,8 +1,8 @@
-import type { PartitionOwner } from './task.ts'
+import type { Task } from './task.ts'
 import type { OutputRecord } from '../protocol/record.ts'
 import type { KafkaLogger, KafkaSettings } from '../client/settings.ts'
 
-export interface StageOptions {
+export interface ProcessorOptions {
   readonly settings: KafkaSettings
   readonly logger: KafkaLogger
   /** The service's name: consumer group (with the prefix), transactional ids and log lines. */
@@ -14,12 +14,12 @@ export interface StageOptions {
   /** Topics of which each owner may write to any partition (full names). */
   readonly sharedOutputs?: readonly string[]
   /** Compacted topic whose partition p is the state of input partition p. */
-  readonly stateTopic?: string
+  readonly changelogTopic?: string
   /** Compacted topic with at least as many partitions, in which each stage notes where it began. */
   readonly startsTopic: string
   /** What brings an owner's positions and the group's offsets together again, as a sentence; for stages that keep positions. */
   readonly repair?: (partition: number) => string
-  openOwner(partition: number): Promise<PartitionOwner>
+  openTask(partition: number): Promise<Task>
   readonly batch: {
     /** Most records of one transaction. */
     readonly recordsMax: number
@@ -32,7 +32,7 @@ export interface StageOptions {
   readonly topicCheckMs?: number
   /** How long a parked partition waits until it is tried again, ms; default 60 s. */
   readonly parkedRetryMs?: number
-  readonly observer?: StageObserver
+  readonly observer?: ProcessorObserver
   /** For fault injection: what it throws fails the transaction, or the start, at this step. */
   readonly onStep?: StepHook
 }
@@ -52,7 +52,7 @@ export type TransactionStep = 'begin' | 'part-sent' | 'outputs-sent' | 'offsets-
 export type StepHook = (step: StartStep | TransactionStep, outputs: readonly OutputRecord[]) => void
 
 /** For metrics and logs; called synchronously, must not throw. */
-export interface StageObserver {
+export interface ProcessorObserver {
   committed?(event: {
     partition: number
     topic: string
@@ -60,14 +60,14 @@ export interface StageObserver {
     outputs: number
     durationMs: number
   }): void
-  partition?(event: { partition: number; state: PartitionState; error?: Error }): void
+  partition?(event: { partition: number; state: TaskState; error?: Error }): void
   /** It cannot go on, and why; without an error: it goes on again, or is another member's. */
   parked?(event: { partition: number; error?: Error }): void
   /** Records between the position and the end of the input, after each fetch. */
   lag?(event: { partition: number; topic: string; records: number }): void
 }
 
-export type PartitionState =
+export type TaskState =
   | 'fencing'
   | 'restoring'
   | 'running'

@@ -2,10 +2,10 @@ import { isolatedKafka } from '@weir/testkit'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { openMaintenance } from '../admin/maintenance.ts'
 import { CopyRig, PATIENCE } from '../testing/copy-rig.ts'
-import { copies, numbersOn, NumberWriter, type CopyOptions } from '../testing/copy-stage.ts'
+import { copies, numbersOn, NumberWriter, type CopyOptions } from '../testing/copy-processor.ts'
 import { readAll, withAdmin } from '../testing/topics.ts'
 
-/** `startStage` on a real broker, with an owner that copies; see processor-errors.integration.test.ts too. */
+/** `startProcessor` on a real broker, with an owner that copies; see processor-errors.integration.test.ts too. */
 const settings = isolatedKafka('stage')
 const rig = new CopyRig(settings)
 let [input, second, output] = ['', '', '']
@@ -53,10 +53,10 @@ describe('exactly once', () => {
   it('over restarts, each in the middle of the work', async () => {
     for (let i = 0; i < 4; i++) {
       await writer.write(300)
-      const stage = await rig.start()
-      await vi.waitFor(() => expect(stage.log.commits.length).toBeGreaterThan(2), PATIENCE)
-      await stage.stop()
-      expect(stage.partitions.size).toBe(0)
+      const processor = await rig.start()
+      await vi.waitFor(() => expect(processor.log.commits.length).toBeGreaterThan(2), PATIENCE)
+      await processor.stop()
+      expect(processor.partitions.size).toBe(0)
     }
     await rig.start()
     await rig.copied()
@@ -68,8 +68,8 @@ describe('exactly once', () => {
     await writer.write(4)
     await rig.start({
       sharedOutputs: [other],
-      owner: (partition) => ({
-        stage: async (batch) => ({
+      task: (partition) => ({
+        process: async (batch) => ({
           outputs: [
             ...copies(batch, output),
             ...Array.from({ length: 2_500 }, (_, i) => ({
@@ -127,11 +127,11 @@ describe('exactly once', () => {
   it('from two inputs, in turn', async () => {
     const more = new NumberWriter(settings, second)
     await Promise.all([writer.write(500), more.write(500)])
-    const stage = await rig.start({ inputs: [input, second] })
+    const processor = await rig.start({ inputs: [input, second] })
     await vi.waitFor(async () => expect(await numbersOn(settings, output)).toHaveLength(1_000), PATIENCE)
     const all = await numbersOn(settings, output)
     expect(all.toSorted((a, b) => a - b)).toEqual(Array.from({ length: 1_000 }, (_, i) => i >> 1))
-    expect(stage.entered('backing_off')).toBe(0)
+    expect(processor.entered('backing_off')).toBe(0)
     await more.close()
   })
 })
@@ -142,14 +142,14 @@ describe('offsets', () => {
     const first = await rig.start()
     await rig.copied()
     await first.stop()
-    const stage = await rig.start({
+    const processor = await rig.start({
       repair: (partition) => `Repair ${partition}.`,
-      owner: (partition) => ({
+      task: (partition) => ({
         restore: () => Promise.resolve(new Map([[input, partition === 0 ? 3n : 10n]])),
       }),
     })
     await rig.parked(
-      stage,
+      processor,
       0,
       `${input}/0: the state is at offset 3 and the offset of group ${rig.group}, which commits ` +
         'with it, is 10: the state is not the latest, or the offset was changed. Repair 0.',
@@ -157,8 +157,8 @@ describe('offsets', () => {
     await writer.write(20)
     await vi.waitFor(async () => expect(await rig.committed(1)).toMatchObject({ offset: 20n }), PATIENCE)
     expect(await rig.committed(0)).toMatchObject({ offset: 10n })
-    expect([...stage.parked.keys()]).toEqual([0])
-    expect(stage.readiness()).toEqual([])
+    expect([...processor.parked.keys()]).toEqual([0])
+    expect(processor.readiness()).toEqual([])
   })
 
   it('that are gone are no beginning: each partition is parked, and goes on from what is set', async () => {
@@ -167,15 +167,15 @@ describe('offsets', () => {
     await rig.copied()
     await first.stop()
     await withAdmin(settings, (admin) => admin.deleteGroups([rig.group]))
-    const stage = await rig.start()
+    const processor = await rig.start()
     for (const partition of [0, 1]) {
       await rig.parked(
-        stage,
+        processor,
         partition,
         `\`weir offsets set --service ${rig.service} --topic ${input} --partition ${partition} --to <offset>\``,
       )
     }
-    expect(stage.readiness()).toEqual(['partition 0 is parked', 'partition 1 is parked'])
+    expect(processor.readiness()).toEqual(['partition 0 is parked', 'partition 1 is parked'])
     const maintenance = await openMaintenance({ settings, service: rig.service, outputs: [] })
     for (const partition of [0, 1]) {
       const claim = await maintenance.claim(partition)
@@ -183,12 +183,12 @@ describe('offsets', () => {
       await claim.close()
     }
     await maintenance.close()
-    expect(stage.resume(0)).toEqual([0])
-    expect(stage.resume()).toContain(1)
+    expect(processor.resume(0)).toEqual([0])
+    expect(processor.resume()).toContain(1)
     await writer.write(20)
     await rig.copied()
-    await vi.waitFor(() => expect(stage.readiness()).toEqual([]), PATIENCE)
-    expect(stage.parked.size).toBe(0)
+    await vi.waitFor(() => expect(processor.readiness()).toEqual([]), PATIENCE)
+    expect(processor.parked.size).toBe(0)
   })
 
   it('need nobody where nothing was read: a new stage, and an input that is added to an old one', async () => {
@@ -222,25 +222,25 @@ describe('offsets', () => {
   it('carry the metadata on, over batches that say nothing and over restarts', async () => {
     let metadata: string | undefined = 'window 7'
     const restored: (string | undefined)[] = []
-    const owner: CopyOptions['owner'] = () => ({
+    const task: CopyOptions['task'] = () => ({
       restore: (state) => {
         restored.push(state.committed(input)?.metadata)
         return Promise.resolve(new Map())
       },
-      stage: async (batch) => ({
+      process: async (batch) => ({
         outputs: copies(batch, output),
         ...(metadata !== undefined && { offsetMetadata: metadata }),
       }),
     })
     await writer.write(2)
-    const first = await rig.start({ owner })
+    const first = await rig.start({ task: task })
     await rig.copied()
     metadata = undefined
     await writer.write(2)
     await rig.copied()
     await first.stop()
     expect(await rig.committed(0)).toEqual({ offset: 2n, metadata: 'window 7' })
-    const again = await rig.start({ owner })
+    const again = await rig.start({ task: task })
     await vi.waitFor(() => expect(again.readiness()).toEqual([]), PATIENCE)
     expect(restored).toEqual([undefined, undefined, 'window 7', 'window 7'])
   })
@@ -252,9 +252,9 @@ describe('offsets', () => {
     await first.stop()
     await writer.write(20)
     await deleteUpTo('15')
-    const stage = await rig.start()
+    const processor = await rig.start()
     await rig.parked(
-      stage,
+      processor,
       0,
       `${input}/0: position 10 is not in the log (15 to 20). Look at \`weir offsets show`,
     )
@@ -264,20 +264,20 @@ describe('offsets', () => {
   it('that the log loses while the partition is behind park it', async () => {
     const resumed = Promise.withResolvers<undefined>()
     await writer.write(12, 700_000)
-    const stage = await rig.start({
+    const processor = await rig.start({
       batch: { recordsMax: 1, bytesMax: 1_000, lingerMs: 0 },
-      owner: (partition, copying) => ({
-        stage: async (batch) => {
+      task: (partition, copying) => ({
+        process: async (batch) => {
           if (partition === 0) await resumed.promise
-          return copying.stage(batch)
+          return copying.process(batch)
         },
       }),
     })
     // One record is with the owner and two fill the queue, so the others are not fetched.
-    await vi.waitFor(() => expect(stage.log.commits.length).toBe(6), PATIENCE)
+    await vi.waitFor(() => expect(processor.log.commits.length).toBe(6), PATIENCE)
     await deleteUpTo('5')
     resumed.resolve(undefined)
-    await rig.parked(stage, 0, `${input}/0: the log does not have offset 3`)
+    await rig.parked(processor, 0, `${input}/0: the log does not have offset 3`)
     expect(await rig.committed(0)).toMatchObject({ offset: 3n })
   })
 })

@@ -5,8 +5,8 @@ import { Fetcher } from '../read/prefetcher.ts'
 import { disconnectNow } from '../client/kafkajs-internals.ts'
 import { Membership } from '../group/membership.ts'
 import { partitionsOf } from '../client/offsets.ts'
-import { PartitionRuns } from './task-runners.ts'
-import type { PartitionState, StageOptions } from './processor-options.ts'
+import { TaskRunners } from './task-runners.ts'
+import type { TaskState, ProcessorOptions } from './processor-options.ts'
 import { kafkaTransactions } from '../transactions/transaction-client.ts'
 import { requirePartitions, TopicWatch } from './topic-watch.ts'
 
@@ -14,10 +14,10 @@ import { requirePartitions, TopicWatch } from './topic-watch.ts'
  * An exactly-once consumer: {outputs, offsets} of a batch commit in one Kafka transaction, with one
  * transactional producer per partition, `<prefix><service>-<partition>`.
  */
-export interface Stage {
+export interface Processor {
   /** Why it is not ready: not joined yet, or the partitions that still restore. */
   readiness(): readonly string[]
-  readonly partitions: ReadonlyMap<number, PartitionState>
+  readonly partitions: ReadonlyMap<number, TaskState>
   /** Why partitions cannot go on: each is tried again every minute, and the others work. */
   readonly parked: ReadonlyMap<number, Error>
   /** Tries parked partitions again now: one, or all. Returns which. */
@@ -33,10 +33,10 @@ export interface Stage {
 }
 
 /** Waits for the cluster, and resolves when it tries to join the group; `readiness` says when it works. Rejects with a `StateError` when a topic is missing or has another partition count than configured. */
-export const startStage = async (options: StageOptions): Promise<Stage> => {
-  const { settings, logger, service, inputs, stateTopic } = options
+export const startProcessor = async (options: ProcessorOptions): Promise<Processor> => {
+  const { settings, logger, service, inputs, changelogTopic } = options
   const client = { settings, logger, clientId: `weir-${service}` }
-  const topics = stateTopic === undefined ? inputs : [...inputs, stateTopic]
+  const topics = changelogTopic === undefined ? inputs : [...inputs, changelogTopic]
   const known = [...topics, options.startsTopic]
   const groupId = `${settings.topicPrefix}${service}`
   const clusters = {
@@ -71,13 +71,13 @@ export const startStage = async (options: StageOptions): Promise<Stage> => {
     groupId,
     topics: inputs,
     onFailed: onFatal,
-    onAssigned: (assigned) => runs.assign(assigned),
+    onAssigned: (assigned) => runners.assign(assigned),
     cluster: clusters.membership,
     partitions: partitionsOf(clusters.queries, inputs[0]!),
     sessionMs: settings.groupSessionMs,
   })
-  const runs = new PartitionRuns({
-    stage: options,
+  const runners = new TaskRunners({
+    processor: options,
     groupId,
     fetcher,
     membership,
@@ -98,16 +98,16 @@ export const startStage = async (options: StageOptions): Promise<Stage> => {
   return {
     failed: failure.promise,
     get partitions() {
-      return runs.states
+      return runners.states
     },
     get parked() {
-      return runs.parked
+      return runners.parked
     },
-    resume: (partition) => runs.resume(partition),
-    readiness: () => (membership.joined ? runs.notReady : ['has not joined its consumer group yet']),
+    resume: (partition) => runners.resume(partition),
+    readiness: () => (membership.joined ? runners.notReady : ['has not joined its consumer group yet']),
     stop: async () => {
       watch.stop()
-      await runs.release()
+      await runners.release()
       await membership.stop()
       await fetcher.stop()
       await disconnectAll()

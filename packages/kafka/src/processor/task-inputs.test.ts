@@ -1,11 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { Fetcher } from '../read/prefetcher.ts'
-import { PartitionInputs, type TakenBatch } from './task-inputs.ts'
+import { TaskInputs, type TakenBatch } from './task-inputs.ts'
 import { PartitionQueue } from '../read/prefetch-queue.ts'
 
 const LINGER_MS = 50
 let release: AbortController
-let inputs: PartitionInputs
+let inputs: TaskInputs
 let fetched: Set<PartitionQueue>
 let lags: Record<string, number>
 const queues = new Map<string, PartitionQueue>()
@@ -65,7 +65,7 @@ beforeEach(() => {
     add: (queue: PartitionQueue) => void fetched.add(queue),
     remove: (queue: PartitionQueue) => void fetched.delete(queue),
   } as unknown as Fetcher
-  inputs = new PartitionInputs({
+  inputs = new TaskInputs({
     batch: { recordsMax: 10, bytesMax: 100_000, lingerMs: LINGER_MS },
     fetcher,
     signal: release.signal,

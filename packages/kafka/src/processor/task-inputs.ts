@@ -22,7 +22,7 @@ export type Feed = Pick<Fetcher, 'add' | 'remove'>
 const IDLE_COMMIT_MS = 500
 
 /** Gathers batches from the input topics of one partition number, in turn. */
-export class PartitionInputs {
+export class TaskInputs {
   readonly #batch: { readonly recordsMax: number; readonly bytesMax: number; readonly lingerMs: number }
   readonly #fetcher: Feed
   readonly #clock: Clock

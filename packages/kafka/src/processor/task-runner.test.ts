@@ -4,9 +4,9 @@ import { expect, it } from 'vitest'
 import { brokerReads } from '../read/cluster-reads.ts'
 import { Fetcher } from '../read/prefetcher.ts'
 import type { Cluster } from '../client/kafkajs-internals.ts'
-import type { PartitionOwner } from './task.ts'
+import type { Task } from './task.ts'
 import { PartitionQueue } from '../read/prefetch-queue.ts'
-import { PartitionRun } from './task-runner.ts'
+import { TaskRunner } from './task-runner.ts'
 import { silentLogger } from '../client/silent-logger.ts'
 import { kafkaTransactions } from '../transactions/transaction-client.ts'
 
@@ -42,9 +42,9 @@ const producer = {
   transaction: async () => transaction,
   cluster: { findGroupCoordinator: async () => coordinator, findBroker: async () => coordinator },
 }
-const owner: PartitionOwner = {
+const task: Task = {
   restore: async () => new Map(),
-  stage: async () => ({ outputs: [] }),
+  process: async () => ({ outputs: [] }),
   close: async () => undefined,
 }
 
@@ -73,7 +73,7 @@ it('leaves no queue with the fetcher when a restore fails halfway', async () => 
   const cluster = clusterWith((topic) => topic === 'replay' && failures++ === 0)
   const fetcher = new QueueList(cluster, silentLogger)
   const running = Promise.withResolvers<undefined>()
-  const run = new PartitionRun({
+  const runner = new TaskRunner({
     partition: 0,
     groupId: 'group',
     fetcher,
@@ -82,7 +82,7 @@ it('leaves no queue with the fetcher when a restore fails halfway', async () => 
     openClient: kafkaTransactions({ producer: () => producer } as unknown as Kafka),
     membership: { confirm: async () => true, isFresh: true },
     onFatal: (error) => running.reject(error),
-    stage: {
+    processor: {
       settings: {
         kafkaBrokers: [],
         kafkaSsl: false,
@@ -97,7 +97,7 @@ it('leaves no queue with the fetcher when a restore fails halfway', async () => 
       inputs: TOPICS,
       outputs: [],
       startsTopic: 'started',
-      openOwner: async () => owner,
+      openTask: async () => task,
       batch: { recordsMax: 10, bytesMax: 1_000, lingerMs: 0 },
       observer: {
         partition: ({ state }) => {
@@ -110,6 +110,6 @@ it('leaves no queue with the fetcher when a restore fails halfway', async () => 
   await turn()
   expect(failures).toBeGreaterThan(1)
   expect([...fetcher.queues].map(({ topic }) => topic)).toEqual(TOPICS)
-  await run.release()
+  await runner.release()
   expect(fetcher.queues.size).toBe(0)
 })

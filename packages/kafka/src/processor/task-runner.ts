@@ -7,17 +7,17 @@ import {
   OffsetOutOfRangeError,
   RestartError,
   RetriableError,
-  StageError,
+  ProcessorError,
   StateError,
   TransactionError,
 } from '../client/errors.ts'
 import type { Membership } from '../group/membership.ts'
-import type { PartitionOwner, RestoreContext, StagedBatch } from './task.ts'
+import type { Task, RestoreContext, ProcessedBatch } from './task.ts'
 import { PartitionQueue } from '../read/prefetch-queue.ts'
-import { PartitionInputs, type Feed, type Input, type TakenBatch } from './task-inputs.ts'
-import type { PartitionState, StageOptions, StartStep } from './processor-options.ts'
+import { TaskInputs, type Feed, type Input, type TakenBatch } from './task-inputs.ts'
+import type { TaskState, ProcessorOptions, StartStep } from './processor-options.ts'
 import { ParkedLines } from './parked-lines.ts'
-import { openStatePartition } from './changelog.ts'
+import { openChangelog } from './changelog.ts'
 import type { OpenTransactionClient } from '../transactions/transaction-client.ts'
 import { TransactionalProducer } from '../transactions/transactional-producer.ts'
 import { whereToBegin } from './where-to-begin.ts'
@@ -26,8 +26,8 @@ const BACK_OFF = { firstMs: 200, maxMs: 10_000 }
 const PARKED_RETRY_MS = 60_000
 const QUEUE_BYTES_MIN = 1_048_576
 
-export interface PartitionRunOptions {
-  readonly stage: StageOptions
+export interface TaskRunnerOptions {
+  readonly processor: ProcessorOptions
   readonly partition: number
   readonly groupId: string
   /** Connection for the state topic and offsets; the fetcher has its own connections. */
@@ -53,23 +53,23 @@ export interface Parked {
 }
 
 /** One ownership of one partition number: from the fence to the release, over any number of restarts. */
-export class PartitionRun {
-  readonly #options: PartitionRunOptions
+export class TaskRunner {
+  readonly #options: TaskRunnerOptions
   readonly #released = new AbortController()
   readonly done: Promise<void>
-  #state: PartitionState = 'fencing'
+  #state: TaskState = 'fencing'
   #parked: Parked | undefined
   readonly #lines = new ParkedLines()
   #retryNow = new AbortController()
   /** Since the last start: what fails now and then, and works in between, need not wait longer each time. */
   #hasCommitted = false
 
-  constructor(options: PartitionRunOptions) {
+  constructor(options: TaskRunnerOptions) {
     this.#options = options
     this.done = this.#run()
   }
 
-  get state(): PartitionState {
+  get state(): TaskState {
     return this.#state
   }
 
@@ -95,7 +95,7 @@ export class PartitionRun {
   }
 
   async #run(): Promise<void> {
-    const { after, partition, membership, stage, reads } = this.#options
+    const { after, partition, membership, processor, reads } = this.#options
     await after
     for (let failures = 0; !this.#isReleased();) {
       // Fencing without being the owner would shut out the rightful one.
@@ -118,7 +118,7 @@ export class PartitionRun {
         failures = this.#hasCommitted || reads.clock.now() - startedAt > BACK_OFF.maxMs ? 1 : failures + 1
         this.#enter('backing_off', error)
         const fields = { partition, failures, error: kafkaErrorType(error.cause ?? error) }
-        stage.logger.warn(fields, `${error.message}: starting the partition again`)
+        processor.logger.warn(fields, `${error.message}: starting the partition again`)
         await this.#pause(failures)
       }
     }
@@ -128,15 +128,15 @@ export class PartitionRun {
 
   /** What it waits for is repaired outside, and may take long: it is tried again now and then, or when it is told to. */
   async #park(error: Error): Promise<void> {
-    const { stage, partition, reads } = this.#options
+    const { processor, partition, reads } = this.#options
     const wasRunning = this.#state === 'running'
     this.#parked = { error, wasRunning, attempts: (this.#parked?.attempts ?? 0) + 1 }
-    this.#lines.write(stage.logger, partition, error)
+    this.#lines.write(processor.logger, partition, error)
     this.#enter('parked', error)
-    stage.observer?.parked?.({ partition, error })
+    processor.observer?.parked?.({ partition, error })
     this.#options.onParked?.()
     this.#retryNow = new AbortController()
-    const ms = (stage.parkedRetryMs ?? PARKED_RETRY_MS) * (0.9 + reads.clock.random() / 5)
+    const ms = (processor.parkedRetryMs ?? PARKED_RETRY_MS) * (0.9 + reads.clock.random() / 5)
     const signal = AbortSignal.any([this.#released.signal, this.#retryNow.signal])
     await pause(reads.clock, ms, signal)
   }
@@ -144,49 +144,49 @@ export class PartitionRun {
   #goesOn(): void {
     if (this.#parked === undefined) return
     this.#parked = undefined
-    this.#options.stage.observer?.parked?.({ partition: this.#options.partition })
+    this.#options.processor.observer?.parked?.({ partition: this.#options.partition })
   }
 
   async #own(): Promise<void> {
-    const { stage, partition, groupId, openClient, reads } = this.#options
+    const { processor, partition, groupId, openClient, reads } = this.#options
     this.#hasCommitted = false
     this.#enter('fencing')
-    const transactionalId = `${stage.settings.topicPrefix}${stage.service}-${partition}`
+    const transactionalId = `${processor.settings.topicPrefix}${processor.service}-${partition}`
     const producer = new TransactionalProducer({
       openClient,
       transactionalId,
       clock: reads.clock,
-      logger: stage.logger,
-      onStep: stage.onStep,
-      transactionTimeoutMs: stage.settings.transactionTimeoutMs,
-      places: { groupId, partition, own: writtenBy(stage), shared: stage.sharedOutputs ?? [] },
+      logger: processor.logger,
+      onStep: processor.onStep,
+      transactionTimeoutMs: processor.settings.transactionTimeoutMs,
+      places: { groupId, partition, own: writtenBy(processor), shared: processor.sharedOutputs ?? [] },
     })
-    let owner: PartitionOwner | undefined
-    let inputs: PartitionInputs | undefined
+    let task: Task | undefined
+    let inputs: TaskInputs | undefined
     try {
       this.#step('assigned')
       await producer.fence(this.#released.signal)
       this.#enter('restoring')
-      owner = await stage.openOwner(partition)
-      const restored = await this.#restore(owner, producer)
+      task = await processor.openTask(partition)
+      const restored = await this.#restore(task, producer)
       inputs = restored.inputs
       this.#step('positioned')
       this.#enter('running')
       if (this.#parked?.wasRunning === false) this.#goesOn()
-      await this.#work(owner, producer, restored)
+      await this.#work(task, producer, restored)
     } catch (error) {
       inputs?.close()
       const decided = await this.#ifOwner(producer, error)
       await producer.close()
-      await owner?.close().catch((closing: unknown) => {
+      await task?.close().catch((closing: unknown) => {
         const fields = { partition, error: kafkaErrorType(closing) }
-        stage.logger.warn(fields, 'the owner could not be closed after an error')
+        processor.logger.warn(fields, 'the owner could not be closed after an error')
       })
       throw decided
     }
     inputs.close()
     await producer.close()
-    await owner.close()
+    await task.close()
   }
 
   /** A contradiction needs an operator only if this process is still the owner: a successor changes what was read. */
@@ -199,22 +199,22 @@ export class PartitionRun {
   }
 
   /** Brings the owner to where its predecessor has committed, and opens the inputs there. */
-  async #restore(owner: PartitionOwner, producer: TransactionalProducer): Promise<Restored> {
-    const { stage, partition, groupId, reads, fetcher } = this.#options
+  async #restore(task: Task, producer: TransactionalProducer): Promise<Restored> {
+    const { processor, partition, groupId, reads, fetcher } = this.#options
     const signal = this.#released.signal
-    const stateTopic = stage.stateTopic
+    const changelogTopic = processor.changelogTopic
     const state =
-      stateTopic === undefined
+      changelogTopic === undefined
         ? undefined
-        : await openStatePartition({
+        : await openChangelog({
             reads,
-            topic: stateTopic,
+            topic: changelogTopic,
             partition,
-            barrierOffset: await producer.barrier(stateTopic, partition, randomBytes(16)),
+            barrierOffset: await producer.barrier(changelogTopic, partition, randomBytes(16)),
             signal,
           })
     if (state !== undefined) this.#step('barrier')
-    const committed = await reads.committedOffsets(groupId, stage.inputs, partition)
+    const committed = await reads.committedOffsets(groupId, processor.inputs, partition)
     this.#step('offsets-read')
     const context: RestoreContext = {
       partition,
@@ -224,11 +224,11 @@ export class PartitionRun {
       ownershipIsFresh: this.#ownershipIsFresh,
       ...(state && { state }),
     }
-    const positions = await owner.restore(context)
+    const positions = await task.restore(context)
     this.#step('restored')
     signal.throwIfAborted()
     const starts = await whereToBegin({
-      stage,
+      processor,
       partition,
       groupId,
       reads,
@@ -239,12 +239,12 @@ export class PartitionRun {
     })
     signal.throwIfAborted()
     // From here nothing can fail, so no queue stays with the fetcher that nobody reads.
-    const inputs = new PartitionInputs({
-      batch: stage.batch,
+    const inputs = new TaskInputs({
+      batch: processor.batch,
       clock: reads.clock,
       fetcher,
       signal,
-      onLag: (topic, records) => stage.observer?.lag?.({ partition, topic, records }),
+      onLag: (topic, records) => processor.observer?.lag?.({ partition, topic, records }),
     })
     for (const { topic, offset, end } of starts) {
       const queue = new PartitionQueue({
@@ -252,7 +252,7 @@ export class PartitionRun {
         partition,
         offset,
         highWatermark: end,
-        bytesMax: Math.max(QUEUE_BYTES_MIN, 2 * stage.batch.bytesMax),
+        bytesMax: Math.max(QUEUE_BYTES_MIN, 2 * processor.batch.bytesMax),
         onChange: () => inputs.changed(topic),
       })
       inputs.add(queue, committed.get(topic)?.metadata ?? '')
@@ -260,12 +260,8 @@ export class PartitionRun {
     return { inputs, positions }
   }
 
-  async #work(
-    owner: PartitionOwner,
-    producer: TransactionalProducer,
-    { inputs, positions }: Restored,
-  ): Promise<void> {
-    const { stage, partition, reads } = this.#options
+  async #work(task: Task, producer: TransactionalProducer, { inputs, positions }: Restored): Promise<void> {
+    const { processor, partition, reads } = this.#options
     // Readers stop at a transaction that brokers left open, and only the next fence ends it, so it must not wait for more input.
     const watch = (): void => {
       producer.ended().catch((error: unknown) => inputs.fail(error as Error))
@@ -277,48 +273,55 @@ export class PartitionRun {
       const { input, records, nextOffset } = batch
       const startedAt = reads.clock.now()
       const { topic } = input.queue
-      const isForOwner = records.length > 0 || positions.has(topic)
-      const staged = isForOwner ? await this.#stage(owner, batch) : NOTHING
-      if (staged === undefined) return
-      const metadata = staged.offsetMetadata ?? input.metadata
-      const written = await producer.commit(staged.outputs, [
+      const isForTask = records.length > 0 || positions.has(topic)
+      const processed = isForTask ? await this.#process(task, batch) : NOTHING
+      if (processed === undefined) return
+      const metadata = processed.offsetMetadata ?? input.metadata
+      const written = await producer.commit(processed.outputs, [
         { topic, partition, offset: nextOffset, metadata },
       ])
       this.#hasCommitted = true
       this.#goesOn()
       watch()
-      await staged.committed?.(written)
+      await processed.committed?.(written)
       inputs.committed(input, nextOffset, metadata)
-      stage.observer?.committed?.({
+      processor.observer?.committed?.({
         partition,
         topic,
         records: records.length,
-        outputs: staged.outputs.length,
+        outputs: processed.outputs.length,
         durationMs: reads.clock.now() - startedAt,
       })
     }
   }
 
   /** Asks the owner until it can decide; undefined when the partition was released meanwhile. */
-  async #stage(
-    owner: PartitionOwner,
+  async #process(
+    task: Task,
     { input, records, nextOffset }: TakenBatch,
-  ): Promise<StagedBatch | undefined> {
-    const { partition, stage } = this.#options
+  ): Promise<ProcessedBatch | undefined> {
+    const { partition, processor } = this.#options
     const { signal } = this.#released
     const { topic } = (input satisfies Input).queue
     const ownershipIsFresh = this.#ownershipIsFresh
     for (let failures = 0; ;) {
       try {
-        const staged = await owner.stage({ topic, partition, records, nextOffset, signal, ownershipIsFresh })
+        const processed = await task.process({
+          topic,
+          partition,
+          records,
+          nextOffset,
+          signal,
+          ownershipIsFresh,
+        })
         if (failures > 0) this.#enter('running')
-        return staged
+        return processed
       } catch (error) {
         if (this.#isReleased()) return undefined
         if (!(error instanceof RetriableError)) throw error
         failures += 1
         this.#enter('backing_off', error)
-        stage.logger.warn(
+        processor.logger.warn(
           { partition, topic, failures, records: records.length },
           `${error.message}: waiting`,
         )
@@ -328,14 +331,14 @@ export class PartitionRun {
     }
   }
 
-  #enter(state: PartitionState, error?: Error): void {
-    const { stage, partition } = this.#options
+  #enter(state: TaskState, error?: Error): void {
+    const { processor, partition } = this.#options
     this.#state = state
-    stage.observer?.partition?.({ partition, state, ...(error && { error }) })
+    processor.observer?.partition?.({ partition, state, ...(error && { error }) })
   }
 
   #step(step: StartStep): void {
-    this.#options.stage.onStep?.(step, [])
+    this.#options.processor.onStep?.(step, [])
   }
 
   readonly #ownershipIsFresh = (): boolean =>
@@ -352,19 +355,19 @@ export class PartitionRun {
 }
 
 interface Restored {
-  readonly inputs: PartitionInputs
+  readonly inputs: TaskInputs
   /** That the owner keeps, by input topic: they commit with the group's offset, also where nothing was read. */
   readonly positions: ReadonlyMap<string, bigint | undefined>
 }
 
 /** Topics of which partition p is written by its owner. */
-const writtenBy = ({ outputs, stateTopic, startsTopic }: StageOptions): readonly string[] => [
+const writtenBy = ({ outputs, changelogTopic, startsTopic }: ProcessorOptions): readonly string[] => [
   ...outputs,
   startsTopic,
-  ...(stateTopic === undefined ? [] : [stateTopic]),
+  ...(changelogTopic === undefined ? [] : [changelogTopic]),
 ]
 
-const NOTHING: StagedBatch = { outputs: [] }
+const NOTHING: ProcessedBatch = { outputs: [] }
 
 /** No partition can work, and no process that is started in its place. */
 const CONCERNS_ALL = new Set([
@@ -375,7 +378,7 @@ const CONCERNS_ALL = new Set([
 ])
 
 const concernsAll = (error: unknown): boolean =>
-  error instanceof StageError || (!isTemporary(error) && CONCERNS_ALL.has(kafkaErrorType(error)))
+  error instanceof ProcessorError || (!isTemporary(error) && CONCERNS_ALL.has(kafkaErrorType(error)))
 
 const isTemporary = (error: unknown): error is Error =>
   (error instanceof TransactionError || error instanceof RetriableError || error instanceof RestartError) &&

@@ -1,47 +1,47 @@
 import { isExplained } from '../client/errors.ts'
-import { PartitionRun, type Parked, type PartitionRunOptions } from './task-runner.ts'
-import type { PartitionState } from './processor-options.ts'
+import { TaskRunner, type Parked, type TaskRunnerOptions } from './task-runner.ts'
+import type { TaskState } from './processor-options.ts'
 
-export type PartitionRunsOptions = Omit<PartitionRunOptions, 'partition' | 'after' | 'onParked'>
+export type TaskRunnersOptions = Omit<TaskRunnerOptions, 'partition' | 'after' | 'onParked'>
 
 /** The partitions that one process owns, as its group says. */
-export class PartitionRuns {
-  readonly #options: PartitionRunsOptions
-  readonly #runs = new Map<number, PartitionRun>()
+export class TaskRunners {
+  readonly #options: TaskRunnersOptions
+  readonly #runners = new Map<number, TaskRunner>()
 
-  constructor(options: PartitionRunsOptions) {
+  constructor(options: TaskRunnersOptions) {
     this.#options = options
   }
 
-  /** Releases partitions that are not among them. A new one starts once its previous run in this process has ended. */
+  /** Releases partitions that are not among them. A new one starts once its previous runner in this process has ended. */
   assign(assigned: ReadonlySet<number>): void {
-    const runs = this.#runs
-    for (const [partition, run] of runs) {
-      if (!assigned.has(partition)) void run.release()
+    const runners = this.#runners
+    for (const [partition, runner] of runners) {
+      if (!assigned.has(partition)) void runner.release()
     }
     for (const partition of assigned) {
-      const before = runs.get(partition)
+      const before = runners.get(partition)
       if (before !== undefined && !before.isOver) continue
-      const run = new PartitionRun({
+      const runner = new TaskRunner({
         ...this.#options,
         partition,
         after: before?.done ?? Promise.resolve(),
         onParked: () => this.#onParked(),
       })
-      runs.set(partition, run)
-      void run.done.then(() => {
-        if (runs.get(partition) === run && run.state === 'released') runs.delete(partition)
+      runners.set(partition, runner)
+      void runner.done.then(() => {
+        if (runners.get(partition) === runner && runner.state === 'released') runners.delete(partition)
       })
     }
   }
 
-  get states(): ReadonlyMap<number, PartitionState> {
-    return new Map([...this.#runs].map(([partition, run]) => [partition, run.state]))
+  get states(): ReadonlyMap<number, TaskState> {
+    return new Map([...this.#runners].map(([partition, runner]) => [partition, runner.state]))
   }
 
   get parked(): ReadonlyMap<number, Error> {
-    const parked = this.#owned().flatMap(([partition, run]) =>
-      run.parked === undefined ? [] : [[partition, run.parked.error] as const],
+    const parked = this.#owned().flatMap(([partition, runner]) =>
+      runner.parked === undefined ? [] : [[partition, runner.parked.error] as const],
     )
     return new Map(parked)
   }
@@ -49,29 +49,31 @@ export class PartitionRuns {
   /** Why the process is not ready. */
   get notReady(): readonly string[] {
     const all = this.#owned()
-    const parked = all.filter(([, run]) => run.parked !== undefined)
+    const parked = all.filter(([, runner]) => runner.parked !== undefined)
     if (all.length > 0 && parked.length === all.length) {
       return parked.map(([partition]) => `partition ${partition} is parked`)
     }
-    return [...this.#runs]
+    return [...this.#runners]
       .filter(([, { state, parked: why }]) => state !== 'running' && why === undefined)
       .map(([partition, { state }]) => `partition ${partition} is ${state}`)
   }
 
   /** Tries parked partitions again now: one, or all. Returns which. */
   resume(partition?: number): readonly number[] {
-    const found = this.#owned().filter(([number, run]) => run.parked && number === (partition ?? number))
-    for (const [, run] of found) run.resume()
+    const found = this.#owned().filter(
+      ([number, runner]) => runner.parked && number === (partition ?? number),
+    )
+    for (const [, runner] of found) runner.resume()
     return found.map(([number]) => number)
   }
 
   /** Waits for running transactions. */
   async release(): Promise<void> {
-    await Promise.all([...this.#runs.values()].map((run) => run.release()))
+    await Promise.all([...this.#runners.values()].map((runner) => runner.release()))
   }
 
-  #owned(): [number, PartitionRun][] {
-    return [...this.#runs].filter(([, run]) => !run.isOver)
+  #owned(): [number, TaskRunner][] {
+    return [...this.#runners].filter(([, runner]) => !runner.isOver)
   }
 
   #onParked(): void {

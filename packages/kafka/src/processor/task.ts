@@ -1,7 +1,7 @@
 import type { InputRecord, OutputRecord } from '../protocol/record.ts'
 
 /**
- * What a service does with one partition number while it owns it. The stage (`startStage`) calls the methods
+ * What a service does with one partition number while it owns it. The stage (`startProcessor`) calls the methods
  * one at a time, never two at once for the same owner:
  *
  *   opened -> [fenced] -> restore -> (stage -> commit -> committed)* -> close
@@ -9,7 +9,7 @@ import type { InputRecord, OutputRecord } from '../protocol/record.ts'
  * On any error, at any point, the stage discards the producer and this owner (close), and a new owner starts
  * again from restore, here or elsewhere. So an owner changes its memory and its caches only in `committed`.
  */
-export interface PartitionOwner {
+export interface Task {
   /**
    * Runs after the predecessor was fenced: nobody else can write this partition's outputs any more.
    * An owner that keeps positions returns one for each input topic, undefined where it has read nothing yet: it must be
@@ -23,7 +23,7 @@ export interface PartitionOwner {
    * back off and call `stage` again with the same records; any other error discards the owner.
    * An owner that keeps positions gets a batch without records where only control markers came, to note the position.
    */
-  stage(batch: InputBatch): Promise<StagedBatch>
+  process(batch: InputBatch): Promise<ProcessedBatch>
   /** Releases files and timers. Called exactly once, also after errors; must not write anything to Kafka. */
   close(): Promise<void>
 }
@@ -46,7 +46,7 @@ export interface InputBatch {
 /** By `topic/partition`: the offset after the last output there. */
 export type WrittenOffsets = ReadonlyMap<string, bigint>
 
-export interface StagedBatch {
+export interface ProcessedBatch {
   readonly outputs: readonly OutputRecord[]
   /** Kept with the committed offset of the input topic, at most 4,096 bytes. */
   readonly offsetMetadata?: string
@@ -63,11 +63,11 @@ export interface RestoreContext {
   /** As in `InputBatch`, for effects that no batch asks for. */
   readonly ownershipIsFresh: () => boolean
   /** The state partition with this number; only when the stage was given a state topic. */
-  readonly state?: StatePartition
+  readonly state?: ChangelogPartition
 }
 
 /** A partition of a compacted state topic, readable up to a barrier that was written after the fence. */
-export interface StatePartition {
+export interface ChangelogPartition {
   readonly topic: string
   /** Another one when the topic was deleted and created again; empty when the brokers do not tell. */
   readonly topicId: string

@@ -3,7 +3,7 @@ import { StateError } from '../client/errors.ts'
 import { requireInRange, type CommittedOffset, type LogRange } from '../client/offsets.ts'
 import { readPartition } from '../read/read-partition.ts'
 import type { OutputRecord } from '../protocol/record.ts'
-import type { StageOptions } from './processor-options.ts'
+import type { ProcessorOptions } from './processor-options.ts'
 import { beginningOf, encodeStart, readStarts, type Known, type Start } from './starts.ts'
 import type { OffsetToCommit } from '../transactions/transaction-client.ts'
 import type { TransactionalProducer } from '../transactions/transactional-producer.ts'
@@ -16,7 +16,7 @@ export interface InputStart {
 }
 
 interface Options {
-  readonly stage: StageOptions
+  readonly processor: ProcessorOptions
   readonly partition: number
   readonly groupId: string
   readonly reads: ClusterReads
@@ -34,13 +34,13 @@ interface Options {
  * say different things, and with an `OffsetOutOfRangeError` when the log does not have the offset.
  */
 export const whereToBegin = async (options: Options): Promise<readonly InputStart[]> => {
-  const { stage, partition, groupId, reads, producer, signal, positions } = options
-  const place = { topic: stage.startsTopic, partition }
-  const noted = await readStarts(reads, place, groupId, stage.inputs, signal)
+  const { processor, partition, groupId, reads, producer, signal, positions } = options
+  const place = { topic: processor.startsTopic, partition }
+  const noted = await readStarts(reads, place, groupId, processor.inputs, signal)
   const notes: OutputRecord[] = []
   const offsets: OffsetToCommit[] = []
   const starts: InputStart[] = []
-  for (const topic of stage.inputs) {
+  for (const topic of processor.inputs) {
     const range = await reads.logRange(topic, partition)
     const start = noted.get(topic)
     const position = await positionOf(options, topic, start, range)
@@ -117,8 +117,8 @@ const decide = (
 }
 
 /** A sentence with the command. */
-const remedyOf = ({ stage, partition }: Options, topic: string, keepsPositions: boolean): string =>
+const remedyOf = ({ processor, partition }: Options, topic: string, keepsPositions: boolean): string =>
   keepsPositions
-    ? (stage.repair?.(partition) ?? '')
-    : `Look at \`weir offsets show --service ${stage.service} --partition ${partition}\`, then run ` +
-      `\`weir offsets set --service ${stage.service} --topic ${topic} --partition ${partition} --to <offset>\`.`
+    ? (processor.repair?.(partition) ?? '')
+    : `Look at \`weir offsets show --service ${processor.service} --partition ${partition}\`, then run ` +
+      `\`weir offsets set --service ${processor.service} --topic ${topic} --partition ${partition} --to <offset>\`.`

@@ -8,7 +8,7 @@ import type { Cluster } from '../client/kafkajs-internals.ts'
 import { committedOffsets, leaderOf, logRange } from '../client/offsets.ts'
 import { openTopicReader } from './topic-reader.ts'
 import { silentLogger } from '../client/silent-logger.ts'
-import { openStatePartition } from '../processor/changelog.ts'
+import { openChangelog } from '../processor/changelog.ts'
 import { createTopics, readAll } from '../testing/topics.ts'
 import { kafkaTransactions } from '../transactions/transaction-client.ts'
 import { TransactionalProducer } from '../transactions/transactional-producer.ts'
@@ -119,7 +119,7 @@ it('is restored from as state, from each offset that a checkpoint may have', asy
   const producer = await openProducer('one')
   const barrierOffset = await producer.barrier(topic, 0, Buffer.from('nonce'))
   const signal = AbortSignal.timeout(20_000)
-  const state = await openStatePartition({
+  const state = await openChangelog({
     reads: brokerReads(cluster),
     topic,
     partition: 0,

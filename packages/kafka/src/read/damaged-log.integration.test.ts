@@ -5,7 +5,7 @@ import { expect, it, onTestFinished, vi } from 'vitest'
 import { StateError } from '../client/errors.ts'
 import { silentLogger } from '../client/silent-logger.ts'
 import { openTopicTail } from './tail.ts'
-import { numbersOn, NumberWriter, startCopyStage } from '../testing/copy-stage.ts'
+import { numbersOn, NumberWriter, startCopyProcessor } from '../testing/copy-processor.ts'
 import { createTopics, readAll } from '../testing/topics.ts'
 
 const PATIENCE = { timeout: 40_000, interval: 100 }
@@ -42,14 +42,15 @@ it('a damaged batch stops its partition alone, for stages, readers and tails', a
   await expect(readAll(settings, input)).rejects.toThrow(StateError)
   await expect(readAll(settings, input)).rejects.toThrow(DAMAGED)
 
-  const stage = await startCopyStage({ settings, inputs: [input], output })
-  onTestFinished(() => stage.stop())
+  const processor = await startCopyProcessor({ settings, inputs: [input], output })
+  onTestFinished(() => processor.stop())
   await vi.waitFor(async () => {
     const numbers = await numbersOn(settings, output)
     expect(numbers.filter((number) => number % 2 === 1)).toHaveLength(51)
   }, PATIENCE)
   await vi.waitFor(
-    () => expect(stage.log.states.find(({ error }) => DAMAGED.test(error?.message ?? ''))?.partition).toBe(0),
+    () =>
+      expect(processor.log.states.find(({ error }) => DAMAGED.test(error?.message ?? ''))?.partition).toBe(0),
     PATIENCE,
   )
   const copied = await numbersOn(settings, output)

@@ -3,8 +3,8 @@ import { kafkaCluster } from '../client/kafka-client.ts'
 import { committedOffsets, type CommittedOffset } from '../client/offsets.ts'
 import type { KafkaSettings } from '../client/settings.ts'
 import { silentLogger } from '../client/silent-logger.ts'
-import { numbersOn, numbersUpTo, NumberWriter, startCopyStage } from './copy-stage.ts'
-import type { CopyOptions, CopyStage } from './copy-stage.ts'
+import { numbersOn, numbersUpTo, NumberWriter, startCopyProcessor } from './copy-processor.ts'
+import type { CopyOptions, CopyProcessor } from './copy-processor.ts'
 import { createTopics } from './topics.ts'
 
 export const PATIENCE = { timeout: 20_000, interval: 50 }
@@ -17,7 +17,7 @@ export class CopyRig {
   output = ''
   service = ''
   #writer: NumberWriter | undefined
-  #stages: CopyStage[] = []
+  #stages: CopyProcessor[] = []
   #tests = 0
 
   constructor(settings: KafkaSettings) {
@@ -34,7 +34,7 @@ export class CopyRig {
   }
 
   async close(): Promise<void> {
-    await Promise.all(this.#stages.splice(0).map((stage) => stage.stop()))
+    await Promise.all(this.#stages.splice(0).map((processor) => processor.stop()))
     await this.writer.close()
   }
 
@@ -52,11 +52,11 @@ export class CopyRig {
     return topic!
   }
 
-  async start(options: Partial<CopyOptions> = {}): Promise<CopyStage> {
+  async start(options: Partial<CopyOptions> = {}): Promise<CopyProcessor> {
     const { settings, input, output, service } = this
-    const stage = await startCopyStage({ settings, inputs: [input], output, service, ...options })
-    this.#stages.push(stage)
-    return stage
+    const processor = await startCopyProcessor({ settings, inputs: [input], output, service, ...options })
+    this.#stages.push(processor)
+    return processor
   }
 
   /** Waits until everything that was written is on the output once, in order. */
@@ -83,7 +83,7 @@ export class CopyRig {
   }
 
   /** Waits until the partition is parked with a message that has this text in it. */
-  parked(stage: CopyStage, partition: number, text: string): Promise<void> {
-    return vi.waitFor(() => expect(stage.parked.get(partition)?.message).toContain(text), PATIENCE)
+  parked(processor: CopyProcessor, partition: number, text: string): Promise<void> {
+    return vi.waitFor(() => expect(processor.parked.get(partition)?.message).toContain(text), PATIENCE)
   }
 }

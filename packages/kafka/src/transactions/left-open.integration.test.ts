@@ -1,7 +1,7 @@
 import { isolatedFolders, isolatedKafka, ownKafka, ownServersMissing, type OwnServer } from '@weir/testkit'
 import { afterAll, beforeAll, expect, it, onTestFinished, vi } from 'vitest'
 import { silentLogger } from '../client/silent-logger.ts'
-import { numbersOn, numbersUpTo, NumberWriter, startCopyStage } from '../testing/copy-stage.ts'
+import { numbersOn, numbersUpTo, NumberWriter, startCopyProcessor } from '../testing/copy-processor.ts'
 import { createTopics } from '../testing/topics.ts'
 import { dropVerification, transactionsOn } from '../testing/unverified.ts'
 
@@ -61,8 +61,8 @@ it.each([
 
   const warn = vi.fn()
   const logger = { ...silentLogger, warn }
-  const stage = await startCopyStage({ settings, service, inputs: [input], output, logger })
-  onTestFinished(() => stage.stop())
+  const processor = await startCopyProcessor({ settings, service, inputs: [input], output, logger })
+  onTestFinished(() => processor.stop())
   const byNumber = (a: number, b: number): number => a - b
   const expected = [...numbersUpTo(10, settings.topicPartitions), ...left].sort(byNumber)
   await vi.waitFor(

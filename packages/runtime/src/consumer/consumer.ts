@@ -1,10 +1,10 @@
 import { TOPIC_SPECS, topicNames, type TopicNames, type TopicRole } from '@weir/contracts'
 import {
-  startStage,
+  startProcessor,
   type KafkaSettings,
-  type PartitionOwner,
-  type StageObserver,
-  type StageOptions,
+  type Task,
+  type ProcessorObserver,
+  type ProcessorOptions,
 } from '@weir/kafka'
 import { startProbeServer } from '../http/health.ts'
 import { Closers, logStart, type Service, type ServiceDeps } from '../service/service.ts'
@@ -35,7 +35,7 @@ export interface ConsumerOptions<Config extends ConsumerConfig> {
   readonly state?: TopicRole
   /** Topics that the tasks write. A task writes the partition with its own number, or the only partition. */
   readonly outputs: readonly TopicRole[]
-  /** See `StageOptions`. */
+  /** See `ProcessorOptions`. */
   readonly repair?: (partition: number) => string
   /** Topics that are read beside the inputs. */
   readonly reads?: readonly TopicRole[]
@@ -43,7 +43,7 @@ export interface ConsumerOptions<Config extends ConsumerConfig> {
   readonly shared?: SharedValues
   /** Opens what the tasks share, once the topics have been checked. */
   open(topics: TopicNames): {
-    readonly openOwner: (partition: number) => Promise<PartitionOwner>
+    readonly openTask: (partition: number) => Promise<Task>
     readonly close?: () => Promise<unknown>
     /** The service's own reasons for not being ready. */
     readonly readiness?: () => readonly string[]
@@ -92,19 +92,19 @@ export const startConsumer = async <Config extends ConsumerConfig>(
       isTransactional: true,
     })
     const topics = topicNames(config.topicPrefix)
-    const { openOwner, close, readiness: ownReadiness, parked: ownParked } = options.open(topics)
+    const { openTask, close, readiness: ownReadiness, parked: ownParked } = options.open(topics)
     if (close) closers.add(close)
     parked = () => [...(ownParked?.() ?? []), ...partitions.parked()]
     const stageInputs = inputs.map((role) => topics[role])
-    const stageOptions: StageOptions = {
+    const processorOptions: ProcessorOptions = {
       settings: config,
       logger,
       service,
-      openOwner,
+      openTask,
       inputs: stageInputs,
       outputs: outputs.filter(isCoPartitioned).map((role) => topics[role]),
       sharedOutputs: outputs.filter((role) => !isCoPartitioned(role)).map((role) => topics[role]),
-      ...(state !== undefined && { stateTopic: topics[state] }),
+      ...(state !== undefined && { changelogTopic: topics[state] }),
       startsTopic: topics.starts,
       ...(repair && { repair }),
       batch: {
@@ -112,16 +112,16 @@ export const startConsumer = async <Config extends ConsumerConfig>(
         bytesMax: config.batchBytesMax,
         lingerMs: config.lingerMs,
       },
-      observer: stageObserver(service, stageInputs, deps),
+      observer: processorObserver(service, stageInputs, deps),
       ...failpointsOf(service),
     }
-    const stage = await startStage(stageOptions)
-    closers.add(() => stage.stop())
-    partitions.add(service, stage)
-    readiness = () => [...(ownReadiness?.() ?? []), ...stage.readiness()]
+    const processor = await startProcessor(processorOptions)
+    closers.add(() => processor.stop())
+    partitions.add(service, processor)
+    readiness = () => [...(ownReadiness?.() ?? []), ...processor.readiness()]
     return {
       stop: () => closers.close(),
-      failed: stage.failed,
+      failed: processor.failed,
       readiness: () => readiness(),
       parked: () => parked(),
       partitions,
@@ -136,11 +136,11 @@ const isCoPartitioned = (role: TopicRole): boolean =>
   TOPIC_SPECS.some((spec) => spec.role === role && spec.coPartitioned)
 
 /** Metrics and log lines of a processor. */
-export const stageObserver = (
+export const processorObserver = (
   service: string,
   inputs: readonly string[],
   { logger, metrics }: ServiceDeps,
-): StageObserver => {
+): ProcessorObserver => {
   const name = (what: string) => `weir_${service.replaceAll('-', '_')}_${what}`
   const lag = metrics.gauge(
     name('lag_records'),

@@ -1,5 +1,5 @@
 import { TOPIC_SPECS } from '@weir/contracts'
-import type { StageOptions } from '@weir/kafka'
+import type { ProcessorOptions } from '@weir/kafka'
 import { failpoint, hasFailpoints } from '../service/failpoint.ts'
 
 const LETTERS = TOPIC_SPECS.flatMap(({ role, name }) => (role.endsWith('Dlq') ? [name] : []))
@@ -8,7 +8,7 @@ const LETTERS = TOPIC_SPECS.flatMap(({ role, name }) => (role.endsWith('Dlq') ? 
  * Installs the failpoints `<service>.<step>` in each transaction, and `<service>.letters-sent` in those that write
  * dead letters.
  */
-export const failpointsOf = (service: string): Pick<StageOptions, 'onStep'> => {
+export const failpointsOf = (service: string): Pick<ProcessorOptions, 'onStep'> => {
   if (!hasFailpoints()) return {}
   return {
     onStep: (step, outputs) => {

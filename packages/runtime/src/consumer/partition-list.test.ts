@@ -1,4 +1,4 @@
-import { StateError, type PartitionState } from '@weir/kafka'
+import { StateError, type TaskState } from '@weir/kafka'
 import { afterEach, expect, it } from 'vitest'
 import { startProbeServer } from '../http/health.ts'
 import { Metrics } from '../service/metrics.ts'
@@ -8,7 +8,7 @@ let close: (() => Promise<void>) | undefined
 afterEach(() => close?.())
 
 const stageWith = (parked: ReadonlyMap<number, Error>, resumed: (number | undefined)[]) => ({
-  partitions: new Map<number, PartitionState>([
+  partitions: new Map<number, TaskState>([
     [3, 'running'],
     [0, 'fencing'],
     [1, 'parked'],

@@ -1,11 +1,11 @@
-import { isExplained, type PartitionState, type Stage } from '@weir/kafka'
+import { isExplained, type TaskState, type Processor } from '@weir/kafka'
 import type { Routes } from '../http/health.ts'
 
 /** A partition that this process owns. */
 export interface ListedPartition {
   readonly stage: string
   readonly partition: number
-  readonly state: PartitionState
+  readonly state: TaskState
   /** Why it is parked. */
   readonly why?: string
 }
@@ -15,10 +15,10 @@ export interface ListedPartition {
  * once.
  */
 export class PartitionList {
-  readonly #stages = new Map<string, Pick<Stage, 'partitions' | 'parked' | 'resume'>>()
+  readonly #stages = new Map<string, Pick<Processor, 'partitions' | 'parked' | 'resume'>>()
 
-  add(name: string, stage: Pick<Stage, 'partitions' | 'parked' | 'resume'>): void {
-    this.#stages.set(name, stage)
+  add(name: string, processor: Pick<Processor, 'partitions' | 'parked' | 'resume'>): void {
+    this.#stages.set(name, processor)
   }
 
   list(): readonly ListedPartition[] {

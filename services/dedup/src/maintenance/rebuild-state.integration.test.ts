@@ -163,7 +163,7 @@ it('fills an empty state topic, as after its deletion', async () => {
   const maintenance = await openMaintenance({
     settings,
     service: 'dedup',
-    stateTopic: topics.seen,
+    changelogTopic: topics.seen,
     outputs: [topics.duplicates],
   })
   const claim = await maintenance.claim(0)

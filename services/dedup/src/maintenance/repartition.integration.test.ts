@@ -70,7 +70,7 @@ it('refuses partitions that were added by hand, and then gives them their keys',
   const maintenance = await openMaintenance({
     settings: before.settings,
     service: 'dedup',
-    stateTopic: before.topics.seen,
+    changelogTopic: before.topics.seen,
     outputs: [],
   })
   await maintenance.addPartitions(

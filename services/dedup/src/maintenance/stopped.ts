@@ -12,7 +12,7 @@ export const withMaintenance = async <T>(
   const maintenance = await openMaintenance({
     settings,
     service: 'dedup',
-    stateTopic: topics.seen,
+    changelogTopic: topics.seen,
     outputs: WRITTEN.map((role) => topics[role]),
   })
   try {

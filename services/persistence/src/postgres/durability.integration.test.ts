@@ -1,4 +1,4 @@
-import { StageError, type KafkaLogger } from '@weir/kafka'
+import { ProcessorError, type KafkaLogger } from '@weir/kafka'
 import { isolatedDatabase } from '@weir/testkit'
 import pg from 'pg'
 import { expect, it, vi } from 'vitest'
@@ -38,7 +38,7 @@ it('a database whose commits are asynchronous for its user is refused, and a war
   const warn = vi.fn()
   const logger = { debug: vi.fn(), info: vi.fn(), warn, error: vi.fn() } satisfies KafkaLogger
   const refused = requireDurability(url, 'production', logger)
-  await expect(refused).rejects.toThrow(StageError)
+  await expect(refused).rejects.toThrow(ProcessorError)
   await expect(refused).rejects.toThrow(/synchronous_commit=off/)
   await requireDurability(url, 'dev', logger)
   expect(warn).toHaveBeenCalledWith(

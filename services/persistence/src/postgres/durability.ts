@@ -1,4 +1,4 @@
-import { StageError, type KafkaLogger } from '@weir/kafka'
+import { ProcessorError, type KafkaLogger } from '@weir/kafka'
 import pg from 'pg'
 import { sinkErrorOf } from './sql-faults.ts'
 import { connectionTo } from './transaction.ts'
@@ -35,7 +35,7 @@ export const durabilityFaults = (found: DurabilitySettings): readonly string[] =
 
 /**
  * Looks at what decides whether an acknowledged commit lasts, as it is for the user of `databaseUrl`. Rejects with a
- * `StageError` when it may not; in the dev profile that is a warning. Rejects with a `SinkUnavailableError` while the
+ * `ProcessorError` when it may not; in the dev profile that is a warning. Rejects with a `SinkUnavailableError` while the
  * database is away.
  */
 export const requireDurability = async (
@@ -46,7 +46,7 @@ export const requireDurability = async (
   const found = await read(databaseUrl)
   const faults = durabilityFaults(found)
   if (faults.length > 0) {
-    if (profile === 'production') throw new StageError(faults.join('\n'))
+    if (profile === 'production') throw new ProcessorError(faults.join('\n'))
     logger.warn({ faults }, 'stored rows can be lost: for trials only')
   }
   if (found.standbys > 0 && found.synchronous_standby_names === '') {

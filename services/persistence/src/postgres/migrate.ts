@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs'
-import { StageError } from '@weir/kafka'
+import { ProcessorError } from '@weir/kafka'
 import pg from 'pg'
 import { sinkErrorOf } from './sql-faults.ts'
 import { connectionTo } from './transaction.ts'
@@ -32,14 +32,14 @@ const requireOwner = async (client: pg.Client, wanted: readonly string[]): Promi
   )
   const { may, role } = rows[0]!
   if (!may) {
-    throw new StageError(
+    throw new ProcessorError(
       `the database lacks ${wanted.join(', ')}, and the role ${role} may not create tables: run \`weir db migrate\` of this version`,
     )
   }
   if (!(await isThere(client))) await client.query(CREATE)
 }
 
-/** Brings the database to the newest schema in one transaction, one instance at a time. Rejects with a `SinkUnavailableError` while it is away, with a `StageError` when a newer version has been there. */
+/** Brings the database to the newest schema in one transaction, one instance at a time. Rejects with a `SinkUnavailableError` while it is away, with a `ProcessorError` when a newer version has been there. */
 export const migrate = async (databaseUrl: string, stepMs = STEP_MS): Promise<readonly string[]> => {
   const client = new pg.Client({ ...connectionTo(databaseUrl), query_timeout: stepMs })
   client.on('error', () => undefined)
@@ -54,7 +54,7 @@ export const migrate = async (databaseUrl: string, stepMs = STEP_MS): Promise<re
       .sort()
     const unknown = [...done].filter((name) => !known.includes(name))
     if (unknown.length > 0) {
-      throw new StageError(
+      throw new ProcessorError(
         `the database is of a newer version of Weir (it has ${unknown.join(', ')}): start that version, or restore ` +
           `the database as it was before`,
       )

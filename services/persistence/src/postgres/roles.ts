@@ -1,4 +1,4 @@
-import { StageError } from '@weir/kafka'
+import { ProcessorError } from '@weir/kafka'
 import pg from 'pg'
 import { migrate } from './migrate.ts'
 import { scramVerifier } from './scram.ts'
@@ -41,9 +41,9 @@ const roleOf = (variable: string, url: string): Role => {
   const { username, password } = new URL(url)
   const role = { name: decodeURIComponent(username), password: decodeURIComponent(password) }
   if (role.name === '')
-    throw new StageError(`${variable} names no role: give postgres://role:password@host/database`)
+    throw new ProcessorError(`${variable} names no role: give postgres://role:password@host/database`)
   if (!/^[\x21-\x7e]*$/.test(role.password)) {
-    throw new StageError(`the password in ${variable} may only have ASCII characters without blanks`)
+    throw new ProcessorError(`the password in ${variable} may only have ASCII characters without blanks`)
   }
   return role
 }
@@ -113,7 +113,7 @@ const makeRoles = async (client: pg.Client, roles: Roles): Promise<readonly stri
   for (const role of [roles.owner, roles.writer, roles.reader]) {
     if (role === undefined) continue
     if (role.name === user) {
-      throw new StageError(
+      throw new ProcessorError(
         `the role ${user} of DATABASE_ADMIN_URL cannot be a role of Weir too: give that another name`,
       )
     }

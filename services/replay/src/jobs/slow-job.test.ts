@@ -7,7 +7,7 @@ import { APPROVAL_MS_MAX, NO_APPROVALS } from './approvals.ts'
 import { CommandLog } from './command-log.ts'
 import { encodeJson, jobRequest, NO_COUNTS, RATE_MIN, type Command, type Job } from './job.ts'
 import { LetterReader } from '../letters/letters.ts'
-import { ReplayOwner } from '../replay-owner.ts'
+import { ReplayTask } from '../replay-task.ts'
 import { letterOf } from '../testing/model-api.ts'
 import { ModelTopic } from '../testing/model-topic.ts'
 
@@ -46,7 +46,7 @@ const model = async () => {
   const input: Command[] = []
   const commands = new ModelTopic(topics.replayCommands, 1)
   const stored = letters()
-  const owner = new ReplayOwner({
+  const task = new ReplayTask({
     topics,
     approvals: NO_APPROVALS,
     partitions: 1,
@@ -64,12 +64,12 @@ const model = async () => {
     },
   })
   const state = { logStartOffset: 0n, read: () => Promise.resolve() }
-  await owner.restore({ state } as unknown as RestoreContext)
+  await task.restore({ state } as unknown as RestoreContext)
   const jobs = new Map<string, Job>()
   const work = async (): Promise<void> => {
     for (let command = input.shift(); command !== undefined; command = input.shift()) {
       const record = { key: null, value: encodeJson(command), headers: {}, offset: 0n }
-      const { outputs, committed } = await owner.stage({ records: [record] } as unknown as InputBatch)
+      const { outputs, committed } = await task.process({ records: [record] } as unknown as InputBatch)
       for (const { topic, value } of outputs) {
         if (topic === topics.replayCommands) input.push(JSON.parse(value!.toString()) as Command)
         else if (value!.toString().startsWith('{')) {
@@ -80,11 +80,11 @@ const model = async () => {
       await committed?.(new Map())
     }
   }
-  return { input, jobs, work, owner }
+  return { input, jobs, work, owner: task }
 }
 
 it.each([RATE_MIN, 1e-300])('does not let a job of %d letters a second delay another', async (rate) => {
-  const { input, jobs, work, owner } = await model()
+  const { input, jobs, work, owner: task } = await model()
   input.push({ kind: 'create', job: jobOf('slow', rate) }, { kind: 'create', job: jobOf('fast', 100_000) })
   // No time passes: what waited inside the stage would wait for ever.
   await work()
@@ -104,12 +104,12 @@ it.each([RATE_MIN, 1e-300])('does not let a job of %d letters a second delay ano
   await vi.advanceTimersByTimeAsync(1_000)
   await work()
   expect(jobs.get('slow')?.counts.done).toBe(2)
-  await owner.close()
+  await task.close()
   expect(vi.getTimerCount()).toBe(0)
 })
 
 it('does one step for a tick that comes twice', async () => {
-  const { input, jobs, work, owner } = await model()
+  const { input, jobs, work, owner: task } = await model()
   input.push({ kind: 'create', job: jobOf('job', 1) })
   await work()
   const { step } = jobs.get('job')!
@@ -118,11 +118,11 @@ it('does one step for a tick that comes twice', async () => {
   await vi.advanceTimersByTimeAsync(1_000)
   await work()
   expect(jobs.get('job')?.counts.done).toBe(2)
-  await owner.close()
+  await task.close()
 })
 
 it('cancels jobs that nobody approves at their time, however many, and no other', async () => {
-  const { input, jobs, work, owner } = await model()
+  const { input, jobs, work, owner: task } = await model()
   const minute = 60_000
   const approval = { why: ['discard'], expiresAt: 0 }
   const requestedAt = Date.now() - APPROVAL_MS_MAX + 30 * minute
@@ -144,6 +144,6 @@ it('cancels jobs that nobody approves at their time, however many, and no other'
   expect(states()).toEqual(new Set(['cancelled']))
   expect(jobs.get('late-3')).toMatchObject({ counts: { scanned: 0 }, approval: { why: ['discard'] } })
   expect(jobs.get('later')?.state).toBe('waiting')
-  await owner.close()
+  await task.close()
   expect(vi.getTimerCount()).toBe(0)
 })

@@ -19,7 +19,7 @@ import { countLetters } from '../jobs/job-chunk.ts'
 import { JobTable } from '../jobs/job-table.ts'
 import { LetterReader } from '../letters/letters.ts'
 import type { Marks } from '../jobs/marks.ts'
-import { ReplayOwner } from '../replay-owner.ts'
+import { ReplayTask } from '../replay-task.ts'
 import { ModelTopic } from './model-topic.ts'
 
 export const PARTITIONS = 2
@@ -53,7 +53,7 @@ export class ModelReplay {
   readonly #due = new Map<string, readonly string[]>()
   readonly #state: WireRecord[] = []
   #position = 0n
-  #owner: ReplayOwner | undefined
+  #task: ReplayTask | undefined
   #count = 0
   readonly #approvals: Approvals
   readonly #reader = new LetterReader(topics, () => Promise.resolve(this.letters.reader))
@@ -86,11 +86,11 @@ export class ModelReplay {
   async work(fate: 'lives' | 'killed before the commit' | 'killed after the commit'): Promise<boolean> {
     const record = this.commands.readable(0).find(({ offset }) => offset >= this.#position)
     if (record === undefined) return false
-    this.#owner ??= await this.#open()
+    this.#task ??= await this.#open()
     const nextOffset = record.offset + 1n
     const cancelled = this.#cancelledAt(record.offset)
     const dueNow = this.#dueNow()
-    const { outputs, committed } = await this.#owner.stage({
+    const { outputs, committed } = await this.#task.process({
       topic: topics.replayCommands,
       partition: 0,
       records: [record],
@@ -110,8 +110,8 @@ export class ModelReplay {
 
   /** Its timers end with it. */
   async kill(): Promise<void> {
-    await this.#owner?.close()
-    this.#owner = undefined
+    await this.#task?.close()
+    this.#task = undefined
   }
 
   /** What a job that begins now has to look at. */
@@ -191,8 +191,8 @@ export class ModelReplay {
     return table.marks
   }
 
-  async #open(): Promise<ReplayOwner> {
-    const owner = new ReplayOwner({
+  async #open(): Promise<ReplayTask> {
+    const task = new ReplayTask({
       topics,
       partitions: PARTITIONS,
       keys: undefined,
@@ -218,7 +218,7 @@ export class ModelReplay {
       timestamp: 0,
     }))
     const state = { logStartOffset: 0n, read: (_: bigint, on: (all: typeof records) => void) => on(records) }
-    await owner.restore({ state } as unknown as RestoreContext)
-    return owner
+    await task.restore({ state } as unknown as RestoreContext)
+    return task
   }
 }

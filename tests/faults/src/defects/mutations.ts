@@ -36,12 +36,12 @@ export const MUTATIONS = {
   /** Keys are remembered although their transaction may still fail. */
   memory_before_commit: [
     {
-      file: 'services/dedup/src/dedup-owner.ts',
+      file: 'services/dedup/src/dedup-task.ts',
       find: 'await this.#apply(change, written.get(`${topics.seen}/${partition}`)!)',
       replace: 'await Promise.resolve(written)',
     },
     {
-      file: 'services/dedup/src/dedup-owner.ts',
+      file: 'services/dedup/src/dedup-task.ts',
       find: 'outputs.push(...state)',
       // The place after the last state record is not known yet; every later one is further on.
       replace:
@@ -52,8 +52,9 @@ export const MUTATIONS = {
   random_transactional_id: [
     {
       file: 'packages/kafka/src/processor/task-runner.ts',
-      find: 'const transactionalId = `${stage.settings.topicPrefix}${stage.service}-${partition}`',
-      replace: "const transactionalId = `${stage.service}-${partition}-${randomBytes(4).toString('hex')}`",
+      find: 'const transactionalId = `${processor.settings.topicPrefix}${processor.service}-${partition}`',
+      replace:
+        "const transactionalId = `${processor.service}-${partition}-${randomBytes(4).toString('hex')}`",
     },
   ],
   /** The offset is committed first, the rows later. */
@@ -90,15 +91,15 @@ export const MUTATIONS = {
   resend_from_memory: [
     {
       file: 'packages/kafka/src/processor/task-runner.ts',
-      find: 'const written = await producer.commit(staged.outputs, [',
-      replace: 'const written = await commitTwice(producer, staged.outputs, [',
+      find: 'const written = await producer.commit(processed.outputs, [',
+      replace: 'const written = await commitTwice(producer, processed.outputs, [',
     },
     {
       file: 'packages/kafka/src/processor/task-runner.ts',
-      find: 'const NOTHING: StagedBatch',
+      find: 'const NOTHING: ProcessedBatch',
       replace:
         'const commitTwice = (producer: TransactionalProducer, ...batch: Parameters<TransactionalProducer["commit"]>) =>\n' +
-        '  producer.commit(...batch).catch(() => producer.commit(...batch))\n\nconst NOTHING: StagedBatch',
+        '  producer.commit(...batch).catch(() => producer.commit(...batch))\n\nconst NOTHING: ProcessedBatch',
     },
   ],
   /** The offset is committed in a transaction of its own, before the outputs are sent. */
@@ -212,10 +213,10 @@ export const MUTATIONS = {
     },
     {
       file: 'packages/row-sink/src/row-task.ts',
-      find: 'if (error instanceof SinkUnavailableError) throw',
+      find: 'throw taskErrorOf(error, { away: SinkUnavailableError',
       replace:
         'if (error instanceof SinkUnavailableError) (globalThis as { wasAway?: boolean }).wasAway = true\n' +
-        '    if (error instanceof SinkUnavailableError) throw',
+        '    throw taskErrorOf(error, { away: SinkUnavailableError',
     },
   ],
   /** Of one event in 64 a second row is stored, under another key. */

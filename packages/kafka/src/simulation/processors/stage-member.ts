@@ -2,11 +2,11 @@ import type { Clock } from '../../client/clock.ts'
 import type { ClusterReads } from '../../read/cluster-reads.ts'
 import type { Broker, Cluster } from '../../client/kafkajs-internals.ts'
 import { Membership } from '../../group/membership.ts'
-import type { PartitionOwner } from '../../processor/task.ts'
+import type { Task } from '../../processor/task.ts'
 import type { Feed } from '../../processor/task-inputs.ts'
-import { PartitionRuns } from '../../processor/task-runners.ts'
+import { TaskRunners } from '../../processor/task-runners.ts'
 import { silentLogger } from '../../client/silent-logger.ts'
-import type { StageOptions } from '../../processor/processor-options.ts'
+import type { ProcessorOptions } from '../../processor/processor-options.ts'
 import type { FakeGroup, GroupRequest } from '../../testing/fake-group.ts'
 import type { OpenTransactionClient } from '../../transactions/transaction-client.ts'
 import { GROUP } from '../owners/owner-actor.ts'
@@ -22,8 +22,8 @@ export interface Surroundings {
   readonly openClient: OpenTransactionClient
   readonly feed: Feed
   readonly membership: Pick<Membership, 'confirm' | 'isFresh'>
-  readonly openOwner: () => PartitionOwner
-  readonly assign: (runs: PartitionRuns, partitions: ReadonlySet<number>) => void
+  readonly openTask: () => Task
+  readonly assign: (runners: TaskRunners, partitions: ReadonlySet<number>) => void
 }
 
 export interface MemberOptions {
@@ -41,7 +41,7 @@ export interface MemberOptions {
 
 /** One process of a stage, with the product's own membership and runs. */
 export class StageMember {
-  readonly runs: PartitionRuns
+  readonly runners: TaskRunners
   readonly membership: Membership
   /** Number of answers that the group gave it as a live member. */
   answers = 0
@@ -59,26 +59,26 @@ export class StageMember {
       sessionMs: SESSION_MS,
       onAssigned: (partitions) => {
         if (partitions.has(0)) options.onOwner(this.generation)
-        around.assign(this.runs, partitions)
+        around.assign(this.runners, partitions)
       },
       onFailed: onFatal,
     })
     const around = options.surround(this.membership)
     const { reads, openClient, feed: fetcher, membership } = around
-    this.runs = new PartitionRuns({
+    this.runners = new TaskRunners({
       groupId: GROUP,
       reads,
       openClient,
       fetcher,
       membership,
       onFatal,
-      stage: stageOf(options, around.openOwner),
+      processor: stageOf(options, around.openTask),
     })
     this.membership.start()
   }
 
   async stop(): Promise<void> {
-    await this.runs.release()
+    await this.runners.release()
     await this.membership.stop()
   }
 
@@ -111,7 +111,7 @@ export class StageMember {
   }
 }
 
-const stageOf = ({ kind, onParked }: MemberOptions, openOwner: () => PartitionOwner): StageOptions => ({
+const stageOf = ({ kind, onParked }: MemberOptions, openTask: () => Task): ProcessorOptions => ({
   settings: {
     kafkaBrokers: [],
     kafkaSsl: false,
@@ -126,8 +126,8 @@ const stageOf = ({ kind, onParked }: MemberOptions, openOwner: () => PartitionOw
   inputs: [INPUT],
   outputs: [OUTPUT],
   startsTopic: STARTS,
-  ...(kind === 'keys' && { stateTopic: STATE, repair: () => 'Repair it.' }),
-  openOwner: () => Promise.resolve(openOwner()),
+  ...(kind === 'keys' && { changelogTopic: STATE, repair: () => 'Repair it.' }),
+  openTask: () => Promise.resolve(openTask()),
   batch: { recordsMax: 2, bytesMax: 1_000, lingerMs: 5 },
   observer: {
     parked: ({ error }) => {

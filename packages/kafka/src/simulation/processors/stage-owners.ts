@@ -1,4 +1,4 @@
-import type { InputBatch, PartitionOwner, RestoreContext, StagedBatch } from '../../processor/task.ts'
+import type { InputBatch, Task, RestoreContext, ProcessedBatch } from '../../processor/task.ts'
 import type { OutputRecord } from '../../protocol/record.ts'
 import { textOf } from '../model/model-record.ts'
 
@@ -20,11 +20,11 @@ const outputOf = (topic: string, partition: number, key: string, value: string):
 })
 
 /** `onEffect`: an effect outside Kafka, which only an owner of whom no successor can exist may have. */
-export const openStageOwner = (kind: OwnerKind, onEffect: () => void): PartitionOwner =>
+export const openStageOwner = (kind: OwnerKind, onEffect: () => void): Task =>
   kind === 'keys' ? new KeyOwner(onEffect) : new CopyOwner(onEffect)
 
 /** Passes each key on once. */
-class KeyOwner implements PartitionOwner {
+class KeyOwner implements Task {
   readonly #onEffect: () => void
   readonly #seen = new Set<string>()
 
@@ -43,7 +43,7 @@ class KeyOwner implements PartitionOwner {
     return new Map([[INPUT, position]])
   }
 
-  stage({ partition, records, nextOffset, ownershipIsFresh }: InputBatch): Promise<StagedBatch> {
+  process({ partition, records, nextOffset, ownershipIsFresh }: InputBatch): Promise<ProcessedBatch> {
     const keys = [...new Set(records.map(({ value }) => textOf(value)))].filter((key) => !this.#seen.has(key))
     if (ownershipIsFresh()) this.#onEffect()
     return Promise.resolve({
@@ -65,7 +65,7 @@ class KeyOwner implements PartitionOwner {
   }
 }
 
-class CopyOwner implements PartitionOwner {
+class CopyOwner implements Task {
   readonly #onEffect: () => void
 
   constructor(onEffect: () => void) {
@@ -76,7 +76,7 @@ class CopyOwner implements PartitionOwner {
     return Promise.resolve(new Map())
   }
 
-  stage({ partition, records, ownershipIsFresh }: InputBatch): Promise<StagedBatch> {
+  process({ partition, records, ownershipIsFresh }: InputBatch): Promise<ProcessedBatch> {
     if (ownershipIsFresh()) this.#onEffect()
     const outputs = records.map(({ value }) => outputOf(OUTPUT, partition, textOf(value), textOf(value)))
     return Promise.resolve({ outputs })

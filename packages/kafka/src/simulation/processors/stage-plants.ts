@@ -1,4 +1,4 @@
-import type { PartitionOwner } from '../../processor/task.ts'
+import type { Task } from '../../processor/task.ts'
 import type { TransactionClient } from '../../transactions/transaction-client.ts'
 import type { TransactionView } from '../../transactions/transaction-view.ts'
 import type { ModelBroker } from '../model/model-broker.ts'
@@ -47,15 +47,15 @@ const oldFence = withClient((client) => {
 /** The state's position is used without comparing it with the group's offset. */
 const uncompared: Plant = (around) => ({
   ...around,
-  openOwner: () => {
-    const owner = around.openOwner()
-    const unasked: PartitionOwner = {
+  openTask: () => {
+    const task = around.openTask()
+    const unasked: Task = {
       restore: async (context) => {
-        await owner.restore(context)
+        await task.restore(context)
         return new Map()
       },
-      stage: (batch) => owner.stage(batch),
-      close: () => owner.close(),
+      process: (batch) => task.process(batch),
+      close: () => task.close(),
     }
     return unasked
   },
@@ -100,9 +100,9 @@ const keptAfterRelease: Plant = (around) => {
   const all = new Set<number>()
   return {
     ...around,
-    assign: (runs, partitions) => {
+    assign: (runners, partitions) => {
       for (const partition of partitions) all.add(partition)
-      around.assign(runs, all)
+      around.assign(runners, all)
     },
   }
 }

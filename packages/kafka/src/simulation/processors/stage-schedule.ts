@@ -100,8 +100,8 @@ export class StageSchedule extends Schedule<StageFaults> {
         openClient,
         membership,
         feed: modelFeed(reads),
-        openOwner: () => openStageOwner(kind, () => this.#onEffect(process)),
-        assign: (runs, assigned) => runs.assign(assigned),
+        openTask: () => openStageOwner(kind, () => this.#onEffect(process)),
+        assign: (runners, assigned) => runners.assign(assigned),
       })
       const member: StageMember = new StageMember({
         world,
@@ -299,7 +299,7 @@ export class StageSchedule extends Schedule<StageFaults> {
 
   get isDone(): boolean {
     return (
-      this.#owner.member.runs.states.get(0) === 'running' &&
+      this.#owner.member.runners.states.get(0) === 'running' &&
       this.#upstream.length === 0 &&
       this.isAtRest &&
       this.#isReadToEnd
@@ -319,7 +319,7 @@ export class StageSchedule extends Schedule<StageFaults> {
   }
 
   get ownerIsParked(): boolean {
-    return this.#owner.member.runs.parked.size > 0
+    return this.#owner.member.runners.parked.size > 0
   }
 
   /** The running member that the group made the owner last. */

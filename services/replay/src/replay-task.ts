@@ -3,9 +3,9 @@ import {
   RetriableError,
   type InputBatch,
   type OutputRecord,
-  type PartitionOwner,
+  type Task,
   type RestoreContext,
-  type StagedBatch,
+  type ProcessedBatch,
 } from '@weir/kafka'
 import type { Logger } from '@weir/runtime'
 import { approvalOf, whyNotApproved, type Approvals } from './jobs/approvals.ts'
@@ -15,7 +15,7 @@ import { countedRange, jobRange, nextChunk, type Chunk, type ChunkOptions } from
 import { isEnded, jobKey, JobTable } from './jobs/job-table.ts'
 import { Ticks, type TicksOptions } from './jobs/ticks.ts'
 
-export interface ReplayOwnerOptions extends ChunkOptions {
+export interface ReplayTaskOptions extends ChunkOptions {
   readonly commands: CommandLog
   readonly approvals: Approvals
   /** To this stage's own input. */
@@ -35,13 +35,13 @@ const EXPIRY_EVERY_MS = 3_600_000
  * looked for before each step, so a step that always fails can be cancelled. A tick that comes before its time is put
  * off and ends here, so that no job waits for another's rate.
  */
-export class ReplayOwner implements PartitionOwner {
-  readonly #options: ReplayOwnerOptions
+export class ReplayTask implements Task {
+  readonly #options: ReplayTaskOptions
   readonly #table = new JobTable()
   readonly #ticks: Ticks
   readonly #nextAt = new Map<string, number>()
 
-  constructor(options: ReplayOwnerOptions) {
+  constructor(options: ReplayTaskOptions) {
     this.#options = options
     this.#ticks = new Ticks(options)
   }
@@ -56,7 +56,7 @@ export class ReplayOwner implements PartitionOwner {
   }
 
   /** One command each: the stage is given batches of one record. */
-  async stage({ records }: InputBatch): Promise<StagedBatch> {
+  async process({ records }: InputBatch): Promise<ProcessedBatch> {
     const [record] = records
     const command = decodeCommand(record?.value ?? null)
     if (record === undefined || command === undefined) return { outputs: [] }
@@ -113,7 +113,7 @@ export class ReplayOwner implements PartitionOwner {
    * Jobs that nobody has approved in time end; those that ended long ago leave the topic, and with them what their
    * fix-ups held.
    */
-  #expire(): StagedBatch {
+  #expire(): ProcessedBatch {
     const now = Date.now()
     const late = this.#table.overdue(now).map((job) => cancelled(job).job)
     const outputs = [

@@ -5,9 +5,9 @@ import {
   type InputBatch,
   type InputRecord,
   type OutputRecord,
-  type PartitionOwner,
+  type Task,
   type RestoreContext,
-  type StagedBatch,
+  type ProcessedBatch,
 } from '@weir/kafka'
 import { assertNever } from '@weir/runtime'
 import { encodeIdentity, StoreDamagedError, stateRecordsOf, type StagedChange } from '@weir/seen-keys'
@@ -16,7 +16,7 @@ import { restoreState, type RestoredState, type RestoreOptions } from './restore
 import { SequenceWatch } from './sequence-watch.ts'
 import { Tally, type Decision } from './tally.ts'
 
-export interface DedupOwnerOptions extends RestoreOptions {
+export interface DedupTaskOptions extends RestoreOptions {
   readonly statsWindowMs: number
   readonly auditDuplicates: boolean
   /** undefined: letters are not sealed. */
@@ -24,8 +24,8 @@ export interface DedupOwnerOptions extends RestoreOptions {
 }
 
 /** Decides about one partition's webhooks: outputs, keys, position, counts and offsets commit in one transaction. */
-export class DedupOwner implements PartitionOwner {
-  readonly #options: DedupOwnerOptions
+export class DedupTask implements Task {
+  readonly #options: DedupTaskOptions
   readonly #partition: number
   #restored: RestoredState | undefined
   /** Changes before the commit is known: with an aborted transaction the whole owner goes. */
@@ -33,7 +33,7 @@ export class DedupOwner implements PartitionOwner {
   /** The next transaction has to write the identity. */
   #isNew = false
 
-  constructor(options: DedupOwnerOptions, partition: number) {
+  constructor(options: DedupTaskOptions, partition: number) {
     this.#options = options
     this.#partition = partition
   }
@@ -47,7 +47,7 @@ export class DedupOwner implements PartitionOwner {
     return new Map([topics.received, topics.dedupReplay].map((topic) => [topic, next[topic]]))
   }
 
-  async stage(batch: InputBatch): Promise<StagedBatch> {
+  async process(batch: InputBatch): Promise<ProcessedBatch> {
     try {
       return this.#decide(batch)
     } catch (error) {
@@ -60,7 +60,7 @@ export class DedupOwner implements PartitionOwner {
     await this.#restored?.store.close()
   }
 
-  #decide(batch: InputBatch): StagedBatch {
+  #decide(batch: InputBatch): ProcessedBatch {
     const { seen } = this.#restored!
     const { topics, statsWindowMs, metrics } = this.#options
     const partition = this.#partition

@@ -4,9 +4,9 @@ import {
   StateError,
   type InputBatch,
   type InputRecord,
-  type PartitionOwner,
+  type Task,
   type RestoreContext,
-  type StagedBatch,
+  type ProcessedBatch,
 } from '@weir/kafka'
 import { failpoint, taskErrorOf, type Counter, type Gauge } from '@weir/runtime'
 import { InfluxUnavailableError } from './influx.ts'
@@ -15,7 +15,7 @@ import { encodeOrigin } from './sums-metadata.ts'
 import { UnsettledWindows } from './unsettled-windows.ts'
 import { WindowSums, type StatsRecord, type WindowPoint } from './window-sums.ts'
 
-export interface MetricExportOwnerOptions extends RecountOptions {
+export interface MetricExportTaskOptions extends RecountOptions {
   /** Absent: nothing is written, the counters alone are served. Gives up after `writeTimeoutMs`. */
   readonly write?: (partition: number, points: readonly WindowPoint[]) => Promise<void>
   readonly writeTimeoutMs: number
@@ -36,8 +36,8 @@ const LOOK_MS = 1_000
  * written once more when no older write of it can be under way. What is committed with an offset says from where the
  * sums are counted again, so neither their number nor their names have a limit.
  */
-export class MetricExportOwner implements PartitionOwner {
-  readonly #options: MetricExportOwnerOptions
+export class MetricExportTask implements Task {
+  readonly #options: MetricExportTaskOptions
   readonly #unsettled: UnsettledWindows
   #base = WindowSums.empty
   /** What is committed. */
@@ -51,7 +51,7 @@ export class MetricExportOwner implements PartitionOwner {
   #timer: NodeJS.Timeout | undefined
   #ownershipIsFresh: () => boolean = () => false
 
-  constructor(options: MetricExportOwnerOptions) {
+  constructor(options: MetricExportTaskOptions) {
     this.#options = options
     this.#unsettled = new UnsettledWindows(options.writeTimeoutMs, options.now ?? (() => performance.now()))
   }
@@ -76,7 +76,7 @@ export class MetricExportOwner implements PartitionOwner {
     return new Map()
   }
 
-  async stage({ records, ownershipIsFresh, signal }: InputBatch): Promise<StagedBatch> {
+  async process({ records, ownershipIsFresh, signal }: InputBatch): Promise<ProcessedBatch> {
     const { events } = this.#options
     this.#isStaging = true
     try {

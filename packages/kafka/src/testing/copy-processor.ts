@@ -1,31 +1,31 @@
 import { openLanes, type Lanes } from '../produce/lanes.ts'
-import type { InputBatch, PartitionOwner, StagedBatch } from '../processor/task.ts'
+import type { InputBatch, Task, ProcessedBatch } from '../processor/task.ts'
 import type { OutputRecord } from '../protocol/record.ts'
 import type { KafkaSettings } from '../client/settings.ts'
 import { silentLogger } from '../client/silent-logger.ts'
-import type { PartitionState, StageObserver, StageOptions } from '../processor/processor-options.ts'
-import { startStage, type Stage } from '../processor/processor.ts'
+import type { TaskState, ProcessorObserver, ProcessorOptions } from '../processor/processor-options.ts'
+import { startProcessor, type Processor } from '../processor/processor.ts'
 import { readAll, startsTopicOf } from './topics.ts'
 
 /** What happened to a stage, in order; `partitions` per partition. */
 export interface CopyLog {
-  readonly states: { readonly partition: number; readonly state: PartitionState; readonly error?: Error }[]
+  readonly states: { readonly partition: number; readonly state: TaskState; readonly error?: Error }[]
   /** Committed batches with records. */
   readonly commits: { readonly partition: number; readonly records: number; readonly outputs: number }[]
 }
 
-export interface CopyStage extends Stage {
+export interface CopyProcessor extends Processor {
   readonly log: CopyLog
   /** How often each of these states was entered, in all partitions or in one. */
-  entered(state: PartitionState, partition?: number): number
+  entered(state: TaskState, partition?: number): number
 }
 
-export interface CopyOptions extends Partial<Omit<StageOptions, 'settings' | 'inputs' | 'outputs'>> {
+export interface CopyOptions extends Partial<Omit<ProcessorOptions, 'settings' | 'inputs' | 'outputs'>> {
   readonly settings: KafkaSettings
   readonly inputs: readonly string[]
   readonly output: string
   /** Replaces methods of the copying owner. */
-  readonly owner?: (partition: number, copying: PartitionOwner) => Partial<PartitionOwner>
+  readonly task?: (partition: number, copying: Task) => Partial<Task>
 }
 
 export const copies = (batch: InputBatch, topic: string): OutputRecord[] =>
@@ -38,10 +38,10 @@ export const copies = (batch: InputBatch, topic: string): OutputRecord[] =>
   }))
 
 /** A stage that writes each input record to the same partition of one topic, and keeps no state. */
-export const startCopyStage = async (options: CopyOptions): Promise<CopyStage> => {
-  const { output, owner: override, ...rest } = options
+export const startCopyProcessor = async (options: CopyOptions): Promise<CopyProcessor> => {
+  const { output, task: override, ...rest } = options
   const log: CopyLog = { states: [], commits: [] }
-  const observer: StageObserver = {
+  const observer: ProcessorObserver = {
     partition: (event) => {
       log.states.push(event)
       rest.observer?.partition?.(event)
@@ -53,7 +53,7 @@ export const startCopyStage = async (options: CopyOptions): Promise<CopyStage> =
       if (records > 0) log.commits.push({ partition, records, outputs })
     },
   }
-  const stage = await startStage({
+  const processor = await startProcessor({
     startsTopic: startsTopicOf(rest.settings),
     logger: silentLogger,
     service: 'copy',
@@ -61,26 +61,26 @@ export const startCopyStage = async (options: CopyOptions): Promise<CopyStage> =
     ...rest,
     outputs: [output],
     observer,
-    openOwner: (partition) => {
-      const copying: PartitionOwner = {
+    openTask: (partition) => {
+      const copying: Task = {
         restore: () => Promise.resolve(new Map()),
-        stage: (batch): Promise<StagedBatch> => Promise.resolve({ outputs: copies(batch, output) }),
+        process: (batch): Promise<ProcessedBatch> => Promise.resolve({ outputs: copies(batch, output) }),
         close: () => Promise.resolve(),
       }
       return Promise.resolve({ ...copying, ...override?.(partition, copying) })
     },
   })
   return {
-    failed: stage.failed,
-    readiness: () => stage.readiness(),
-    resume: (partition) => stage.resume(partition),
+    failed: processor.failed,
+    readiness: () => processor.readiness(),
+    resume: (partition) => processor.resume(partition),
     get partitions() {
-      return stage.partitions
+      return processor.partitions
     },
     get parked() {
-      return stage.parked
+      return processor.parked
     },
-    stop: () => stage.stop(),
+    stop: () => processor.stop(),
     log,
     entered: (state, partition) =>
       log.states.filter((one) => one.state === state && (partition ?? one.partition) === one.partition)

@@ -1,15 +1,15 @@
-import { RetriableError, StateError, type StagedBatch } from '@weir/kafka'
+import { RetriableError, StateError, type ProcessedBatch } from '@weir/kafka'
 import { createLogger } from '@weir/runtime'
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import { InfluxUnavailableError } from './influx.ts'
-import { MetricExportOwner } from './metric-export-owner.ts'
+import { MetricExportTask } from './metric-export-task.ts'
 import { counters, StatsLog, statsOf, TOPIC } from './testing/stats-log.ts'
 import type { WindowPoint } from './window-sums.ts'
 
 const TIMEOUT_MS = 1_000
 const logger = createLogger('test', 'silent')
 let log = new StatsLog()
-let owners: MetricExportOwner[] = []
+let owners: MetricExportTask[] = []
 let now = 0
 let written: WindowPoint[][] = []
 let write: (points: readonly WindowPoint[]) => Promise<void>
@@ -24,11 +24,11 @@ beforeEach(() => {
   }
 })
 afterEach(async () => {
-  for (const owner of owners) await owner.close()
+  for (const task of owners) await task.close()
 })
 
-const open = async (committed?: { offset: bigint; metadata: string }): Promise<MetricExportOwner> => {
-  const owner = new MetricExportOwner({
+const open = async (committed?: { offset: bigint; metadata: string }): Promise<MetricExportTask> => {
+  const task = new MetricExportTask({
     topic: TOPIC,
     partition: 0,
     logger,
@@ -38,9 +38,9 @@ const open = async (committed?: { offset: bigint; metadata: string }): Promise<M
     now: () => now,
     ...counters(),
   })
-  owners.push(owner)
-  await owner.restore(log.context(committed))
-  return owner
+  owners.push(task)
+  await task.restore(log.context(committed))
+  return task
 }
 
 const stats = (received: number, windowStart = 10_000) => statsOf({ received, windowStart })
@@ -51,32 +51,32 @@ it('is ready to commit only when the points are written', async () => {
   const server = Promise.withResolvers<undefined>()
   write = () => server.promise
   log.append([stats(1)])
-  const owner = await open()
-  let staged: StagedBatch | undefined
-  const staging = owner.stage(log.batch(0, 1)).then((result) => {
-    staged = result
+  const task = await open()
+  let processed: ProcessedBatch | undefined
+  const staging = task.process(log.batch(0, 1)).then((result) => {
+    processed = result
   })
   await new Promise((resolve) => setImmediate(resolve))
-  expect(staged).toBeUndefined()
+  expect(processed).toBeUndefined()
   server.resolve(undefined)
   await staging
-  expect(staged?.offsetMetadata).toBe('{"from":0,"open":10000}')
+  expect(processed?.offsetMetadata).toBe('{"from":0,"open":10000}')
 })
 
 it('writes the same sums again when what it staged was not committed, and goes on from them when it was', async () => {
   log.append([stats(1), stats(2), stats(4)])
-  const owner = await open()
-  await owner.stage(log.batch(0, 2))
-  const again = await owner.stage(log.batch(0, 2))
+  const task = await open()
+  await task.process(log.batch(0, 2))
+  const again = await task.process(log.batch(0, 2))
   await again.committed?.(new Map())
-  await owner.stage(log.batch(2, 3))
+  await task.process(log.batch(2, 3))
   expect(written.map(received)).toEqual([[3], [3], [7]])
 })
 
 it('goes on, as a successor, from the sums that belong to the committed offset', async () => {
   log.append([stats(5), stats(1)])
-  const { offsetMetadata } = await (await open()).stage(log.batch(0, 1))
-  await (await open({ offset: 1n, metadata: offsetMetadata! })).stage(log.batch(1, 2))
+  const { offsetMetadata } = await (await open()).process(log.batch(0, 1))
+  await (await open({ offset: 1n, metadata: offsetMetadata! })).process(log.batch(1, 2))
   expect(written.at(-1)).toMatchObject([{ source: 'cxone', received: 6 }, { source: undefined }])
 })
 
@@ -85,8 +85,8 @@ it('goes on from sums as they were committed before, until their window is close
   log.append([stats(99), stats(1), stats(2, 20_000), stats(4, 20_000)])
   let committed = { offset: 1n, metadata: '[10000,[["cxone",5,0,0,7],["nice",3,1,0,7]]]' }
   const step = async (from: number) => {
-    const owner = await open(committed)
-    const { offsetMetadata } = await owner.stage(log.batch(from, from + 1))
+    const task = await open(committed)
+    const { offsetMetadata } = await task.process(log.batch(from, from + 1))
     committed = { offset: BigInt(from + 1), metadata: offsetMetadata! }
   }
   await step(1)
@@ -98,32 +98,32 @@ it('goes on from sums as they were committed before, until their window is close
 
 it('writes a closed window once more when no older write can be under way, then forgets it', async () => {
   log.append([stats(1), stats(2, 20_000), stats(4, 20_000)])
-  const owner = await open()
-  await (await owner.stage(log.batch(0, 2))).committed?.(new Map())
+  const task = await open()
+  await (await task.process(log.batch(0, 2))).committed?.(new Map())
   now = 3 * TIMEOUT_MS - 1
-  await owner.settle()
+  await task.settle()
   expect(written).toHaveLength(1)
   now = 3 * TIMEOUT_MS
-  await owner.settle()
+  await task.settle()
   expect(written.map(received)).toEqual([
     [1, 2],
     [1, 2],
   ])
-  await owner.settle()
+  await task.settle()
   expect(written).toHaveLength(2)
-  const { offsetMetadata } = await owner.stage(log.batch(2, 3))
+  const { offsetMetadata } = await task.process(log.batch(2, 3))
   expect(offsetMetadata).toBe('{"from":1,"open":20000}')
 })
 
 it('S4-06 logs a write that failed, and waits longer for the last one while the database does not answer', async () => {
   log.append([stats(1)])
-  const owner = await open()
-  await (await owner.stage(log.batch(0, 1))).committed?.(new Map())
+  const task = await open()
+  await (await task.process(log.batch(0, 1))).committed?.(new Map())
   const answer = write
   write = () => Promise.reject(new InfluxUnavailableError('planted'))
   now += 3 * TIMEOUT_MS
   const warn = vi.spyOn(logger, 'warn')
-  await owner.settle()
+  await task.settle()
   expect(warn.mock.lastCall).toEqual([
     { partition: 0, windows: 1 },
     'planted: the windows are written again later',
@@ -132,47 +132,47 @@ it('S4-06 logs a write that failed, and waits longer for the last one while the 
   write = answer
   now += 10 * TIMEOUT_MS
   // The first answer: what was under way until then may still arrive.
-  await owner.settle()
-  await owner.settle()
+  await task.settle()
+  await task.settle()
   now += 3 * TIMEOUT_MS
-  await owner.settle()
-  await owner.settle()
+  await task.settle()
+  await task.settle()
   expect(written.map(received)).toEqual([[1], [1], [1]])
 })
 
 it('writes nothing older while a batch is between its write and its commit', async () => {
   log.append([stats(1), stats(2)])
-  const owner = await open()
-  await (await owner.stage(log.batch(0, 1))).committed?.(new Map())
-  const { committed } = await owner.stage(log.batch(1, 2))
+  const task = await open()
+  await (await task.process(log.batch(0, 1))).committed?.(new Map())
+  const { committed } = await task.process(log.batch(1, 2))
   now += 10 * TIMEOUT_MS
-  await owner.settle()
+  await task.settle()
   expect(written.map(received)).toEqual([[1], [3]])
   await committed?.(new Map())
-  await owner.settle()
+  await task.settle()
   expect(written.map(received)).toEqual([[1], [3], [3]])
 })
 
 it('writes nothing while another may own the partition', async () => {
   log.append([stats(1)])
-  const owner = await open()
-  await expect(owner.stage(log.batch(0, 1, false))).rejects.toThrow(RetriableError)
+  const task = await open()
+  await expect(task.process(log.batch(0, 1, false))).rejects.toThrow(RetriableError)
   expect(written).toEqual([])
 })
 
 it('waits for a database that is away, and ends for points that it will never take', async () => {
   log.append([stats(1)])
-  const owner = await open()
+  const task = await open()
   write = () => Promise.reject(new InfluxUnavailableError('planted'))
-  await expect(owner.stage(log.batch(0, 1))).rejects.toThrow(RetriableError)
+  await expect(task.process(log.batch(0, 1))).rejects.toThrow(RetriableError)
   write = () => Promise.reject(new TypeError('planted'))
-  await expect(owner.stage(log.batch(0, 1))).rejects.toThrow(TypeError)
+  await expect(task.process(log.batch(0, 1))).rejects.toThrow(TypeError)
 })
 
 it('passes over what is no stats record', async () => {
   const half = Buffer.from('{"source":"a","windowStart":1.5,"received":1}')
   log.append([Buffer.from('not JSON'), Buffer.from('{}'), half, null, stats(3)])
-  await (await open()).stage(log.batch(0, 5))
+  await (await open()).process(log.batch(0, 5))
   expect(written).toMatchObject([[{ received: 3 }, { source: undefined }]])
 })
 
@@ -211,10 +211,10 @@ it.each([
 it('goes on with a new window when retention has deleted the last one, and never with its rest', async () => {
   log.append([stats(1), stats(2), stats(4), stats(8, 20_000)])
   log.start = 1n
-  const owner = await open({ offset: 2n, metadata: '{"from":0,"open":10000}' })
-  await expect(owner.stage(log.batch(2, 3))).rejects.toThrow(StateError)
+  const task = await open({ offset: 2n, metadata: '{"from":0,"open":10000}' })
+  await expect(task.process(log.batch(2, 3))).rejects.toThrow(StateError)
   const next = await open({ offset: 3n, metadata: '{"from":0,"open":10000}' })
-  await next.stage(log.batch(3, 4))
+  await next.process(log.batch(3, 4))
   expect(written.map(received)).toEqual([[8]])
 })
 
@@ -222,8 +222,8 @@ it.each(['', '[0,[]]'])(
   'counts the last window again where the metadata say nothing: %j',
   async (metadata) => {
     log.append([stats(1), ...Array.from({ length: 5_000 }, () => stats(2, 20_000)), stats(4, 20_000)])
-    const owner = await open({ offset: 5_001n, metadata })
-    await owner.stage(log.batch(5_001, 5_002))
+    const task = await open({ offset: 5_001n, metadata })
+    await task.process(log.batch(5_001, 5_002))
     expect(written.map(received)).toEqual([[10_004]])
   },
 )
@@ -231,6 +231,6 @@ it.each(['', '[0,[]]'])(
 it('adds nothing to a window of which retention may have deleted a part', async () => {
   log.append([stats(1), stats(2), stats(4), stats(8, 20_000)])
   log.start = 1n
-  const owner = await open({ offset: 2n, metadata: '' })
-  await expect(owner.stage(log.batch(2, 3))).rejects.toThrow(/no longer in the log/)
+  const task = await open({ offset: 2n, metadata: '' })
+  await expect(task.process(log.batch(2, 3))).rejects.toThrow(/no longer in the log/)
 })

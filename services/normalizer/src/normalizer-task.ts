@@ -10,7 +10,7 @@ import {
 } from '@weir/contracts'
 import type { EventWriter } from '@weir/event-codec'
 import { parseExactJson } from '@weir/exact-json'
-import type { InputBatch, InputRecord, OutputRecord, PartitionOwner, StagedBatch } from '@weir/kafka'
+import type { InputBatch, InputRecord, OutputRecord, Task, ProcessedBatch } from '@weir/kafka'
 import {
   assertNever,
   type FailedRecord,
@@ -28,7 +28,7 @@ import type { ShapeCache } from './schemas/shape.ts'
 import { ShapeTally, type SentShapes } from './schemas/shape-tally.ts'
 import type { NormalizedWebhook } from './steps/map-event.ts'
 
-export interface NormalizerOwnerOptions {
+export interface NormalizerTaskOptions {
   readonly topics: TopicNames
   readonly partition: number
   readonly pipeline: NormalizerPipeline
@@ -72,10 +72,10 @@ interface Staging {
 }
 
 /** Normalises one partition. Events, dead letters, shape counts and offsets are one transaction. Keeps no state. */
-export class NormalizerOwner implements PartitionOwner {
-  readonly #options: NormalizerOwnerOptions
+export class NormalizerTask implements Task {
+  readonly #options: NormalizerTaskOptions
 
-  constructor(options: NormalizerOwnerOptions) {
+  constructor(options: NormalizerTaskOptions) {
     this.#options = options
   }
 
@@ -83,7 +83,7 @@ export class NormalizerOwner implements PartitionOwner {
     return Promise.resolve(new Map())
   }
 
-  async stage({ topic, records }: InputBatch): Promise<StagedBatch> {
+  async process({ topic, records }: InputBatch): Promise<ProcessedBatch> {
     const { topics, partition, openWriter, pipeline, guard, sent, metrics } = this.#options
     const writer = await openWriter()
     const isReplay = topic === topics.normalizerReplay

@@ -5,11 +5,11 @@ import {
   type ObservedShape,
   type TopicNames,
 } from '@weir/contracts'
-import type { InputBatch, OutputRecord, PartitionOwner, RestoreContext, StagedBatch } from '@weir/kafka'
+import type { InputBatch, OutputRecord, Task, RestoreContext, ProcessedBatch } from '@weir/kafka'
 import type { SchemaMetrics } from '../normalizer-metrics.ts'
 import { SchemaVersions, type Adoption } from './schema-versions.ts'
 
-export interface SchemaVersionsOwnerOptions {
+export interface SchemaVersionsTaskOptions {
   readonly topics: TopicNames
   readonly metrics: SchemaMetrics
   /** Called after each commit, and with undefined when this instance stops counting. */
@@ -20,11 +20,11 @@ export interface SchemaVersionsOwnerOptions {
  * Allocates all version numbers. Reads the counts of every transaction in log order, and writes the shapes that they
  * change in the same transaction as its position. `schemas.observed.v1` is its changelog and its output.
  */
-export class SchemaVersionsOwner implements PartitionOwner {
-  readonly #options: SchemaVersionsOwnerOptions
+export class SchemaVersionsTask implements Task {
+  readonly #options: SchemaVersionsTaskOptions
   readonly #versions = new SchemaVersions()
 
-  constructor(options: SchemaVersionsOwnerOptions) {
+  constructor(options: SchemaVersionsTaskOptions) {
     this.#options = options
   }
 
@@ -39,7 +39,7 @@ export class SchemaVersionsOwner implements PartitionOwner {
     return new Map()
   }
 
-  stage({ records }: InputBatch): Promise<StagedBatch> {
+  process({ records }: InputBatch): Promise<ProcessedBatch> {
     const changed = this.#versions.fold(records.flatMap(({ value }) => decodeShapeCounts(value)))
     return Promise.resolve({
       outputs: changed.map((shape) => this.#output(shape)),
