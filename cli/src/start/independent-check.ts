@@ -3,7 +3,8 @@ import { service as dedup } from '@weir/dedup'
 import { ensurePrivate, kafkaJarsFolder, type Folders } from '@weir/local-stack'
 import { cannotConsult, consult, type OracleInflux, type OracleReport } from '@weir/oracle'
 import type { Environment } from '@weir/runtime'
-import { loadTopicsConfig, type TopicsConfig } from '../config.ts'
+import { readSourcesFile } from '@weir/sources'
+import { loadTopicsConfig } from '../config.ts'
 
 /** The oracle's report, or why it was not asked. */
 export type IndependentCheck =
@@ -24,7 +25,10 @@ export const checkIndependently = async (run: CheckedRun): Promise<IndependentCh
   const { env, folders, java, databaseUrl, influx, progress } = run
   const jars = kafkaJarsFolder(folders)
   const kafka = loadTopicsConfig(env)
-  const reason = notHere(kafka, env) ?? (await cannotConsult({ java, jars }))
+  const reason =
+    kafka.kafkaSsl || kafka.kafkaUser !== undefined
+      ? 'it reads no cluster with TLS or passwords'
+      : await cannotConsult({ java, jars })
   if (reason !== undefined) return { kind: 'not-run', reason }
   const folder = join(folders.state, 'oracle')
   ensurePrivate(folder)
@@ -40,11 +44,8 @@ export const checkIndependently = async (run: CheckedRun): Promise<IndependentCh
     windowMs: dedup.loadConfig(env).windowSecs * 1_000,
     truthDir: env.TRUTH_DIR!,
     folder,
+    // The file decides what identifies an event of a source that it names, also of a built-in one.
+    unknownSources: readSourcesFile(env.SOURCES_FILE).named,
   })
   return { kind: 'asked', report }
-}
-
-const notHere = (kafka: TopicsConfig, { SOURCES_FILE }: Environment): string | undefined => {
-  if (kafka.kafkaSsl || kafka.kafkaUser !== undefined) return 'it reads no cluster with TLS or passwords'
-  return SOURCES_FILE === undefined ? undefined : 'SOURCES_FILE may change what identifies an event'
 }

@@ -1,4 +1,4 @@
-import { identify } from './event-key.ts'
+import { identify, type Identity } from './event-key.ts'
 import type { SentKind, SentRequest } from './evidence/sent.ts'
 
 /** One body of one source, as sent, and what was found of it. */
@@ -74,7 +74,7 @@ export interface Received {
   /** Hex; what the record's own header says. */
   readonly key: string
   /** What the record's own headers say, for sources that this package does not know. */
-  readonly stated: { readonly interaction: string; readonly type: string }
+  readonly stated: Said
   readonly isMalformed: boolean
   readonly isMisplaced: boolean
   readonly partition: number
@@ -94,8 +94,10 @@ export class Book {
   readonly entities = new Map<string, Entity>()
   /** Sources whose identities are taken from the records themselves. */
   readonly unknownSources = new Set<string>()
+  readonly #hasUnknownRules: (source: string) => boolean
 
-  constructor(sent: Iterable<SentRequest>) {
+  constructor(sent: Iterable<SentRequest>, hasUnknownRules: (source: string) => boolean) {
+    this.#hasUnknownRules = hasUnknownRules
     for (const { source, kind, sha256, result } of sent) {
       const body = this.body(source, sha256)
       body.kind = kind
@@ -136,7 +138,9 @@ export class Book {
   }
 
   #read(body: Body, record: Received, value: Buffer): Said {
-    const identity = identify(record.source, value, record.sha256)
+    const identity: Identity = this.#hasUnknownRules(record.source)
+      ? { kind: 'unknown' }
+      : identify(record.source, value, record.sha256)
     if (identity.kind === 'unknown') this.unknownSources.add(record.source)
     // Of what others send Weir may refuse more than a contract says; of what was sent on purpose the list knows.
     body.isMalformed =

@@ -12,6 +12,8 @@ export interface JudgeOptions {
   /** The dedup window: within it a key passes once. */
   readonly windowMs: number
   readonly topicPrefix: string
+  /** Sources whose identities a sources file defines, so that the oracle does not know their rules. */
+  readonly unknownSources?: ReadonlySet<string>
 }
 
 type BySource = Map<string, number>
@@ -107,7 +109,7 @@ export const conclude = (
   const unchecked = concludeSums(counted, findings)
   if (book.unknownSources.size > 0)
     unchecked.push(
-      `identities and content keys of ${[...book.unknownSources].join(', ')}: taken from the records themselves`,
+      `identities and content keys of ${[...book.unknownSources].join(', ')}: their rules are not known here, so they are taken from the records`,
     )
   if (counted.sealed > 0) unchecked.push(`the bodies of ${counted.sealed} letters: they are sealed or cut`)
   const counts = findings.counts

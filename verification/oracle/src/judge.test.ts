@@ -24,8 +24,13 @@ const REQUESTS: readonly Sent[] = [
   { body: step('two', 3), result: 'failed' },
 ]
 
-const verdictOf = (world: World, isAlone = true) => {
-  const judge = new Judge(world.sent, { isAlone, windowMs: WINDOW_MS, topicPrefix: '' })
+const verdictOf = (world: World, isAlone = true, unknownSources?: ReadonlySet<string>) => {
+  const judge = new Judge(world.sent, {
+    isAlone,
+    windowMs: WINDOW_MS,
+    topicPrefix: '',
+    ...(unknownSources && { unknownSources }),
+  })
   for (const line of world.lines) judge.take(line)
   for (const row of world.rows) judge.row(row)
   for (const state of world.states) judge.state(state)
@@ -335,4 +340,17 @@ it('a row that a receipt of retention counts is not lost, and nothing else is ex
   expect(judged(0, 1)).toEqual([1, 1])
   expect(judged(1, 2)).toEqual([1, 1])
   expect(judged(1, 0)).toEqual([0, 1])
+})
+
+it('judges a source of a sources file by its records, says so, and still finds what is lost', () => {
+  const named = new Set(['cxone'])
+  const report = verdictOf(worldOf(REQUESTS), true, named)
+  expect(report).toMatchObject({ ok: true, findings: [] })
+  expect(report.unchecked).toEqual([expect.stringContaining(`identities and content keys of cxone`)])
+  const withoutRow = verdictOf(
+    doctored(({ rows }) => void rows.splice(0, 1)),
+    true,
+    named,
+  )
+  expect(withoutRow.found.lost).toBeGreaterThan(0)
 })

@@ -77,7 +77,7 @@ export class Judge {
 
   constructor(sent: readonly SentRequest[], options: JudgeOptions) {
     this.#options = options
-    this.#book = new Book(sent)
+    this.#book = new Book(sent, (source) => options.unknownSources?.has(source) ?? false)
     this.#contents = new RepeatedContent(options.windowMs)
     this.#seen = new SeenState(options.topicPrefix, this.#contents)
     this.#counted.sent = sent.length
@@ -393,7 +393,13 @@ const receivedOf = ({ headers, sha256 = '', partition, offset }: DumpedRecord): 
   key: hexOf(headers['event-key']),
   partition,
   offset,
-  stated: { interaction: textOf(headers['interaction-id']), type: textOf(headers['event-type']) },
+  stated: {
+    interaction: textOf(headers['interaction-id']),
+    type: textOf(headers['event-type']),
+    ...(/^\d{1,19}$/.test(textOf(headers['provider-sequence'])) && {
+      sequence: BigInt(textOf(headers['provider-sequence'])),
+    }),
+  },
   isMalformed: headers['intake-error'] !== undefined,
   isMisplaced: false,
 })

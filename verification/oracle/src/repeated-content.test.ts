@@ -86,7 +86,9 @@ it('takes the letter of repeated content for its end, and its content key for a 
   const { findings, unchecked, counted } = run({})
   expect(findings).toEqual([])
   expect(counted).toMatchObject({ received: 4, events: 1, unique: 1, rows: 1, letters: 1, repeats: 2 })
-  expect(unchecked).toEqual(['identities and content keys of github: taken from the records themselves'])
+  expect(unchecked).toEqual([
+    expect.stringMatching(/^identities and content keys of github: .*taken from the records/),
+  ])
 })
 
 it.each([

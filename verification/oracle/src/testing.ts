@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { crc32 } from 'node:zlib'
 import type { StoredEvent, StoredState } from './evidence/database.ts'
 import type { DumpedRecord, DumpLine } from './evidence/dump.ts'
-import { identify } from './event-key.ts'
+import { identify, type Identity } from './event-key.ts'
 import type { SentRequest } from './evidence/sent.ts'
 
 /** What a judge is given, for tests to doctor. */
@@ -34,6 +34,13 @@ export interface Sent {
   readonly kind?: SentRequest['kind']
   readonly result?: SentRequest['result']
 }
+
+/** The headers that ingress writes for an identity. */
+const statedBy = ({ interaction, type, sequence }: Extract<Identity, { kind: 'event' }>) => ({
+  'interaction-id': base64(interaction),
+  'event-type': base64(type),
+  ...(sequence !== undefined && { 'provider-sequence': base64(String(sequence)) }),
+})
 
 /** What a Weir without a fault has made of requests of `cxone`, in one partition. */
 export const worldOf = (requests: readonly Sent[]): World => {
@@ -68,7 +75,7 @@ export const worldOf = (requests: readonly Sent[]): World => {
       source: base64('cxone'),
       'event-key': Buffer.from(key, 'hex').toString('base64'),
       'body-hash': Buffer.alloc(8, 1).toString('base64'),
-      ...(identity.kind === 'event' ? {} : { 'intake-error': base64('invalid_json') }),
+      ...(identity.kind === 'event' ? statedBy(identity) : { 'intake-error': base64('invalid_json') }),
     }
     const entity = identity.kind === 'event' ? `cxone|${identity.interaction}` : 'cxone|malformed'
     add('webhooks.received.v1', entity, body, headers)
