@@ -136,15 +136,15 @@ export const settingsReference = (): string =>
     ),
   ].join('\n')
 
-const ENV_INTRO = `# Settings of docker-compose.yml: copy to .env and uncomment what you change.
-# Nothing has to be set for a trial: what is secret is made up at the first start and kept in volumes.
-# The default is behind each = sign.
+const ENV_INTRO = `# Settings of docker-compose.yml: copy this file to .env and uncomment what you change.
+# For a trial you need not set anything: the first start generates the secrets and keeps them in volumes.
+# The value after each = sign is the default.
 
 # ---- Compose ----
-# Where ingress listens on this machine. Put a proxy that ends TLS before it.
+# Where ingress listens on this machine. Put a proxy that terminates TLS in front.
 # INGRESS_ADDRESS=127.0.0.1
 # INGRESS_PORT=3000
-# Where the console listens on this machine. Put a proxy that ends TLS before it.
+# Where the console listens on this machine. Put a proxy that terminates TLS in front.
 # CONSOLE_ADDRESS=127.0.0.1
 # CONSOLE_PORT=3001
 # Where replay listens on 127.0.0.1.
@@ -154,7 +154,7 @@ const ENV_INTRO = `# Settings of docker-compose.yml: copy to .env and uncomment 
 # REGISTRY_PORT=18081
 # POSTGRES_PORT=15432
 # INFLUX_PORT=18086
-# The proxy of the profile \`proxy\`, which ends TLS before ingress: where it listens on this machine, the name that
+# The proxy of the profile \`proxy\`, which terminates TLS for ingress: where it listens on this machine, the name that
 # providers call, and its certificate: \`internal\` (of a local authority), an e-mail address (of Let's Encrypt), or
 # files of PROXY_TLS_DIR: /etc/caddy/tls/cert.pem /etc/caddy/tls/key.pem
 # PROXY_ADDRESS=127.0.0.1
@@ -162,7 +162,7 @@ const ENV_INTRO = `# Settings of docker-compose.yml: copy to .env and uncomment 
 # PROXY_DOMAIN=localhost
 # PROXY_TLS=internal
 # PROXY_TLS_DIR=./deploy/config
-# Images: Weir's own is built, the others are pulled; docker-compose.yml has their versions and digests.
+# Images: the image of Weir is built, the others are pulled; docker-compose.yml has their versions and digests.
 # WEIR_IMAGE=weir:local
 # NODE_IMAGE=node:24.22.3-slim
 # KAFKA_IMAGE=
@@ -175,11 +175,11 @@ const ENV_INTRO = `# Settings of docker-compose.yml: copy to .env and uncomment 
 # KAFKA_CONTROLLER_QUORUM_VOTERS=1@kafka:9093
 # KAFKA_REPLICATION_FACTOR=1
 # KAFKA_MIN_INSYNC_REPLICAS=1
-# Folder of the sources file, its sources.env and mappings, which ingress, dedup, normalizer and replay see as /etc/weir.
+# Folder with the sources file, its sources.env and mappings: /etc/weir in ingress, dedup, normalizer and replay.
 # WEIR_CONFIG_DIR=./deploy/config
-# The secret of cxone and nice, where neither has one of its own; it wins over their files.
+# The secret of cxone and nice if neither has a separate one; it wins over their files.
 # CXONE_WEBHOOK_SECRET=
-# Files inside of the containers from which secrets are read, each in the place of its variable.
+# Files inside the containers from which secrets are read, each instead of its variable.
 # KAFKA_SSL_CA_FILE=
 # KAFKA_SSL_CERT_FILE=
 # KAFKA_SSL_KEY_FILE=
