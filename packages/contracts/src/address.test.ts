@@ -57,7 +57,7 @@ it.each([
   expect(isEverywhere(ranges.map(parseCidr))).toBe(isSo)
 })
 
-it('any way to divide half of the addresses is everywhere, and one range less is not', () => {
+it('ranges that cover half of all addresses are everywhere, and without one of them they are not', () => {
   const bits = fc.integer({ min: 2, max: 12 })
   fc.assert(
     fc.property(bits, fc.boolean(), (depth, isUpper) => {

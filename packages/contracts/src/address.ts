@@ -2,11 +2,11 @@ import ipaddr from 'ipaddr.js'
 
 export type AddressRange = ReturnType<typeof ipaddr.parseCIDR>
 
-/** Not the short, octal and hexadecimal spellings of IPv4, which programs read differently. */
+/** Rejects the short, octal and hexadecimal spellings of IPv4, which programs read differently. */
 const isPlain = (address: string): boolean =>
   ipaddr.IPv4.isValidFourPartDecimal(address) || ipaddr.IPv6.isValid(address)
 
-/** `10.0.0.0/8`, or one address. Throws a `RangeError` that names what cannot be read. */
+/** Parses `10.0.0.0/8` or a single address. Throws a `RangeError` that quotes a text it cannot parse. */
 export const parseCidr = (text: string): AddressRange => {
   const [part = ''] = text.split('/')
   if (!isPlain(part)) throw new RangeError(`${text} is not an address or a CIDR range`)
@@ -21,13 +21,13 @@ export const parseCidr = (text: string): AddressRange => {
 
 const MAPPED_BITS = 96
 
-/** A range of IPv4 mapped into IPv6 as the range of IPv4 that it is, as the addresses are that are looked up in it. */
+/** Turns a range of IPv4-mapped IPv6 addresses into the IPv4 range, because lookups convert addresses the same way. */
 const unmapped = ([address, bits]: AddressRange): AddressRange =>
   address instanceof ipaddr.IPv6 && address.isIPv4MappedAddress() && bits >= MAPPED_BITS
     ? [address.toIPv4Address(), bits - MAPPED_BITS]
     : [address, bits]
 
-/** Whether a peer's address lies in one of the ranges; IPv4 mapped into IPv6 counts as IPv4. */
+/** Whether a peer's address lies in one of the ranges. An IPv4-mapped IPv6 address counts as IPv4. */
 export const isInRanges = (address: string, ranges: readonly AddressRange[]): boolean => {
   if (!isPlain(address)) return false
   const peer = ipaddr.process(address)
@@ -36,19 +36,21 @@ export const isInRanges = (address: string, ranges: readonly AddressRange[]): bo
 
 const NETWORK_LENGTH_MAX = 64
 
-/** What one sender is known by: an IPv4 address, or the first 64 bits of an IPv6 address, which one customer has as a whole. */
+/**
+ * Identifies one sender: an IPv4 address, or the first 64 bits of an IPv6 address, because a customer gets a whole /64.
+ */
 export const networkOf = (address: string): string => {
   if (!isPlain(address)) return address.slice(0, NETWORK_LENGTH_MAX)
   const peer = ipaddr.process(address)
   return peer.kind() === 'ipv4' ? peer.toString() : (peer as ipaddr.IPv6).parts.slice(0, 4).join(':')
 }
 
-/** IPv6 addresses that anybody has are of 2000::/3. */
+/** All public IPv6 addresses lie in 2000::/3. */
 const SPACES = { ipv4: ipaddr.parseCIDR('0.0.0.0/0'), ipv6: ipaddr.parseCIDR('2000::/3') } as const
 
 /**
- * Whether half of all addresses of a family, or more, lies in the ranges together: `0.0.0.0/0`, `::/0`, and any union
- * that comes to the same.
+ * Whether the ranges together cover at least half of all addresses of a family: `0.0.0.0/0`, `::/0`, or a union of
+ * smaller ranges with the same effect.
  */
 export const isEverywhere = (ranges: readonly AddressRange[]): boolean =>
   Object.values(SPACES).some((space) => {
@@ -68,7 +70,7 @@ export const isEverywhere = (ranges: readonly AddressRange[]): boolean =>
     return 2n * covered >= last - first + 1n
   })
 
-/** First and last address, as numbers. */
+/** The first and the last address as numbers. */
 const boundsOf = ([address, bits]: AddressRange): readonly [bigint, bigint] => {
   const bytes = address.toByteArray()
   const value = BigInt(`0x${Buffer.from(bytes).toString('hex')}`)

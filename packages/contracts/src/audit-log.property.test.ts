@@ -35,7 +35,7 @@ const checked = (log: readonly WireRecord[], seen: readonly AuditHead[] = []): A
 const steps = fc.array(fc.constantFrom(0, 0, 0, 1, 1, 2, 3), { minLength: 2, maxLength: 40 })
 const writerOf = ({ key }: WireRecord): string => key.toString()
 
-it('finds nothing in what one or several writers have written', () => {
+it('finds no fault in the records of one or several writers', () => {
   fc.assert(
     fc.property(steps, (of) => {
       const check = checked(logOf(of))
@@ -44,7 +44,7 @@ it('finds nothing in what one or several writers have written', () => {
   )
 })
 
-it('finds each record that was removed, unless it is the end of a chain that no record has named', () => {
+it('finds each removed record, unless it is the end of a chain that no record has named', () => {
   fc.assert(
     fc.property(steps, fc.nat(), (of, pick) => {
       const log = logOf(of)
@@ -61,7 +61,7 @@ it('finds each record that was removed, unless it is the end of a chain that no 
   )
 })
 
-it('finds each record that was changed, also where its hash was made again and it is not an open end', () => {
+it('finds each changed record, even with a recomputed hash, unless the record is an open end', () => {
   fc.assert(
     fc.property(steps, fc.nat(), fc.boolean(), (of, pick, isHashed) => {
       const log = logOf(of)
@@ -78,7 +78,7 @@ it('finds each record that was changed, also where its hash was made again and i
   )
 })
 
-it('finds records of a writer that changed places, were repeated or inserted', () => {
+it('finds records of a writer that were reordered, repeated or inserted', () => {
   fc.assert(
     fc.property(steps, fc.nat(), (of, pick) => {
       const log = logOf(of)
@@ -93,13 +93,13 @@ it('finds records of a writer that changed places, were repeated or inserted', (
   )
 })
 
-it('finds that the beginning is not there', () => {
+it('finds that the beginning of the log is missing', () => {
   expect(checked(logOf([0, 0, 0]).slice(1)).faults).toMatchObject([
     { offset: '0', fault: 'records 0 to 0 before it are missing' },
   ])
 })
 
-it('takes a record of somebody else for a fault, whatever its fields are, and goes on behind it', () => {
+it('reports a foreign record as a fault, whatever its fields are, and continues after it', () => {
   const log = logOf([3, 0, 3, 1])
   const [whole] = logOf([3])
   const good = JSON.parse(whole!.value!.toString()) as Record<string, unknown>
@@ -121,7 +121,7 @@ it('takes a record of somebody else for a fault, whatever its fields are, and go
   )
 })
 
-it('finds that a record has the key of another writer, or none', () => {
+it('finds a record with the key of another writer, or without a key', () => {
   const log = logOf([0, 0, 0])
   for (const key of [Buffer.from('other'), null as unknown as Buffer]) {
     expect(checked(log.with(1, { ...log[1]!, key })).faults).toMatchObject([
@@ -130,7 +130,7 @@ it('finds that a record has the key of another writer, or none', () => {
   }
 })
 
-it('gives the next writer no more ends to name than a record can hold, the latest', () => {
+it('gives the next writer only the latest ends, as many as a record can hold', () => {
   const check = new AuditCheck()
   for (let i = 0; i < 5_000; i++) {
     const facts = { writer: `invented-${i}`, seq: 0, at: 1, previous: null }

@@ -1,49 +1,49 @@
 import { createHash } from 'node:crypto'
 import type { WireRecord } from './wire.ts'
 
-/** Who did it, what, and to what: never a payload, never a secret. */
+/** Who did what. Holds neither payloads nor secrets. */
 export interface AuditEntry {
   /** `letters.export`, `job.replay`, ... */
   readonly what: string
   readonly who: AuditActor
-  /** Filter, place, counts, names. */
+  /** Filters, places, counts and names. */
   readonly details: Readonly<Record<string, unknown>>
 }
 
 export interface AuditActor {
   readonly service: string
-  /** Of the token. */
+  /** The name of the token. */
   readonly name: string
   readonly role: string
   readonly address: string
 }
 
-/** The last record of a writer that another one has seen. */
+/** The last record of a writer, as another writer has seen it. */
 export interface AuditHead {
   readonly writer: string
   readonly seq: number
   readonly hash: string
 }
 
-/** Offsets, the last one included, at which the log could not be read, because a batch is damaged. */
+/** Offsets of a damaged batch that could not be read, both ends included. */
 export interface UnreadableRange {
   readonly from: string
   readonly to: string
 }
 
-/** The value of `audit.log.v1`; its hash is in the header. */
+/** The value of a record of `audit.log.v1`. A header holds its hash. */
 export interface AuditRecord extends AuditEntry {
-  /** One for each start of a process. */
+  /** Each start of a process is a new writer. */
   readonly writer: string
-  /** From 0, without a gap. */
+  /** Counts up from 0 without a gap. */
   readonly seq: number
-  /** Epoch ms, of the writer's clock. */
+  /** Epoch ms on the writer's clock. */
   readonly at: number
-  /** Hash of the record before it of the same writer; null for the first. */
+  /** Hash of the previous record of the same writer; null in the first record. */
   readonly previous: string | null
-  /** Of the first alone: the last records of all writers before it that no other first record has named. */
+  /** Only in the first record: the last records of earlier writers that no other first record has named. */
   readonly heads?: readonly AuditHead[]
-  /** Of the first alone: what of the log could not be read when this chain began. */
+  /** Only in the first record: the parts of the log that could not be read when this chain began. */
   readonly unreadable?: readonly UnreadableRange[]
 }
 
@@ -51,7 +51,7 @@ const HASH_HEADER = 'hash'
 
 const hashOf = (value: Buffer): string => createHash('sha256').update(value).digest('hex')
 
-/** The record of an entry, and what the next one has to name. */
+/** Returns the record to write, and the hash that the writer's next record must name as `previous`. */
 export const encodeAuditRecord = (
   record: AuditRecord,
 ): { readonly record: WireRecord; readonly hash: string } => {
@@ -71,7 +71,7 @@ const isFields = (value: unknown): value is Fields => typeof value === 'object' 
 const areTexts = (values: Fields, names: readonly string[]): boolean =>
   names.every((name) => typeof values[name] === 'string')
 const isSeq = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0
-/** Whether it names the end of a chain. */
+/** Whether a value has the shape of an `AuditHead`. */
 export const isAuditHead = (value: unknown): value is AuditHead =>
   isFields(value) && areTexts(value, ['writer', 'hash']) && isSeq(value.seq)
 const isRange = (value: unknown): boolean => isFields(value) && areTexts(value, ['from', 'to'])
@@ -88,7 +88,7 @@ const isRecord = (value: unknown): boolean =>
   (value.unreadable === undefined || (Array.isArray(value.unreadable) && value.unreadable.every(isRange))) &&
   (value.heads === undefined || (Array.isArray(value.heads) && value.heads.every(isAuditHead)))
 
-/** Undefined: it is no record of an audit log, or not a whole one. Whoever reads the log relies on every field. */
+/** Returns undefined for a value that is not a complete audit record, because readers rely on every field. */
 export const decodeAuditRecord = (value: Buffer | null): AuditRecord | undefined => {
   try {
     const record: unknown = JSON.parse(value?.toString() ?? 'null')
@@ -98,10 +98,10 @@ export const decodeAuditRecord = (value: Buffer | null): AuditRecord | undefined
   }
 }
 
-/** As a topic has it. */
+/** A record as read from the topic. */
 type AuditWireRecord = Pick<WireRecord, 'value' | 'headers'> & { readonly key: Buffer | null }
 
-/** What is wrong, and where. */
+/** A sign that the log was changed, and its place. */
 export interface AuditFault {
   readonly offset: string
   readonly writer: string
@@ -110,22 +110,22 @@ export interface AuditFault {
 
 interface Chain {
   seq: number
-  /** By `seq`, from the last one that a later writer has named. */
+  /** Hashes by `seq`, from the last record that a later writer has named. */
   readonly hashes: Map<number, string>
-  /** The highest `seq` that a first record of another writer has named. */
+  /** The highest `seq` that the first record of another writer has named; -1: none. */
   named: number
 }
 
 const FAULTS_MAX = 100
-/** A writer that starts names an end that it has just read. */
+/** A starting writer names an end that it has just read, so older hashes are not needed. */
 const HASHES_KEPT = 10_000
 const HEADS_NAMED_MAX = 1_000
 const UNREADABLE_NAMED_MAX = 100
 
 /**
- * Checks records in the order of the log. Each writer has a chain of its own, so that replicas do not wait for each other;
- * the first record of a writer names the ends of the chains before it, so that a chain cannot vanish or lose its end
- * without a trace once another writer has come.
+ * Checks records in the order of the log. Each writer has its own chain, so that replicas do not wait for each other.
+ * The first record of a writer names the ends of the earlier chains. So once another writer has started, a chain can
+ * neither vanish nor lose its end without a trace.
  */
 export class AuditCheck {
   readonly faults: AuditFault[] = []
@@ -133,10 +133,10 @@ export class AuditCheck {
   recordCount = 0
   readonly #unreadable: UnreadableRange[] = []
   readonly #chains = new Map<string, Chain>()
-  /** By writer and `seq`. */
+  /** Heads by writer and `seq`. */
   readonly #expected: Map<string, AuditHead>
 
-  /** `seen`: the open heads of an earlier check, which must still be there. */
+  /** `seen` holds the open heads of an earlier check. The log must still contain them. */
   constructor(seen: readonly AuditHead[] = []) {
     this.#expected = new Map(seen.map((head) => [`${head.writer} ${head.seq}`, head]))
   }
@@ -190,6 +190,7 @@ export class AuditCheck {
   }
 
   /** Call it after the last record, with the offset at which the log begins: what is not there any more. */
+  /** Reports what the log no longer holds. Call it after the last record, with the offset at which the log begins. */
   end(logStart = 0n): void {
     if (logStart > 0n)
       this.#fault(logStart, '', `the log begins here: offsets 0 to ${logStart - 1n} are gone`)
@@ -199,14 +200,16 @@ export class AuditCheck {
     this.#expected.clear()
   }
 
-  /** The end of each chain that no later writer has named: what a later check, or the next writer, has to find. */
+  /** The ends of chains that no later writer has named. A later check, and the next writer, must find them. */
   get openHeads(): readonly AuditHead[] {
     return [...this.#chains]
       .filter(([, { named, seq }]) => named < seq)
       .map(([writer, { seq, hashes }]) => ({ writer, seq, hash: hashes.get(seq)! }))
   }
 
-  /** For the first record of the next writer: bounded, so that chains that somebody has invented do not make it too large. */
+  /**
+   * The heads for the first record of the next writer, bounded so that forged chains cannot make that record too large.
+   */
   get headsToName(): readonly AuditHead[] {
     return this.openHeads.slice(-HEADS_NAMED_MAX)
   }

@@ -4,8 +4,8 @@ import { HEADER, type WireHeaders } from './wire.ts'
 const CHECKSUM_BYTES = 4
 
 /**
- * CRC-32 of a raw body, 4 bytes, in the header `body-crc32` from ingress to the sinks. The body hash cannot serve for
- * this: it leaves out the source's volatile fields and needs a key that sinks do not have.
+ * CRC-32 of a raw body, 4 bytes, which the header `body-crc32` carries from ingress to the sinks. The body hash cannot
+ * replace it: it leaves out the source's volatile fields, and it needs a key that sinks do not have.
  */
 export const bodyChecksumOf = (raw: Buffer): Buffer => {
   const checksum = Buffer.allocUnsafe(CHECKSUM_BYTES)
@@ -13,7 +13,7 @@ export const bodyChecksumOf = (raw: Buffer): Buffer => {
   return checksum
 }
 
-/** Whether the body is the one that came in. True without the header: the record is of an earlier version. */
+/** Whether the body is the one that came in. True without the header, because earlier versions wrote none. */
 export const isBodyWhole = (headers: WireHeaders, raw: Buffer): boolean => {
   const checksum = headers[HEADER.bodyCrc32]
   return (

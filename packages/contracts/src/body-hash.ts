@@ -4,9 +4,9 @@ export const BODY_HASH_BYTES = 8
 
 /**
  * The hash that tells a repeat from a conflict: the first 8 bytes of HMAC-SHA256 over the body.
- * Keyed, because 8 bytes of a plain hash could be collided by a sender on purpose.
+ * It is keyed, because a sender could find a collision of 8 bytes of a plain hash on purpose.
  * `body` is the raw body, or its canonical form without the source's volatile fields.
- * A key made once spares the making of one for each body.
+ * Pass an `HmacKey` to prepare the key once for many bodies.
  */
 export const bodyHashOf = (key: Buffer | HmacKey, body: Buffer): Buffer => {
   const mac = key instanceof HmacKey ? key : new HmacKey('sha256', key)

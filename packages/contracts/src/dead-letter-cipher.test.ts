@@ -5,14 +5,14 @@ const A = `a:${'11'.repeat(32)}`
 const B = `b:${'22'.repeat(32)}`
 const body = Buffer.from('{"card":"4111"}')
 
-it('opens what it has sealed, also after the keys were rotated', () => {
+it('opens what it sealed, even after the keys were rotated', () => {
   const sealed = sealBody(parseDeadLetterKeys([A])!, body)
   expect(sealed.includes('4111')).toBe(false)
   expect(openBody(parseDeadLetterKeys([B, A]), 'a', sealed)).toEqual(body)
   expect(parseDeadLetterKeys([B, A])?.current.id).toBe('b')
 })
 
-it('refuses changed bytes, another key and a key that is not there', () => {
+it('refuses changed bytes, a wrong key and a missing key', () => {
   const keys = parseDeadLetterKeys([A])!
   for (let at = 0; at < 40; at += 5) {
     const sealed = sealBody(keys, body)
@@ -28,7 +28,7 @@ it('refuses changed bytes, another key and a key that is not there', () => {
   expect(() => openBody(keys, 'a', Buffer.alloc(3))).toThrow(/cut off/)
 })
 
-it('reads keys strictly and never shows one', () => {
+it('parses keys strictly and never shows a key', () => {
   expect(parseDeadLetterKeys([])).toBeUndefined()
   expect(() => parseDeadLetterKeys(['a:secret'])).toThrow(/entry 1 is not id:key/)
   expect(() => parseDeadLetterKeys([A, A])).toThrow(/same id/)

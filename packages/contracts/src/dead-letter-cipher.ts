@@ -1,12 +1,12 @@
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
 
-/** Keys for dead letters at rest, newest first: the first encrypts, all decrypt. */
+/** Keys for dead letters at rest, newest first. The first key encrypts; every key decrypts. */
 export interface DeadLetterKeys {
   readonly current: { readonly id: string; readonly key: Buffer }
   readonly all: ReadonlyMap<string, Buffer>
 }
 
-/** A letter that cannot be opened: its key is not among those given, or its bytes were changed. */
+/** A letter cannot be opened, because its key is not configured or its bytes were changed. */
 export class SealedLetterError extends Error {
   override readonly name = 'SealedLetterError'
 }
@@ -19,13 +19,13 @@ const HEX_KEY = /^[\da-f]{64}$/i
 const KEY_ID = /^[\w.-]{1,64}$/
 
 /**
- * Reads `id:key,id:key` with each key as 64 hex digits, newest first; undefined when there are none.
- * Throws a `RangeError` that names the entry by its number.
+ * Parses entries of the form `id:key`, newest first, where a key is 64 hex digits. Returns undefined for no entries.
+ * Throws a `RangeError` that names a bad entry by its number, never its text.
  */
 export const parseDeadLetterKeys = (entries: readonly string[]): DeadLetterKeys | undefined => {
   const keys = entries.map((entry, index) => {
     const [id = '', hex = '', ...rest] = entry.split(':')
-    // Where the colon is missing or the halves have changed places, the key is what seems to be an id.
+    // An entry without a colon, or with the halves swapped, has its key where the id belongs.
     if (!KEY_ID.test(id) || HEX_KEY.test(id) || !HEX_KEY.test(hex) || rest.length > 0) {
       throw new RangeError(
         `entry ${index + 1} is not id:key, an id of 1 to 64 letters, digits, dots, dashes or underscores and a key of ` +
@@ -41,7 +41,7 @@ export const parseDeadLetterKeys = (entries: readonly string[]): DeadLetterKeys 
   return { current, all }
 }
 
-/** AES-256-GCM: nonce, ciphertext, tag. The key's id is authenticated too. */
+/** Encrypts with AES-256-GCM. The result is nonce, ciphertext and tag; the tag also authenticates the id of the key. */
 export const sealBody = ({ current }: DeadLetterKeys, body: Buffer): Buffer => {
   const nonce = randomBytes(NONCE_BYTES)
   const cipher = createCipheriv(ALGORITHM, current.key, nonce)
@@ -49,7 +49,7 @@ export const sealBody = ({ current }: DeadLetterKeys, body: Buffer): Buffer => {
   return Buffer.concat([nonce, cipher.update(body), cipher.final(), cipher.getAuthTag()])
 }
 
-/** Throws a `SealedLetterError`. */
+/** Decrypts what `sealBody` made. Throws a `SealedLetterError`. */
 export const openBody = (keys: DeadLetterKeys | undefined, keyId: string, sealed: Buffer): Buffer => {
   const key = keys?.all.get(keyId)
   if (key === undefined)

@@ -24,7 +24,7 @@ const origin = fc
     headers: Object.fromEntries(headers.map((length, i) => [`header-${i}`, Buffer.alloc(length)])),
   }))
 
-it('every record has a letter that a topic takes, and one that a stage may write has it whole', () => {
+it('every record has a letter that a topic accepts, and the letter of a record within the limit holds it whole', () => {
   fc.assert(
     fc.property(
       origin,

@@ -6,7 +6,7 @@ import { HEADER, type WireHeaders, type WireRecord } from './wire.ts'
 
 export type DeadLetterStatus = 'pending_inspection' | 'replayed' | 'discarded'
 
-/** Names one letter for ever, as `normalizer/3/1041`. */
+/** The permanent name of a letter: stage, partition and offset, such as `normalizer/3/1041`. */
 export const letterPlace = (letter: {
   readonly stage: DeadLetterStage
   readonly partition: number
@@ -27,7 +27,7 @@ export interface DeadLetter {
   readonly reason: DeadLetterReason
   /** The step that gave up. */
   readonly step: string
-  /** A text for a person; must not quote the body. */
+  /** Explains the failure to a person. Must not quote the body. */
   readonly error: string
   /** Epoch ms. */
   readonly failedAt: number

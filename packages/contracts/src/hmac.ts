@@ -1,9 +1,9 @@
 import { createHash, hash } from 'node:crypto'
 
-/** `sha1` is for providers that have nothing else. */
+/** `sha1` is for providers that offer nothing else. */
 export type HmacAlgorithm = 'sha256' | 'sha512' | 'sha1'
 
-/** Of the hash's blocks and of its digests. */
+/** Block and digest sizes, bytes. */
 const BYTES = {
   sha256: { block: 64, digest: 32 },
   sha512: { block: 128, digest: 64 },
@@ -11,20 +11,20 @@ const BYTES = {
 } as const
 const INNER_PAD = 0x36
 const OUTER_PAD = 0x5c
-/** What is longer gets a buffer of its own. */
+/** Longer inputs get their own buffer. */
 const SHARED_BYTES = 16_384
 const shared = Buffer.allocUnsafeSlow(SHARED_BYTES)
 
 const NOTHING = Buffer.alloc(0)
 
 /**
- * HMAC under one key (RFC 2104) as two whole hashes: for bodies of webhooks' sizes Node's `Hmac` takes twice as long, as it
- * makes an object of its own for each of them.
+ * HMAC with one key (RFC 2104), computed as two one-shot hashes. For bodies of the usual size Node's `Hmac` takes twice
+ * as long, because it creates an object for each body.
  */
 export class HmacKey {
   readonly #algorithm: HmacAlgorithm
   readonly #inner: Buffer
-  /** The outer pad, and behind it room for the inner digest. */
+  /** The outer pad, followed by space for the inner digest. */
   readonly #outer: Buffer
 
   constructor(algorithm: HmacAlgorithm, key: Buffer) {
@@ -39,7 +39,10 @@ export class HmacKey {
     }
   }
 
-  /** Of the three one after the other; a character of the result is a byte: a buffer of Node's own making costs more. */
+  /**
+   * The HMAC of `before`, `body` and `after` in sequence, as a latin1 text: one character per byte, cheaper than a
+   * buffer.
+   */
   digest(body: Buffer, before: Buffer = NOTHING, after: Buffer = NOTHING): string {
     const inner = this.#inner
     const bodyAt = inner.length + before.length

@@ -60,7 +60,7 @@ describe.each(DECODERS)('%s', (_, good, relied, decode) => {
     expect(decode(json(good))).toEqual(good)
   })
 
-  it('is nothing when it is garbage, and never throws', () => {
+  it('decodes garbage to nothing and never throws', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 60 }), (bytes) => {
         expect(decode(Buffer.from(bytes))).toBeUndefined()
@@ -71,7 +71,7 @@ describe.each(DECODERS)('%s', (_, good, relied, decode) => {
     }
   })
 
-  it('is nothing when a field that is relied upon is another kind of value', () => {
+  it('decodes to nothing if a required field has another type', () => {
     const other = fc.oneof(fc.jsonValue(), fc.constantFrom(1e300, -1, {}, [], [5], '', null, true))
     fc.assert(
       fc.property(fc.constantFrom(...relied), other, (field, value) => {
@@ -84,13 +84,13 @@ describe.each(DECODERS)('%s', (_, good, relied, decode) => {
   })
 })
 
-it('a time that no calendar has is no time of a setting', () => {
+it('a setting with a time outside of the calendar is not decoded', () => {
   for (const since of [1e300, -1e300, 8.64e15 + 1, 0.5]) {
     expect(decodeSharedSetting(json({ ...setting, since }))).toBeUndefined()
   }
 })
 
-it('what is not a record of counts is a TypeError or a SyntaxError, which is skipped with a log line', () => {
+it('a value that is not a record of counts throws a TypeError or a SyntaxError', () => {
   fc.assert(
     fc.property(
       fc.oneof(

@@ -15,16 +15,16 @@ const faultOf = (raw: string | Buffer, bodyForm: BodyForm, bytesMax?: number) =>
   }
 }
 
-describe('what is compressed', () => {
+describe('a compressed body', () => {
   const body = Buffer.from('{"a":1}')
 
-  it('is what it was before', () => {
+  it('decompresses to the original bytes', () => {
     expect(textOf(gzipSync(body), { coding: 'gzip' })).toBe('{"a":1}')
     expect(textOf(deflateSync(body), { coding: 'deflate' })).toBe('{"a":1}')
     expect(textOf(deflateRawSync(body), { coding: 'deflate' })).toBe('{"a":1}')
   })
 
-  it('is invalid when it is cut, damaged or something else', () => {
+  it('is invalid if it is truncated, damaged or in another format', () => {
     const zip = gzipSync(body)
     const damaged = Buffer.from(zip)
     damaged[zip.length - 6]! ^= 1
@@ -34,7 +34,7 @@ describe('what is compressed', () => {
     expect(faultOf(body, { coding: 'deflate' })).toEqual(['invalid', 'not valid deflate'])
   })
 
-  it('is invalid when something follows it', () => {
+  it('is invalid if bytes follow the compressed stream', () => {
     const more = Buffer.from('{"b":2}')
     const zip = Buffer.concat([gzipSync(body), more])
     expect(faultOf(zip, { coding: 'gzip' })).toEqual(['invalid', 'not valid gzip'])
@@ -46,7 +46,7 @@ describe('what is compressed', () => {
     }
   })
 
-  it('may be no larger than the bound, nor a hundred times what was sent, and is not held beyond either', () => {
+  it('may exceed neither the limit nor a hundred times the sent size, and is not held in memory beyond either', () => {
     const bomb = gzipSync(Buffer.alloc(50_000_000))
     const before = process.memoryUsage().rss
     expect(faultOf(bomb, { coding: 'gzip' })).toEqual(['too_large', 'more than 900000 bytes of gzip'])
@@ -65,7 +65,7 @@ describe('what is compressed', () => {
 })
 
 describe('a form', () => {
-  it('gives the field payload, or an object of all its fields', () => {
+  it('yields the field payload, or an object of all fields', () => {
     const form = 'payload=%7B%22a%22%3A+%22b%2Bc%22%7D&other=1'
     expect(textOf(form, { layout: 'payload' })).toBe('{"a": "b+c"}')
     expect(textOf(form, { layout: 'fields' })).toBe('{"payload":"{\\"a\\": \\"b+c\\"}","other":"1"}')
@@ -81,7 +81,7 @@ describe('a form', () => {
     },
   )
 
-  it('is none where it is JSON under a wrong name, which no sender escapes so', () => {
+  it('is read as JSON if it is JSON that is declared as a form', () => {
     for (const layout of ['fields', 'payload'] as const) {
       fc.assert(
         fc.property(fc.oneof(fc.object(), fc.array(fc.json())), fc.boolean(), (value, isZipped) => {
@@ -94,7 +94,7 @@ describe('a form', () => {
     expect(textOf('%7B%22a%22%3A1%7D=', { layout: 'fields' })).toBe('{"{\\"a\\":1}":""}')
   })
 
-  it('has its payload once', () => {
+  it('has exactly one payload', () => {
     expect(faultOf('a=1', { layout: 'payload' })).toEqual(['invalid', 'a form without the field payload'])
     expect(faultOf('payload=1&payload=2', { layout: 'payload' })).toEqual([
       'invalid',
@@ -102,7 +102,7 @@ describe('a form', () => {
     ])
   })
 
-  it('is read as every other reader of forms does, where it is a good one', () => {
+  it('is read like other form parsers read it, if it is valid', () => {
     const field = fc.tuple(fc.string({ unit: 'grapheme' }), fc.string({ unit: 'grapheme' }))
     fc.assert(
       fc.property(fc.uniqueArray(field, { selector: ([name]) => name }), (fields) => {
@@ -115,14 +115,14 @@ describe('a form', () => {
   })
 })
 
-it('takes a byte order mark away, and nothing else', () => {
+it('removes a byte order mark and nothing else', () => {
   expect(textOf('\uFEFF{"a":1}')).toBe('{"a":1}')
   expect(textOf('\uFEFF\uFEFF{}')).toBe('\uFEFF{}')
   expect(textOf('{"a":"\uFEFF"}')).toBe('{"a":"\uFEFF"}')
   expect(textOf('')).toBe('')
 })
 
-it('is a text on a record', () => {
+it('a body form survives the record header', () => {
   for (const form of [
     { coding: 'gzip' },
     { layout: 'fields' },

@@ -1,12 +1,12 @@
 import { isUtf8 } from 'node:buffer'
 import { gunzipSync, inflateRawSync, inflateSync } from 'node:zlib'
 
-/** What was done to the bytes of a body on the way, `content-encoding` by name. */
+/** The `content-encoding` of a body. */
 export type ContentCoding = 'gzip' | 'deflate'
-/** How JSON lies in a form: as its field `payload`, or as all its fields. */
+/** Where a form holds the JSON: in its field `payload`, or in all its fields together. */
 export type FormLayout = 'payload' | 'fields'
 
-/** How the JSON of a body is found in its raw bytes. */
+/** How to find the JSON of a body in its raw bytes. */
 export interface BodyForm {
   readonly coding?: ContentCoding
   readonly layout?: FormLayout
@@ -15,13 +15,13 @@ export interface BodyForm {
 export interface FormedBody {
   /** The exact bytes that came in. */
   readonly raw: Buffer
-  /** Undefined: they are JSON as they are. */
+  /** Undefined: the raw bytes are JSON. */
   readonly bodyForm?: BodyForm | undefined
 }
 
 export class BodyFormError extends Error {
   override readonly name = 'BodyFormError'
-  /** `too_large`: what is compressed is more than anybody should send. */
+  /** `too_large`: the decompressed body exceeds a limit. */
   readonly kind: 'invalid' | 'too_large'
 
   constructor(kind: BodyFormError['kind'], message: string) {
@@ -30,19 +30,19 @@ export class BodyFormError extends Error {
   }
 }
 
-/** No source may take a larger body, compressed or not. */
+/** No source accepts a larger body, compressed or not. */
 const BYTES_MAX = 900_000
-/** Beyond these bytes a body may not be more than so many times as large as what was sent of it. */
+/** A decompressed body that exceeds FREE_BYTES may be at most RATIO_MAX times as large as the bytes that were sent. */
 const FREE_BYTES = 65_536
 const RATIO_MAX = 100
 
-/** The decompressed bytes of a body: all that can be done to an opaque one. Throws a `BodyFormError`. */
+/** The decompressed bytes of a body. An opaque body is not interpreted further. Throws a `BodyFormError`. */
 export const plainBody = ({ raw, bodyForm }: FormedBody, bytesMax = BYTES_MAX): Buffer =>
   bodyForm?.coding === undefined ? raw : decompress(raw, bodyForm.coding, bytesMax)
 
 /**
- * The JSON text of a body, which every stage reads by this function alone: decompressed, taken out of its form, without a
- * byte order mark. Throws a `BodyFormError`, which quotes nothing.
+ * The JSON text of a body: decompressed, taken out of its form, without a byte order mark. Every service reads bodies
+ * through this function only. Throws a `BodyFormError`, which quotes nothing of the body.
  */
 export const jsonBody = (body: FormedBody, bytesMax = BYTES_MAX): Buffer => {
   const text = withoutMark(plainBody(body, bytesMax))
@@ -57,8 +57,8 @@ export const jsonBody = (body: FormedBody, bytesMax = BYTES_MAX): Buffer => {
 }
 
 /**
- * Whether a body that is called a form is JSON under a wrong name. In a form these signs are escaped. The name is in a
- * header that nobody signs, so the same bytes must not be one event as JSON and another one as fields.
+ * Whether a body that is declared as a form is really JSON. A form escapes `{` and `[`. The declaration is in a header
+ * that is not signed, so the same bytes must not become one event as JSON and another event as a form.
  */
 export const isBareJson = (bytes: Buffer): boolean => {
   let at = 0
@@ -77,7 +77,7 @@ const withoutMark = (bytes: Buffer): Buffer =>
 const decompress = (raw: Buffer, coding: ContentCoding, bytesMax: number): Buffer => {
   const maxOutputLength = Math.min(bytesMax, Math.max(FREE_BYTES, raw.length * RATIO_MAX))
   try {
-    // Stops at the limit: what is beyond it is never held.
+    // Decompression stops at the limit, so memory is bounded.
     if (coding === 'gzip') return gunzipSync(raw, { maxOutputLength })
     return inflate(raw, maxOutputLength)
   } catch (error) {
@@ -89,23 +89,23 @@ const decompress = (raw: Buffer, coding: ContentCoding, bytesMax: number): Buffe
   }
 }
 
-/** All of it: zlib itself stops where the stream ends, whatever follows. */
+/** Fails if bytes follow the stream: zlib itself stops at the end of the stream and ignores them. */
 const inflate = (raw: Buffer, maxOutputLength: number): Buffer => {
   const inflated = (isZlib(raw) ? inflateSync : inflateRawSync)(raw, { maxOutputLength, info: true })
-  // What `info` changes is not in the types.
+  // The types do not know the result that `info` gives.
   const { buffer, engine } = inflated as unknown as { buffer: Buffer; engine: { bytesWritten: number } }
   if (engine.bytesWritten !== raw.length)
     throw new BodyFormError('invalid', 'something follows the deflate stream')
   return buffer
 }
 
-/** `deflate` means the zlib format, and some send what is in it alone. */
+/** `deflate` means the zlib format, but some senders leave out its header. */
 const isZlib = (raw: Buffer): boolean =>
   raw.length >= 2 && (raw[0]! & 0x0f) === 8 && raw.readUInt16BE() % 31 === 0
 
 type Fields = readonly (readonly [name: string, value: string])[]
 
-/** Strict where browsers guess: bad escapes and bytes that are not UTF-8 are errors, not other text. */
+/** Stricter than browsers: a bad escape or a byte that is not UTF-8 is an error, not a replacement character. */
 const fieldsOf = (body: Buffer): Fields => {
   if (!isUtf8(body)) throw new BodyFormError('invalid', 'not valid UTF-8')
   try {
@@ -131,7 +131,9 @@ const payloadField = (fields: Fields): string => {
   return first[1]
 }
 
-/** An object of texts, and of lists of texts for what came more than once. Written by hand: a field may have any name. */
+/**
+ * A JSON object of texts; a repeated field is a list of texts. Built as text, because a field may be named `__proto__`.
+ */
 const fieldsJson = (fields: Fields): string => {
   const values = new Map<string, string[]>()
   for (const [name, value] of fields) {
@@ -148,11 +150,11 @@ const fieldsJson = (fields: Fields): string => {
 const CODINGS: readonly string[] = ['gzip', 'deflate'] satisfies ContentCoding[]
 const LAYOUTS: readonly string[] = ['payload', 'fields'] satisfies FormLayout[]
 
-/** As a header of a record and a field of an event have it: `gzip`, `fields`, `gzip payload`. */
+/** The text for a record header and an event field: `gzip`, `fields` or `gzip payload`. */
 export const bodyFormText = ({ coding, layout }: BodyForm): string =>
   [coding, layout].filter((part) => part !== undefined).join(' ')
 
-/** Undefined for nothing, and for what this version does not know. */
+/** Returns undefined for an absent or empty text, and for words that this version does not know. */
 export const parseBodyForm = (text: string | null | undefined): BodyForm | undefined => {
   const parts = text?.split(' ') ?? []
   const coding = parts.find((part) => CODINGS.includes(part)) as ContentCoding | undefined

@@ -1,4 +1,6 @@
-/** What one normalizer transaction saw of one shape of one event type: an element of a `normalizer.shapes.v1` record. */
+/**
+ * What one normalizer transaction saw of one shape of one event type: an element of a `normalizer.shapes.v1` record.
+ */
 export interface ShapeCount {
   readonly source: string
   readonly eventType: string
@@ -7,7 +9,7 @@ export interface ShapeCount {
   /** Epoch ms on the brokers' clock of the first and the last of these events. */
   readonly firstAt: number
   readonly lastAt: number
-  /** Given at least once by each process: see `ObservedShape`. */
+  /** Each process sends these at least once for a shape; see `ObservedShape`. */
   readonly paths?: readonly string[]
   readonly fields?: readonly string[]
 }
@@ -18,32 +20,36 @@ export interface ObservedShape {
   readonly eventType: string
   readonly fingerprint: string
   /**
-   * Counted up from 2 for each event type with every growth of what is known of it (a new path, or a new type at a path,
-   * null apart); a shape has the version that its newest path came with, and keeps it. 1 is the shape without any field,
-   * from which all begin. 0: beyond the limit of shapes, all such together.
+   * Versions count up from 2 for each event type, one for each growth of its known paths: a new path, or a new type at
+   * a path (null excluded). A shape keeps the version in which its newest path appeared. Version 1 is the shape without
+   * fields, where every event type begins. Version 0 stands for all shapes beyond the limit.
    */
   readonly version: number
-  /** Sorted, as `/"data"/"id":string`. */
+  /** Sorted paths with types, such as `/"data"/"id":string`. */
   readonly paths: readonly string[]
   /** Names of the top-level fields, sorted. */
   readonly fields: readonly string[]
-  /** Events of this shape, each once. */
+  /** Number of events of this shape. */
   readonly count: number
   /** Epoch ms on the brokers' clock. */
   readonly firstSeenAt: number
   readonly lastSeenAt: number
-  /** Events of the event type before this shape appeared: its share is count / (all - before). */
+  /**
+   * Number of events of the event type before this shape appeared. The share of the shape is count / (all - before).
+   */
   readonly before: number
-  /** How long after it first appeared half, and nine tenths, of the events since then were of it, ms; null: not yet. */
+  /**
+   * Time from the first event of the shape until it had half, and nine tenths, of the events since, ms; null: not yet.
+   */
   readonly reachedHalfMs: number | null
   readonly reachedNineTenthsMs: number | null
 }
 
-/** The fingerprint of whatever is beyond the limit of shapes. */
+/** The fingerprint of all shapes beyond the limit. */
 export const OTHER_SHAPES = 'others'
 /** The fingerprint of a body of an opaque source that is not a JSON object. */
 export const OPAQUE_SHAPE = 'opaque'
-/** The version number of a source's shape without fields; the first payload has the next one. */
+/** The version of the shape without fields. The first payload has the next version. */
 export const EMPTY_SHAPE_VERSION = 1
 
 const escaped = (part: string): string => part.replace(/[\\|]/g, '\\$&')
@@ -54,7 +60,7 @@ export const observedShapeKey = (shape: {
   readonly fingerprint: string
 }): string => [shape.source, shape.eventType, shape.fingerprint].map(escaped).join('|')
 
-/** Undefined for tombstones and for what is not a shape, such as the barriers of the topic's owner. */
+/** Returns undefined for tombstones and for other records, such as the barriers of the topic's owner. */
 export const decodeObservedShape = (value: Buffer | null): ObservedShape | undefined => {
   const shape = parseObject(value) as Partial<ObservedShape> | undefined
   const isWhole =
@@ -72,7 +78,7 @@ const areTexts = (list: unknown): boolean =>
   Array.isArray(list) && list.every((one) => typeof one === 'string')
 const areNumbers = (list: readonly unknown[]): boolean => list.every((one) => Number.isSafeInteger(one))
 
-/** Empty for what is not a list of counts. */
+/** Returns an empty list for a value that is not a list of counts. */
 export const decodeShapeCounts = (value: Buffer | null): readonly ShapeCount[] => {
   const list = parseObject(value)
   if (!Array.isArray(list)) return []
@@ -84,7 +90,10 @@ export const decodeShapeCounts = (value: Buffer | null): readonly ShapeCount[] =
   )
 }
 
-/** A person lets a shape of a source pass: the value of a `schemas.approved.v1` record (JSON), under `source|fingerprint`. */
+/**
+ * A person's approval of a shape: the value of a `schemas.approved.v1` record (JSON), under the key
+ * `source|fingerprint`.
+ */
 export interface ApprovedShape {
   readonly source: string
   readonly fingerprint: string
@@ -96,7 +105,7 @@ export interface ApprovedShape {
 export const approvedShapeKey = (source: string, fingerprint: string): string =>
   [source, fingerprint].map(escaped).join('|')
 
-/** Undefined for tombstones and for what is not an approval. */
+/** Returns undefined for tombstones and for records that are not approvals. */
 export const decodeApprovedShape = (value: Buffer | null): ApprovedShape | undefined => {
   const approval = parseObject(value) as Partial<ApprovedShape> | undefined
   return typeof approval?.source === 'string' && typeof approval.fingerprint === 'string'

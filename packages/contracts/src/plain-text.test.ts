@@ -47,7 +47,7 @@ it.each([
   expect(plainText(given)).toBe(plain)
 })
 
-it('nothing active is left of any text, and what is not active stays', () => {
+it('no active character is left in any text, and every other character stays', () => {
   fc.assert(
     fc.property(text, (given) => {
       expect(activeIn(plainText(given))).toEqual([])
@@ -58,7 +58,7 @@ it('nothing active is left of any text, and what is not active stays', () => {
   fc.assert(fc.property(fc.string({ unit: 'grapheme-ascii' }), (given) => plainText(given) === given))
 })
 
-it('JSON keeps its value, on one line unless it is indented', () => {
+it('JSON keeps its value, and has one line unless it is indented', () => {
   fc.assert(
     fc.property(fc.dictionary(text, fc.oneof(text, fc.array(text))), (value) => {
       const json = plainJson(value)

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { DEAD_LETTER_REASONS } from './index.ts'
 
-test('docs/operations/failures.md says for each reason what to do, and for no other', () => {
+test('docs/operations/failures.md says what to do for each reason, and has no other reason', () => {
   const page = readFileSync(new URL('../../../docs/operations/failures.md', import.meta.url), 'utf8')
   const section = /\n## Dead letters\n([^]*?)\n## /.exec(page)![1]!
   const rows = section.match(/^\| `\w+`/gm)!.map((row) => row.slice(3, -1))

@@ -29,7 +29,7 @@ test('a webhook survives the wire', () => {
   expect(decodeReceivedWebhook(encodeReceivedWebhook(webhook))).toEqual(webhook)
 })
 
-test("the body's checksum goes with it", () => {
+test('the record carries the checksum of the body', () => {
   const { headers } = encodeReceivedWebhook(webhook)
   expect(isBodyWhole(headers, webhook.raw)).toBe(true)
   expect(isBodyWhole(headers, Buffer.from('{"a":2}'))).toBe(false)
@@ -44,7 +44,7 @@ test('an intake error survives the wire', () => {
   expect(decodeReceivedWebhook(encodeReceivedWebhook(bad))).toEqual(bad)
 })
 
-test('a foreign record is refused with the header named', () => {
+test('the refusal of a foreign record names the header', () => {
   const { key, value } = encodeReceivedWebhook(webhook)
   expect(() => decodeReceivedWebhook({ key, value, headers: {} })).toThrow(InvalidRecordError)
   expect(() => decodeReceivedWebhook({ key, value, headers: {} })).toThrow(/event-key/)

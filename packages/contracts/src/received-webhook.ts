@@ -7,50 +7,55 @@ import { HEADER, type WireHeaders, type WireRecord } from './wire.ts'
 
 export interface IntakeError {
   readonly reason: DeadLetterReason
-  /** Names the field or rule; never quotes the body. */
+  /** Names the field or the rule. Never quotes the body. */
   readonly detail: string
-  /** How ingress answered: 2xx or 400. */
+  /** Whether ingress responded with 2xx or 400. */
   readonly answered: 'accepted' | 'rejected'
   /** The body is an element of a batch. */
   readonly isElement?: boolean
-  /** What its source's keys are made of in addition to the body, by name: a body that is fixed later gets its keys by it. */
+  /**
+   * Values outside of the body that the keys of the source use, by name. A body that is repaired later gets its keys
+   * from them.
+   */
   readonly keyFacts?: Readonly<Record<string, string>>
 }
 
-/** One authenticated webhook as ingress writes it to `webhooks.received.v1` and dedup passes it on to `webhooks.unique.v1`. */
+/**
+ * An authenticated webhook, which ingress writes to `webhooks.received.v1` and dedup forwards to `webhooks.unique.v1`.
+ */
 export interface ReceivedWebhook {
   readonly source: string
   readonly entityKey: EntityKey
   readonly interactionId: string
   readonly eventKey: EventKey
   readonly dedupKey: string
-  /** The missing part, when the dedup key fell back to the body's hash. */
+  /** The missing part, if the dedup key fell back to the hash of the body. */
   readonly dedupKeyFallback?: string
   /** 8 bytes, see `bodyHashOf`. */
   readonly bodyHash: Buffer
-  /** 16 bytes, see `contentKeyOf`; only where the dedup key comes from what is not signed. */
+  /** 16 bytes, see `contentKeyOf`. Present only if the dedup key comes from values that are not signed. */
   readonly contentKey?: Buffer
   readonly eventType: string
-  /** Epoch ms on the clock of ingress; information only, nothing is decided by it. */
+  /** Epoch ms on the clock of ingress. It is information only; no decision uses it. */
   readonly receivedAt: number
   readonly providerSequence?: bigint
   readonly contentType?: string
-  /** Absent: the raw bytes are JSON as they are. */
+  /** Absent: the raw bytes are JSON. */
   readonly bodyForm?: BodyForm
   readonly traceparent?: string
   readonly intakeError?: IntakeError
-  /** What the provider is answered, where that is not Weir's own 2xx; see `ANSWER_BYTES_MAX`. */
+  /** The response body for the provider, unless it is Weir's own 2xx; see `ANSWER_BYTES_MAX`. */
   readonly answer?: string
   /** The exact bytes that came in. */
   readonly raw: Buffer
 }
 
-/** A record that is not a `ReceivedWebhook`: something other than Weir wrote to the topic. */
+/** A record is not a `ReceivedWebhook`, so something other than Weir wrote to the topic. */
 export class InvalidRecordError extends Error {
   override readonly name = 'InvalidRecordError'
 }
 
-/** A longer answer repeats the payload, and is not kept beside it. */
+/** A longer response repeats the payload, so it is not stored beside it. */
 export const ANSWER_BYTES_MAX = 512
 
 export const encodeReceivedWebhook = (webhook: ReceivedWebhook): WireRecord => {
@@ -82,7 +87,7 @@ export const encodeReceivedWebhook = (webhook: ReceivedWebhook): WireRecord => {
   return { key: Buffer.from(webhook.entityKey), value: webhook.raw, headers }
 }
 
-/** Throws an `InvalidRecordError` that names the header, never its content. */
+/** Throws an `InvalidRecordError` that names the header and never its content. */
 export const decodeReceivedWebhook = (record: {
   readonly key: Buffer | null
   readonly value: Buffer | null
@@ -129,7 +134,7 @@ export const decodeReceivedWebhook = (record: {
     receivedAt: Number(required(HEADER.receivedAt).toString()),
     raw: value,
   }
-  // Each stage does this for each event, and spreading what may be there took a third of it.
+  // Every service decodes every event, and object spreads took a third of the time.
   if (contentKey !== undefined) webhook.contentKey = contentKey
   if (fallback !== undefined) webhook.dedupKeyFallback = fallback
   if (sequence !== undefined) webhook.providerSequence = sequence
@@ -148,7 +153,7 @@ export const decodeReceivedWebhook = (record: {
   return webhook
 }
 
-/** Of a malformed body: whether it is an element of a batch, and what its keys are made of besides it. */
+/** The details of a malformed body; see `IntakeError`. */
 const detailsOf = (headers: WireHeaders): Pick<IntakeError, 'isElement' | 'keyFacts'> => {
   const facts = headers[HEADER.keyFacts]
   return {
@@ -163,7 +168,7 @@ export const parseKeyFacts = (header: Buffer): Readonly<Record<string, string>> 
     const facts = JSON.parse(header.toString()) as unknown
     if (isTexts(facts)) return facts
   } catch {
-    // As below.
+    // Malformed JSON is reported below.
   }
   throw new InvalidRecordError(`header ${HEADER.keyFacts} is not an object of texts`)
 }

@@ -1,19 +1,19 @@
 import type { WireRecord } from './wire.ts'
 
 /**
- * The largest record that a stage writes, dead letters aside. A letter adds a few headers of its own, so every record
- * within this bound has a letter that holds it whole.
+ * The largest record that a service writes, except dead letters. A letter adds only a few headers, so a letter holds
+ * every record within this limit whole.
  */
 export const RECORD_BYTES_MAX = 1_000_000
 
-/** The least `max.message.bytes` with which a topic takes every record and every letter. */
+/** The smallest `max.message.bytes` with which a topic accepts every record and every letter. */
 export const TOPIC_RECORD_BYTES_MIN = 1_040_000
 
-/** Of a record's own fields in a batch. */
+/** Bytes of a record's fixed fields in a batch. */
 export const RECORD_OVERHEAD_BYTES = 30
 const HEADER_OVERHEAD_BYTES = 4
 
-/** Bytes of a record in a batch, rounded up. */
+/** Size of a record in a batch, rounded up, bytes. */
 export const recordBytesOf = ({
   key,
   value,
@@ -21,7 +21,7 @@ export const recordBytesOf = ({
 }: Pick<WireRecord, 'value' | 'headers'> & { readonly key: Buffer | null }): number =>
   RECORD_OVERHEAD_BYTES + (key?.length ?? 0) + (value?.length ?? 0) + headerBytesOf(headers)
 
-/** What is wrong with the size of a record that a stage is about to write; undefined when every topic takes it. */
+/** Describes why a record is too large to write. Returns undefined if every topic accepts the record. */
 export const recordSizeFault = (record: Parameters<typeof recordBytesOf>[0]): string | undefined => {
   const bytes = recordBytesOf(record)
   if (bytes <= RECORD_BYTES_MAX) return undefined

@@ -26,7 +26,7 @@ it.each([
   })
 })
 
-it('S2-05 has null for what is not there', () => {
+it('S2-05 has null for missing facts', () => {
   const none = { direction: null, queue: null, skill: null, message: null }
   const empty = { ...none, customerIdentifier: null, customerType: null, channel: 'voice', timestamp: null }
   expect(routedForm({ interactionId: 'i', ...empty }, {})).toEqual({

@@ -11,18 +11,18 @@ export type RoutedFacts = Pick<
   | 'skill'
   | 'message'
 > & {
-  /** The provider's own text where there is one. */
+  /** The provider's own text, if there is one. */
   readonly timestamp: string | null
 }
 
-/** What belongs to a channel, as S2's router nested it. */
+/** The facts of each channel, nested as S2's router nested them. */
 const CONTEXTS: Readonly<Record<string, (facts: RoutedFacts) => object>> = {
   voice: ({ queue, direction }) => ({ queue, direction }),
   chat: ({ skill, channel }) => ({ skill, channel }),
   sms: ({ message, direction }) => ({ message, direction }),
 }
 
-/** An event in the nested form of S2's router; what is not there is null. Of another channel: the payload as it came. */
+/** An event in the nested form of S2's router, with null for missing facts. Other channels keep their payload. */
 export const routedForm = (facts: RoutedFacts, payload: unknown): object => {
   const { interactionId, timestamp, channel, customerIdentifier: identifier, customerType: type } = facts
   const context = Object.hasOwn(CONTEXTS, channel ?? '') ? CONTEXTS[channel!] : undefined

@@ -1,7 +1,7 @@
 import { DEAD_LETTER_STAGES } from './dead-letter-stages.ts'
 
 /**
- * Every topic of Weir: the only place with topic names.
+ * Every topic of Weir. No other place has topic names.
  *
  * Co-partitioned topics have one partition count, which only `weir dedup repartition` may change: partition p of
  * `received`, `unique`, `seen`, `stats`, the replay and the dead-letter topics belong together, and each of them is
@@ -11,11 +11,13 @@ interface Spec<Role extends string> {
   readonly role: Role
   /** Name without the deployment's prefix. */
   readonly name: string
-  /** What the record key is, and so what shares a partition. */
+  /** The record key, which decides the partition. */
   readonly key: string
-  /** `delete` topics keep records for a time; `compact` topics keep the last record of a key for ever. */
+  /**
+   * `delete` topics keep records for a time; `compact` topics keep the last record of each key without a time limit.
+   */
   readonly cleanup: 'delete' | 'compact'
-  /** -1: for ever. */
+  /** -1: no limit. */
   readonly retentionMs: number
   /** True: one partition for each partition of `webhooks.received.v1`. False: one partition. */
   readonly coPartitioned: boolean
@@ -39,7 +41,10 @@ const spec = <Role extends string>(
   coPartitioned,
 })
 
-/** All topics use `message.timestamp.type=LogAppendTime`: the broker's clock, so time never goes backwards in a partition by a sender's doing. */
+/**
+ * All topics use `message.timestamp.type=LogAppendTime`, the broker's clock, so a sender cannot turn back the time of a
+ * partition.
+ */
 const SPECS = [
   spec('received', 'webhooks.received.v1', 'entity key'),
   spec('unique', 'webhooks.unique.v1', 'entity key'),
@@ -69,6 +74,8 @@ export const TOPIC_SPECS: readonly TopicSpec[] = [...SPECS, ...STAGE_SPECS]
 
 export type TopicNames = Readonly<Record<TopicRole, string>>
 
-/** The topics' names in a deployment; `prefix` (normally empty) lets deployments and tests share a cluster. */
+/**
+ * The topic names of a deployment. With a `prefix`, which is normally empty, deployments and tests can share a cluster.
+ */
 export const topicNames = (prefix = ''): TopicNames =>
   Object.freeze(Object.fromEntries(TOPIC_SPECS.map((s) => [s.role, prefix + s.name]))) as TopicNames

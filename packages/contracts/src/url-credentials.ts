@@ -1,12 +1,12 @@
 export interface UrlCredentials {
-  /** Without user and password, which no URL of a request may have, and without slashes at its end. */
+  /** The URL without user and password, which a request URL must not contain, and without trailing slashes. */
   readonly url: string
-  /** Empty where the URL has none, as is the password. */
+  /** User and password are empty if the URL has none. */
   readonly user: string
   readonly password: string
 }
 
-/** Takes user and password out of a URL. */
+/** Separates user and password from a URL. */
 export const splitCredentials = (given: string): UrlCredentials => {
   const url = new URL(given)
   const [user, password] = [decoded(url.username), decoded(url.password)]
@@ -14,7 +14,7 @@ export const splitCredentials = (given: string): UrlCredentials => {
   return { url: url.href.replace(/\/+$/, ''), user, password }
 }
 
-/** A percent sign that encodes nothing stands for itself. */
+/** Keeps the text if it holds a percent sign that encodes nothing. */
 const decoded = (text: string): string => {
   try {
     return decodeURIComponent(text)

@@ -1,7 +1,7 @@
-/** Headers of a record as they are on the wire. Names are kebab-case; see `HEADER`. */
+/** Record headers as they are on the wire. Names are kebab-case; see `HEADER`. */
 export type WireHeaders = Readonly<Record<string, Buffer>>
 
-/** A record to write, free of any Kafka client's types. */
+/** A record to write, independent of the types of a Kafka client. */
 export interface WireRecord {
   readonly key: Buffer
   /** null: a tombstone, in compacted topics only. */
@@ -14,7 +14,7 @@ export const HEADER = {
   dedupKey: 'dedup-key',
   dedupKeyFallback: 'dedup-key-fallback',
   bodyHash: 'body-hash',
-  /** Present when the dedup key comes from what is not signed: see `contentKeyOf`. */
+  /** Present if the dedup key comes from values that are not signed; see `contentKeyOf`. */
   contentKey: 'content-key',
   /** CRC-32 of the raw body; see `bodyChecksumOf`. */
   bodyCrc32: 'body-crc32',
@@ -24,19 +24,19 @@ export const HEADER = {
   receivedAt: 'received-at',
   providerSequence: 'provider-sequence',
   contentType: 'content-type',
-  /** How the JSON of the body is found in its raw bytes, see `jsonBody`; absent for nearly all: they are JSON. */
+  /** How `jsonBody` finds the JSON of the body in its raw bytes. Absent for most records, whose raw bytes are JSON. */
   bodyForm: 'body-form',
   traceparent: 'traceparent',
-  /** Present when the body is authentic but malformed: the dead-letter reason. */
+  /** The dead-letter reason of a body that is authentic but malformed; absent otherwise. */
   intakeError: 'intake-error',
   intakeErrorDetail: 'intake-error-detail',
   /** With `intake-error`: `accepted` (2xx) or `rejected` (400). */
   answered: 'answered',
   /** With `intake-error`: the body is an element of a batch. */
   element: 'element',
-  /** With `intake-error`: what the source's keys are made of in addition to the body, as JSON. */
+  /** With `intake-error`: the values outside of the body that the keys of the source use, as JSON. */
   keyFacts: 'key-facts',
-  /** The body of the answer that the provider got, unless it is Weir's own 2xx, which follows from the record. */
+  /** The response body that the provider got. Absent for Weir's own 2xx, which follows from the record. */
   answer: 'answer',
   dlqReason: 'dlq-reason',
   dlqStep: 'dlq-step',
@@ -45,23 +45,23 @@ export const HEADER = {
   dlqSourceTopic: 'dlq-source-topic',
   dlqSourcePartition: 'dlq-source-partition',
   dlqSourceOffset: 'dlq-source-offset',
-  /** Present when the letter's value is sealed: the id of the key. */
+  /** The id of the key that sealed the letter; absent if the letter is not sealed. */
   dlqKeyId: 'dlq-key-id',
-  /** Fingerprint of the payload's shape, on letters of normalizer. */
+  /** Fingerprint of the payload's shape, on letters of normalizer only. */
   dlqShape: 'dlq-shape',
   firstFailedAt: 'first-failed-at',
   lastFailedAt: 'last-failed-at',
   replayCount: 'replay-count',
-  /** On a letter whose record was too large to keep: how many bytes its value had. Headers were left out too. */
+  /** On a letter that truncates a record that was too large: the original size of the value, bytes. */
   dlqTruncated: 'dlq-truncated',
-  /** On what a replay wrote: the job that did. */
+  /** On a record that a replay wrote: the id of the job. */
   replayId: 'replay-id',
-  /** On what a replay wrote: the letter that it takes the place of, see `letterPlace`. */
+  /** On a record that a replay wrote: the letter that the record replaces; see `letterPlace`. */
   replayOf: 'replay-of',
-  /** On what a replay wrote with another body than came in: the fix-up's name. */
+  /** On a record whose body a replay changed: the name of the fix-up. */
   fixUp: 'fix-up',
-  /** On an approved conflict: the event key, hex, that is another event's. */
+  /** On an approved conflict: the event key of the earlier event, hex. */
   conflictApproved: 'conflict-approved',
-  /** With `key_conflict`: the hash that was there first, hex. */
+  /** With `key_conflict`: the body hash of the earlier event, hex. */
   conflictsWith: 'conflicts-with',
 } as const
