@@ -47,8 +47,8 @@ describe.each(ALL_SERVICES)('$name', { concurrent: true }, ({ name, settings }) 
 describe('docs/guides/add-a-service.md', () => {
   const read = (path: string): string => readFileSync(join(ROOT, path), 'utf8')
   const guide = read('docs/guides/add-a-service.md')
-  const steps = [...guide.matchAll(/^\d+\. `([^`]+)`(?: and `([^`]+)`)?/gm)].flatMap(([, ...paths]) =>
-    paths.filter((path) => path !== undefined),
+  const steps = [...guide.matchAll(/^\d+\. `([^`]+)`(?: and `([^`]+)`)?/gm)].flatMap((match) =>
+    match.slice(1).flatMap((path: string | undefined) => path ?? []),
   )
 
   it.each(SERVICE_NAMES)('names the files that %s has or is named in', (name) => {

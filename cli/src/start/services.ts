@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { LETTER_TOPICS, serviceFacts, TOPIC_SPECS, type ServiceName, type TopicRole } from '@weir/contracts'
+import { LETTER_TOPICS, serviceFacts, TOPIC_SPECS, type TopicRole } from '@weir/contracts'
 import { ensureTopics } from '@weir/kafka'
 import { ensurePrivate, type Folders } from '@weir/local-stack'
 import {
@@ -8,7 +8,6 @@ import {
   Metrics,
   type Environment,
   type Service,
-  type ServiceDefinition,
   type ServiceDeps,
 } from '@weir/runtime'
 import { service as simulator, startSimulator, type SimulatorService } from '@weir/simulator'

@@ -101,11 +101,9 @@ it('is wrong when nothing was accepted, or what should be taken was refused', ()
   expect(describeSummary(nothing)).toMatch(/nothing was accepted[^]*NOT RIGHT/)
   // Without a simulator nothing is expected.
   expect(summarise(EXAMINATION, { ...RUN, accepted: 0, isSent: false }).ok).toBe(true)
-  const refused = summarise(EXAMINATION, { ...RUN, turnedAway: ['7 requests of cxone were answered 404'] })
+  const refused = summarise(EXAMINATION, { ...RUN, turnedAway: ['7 requests of cxone got status 404'] })
   expect(refused.ok).toBe(false)
-  expect(describeSummary(refused)).toMatch(
-    /refused: 7 requests of cxone were answered 404: .*\n[^]*NOT RIGHT/,
-  )
+  expect(describeSummary(refused)).toMatch(/refused: 7 requests of cxone got status 404: .*\n[^]*NOT RIGHT/)
 })
 
 it('leaves out what was not there to be measured', () => {

@@ -92,7 +92,7 @@ beforeAll(async () => {
     CONSOLE_TOKENS: TOKEN,
     DATABASE_URL: databaseUrl,
   })
-  // What was there before the start is found as well.
+  // Events from before the start are found as well.
   await write('received', webhook('before'))
   service = await webConsole.start(config, { logger, metrics: new Metrics('console') })
   await vi.waitFor(() => expect(service.readiness()).toEqual([]), { timeout: 30_000 })
@@ -121,7 +121,7 @@ it('follows an event from the brokers to its row', async () => {
   await until('before', { status: 'stored', reach: { eventsSince: null, database: 'asked' } })
 })
 
-it('tells a repeat from what dedup has not come to', async () => {
+it('tells a repeat from an event that dedup has not decided about', async () => {
   await write('received', webhook('repeat'))
   await until('repeat', { status: 'accepted' })
   await write('seen', {
@@ -149,6 +149,6 @@ it('shows dead letters with their reason', async () => {
   await until('unmapped', { status: 'dead-lettered', deadLetters: [{ stage: 'normalizer' }] })
 })
 
-it('says of an unknown key that it is unknown', async () => {
+it('reports an unknown key as unknown', async () => {
   expect(await ask('none')).toMatchObject({ code: 404, body: { error: 'No such event is known' } })
 })

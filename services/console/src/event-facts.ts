@@ -10,18 +10,18 @@ export interface LetterFact {
 }
 
 export interface Letters {
-  /** The latest ones, oldest first. */
+  /** The latest letters, oldest first. */
   readonly latest: readonly LetterFact[]
   readonly count: number
-  /** Of `count`: with the reason `key_conflict`, the deliveries of another body. */
+  /** The part of `count` with the reason `key_conflict`: deliveries of a different body. */
   readonly conflicts: number
-  /** Of `count`: written by dedup, one for a delivery. */
+  /** The part of `count` that dedup wrote, one for each delivery. */
   readonly ofDedup: number
 }
 
 export const NO_LETTERS: Letters = { latest: [], count: 0, conflicts: 0, ofDedup: 0 }
 
-/** What the topics say of one event key; counts are of what the index has read. */
+/** What the topics hold about one event key. Counts cover the records that the index has read. */
 export interface EventFacts {
   readonly source: string
   readonly eventType: string
@@ -29,14 +29,14 @@ export interface EventFacts {
   /** Epoch ms on the brokers' clock; 0: no delivery was read. */
   readonly firstReceivedAt: number
   readonly lastReceivedAt: number
-  /** Every delivery that was read lies before the position of dedup. */
+  /** Whether every delivery that was read lies before the position of dedup. */
   readonly isDecided: boolean
-  /** Passed dedup as the first of its key; epoch ms. */
+  /** When dedup passed the event on as the first of its key, epoch ms. */
   readonly passedAt?: number
   readonly letters: Letters
 }
 
-/** The row at the end of the pipeline. Times are epoch ms. */
+/** The stored row of an event. Times are epoch ms. */
 export interface StoredEvent {
   readonly source: string
   readonly eventType: string

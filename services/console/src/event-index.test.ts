@@ -20,7 +20,7 @@ const letter = (at: number, reason: LetterFact['reason'] = 'invalid_json'): Lett
 })
 
 describe('the index', () => {
-  it('gathers the deliveries of a key and tells whether dedup has come to the last', () => {
+  it('collects the deliveries of a key and knows whether dedup has decided about the last', () => {
     const index = new EventIndex({ eventsMax: 10, lettersMax: 10 })
     index.received('a', delivery(0))
     index.received('a', delivery(5))
@@ -37,13 +37,13 @@ describe('the index', () => {
     expect(index.find('b')).toBeUndefined()
   })
 
-  it('knows what came on the unique topic first', () => {
+  it('knows an event that it read on the unique topic first', () => {
     const index = new EventIndex({ eventsMax: 10, lettersMax: 10 })
     index.passed('a', delivery(3))
     expect(index.find('a')).toMatchObject({ received: 0, firstReceivedAt: 0, passedAt: 1_003 })
   })
 
-  it('keeps dead letters when traffic has pushed the event out', () => {
+  it('keeps dead letters when traffic has evicted the event', () => {
     const index = new EventIndex({ eventsMax: 2, lettersMax: 2 })
     index.received('a', delivery(0))
     index.letter('a', { source: 'cxone', eventType: 't' }, letter(1))
@@ -68,7 +68,7 @@ describe('the index', () => {
     expect([latest.map(({ at }) => at), count, conflicts]).toEqual([[12, 13, 14, 15, 16, 17, 18, 19], 20, 20])
   })
 
-  it('says of letters too since when it knows them', () => {
+  it('reports from when on it knows letters', () => {
     const index = new EventIndex({ eventsMax: 2, lettersMax: 1 })
     index.letter('a', delivery(0), letter(5))
     expect(index.lettersSince).toBe(0)
@@ -76,7 +76,7 @@ describe('the index', () => {
     expect([index.lettersSince, index.find('a')]).toEqual([5, undefined])
   })
 
-  it('never holds more than it may, and knows every event that was active after eventsSince', () => {
+  it('never exceeds its bound, and knows every event that was active after eventsSince', () => {
     const key = fc.integer({ min: 0, max: 30 }).map(String)
     fc.assert(
       fc.property(fc.array(key, { maxLength: 200 }), fc.integer({ min: 1, max: 20 }), (keys, eventsMax) => {

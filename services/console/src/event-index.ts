@@ -5,7 +5,7 @@ export interface EventIndexOptions {
   readonly lettersMax: number
 }
 
-/** Where a delivery lies on the topic of received webhooks, and what its headers say. */
+/** The position of a delivery on the topic of received webhooks, and facts from its headers. */
 export interface Delivery {
   readonly source: string
   readonly eventType: string
@@ -24,7 +24,7 @@ interface Entry {
   partition: number
   lastOffset: bigint
   passedAt: number
-  /** Of anything that was read of it. */
+  /** Time of the latest record of the event that was read. */
   activeAt: number
 }
 
@@ -37,15 +37,15 @@ interface LetterEntry {
 const LETTERS_EACH_MAX = 8
 
 /**
- * The latest events by key, in memory. Bounded: the event that was quiet for longest makes room. Dead letters have
- * room of their own, so that traffic does not push them out.
+ * Holds the latest events by key in memory. The size is bounded: a new event evicts the one that was inactive longest.
+ * Dead letters have a separate bound, so that traffic does not evict them.
  */
 export class EventIndex {
   readonly #options: EventIndexOptions
-  /** Quiet for longest first. */
+  /** Ordered by last activity, oldest first. */
   readonly #events = new Map<string, Entry>()
   readonly #letters = new Map<string, LetterEntry>()
-  /** By partition: the next offset that dedup will decide about. */
+  /** The next offset that dedup will decide about, by partition. */
   readonly #decided = new Map<number, bigint>()
   #eventsSince = 0
   #lettersSince = 0
@@ -62,17 +62,17 @@ export class EventIndex {
     return this.#letters.size
   }
 
-  /** Every event that was active after this moment is known, epoch ms; 0: all that the topics held at the start, and since. */
+  /** Every event that was active after this time is known, epoch ms; 0: every event that the topics hold. */
   get eventsSince(): number {
     return this.#eventsSince
   }
 
-  /** As `eventsSince`, of dead letters. */
+  /** As `eventsSince`, but for dead letters. */
   get lettersSince(): number {
     return this.#lettersSince
   }
 
-  /** What lies before this moment was not read. */
+  /** Records before this time were not read. */
   skippedEvents(before: number): void {
     this.#eventsSince = Math.max(this.#eventsSince, before)
   }
@@ -90,7 +90,7 @@ export class EventIndex {
     if (entry.firstReceivedAt === 0) entry.firstReceivedAt = delivery.at
   }
 
-  /** Dedup let it pass. */
+  /** Records that dedup passed the event on. */
   passed(key: string, delivery: Delivery): void {
     this.#touch(key, delivery).passedAt = delivery.at
   }
@@ -115,7 +115,7 @@ export class EventIndex {
     this.skippedLetters(gone.letters.latest.at(-1)!.at)
   }
 
-  /** Dedup has decided about everything before `next` in a partition. */
+  /** Records that dedup has decided about every record before `next` in a partition. */
   decided(partition: number, next: bigint): void {
     this.#decided.set(partition, next)
   }

@@ -2,9 +2,9 @@ import { DEAD_LETTER_REASONS } from '@weir/contracts'
 import { NO_LETTERS, type EventFacts, type StoredEvent } from './event-facts.ts'
 
 /**
- * Where an event is. `accepted`: with the brokers, dedup has not come to it. `unique`: past dedup, on its way to the
- * database. `duplicate`: only repeats of it were read, and dedup dropped them. `conflict`: its key belongs to another
- * body. `dead-lettered`: a person must decide. `stored`: its row is there.
+ * Where an event is. `accepted`: the brokers have it, and dedup has not decided about it. `unique`: dedup passed it on,
+ * and it is on its way to the database. `duplicate`: only repeats were read, and dedup dropped them. `conflict`: its
+ * key belongs to a different body. `dead-lettered`: a person must decide. `stored`: the database has its row.
  */
 export type EventStatus = 'accepted' | 'unique' | 'duplicate' | 'conflict' | 'dead-lettered' | 'stored'
 
@@ -13,7 +13,7 @@ export interface EventReport {
   readonly status: EventStatus
   readonly source: string
   readonly eventType: string
-  /** ISO 8601; null: not known, or not yet. */
+  /** ISO 8601; null: unknown, or not yet. */
   readonly times: {
     readonly firstReceivedAt: string | null
     readonly lastReceivedAt: string | null
@@ -22,7 +22,7 @@ export interface EventReport {
   }
   readonly counts: {
     readonly received: number
-    /** null: dedup has not come to all deliveries. */
+    /** null: dedup has not decided about every delivery. */
     readonly duplicates: number | null
     readonly conflicts: number
     readonly deadLetters: number
@@ -37,7 +37,7 @@ export interface EventReport {
   }[]
 }
 
-/** The two topics are read side by side: what dedup has just decided may not have been read yet. */
+/** The two topics are read independently, so a recent decision of dedup may not have been read yet. */
 const SETTLE_MS = 5_000
 
 const isSettled = ({ isDecided, lastReceivedAt }: EventFacts, now: number): boolean =>
@@ -56,7 +56,7 @@ export const statusOf = (
   return isSettled(facts, now) ? 'duplicate' : 'accepted'
 }
 
-/** Deliveries that were neither the first of the key nor a dead letter of dedup; null: not decided yet. */
+/** Number of deliveries that were neither the first of the key nor a dead letter of dedup; null: not decided yet. */
 const duplicatesOf = (facts: EventFacts, now: number): number | null => {
   const others = facts.received - (facts.passedAt === undefined ? 0 : 1) - facts.letters.ofDedup
   if (others <= 0) return 0
@@ -76,7 +76,7 @@ const factsOf = ({ source, eventType }: StoredEvent): EventFacts => ({
   letters: NO_LETTERS,
 })
 
-/** Undefined: nothing is known of the key. */
+/** Returns undefined if nothing is known about the key. */
 export const reportOf = (
   eventKey: string,
   known: EventFacts | undefined,
@@ -109,8 +109,7 @@ export const reportOf = (
       partition,
       offset: String(offset),
       at: iso(at)!,
-      advice:
-        reason === 'unknown' ? 'The reason is not one that this version knows.' : DEAD_LETTER_REASONS[reason],
+      advice: reason === 'unknown' ? 'This version does not know the reason.' : DEAD_LETTER_REASONS[reason],
     })),
   }
 }

@@ -4,16 +4,16 @@ import { DatabaseAwayError, type StoredEvents } from './stored-events.ts'
 
 type DatabaseState = 'asked' | 'away' | 'none'
 
-/** How far back the topics have been read: what is older is known from the database alone. */
+/** How far back the topics were read. Only the database knows older events. */
 interface Reach {
-  /** ISO 8601; null: everything that the topics hold. */
+  /** ISO 8601; null: the topics were read from their beginning. */
   readonly eventsSince: string | null
   readonly deadLettersSince: string | null
-  /** `asked`; `away`: it did not answer; `none`: DATABASE_URL is not set. */
+  /** `asked`: the database responded; `away`: it did not respond; `none`: DATABASE_URL is not set. */
   readonly database: DatabaseState
 }
 
-/** What a question gets; `status` is for the metric. */
+/** The response to a question. `status` is the label of the metric. */
 export interface Answer {
   readonly code: 200 | 404 | 503
   readonly status: EventStatus | 'unknown' | 'unavailable'
@@ -33,7 +33,7 @@ export const findEventIn = (index: EventIndex, stored: Pick<StoredEvents, 'find'
     }
     const report = reportOf(key, index.find(key), row, Date.now())
     if (report !== undefined) return { code: 200, status: report.status, body: { ...report, reach } }
-    // Without the database nobody can say that there is no such event.
+    // Without the database the absence of an event cannot be known.
     return database === 'away'
       ? { code: 503, status: 'unavailable', body: { error: 'The database does not answer', reach } }
       : { code: 404, status: 'unknown', body: { error: 'No such event is known', reach } }

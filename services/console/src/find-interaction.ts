@@ -4,11 +4,11 @@ import { acceptedBody, PRESETS, type PresetName } from '@weir/sources'
 import { DatabaseAwayError, type StoredEvents } from './stored-events.ts'
 import type { StoredInteraction } from './stored-interactions.ts'
 
-/** Format of an interaction: Weir's own, or nested like that of S2's router. */
+/** The format of an interaction: Weir's own, or the nested format of S2's router. */
 export const INTERACTION_FORMS = ['weir', 'cxone-router'] as const
 export type InteractionForm = (typeof INTERACTION_FORMS)[number]
 
-/** The answer to a query; `status` labels the metric. */
+/** The response to a query. `status` is the label of the metric. */
 export interface InteractionAnswer {
   readonly code: 200 | 404 | 503
   readonly status: 'state' | 'unknown' | 'unavailable'
@@ -62,7 +62,7 @@ const nested = (row: StoredInteraction): object =>
     parseExactJson(row.payload),
   )
 
-/** The state as the interaction's own system had it: S4's fields, S1's stored response; else the payload. */
+/** The state in the form of the source's system: S4's fields, S1's stored response, or else the payload. */
 const ownState = (row: StoredInteraction): object => {
   const payload = parseExactJson(row.payload)
   const came = row.raw === null ? undefined : objectOf(row.raw)
@@ -92,7 +92,7 @@ const objectOf = (raw: Buffer): JsonObject | undefined => {
   }
 }
 
-/** Undefined when the event was not identified by this preset's rules, whatever its source is called. */
+/** Returns undefined if the rules of this preset did not identify the event, whatever the name of its source. */
 const dedupKeyIn = (preset: PresetName, row: StoredInteraction, came: JsonObject): string | undefined => {
   const found = PRESETS[preset].identify(came, { bodyHash: () => '', header: () => undefined })
   if (found.kind !== 'identified') return undefined

@@ -22,15 +22,15 @@ export interface FollowOptions {
   readonly logger: KafkaLogger
   readonly topics: TopicNames
   readonly index: EventIndex
-  /** How far back to begin, in records of one topic. */
+  /** How many records of one topic to read back at the start. */
   readonly eventsMax: number
   readonly lettersMax: number
 }
 
-/** The last transaction of a partition ends with the position; barriers of restarts may lie behind it. */
+/** Records to read back for the position, which ends each transaction. Barriers of restarts may follow it. */
 const STATE_RECORDS = 500n
 
-/** Keeps the index at what the topics say. Resolves once every partition is followed. */
+/** Keeps the index up to date with the topics. Resolves when it follows every partition. */
 export const followTopics = (options: FollowOptions): Promise<TopicTail> => {
   const { settings, logger, topics, index, eventsMax, lettersMax } = options
   const each = (max: number): bigint => BigInt(Math.ceil(max / settings.topicPartitions))
@@ -60,13 +60,13 @@ interface Reach {
   readonly onSkipped: (before: number) => void
 }
 
-/** A topic whose records have the headers of a webhook. */
+/** Follows a topic whose records have the headers of a webhook. */
 const eventTopic = (
   topic: string,
   { back, onSkipped }: Reach,
   add: (key: string, delivery: Delivery, headers: WireHeaders) => void,
 ): TailTopic => {
-  /** Partitions of which something was left out: what lies before their next record is not known. */
+  /** Partitions with skipped records: nothing is known before the next record that is read. */
   const skipping = new Set<number>()
   const begun = new Set<number>()
   return {
@@ -81,7 +81,7 @@ const eventTopic = (
       for (const record of records) {
         if (skipping.delete(record.partition)) onSkipped(record.timestamp)
         const key = record.headers[HEADER.eventKey]
-        // Something other than Weir wrote it, and dedup has a dead letter for that.
+        // A record without an event key is not from Weir. Dedup makes a dead letter of it.
         if (key !== undefined) add(key.toString('hex'), deliveryOf(record), record.headers)
       }
     },
@@ -101,7 +101,7 @@ const reasonOf = (headers: WireHeaders) => {
   return isDeadLetterReason(reason) ? reason : 'unknown'
 }
 
-/** The positions up to which dedup has decided. */
+/** Follows the positions up to which dedup has decided. */
 const stateTopic = ({ seen, received }: TopicNames, index: EventIndex): TailTopic => ({
   topic: seen,
   from: ({ start, end }) => (end - STATE_RECORDS > start ? end - STATE_RECORDS : start),
@@ -113,7 +113,7 @@ const stateTopic = ({ seen, received }: TopicNames, index: EventIndex): TailTopi
   },
 })
 
-/** undefined: it is damaged, which its owner reports. */
+/** Returns undefined for a damaged record, which the owner of the partition reports. */
 const positionIn = (record: InputRecord): Position | undefined => {
   try {
     const state = decodeStateRecord(record)

@@ -65,7 +65,7 @@ const ask = (
     headers: { ...(token !== '' && { authorization: `Bearer ${token}` }), ...headers },
   })
 
-it('answers what the topics and the database say', async () => {
+it('responds with what the topics and the database hold', async () => {
   index.received(KEY, { source: 'nice', eventType: 't', partition: 0, offset: 4n, at: 1_000 })
   index.skippedEvents(500)
   const response = await ask()
@@ -84,7 +84,7 @@ it('answers what the topics and the database say', async () => {
   })
 })
 
-it('says of an unknown key how far it has looked', async () => {
+it('reports how far back it looked for an unknown key', async () => {
   const response = await ask()
   expect([response.statusCode, response.json()]).toEqual([
     404,
@@ -95,7 +95,7 @@ it('says of an unknown key how far it has looked', async () => {
   ])
 })
 
-it('says without the database only what the topics say', async () => {
+it('responds from the topics only when the database is unavailable', async () => {
   stored = { find: () => Promise.reject(new DatabaseAwayError('planted')) }
   const unknown = await ask()
   expect([unknown.statusCode, unknown.headers['retry-after']]).toEqual([503, '5'])
@@ -119,12 +119,12 @@ it.each([
   expect(response.body).toBe('{"error":"Give a known token as Authorization: Bearer"}')
 })
 
-it('does not take a token from the query, nor says without one whether a key is well formed', async () => {
+it('ignores a token in the query, and without a token does not reveal whether a key is well formed', async () => {
   expect((await ask(`/events/${KEY}?token=${TOKEN}`, { token: '' })).statusCode).toBe(401)
   expect((await ask('/events/xyz', { token: '' })).statusCode).toBe(401)
 })
 
-it('tells whoever guesses to wait, and shuts out no right token', async () => {
+it('makes a guesser wait, and never refuses a valid token', async () => {
   const guess = (i: number, remoteAddress = '192.0.2.1') =>
     ask(undefined, { token: `guess ${i}`, remoteAddress })
   for (let i = 0; i < 10; i++) expect((await guess(i)).statusCode).toBe(401)
@@ -133,17 +133,17 @@ it('tells whoever guesses to wait, and shuts out no right token', async () => {
   expect(Number(response.headers['retry-after'])).toBeGreaterThan(50)
   expect((await ask()).statusCode).toBe(404)
   expect((await read('/interactions/nice/int-1')).statusCode).toBe(503)
-  // A forgotten tool with an old token does not shut out the addresses that it asks from.
+  // A forgotten tool with an old token must not block the address that it shares with others.
   for (let i = 0; i < 12; i++) await ask(undefined, { token: 'revoked', remoteAddress: `192.0.2.${10 + i}` })
   expect((await ask(undefined, { token: 'revoked', remoteAddress: '192.0.2.99' })).statusCode).toBe(429)
   expect((await guess(11, '192.0.2.99')).statusCode).toBe(401)
 })
 
-it('does not know a token that has expired', async () => {
+it('refuses an expired token', async () => {
   expect((await ask(undefined, { token: 'a token that has expired' })).statusCode).toBe(401)
 })
 
-it('counts guesses for the sender behind a proxy, and believes nobody else about it', async () => {
+it('counts guesses against the sender behind a trusted proxy, and trusts no other forwarded address', async () => {
   const through = (address: string, token: string, remoteAddress = '10.0.0.1') =>
     ask(undefined, { token, remoteAddress, headers: { 'x-forwarded-for': address } })
   for (let i = 0; i < 10; i++) await through('198.51.100.1', `guess ${i}`)
@@ -172,7 +172,7 @@ it.each([
   expect((await ask(url)).statusCode).toBe(status)
 })
 
-it('lets probes and metrics in without a token, and counts by answer', async () => {
+it('serves probes and metrics without a token, and counts questions by status', async () => {
   await ask()
   await ask(undefined, { token: 'guess' })
   for (const path of ['/livez', '/readyz']) expect((await app.inject(path)).statusCode).toBe(200)
@@ -215,7 +215,7 @@ const holding = (row: StoredInteraction) => {
 }
 const read = (url: string, token = READ_TOKEN) => ask(url, { token })
 
-it('gives the latest state of an interaction with every digit, to whoever may read', async () => {
+it('gives a reader the latest state of an interaction with every digit', async () => {
   holding(INTERACTION)
   const response = await read('/interactions/nice/int-1')
   expect(response.statusCode).toBe(200)
@@ -241,11 +241,11 @@ it('gives the latest state of an interaction with every digit, to whoever may re
   const status = await read('/interactions/nice/int-1', TOKEN)
   expect([status.statusCode, status.body.includes('n":')]).toEqual([403, false])
   expect((await read('/interactions/nice/int-1', 'another')).statusCode).toBe(401)
-  // A token that may read may also ask what became of events.
+  // A token of a reader may also ask for the status of events.
   expect((await read(`/events/${KEY}`)).statusCode).toBe(404)
 })
 
-it('finds every id that an interaction can have, and bounds what is asked', async () => {
+it('finds every id that an interaction can have, and bounds the length of the request', async () => {
   await fc.assert(
     fc.asyncProperty(fc.string({ unit: 'binary', minLength: 1, maxLength: 128 }), async (id) => {
       fc.pre(id.isWellFormed() && Buffer.byteLength(id) <= 512)
@@ -274,7 +274,7 @@ it('finds every id that an interaction can have, and bounds what is asked', asyn
   expect((await app.inject({ method: 'POST', url: '/interactions/nice/int-1' })).statusCode).toBe(405)
 })
 
-it('says that no state is known without the database', async () => {
+it('reports that it knows no state without the database', async () => {
   interactions = undefined
   expect((await read('/interactions/nice/int-1')).statusCode).toBe(503)
   interactions = { findInteraction: () => Promise.reject(new DatabaseAwayError('planted')) }
@@ -282,7 +282,7 @@ it('says that no state is known without the database', async () => {
   expect([response.statusCode, response.headers['retry-after']]).toEqual([503, '5'])
 })
 
-/** As persistence stores an event of a built-in source. */
+/** The row that persistence stores for an event of a built-in source. */
 const storedAs = (preset: 'nice' | 'cognigy', source: string, body: JsonObject): StoredInteraction => {
   const found = PRESETS[preset].identify(body, { bodyHash: () => '', header: () => undefined })
   if (found.kind !== 'identified') throw new TypeError('it is valid')
@@ -293,7 +293,7 @@ const storedAs = (preset: 'nice' | 'cognigy', source: string, body: JsonObject):
 }
 
 it.each(['nice', 'tenant-b'])(
-  'S4-04 gives the latest state as S4 kept it, of the source %s',
+  'S4-04 gives the latest state in the form of S4, for the source %s',
   async (source) => {
     const body = { interactionId: 'int-1', dataActionId: 'da-1', updatedTimestamp: '2024-05-11T12:00:00Z' }
     holding(storedAs('nice', source, { ...body, payload: { k: 'v' } }))
@@ -357,7 +357,7 @@ it.each(['0.0.0.0/0', '::/0', '10.0.0.0/8,0.0.0.0/0'])(
   },
 )
 
-it('notes who reads an interaction before it is read, and reads nothing that cannot be noted', async () => {
+it('records who reads an interaction before it reads it, and refuses if it cannot record that', async () => {
   const asked = holding(INTERACTION)
   await read('/interactions/nice/int-1')
   expect(noted).toEqual([

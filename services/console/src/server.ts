@@ -9,15 +9,15 @@ import { INTERACTION_FORMS, type InteractionAnswer, type InteractionForm } from 
 
 export interface ServerOptions {
   readonly config: Pick<ConsoleConfig, 'badTokensMax' | 'badTokensSecs' | 'trustedProxies'>
-  /** Any may ask what became of an event, a `reader` also for the state of interactions. */
+  /** Every token may ask for the status of an event. A `reader` may also ask for the state of interactions. */
   readonly tokens: AccessTokens
   readonly audit: Pick<AuditLog, 'write'>
   readonly metrics: Metrics
   readonly counters: ConsoleMetrics
   readonly readiness: Readiness
-  /** What is known of a key of 16 bytes. */
+  /** Finds what is known about an event key, 16 bytes. */
   readonly findEvent: (eventKey: Buffer) => Promise<Answer>
-  /** The latest state of an interaction. */
+  /** Finds the latest state of an interaction. */
   readonly findInteraction: (
     source: string,
     interactionId: string,
@@ -27,7 +27,7 @@ export interface ServerOptions {
 
 const SOURCE = /^[a-z][a-z\d-]{0,39}$/
 const ID_BYTES_MAX = 512
-/** Of an id with each byte as `%xx`. */
+/** Length of an id with each byte as `%xx`. */
 const PARAM_LENGTH_MAX = 3 * ID_BYTES_MAX
 const EVENT_KEY = /^[\da-f]{32}$/i
 const HEADER_BYTES_MAX = 16_384
@@ -38,7 +38,7 @@ const RETRY_AFTER_SECS = '5'
 const NOT_NOTED = '{"error":"The audit log cannot be written, so nothing is read: try again"}'
 const UNKNOWN_TOKEN = '{"error":"Give a known token as Authorization: Bearer"}'
 
-/** The HTTP side: who may ask, and what. Listens on nothing yet. */
+/** Builds the HTTP server, which checks who may ask what. It does not listen yet. */
 export const buildServer = (options: ServerOptions): FastifyInstance => {
   const { config, metrics, readiness } = options
   const trusted = config.trustedProxies.map(parseCidr)
@@ -156,7 +156,7 @@ const routeEvents = (app: FastifyInstance, { counters, findEvent }: ServerOption
   onlyGet(app, url)
 }
 
-/** Turn away whoever has no token, with the same answer for every reason, and whoever's token may not ask that. */
+/** Refuses requests without a valid token, with the same response for every cause, and tokens without the right. */
 const tokenGuards = ({ config, tokens, counters }: ServerOptions) => {
   const gate = new TokenGate(tokens, { max: config.badTokensMax, windowMs: config.badTokensSecs * 1_000 })
   const anyToken: Guard = async (request, reply) => {

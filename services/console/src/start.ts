@@ -22,11 +22,14 @@ import { StoredEvents } from './stored-events.ts'
 const DEV_TOKEN = 'dev'
 const SAMPLE_MS = 1_000
 
-/** Answers at once; until the topics are read, `/readyz` says so and answers come from the database and what was read. */
+/**
+ * Responds from the start. Until the topics are read, `/readyz` reports it, and responses use the database and what was
+ * read.
+ */
 export const start = async (config: ConsoleConfig, { logger, metrics }: ServiceDeps): Promise<Service> => {
   logStart(logger, SETTINGS, config)
   const { eventsMax, lettersMax, databaseUrl, databaseTimeoutMs: timeoutMs } = config
-  // Only with the dev profile.
+  // The dev profile alone allows no tokens.
   const isOpen = config.tokens.length + config.readTokens.length === 0
   if (isOpen) logger.warn({}, `CONSOLE_TOKENS is not set: the token is ${DEV_TOKEN}`)
   const tokens = new AccessTokens()

@@ -9,17 +9,17 @@ export interface StoredEventsOptions {
   readonly timeoutMs: number
 }
 
-/** The database did not answer. */
+/** The database did not respond. */
 export class DatabaseAwayError extends Error {
   override readonly name = 'DatabaseAwayError'
 }
 
 const POOL_MAX = 4
-/** One row. */
+/** Limit of one row. */
 const ANSWER_BYTES_MAX = 16_777_216
 const TABLE_MISSING = '42P01'
 
-/** Rows that persistence has written, looked up one at a time by their primary key. */
+/** Looks up rows of persistence one at a time by their primary key. */
 export class StoredEvents {
   readonly #pool: pg.Pool
 
@@ -32,11 +32,11 @@ export class StoredEvents {
       stream: boundedAnswers(ANSWER_BYTES_MAX),
       application_name: 'weir-console',
     })
-    // A connection that breaks while idle: the next query opens another.
+    // An idle connection may break. The next query opens a new one.
     this.#pool.on('error', () => undefined)
   }
 
-  /** Undefined: there is no such row. Rejects with a `DatabaseAwayError`. */
+  /** Resolves to undefined if the row does not exist. Rejects with a `DatabaseAwayError`. */
   async find(eventKey: Buffer): Promise<StoredEvent | undefined> {
     const row = await this.#ask<{ source: string; event_type: string; received_at: Date; stored_at: Date }>(
       'SELECT source, event_type, received_at, stored_at FROM events WHERE event_key = $1',
@@ -52,7 +52,7 @@ export class StoredEvents {
     )
   }
 
-  /** The latest state; undefined when there is no such interaction. Rejects with a `DatabaseAwayError`. */
+  /** Resolves to the latest state, or undefined for an unknown interaction. Rejects with a `DatabaseAwayError`. */
   findInteraction(source: string, interactionId: string): Promise<StoredInteraction | undefined> {
     return this.#ask<StoredInteraction>(FIND_INTERACTION, [source, storedText(interactionId)])
   }
@@ -69,7 +69,7 @@ export class StoredEvents {
       return (await this.#pool.query<Row>(text, [...values])).rows[0]
     } catch (error) {
       const code = (error as { code?: string }).code ?? 'no connection'
-      // Persistence creates the tables at its first start.
+      // Persistence creates the tables at its first start, so a missing table means that nothing is stored.
       if (code === TABLE_MISSING) return undefined
       throw new DatabaseAwayError(`the database does not answer (${code})`, { cause: error })
     }

@@ -5,20 +5,20 @@ import {
   type LatestMappedField,
 } from '@weir/contracts'
 
-/** The latest row of an interaction, with its event. */
+/** The latest row of an interaction and its event. */
 export interface StoredInteraction extends Pick<InteractionEvent, LatestMappedField> {
   readonly source: string
   readonly interactionId: string
   readonly eventKey: Buffer
   readonly eventType: string
-  /** A whole number of up to 64 bits. */
+  /** An integer of up to 64 bits as decimal text. */
   readonly sequence: string | null
   readonly occurredAt: Date | null
   readonly receivedAt: Date
   readonly updatedAt: Date
-  /** JSON. */
+  /** JSON text. */
   readonly payload: string
-  /** Of the event's own row; null when that is gone. */
+  /** Value from the row of the event; null if that row is gone. */
   readonly message: string | null
   readonly occurredAtOriginal: string | null
   readonly raw: Buffer | null

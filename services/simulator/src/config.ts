@@ -13,7 +13,7 @@ const secrets = (source: string) => ({
   env: settingName(source, 'SECRETS'),
   aliases: settingAliases(settingName(source, 'SECRETS')),
   schema: setting.secretList(),
-  help: 'As ingress has them; the first one signs.',
+  help: 'Must match the value of ingress. The first secret signs.',
 })
 
 export const SETTINGS = {
@@ -37,37 +37,41 @@ export const SETTINGS = {
   drift: {
     env: 'SIMULATOR_DRIFT',
     schema: setting.number(0, 0, 1),
-    help: 'Fraction of new events whose payload has drifted: new, moved or retyped fields, one of five declared versions, or, once in a hundred, something odd.',
+    help: 'Fraction of new events whose payload has drifted: new, moved or retyped fields, one of five declared versions, or, once in a hundred, an unusual value.',
   },
   lateAfterSecs: {
     env: 'SIMULATOR_LATE_AFTER_SECS',
     schema: setting.number(60, 0, 86_400),
-    help: 'Half of the repeats come so long after the event, the others at once.',
+    help: 'Seconds between an event and its late repeat. Half of the repeats are late; the others follow at once.',
   },
   forSecs: {
     env: 'SIMULATOR_FOR_SECS',
     schema: setting.number(0, 0, 2_592_000),
-    help: 'How long to send; 0: until it is stopped.',
+    help: 'Seconds to send for; 0: until stopped.',
   },
   seed: {
     env: 'SIMULATOR_SEED',
     schema: setting.integer(1, 0, 4_294_967_295),
-    help: 'Of what is sent, but for the ids, which are of this run alone.',
+    help: 'Seed of the random payloads. Ids differ between runs even with the same seed.',
   },
   inFlightMax: {
     env: 'SIMULATOR_IN_FLIGHT_MAX',
     schema: setting.integer(1_000, 1, 100_000),
-    help: 'Requests that may wait for an answer; beyond it the rate is not kept.',
+    help: 'Most requests that wait for a response. At this limit the simulator sends more slowly.',
   },
   truthDir: {
     env: 'TRUTH_DIR',
     schema: setting.text('.weir/state/truth'),
-    help: 'Folder of the ledger of what was sent.',
+    help: 'Folder of the ledger of sent requests.',
   },
   cxoneSecret: secrets('cxone'),
   dataActionSecret: secrets('cxone-dataaction'),
   niceSecret: secrets('nice'),
-  cognigyToken: { env: 'SOURCE_COGNIGY_TOKEN', schema: setting.optionalSecret(), help: 'As ingress has it.' },
+  cognigyToken: {
+    env: 'SOURCE_COGNIGY_TOKEN',
+    schema: setting.optionalSecret(),
+    help: 'Must match the value of ingress.',
+  },
 } satisfies Settings
 
 export type SimulatorConfig = ConfigOf<typeof SETTINGS>

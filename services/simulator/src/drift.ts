@@ -1,14 +1,14 @@
 import type { JsonObject, JsonValue } from '@weir/sources'
 import type { Random } from '@weir/truth'
 
-/** Declared versions; each has the fields of those before it and one more. */
+/** Number of declared versions. Each adds one field to the previous version. */
 const VERSIONS = 5
-/** Of what drifts: payloads that nobody expects, and that are still authentic and well identified. */
+/** Share of the drifted payloads that are unusual, yet authentic and identifiable. */
 const POISON = 0.01
 
 type Change = (body: JsonObject, random: Random) => JsonObject
 
-/** Fields by which ingress knows an event: providers leave these alone. */
+/** Fields that identify an event. Providers do not change them. */
 const IDENTITY: readonly string[] = [
   'interactionId',
   'eventType',
@@ -30,7 +30,7 @@ const newField: Change = (body, random) => {
   return { ...body, [`extension_${random.below(3)}`]: value }
 }
 
-/** The parts that a mapping looks for are elsewhere; the phone number goes where it is known to go. */
+/** Moves the parts that a mapping looks for. The phone number goes to a place that a release of a provider has used. */
 const movedField: Change = (body) => {
   const { data, skill, agentId, agent_skills, payload, ...rest } = body
   if (isObject(data)) {
@@ -71,7 +71,7 @@ const POISONS: readonly Change[] = [
   (body) => ({ ...body, number: 1e308, small: 5e-324, inherited: { toString: 'text', valueOf: 1 } }),
 ]
 
-/** A payload as a provider might send it after a release of its own, under the identity that it had. */
+/** Changes a payload like a release of its provider might, and keeps the identity of the event. */
 export const driftOf = (body: JsonObject, random: Random): JsonObject => {
   if (random.chance(POISON)) return random.pick(POISONS)(body, random)
   return random.pick([newField, movedField, otherType, declaredVersion])(body, random)

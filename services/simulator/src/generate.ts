@@ -14,7 +14,10 @@ const ERRORS: Readonly<Record<Exclude<OperationResult, 'acked'>, string>> = {
 
 const isChannel = (text: string): text is Channel => (CHANNELS as readonly string[]).includes(text)
 
-/** `POST /simulator/generate?channel=voice|chat|sms`: one routed interaction, sent at once, in the ledger as any other. */
+/**
+ * `POST /simulator/generate?channel=voice|chat|sms`: sends one routed interaction at once, and records it in the
+ * ledger.
+ */
 export const generateWith = (config: SimulatorConfig, sender: Sender) => {
   const random = new Random(config.seed)
   return async (query: URLSearchParams): Promise<RouteAnswer> => {

@@ -4,7 +4,7 @@ import type { Random } from '@weir/truth'
 export interface Payload {
   readonly source: SourceName
   readonly body: JsonObject
-  /** The same event with another content: a conflict. Absent where the key covers the content. */
+  /** The same event with different content, which is a conflict. Absent if the key covers the content. */
   readonly altered?: JsonObject
 }
 
@@ -18,14 +18,14 @@ const CALLS_MAX = 200
 const SKILLS = ['Sales', 'Support', 'Billing']
 const INTENTS = ['book_appointment', 'cancel_order', 'track_parcel', 'speak_to_agent']
 
-/** Makes payloads of every source as the providers send them: calls that advance step by step, and single events. */
+/** Makes payloads of every source like the providers: calls that advance step by step, and single events. */
 export class PayloadMaker {
   readonly #random: Random
   readonly #run: string
   readonly #calls: Call[] = []
   #next = 0
 
-  /** `run` is in every id, so no two runs share one. */
+  /** Every id contains `run`, so two runs never share an id. */
   constructor(random: Random, run: string) {
     this.#random = random
     this.#run = run
@@ -67,7 +67,7 @@ export class PayloadMaker {
       agentId: `agent-${1000 + random.below(50)}`,
       skill: random.pick(SKILLS),
       direction: 'inbound',
-      // The provider's template quotes every value, so the number also comes as a text.
+      // The provider's template quotes every value, so the number may also be a text.
       sequenceNumber: random.chance(0.3) ? String(call.sequence) : call.sequence,
     }
     return { source: 'cxone', body, altered: { ...body, agentId: 'agent-other' } }

@@ -15,13 +15,16 @@ interface Planned {
   readonly shipment: Shipment
 }
 
-/** Decides what goes out next: new events, repeats at once and late, a few out of order, malformed, forged or in conflict. */
+/**
+ * Decides what to send next: new events, immediate and late repeats, and a few out of order, malformed, forged or in
+ * conflict.
+ */
 export class Plan {
   readonly #config: SimulatorConfig
   readonly #random: Random
   readonly #payloads: PayloadMaker
   readonly #run: string
-  /** In the order of their due times, as the delay is the same for all. */
+  /** Ordered by due time, because all have the same delay. */
   readonly #late: Planned[] = []
   #soon: Planned[] = []
   #specials = 0
@@ -33,7 +36,7 @@ export class Plan {
     this.#payloads = new PayloadMaker(this.#random, run)
   }
 
-  /** The next request at a moment, epoch ms. */
+  /** The next request at the time `now`, epoch ms. */
   next(now: number): Shipment {
     const due = this.#takeDue(now)
     if (due !== undefined) return due
@@ -56,12 +59,12 @@ export class Plan {
       this.#soon.push({ dueAt: now + SOON_MS_MAX, shipment: packEvent(this.#config, source, altered) })
     }
     if (!random.chance(REORDERED)) return shipment
-    // It is overtaken by those that come after it.
+    // Later events overtake this one.
     this.#soon.push({ dueAt: now + random.below(SOON_MS_MAX), shipment })
     return this.next(now)
   }
 
-  /** A repeat is due as often as makes the configured fraction of all requests. */
+  /** Whether a repeat is due, to keep the configured fraction of all requests. */
   #planRepeats(shipment: Shipment, now: number): void {
     const { duplicates, lateAfterSecs } = this.#config
     const perEvent = duplicates / (1 - duplicates)

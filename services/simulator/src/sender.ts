@@ -5,15 +5,15 @@ import { Pool, type Dispatcher } from 'undici'
 import type { Shipment } from './shipment.ts'
 
 export interface SenderCounts {
-  /** Requests sent, retries included. */
+  /** Requests that were sent, including retries. */
   sent: number
-  /** Answered 2xx. */
+  /** Requests with a 2xx response. */
   accepted: number
-  /** Malformed ones answered 400 after they were kept. */
+  /** Malformed requests that ingress stored and then refused with 400. */
   rejected: number
-  /** Forged ones turned away. */
+  /** Forged requests that ingress refused. */
   refused: number
-  /** Correctly signed requests answered 4xx: the simulator and ingress disagree about sources or secrets. */
+  /** Correctly signed requests with a 4xx response: the simulator and ingress disagree about sources or secrets. */
   turnedAway: number
   failed: number
   unknown: number
@@ -22,16 +22,16 @@ export interface SenderCounts {
 const CONNECTIONS = 64
 const ANSWER_MS_MAX = 20_000
 const BACK_OFF = { firstMs: 500, maxMs: 8_000 }
-/** About what providers do before they switch a webhook off. */
+/** Providers make about as many attempts before they disable a webhook. */
 const ATTEMPTS_MAX = 6
 const NOT_SENT = new Set(['ECONNREFUSED', 'UND_ERR_CONNECT_TIMEOUT'])
 
 const NO_COUNTS = { sent: 0, accepted: 0, rejected: 0, refused: 0, turnedAway: 0, failed: 0, unknown: 0 }
-/** Ingress asks for a retry. */
+/** Statuses with which ingress asks for a retry. */
 const COME_AGAIN = new Set([408, 425, 429])
 const TURNED_AWAY_KINDS_MAX = 20
 
-/** Sends requests and notes each in the ledger before it goes out; what is not answered well is tried again. */
+/** Sends requests, records each in the ledger before it is sent, and retries after a bad response. */
 export class Sender {
   readonly counts: SenderCounts = { ...NO_COUNTS }
   readonly #pool: Pool
@@ -40,7 +40,7 @@ export class Sender {
   readonly #retries = new Map<NodeJS.Timeout, () => void>()
   #isClosed = false
   #inFlight = 0
-  /** Number of wrongly refused requests, by answer and source. */
+  /** Number of wrongly refused requests, by source and status. */
   readonly #turnedAway = new Map<string, number>()
   #idle: (() => void) | undefined
 
@@ -69,7 +69,7 @@ export class Sender {
     for (const [index, shipment] of shipments.entries()) void this.#sendOne(shipment, ids[index]!, attempt)
   }
 
-  /** Sends one, once. */
+  /** Sends one request without retries. */
   async deliver(shipment: Shipment): Promise<OperationResult> {
     const [id] = this.#ledger.intend([shipment.operation])
     const result = await this.#sendOnce(shipment, id!)
@@ -77,7 +77,7 @@ export class Sender {
     return result
   }
 
-  /** Resolves once nothing is in flight and no retry waits, or after `waitMs`. */
+  /** Resolves when no request is in flight and no retry is waiting, or after `waitMs`. */
   async drain(waitMs: number): Promise<void> {
     if (this.#inFlight + this.#retries.size === 0) return
     await new Promise<void>((resolve) => {
@@ -89,7 +89,7 @@ export class Sender {
     })
   }
 
-  /** What is in flight ends as unknown, and nothing is sent again. */
+  /** Closes the connections. The result of requests in flight is unknown, and nothing is retried. */
   async close(): Promise<void> {
     this.#isClosed = true
     for (const timer of this.#retries.keys()) clearTimeout(timer)
@@ -137,20 +137,20 @@ export class Sender {
 
   #turnAway(source: string, status: number): void {
     this.counts.turnedAway += 1
-    const what = `${source} were answered ${status}`
+    const what = `${source} got status ${status}`
     const count = this.#turnedAway.get(what)
     if (count === undefined && this.#turnedAway.size >= TURNED_AWAY_KINDS_MAX) return
     this.#turnedAway.set(what, (count ?? 0) + 1)
     if (count === undefined) {
       this.#logger.error(
         { source, status },
-        'ingress refuses what it should take: compare its SOURCES_FILE and secrets with those of the simulator',
+        'ingress refuses valid requests: compare its SOURCES_FILE and secrets with those of the simulator',
       )
     }
   }
 
   #count({ operation }: Shipment, result: OperationResult): void {
-    // Refused requests are counted already.
+    // Wrongly refused requests are counted where they are reported.
     if (result === 'refused' && operation.kind !== 'forged') return
     if (result !== 'acked') this.counts[result] += 1
     else if (operation.kind === 'malformed' && operation.source !== 'cxone') this.counts.rejected += 1

@@ -4,7 +4,7 @@ import { signedHeaders, SOURCES, type BuiltInSource, type JsonObject, type Sourc
 import type { Operation } from '@weir/truth'
 import type { SimulatorConfig } from './config.ts'
 
-/** One request, ready to be sent any number of times. */
+/** A request that can be sent any number of times. */
 export interface Shipment {
   readonly operation: Operation
   readonly path: string
@@ -47,22 +47,22 @@ const pack = (
 
 const hashOf = (raw: Buffer): string => createHash('sha256').update(raw).digest('hex')
 
-/** A good request. */
+/** A valid request. */
 export const packEvent = (config: SimulatorConfig, name: SourceName, body: JsonObject): Shipment => {
   const source = definitions.get(name)!
   const raw = Buffer.from(JSON.stringify(body))
   const result = source.identify(body, { bodyHash: () => hashOf(raw), header: () => undefined })
   if (result.kind === 'problem')
-    throw new TypeError(`a payload that ${name} does not take: ${result.problem.detail}`)
+    throw new TypeError(`${name} does not accept the payload: ${result.problem.detail}`)
   const eventKey = eventKeyOf(name, result.identity.dedupKey).toString('hex')
   return pack(config, source, raw, { kind: 'event', eventKey })
 }
 
-/** Signed, but cut short. */
+/** A request with a valid signature over a truncated body. */
 export const packMalformed = (config: SimulatorConfig, name: SourceName, id: string): Shipment =>
   pack(config, definitions.get(name)!, Buffer.from(`{"broken":"${id}"`), { kind: 'malformed' })
 
-/** Signed with another secret; only of sources that sign. */
+/** A request signed with a wrong secret. Only for sources that sign. */
 export const packForged = (config: SimulatorConfig, name: SourceName, id: string): Shipment =>
   pack(
     config,

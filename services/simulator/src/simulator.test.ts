@@ -34,13 +34,13 @@ const shipments = (count: number, env: Record<string, string> = {}) => {
   return Array.from({ length: count }, (_, i) => plan.next(1_700_000_000_000 + i * 2))
 }
 
-it('sends the same for the same seed, and something else for another', () => {
+it('sends the same for the same seed, and different payloads for another seed', () => {
   const bodies = (env?: Record<string, string>) => shipments(300, env).map(({ raw }) => raw.toString())
   expect(bodies()).toEqual(bodies())
   expect(bodies({ SIMULATOR_SEED: '2' })).not.toEqual(bodies())
 })
 
-it('sends every source, with as many repeats as configured, some of them late', () => {
+it('sends events of every source with the configured share of repeats, some of them late', () => {
   const all = shipments(20_000, { SIMULATOR_LATE_AFTER_SECS: '5' })
   expect(new Set(all.map(({ operation }) => operation.source)).size).toBe(SOURCES.length)
   const seen = new Map<string, number>()
@@ -60,7 +60,7 @@ it('sends every source, with as many repeats as configured, some of them late', 
   expect(kinds.get('forged')!.length).toBeGreaterThan(100)
 })
 
-it('lets payloads drift as configured, and each keeps its identity', () => {
+it('lets payloads drift as configured, and keeps the identity of each event', () => {
   const drifted = (env: Record<string, string>) =>
     shipments(4_000, { SIMULATOR_DUPLICATES: '0', ...env })
       .filter(({ operation }) => operation.kind === 'event')
@@ -83,7 +83,7 @@ it('lets payloads drift as configured, and each keeps its identity', () => {
   }
 })
 
-it('signs as the providers do, but for what it forges', () => {
+it('signs like the providers, except for forged requests', () => {
   for (const { operation, headers, raw } of shipments(2_000)) {
     const { verifier } = SOURCES.find(({ name }) => name === operation.source)!
     if (verifier.kind !== 'hmac') continue
@@ -100,7 +100,7 @@ const freePort = async (): Promise<number> => {
   return port
 }
 
-/** Ingress for tests: `respond` answers; the bodies that came. */
+/** An ingress for tests that responds by `respond`, and the bodies that it received. */
 const startIngress = async (respond: () => number) => {
   const came: { readonly body: Record<string, unknown>; readonly request: IncomingMessage }[] = []
   const server = createServer((request, response) => {
@@ -116,7 +116,7 @@ const startIngress = async (respond: () => number) => {
   return { came, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` }
 }
 
-it('S2-09 generates an interaction of the asked channel, says whether it was delivered, and notes it', async () => {
+it('S2-09 generates an interaction of the requested channel, reports its delivery, and records it', async () => {
   let status = 200
   const { came, url } = await startIngress(() => status)
   const port = await freePort()
@@ -164,7 +164,7 @@ it('S2-09 generates an interaction of the asked channel, says whether it was del
   expect(results.sort()).toEqual(['acked', 'acked', 'acked', 'unknown'])
 })
 
-it('notes every request before it is sent, and tries again what was not answered well', async () => {
+it('records every request before it sends it, and retries after a bad response', async () => {
   let requests = 0
   let unnoted = 0
   const respond = (request: IncomingMessage, response: ServerResponse): void => {
@@ -199,7 +199,7 @@ it('notes every request before it is sent, and tries again what was not answered
   expect(truth.filter(({ rawHash }) => !acked.has(rawHash))).toEqual([])
 }, 60_000)
 
-it('sends nothing again once it is closed: what was in flight has no known result', async () => {
+it('sends nothing after it is closed: the result of requests in flight is unknown', async () => {
   const arrived = Promise.withResolvers<undefined>()
   const server = createServer(() => arrived.resolve(undefined))
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
@@ -215,7 +215,7 @@ it('sends nothing again once it is closed: what was in flight has no known resul
   expect(sender.counts).toMatchObject({ sent: 1, unknown: 1 })
 })
 
-it('says what ingress refuses though it should take it, and comes again where it is asked to', async () => {
+it('reports requests that ingress wrongly refuses, and retries when ingress asks for it', async () => {
   let status = 404
   const ingress = createServer((request, response) => {
     request.resume().on('end', () => response.writeHead(status).end())
@@ -235,7 +235,7 @@ it('says what ingress refuses though it should take it, and comes again where it
   expect([sender.counts.turnedAway, sender.turnedAway()]).toEqual([0, []])
   for (const one of good.slice(0, 5)) expect(await sender.deliver(one)).toBe('refused')
   expect(sender.counts).toMatchObject({ accepted: 0, refused: 3, turnedAway: 5 })
-  expect(sender.turnedAway().join()).toMatch(/\d requests of \S+ were answered 404/)
+  expect(sender.turnedAway().join()).toMatch(/\d requests of \S+ got status 404/)
   for (status of [408, 425, 429, 500, 503]) expect(await sender.deliver(good[5]!)).toBe('unknown')
   expect(sender.counts.turnedAway).toBe(5)
 })

@@ -15,15 +15,15 @@ import { Sender, type SenderCounts } from './sender.ts'
 
 export interface SimulatorService extends Service {
   counts(): Readonly<SenderCounts>
-  /** Requests that ingress refuses although it should accept them. */
+  /** Describes valid requests that ingress refused. */
   turnedAway(): readonly string[]
-  /** Resolves when `SIMULATOR_FOR_SECS` have passed and every request has its answer. */
+  /** Resolves when `SIMULATOR_FOR_SECS` have passed and every request has a response. */
   readonly finished: Promise<void>
 }
 
 const TICK_MS = 10
 const STOPPING = { status: 500, body: { status: 'failed', error: 'the simulator is stopping' } }
-/** A late tick makes up for what is due, but not for a long standstill at once. */
+/** A late tick sends the requests that are overdue, but at most the requests of this time. */
 const BURST_SECS_MAX = 0.25
 const DRAIN_MS_MAX = 30_000
 
@@ -60,7 +60,7 @@ export const startSimulator = async (
     throw error
   }
   const plan = new Plan(config, run)
-  const requests = metrics.gauge('weir_simulator_requests', 'Requests by result.', ['result'])
+  const requests = metrics.gauge('weir_simulator_requests', 'Requests that were sent, by result.', ['result'])
 
   const startedAt = performance.now()
   const finish = Promise.withResolvers<undefined>()
