@@ -120,7 +120,7 @@ export const setWith = async (
   const inputs: readonly string[] = PROCESSORS[service].inputs.map((role) => topics[role])
   if (!inputs.includes(topic)) throw new StateError(`${service} reads ${inputs.join(' and ')}.`)
   const count = await maintenance.partitionCount(topic)
-  if (partition >= count) throw new StateError(`${topic} has ${count} partitions, from 0 on.`)
+  if (partition >= count) throw new StateError(`${topic} has ${count} partitions, numbered from 0.`)
   await requireSettable(maintenance, options)
   const claim = await maintenance.claim(partition)
   try {

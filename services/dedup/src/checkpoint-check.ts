@@ -7,7 +7,7 @@ export interface LastPosition {
   readonly offset: bigint
 }
 
-/** The last position that the topic itself has, whatever a checkpoint says. */
+/** The last position in the topic itself, whatever a checkpoint says. */
 export const lastPosition = async (state: ChangelogPartition): Promise<LastPosition | undefined> => {
   const { barrierOffset, logStartOffset } = state
   for (let look = FIRST_LOOK_OFFSETS; ; look *= LOOK_FACTOR) {
@@ -24,8 +24,8 @@ export const lastPosition = async (state: ChangelogPartition): Promise<LastPosit
 }
 
 /**
- * Why a checkpoint was not taken of this log, as it is now; undefined: it was. `from` is the offset up to which it
- * includes the topic.
+ * Why a checkpoint does not belong to this log in its present state; undefined when it does. `from` is the offset up
+ * to which the checkpoint includes the topic.
  */
 export const checkpointFault = (
   held: Position | undefined,
@@ -33,15 +33,16 @@ export const checkpointFault = (
   last: LastPosition | undefined,
 ): string | undefined => {
   if ((held?.repairs ?? 0) !== (last?.position.repairs ?? 0) && (held !== undefined || from > 0n)) {
-    return 'the state was repaired since'
+    return 'the state was repaired after it was written'
   }
   if (held === undefined) return undefined
   if (last === undefined) return 'it is newer than the topic'
   for (const [topic, offset] of Object.entries(held.next)) {
     const inTopic = last.position.next[topic] ?? -1n
-    if (offset > inTopic) return `it is newer than the topic: ${topic} at ${offset}, and there at ${inTopic}`
+    if (offset > inTopic)
+      return `it is newer than the topic: ${topic} at ${offset} here and at ${inTopic} there`
     if (last.offset < from && offset !== inTopic)
-      return `the topic has another position: ${topic} at ${inTopic}`
+      return `the topic has a different position: ${topic} at ${inTopic}`
   }
   return undefined
 }

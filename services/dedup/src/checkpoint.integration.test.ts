@@ -52,7 +52,7 @@ it('lets nothing pass twice after its checkpoints were damaged, swapped or taken
   const other = new Deployment(deployment.settings)
   try {
     await expect(other.start({ STATE_DIR: deployment.stateDir })).rejects.toThrow(
-      `STATE_DIR is ${deployment.stateDir}, which another process uses: give each process a folder of its own.`,
+      `STATE_DIR is ${deployment.stateDir}, which another process uses. Give each process its own folder.`,
     )
   } finally {
     await other.close()
@@ -61,7 +61,7 @@ it('lets nothing pass twice after its checkpoints were damaged, swapped or taken
   expect(await deployment.read(deployment.topics.unique)).toHaveLength(200)
 }, 120_000)
 
-it('stops at a damaged chunk, says where it is, and does not pass it over at the next start', async () => {
+it('stops at a damaged chunk, reports where it is, and does not skip it at the next start', async () => {
   await deployment.start()
   await sendAll()
   await decided(200)
@@ -82,7 +82,7 @@ it('stops at a damaged chunk, says where it is, and does not pass it over at the
   }
 }, 90_000)
 
-it('stops where the state has an identity and no position, and never begins anew', async () => {
+it('stops when the state has an identity but no position, and never starts over', async () => {
   await deployment.start()
   await sendAll()
   await decided(200)

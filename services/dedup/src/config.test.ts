@@ -18,19 +18,19 @@ const messageOf = (act: () => unknown): string => {
   return ''
 }
 
-it('refuses filters that do not fit their bound, with both values and what to change', () => {
+it('refuses filters that exceed their limit, with both values and the fix', () => {
   vi.spyOn(process, 'constrainedMemory').mockReturnValue(64 * GIB)
   const fits = { DEDUP_FILTER_CAPACITY: '1000000', DEDUP_FILTER_BYTES_MAX: String(GIB) }
   expect(load(fits)().filterBytesMax).toBe(GIB)
   const message = messageOf(load({ ...fits, DEDUP_FILTER_CAPACITY: '10000000' }))
   expect(message).toMatch(
-    /DEDUP_FILTER_BYTES_MAX is 1073741824 and the filters may need \d{10} \(DEDUP_FILTER_CAPACITY 10000000, 4 partitions\): raise the one or lower the other\./,
+    /DEDUP_FILTER_BYTES_MAX is 1073741824 and the filters may need \d{10} \(DEDUP_FILTER_CAPACITY 10000000, 4 partitions\): raise DEDUP_FILTER_BYTES_MAX or lower DEDUP_FILTER_CAPACITY\./,
   )
   // More partitions of the same capacity need more: as after a repartition.
   expect(messageOf(load({ ...fits, TOPIC_PARTITIONS: '48' }))).toMatch(/DEDUP_FILTER_BYTES_MAX is 1073741824/)
 })
 
-it('refuses to need more memory than the container has, with both values and what to change', () => {
+it('refuses to need more memory than the container has, with both values and the fix', () => {
   const constrained = vi.spyOn(process, 'constrainedMemory').mockReturnValue(GIB)
   expect(messageOf(load({}))).toBe('')
   constrained.mockReturnValue(GIB / 2)
@@ -39,7 +39,7 @@ it('refuses to need more memory than the container has, with both values and wha
   )
 })
 
-it('S0-06 refuses a window that is shorter than the time over which providers retry, and keys that are none', () => {
+it('S0-06 refuses a window that is shorter than the retry time of providers, and malformed keys', () => {
   expect(messageOf(load({ DEDUP_WINDOW_SECS: '600' }))).toMatch(
     /DEDUP_WINDOW_SECS is 600 and DEDUP_RETRY_SPAN_SECS is 3060: .* Lengthen the window\./,
   )

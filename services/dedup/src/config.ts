@@ -21,12 +21,12 @@ export const SETTINGS = {
   stateDir: {
     env: 'STATE_DIR',
     schema: setting.text('.weir/state/dedup'),
-    help: 'Folder for the checkpoints: a cache of the state topic, may be deleted while the service is stopped. One process each.',
+    help: 'Folder for the checkpoints, a cache of the state topic that may be deleted while the service is stopped. Each process needs its own folder.',
   },
   windowSecs: {
     env: 'DEDUP_WINDOW_SECS',
     schema: setting.integer(86_400, 60, 2_592_000),
-    help: 'How long a key is remembered at least. Never shorter than the time over which a provider retries.',
+    help: 'Least time for which a key is remembered. Must not be shorter than the time over which a provider retries.',
   },
   retrySpanSecs: {
     env: 'DEDUP_RETRY_SPAN_SECS',
@@ -36,12 +36,12 @@ export const SETTINGS = {
   sourcesFile: {
     env: 'SOURCES_FILE',
     schema: setting.optionalText(),
-    help: 'As ingress has it: the window is compared with the dedupWindowSecs of its sources.',
+    help: 'Must match the value of ingress: the window is compared with the dedupWindowSecs of its sources.',
   },
   filterCapacity: {
     env: 'DEDUP_FILTER_CAPACITY',
     schema: setting.integer(1_000_000, 16_384, 100_000_000),
-    help: 'New events to expect per partition in a 24th of the window: what the memory is checked for at start.',
+    help: 'Expected new events per partition in a 24th of the window; the start checks that the memory suffices for them.',
   },
   filterErrorRate: {
     env: 'DEDUP_FILTER_ERROR_RATE',
@@ -51,7 +51,7 @@ export const SETTINGS = {
   filterBytesMax: {
     env: 'DEDUP_FILTER_BYTES_MAX',
     schema: setting.integer(2_147_483_648, 1_048_576, 1_099_511_627_776),
-    help: 'Memory for the Bloom filters of this process. Keys whose filter does not fit are looked up on disk for every event.',
+    help: 'Memory for the Bloom filters of this process. Keys whose filter does not fit are read from disk for every event.',
   },
   batchRecordsMax: {
     env: 'DEDUP_BATCH_RECORDS_MAX',
@@ -82,27 +82,30 @@ export const SETTINGS = {
 
 export type DedupConfig = ConfigOf<typeof SETTINGS>
 
-/** Keys that a partition holds in memory before it writes them as a run. */
+/** Keys that a partition holds in memory before it writes them as a sorted run. */
 export const FRESH_KEYS_MAX = 65_536
 
-/** Of each filter, so that all of a partition together keep to the configured one. */
+/** Error rate of each filter, chosen so that all filters of a partition together keep the configured rate. */
 export const filterErrorRateEach = (config: Pick<DedupConfig, 'filterErrorRate'>): number =>
   config.filterErrorRate / RUNS_MAX
 
 const LIVE_BUCKETS = BUCKETS_PER_WINDOW + 1
-/** Node itself, code, and garbage that is not collected yet. */
+/** Node.js itself, code, and garbage that is not collected yet. */
 const BASE_BYTES = 268_435_456
-/** A table has room for twice its keys, and up to twice as many come before it is written. */
+/** A table has room for twice its keys, and up to twice as many arrive before it is written. */
 const FRESH_KEY_BYTES = 160
 const QUEUE_BYTES_MIN = 1_048_576
 
-/** Bytes that a partition may hold besides its filters: fresh and staged keys, fetched records of two inputs, a transaction. */
+/**
+ * Bytes that a partition may hold besides its filters: fresh and staged keys, fetched records of two inputs, one
+ * transaction.
+ */
 const partitionBytes = ({ batchBytesMax, batchRecordsMax }: DedupConfig): number =>
   FRESH_KEY_BYTES * (FRESH_KEYS_MAX + batchRecordsMax) +
   2 * (Math.max(QUEUE_BYTES_MIN, 2 * batchBytesMax) + QUEUE_BYTES_MIN) +
   2 * batchBytesMax
 
-/** What the container allows, else what the machine has. */
+/** The memory limit of the container, or the memory of the machine. */
 const memoryBytes = (): number => {
   const limit = process.constrainedMemory()
   return limit > 0 && limit < totalmem() ? limit : totalmem()
@@ -122,18 +125,18 @@ const check = (config: DedupConfig): readonly string[] => {
   if (filters > filterBytesMax) {
     problems.push(
       `DEDUP_FILTER_BYTES_MAX is ${filterBytesMax} and the filters may need ${filters} ` +
-        `(DEDUP_FILTER_CAPACITY ${filterCapacity}, ${topicPartitions} partitions): raise the one or lower the other.`,
+        `(DEDUP_FILTER_CAPACITY ${filterCapacity}, ${topicPartitions} partitions): raise DEDUP_FILTER_BYTES_MAX or lower DEDUP_FILTER_CAPACITY.`,
     )
   }
   const needed = BASE_BYTES + Math.min(filters, filterBytesMax) + topicPartitions * partitionBytes(config)
   if (needed > memoryBytes()) {
     problems.push(
       `dedup may need ${needed} bytes of memory and has ${memoryBytes()}: lower DEDUP_FILTER_CAPACITY ` +
-        `(${filterCapacity}) or DEDUP_BATCH_BYTES_MAX (${config.batchBytesMax}), or give it more.`,
+        `(${filterCapacity}) or DEDUP_BATCH_BYTES_MAX (${config.batchBytesMax}), or give it more memory.`,
     )
   }
   return problems
 }
 
-/** Throws a `ConfigError` that names each setting, its value and the fix. */
+/** Throws a `ConfigError` that names each faulty setting, its value and the fix. */
 export const loadConfig = (env: Environment = process.env): DedupConfig => loadSettings(SETTINGS, env, check)

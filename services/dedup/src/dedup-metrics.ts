@@ -8,16 +8,13 @@ export const dedupMetrics = (metrics: Metrics) => {
     keysHeld: gaugeOf('weir_dedup_keys', 'Keys held.'),
     unfilteredKeys: gaugeOf(
       'weir_dedup_unfiltered_keys',
-      'Keys whose filter does not fit DEDUP_FILTER_BYTES_MAX: each event is looked up among them on disk.',
+      'Keys whose filter does not fit DEDUP_FILTER_BYTES_MAX: every event is looked up among them on disk.',
     ),
     filterBytes: gaugeOf('weir_dedup_filter_bytes', 'Memory of the Bloom filters.'),
-    lookups: gaugeOf(
-      'weir_dedup_lookups',
-      'Keys looked up that were not there, since the partition was taken.',
-    ),
+    lookups: gaugeOf('weir_dedup_lookups', 'Lookups of absent keys since the partition was assigned.'),
     falsePositives: gaugeOf(
       'weir_dedup_false_positives',
-      'Of weir_dedup_lookups, those for which a filter said perhaps.',
+      'Lookups in weir_dedup_lookups for which a filter returned true.',
     ),
     restoreLeft: gaugeOf(
       'weir_dedup_restore_left_offsets',
@@ -26,16 +23,16 @@ export const dedupMetrics = (metrics: Metrics) => {
   }
   return {
     ...ofPartition,
-    events: metrics.counter('weir_dedup_events_total', 'Webhooks decided about, since the start.', [
+    events: metrics.counter('weir_dedup_events_total', 'Webhooks processed since the start, by decision.', [
       'decision',
     ]),
     findings: metrics.counter(
       'weir_dedup_findings_total',
-      'Repeats within 30 s and later retries; conflicts; signed content under another id; events that come after a gap in the sequence of their interaction, or out of order.',
+      'Repeats within 30 s and later retries, conflicts, signed content under another id, and events that follow a gap in the sequence of their interaction or come out of order.',
       ['class'],
     ),
-    restoredRecords: metrics.counter('weir_dedup_restored_records_total', 'State records read back.'),
-    /** Its partition is given up: what was true of it is not any more. */
+    restoredRecords: metrics.counter('weir_dedup_restored_records_total', 'State records read by restores.'),
+    /** Call when the partition is released, because its figures are no longer true here. */
     forget: (partition: number): void => {
       for (const gauge of Object.values(ofPartition)) gauge.remove({ partition: String(partition) })
     },

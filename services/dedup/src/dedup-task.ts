@@ -19,18 +19,20 @@ import { Tally, type Decision } from './tally.ts'
 export interface DedupTaskOptions extends RestoreOptions {
   readonly statsWindowMs: number
   readonly auditDuplicates: boolean
-  /** undefined: letters are not sealed. */
+  /** undefined: dead letters are not sealed. */
   readonly deadLetterKeys: DeadLetterKeys | undefined
 }
 
-/** Decides about one partition's webhooks: outputs, keys, position, counts and offsets commit in one transaction. */
+/**
+ * Decides about the webhooks of one partition. Outputs, keys, position, counts and offsets commit in one transaction.
+ */
 export class DedupTask implements Task {
   readonly #options: DedupTaskOptions
   readonly #partition: number
   #restored: RestoredState | undefined
-  /** Changes before the commit is known: with an aborted transaction the whole owner goes. */
+  /** Changes before the commit is known. That is safe, because an aborted transaction discards the whole task. */
   readonly #sequences = new SequenceWatch()
-  /** The next transaction has to write the identity. */
+  /** Whether the next transaction must write the identity. */
   #isNew = false
 
   constructor(options: DedupTaskOptions, partition: number) {
@@ -155,7 +157,7 @@ export class DedupTask implements Task {
   }
 }
 
-/** A damaged checkpoint has forgotten its manifest by now: the next restore takes all from the topic. */
+/** The damaged store has already deleted its manifest, so the next restore reads everything from the changelog. */
 const restartOnDamage = (error: unknown): unknown =>
   error instanceof StoreDamagedError
     ? new RestartError(`the checkpoint is discarded: ${error.message}`, { cause: error })

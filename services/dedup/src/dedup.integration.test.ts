@@ -59,7 +59,7 @@ it('S4-04 lets each key pass once, over restarts with and without a checkpoint',
   ])
 }, 60_000)
 
-it('makes no event of signed content that comes under another id, over a restart as well', async () => {
+it('makes no event of signed content under another id, also after a restart', async () => {
   const body = '{"captured":true}'
   const contentKey = contentKeyOf('cxone', Buffer.from(body))
   const deliver = (id: string) => {
@@ -90,7 +90,7 @@ it('makes no event of signed content that comes under another id, over a restart
   ])
 }, 60_000)
 
-it('decides about what a replay brings back like about anything else, and counts it apart', async () => {
+it('decides about replayed records as about all others, and counts them separately', async () => {
   const { dedupReplay } = deployment.topics
   await deployment.start()
   await deployment.send(webhook('call-1'))

@@ -1,25 +1,28 @@
 import { openTopicReader, StateError, type InputRecord, type KafkaSettings } from '@weir/kafka'
 import { decodeStateRecord, isPositionKey, StateRecordError, type Position } from '@weir/seen-keys'
 
-/** Why nobody may go on from a position with so many partitions; undefined: the keys are where their events go. */
+/**
+ * Why no task may continue from a position with this many partitions; undefined when the keys are where their events
+ * go.
+ */
 export const layoutFault = ({ partitions, becoming }: Position, configured: number): string | undefined => {
   if (becoming !== undefined) {
-    return `is being moved to ${becoming} partitions: end that with \`weir dedup repartition --to ${becoming}\`.`
+    return `is being moved to ${becoming} partitions: finish that with \`weir dedup repartition --to ${becoming}\`.`
   }
   if (partitions === undefined || partitions === configured) return undefined
   return (
-    `has the keys of ${partitions} partitions and TOPIC_PARTITIONS is ${configured}: events would be away from their ` +
+    `has the keys of ${partitions} partitions and TOPIC_PARTITIONS is ${configured}: events would not find their ` +
     `keys, and repeats would pass. Stop every service, run \`weir dedup repartition --to ${configured}\`, then start again.`
   )
 }
 
-/** The position is the last record of each transaction: more is read only after other things were written. */
+/** The position is the last record of each transaction, so more is read only when other records follow it. */
 export const FIRST_LOOK_OFFSETS = 64n
 export const LOOK_FACTOR = 32n
 
 /**
- * Rejects with a `StateError` when another partition's keys are of another partition count: a partition without a
- * state is then not new, but added. Looks at the last position of each partition.
+ * Rejects with a `StateError` when the keys of any partition were spread over another partition count: a partition
+ * without state is then an added one, not a new one. Reads the last position of each partition.
  */
 export const requireSameLayout = async (settings: KafkaSettings, topic: string): Promise<void> => {
   const reader = await openTopicReader(settings, topic)
@@ -50,7 +53,7 @@ export const requireSameLayout = async (settings: KafkaSettings, topic: string):
   }
 }
 
-/** A damaged one is its owner's to find. */
+/** Returns undefined for a damaged position, which the partition's own task reports. */
 export const positionOf = (record: InputRecord): Position | undefined => {
   if (!isPositionKey(record.key)) return undefined
   try {

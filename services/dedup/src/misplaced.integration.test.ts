@@ -15,7 +15,7 @@ beforeEach(async () => {
 afterEach(() => deployment.close())
 
 // It gave 65 events: one ingress had 2 partitions while the topic had 4.
-it('an event that also comes by the partition of another count passes once', async () => {
+it('an event that also arrives in the partition of another count passes once', async () => {
   const { received, unique, dedupDlq } = deployment.topics
   const webhooks = Array.from({ length: EVENTS }, (_, i) => webhook(`call-${i}`))
   const misplaced = webhooks.filter(({ key }) => partitionOf(key, 2) !== partitionOf(key, 4))

@@ -138,8 +138,8 @@ it.each(['with', 'without'])(
     expect(service.readiness()).toEqual(['partition 0 is parked'])
     await deployment.stop()
     const lines = await rebuild()
-    expect(lines).toContain('41 keys are noted again')
-    expect(lines).toContain(`${topics.received}/0: dedup goes on at 101`)
+    expect(lines).toContain('41 keys are written again')
+    expect(lines).toContain(`${topics.received}/0: dedup continues at 101`)
     expect(await rebuild()).toContain('there is nothing to repair')
     await expectExact(100)
     expect((await deployment.totals()).conflicts).toBe(1)
@@ -147,7 +147,7 @@ it.each(['with', 'without'])(
   120_000,
 )
 
-it('a checkpoint of a state that was deleted and filled again is discarded, also when the offsets are those of then', async () => {
+it('discards a checkpoint of a state that was deleted and filled again, also with equal offsets', async () => {
   await work(0, 60)
   const copy = await deployment.read(deployment.topics.seen)
   await restore(copy)
@@ -159,7 +159,7 @@ it('a checkpoint of a state that was deleted and filled again is discarded, also
   await expectExact(60)
 }, 120_000)
 
-it('a deleted group parks the partition, and goes on where the state is', async () => {
+it('a deleted group parks the partition, which then continues at the position of the state', async () => {
   await work(0, 60)
   await deleteGroup()
   const { topics, settings } = deployment
@@ -170,11 +170,11 @@ it('a deleted group parks the partition, and goes on where the state is', async 
       `commits with it, is gone. ${REPAIR}`,
   )
   await deployment.stop()
-  expect(await rebuild()).toContain(`${topics.received}/0: dedup goes on at 60`)
+  expect(await rebuild()).toContain(`${topics.received}/0: dedup continues at 60`)
   await expectExact(60)
 }, 120_000)
 
-it('an older copy and a deleted group: what was decided since is known again from the events', async () => {
+it('an older copy and a deleted group: later decisions are restored from the events', async () => {
   await work(0, 60)
   const copy = await deployment.read(deployment.topics.seen)
   await work(60, 100)
@@ -182,28 +182,28 @@ it('an older copy and a deleted group: what was decided since is known again fro
   await deleteGroup()
   await parkedWith(await deployment.start(), 'is gone')
   await deployment.stop()
-  expect(await rebuild()).toContain('40 keys are noted again')
+  expect(await rebuild()).toContain('40 keys are written again')
   await expectExact(100)
 }, 120_000)
 
-it('state and group both deleted are no beginning, and all is known again from the events', async () => {
+it('deleting both state and group does not start over: everything is restored from the events', async () => {
   await work(0, 60)
   await restore([])
   await deleteGroup()
   await parkedWith(await deployment.start(), 'the state is at its beginning, and the offset of group')
   await deployment.stop()
-  expect(await rebuild()).toContain('60 keys are noted again')
+  expect(await rebuild()).toContain('60 keys are written again')
   await expectExact(60)
 }, 120_000)
 
-it('an offset that was moved by hand loses nothing: what nobody decided is read', async () => {
+it('an offset that was moved by hand loses nothing: undecided records are read', async () => {
   await work(0, 60)
   await sendAll(60, 100)
   await setOffset(90n)
   await parkedWith(await deployment.start(), 'the state is at offset 60')
   await deployment.stop()
   const lines = await rebuild()
-  expect(lines).toContain(`${deployment.topics.received}/0: dedup goes on at 60`)
+  expect(lines).toContain(`${deployment.topics.received}/0: dedup continues at 60`)
   expect(lines.find((line) => line.includes('30 records before'))).toContain('it was moved')
   await vi.waitFor(() => expectExactAfterBacklog(100), WAIT)
 }, 120_000)
@@ -242,7 +242,7 @@ it.each(['received', 'dedupReplay'] as const)(
   120_000,
 )
 
-it('an offset that an earlier version committed behind control markers alone is no difference', async () => {
+it('accepts an offset that an earlier version committed behind control markers only', async () => {
   const { topics, settings } = deployment
   await work(0, 10)
   const ends: Record<string, bigint> = {}
@@ -254,7 +254,7 @@ it('an offset that an earlier version committed behind control markers alone is 
   await expectExact(10)
 }, 120_000)
 
-it('a deleted topic of starts stops nobody, and its notes are made again', async () => {
+it('a deleted topic of starts parks no partition, and its notes are written again', async () => {
   const { topics } = deployment
   await work(0, 10)
   await emptyTopic(topics.starts)
@@ -270,13 +270,13 @@ it('a deleted topic of starts stops nobody, and its notes are made again', async
 const positionsOf = async (topic: string): Promise<(bigint | undefined)[]> =>
   (await deployment.read(deployment.topics.seen)).map((record) => positionOf(record)?.next[topic])
 
-it('an offset that was moved by hand over a conflict alone does not lose it', async () => {
+it('an offset that was moved by hand past a single conflict does not lose it', async () => {
   await work(0, 10)
   await deployment.send(webhook('call-0', '{"another":"body"}'))
   await setOffset(11n)
   await parkedWith(await deployment.start(), 'the state is at offset 10')
   await deployment.stop()
-  expect(await rebuild()).toContain(`${deployment.topics.received}/0: dedup goes on at 10`)
+  expect(await rebuild()).toContain(`${deployment.topics.received}/0: dedup continues at 10`)
   await expectExact(10)
   expect((await deployment.totals()).conflicts).toBe(1)
 }, 120_000)
@@ -293,7 +293,7 @@ it('the letter of a record that dedup cannot read is not written twice', async (
   await restore(copy)
   await parkedWith(await deployment.start(), 'the state is at offset 10')
   await deployment.stop()
-  expect(await rebuild()).toContain(`${deployment.topics.received}/0: dedup goes on at 11`)
+  expect(await rebuild()).toContain(`${deployment.topics.received}/0: dedup continues at 11`)
   await expectExact(10)
   expect(await deployment.read(deployment.topics.dedupDlq)).toHaveLength(1)
 }, 120_000)

@@ -8,8 +8,8 @@ import { ownPartitionIn } from './steps/own-partition.ts'
 import { readKeys, type KeyedWebhook } from './steps/read-keys.ts'
 
 /**
- * What dedup does with one record of input partition `partition` of `partitions`. `seen` is the transaction's view of
- * the keys: the pipeline adds to it, and only a commit makes that last.
+ * The steps of dedup for one record of input partition `partition` of `partitions`. `seen` is the transaction's view
+ * of the keys: the pipeline adds to it, and only a commit makes the additions last.
  */
 export const dedupPipeline = (
   seen: StagedKeys,

@@ -32,7 +32,7 @@ const POISON: Readonly<Record<string, unknown>> = {
   'bytes that are no text': { ...good, headers: { [HEADER.source]: Buffer.from([0xff, 0xfe, 0x00]) } },
 }
 
-it('gives each poisoned record a letter, once, and goes on behind it', async () => {
+it('writes one letter for each poisoned record, and continues after it', async () => {
   const deep = `${'['.repeat(5_000)}${']'.repeat(5_000)}`
   for (const record of Object.values(POISON)) await deployment.send(record as WireRecord, undefined, 0)
   await deployment.send(webhook('deep', deep))
@@ -57,7 +57,7 @@ it('gives each poisoned record a letter, once, and goes on behind it', async () 
   expect(cut.map(({ headers }) => headers[HEADER.dlqSourceOffset]!.toString())).toEqual(['7', '8'])
 }, 90_000)
 
-it('writes both hashes of a conflict, and counts what it sees by class', async () => {
+it('writes both hashes of a conflict, and counts findings by class', async () => {
   const metrics = new Metrics('dedup')
   await deployment.start({}, metrics)
   const withSequence = (id: string, sequence: number): WireRecord => {
@@ -93,7 +93,7 @@ it('writes both hashes of a conflict, and counts what it sees by class', async (
   })
 }, 60_000)
 
-it('seals its letters with the keys of DLQ_KEYS, and reports no keys of a partition that it has given up', async () => {
+it('seals its letters with the keys of DLQ_KEYS, and reports no keys of a released partition', async () => {
   const key = `2026a:${'5a'.repeat(32)}`
   const metrics = new Metrics('dedup')
   await deployment.start({ DLQ_KEYS: key }, metrics)
@@ -115,7 +115,7 @@ it('seals its letters with the keys of DLQ_KEYS, and reports no keys of a partit
   expect(await gauges()).toBe(null)
 }, 60_000)
 
-it('moves on within 5 s of a poisoned record', async () => {
+it('continues within 5 s after a poisoned record', async () => {
   await deployment.start()
   await deployment.send(good)
   const passed = (count: number) =>

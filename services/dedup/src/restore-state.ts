@@ -25,7 +25,7 @@ export interface RestoreOptions {
   readonly stateDir: string
   readonly logger: Logger
   readonly metrics: DedupMetrics
-  /** Rejects with a `StateError` when a partition without a state cannot be a new one. */
+  /** Rejects with a `StateError` when a partition without state cannot be a new one. */
   requireNew(): Promise<void>
 }
 
@@ -33,15 +33,15 @@ export interface RestoredState {
   readonly seen: SeenKeys
   readonly store: KeyStore
   readonly identity: string
-  /** The state partition is empty: the first transaction has to write the identity. */
+  /** The state partition is empty, so the first transaction must write the identity. */
   readonly isNew: boolean
 }
 
 const PROGRESS_MS = 5_000
 
 /**
- * Brings the keys of a partition to what its predecessors have committed. Throws a `StateError`, with the repair, when
- * the state topic does not have what it must have.
+ * Restores the keys that earlier owners of a partition have committed. Throws a `StateError` that names the repair
+ * when the changelog is incomplete.
  */
 export const restoreState = async (
   options: RestoreOptions,
@@ -123,7 +123,7 @@ const openStore = async (
 }
 
 const reportDiscarded = ({ logger }: RestoreOptions, { partition }: RestoreContext, reason: string): void => {
-  logger.warn({ partition, reason }, 'the checkpoint is discarded, restoring from the state topic')
+  logger.warn({ partition, reason }, 'the checkpoint is discarded; restoring from the state topic')
 }
 
 const openKeyStoreOf = async (
@@ -147,7 +147,10 @@ const openKeyStoreOf = async (
   return store
 }
 
-/** Returns how many records there were. Throws a `StateError` that names a damaged record: a key that is not known any more would let its repeats through. */
+/**
+ * Returns the number of records. Throws a `StateError` that names a damaged record, because a lost key would let the
+ * repeats of its event pass.
+ */
 const readState = async (
   { logger, metrics }: RestoreOptions,
   { partition }: RestoreContext,

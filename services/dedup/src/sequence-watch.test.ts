@@ -17,7 +17,7 @@ const findings = (events: readonly (readonly [string, string | undefined])[]) =>
   return events.map(([key, sequence]) => watch.observe(event(key, sequence)))
 }
 
-it('sees gaps and late ones, each interaction by itself', () => {
+it('finds gaps and late events, separately for each interaction', () => {
   expect(
     findings([
       ['a', '1'],
@@ -31,14 +31,14 @@ it('sees gaps and late ones, each interaction by itself', () => {
   ).toEqual([undefined, undefined, undefined, 'gap', undefined, 'out_of_order', undefined])
 })
 
-it('says nothing about what has no number, or something that is none', () => {
+it('ignores events without a sequence number or with a malformed one', () => {
   const numbers = [undefined, '', '0', '-3', '1.5', 'x', '1'.repeat(16), ' 9']
   expect(findings([['a', '2'], ...numbers.map((text) => ['a', text] as const), ['a', '3']])).toEqual(
     Array(10).fill(undefined),
   )
 })
 
-it('remembers a bounded number of interactions and begins anew with what it forgot', () => {
+it('remembers a bounded number of interactions and starts over with forgotten ones', () => {
   const watch = new SequenceWatch()
   const find = (key: string, sequence: string) => watch.observe(event(key, sequence))
   find('first', '1')

@@ -3,23 +3,23 @@ import type { InputRecord } from '@weir/kafka'
 
 export type SequenceFinding = 'gap' | 'out_of_order'
 
-/** Interactions that are remembered for each partition; a power of two. */
+/** Interactions that are remembered per partition; a power of two. */
 const INTERACTIONS_MAX = 32_768
 const FNV_OFFSET = 0x811c9dc5 | 0
 const FNV_PRIME = 0x01000193
 const DIGITS_MAX = 15
 
 /**
- * Follows the sequence numbers of a partition's interactions, for metrics: nothing is decided by it. Bounded: an
- * interaction takes the place of another one that shares its slot, and what is forgotten begins anew with its next
- * event. So a gap may go unnoticed, and none is counted that is not there (but for a collision of 32 bits).
+ * Tracks the sequence numbers of a partition's interactions, for metrics only. Bounded: an interaction replaces
+ * another one in the same slot, and a forgotten interaction starts again with its next event. So a gap may go
+ * unnoticed, and no false gap is counted (except after a collision of 32 bits).
  */
 export class SequenceWatch {
   readonly #hashes = new Int32Array(INTERACTIONS_MAX)
-  /** The highest number so far; 0: nothing known. */
+  /** The highest number so far; 0: unknown. */
   readonly #highest = new Float64Array(INTERACTIONS_MAX)
 
-  /** To be asked about each event that passes, in order. undefined: it follows the one before, or nothing is known. */
+  /** Call for each event that passes, in order. undefined: the event follows the previous one, or nothing is known. */
   observe({ key, headers }: InputRecord): SequenceFinding | undefined {
     const number = parseSequence(headers[HEADER.providerSequence])
     if (key === null || number === undefined) return undefined
@@ -34,7 +34,7 @@ export class SequenceWatch {
   }
 }
 
-/** Positive whole numbers only: the text came from outside. */
+/** Accepts positive integers only, because the text comes from a provider. */
 const parseSequence = (text: Buffer | undefined): number | undefined => {
   if (text === undefined || text.length === 0 || text.length > DIGITS_MAX) return undefined
   let number = 0

@@ -17,7 +17,7 @@ const check = (sources: string, windowSecs: number) => {
 }
 const NOTHING = { problems: [], warnings: [] }
 
-it('a window that is shorter than a source needs is refused, with both values', () => {
+it('refuses a window that is shorter than a source needs, with both values', () => {
   const sources =
     '  a: { preset: github, dedupWindowSecs: 7200 }\n  b: { preset: github, dedupWindowSecs: 60 }\n'
   expect(check(sources, 7_199).problems).toEqual([
@@ -27,14 +27,14 @@ it('a window that is shorter than a source needs is refused, with both values', 
   expect(check(sources, 59).problems).toHaveLength(2)
 })
 
-it('a provider that repeats for longer is a warning, unless the file says otherwise', () => {
+it('warns of a provider that repeats for longer, unless the file says otherwise', () => {
   expect(check('  pay: { preset: stripe }\n', 86_400).warnings).toEqual([
     expect.stringMatching(/source pay may repeat an event for 259200 s/),
   ])
   expect(check('  pay: { preset: stripe, dedupWindowSecs: 86400 }\n', 86_400)).toEqual(NOTHING)
 })
 
-it('needs no file, and says when one cannot be used', () => {
+it('needs no file, and reports an unusable one', () => {
   expect(checkSourceWindows({ sourcesFile: undefined, windowSecs: 60 })).toEqual(NOTHING)
   expect(check('  a: { preset: none }\n', 60).problems).toHaveLength(1)
   expect(checkSourceWindows({ sourcesFile: '/no/file', windowSecs: 60 }).problems.join()).toMatch(/ENOENT/)

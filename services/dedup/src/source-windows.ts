@@ -4,11 +4,11 @@ import type { DedupConfig } from './config.ts'
 export interface SourceWindows {
   /** Errors: sources that need a longer window than dedup has, or an unusable file. */
   readonly problems: readonly string[]
-  /** Warnings: providers that document longer retries. Only the row's key stops such a repeat. */
+  /** Warnings: providers that document longer retries. Only the primary key of the row stops such a repeat. */
   readonly warnings: readonly string[]
 }
 
-/** Compares the window with what the sources of SOURCES_FILE need. */
+/** Compares the window with the needs of the sources in SOURCES_FILE. */
 export const checkSourceWindows = ({
   sourcesFile,
   windowSecs,
@@ -31,7 +31,7 @@ export const checkSourceWindows = ({
       .map(
         ({ name, retrySpanSecs }) =>
           `The provider of source ${name} may repeat an event for ${retrySpanSecs} s, and DEDUP_WINDOW_SECS is ` +
-          `${windowSecs}: later repeats are stopped by the key of the row only.`,
+          `${windowSecs}: only the primary key of the row stops later repeats.`,
       ),
   }
 }

@@ -62,7 +62,7 @@ const lock = (stateDir: string): (() => void) => {
   } catch (error) {
     if (!(error instanceof FolderLockedError)) throw error
     throw new ConfigError(
-      `STATE_DIR is ${stateDir}, which another process uses: give each process a folder of its own.`,
+      `STATE_DIR is ${stateDir}, which another process uses. Give each process its own folder.`,
       { cause: error },
     )
   }

@@ -21,7 +21,7 @@ const read = (records: readonly { readonly key: Buffer; readonly value: Buffer |
   return { kinds: decoded.map(({ kind }) => kind), damaged: reading.firstDamaged }
 }
 
-it('finds a damaged chunk by its checksum, and what is no state record', () => {
+it('detects a damaged chunk by its checksum, and records that are not state records', () => {
   expect(read([chunk, damaged, foreign])).toEqual({
     kinds: ['chunk'],
     damaged: { key: chunk.key, offset: 6n, message: 'a damaged chunk' },
@@ -34,7 +34,7 @@ it('finds a damaged chunk by its checksum, and what is no state record', () => {
   expect(read([{ key: Buffer.from('chunk|100|10|in@7+0'), value: chunk.value }]).damaged).toBeDefined()
 })
 
-it('forgives what a later record of the same key has replaced', () => {
+it('forgives damage that a later record of the same key has replaced', () => {
   expect(read([damaged, chunk])).toEqual({ kinds: ['chunk'], damaged: undefined })
   expect(read([damaged, encodeTombstone('chunk|100|10|in@0+0')])).toEqual({
     kinds: ['tombstone'],

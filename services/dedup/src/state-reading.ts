@@ -8,14 +8,14 @@ export interface DamagedRecord {
 }
 
 /**
- * Decodes a state partition in order. In a compacted topic the last record of a key counts, so a damaged one is
- * forgiven when another of its key follows; until then nothing after it may be noted as restored, or the next start
- * would pass it over.
+ * Decodes a state partition in order. In a compacted topic the last record of a key counts, so a damaged record is
+ * forgiven when another one with its key follows. Until then nothing after it may be recorded as restored, or the next
+ * start would skip it.
  */
 export class StateReading {
   readonly #damaged = new Map<string, DamagedRecord>()
 
-  /** What can be read of these records. */
+  /** Returns the readable ones of these records. */
   decode(records: readonly InputRecord[]): readonly StateRecord[] {
     return records.flatMap((record) => {
       const name = record.key?.toString('latin1') ?? ''
@@ -24,7 +24,7 @@ export class StateReading {
         return [decodeStateRecord(record)]
       } catch (error) {
         if (!(error instanceof StateRecordError)) throw error
-        // The repair of a record that should not be here at all.
+        // A tombstone repairs a record that should not be here at all.
         if (record.value === null && record.key !== null) return []
         this.#damaged.set(name, { key: record.key, offset: record.offset, message: error.message })
         return []
@@ -37,7 +37,7 @@ export class StateReading {
     return [...this.#damaged.values()].sort((a, b) => (a.offset < b.offset ? -1 : 1))
   }
 
-  /** The first of them. */
+  /** The first damaged record. */
   get firstDamaged(): DamagedRecord | undefined {
     return this.damaged[0]
   }

@@ -20,7 +20,7 @@ interface Entry {
   readonly counts: Counts
 }
 
-/** Counts one transaction by source and window. `isReplay`: its records are letters that a replay brought back. */
+/** Counts one transaction by source and window. `isReplay`: its records are dead letters that a replay returned. */
 export class Tally {
   readonly #windowMs: number
   readonly #origin: 'received' | 'returned'
@@ -53,14 +53,14 @@ export class Tally {
     return this.#findings
   }
 
-  /** Over all sources. */
+  /** Totals of all sources. */
   get decisions(): ReadonlyMap<Decision, number> {
     const names = ['unique', 'duplicates', 'conflicts', 'deadLettered'] as const
     const sum = (name: Decision) => this.#entries.reduce((total, { counts }) => total + counts[name], 0)
     return new Map(names.map((name) => [name, sum(name)]))
   }
 
-  /** Records for the stats topic: increments, exact because they commit with what they count. */
+  /** Records for the stats topic: increments, which are exact because they commit with what they count. */
   records(state: Pick<DedupStats, 'partition' | 'rotations' | 'keysHeld'>): { key: Buffer; value: Buffer }[] {
     return this.#entries.map(({ source, windowStart, counts }) => ({
       key: Buffer.from(`${source}|${windowStart}`),
@@ -68,7 +68,7 @@ export class Tally {
     }))
   }
 
-  /** Nearly always the same as for the record before. */
+  /** Cached, because it is nearly always the same as for the previous record. */
   #entry(sourceBytes: Buffer, windowStart: number): Entry {
     const isIt = (entry: Entry) => entry.windowStart === windowStart && entry.sourceBytes.equals(sourceBytes)
     if (this.#last !== undefined && isIt(this.#last)) return this.#last

@@ -29,7 +29,7 @@ export const SETTINGS = {
   influxTimeoutMs: {
     env: 'INFLUX_TIMEOUT_MS',
     schema: setting.integer(10_000, 100, 120_000),
-    help: 'A write that takes so long, or half of KAFKA_SESSION_TIMEOUT_MS, is given up and repeated. Three times as long after its last change each window is written once more.',
+    help: 'A write that takes longer than this, or than half of KAFKA_SESSION_TIMEOUT_MS, is given up and repeated. Each window is written once more after three times this long without a change.',
   },
   environment: {
     env: 'METRIC_EXPORT_ENVIRONMENT',
@@ -55,5 +55,5 @@ export const SETTINGS = {
 
 export type MetricExportConfig = ConfigOf<typeof SETTINGS>
 
-/** Throws a `ConfigError` that names each setting, its value and the fix. */
+/** Throws a `ConfigError` that names each faulty setting, its value and the fix. */
 export const loadConfig = (env: Environment = process.env): MetricExportConfig => loadSettings(SETTINGS, env)

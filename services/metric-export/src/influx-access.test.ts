@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { expect, it, onTestFinished } from 'vitest'
 import { influxAccess, writePoints } from './influx.ts'
 
-it('user and password of INFLUX_URL are the token of InfluxDB 1.8, unless there is one', () => {
+it('user and password of INFLUX_URL are the token of InfluxDB 1.8, unless a token is set', () => {
   const influxUrl = 'http://us%40er:pa%3Ass@influx:8086/base/'
   expect(influxAccess({ influxUrl, influxToken: '' })).toEqual({
     url: 'http://influx:8086/base',

@@ -67,7 +67,7 @@ describe.each(servers)('InfluxDB $version', ({ access, checksTokens }) => {
     environment: `test-${randomBytes(4).toString('hex')}`,
   })
 
-  it('sums what was written last of each window, source and partition, and of no other environment', async () => {
+  it('sums the last values of each window, source and partition, of this environment only', async () => {
     const mine = settings()
     await writePoints(mine, 0, [point('a', AT, 3), point('b', AT, 4), point('a', AT + 10_000, 5)])
     await writePoints(mine, 0, [point('a', AT, 10)])
@@ -91,23 +91,25 @@ describe.each(servers)('InfluxDB $version', ({ access, checksTokens }) => {
     },
   )
 
-  it('waits for a bucket that is not there', async () => {
+  it('waits for a missing bucket', async () => {
     const elsewhere = { ...settings(), influxBucket: 'no_such_bucket/none' }
-    await expect(writePoints(elsewhere, 0, [point('a', AT, 1)])).rejects.toThrow('InfluxDB answers 404')
+    await expect(writePoints(elsewhere, 0, [point('a', AT, 1)])).rejects.toThrow(
+      'InfluxDB responds with status 404',
+    )
   })
 
   // 1.8 as the tests run it asks nobody who he is.
   if (checksTokens) {
-    it('waits for a token that is good, whatever the number of points', async () => {
+    it('waits for a valid token, whatever the number of points', async () => {
       for (const count of [1, 1_000]) {
         const points = Array.from({ length: count }, (_, i) => point('a', AT + i * 10_000, 1))
         const write = writePoints({ ...settings(), influxToken: 'wrong' }, 0, points)
-        await expect(write).rejects.toThrow('InfluxDB answers 401')
+        await expect(write).rejects.toThrow('InfluxDB responds with status 401')
       }
     })
   }
 
-  it('gives up points whose field has another type there, and says so', async () => {
+  it('gives up points whose field has another type in the database, and reports it', async () => {
     // Alone there: 1.8 cannot sum a field that has two types anywhere in its database.
     const mine = { ...settings(), influxBucket: await newBucket(access) }
     const { influxUrl: url, influxOrg: org, influxBucket: bucket } = mine
@@ -119,7 +121,7 @@ describe.each(servers)('InfluxDB $version', ({ access, checksTokens }) => {
   })
 })
 
-it('says that the server is away, and does not report success', async () => {
+it('reports an unavailable server, and no success', async () => {
   const away = { influxUrl: 'http://127.0.0.1:1', influxToken: '', influxOrg: 'o', influxBucket: 'b' }
   const write = writePoints({ ...away, influxTimeoutMs: 1_000, environment: 'e' }, 0, [point('a', 0, 1)])
   await expect(write).rejects.toThrow(InfluxUnavailableError)

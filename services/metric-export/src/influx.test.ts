@@ -61,7 +61,7 @@ it.each(HOSTILE_WAYS)('an InfluxDB that %s is away, in bounded time and memory',
   }
   const { outcome, ms, grownBytes } = await ordeal(() => writePoints(settings, 0, points(1)))
   expect(outcome).toBeInstanceOf(InfluxUnavailableError)
-  expect((outcome as Error).message).toMatch(/does not answer: (no answer|the answer has more than)/)
+  expect((outcome as Error).message).toMatch(/does not respond: (no answer|the answer has more than)/)
   expect(ms).toBeLessThan(5_000)
   expect(grownBytes).toBeLessThan(60_000_000)
 })
@@ -76,7 +76,7 @@ it.each([0, 1, 999, 1_000, 1_001, 2_000, 12_345])(
   },
 )
 
-it('bounds its requests, whatever the database would take', async () => {
+it('bounds the size of its requests, whatever the database would accept', async () => {
   const { seen, settings } = await openStub(204)
   await writePoints(settings, 0, points(20_000))
   expect(seen.requests).toBeGreaterThan(3)
@@ -98,7 +98,7 @@ it.each([1, 1_000, 2_000])(
   },
 )
 
-it('does not take a point of our own making that is none for a database that is away', async () => {
+it('does not treat a malformed point of its own as an unavailable database', async () => {
   const { seen, settings } = await openStub(204)
   const odd = [{ ...points(1)[0]!, received: Number.NaN }]
   const error = await writePoints(settings, 0, odd).catch((one: unknown) => one)
@@ -108,7 +108,7 @@ it('does not take a point of our own making that is none for a database that is 
 })
 
 describe('S4 Bloom dedup', () => {
-  it('S4-06 writes the fields and tags of its measurement, what belongs to a partition once and under no source', async () => {
+  it('S4-06 writes the fields and tags of its measurement, and figures of a partition once and without a source', async () => {
     const { seen, settings } = await openStub(204)
     const at = 1_700_000_000_000
     await writePoints({ ...settings, environment: 'production' }, 3, [

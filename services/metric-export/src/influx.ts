@@ -12,30 +12,30 @@ export interface InfluxSettings {
   readonly environment: string
 }
 
-/** InfluxDB is away, or refuses us: wait and write again. */
+/** InfluxDB is unavailable or refuses our credentials: wait and write again. */
 export class InfluxUnavailableError extends Error {
   override readonly name = 'InfluxUnavailableError'
 }
 
-/** The points themselves are at fault, a field of another type above all: repeating them cannot help. */
+/** InfluxDB refuses the points themselves, usually because a field has another type. Repeating them cannot help. */
 export class PointsRefusedError extends Error {
   override readonly name = 'PointsRefusedError'
 }
 
 const MEASUREMENT = 'cxone_deduplication_stats'
-/** Besides 5xx: it is busy, or somebody has yet to correct the token or to make the bucket. */
+/** Besides 5xx: InfluxDB is busy, or an operator must correct the token or create the bucket. */
 const RETRIABLE_STATUS = new Set([401, 403, 404, 408, 425, 429])
 
 const clientOf = (settings: InfluxSettings): InfluxDB =>
   new InfluxDB({ ...influxAccess(settings), timeout: settings.influxTimeoutMs })
 
-/** About a megabyte; the server bounds bodies only where its memory has long gone. */
+/** About one megabyte. The server limits bodies only far above the size that its memory can take. */
 const REQUEST_POINTS_MAX = 5_000
 
 /**
- * Writes points and resolves only once the server has all of them. A point of the same window, source and partition
- * replaces the former one. After `influxTimeoutMs` in all nothing more is sent: a process that was frozen meanwhile must
- * not write what may be old. Rejects with an `InfluxUnavailableError`, or a `PointsRefusedError`.
+ * Writes points, and resolves only when the server has all of them. A point with the same window, source and partition
+ * replaces the earlier one. Sends nothing after `influxTimeoutMs` in all, because a process that was frozen in the
+ * meantime must not write values that may be old. Rejects with an `InfluxUnavailableError` or a `PointsRefusedError`.
  */
 export const writePoints = async (
   settings: InfluxSettings,
@@ -50,7 +50,10 @@ export const writePoints = async (
 
 const ANSWER_LENGTH_MAX = 300
 
-/** InfluxDB 1.8 takes user and password as its token. They come from the setting's URL, and request URLs must not contain them. */
+/**
+ * InfluxDB 1.8 takes `user:password` as its token. They come from the setting's URL, because request URLs must not
+ * contain them.
+ */
 export const influxAccess = ({
   influxUrl,
   influxToken,
@@ -60,7 +63,9 @@ export const influxAccess = ({
   return { url, token: isGiven ? `${user}:${password}` : influxToken }
 }
 
-/** Not by the client's own `WriteApi`: its time-out starts anew with each byte, and it compresses before it connects. */
+/**
+ * The client's own `WriteApi` is not used: its timeout restarts with each byte, and it compresses before it connects.
+ */
 const writeRequest = async (
   { influxUrl, influxToken, influxOrg, influxBucket, influxTimeoutMs, environment }: InfluxSettings,
   partition: number,
@@ -68,7 +73,7 @@ const writeRequest = async (
   signal: AbortSignal,
 ): Promise<void> => {
   const query = new URLSearchParams({ org: influxOrg, bucket: influxBucket, precision: 'ms' })
-  // Before anything that counts as InfluxDB being away.
+  // Outside the `try`, so that its failure does not count as InfluxDB being unavailable.
   const body = points.map((point) => encode(point, partition, environment)).join('\n')
   const { url, token } = influxAccess({ influxUrl, influxToken })
   let answer: HttpAnswer
@@ -85,7 +90,7 @@ const writeRequest = async (
     })
   } catch (error) {
     if (!(error instanceof NoAnswerError)) throw error
-    throw new InfluxUnavailableError(`InfluxDB does not answer: ${error.message}`, { cause: error })
+    throw new InfluxUnavailableError(`InfluxDB does not respond: ${error.message}`, { cause: error })
   }
   const { status, text } = answer
   if (status >= 200 && status < 300) return
@@ -94,10 +99,13 @@ const writeRequest = async (
       `InfluxDB refuses the points with ${status}: ${text.slice(0, ANSWER_LENGTH_MAX)}`,
     )
   }
-  throw new InfluxUnavailableError(`InfluxDB answers ${status}`)
+  throw new InfluxUnavailableError(`InfluxDB responds with status ${status}`)
 }
 
-/** What belongs to the partition stands there once, without a source: sums over all points of a field are totals. */
+/**
+ * Figures of the partition are written once, without a source, so that the sum of a field over all points is its
+ * total.
+ */
 const encode = (point: WindowPoint, partition: number, environment: string): string => {
   const line = new Point(MEASUREMENT)
     .tag('environment', environment)
@@ -121,7 +129,7 @@ export interface InfluxTotals {
   readonly eventsRejected: number
 }
 
-/** Sums over all points of an environment, by Flux. Rejects when the server does not answer. */
+/** Sums over all points of an environment, by Flux. Rejects when the server does not respond. */
 export const readTotals = async (settings: InfluxSettings): Promise<InfluxTotals> => {
   const query = `from(bucket: ${JSON.stringify(settings.influxBucket)})
     |> range(start: 0)

@@ -63,7 +63,7 @@ it('is ready to commit only when the points are written', async () => {
   expect(processed?.offsetMetadata).toBe('{"from":0,"open":10000}')
 })
 
-it('writes the same sums again when what it staged was not committed, and goes on from them when it was', async () => {
+it('writes the same sums again after an abort, and continues from them after a commit', async () => {
   log.append([stats(1), stats(2), stats(4)])
   const task = await open()
   await task.process(log.batch(0, 2))
@@ -73,14 +73,14 @@ it('writes the same sums again when what it staged was not committed, and goes o
   expect(written.map(received)).toEqual([[3], [3], [7]])
 })
 
-it('goes on, as a successor, from the sums that belong to the committed offset', async () => {
+it('continues, as a successor, from the sums that belong to the committed offset', async () => {
   log.append([stats(5), stats(1)])
   const { offsetMetadata } = await (await open()).process(log.batch(0, 1))
   await (await open({ offset: 1n, metadata: offsetMetadata! })).process(log.batch(1, 2))
   expect(written.at(-1)).toMatchObject([{ source: 'cxone', received: 6 }, { source: undefined }])
 })
 
-it('goes on from sums as they were committed before, until their window is closed', async () => {
+it('continues from sums in the earlier form of metadata, until their window is closed', async () => {
   // What came before the upgrade is not read again.
   log.append([stats(99), stats(1), stats(2, 20_000), stats(4, 20_000)])
   let committed = { offset: 1n, metadata: '[10000,[["cxone",5,0,0,7],["nice",3,1,0,7]]]' }
@@ -115,7 +115,7 @@ it('writes a closed window once more when no older write can be under way, then 
   expect(offsetMetadata).toBe('{"from":1,"open":20000}')
 })
 
-it('S4-06 logs a write that failed, and waits longer for the last one while the database does not answer', async () => {
+it('S4-06 logs a failed write, and delays the last one while the database does not respond', async () => {
   log.append([stats(1)])
   const task = await open()
   await (await task.process(log.batch(0, 1))).committed?.(new Map())
@@ -153,14 +153,14 @@ it('writes nothing older while a batch is between its write and its commit', asy
   expect(written.map(received)).toEqual([[1], [3], [3]])
 })
 
-it('writes nothing while another may own the partition', async () => {
+it('writes nothing while another process may own the partition', async () => {
   log.append([stats(1)])
   const task = await open()
   await expect(task.process(log.batch(0, 1, false))).rejects.toThrow(RetriableError)
   expect(written).toEqual([])
 })
 
-it('waits for a database that is away, and ends for points that it will never take', async () => {
+it('waits for an unavailable database, and stops at points that it never accepts', async () => {
   log.append([stats(1)])
   const task = await open()
   write = () => Promise.reject(new InfluxUnavailableError('planted'))
@@ -169,19 +169,19 @@ it('waits for a database that is away, and ends for points that it will never ta
   await expect(task.process(log.batch(0, 1))).rejects.toThrow(TypeError)
 })
 
-it('passes over what is no stats record', async () => {
+it('skips records that are not stats records', async () => {
   const half = Buffer.from('{"source":"a","windowStart":1.5,"received":1}')
   log.append([Buffer.from('not JSON'), Buffer.from('{}'), half, null, stats(3)])
   await (await open()).process(log.batch(0, 5))
   expect(written).toMatchObject([[{ received: 3 }, { source: undefined }]])
 })
 
-it('waits while the log does not reach to the committed offset', async () => {
+it('waits while the log ends before the committed offset', async () => {
   log.append([stats(1)])
   await expect(open({ offset: 2n, metadata: '{"from":0,"open":10000}' })).rejects.toThrow(RetriableError)
 })
 
-it('stops when the log has other records than were counted', async () => {
+it('stops when the log holds other records than those that were counted', async () => {
   log.append([stats(1, 20_000)])
   const other = open({ offset: 1n, metadata: '{"from":0,"open":10000}' })
   await expect(other).rejects.toThrow(
@@ -200,15 +200,15 @@ it.each([
   '[0,[5]]',
   '{"from":1.5,"open":0}',
   '{"from":0}',
-])('stops, with the remedy, at metadata that something else has committed: %s', async (metadata) => {
+])('stops, with the remedy, at metadata of another client: %s', async (metadata) => {
   log.append([stats(1)])
   await expect(open({ offset: 1n, metadata })).rejects.toThrow(
-    /not those of metric-export.*weir offsets set .*--partition 0 --to 1 --move/,
+    /not written by metric-export.*weir offsets set .*--partition 0 --to 1 --move/,
   )
   await expect(open({ offset: 1n, metadata })).rejects.toThrow(StateError)
 })
 
-it('goes on with a new window when retention has deleted the last one, and never with its rest', async () => {
+it('continues with a new window when retention has deleted the last one, and never with its rest', async () => {
   log.append([stats(1), stats(2), stats(4), stats(8, 20_000)])
   log.start = 1n
   const task = await open({ offset: 2n, metadata: '{"from":0,"open":10000}' })
@@ -228,7 +228,7 @@ it.each(['', '[0,[]]'])(
   },
 )
 
-it('adds nothing to a window of which retention may have deleted a part', async () => {
+it('adds nothing to a window that retention may have deleted in part', async () => {
   log.append([stats(1), stats(2), stats(4), stats(8, 20_000)])
   log.start = 1n
   const task = await open({ offset: 2n, metadata: '' })

@@ -16,35 +16,38 @@ import { UnsettledWindows } from './unsettled-windows.ts'
 import { WindowSums, type StatsRecord, type WindowPoint } from './window-sums.ts'
 
 export interface MetricExportTaskOptions extends RecountOptions {
-  /** Absent: nothing is written, the counters alone are served. Gives up after `writeTimeoutMs`. */
+  /** Absent: only the counters are served and nothing is written. Gives up after `writeTimeoutMs`. */
   readonly write?: (partition: number, points: readonly WindowPoint[]) => Promise<void>
   readonly writeTimeoutMs: number
   readonly events: Counter<'source' | 'outcome'>
-  /** Windows that have to be written once more. */
+  /** Windows that must be written once more. */
   readonly unsettled: Gauge<'partition'>
-  /** ms, for tests. */
+  /** Clock in ms, for tests. */
   readonly now?: () => number
 }
 
 const SETTLE_POINTS_MAX = 5_000
-/** Points that may wait for their last write: after a long outage the stage waits for room. */
+/** Points that may wait for their last write. After a long outage the task waits for room. */
 const UNSETTLED_POINTS_MAX = 100_000
 const LOOK_MS = 1_000
 
 /**
- * Adds up one partition's counts. Points hold absolute values, so writing them again changes nothing; each window is
- * written once more when no older write of it can be under way. What is committed with an offset says from where the
- * sums are counted again, so neither their number nor their names have a limit.
+ * Sums the counts of one partition. Points hold absolute values, so writing them again changes nothing. Each window is
+ * written once more when no older write of it can be under way. The metadata of the committed offset say from where
+ * the sums are counted again, so neither their number nor their names are limited.
  */
 export class MetricExportTask implements Task {
   readonly #options: MetricExportTaskOptions
   readonly #unsettled: UnsettledWindows
   #base = WindowSums.empty
-  /** What is committed. */
+  /** The committed sums. */
   #sums = WindowSums.empty
   /** See `Recount`. */
   #lostUntil = -Infinity
-  /** A batch is between its decision and its commit: then no last word is written, which might be older. */
+  /**
+   * True between the processing of a batch and its commit. No last write happens then, because it might hold older
+   * values.
+   */
   #isStaging = false
   #settling: Promise<void> | undefined
   #failure: Error | undefined
@@ -67,7 +70,7 @@ export class MetricExportTask implements Task {
       this.#lostUntil = lostUntil
     }
     if (write !== undefined) {
-      // A predecessor may have been killed while it wrote.
+      // A predecessor may have been killed during a write.
       for (const start of this.#sums.starts) this.#unsettled.changed(start)
       this.#report()
       const everyMs = Math.min(LOOK_MS, this.#unsettled.graceMs / 4)
@@ -108,7 +111,7 @@ export class MetricExportTask implements Task {
     }
   }
 
-  /** Writes what is due for its last time, unless a batch is under way. */
+  /** Writes each due window for the last time, unless a batch is under way. */
   settle(): Promise<void> {
     if (this.#isStaging || this.#failure !== undefined) return Promise.resolve()
     this.#settling ??= this.#settleDue().finally(() => {
@@ -127,7 +130,7 @@ export class MetricExportTask implements Task {
   async #write(points: readonly WindowPoint[], ownershipIsFresh: () => boolean): Promise<void> {
     const { partition, write } = this.#options
     if (write === undefined || points.length === 0) return
-    // A former owner's late write would put back older values.
+    // The late write of a former owner would restore older values.
     if (!ownershipIsFresh()) throw new RetriableError('the ownership of the partition is not confirmed')
     for (const { windowStart } of points) this.#unsettled.changed(windowStart)
     try {
@@ -161,7 +164,7 @@ export class MetricExportTask implements Task {
       if (error instanceof InfluxUnavailableError) {
         logger.warn(
           { partition, windows: starts.length },
-          `${error.message}: the windows are written again later`,
+          `${error.message}; the windows are written again later`,
         )
       } else this.#failure = error as Error
       return

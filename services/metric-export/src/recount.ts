@@ -7,7 +7,7 @@ import { WindowSums, type StatsRecord } from './window-sums.ts'
 export interface RecountOptions {
   readonly topic: string
   readonly partition: number
-  /** Of the topic. */
+  /** The stats topic. */
   readonly reader: () => Promise<TopicReader>
   readonly logger: Logger
 }
@@ -16,15 +16,15 @@ export interface Recount {
   /** The sums before the first record that was counted again. */
   readonly base: WindowSums
   readonly sums: WindowSums
-  /** The log lacks records of windows up to this one: more of them cannot be added. */
+  /** The log lacks records of windows up to this one, so nothing can be added to them. */
   readonly lostUntil: number
 }
 
 const NOTHING: Recount = { base: WindowSums.empty, sums: WindowSums.empty, lostUntil: -Infinity }
-/** Records that are added at a time; and how far to look back first, where nothing says how far. */
+/** Number of records added at a time, and how far to look back first when the metadata do not say how far. */
 const RECORDS = 1_000
 
-/** The sums that belong to a committed offset, from the records before it. */
+/** Returns the sums that belong to a committed offset, from the records before it. */
 export const recount = async (
   options: RecountOptions,
   committed: { readonly offset: bigint; readonly metadata: string },
@@ -58,17 +58,17 @@ const originOf = (
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error
     throw new StateError(
-      `${options.topic}/${options.partition}: the metadata of the committed offset ${offset} are not those of ` +
-        `metric-export: something else has committed it. ${remedyOf(options, offset)}`,
+      `${options.topic}/${options.partition}: the metadata of the committed offset ${offset} were not written by ` +
+        `metric-export: another client has committed the offset. ${remedyOf(options, offset)}`,
     )
   }
 }
 
 const remedyOf = ({ topic, partition }: RecountOptions, offset: bigint): string =>
-  'To count the last window from what is there: weir offsets set --service metric-export ' +
+  'To count the last window from the records that are left: weir offsets set --service metric-export ' +
   `--topic ${topic} --partition ${partition} --to ${offset} --move`
 
-/** Where an offset was set by hand, it says nothing of the window that was open. */
+/** An offset that was set by hand has no metadata about the window that was open. */
 const lastWindow = async (
   options: RecountOptions,
   reader: TopicReader,
@@ -77,7 +77,7 @@ const lastWindow = async (
   for (let count = BigInt(RECORDS); ; count *= 4n) {
     const from = end - count > start ? end - count : start
     const sums = await sumsOf(options, reader, { from, end, base: WindowSums.empty })
-    // Of the first window there may have been records before.
+    // The first window may have had earlier records.
     if (sums.starts.length > 1) return { ...NOTHING, sums: sums.keep(() => false) }
     if (from > start) continue
     const isWhole = start === 0n || sums.openStart === undefined
@@ -115,7 +115,7 @@ const otherRecords = (
       remedyOf(options, offset),
   )
 
-/** None where the record is not one of dedup's counts. */
+/** undefined: the record does not hold counts of dedup. */
 export const statsRecordsOf = (
   { partition, offset, value }: InputRecord,
   logger: Logger,

@@ -14,11 +14,11 @@ export const start = (config: MetricExportConfig, deps: ServiceDeps): Promise<Se
       ...PROCESSORS['metric-export'],
       open: ({ stats: topic }) => {
         const { logger, metrics } = deps
-        const help = 'Webhooks by what dedup decided, read since the start of this process.'
+        const help = 'Webhooks counted by dedup, by outcome, since the start of this process.'
         const events = metrics.counter('weir_metric_export_events_total', help, ['source', 'outcome'])
         const unsettled = metrics.gauge(
           'weir_metric_export_unsettled_windows',
-          'Windows that have to be written once more before their numbers are final.',
+          'Windows that must be written once more before their numbers are final.',
           ['partition'],
         )
         const { influxUrl } = config

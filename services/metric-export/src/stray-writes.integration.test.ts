@@ -84,7 +84,7 @@ afterAll(async () => {
 const AT = 1_700_000_000_000
 
 if (influx !== undefined) {
-  it('has exact totals after writes that arrived late, were broken off or went unanswered, and a restart', async () => {
+  it('has exact totals after late, broken and unanswered writes and a restart', async () => {
     await start()
     await count(5, AT)
     await exact()

@@ -1,17 +1,17 @@
-/** A stray write was sent within one time-out, may take another inside the server, and one is to spare. */
+/** A stray write was sent within one timeout and may take another inside the server; one more is the safety margin. */
 const TIMEOUTS = 3
 
 /**
- * A write that was given up, or whose writer was killed, may reach the database late and put back older values. So each
- * window is written once more when `graceMs` have passed since its last change in which every write was answered: what
- * was under way has arrived before. A write that is not answered starts the time again, from the next answer.
+ * A write that was given up, or whose writer was killed, may reach the database late and restore older values. So each
+ * window is written once more when `graceMs` have passed since its last change without an unanswered write: everything
+ * that was under way has arrived by then. An unanswered write restarts the time from the next response.
  */
 export class UnsettledWindows {
   readonly graceMs: number
   readonly #now: () => number
-  /** By the window's start: when it was last changed. */
+  /** Time of the last change, by the window's start. */
   readonly #changedAt = new Map<number, number>()
-  /** Since when every write was answered; undefined: the last one was not. */
+  /** Time since which every write was answered; undefined: the last one was not. */
   #answeredSince: number | undefined
 
   /** `now`: a clock in ms that never goes back. */
@@ -20,12 +20,12 @@ export class UnsettledWindows {
     this.#now = now
   }
 
-  /** This owner or an earlier one has written the window, or has tried. */
+  /** Records that this task or an earlier one has written the window, or has tried to. */
   changed(start: number): void {
     this.#changedAt.set(start, this.#now())
   }
 
-  /** The window was written last. */
+  /** Records the last write of the window. */
   settled(start: number): void {
     this.#changedAt.delete(start)
   }
@@ -46,7 +46,7 @@ export class UnsettledWindows {
     this.#answeredSince = undefined
   }
 
-  /** Whether an answered write of a window that is due was its last. */
+  /** Whether an answered write of a due window was its last one. */
   get isQuiet(): boolean {
     return this.#answeredSince !== undefined && this.#now() - this.#answeredSince >= this.graceMs
   }

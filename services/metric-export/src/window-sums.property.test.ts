@@ -85,7 +85,7 @@ const step = fc.record({
   end: fc.constantFrom('lives', 'lives', 'killed before the commit', 'killed after the commit'),
 })
 
-it('leaves exact totals, whatever is cut off, written twice, answered late or killed', async () => {
+it('leaves exact totals after any interruption, double write, late response or kill', async () => {
   await fc.assert(
     fc.asyncProperty(
       records,
@@ -174,7 +174,7 @@ const encodedAsBefore = (sums: WindowSums): string => {
   return JSON.stringify([sums.openStart ?? 0, stored])
 }
 
-it('has metadata of a few bytes, whatever the number of sources and their names', () => {
+it('has metadata of a few bytes, whatever the number and the names of sources', () => {
   const names = fc.uniqueArray(fc.string({ unit: 'grapheme', maxLength: 200 }), { maxLength: 500 })
   fc.assert(
     fc.property(names, fc.maxSafeNat(), fc.maxSafeNat(), (sources, offset, windowStart) => {
@@ -189,7 +189,7 @@ it('has metadata of a few bytes, whatever the number of sources and their names'
   )
 })
 
-it('has room for sums that were committed before, as long as those fitted', () => {
+it('has room for sums in the earlier form of metadata', () => {
   // A source's name has at most 40 letters, digits and dashes.
   const names = fc.uniqueArray(fc.stringMatching(/^[a-z][a-z0-9-]{0,39}$/), { minLength: 1, maxLength: 200 })
   fc.assert(
@@ -209,7 +209,7 @@ it('has room for sums that were committed before, as long as those fitted', () =
   )
 })
 
-it('counts into the open window what a longer window, set between two starts, dates before it', () => {
+it('counts records into the open window that a longer window setting dates before it', () => {
   const record = (windowStart: number, windowMs: number, received: number) =>
     statsOf({ source: 'a', windowStart, windowMs, received })
   const database = new Map<number, number>()
@@ -236,7 +236,7 @@ it('counts into the open window what a longer window, set between two starts, da
 })
 
 describe('S4 Bloom dedup', () => {
-  it('S4-06 counts valid events, their repeats among them, and malformed ones apart', () => {
+  it('S4-06 counts valid events including their repeats, and malformed ones separately', () => {
     const { changed } = WindowSums.empty.add([
       {
         offset: 0n,

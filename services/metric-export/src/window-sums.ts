@@ -5,9 +5,9 @@ export interface SourcePoint {
   readonly source: string
   /** Epoch ms. */
   readonly windowStart: number
-  /** Valid events: the malformed ones are `rejected`. */
+  /** Valid events; malformed ones count as `rejected`. */
   readonly received: number
-  /** Of `received`. */
+  /** Part of `received`. */
   readonly deduplicated: number
   readonly rejected: number
 }
@@ -30,15 +30,15 @@ export interface StatsRecord {
 
 interface Window {
   readonly start: number
-  /** Of the record that opened it: the sums follow from the records since then. */
+  /** Offset of the record that opened the window: the sums follow from the records since then. */
   readonly firstOffset: bigint
   readonly points: ReadonlyMap<string, SourcePoint>
   readonly state: PartitionPoint
 }
 
 /**
- * The sums of a partition's windows that may still have to be written: the open one, which is the last, and closed ones
- * that wait for their last write. Records come in the order of their windows, so one window is open at a time.
+ * The sums of a partition's windows that may still have to be written: the open window, which is the last, and closed
+ * ones that wait for their last write. Records come in the order of their windows, so one window is open at a time.
  */
 export class WindowSums {
   readonly #windows: readonly Window[]
@@ -49,13 +49,13 @@ export class WindowSums {
 
   static readonly empty = new WindowSums([])
 
-  /** One window whose sums are known, and go on from an offset. */
+  /** One window with known sums, which continue from an offset. */
   static openedAt(firstOffset: bigint, points: readonly SourcePoint[], state: PartitionPoint): WindowSums {
     const bySource = new Map(points.map((point) => [point.source, point]))
     return new WindowSums([{ start: state.windowStart, firstOffset, points: bySource, state }])
   }
 
-  /** From where the records give these sums again; undefined when there are none. */
+  /** Offset from which the records give these sums again; undefined when there are none. */
   get firstOffset(): bigint | undefined {
     return this.#windows[0]?.firstOffset
   }
@@ -79,19 +79,19 @@ export class WindowSums {
     return window === undefined ? [] : [...window.points.values(), window.state]
   }
 
-  /** Those of the oldest window. */
+  /** The sums of the oldest window. */
   get firstPoints(): { readonly points: readonly SourcePoint[]; readonly state: PartitionPoint } | undefined {
     const [window] = this.#windows
     return window && { points: [...window.points.values()], state: window.state }
   }
 
-  /** Without the closed windows that `isKept` refuses. */
+  /** Removes the closed windows that `isKept` refuses. */
   keep(isKept: (start: number) => boolean): WindowSums {
     const open = this.openStart
     return new WindowSums(this.#windows.filter(({ start }) => start === open || isKept(start)))
   }
 
-  /** The sums after some more records, and every point that they changed, the open window's included. */
+  /** Returns the sums after more records, and every point that they changed, including that of the open window. */
   add(records: readonly StatsRecord[]): {
     readonly sums: WindowSums
     readonly changed: readonly WindowPoint[]
@@ -102,8 +102,8 @@ export class WindowSums {
     const changed = new Map<string, WindowPoint>()
     for (const { offset, stats } of records) {
       const { source, windowStart, rotations, keysHeld } = stats
-      // After a start with longer windows a record may be dated before the open window, where there is a point
-      // already: replacing that would lose its counts, so only a later window is opened.
+      // After a start with longer windows, a record may be dated before the open window, where a point exists already.
+      // Replacing that point would lose its counts, so only a later window is opened.
       const isLater = open === undefined || windowStart > open.start
       if (open !== undefined && isLater) windows.push({ ...open, points })
       if (isLater) points = new Map()

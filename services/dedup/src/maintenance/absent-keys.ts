@@ -23,29 +23,29 @@ const FILTER_ERROR_RATE = 0.001
 
 interface Target {
   readonly maintenance: Maintenance
-  /** undefined: only counts. */
+  /** undefined: nothing is written, only counted. */
   readonly claim: Claim | undefined
-  /** Of the state. */
+  /** The state partition. */
   readonly topic: string
   readonly partition: number
   readonly position: Position
   readonly windowMs: number
-  /** Keys of records that will be deleted: what the log still has from before them does not count. */
+  /** Keys of records that will be deleted. Entries that the log still has from before them do not count. */
   readonly lost: ReadonlySet<string>
 }
 
-/** Inputs that nobody has decided about. */
+/** Input records about which dedup has not decided. */
 interface Undecided {
   readonly topic: string
   readonly undecided: number
-  /** The first that is skipped. */
+  /** The first skipped record. */
   readonly from: bigint
 }
 
 /**
- * Writes chunks of the keys that a state partition does not have, into the bucket of its effective time: they are held
- * for a whole window from there, never too short. Looks them up in a store of its own in the folder for temporary
- * files. Returns how many there were, and which skipped inputs even then have no key.
+ * Writes chunks of the keys that a state partition lacks into the bucket of its effective time, so that they are held
+ * for a whole window from there and never for less. Looks the keys up in a temporary store. Returns how many keys
+ * there were, and which skipped inputs have no key even then.
  */
 export const addAbsentKeys = async (
   target: Target,
@@ -90,7 +90,7 @@ const add = async (
   await seen.restored([{ kind: 'position', position }], offset)
   let added = 0
   const write = async (staged: StagedKeys): Promise<void> => {
-    // Named by an offset that comes once, so that no call overwrites what an earlier one has written.
+    // Each name contains an offset that occurs once, so no call overwrites the chunks of an earlier one.
     const chunks = staged.seal('rebuilt', offset, 0n).chunks
     const outputs = chunks.map(({ chunkKey, entries }) => ({
       topic,
@@ -119,7 +119,10 @@ const add = async (
   return added
 }
 
-/** As dedup would decide now: what it has decided is a repeat, or its keys could not be read and it has none. */
+/**
+ * Decides as dedup would decide now. A record that dedup has handled is a repeat, or has no key because its headers
+ * are unreadable.
+ */
 const undecidedOf = async (
   { maintenance, partition, position }: Target,
   seen: SeenKeys,

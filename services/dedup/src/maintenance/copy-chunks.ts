@@ -10,18 +10,19 @@ import {
 import { StateReading } from '../state-reading.ts'
 
 /**
- * Repeats the chunks of one state partition in another, and their tombstones, in the order of the log: what has been
- * merged or has expired there is so here. They get keys of their own, the same ones each time. Returns how many.
+ * Copies the chunks of one state partition to another, and their tombstones, in the order of the log, so that merged
+ * or expired chunks stay so. The copies have names of their own, the same in each call. Returns how many chunks it
+ * copied.
  */
 export const copyChunks = async (
   maintenance: Maintenance,
   claim: Claim,
   options: {
-    /** Of the state. */
+    /** The state partition. */
     readonly topic: string
     readonly source: number
     readonly target: number
-    /** Of this copying; what carries it is a copy itself. */
+    /** Name of this copy; a chunk whose name contains it is a copy itself. */
     readonly mark: string
   },
 ): Promise<number> => {

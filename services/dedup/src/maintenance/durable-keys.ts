@@ -21,9 +21,9 @@ export interface DurableKey {
 const ROLES = ['unique', 'dedupDlq'] as const
 
 /**
- * The keys that a partition has noted, since a time (epoch ms) by the broker's clock: they are in what was written in
- * the same transactions, the unique events and the dead letters of conflicts, of
- * repeated content, of malformed bodies and of records in a wrong partition.
+ * The keys that a partition has recorded since a time (epoch ms, by the broker's clock). They are read from the other
+ * records of the same transactions: the unique events, and the dead letters of conflicts, of repeated content, of
+ * malformed bodies and of records in a wrong partition.
  */
 export const readDurableKeys = async (
   maintenance: Maintenance,
@@ -43,7 +43,7 @@ export const readDurableKeys = async (
   }
 }
 
-/** Epoch ms: what was noted before may be gone with the topics' retention. 0: nothing is. */
+/** Epoch ms. Keys that were recorded before may have passed the retention of the topics; 0: none has. */
 export const durableSince = async (
   maintenance: Maintenance,
   topicPrefix: string,
@@ -60,7 +60,7 @@ export const durableSince = async (
   return Math.max(...(await Promise.all(times)))
 }
 
-/** Of an event as it came in; undefined when its headers cannot be read. */
+/** The key of an event as it arrived; undefined when its headers are unreadable. */
 const inputKeyOf = (headers: WireHeaders): DurableKey | undefined => {
   const eventKey = headers[HEADER.eventKey]
   const bodyHash = headers[HEADER.bodyHash]
@@ -85,6 +85,6 @@ const keyOf = (headers: WireHeaders, isLetter: boolean): readonly DurableKey[] =
   if (step === DROP_SEEN_STEP) return [...derived('conflict'), ...content]
   if (step === HOLD_CONTENT_STEP) return derived('content')
   if (step === OWN_PARTITION_STEP) return derived('misplaced')
-  // A record that could not be read has no key.
+  // A record with unreadable headers has no key.
   return step === divertMalformed.name ? [{ eventKey, bodyHash }] : []
 }

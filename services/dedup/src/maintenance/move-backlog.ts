@@ -5,8 +5,9 @@ import { encodePosition, type Position } from '@weir/seen-keys'
 const NO_KEY = Buffer.alloc(0)
 
 /**
- * Sends what dedup has not read yet to the partition that its key has among `to`: each record is there once, because it
- * and the position behind it are one transaction. Returns the next offsets after that.
+ * Sends the records that dedup has not read yet to the partition that their key has among `to` partitions. A record
+ * and the position behind it commit in one transaction, so each record arrives once. Returns the next offsets after
+ * that.
  */
 export const moveBacklog = async (
   maintenance: Maintenance,
@@ -28,12 +29,12 @@ export const moveBacklog = async (
       for (const record of records) targets.add(targetOf(record))
     })
     targets.delete(partition)
-    // Where all belong here they stay where they are.
+    // If all records belong here, they stay where they are.
     if (targets.size === 0) continue
     await maintenance.read(topic, partition, from, async (records, nextOffset) => {
       const moved = records.map((record): OutputRecord => {
         const { key, value, headers } = record
-        // Without a key it becomes a dead letter there as here.
+        // A record without a key becomes a dead letter in any partition.
         return { topic, partition: targetOf(record), key: key ?? NO_KEY, value, headers }
       })
       position = { ...position, next: { ...position.next, [topic]: nextOffset } }

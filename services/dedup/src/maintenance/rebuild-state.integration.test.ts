@@ -87,7 +87,7 @@ const run = async (
   return lines
 }
 
-it('gives a partition the keys of its damaged chunks back, from the events and the letters', async () => {
+it('restores the keys of damaged chunks from the events and the letters', async () => {
   await fill()
   expect(await damage(/^chunk/)).toBeGreaterThan(0)
   const refused = await deployment.start()
@@ -96,13 +96,13 @@ it('gives a partition the keys of its damaged chunks back, from the events and t
   const planned = await vi.waitFor(() => run({ dryRun: true }), WAIT)
   const done = await vi.waitFor(() => run(), WAIT)
   expect(planned.filter((line) => line.includes('offset'))).not.toEqual([])
-  expect(planned).toContain(`${KEYS} keys would be noted again`)
-  expect(done).toContain(`${KEYS} keys are noted again`)
+  expect(planned).toContain(`${KEYS} keys would be written again`)
+  expect(done).toContain(`${KEYS} keys are written again`)
   expect((await run()).at(-1)).toBe('there is nothing to repair')
   await expectExact()
 }, 120_000)
 
-it('finds a lost position in the offsets of the group', async () => {
+it('restores a lost position from the offsets of the group', async () => {
   await fill()
   await damage(/^position/)
   await run()
@@ -110,7 +110,7 @@ it('finds a lost position in the offsets of the group', async () => {
 }, 120_000)
 
 // It was read as another position: 0x08 makes "9" of "1".
-it('finds one flipped bit in a position that is a position all the same', async () => {
+it('detects one flipped bit in a position that can still be parsed', async () => {
   await fill()
   const records = await deployment.read(deployment.topics.seen)
   const last = records.findLast(({ key }) => key?.toString() === 'position')!
@@ -127,7 +127,7 @@ it('finds one flipped bit in a position that is a position all the same', async 
   await expectExact()
 }, 120_000)
 
-it('adds only the keys that are missing, and goes on after it was cut off', async () => {
+it('adds only the missing keys, and continues after an interruption', async () => {
   await fill()
   await damage(/^chunk/, 'first')
   // What a call writes before it is cut off: chunks, and the damage is still there.
@@ -178,13 +178,13 @@ it('fills an empty state topic, as after its deletion', async () => {
   )
   await deployment.stop()
   const lines = await vi.waitFor(() => run(), WAIT)
-  expect(lines).toContain(`${KEYS} keys are noted again`)
+  expect(lines).toContain(`${KEYS} keys are written again`)
   await expectExact()
 }, 120_000)
 
-it('leaves a whole partition alone, and one that is new', async () => {
+it('changes neither an intact partition nor a new one', async () => {
   const lines = await vi.waitFor(() => run(), WAIT)
-  expect(lines.at(-1)).toBe('nothing was ever read here: there is nothing to rebuild')
+  expect(lines.at(-1)).toBe('dedup has never read here, so there is nothing to rebuild')
   await fill()
   expect((await run({ dryRun: true })).at(-1)).toBe('there is nothing to repair')
   await deployment.start()

@@ -26,31 +26,31 @@ import { requireStopped, withMaintenance } from './stopped.ts'
 export interface RebuildOptions {
   readonly settings: KafkaSettings
   readonly partition: number
-  /** As dedup has it. */
+  /** Must match dedup's own value. */
   readonly windowMs: number
-  /** Go on although keys are lost that no topic holds any more: repeats of their events will pass. */
+  /** Continue although keys are lost that no topic holds any more. Repeats of their events will pass. */
   readonly partial: boolean
   readonly dryRun: boolean
-  /** A line for whoever watches. */
+  /** Receives a line of progress. */
   readonly progress: (text: string) => void
 }
 
-/** How far one clock may have been ahead of another when a key was noted. */
+/** How far one clock may have been ahead of another when a key was recorded. */
 const CLOCK_SLACK_MS = 3_600_000
 
 /**
- * Repairs one partition of the state topic: keys of damaged chunks, and those that an older copy does not have, come
- * from the unique events and the dead letters; a lost or older position from the group's offsets, which are committed in
- * the same transactions, and offsets that are gone from the position. What is damaged is deleted last,
- * so that dedup does not start before, and a call that was cut off is simply made again. Rejects with a `StateError`
- * when it cannot be done.
+ * Repairs one partition of the changelog. Keys of damaged chunks, and keys that an older copy lacks, are read from the
+ * unique events and the dead letters. A lost or older position is read from the group's offsets, which commit in the
+ * same transactions; lost offsets are read from the position. Damaged records are deleted last, so that dedup cannot
+ * start before, and an interrupted call can simply be repeated. Rejects with a `StateError` when the repair is
+ * impossible.
  */
 export const rebuildState = async (options: RebuildOptions): Promise<void> => {
   const { settings, partition, dryRun, progress } = options
   await withMaintenance(settings, async (maintenance) => {
     const topics = topicNames(settings.topicPrefix)
     const count = await maintenance.partitionCount(topics.seen)
-    if (partition >= count) throw new StateError(`${topics.seen} has ${count} partitions, from 0 on.`)
+    if (partition >= count) throw new StateError(`${topics.seen} has ${count} partitions, numbered from 0.`)
     if (!dryRun) await requireStopped(maintenance)
     const claim = dryRun ? undefined : await maintenance.claim(partition)
     try {
@@ -59,7 +59,7 @@ export const rebuildState = async (options: RebuildOptions): Promise<void> => {
       const truths = await readTruths(maintenance, topics, survey)
       const plans = truths.map(planInput)
       if (survey.isEmpty && plans.every((plan) => plan.isWhole))
-        progress('nothing was ever read here: there is nothing to rebuild')
+        progress('dedup has never read here, so there is nothing to rebuild')
       else if (isWhole(survey, plans)) progress('there is nothing to repair')
       else await repair(options, { maintenance, topics, claim }, survey, plans)
     } finally {
@@ -127,12 +127,12 @@ const repair = async (
       (onKeys) => readDurableKeys(maintenance, options.settings.topicPrefix, partition, since, onKeys),
       plans,
     )
-    progress(`${found.added} keys ${claim === undefined ? 'would be' : 'are'} noted again`)
+    progress(`${found.added} keys ${claim === undefined ? 'would be' : 'are'} written again`)
     for (const { topic, undecided, from } of found.undecided) {
       next = { ...next, [topic]: from }
       progress(
-        `${topic}/${partition}: ${undecided} records before the group's offset were not decided: it was moved. Going on ` +
-          `at ${from}; what was decided there is found as duplicates, and counted again`,
+        `${topic}/${partition}: ${undecided} records before the group's offset were not decided, because the offset was moved. Continuing ` +
+          `at ${from}; events that were decided there are found as duplicates and counted again`,
       )
     }
   }
@@ -141,12 +141,14 @@ const repair = async (
   )
   await claim?.commit([...removed, state(encodePosition({ ...position, next }))], next)
   for (const [topic, offset] of Object.entries(next)) {
-    progress(`${topic}/${partition}: dedup ${claim === undefined ? 'would go' : 'goes'} on at ${offset}`)
+    progress(
+      `${topic}/${partition}: dedup ${claim === undefined ? 'would continue' : 'continues'} at ${offset}`,
+    )
   }
   if (claim !== undefined) progress('done: dedup can start')
 }
 
-/** The state as it shall be, with the time at which its inputs stand. Checkpoints from before are not of it. */
+/** The repaired state, at the time of its inputs. Earlier checkpoints do not belong to it. */
 const positionOf = async (
   { settings, partition }: RebuildOptions,
   { maintenance }: Access,
@@ -166,7 +168,7 @@ const positionOf = async (
   }
 }
 
-/** Keys noted before this time are not missing, or have expired; undefined: no key is missing. */
+/** Keys that were recorded before this time are present or have expired; undefined: no key is missing. */
 const lostSince = (
   survey: StateSurvey,
   plans: readonly InputPlan[],
@@ -178,7 +180,7 @@ const lostSince = (
   const own = ownPosition(survey)
   const since: number[] = []
   if (survey.isEmpty) since.push(oldest)
-  // What was noted after the copy that this state is.
+  // Keys that were recorded after this copy of the state.
   else if (plans.some(({ isStateOlder }) => isStateOlder)) since.push(own?.effectiveTime ?? oldest)
   const lost = survey.damaged.filter(({ key }) => !isPositionKey(key))
   if (lost.length > 0) {

@@ -3,35 +3,37 @@ import { beginningOf, StateError, type LogRange, type Maintenance, type Start } 
 import { isPositionKey, type Position } from '@weir/seen-keys'
 import type { StateSurvey } from './state-survey.ts'
 
-/** What says where to go on in one input topic. */
+/** The sources that say where to continue in one input topic. */
 export interface InputTruth {
   readonly topic: string
-  /** Of the state. */
+  /** Offset in the state. */
   readonly position: bigint | undefined
-  /** Of the group; both commit in one transaction. */
+  /** Offset of the group. Both commit in one transaction. */
   readonly committed: bigint | undefined
-  /** Noted when the partition was first started. */
+  /** Offset that was recorded when the partition was first started. */
   readonly start: Start | undefined
   readonly range: LogRange
 }
 
 export interface InputPlan {
   readonly topic: string
-  /** Where to go on. */
+  /** Where to continue. */
   readonly next: bigint
-  /** Before `next`, and not known to the state: each must turn out to be decided, or they are read again. */
+  /**
+   * Records before `next` that the state does not know: dedup must have decided about each, or they are read again.
+   */
   readonly skipped: { readonly from: bigint; readonly to: bigint } | undefined
-  /** Keys may be missing that were noted after the state's position. */
+  /** Keys may be missing that were recorded after the state's position. */
   readonly isStateOlder: boolean
-  /** Nothing is to be changed here. */
+  /** Nothing has to be changed here. */
   readonly isWhole: boolean
-  /** For whoever watches. */
+  /** A sentence for the operator. */
   readonly why: string
-  /** Records are gone for good. */
+  /** Records are lost for good. */
   readonly isLossy: boolean
 }
 
-/** Of whole partitions: the position that counts; a damaged one may have an older one before it, which does not. */
+/** Uses the last position. When that one is damaged, an older position before it does not count. */
 export const ownPosition = ({ position, damaged }: StateSurvey): Position | undefined =>
   damaged.some(({ key }) => isPositionKey(key)) ? undefined : position
 
@@ -55,13 +57,14 @@ export const readTruths = async (
   return Promise.all(truths)
 }
 
-/** The state and the group say the same about an input. */
+/** The state and the group have the same offset of an input. */
 export const isSound = ({ position, committed, start }: InputTruth): boolean =>
   ['new', 'known'].includes(beginningOf({ position: position ?? 'nothing read', committed, start }).kind)
 
 /**
- * The later of both, when they differ: what is between them was decided in transactions of which one record is lost.
- * Without either, the beginning of the log: with all keys in the state, what was decided before is found as a duplicate.
+ * The later offset when the two differ: the records between them were decided in transactions whose other record is
+ * lost. Without either, the beginning of the log: because the state has all keys, events that were decided before are
+ * found as duplicates.
  */
 export const planInput = (truth: InputTruth): InputPlan => {
   const { topic, position, committed, range } = truth
@@ -90,7 +93,7 @@ export const planInput = (truth: InputTruth): InputPlan => {
 const LOOK_OFFSETS = 64n
 const LOOK_FACTOR = 32n
 
-/** By the broker's clock, of the last record before an offset; 0 when there is none. */
+/** Timestamp (broker's clock) of the last record before an offset; 0 when there is none. */
 export const lastTimeBefore = async (
   maintenance: Maintenance,
   topic: string,
@@ -114,7 +117,7 @@ export const requireAccepted = (plans: readonly InputPlan[], partition: number, 
   for (const { topic, why, isLossy, next } of plans) {
     if (!isLossy || partial) continue
     throw new StateError(
-      `${topic}/${partition}: ${why}: records were deleted before they were read. Go on at ${next} with --partial.`,
+      `${topic}/${partition}: ${why}: records were deleted before they were read. Continue at ${next} with --partial.`,
     )
   }
 }

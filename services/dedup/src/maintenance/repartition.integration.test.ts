@@ -81,7 +81,7 @@ it('refuses partitions that were added by hand, and then gives them their keys',
   const refused = await after.start()
   await parkedWith(
     refused,
-    `has the keys of ${OLD} partitions and TOPIC_PARTITIONS is ${NEW}: events would be away from their keys, and repeats would pass. ` +
+    `has the keys of ${OLD} partitions and TOPIC_PARTITIONS is ${NEW}: events would not find their keys, and repeats would pass. ` +
       `Stop every service, run \`weir dedup repartition --to ${NEW}\`, then start again.`,
   )
   await after.stop()
@@ -91,14 +91,14 @@ it('refuses partitions that were added by hand, and then gives them their keys',
   const lines: string[] = []
   await after.stop()
   await run({ progress: (text) => void lines.push(text) })
-  expect(lines.at(-1)).toBe(`the keys are spread over ${NEW} partitions already`)
+  expect(lines.at(-1)).toBe(`the keys are already spread over ${NEW} partitions`)
 }, 120_000)
 
-it('goes on after it was cut off at any step, and until its end no dedup starts', async () => {
+it('continues after an interruption at any step, and lets no dedup start before it has finished', async () => {
   await fillBefore()
   const lines: string[] = []
   await run({ dryRun: true, progress: (text) => void lines.push(text) })
-  expect(lines).toContain('up to 30 records are not read yet: they are moved to their new partitions')
+  expect(lines).toContain('up to 30 unread records are moved to their new partitions')
   let cuts = 0
   for (let cutAt = 1; ; cutAt++) {
     let line = 0
@@ -118,11 +118,11 @@ it('goes on after it was cut off at any step, and until its end no dedup starts'
     const refused = await after.start()
     await parkedWith(
       refused,
-      `is being moved to ${NEW} partitions: end that with \`weir dedup repartition --to ${NEW}\``,
+      `is being moved to ${NEW} partitions: finish that with \`weir dedup repartition --to ${NEW}\``,
     )
     await after.stop()
     await expect(run({ to: 7 })).rejects.toThrow(
-      `the keys are being moved to ${NEW} partitions: end that first`,
+      `the keys are being moved to ${NEW} partitions: finish that first`,
     )
   }
   expect(cuts).toBeGreaterThan(6)
@@ -152,7 +152,7 @@ const command = async (killAt?: RegExp): Promise<number | null> => {
   return code
 }
 
-it('goes on after kill -9', async () => {
+it('continues after kill -9', async () => {
   await fillBefore()
   for (const killAt of [/have their partitions/, /\/2: \d+ records from 1/, /\/1: \d+ records from 0/]) {
     expect(await command(killAt)).toBe(null)
@@ -162,7 +162,7 @@ it('goes on after kill -9', async () => {
 }, 180_000)
 
 // It looked for events that come in, and an ingress that had none at the time went on with the old count.
-it('changes nothing while an ingress runs that gets no events, and goes on after one that was killed', async () => {
+it('changes nothing while an idle ingress runs, and continues after one was killed', async () => {
   await fillBefore()
   const map = await openCompactedMap(before.settings, before.topics.settings)
   const alive = () =>
@@ -227,7 +227,7 @@ it('changes nothing while dedup runs, or while events come in, or for fewer part
   await decided(before, 60)
   await expect(run()).rejects.toThrow('dedup runs: its group has 1 members')
   await before.stop()
-  await expect(run({ to: 1 })).rejects.toThrow('there are 2 partitions: Kafka can only add some')
+  await expect(run({ to: 1 })).rejects.toThrow('there are 2 partitions: Kafka can only add partitions')
   const timer = setInterval(() => void before.send(webhook(`late-${Date.now()}`)), 200)
   try {
     await expect(run()).rejects.toThrow('stop every ingress first')

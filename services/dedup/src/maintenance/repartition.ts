@@ -11,35 +11,38 @@ import { requireStopped, withMaintenance } from './stopped.ts'
 import { requireUnchanged, surveyState, type StateSurvey } from './state-survey.ts'
 
 export interface RepartitionOptions {
-  /** `topicPartitions` is not looked at: the state says what it was. */
+  /** `topicPartitions` is ignored, because the state holds the old partition count. */
   readonly settings: KafkaSettings
   /** The new partition count. */
   readonly to: number
   readonly dryRun: boolean
-  /** A line for whoever watches. */
+  /** Receives a line of progress. */
   readonly progress: (text: string) => void
 }
 
-/** Over which counts the keys are and shall be spread, and what there is of them. */
+/** Old and new partition count, and what exists of the new partitions. */
 interface Plan {
   readonly from: number
   readonly to: number
   readonly topics: TopicNames
-  /** Of the partitions that there are, by number. */
+  /** State of the existing partitions, by number. */
   readonly surveys: readonly StateSurvey[]
 }
 
-/** How long no event may come in before anything is changed: an ingress that runs would go on with the old count. */
+/**
+ * How long no event may arrive before anything is changed, because a running ingress would continue with the old
+ * count.
+ */
 const QUIET_MS = 3_000
 
 /**
- * Adds partitions to every co-partitioned topic and gives each the keys that its events may meet. Stopped at any moment,
- * it goes on when called again; until its end no dedup starts. Rejects with a `StateError` before anything is changed
- * when it cannot work.
+ * Adds partitions to every co-partitioned topic and gives each partition the keys that its events may meet. An
+ * interrupted call continues when it is repeated, and no dedup starts before it has finished. Rejects with a
+ * `StateError`, before anything is changed, when it cannot work.
  *
- * Nothing says of a key alone to which partition its events go, only which they cannot go to: each partition gets the
- * keys of all whose number is the same modulo the greatest common divisor of both counts. A key too many costs memory
- * until it expires, and never an event.
+ * A key alone does not tell to which partition its events go, only to which they cannot go: each partition gets the
+ * keys of all partitions whose number is the same modulo the greatest common divisor of both counts. An extra key
+ * costs memory until it expires, and never loses an event.
  */
 export const repartition = async (options: RepartitionOptions): Promise<void> => {
   const { settings, to, dryRun, progress } = options
@@ -48,7 +51,7 @@ export const repartition = async (options: RepartitionOptions): Promise<void> =>
     const plan = await planOf(maintenance, topics, to, progress)
     const { from } = plan
     if (plan.surveys.every(({ position }) => position?.partitions === to)) {
-      progress(`the keys are spread over ${to} partitions already`)
+      progress(`the keys are already spread over ${to} partitions`)
       return
     }
     progress(`from ${from} to ${to} partitions: the keys of each are copied to ${to / gcd(from, to)} of them`)
@@ -59,8 +62,8 @@ export const repartition = async (options: RepartitionOptions): Promise<void> =>
     await requireQuiet(maintenance, topics.received, from)
     for (const survey of plan.surveys) await mark(maintenance, plan, survey)
     await addPartitions(maintenance, settings.topicPrefix, to)
-    progress('the topics have their partitions')
-    // Those that there were come last: as long as one is marked, no dedup takes an added one for new.
+    progress('the partitions have been added to the topics')
+    // The old partitions come last: while one of them is marked, no dedup takes an added partition for a new one.
     for (let partition = to - 1; partition >= 0; partition--) {
       await fill(maintenance, plan, partition, progress)
     }
@@ -88,10 +91,10 @@ const planOf = async (
   const other = positions.find(({ becoming }) => becoming !== undefined && becoming !== to)?.becoming
   if (other !== undefined) {
     throw new StateError(
-      `the keys are being moved to ${other} partitions: end that first, with --to ${other}.`,
+      `the keys are being moved to ${other} partitions: finish that first, with --to ${other}.`,
     )
   }
-  if (to < from) throw new StateError(`there are ${from} partitions: Kafka can only add some.`)
+  if (to < from) throw new StateError(`there are ${from} partitions: Kafka can only add partitions.`)
   for (const survey of surveys.slice(0, from)) {
     const { partition, damaged, isEmpty, identity, position } = survey
     const isRead = damaged.length === 0 && identity !== undefined && position !== undefined
@@ -116,8 +119,7 @@ const reportBacklog = async (
       backlog += end - (position?.next[topic] ?? start)
     }
   }
-  if (backlog > 0n)
-    progress(`up to ${backlog} records are not read yet: they are moved to their new partitions`)
+  if (backlog > 0n) progress(`up to ${backlog} unread records are moved to their new partitions`)
 }
 
 const requireQuiet = async (maintenance: Maintenance, topic: string, partitions: number): Promise<void> => {
@@ -132,11 +134,11 @@ const requireQuiet = async (maintenance: Maintenance, topic: string, partitions:
   await sleep(QUIET_MS)
   const after = await ends()
   if (after.some((end, partition) => end !== before[partition])) {
-    throw new StateError(`events still come into ${topic}: stop every ingress first.`)
+    throw new StateError(`events still arrive in ${topic}: stop every ingress first.`)
   }
 }
 
-/** From here on nobody else goes on from this position. */
+/** From here on no other task continues from this position. */
 const mark = async (
   maintenance: Maintenance,
   { from, to, topics }: Plan,
@@ -161,7 +163,7 @@ const writePosition = async (
   position: Position,
 ): Promise<void> => {
   const state = { topic: seen, partition, headers: {}, ...encodePosition(position) }
-  // Both say the same, always.
+  // The position and the group's offset must always be equal.
   await claim.commit([state], position.next)
 }
 
@@ -173,7 +175,7 @@ const addPartitions = async (maintenance: Maintenance, prefix: string, to: numbe
   await maintenance.addPartitions(missing, to)
 }
 
-/** Gives a partition all keys that its events may meet, sends on what waits in it, and lets dedup go on with it. */
+/** Gives a partition all keys that its events may meet, forwards its backlog, and lets dedup continue with it. */
 const fill = async (
   maintenance: Maintenance,
   plan: Plan,
@@ -185,7 +187,7 @@ const fill = async (
   const sources = surveys
     .slice(0, from)
     .filter((survey) => survey.partition % step === partition % step && survey.position !== undefined)
-  // Read again: an earlier call may have got further than the plan's reading shows.
+  // Reads the state again, because an earlier call may have got further than the plan shows.
   const own = await surveyState(maintenance, topics.seen, partition)
   if (sources.length === 0 || own.position?.partitions === to) return
   const claim = await maintenance.claim(partition)
@@ -227,7 +229,7 @@ const fill = async (
   }
 }
 
-/** Of a partition that has not been read yet. */
+/** Position of a partition that has not been read yet. */
 const newPosition = async (
   maintenance: Maintenance,
   { received, dedupReplay }: TopicNames,

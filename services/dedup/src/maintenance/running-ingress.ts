@@ -3,8 +3,9 @@ import { decodeRunningIngress, INGRESS_ALIVE_MS, INGRESS_PREFIX, topicNames } fr
 import { openCompactedMap, StateError, type CompactedMap, type KafkaSettings } from '@weir/kafka'
 
 /**
- * Rejects with a `StateError` while an ingress runs, also one that gets no events: it would go on with the count of its
- * start. One that was killed has left its record, so where there is one, it is waited for the next.
+ * Rejects with a `StateError` while an ingress runs, even one that receives no events, because it would continue with
+ * the partition count of its start. A killed ingress leaves its record behind, so a record alone proves nothing: this
+ * waits for the next one.
  */
 export const requireNoIngress = async (settings: KafkaSettings): Promise<void> => {
   const map = await openCompactedMap(settings, topicNames(settings.topicPrefix).settings)
@@ -18,14 +19,14 @@ export const requireNoIngress = async (settings: KafkaSettings): Promise<void> =
       const names = running.map(([, { name }]) => name).join(', ')
       throw new StateError(`an ingress runs: ${names}. Stop every ingress first.`)
     }
-    // Those that were killed.
+    // Records of ingresses that were killed.
     for (const key of after.keys()) await map.write(key, null)
   } finally {
     await map.close()
   }
 }
 
-/** By record key, how often each has written since it started, and what to call it. */
+/** For each record key, how often that ingress has written since its start, and a name for it. */
 const countsOf = async (map: CompactedMap) => {
   const counts = new Map<string, { readonly writes: number; readonly name: string }>()
   for (const [key, values] of await map.read()) {

@@ -2,17 +2,17 @@ import { StateError, type InputRecord, type Maintenance } from '@weir/kafka'
 import { ENTRY_BYTES, type Position } from '@weir/seen-keys'
 import { StateReading, type DamagedRecord } from '../state-reading.ts'
 
-/** What one partition of the state topic holds. */
+/** Contents of one partition of the changelog. */
 export interface StateSurvey {
   readonly partition: number
-  /** Of its first record; undefined: there is none, or the first record is another. */
+  /** Identity in its first record; undefined when there is no record, or the first is another kind of record. */
   readonly identity: string | undefined
   readonly isEmpty: boolean
   readonly position: Position | undefined
-  /** Keys of its chunks, expired ones included. */
+  /** Keys of its chunks, including expired ones. */
   readonly keys: number
   readonly damaged: readonly DamagedRecord[]
-  /** The offset after what was read. */
+  /** The offset after the last record that was read. */
   readonly end: bigint
 }
 
@@ -46,8 +46,8 @@ export const surveyState = async (
 }
 
 /**
- * For a claimed partition: rejects with a `StateError` when another owner has written since the survey. After a claim
- * none can, so what was read holds from then on.
+ * For a claimed partition: rejects with a `StateError` when another owner has written since the survey. After the
+ * claim no other owner can write, so the survey stays true.
  */
 export const requireUnchanged = async (
   maintenance: Maintenance,

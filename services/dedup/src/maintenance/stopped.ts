@@ -1,7 +1,7 @@
 import { topicNames } from '@weir/contracts'
 import { openMaintenance, StateError, type KafkaSettings, type Maintenance } from '@weir/kafka'
 
-/** By dedup, and by `weir dedup repartition`. */
+/** Members of these groups are dedup and `weir dedup repartition`. */
 const WRITTEN = ['unique', 'stats', 'duplicates', 'dedupDlq', 'received', 'dedupReplay', 'starts'] as const
 
 export const withMaintenance = async <T>(
@@ -22,7 +22,10 @@ export const withMaintenance = async <T>(
   }
 }
 
-/** One that is started later is refused by what it finds, or shuts this tool out, which then fails and changes nothing more. */
+/**
+ * A dedup that starts later is refused by the state that it finds, or fences this tool, which then fails and changes
+ * nothing more.
+ */
 export const requireStopped = async (maintenance: Maintenance): Promise<void> => {
   const members = await maintenance.memberCount()
   if (members === 0) return

@@ -4,14 +4,14 @@ import { deadLetter, drop, ok, type Outcome } from '@weir/runtime'
 import type { StagedKeys, Verdict } from '@weir/seen-keys'
 import type { KeyedWebhook } from './read-keys.ts'
 
-/** How soon after the first one a duplicate came: at once, as from a sender that sends twice, or as a retry. */
+/** How soon a duplicate followed the first event: at once, as from a sender that sends twice, or later, as a retry. */
 export type DuplicateClass = 'immediate_repeat' | 'late_retry'
 
-/** Below the first retry of any provider: CXone's comes after a minute. */
+/** Below the first retry of any provider; CXone retries after a minute. */
 const IMMEDIATE_MS = 30_000
 
 /**
- * The key under which a letter is held, so that a repeat of what became one is a duplicate of it: not the event's own,
+ * The key under which a dead letter is remembered, so that its repeat is a duplicate. It is not the event's own key,
  * because the event has not passed.
  */
 export const derivedKeyOf = (
@@ -31,10 +31,10 @@ export const derivedKeyOf = (
 export const repeatOf = (seen: StagedKeys, { firstAt }: Exclude<Verdict, { kind: 'new' }>) =>
   drop<DuplicateClass>(seen.effectiveTime - firstAt < IMMEDIATE_MS ? 'immediate_repeat' : 'late_retry')
 
-/** The step's name, on the letters of conflicts. */
+/** The step's name in the dead letters of conflicts. */
 export const DROP_SEEN_STEP = 'dropSeen'
 
-/** Lets a key pass once. The same key with another body is never dropped in silence. */
+/** Lets a key pass once. The same key with another body is never dropped silently. */
 export const dropSeenIn = (seen: StagedKeys) =>
   function dropSeen(webhook: KeyedWebhook): Outcome<KeyedWebhook, DuplicateClass> {
     const { eventKey, bodyHash } = webhook

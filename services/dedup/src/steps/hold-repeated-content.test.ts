@@ -41,7 +41,7 @@ const judge = (deliveries: readonly KeyedWebhook[]) => {
   })
 }
 
-it('holds a captured body under another id, once for each id, and takes a redelivery for a repeat', () => {
+it('holds a captured body under another id, once per id, and treats a redelivery as a repeat', () => {
   expect(
     judge([
       delivery('d1', 'a'),
@@ -69,7 +69,7 @@ it('does nothing where the id is signed', () => {
   expect(judge([delivery('d1', 'a', false), delivery('d2', 'a', false)])).toEqual(['ok', 'ok'])
 })
 
-it('lets each content pass once and each id pass once, and loses nothing of the rest', () => {
+it('lets each content and each id pass once, and keeps everything else as letters', () => {
   const some = fc.record({ id: fc.constantFrom('1', '2', '3'), body: fc.constantFrom('a', 'b', 'c') })
   fc.assert(
     fc.property(fc.array(some, { maxLength: 30 }), (all) => {

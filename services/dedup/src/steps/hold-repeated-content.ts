@@ -4,15 +4,16 @@ import type { StagedKeys } from '@weir/seen-keys'
 import { derivedKeyOf, repeatOf, type DuplicateClass } from './drop-seen.ts'
 import type { KeyedWebhook } from './read-keys.ts'
 
-/** The step's name, on its letters. */
+/** The step's name in its dead letters. */
 export const HOLD_CONTENT_STEP = 'holdRepeatedContent'
 
-/** Stored with a content key: the start of the event key that it came with first. */
+/** Stored with a content key: the start of the event key that the content first came with. */
 export const firstEventOf = (eventKey: EventKey): Buffer => eventKey.subarray(0, BODY_HASH_BYTES)
 
 /**
- * Holds content that came before under another, unsigned id: otherwise anyone with a captured request could send it under
- * any number of ids. It is not dropped, because an event may really happen twice: it is kept as one letter for each id.
+ * Holds content that came before under another, unsigned id. Otherwise anyone with a captured request could send it
+ * again under any number of ids. The event is not dropped, because it may really happen twice: one dead letter is kept
+ * for each id.
  */
 export const holdRepeatedContentIn = (seen: StagedKeys) =>
   function holdRepeatedContent(webhook: KeyedWebhook): Outcome<KeyedWebhook, DuplicateClass> {
@@ -21,5 +22,5 @@ export const holdRepeatedContentIn = (seen: StagedKeys) =>
     if (seen.check(contentKey, firstEventOf(eventKey)).kind !== 'conflict') return ok(webhook)
     const again = seen.check(derivedKeyOf('content', eventKey, bodyHash), bodyHash)
     if (again.kind !== 'new') return repeatOf(seen, again)
-    return deadLetter('content_repeated', 'the same signed content came before, under another id')
+    return deadLetter('content_repeated', 'the same signed content came before under another id')
   }

@@ -4,13 +4,13 @@ import type { StagedKeys } from '@weir/seen-keys'
 import { derivedKeyOf, repeatOf, type DuplicateClass } from './drop-seen.ts'
 import type { KeyedWebhook } from './read-keys.ts'
 
-/** The step's name, on its letters. */
+/** The step's name in its dead letters. */
 export const OWN_PARTITION_STEP = 'ownPartition'
 
 /**
- * Lets pass only what belongs into this partition: the keys of another event's repeats are in the partition of its
- * entity key. What does not was written with another partition count. It is neither passed on nor dropped, but kept
- * once as a letter, which a replay takes to the right partition.
+ * Lets only events pass that belong in this partition, because the keys of an event's repeats are in the partition of
+ * its entity key. Any other event was written with another partition count. It is neither passed on nor dropped, but
+ * kept once as a dead letter, which a replay sends to the right partition.
  */
 export const ownPartitionIn = (seen: StagedKeys, partition: number, partitions: number) =>
   function ownPartition(webhook: KeyedWebhook): Outcome<KeyedWebhook, DuplicateClass> {
@@ -21,6 +21,6 @@ export const ownPartitionIn = (seen: StagedKeys, partition: number, partitions: 
     if (verdict.kind !== 'new') return repeatOf(seen, verdict)
     return deadLetter(
       'wrong_partition',
-      `its key belongs to partition ${own} of ${partitions}, and it came in ${partition}: its writer has another TOPIC_PARTITIONS`,
+      `its key belongs to partition ${own} of ${partitions}, but it arrived in ${partition}: its writer has another TOPIC_PARTITIONS`,
     )
   }

@@ -20,7 +20,7 @@ const headers = fc.record({
   [HEADER.intakeError]: fc.option(text('invalid_json', 'no such reason'), { nil: undefined }),
 })
 
-it('takes and refuses what decodeReceivedWebhook takes and refuses', () => {
+it('accepts and refuses the same records as decodeReceivedWebhook', () => {
   const seen = { taken: 0, refused: 0 }
   fc.assert(
     fc.property(headers, maybe(bytes(2)), maybe(bytes(2)), (found, key, value) => {

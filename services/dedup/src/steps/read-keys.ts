@@ -11,14 +11,14 @@ import {
 import type { InputRecord } from '@weir/kafka'
 import { deadLetter, ok, type Outcome } from '@weir/runtime'
 
-/** A webhook as far as dedup has to know it: what it passes on are the record's own bytes. */
+/** The parts of a webhook that dedup needs. The record itself is passed on byte by byte. */
 export interface KeyedWebhook {
   readonly entityKey: Buffer
   readonly eventKey: EventKey
   readonly bodyHash: Buffer
   /** Set when the event key comes from an unsigned header. */
   readonly contentKey: EventKey | undefined
-  /** What ingress found wrong with the body. */
+  /** The fault that ingress found in the body. */
   readonly intakeError: { readonly reason: DeadLetterReason; readonly detail: string } | undefined
 }
 
@@ -33,14 +33,14 @@ const REQUIRED = [
 const invalid = (error: string) => deadLetter('record_invalid', error)
 
 /**
- * The first step. Asks for what `decodeReceivedWebhook` asks for, so that nothing passes that a later stage refuses,
- * without making a text of every header: what Weir did not write is a dead letter.
+ * The first step. Requires what `decodeReceivedWebhook` requires, so that nothing passes that a later service refuses,
+ * but does not decode every header. A record that does not have Weir's form becomes a dead letter.
  */
 export const readKeys = (record: InputRecord): Outcome<KeyedWebhook> => {
   const { key, value, headers } = record
   if (key === null || key.length === 0 || value === null)
     return invalid('a webhook record needs a key and a value')
-  // Only another producer can write such a record, by compressing it: ingress takes no body of this size.
+  // Only another producer can write such a record, by compressing it, because ingress accepts no body of this size.
   const sizeFault = recordSizeFault(record)
   if (sizeFault !== undefined) return invalid(sizeFault)
   const eventKey = headers[HEADER.eventKey]

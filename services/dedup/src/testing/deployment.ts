@@ -30,7 +30,7 @@ import { service as dedup } from '../index.ts'
 const HASH_KEY = Buffer.from('test')
 export const silent = createLogger('dedup-test', 'silent')
 
-/** A webhook of ingress; `body` defaults to one that is the same for the same id. */
+/** A webhook as ingress writes it. Without `body` the same id gives the same body. */
 export const webhook = (id: string, body = `{"id":"${id}"}`, malformed = false): WireRecord => {
   const raw = Buffer.from(body)
   return encodeReceivedWebhook({
@@ -47,13 +47,13 @@ export const webhook = (id: string, body = `{"id":"${id}"}`, malformed = false):
   })
 }
 
-/** Of a source that guards its content. */
+/** A webhook of a source that guards its content. */
 export const guardedWebhook = (id: string, body: string): WireRecord => {
   const { headers, ...record } = webhook(id, body)
   return { ...record, headers: { ...headers, [HEADER.contentKey]: contentKeyOf('cxone', Buffer.from(body)) } }
 }
 
-/** Topics of its own, and the service started and stopped at will. */
+/** Topics of its own, and a service that tests can start and stop. */
 export class Deployment {
   readonly settings: KafkaSettings
   readonly topics: TopicNames
@@ -77,7 +77,7 @@ export class Deployment {
     })
   }
 
-  /** The service, once it is started; whether it is ready is another question. */
+  /** Resolves when the service has started, which does not mean that it is ready. */
   async start(env: Environment = {}, metrics = new Metrics('dedup')): Promise<Service> {
     const { settings, stateDir } = this
     const config = dedup.loadConfig({
@@ -102,7 +102,7 @@ export class Deployment {
     await service?.stop()
   }
 
-  /** To the partition of its key, unless another is given. */
+  /** Sends to the partition of the record's key unless another is given. */
   async send(record: WireRecord, topic = this.topics.received, partition?: number): Promise<void> {
     const { settings } = this
     let lanes = this.#lanes.get(topic)
@@ -122,7 +122,7 @@ export class Deployment {
     await lanes.send(partition ?? partitionOf(record.key, settings.topicPartitions), record)
   }
 
-  /** After a topic was created again: connections know where its partitions were. */
+  /** Call after a topic was created again, because connections cache where its partitions were. */
   async reopenLanes(): Promise<void> {
     for (const lanes of this.#lanes.values()) await lanes.close()
     this.#lanes.clear()
@@ -162,7 +162,7 @@ export class Deployment {
   }
 }
 
-/** Resolves when a partition of the service is parked with a message that has this in it. */
+/** Resolves when a partition of the service is parked with a message that contains this text. */
 export const parkedWith = (service: Service, text: string | RegExp): Promise<void> =>
   vi.waitFor(() => expect(service.parked?.().join('\n') ?? '').toMatch(text), {
     timeout: 30_000,

@@ -3,12 +3,12 @@ import type { AddressInfo } from 'node:net'
 import { buffer } from 'node:stream/consumers'
 
 /**
- * What becomes of a write. held: it waits until `release`, also when its sender has given up; broken: the connection
- * breaks before it arrives; unanswered: it arrives, and its answer is lost.
+ * Fate of a write. held: it waits until `release`, even after its sender has given up; broken: the connection breaks
+ * before it arrives; unanswered: it arrives, and its response is lost.
  */
 export type WriteFate = 'passed' | 'held' | 'broken' | 'unanswered'
 
-/** Stands before an InfluxDB and lets writes arrive late, or not at all, or unseen by their sender. */
+/** A proxy before InfluxDB that can delay writes, lose them, or lose their responses. */
 export class InfluxProxy {
   readonly #server: Server
   readonly #target: string
@@ -43,7 +43,7 @@ export class InfluxProxy {
     this.#count = 0
   }
 
-  /** Lets the held writes arrive, in their order. */
+  /** Forwards the held writes in their order. */
   async release(): Promise<void> {
     for (const send of this.#held.splice(0)) await send()
   }

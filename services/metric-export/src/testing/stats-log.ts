@@ -2,7 +2,7 @@ import { encodeDedupStats, type DedupStats } from '@weir/contracts'
 import { Metrics } from '@weir/runtime'
 import type { InputBatch, InputRecord, RestoreContext, TopicReader } from '@weir/kafka'
 
-/** The metrics that an owner keeps. */
+/** The metrics that a task keeps. */
 export const counters = () => {
   const metrics = new Metrics('test')
   return {
@@ -31,10 +31,10 @@ export const statsOf = (changes: Partial<DedupStats>): DedupStats => ({
   ...changes,
 })
 
-/** One partition of the topic of counts, in memory. */
+/** One partition of the stats topic, in memory. */
 export class StatsLog {
   readonly records: InputRecord[] = []
-  /** Retention has deleted what lies before. */
+  /** Deletes the records before an offset, as retention does. */
   start = 0n
 
   append(values: readonly (DedupStats | Buffer | null)[]): void {
