@@ -79,15 +79,15 @@ export const describePorts = (): readonly string[] =>
 /** The environment variable of a port. */
 export const envOf = (name: PortName): string => START_SETTINGS[name].env
 
-/** An empty setting is one that is not given. */
+/** Treats an empty setting as unset. */
 const given = (env: Environment): Environment =>
   Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined && value !== ''))
 
-/** A setting has other names: of a file that holds it, and older ones. Whichever the caller gives, it is given. */
+/** A setting is given when the caller sets it, its file variable or one of its older names. */
 const otherNamesOf = (name: string): readonly string[] =>
   [name, ...settingAliases(name)].flatMap((one) => [one, `${one}_FILE`]).slice(1)
 
-/** `defaults`, and above them what the caller's environment sets, under whatever name. */
+/** `defaults`, overridden by what the caller's environment sets under any of a setting's names. */
 const layered = (defaults: Environment, env: Environment): Environment => {
   const own = given(env)
   const open = Object.entries(defaults).filter(([name]) => !otherNamesOf(name).some((one) => one in own))
@@ -96,10 +96,10 @@ const layered = (defaults: Environment, env: Environment): Environment => {
 
 let used: Environment = process.env
 
-/** What the commands of this process read: the caller's environment, above `useEnvironment`'s. */
+/** Settings of the commands of this process: the caller's environment, above `useEnvironment`'s. */
 export const environment = (): Environment => used
 
-/** Settings for all that this process loads from now on; what the caller's environment sets is taken instead. */
+/** Sets defaults for all settings that this process loads from now on. The caller's environment overrides them. */
 export const useEnvironment = (defaults: Environment): void => {
   used = layered(defaults, process.env)
 }
@@ -115,7 +115,7 @@ export const readEnvFile = (file: string): Environment => {
 
 const told = new Set<string>()
 
-/** As `loadSettings`; each risk that the settings take is named once. */
+/** Like `loadSettings`, and names each risk that the settings accept once. */
 export const load: typeof loadSettings = (settings, env, check) => {
   const config = loadSettings(settings, env, check)
   for (const risk of risksOf(settings, config)) tellRisk(risk)
@@ -140,7 +140,7 @@ export const TOPICS_SETTINGS = {
   minInsyncReplicas: {
     env: 'TOPIC_MIN_INSYNC_REPLICAS',
     schema: setting.integer(2, 1, 10),
-    help: 'Replicas that must have a record before it is acknowledged; below 2 only with WEIR_PROFILE=dev.',
+    help: 'Replicas that must store a record before it is acknowledged; below 2 only with WEIR_PROFILE=dev.',
   },
 } satisfies Settings
 
@@ -151,7 +151,7 @@ export const loadTopicsConfig = (env: Environment = environment()): TopicsConfig
     config.minInsyncReplicas > config.replicationFactor
       ? [
           `TOPIC_MIN_INSYNC_REPLICAS is ${config.minInsyncReplicas} and TOPIC_REPLICATION_FACTOR is ${config.replicationFactor}: ` +
-            'nothing could ever be acknowledged. Lower the one or raise the other.',
+            'nothing could ever be acknowledged. Lower TOPIC_MIN_INSYNC_REPLICAS or raise TOPIC_REPLICATION_FACTOR.',
         ]
       : [],
   )
@@ -162,10 +162,10 @@ export const loadOffsetsConfig = (env: Environment = environment()): ConfigOf<ty
 const asItsServiceHasIt = <T>(env: string, schema: Setting<T>['schema']) => ({
   env,
   schema,
-  help: 'As the service that uses it has it.',
+  help: 'Must match the value of the service that uses it.',
 })
 
-/** What an audit compares: the truth of a simulator with topics, database and InfluxDB. */
+/** The sides that an audit compares: the ledger of a simulator, and topics, database and InfluxDB. */
 export const AUDIT_SETTINGS = {
   ...SERVICE_SETTINGS,
   ...KAFKA_SETTINGS,
@@ -189,11 +189,11 @@ export type AuditConfig = ConfigOf<typeof AUDIT_SETTINGS>
 export const loadAuditConfig = (env: Environment = environment()): AuditConfig =>
   load(AUDIT_SETTINGS, env, deadLetterKeyProblems)
 
-/** Of letters that are sealed; undefined without any. */
+/** Keys of sealed letters; undefined when there are none. */
 export const loadDeadLetterKeys = (env: Environment): DeadLetterKeys | undefined =>
   parseDeadLetterKeys(load(DEAD_LETTER_SETTINGS, env, deadLetterKeyProblems).deadLetterKeys)
 
-/** What `weir mapping` and `weir sources` read when no file is named. */
+/** Settings of `weir mapping` and `weir sources` when no file is named. */
 const FILE_SETTINGS = {
   sourcesFile: asItsServiceHasIt('SOURCES_FILE', setting.optionalText()),
   mappingPaths: asItsServiceHasIt('MAPPINGS_FILE', setting.list([])),
@@ -202,27 +202,23 @@ const FILE_SETTINGS = {
 export const loadFileConfig = (env: Environment = environment()): ConfigOf<typeof FILE_SETTINGS> =>
   load(FILE_SETTINGS, env)
 
-/** What `weir schema ls|diff|approve` read. */
+/** Settings of `weir schema ls|diff|approve`. */
 const SCHEMA_SETTINGS = {
   ...KAFKA_SETTINGS,
-  user: {
-    env: 'USER',
-    schema: setting.text('unknown'),
-    help: 'Kept with an approval as the one who gave it.',
-  },
+  user: { env: 'USER', schema: setting.text('unknown'), help: 'Stored with an approval as the approver.' },
 } satisfies Settings
 
 export const loadSchemaConfig = (env: Environment = environment()): ConfigOf<typeof SCHEMA_SETTINGS> =>
   load(SCHEMA_SETTINGS, env)
 
-/** What `weir backfill` reads. */
+/** Settings of `weir backfill`. */
 const BACKFILL_SETTINGS = {
   ...KAFKA_SETTINGS,
   databaseUrl: asItsServiceHasIt('DATABASE_URL', setting.postgresUrl()),
   statementTimeoutMs: {
     env: 'DATABASE_STATEMENT_TIMEOUT_MS',
     schema: setting.integer(30_000, 100, 600_000),
-    help: 'As persistence has it: a chunk that takes so long is given up, and the command says so.',
+    help: 'Must match the value of persistence. A chunk that takes longer is given up, and the command reports it.',
   },
 } satisfies Settings
 
@@ -247,7 +243,7 @@ export type RetentionConfig = ConfigOf<typeof RETENTION_SETTINGS>
 export const loadRetentionConfig = (env: Environment = environment()): RetentionConfig =>
   load(RETENTION_SETTINGS, env)
 
-/** What `weir db migrate` reads. */
+/** Settings of `weir db migrate`. */
 export const DATABASE_SETTINGS = {
   adminUrl: {
     env: 'DATABASE_ADMIN_URL',
@@ -262,12 +258,12 @@ export const DATABASE_SETTINGS = {
   writerUrl: {
     env: 'DATABASE_WRITER_URL',
     schema: setting.optionalPostgresUrl(),
-    help: 'The role of persistence, whose DATABASE_URL it is: reads, adds and fills rows.',
+    help: 'The role in the DATABASE_URL of persistence: reads, adds and fills rows.',
   },
   readerUrl: {
     env: 'DATABASE_READER_URL',
     schema: setting.optionalPostgresUrl(),
-    help: 'The role of the console, whose DATABASE_URL it is, and of audits and people: reads.',
+    help: 'The role in the DATABASE_URL of the console, also for audits and people: reads.',
   },
 } satisfies Settings
 
@@ -283,7 +279,7 @@ const REGISTRY_SETTINGS = {
 export const loadRegistryConfig = (env: Environment = environment()): ConfigOf<typeof REGISTRY_SETTINGS> =>
   load(REGISTRY_SETTINGS, env)
 
-/** Where the replay service answers. */
+/** Where the replay service listens. */
 export const REPLAY_CLIENT_SETTINGS = {
   ...PROFILE_SETTINGS,
   url: {
@@ -304,6 +300,6 @@ export const loadReplayClientConfig = (
   env: Environment = environment(),
 ): ConfigOf<typeof REPLAY_CLIENT_SETTINGS> => load(REPLAY_CLIENT_SETTINGS, env)
 
-/** The environment that the services of this process see: the caller's, with the defaults of a local run. */
+/** The environment for the services of this process: the caller's, with the defaults of a local run. */
 export const serviceEnvironment = (defaults: Environment, env: Environment = environment()): Environment =>
   layered(defaults, env)

@@ -4,5 +4,5 @@ import { runProgram } from './program.ts'
 endWithReader()
 process.exitCode = await runProgram(process.argv.slice(2))
 await drained()
-// Sockets of servers that are gone may linger.
+// Sockets to stopped servers may linger and would keep the process alive.
 process.exit()

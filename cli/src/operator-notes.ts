@@ -3,7 +3,7 @@ import type { AuditActor } from '@weir/contracts'
 import { openAuditLog, RetriableError, type KafkaSettings } from '@weir/kafka'
 import { createLogger } from '@weir/runtime'
 
-/** The user of the operating system who makes this call, and on which machine. */
+/** The operating system user who runs the command, and the machine. */
 export const localActor = (): AuditActor => ({
   service: 'weir',
   name: userName(),
@@ -15,23 +15,23 @@ const userName = (): string => {
   try {
     return userInfo().username
   } catch {
-    // A container may run under a user id that has no name.
+    // The user id of a container may have no name.
     return `uid ${process.getuid?.() ?? '?'}`
   }
 }
 
-/** `name@host`, as it is kept beside what somebody has changed. */
+/** `name@host`, which is stored beside what the user has changed. */
 export const operatorName = (): string => {
   const { name, address } = localActor()
   return `${name}@${address}`
 }
 
-/** Writes down in the audit log what a command is about to do. */
+/** Writes to the audit log what a command is about to do. */
 export type Note = (what: string, details: Readonly<Record<string, unknown>>) => Promise<void>
 
 /**
- * Runs a command that changes something and does not go through replay or the console, with a chain of its own in the
- * audit log. `note` rejects when the brokers do not have the note, and then the command must not act.
+ * Runs a command that changes something directly, not through replay or the console, with its own chain in the audit
+ * log. `note` rejects when the brokers have not acknowledged the note; the command must then not act.
  */
 export const withNotes = async <T>(settings: KafkaSettings, run: (note: Note) => Promise<T>): Promise<T> => {
   const log = openAuditLog(settings, createLogger('weir', 'silent'))

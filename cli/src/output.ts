@@ -2,34 +2,34 @@ import { once } from 'node:events'
 import { plainJson, plainLines, plainText } from '@weir/contracts'
 import { Option, type Command } from 'commander'
 
-/** One line each, whatever is in them: a line feed is shown as an escape, like all that a terminal acts upon. */
+/** Prints one line per text. A line feed, like every character that a terminal acts on, is shown as an escape. */
 export const print = (...lines: readonly string[]): void => {
   process.stdout.write(oneEach(lines))
 }
 
-/** The same on stderr. */
+/** Like `print`, to stderr. */
 export const progress = (...lines: readonly string[]): void => {
   process.stderr.write(oneEach(lines))
 }
 
 const oneEach = (lines: readonly string[]): string => lines.map((line) => `${plainText(line)}\n`).join('')
 
-/** A text whose line feeds are our own, or a part of it: lines of JSON. */
+/** Prints text whose line feeds are our own, or a part of such text: lines of JSON. */
 export const printPart = (text: string): void => {
   process.stdout.write(plainLines(text))
 }
 
-/** Resolves when there is room for more: a pipe takes it no faster than its reader reads. */
+/** Resolves when there is room for more, because a pipe accepts output no faster than its reader reads. */
 export const whenTaken = async (): Promise<void> => {
   if (process.stdout.writableNeedDrain) await once(process.stdout, 'drain')
 }
 
-/** A whole one: a page, a script. */
+/** Prints a whole text, such as a page or a script. */
 export const printPage = (text: string): void => printPart(`${text.trimEnd()}\n`)
 
 export const printJson = (value: unknown): void => printPage(plainJson(value, 2))
 
-/** An error's first line, and others indented, so that none of them looks like a line of ours. */
+/** The first line of an error, with further lines indented so that none of them looks like a line of ours. */
 export const errorLines = ({ message }: Error): readonly string[] => {
   const [first = '', ...more] = message.split('\n')
   return [first, ...more.map((line) => `  ${line}`)]
@@ -44,12 +44,12 @@ export interface Stream {
   write(text: string): unknown
 }
 
-/** A line that is painted over on a terminal, and is printed again elsewhere. */
+/** A line that is overwritten on a terminal, and printed again elsewhere. */
 export const repaint = (line: string, stream: Stream = process.stderr): void => {
   stream.write(stream.isTTY ? `\r${plainText(line)}` : `${plainText(line)}\n`)
 }
 
-/** What comes next begins on a line of its own. */
+/** Makes the next output begin on a line of its own. */
 export const endRepaint = (stream: Stream = process.stderr): void => {
   if (stream.isTTY) stream.write('\n')
 }
@@ -68,7 +68,10 @@ const cellOf = (value: unknown): string => {
   return plainText(typeof value === 'string' ? value : JSON.stringify(value))
 }
 
-/** A table with a head, or all rows as one JSON array. The columns of the table are those of `columns`, in order. */
+/**
+ * Prints a table with a head, or all rows as one JSON array. The columns of the table are those of `columns`, in
+ * order.
+ */
 export const printRows = (
   columns: Readonly<Record<string, string>>,
   rows: readonly Row[],
@@ -90,13 +93,19 @@ export const printRows = (
   print(...lines)
 }
 
-/** Resolves when all that was printed has left this process: a pipe takes it no faster than its reader reads. */
+/**
+ * Resolves when everything printed has left this process, because a pipe accepts output no faster than its reader
+ * reads.
+ */
 export const drained = async (): Promise<void> => {
   const streams = [process.stdout, process.stderr]
   await Promise.all(streams.map((stream) => new Promise<void>((done) => stream.write('', () => done()))))
 }
 
-/** A reader that has gone (`weir ... | head`) ends the command without a word; one that runs servers stops them first. */
+/**
+ * A reader that closes the pipe (`weir ... | head`) ends the command silently. A command that runs servers stops them
+ * first.
+ */
 export const endWithReader = (): void => {
   for (const stream of [process.stdout, process.stderr]) {
     stream.on('error', (error: NodeJS.ErrnoException) => {

@@ -133,7 +133,7 @@ describe('calls', () => {
 
   it('what cannot be reached is exit code 1, and no stack', async () => {
     const { code, err } = await run('partitions', 'ls', '--service', 'dedup', '--env-file', ports())
-    expect([code, err]).toEqual([1, 'dedup does not answer on port 1: set DEDUP_PROBE_PORT.\n'])
+    expect([code, err]).toEqual([1, 'dedup does not respond on port 1: set DEDUP_PROBE_PORT.\n'])
   })
 
   it('reads an env file, and what the environment sets is taken instead', async () => {

@@ -48,7 +48,7 @@ const addStartCommand = (program: Command): void => {
     .addOption(
       new Option(
         '--for <seconds>',
-        'then drain, check every event and exit; the exit code says whether all is right',
+        'then drain, check every event and exit; exit code 0 means that all is right',
       ).argParser(number(1, 2_592_000)),
     )
     .addOption(
@@ -59,7 +59,7 @@ const addStartCommand = (program: Command): void => {
     .addOption(
       new Option(
         '--late-after <seconds>',
-        'late duplicates come so long after the event (default: the smaller of 60 and a third of --for)',
+        'delay of late duplicates after the event (default: the smaller of 60 and a third of --for)',
       ).argParser(number(0, 86_400)),
     )
     .addOption(
@@ -67,7 +67,7 @@ const addStartCommand = (program: Command): void => {
         .argParser(number(0, 0.9))
         .default(0.2),
     )
-    .option('--no-simulator', 'send nothing; what an earlier run has sent is still checked')
+    .option('--no-simulator', 'send nothing; events of an earlier run are still checked')
     .option('--fresh', 'delete the state of earlier runs first')
     .option('--summary <file>', 'write the result as JSON')
     .addHelpText(
@@ -85,16 +85,14 @@ Downloads, state and logs are in .weir (WEIR_HOME), which may be deleted while n
 const addDeploymentCommands = (program: Command): void => {
   program
     .command('topics')
-    .description(
-      'Creates the topics that are missing and checks all of them. Settings come from the environment.',
-    )
+    .description('Creates missing topics and checks all topics. Settings come from the environment.')
     .action(async () => {
       process.exitCode = await runTopics()
     })
   program
     .command('audit')
     .description(
-      'Waits until all is processed and checks it against what a simulator has sent; stop that first.',
+      'Waits until everything is processed and compares it with what a simulator has sent; stop the simulator first.',
     )
     .option('--summary <file>', 'write the result as JSON')
     .action(async (options: { readonly summary?: string }) => {
@@ -102,7 +100,7 @@ const addDeploymentCommands = (program: Command): void => {
     })
   program
     .command('settings')
-    .description('Prints every setting of every service, as docs/operations/configuration.md.')
+    .description('Prints every setting of every service, as in docs/operations/configuration.md.')
     .option('--env', 'as .env.example instead')
     .action(({ env }: { env?: boolean }) => printPage(env ? envExample() : settingsReference()))
 }
@@ -112,7 +110,7 @@ export const createProgram = (): Command => {
   const program = new Command('weir')
     .description('Exactly-once webhook intake on Kafka.')
     .version(version())
-    .option('--env-file <file>', 'settings as NAME=value lines; what the environment sets is taken instead')
+    .option('--env-file <file>', 'settings as NAME=value lines; the environment overrides them')
     .showHelpAfterError()
     .exitOverride()
     .addHelpText(
@@ -148,7 +146,7 @@ Exit codes: 0 done, 1 not done or not right, 2 a wrong call or an unusable setti
   return program
 }
 
-/** Whether nothing but the environment gives settings. */
+/** Whether only the environment gives settings. */
 const isAlone = (args: readonly string[]): boolean =>
   !args.some((arg) => arg === 'start' || arg.startsWith('--env-file')) &&
   runningStart(environment()) === undefined
@@ -158,13 +156,13 @@ export const runProgram = async (args: readonly string[]): Promise<number> => {
   try {
     await createProgram().parseAsync([...args], { from: 'user' })
   } catch (error) {
-    // What is wrong with the call, commander has said.
+    // commander has already printed what is wrong with the call.
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : USAGE
     printError(error as Error)
     if (!(error instanceof ConfigError)) return 1
     if (error.message.includes('is not set') && isAlone(args)) {
       progress(
-        'No `npm start` runs in WEIR_HOME, from which this command would take its settings: start one, or give --env-file.',
+        'This command reads its settings from a running `npm start`, and none runs in WEIR_HOME: start one, or give --env-file.',
       )
     }
     return USAGE

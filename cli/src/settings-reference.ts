@@ -18,7 +18,7 @@ interface Section {
 
 const SHARED: Settings = { ...SERVICE_SETTINGS, ...KAFKA_SETTINGS }
 
-/** Those that are not shared by all. */
+/** Settings that are not shared by all services. */
 const own = (settings: Settings): readonly Setting[] =>
   Object.values(settings).filter((one) => !Object.values(SHARED).includes(one))
 
@@ -68,7 +68,7 @@ const sections = (): readonly Section[] => [
   },
 ]
 
-/** Every variable that something of Weir reads. */
+/** Every variable that any part of Weir reads. */
 export const settingNames = (): ReadonlySet<string> =>
   new Set(
     sections()
@@ -80,14 +80,14 @@ export const settingNames = (): ReadonlySet<string> =>
 const complaint = ({ schema }: Setting, text: string | undefined): string | undefined =>
   schema.safeParse(text).error?.issues[0]?.message
 
-/** What the schema accepts, in its own words: it is asked with a text that nothing but free text can be. */
+/** What the schema accepts, in its own words: it is tested with a text that only free text can be. */
 const valuesOf = (one: Setting): string => {
   const message = complaint(one, '?')
   if (message !== undefined) return message.replace(/^must be (a )?/, '')
   return Array.isArray(one.schema.safeParse('?').data) ? 'list, separated by commas' : 'text'
 }
 
-/** As one would write it; undefined: it must be set. Empty: none. */
+/** The default as an operator would write it; undefined: the setting is required. Empty: none. */
 const defaultOf = ({ schema }: Setting): string | undefined => {
   const { success, data } = schema.safeParse(undefined)
   if (!success) return undefined
@@ -110,7 +110,7 @@ const rowOf = (one: Setting): readonly string[] => {
 
 const HEAD = ['Variable', 'Default', 'Values', 'Meaning'] as const
 
-/** Padded as Prettier pads, so that the file stays as it is. */
+/** Pads cells as Prettier does, so that formatting leaves the file unchanged. */
 const table = (rows: readonly (readonly string[])[]): string => {
   const widths = HEAD.map((title, column) => Math.max(...[HEAD, ...rows].map((row) => row[column]!.length)))
   const line = (cells: readonly string[]): string =>
@@ -127,7 +127,7 @@ For each variable there is \`<NAME>_FILE\`: a file that holds the value, for sec
 \`npm run weir -- settings\` prints this page.
 `
 
-/** `docs/operations/configuration.md`, made from what the services really read. */
+/** `docs/operations/configuration.md`, generated from the settings that the services read. */
 export const settingsReference = (): string =>
   [
     INTRO,
@@ -210,7 +210,7 @@ export const SET_BY_IMAGE: ReadonlySet<string> = new Set([
   'TRUTH_DIR',
 ])
 
-/** Where Compose runs with another default than the service has by itself. */
+/** Settings whose default in Compose differs from that of the service. */
 const COMPOSE_DEFAULTS: Readonly<Record<string, string>> = {
   WEIR_PROFILE: 'dev',
   KAFKA_BROKERS: 'kafka:9092',

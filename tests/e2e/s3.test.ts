@@ -53,9 +53,9 @@ it('S3-08 switches over with its secret and path: rows follow the growing schema
       env: { PATH: process.env.PATH, HOME: process.env.HOME, ...s3.pipeline.env },
     })
   const counted = await weir('backfill', '--source', 'cxone-dataaction', '--dry-run')
-  expect(counted.stdout).toBe('3 rows looked at, 2 of cxone-dataaction lack something\n')
+  expect(counted.stdout).toBe('3 rows examined, 2 of cxone-dataaction lack something\n')
   const filled = await weir('backfill', '--source', 'cxone-dataaction')
-  expect(filled.stdout).toBe('3 rows looked at, 2 of cxone-dataaction were filled\n')
+  expect(filled.stdout).toBe('3 rows examined, 2 of cxone-dataaction were filled\n')
   expect((await rows()).map(({ has, number }) => [has, number])).toEqual([
     [true, 2],
     [true, 3],

@@ -218,11 +218,11 @@ describe.runIf(hasProc)('npm start that cannot start', () => {
     taken.close()
   })
 
-  it('names the port that is given twice', async () => {
+  it('names the port that is used twice', async () => {
     const ports = await newPorts()
     const run = npmStart(homeOf(), [], { ...ports, INFLUX_PORT: ports.KAFKA_PORT })
     expect(await run.exited).toBe(2)
-    expect(run.output()).toContain(`port ${ports.KAFKA_PORT} is given twice`)
+    expect(run.output()).toContain(`port ${ports.KAFKA_PORT} is used twice`)
   })
 
   it('says what to install when there is neither Java nor Docker', async () => {

@@ -38,7 +38,7 @@ const numberOf = (text: string): number => {
   throw new ConfigError(`--limit is ${text}: give a whole number from 1 to ${ROWS_MAX}.`)
 }
 
-/** The latest records, the latest last. */
+/** The latest records, newest last. */
 const list = async ({ limit, what, who, json = false }: ListOptions): Promise<void> => {
   const rowsMax = numberOf(limit)
   const config = loadTopicsConfig()
@@ -95,14 +95,12 @@ const verify = async ({ seen, json = false }: OutputOptions & { readonly seen?: 
   process.exitCode = faultCount === 0 ? 0 : 1
 }
 
-/** `weir audit-log ...`: who has read or changed what, and whether the log is whole. */
+/** `weir audit-log ...`: shows who has read or changed what, and verifies the log. */
 export const addAuditLogCommands = (program: Command): void => {
   const auditLog = program
     .command('audit-log')
-    .description(
-      'Who has read a payload, exported, replayed, discarded or cancelled, and whether the log is whole.',
-    )
-  withJson(auditLog.command('ls').description('Lists the latest records, the latest last.'))
+    .description('Shows who has read, exported, replayed, discarded or cancelled, and verifies the log.')
+  withJson(auditLog.command('ls').description('Lists the latest records, newest last.'))
     .option('--limit <n>', 'at most so many', '100')
     .option('--what <action>', 'one action, such as letters.export')
     .option('--who <name>', 'one holder of a token')
@@ -114,6 +112,6 @@ export const addAuditLogCommands = (program: Command): void => {
         'Finds records that were removed, changed, moved or inserted; exits with 1 when it finds one.',
       ),
   )
-    .option('--seen <file>', 'what an earlier verify --json has written must still be there')
+    .option('--seen <file>', 'records that an earlier verify --json has listed must still be there')
     .action(verify)
 }

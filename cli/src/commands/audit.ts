@@ -7,8 +7,8 @@ import { printPage, progress } from '../output.ts'
 import { describeSummary, summarise } from '../start/summary.ts'
 
 /**
- * Audits a deployment that runs elsewhere. Exit code 0: every event is where it must be; 1: not, or not within the
- * time of a drain. Rejects with a `ConfigError` for unusable settings.
+ * Audits a deployment that runs elsewhere. Exit code 0: every event is where it must be; 1: an event is missing, or
+ * the deployment was not drained in time. Rejects with a `ConfigError` for unusable settings.
  */
 export const runAudit = async (options: { readonly summary?: string }): Promise<number> => {
   const config = loadAuditConfig()

@@ -13,7 +13,7 @@ it('S3-04 shows one bar on a terminal, and a line for each tenth elsewhere', () 
   const shares = Array.from({ length: 1_001 }, (_, i) => i / 1_000)
   expect(shown(false, shares).trim().split('\n')).toHaveLength(11)
   expect(shown(false, shares)).toContain(
-    '[###############---------------] 50% rows looked at 500   to fill 5\n',
+    '[###############---------------] 50% rows examined 500   to fill 5\n',
   )
   const terminal = shown(true, shares)
   expect(terminal.match(/\r/g)).toHaveLength(101)
@@ -24,8 +24,8 @@ it('S3-04 shows one bar on a terminal, and a line for each tenth elsewhere', () 
 it('S3-04 says what a backfill came to, and what to do', () => {
   const of = (kind: 'done' | 'stopped', dryRun = false) =>
     describeBackfilled({ kind, lookedAt: 9, filled: 3 }, { source: 's', dryRun })
-  expect(of('done')).toEqual({ text: '9 rows looked at, 3 of s were filled', code: 0 })
-  expect(of('done', true)).toEqual({ text: '9 rows looked at, 3 of s lack something', code: 0 })
+  expect(of('done')).toEqual({ text: '9 rows examined, 3 of s were filled', code: 0 })
+  expect(of('done', true)).toEqual({ text: '9 rows examined, 3 of s lack something', code: 0 })
   expect(of('stopped')).toMatchObject({ text: expect.stringContaining('it goes on') as string, code: 1 })
   expect(describeBackfilled({ kind: 'busy' }, { source: 's', dryRun: false }).code).toBe(1)
   expect(describeBackfilled({ kind: 'unknown' }, { source: 's', dryRun: false }).text).toMatch(

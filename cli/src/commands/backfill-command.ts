@@ -7,7 +7,7 @@ import { loadBackfillConfig } from '../config.ts'
 import { noted } from '../operator-notes.ts'
 import { endRepaint, print, progress, repaint, type Stream } from '../output.ts'
 
-/** Says to stderr how far the job is: on a terminal in one line, else in a line for each tenth. */
+/** Reports the progress of the job on stderr: in one updated line on a terminal, else in a line for each tenth. */
 export class BackfillBar {
   readonly #stream: Stream
   #shown = -1
@@ -22,7 +22,7 @@ export class BackfillBar {
     if (step === this.#shown) return
     this.#shown = step
     const bar = '#'.repeat(Math.floor(30 * share)).padEnd(30, '-')
-    const line = `[${bar}] ${Math.floor(100 * share)}% rows looked at ${lookedAt}   to fill ${filled}`
+    const line = `[${bar}] ${Math.floor(100 * share)}% rows examined ${lookedAt}   to fill ${filled}`
     repaint(line, this.#stream)
   }
 
@@ -43,12 +43,12 @@ export const describeBackfilled = (
       return { text: `another backfill of ${source} is under way`, code: 1 }
     case 'stopped':
       return {
-        text: `stopped after ${result.lookedAt} rows, ${result.filled} filled: make the call again, it goes on`,
+        text: `stopped after ${result.lookedAt} rows, ${result.filled} filled: repeat the command, and it continues`,
         code: 1,
       }
     case 'done': {
       const verb = dryRun ? 'lack something' : 'were filled'
-      return { text: `${result.lookedAt} rows looked at, ${result.filled} of ${source} ${verb}`, code: 0 }
+      return { text: `${result.lookedAt} rows examined, ${result.filled} of ${source} ${verb}`, code: 0 }
     }
   }
 }
@@ -104,16 +104,16 @@ const run = async ({ source, dryRun = false, rate: ratePerSec }: BackfillCommand
   }
 }
 
-/** `weir backfill`: a step that a person takes, never a service. */
+/** `weir backfill`: a step that an operator takes; no service does it. */
 export const addBackfillCommand = (program: Command): void => {
   program
     .command('backfill')
     .description(
-      'Gives the rows of a source a null for each field that became known after them, and the number of their shape.',
+      'Fills the rows of a source with a null for each field that became known later, and with the number of their shape.',
     )
     .requiredOption('--source <name>', 'the source')
-    .option('--dry-run', 'only count the rows that lack something')
-    .option('--rate <n>', 'most rows looked at in a second', rate, 5_000)
+    .option('--dry-run', 'only count the incomplete rows')
+    .option('--rate <n>', 'most rows examined per second', rate, 5_000)
     .addHelpText(
       'after',
       '\nReads DATABASE_URL and the Kafka settings. Services may run. Called again after it was cut off, it goes on.\nSee docs/operations/schemas.md.',

@@ -3,7 +3,7 @@ import { printPage } from '../output.ts'
 
 type Shell = 'bash' | 'zsh' | 'fish'
 
-/** The words that may follow, by the command before them: `dlq` has `ls show replay`. */
+/** The words that may follow a command: after `dlq` come `ls`, `show` and `replay`. */
 const wordsOf = (command: Command, path: readonly string[] = []): readonly (readonly [string, string])[] => {
   const visible = command.commands.filter((one) => !one.name().startsWith('_'))
   const flags = command.options.flatMap(({ long }) => (long ? [long] : []))
@@ -51,7 +51,7 @@ const SCRIPTS: Readonly<Record<Shell, (program: Command) => string>> = {
       .join('\n'),
 }
 
-/** `weir completion <shell>`: for a `weir` that is on the path, or a shell function of that name. */
+/** `weir completion <shell>`: for a `weir` on the path, or a shell function of that name. */
 export const addCompletionCommand = (program: Command): void => {
   program
     .command('completion')

@@ -8,10 +8,10 @@ const listed = (names: readonly string[]): string => (names.length === 0 ? 'none
 export const addDbCommands = (program: Command): void => {
   program
     .command('db')
-    .description('The database of persistence.')
+    .description('Sets up the database of persistence.')
     .command('migrate')
     .description(
-      'Makes the roles and the tables, and grants each role its rights. May be run again, and while services run.',
+      'Creates the roles and the tables, and grants each role its rights. May be repeated, and while services run.',
     )
     .action(async () => {
       const { migrations, handedOver } = await prepareDatabase(loadDatabaseConfig())

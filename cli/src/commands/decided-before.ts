@@ -6,12 +6,12 @@ interface Decided {
   readonly why: string
 }
 
-/** So many inputs are held in memory, by their key; of more only the last. */
+/** Number of inputs that are held in memory, by key. Of more inputs only the last are held. */
 const INPUTS_MAX = 2_000_000n
 
 /**
- * Where a stage whose offset is gone goes on without losing or repeating anything, by what it has written; undefined
- * where that cannot be told.
+ * Where a processor whose offset is lost can continue without losing or repeating anything, derived from what it has
+ * written; undefined when that cannot be derived.
  */
 export const decidedBefore = async (
   maintenance: Maintenance,
@@ -34,12 +34,12 @@ export const decidedBefore = async (
         undefined,
         start,
       )
-      return { offset, why: 'after the last letter; events that are stored already are found to be' }
+      return { offset, why: 'after the last letter; events that are already stored are recognised' }
     }
     case 'metric-export':
       return {
         offset: await firstWholeWindow(maintenance, topic, partition, start),
-        why: 'the first window that the log has whole; the same values are written once more',
+        why: 'the first window that the log holds completely; the same values are written once more',
       }
     case 'replay':
       return { offset: start, why: 'jobs that are done are not done again' }
@@ -51,7 +51,7 @@ export const decidedBefore = async (
 const latest = (a: bigint | undefined, b: bigint | undefined, start: bigint): bigint =>
   [a, b].reduce<bigint>((max, one) => (one !== undefined && one > max ? one : max), start)
 
-/** After the last record of the input that became a letter. */
+/** Returns the offset after the last record of the input that became a dead letter. */
 const afterLetters = async (
   maintenance: Maintenance,
   letters: string,
@@ -70,7 +70,7 @@ const afterLetters = async (
   return after
 }
 
-/** An input that may have been decided, and the next one with the same key. */
+/** An input that may have been processed, and the next one with the same key. */
 interface Input {
   readonly offset: bigint
   readonly timestamp: number
@@ -81,8 +81,9 @@ interface Input {
 const CLOCK_SLACK_MS = 600_000
 
 /**
- * After the last record of the input whose event was written. A key comes again once dedup has forgotten it: each event
- * stands for the first of its key that was there before it and has no event yet.
+ * Returns the offset after the last record of the input whose event was written. A key comes again after dedup has
+ * forgotten it, so each event is matched with the first record of its key that was there before it and has no event
+ * yet.
  */
 const afterEvents = async (
   maintenance: Maintenance,
@@ -92,7 +93,7 @@ const afterEvents = async (
 ): Promise<bigint | undefined> => {
   const { start, end } = await maintenance.range(topic, partition)
   let after: bigint | undefined
-  // The earlier parts only when the later ones have none of them.
+  // Reads the earlier parts only when the later ones hold no match.
   for (let to = end; to > start && after === undefined; to -= INPUTS_MAX) {
     const from = to - INPUTS_MAX > start ? to - INPUTS_MAX : start
     const inputs = await inputsOf(maintenance, topic, partition, { from, to })
@@ -108,7 +109,7 @@ const afterEvents = async (
   return after
 }
 
-/** The first one of each key. */
+/** The first record of each key. */
 const inputsOf = async (
   maintenance: Maintenance,
   topic: string,
@@ -141,7 +142,7 @@ const inputsOf = async (
 
 const eventKeyOf = ({ headers }: InputRecord): string => headers[HEADER.eventKey]?.toString('latin1') ?? ''
 
-/** Windows follow each other in a partition, so only the first of a log that was cut can be there in part. */
+/** Windows follow each other in a partition, so only the first window of a truncated log can be incomplete. */
 const firstWholeWindow = async (
   maintenance: Maintenance,
   topic: string,

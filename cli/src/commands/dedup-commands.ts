@@ -10,7 +10,7 @@ const count = (text: string): number => {
   return Number(text)
 }
 
-/** Adds to a failure that passes what to do about it. */
+/** Adds advice to a failure that is temporary. */
 const repeatable =
   <O>(act: (options: O) => Promise<void>) =>
   async (options: O): Promise<void> => {
@@ -18,7 +18,7 @@ const repeatable =
       await act(options)
     } catch (error) {
       if (!(error instanceof RetriableError || error instanceof TransactionError)) throw error
-      throw new Error(`${error.message}. Make the call again: it goes on.`, { cause: error })
+      throw new Error(`${error.message}. Repeat the command: it continues.`, { cause: error })
     }
   }
 
@@ -50,7 +50,7 @@ export const addDedupCommands = (program: Command): void => {
     .command('rebuild-state')
     .description('Repairs one partition of the state topic from the events that the topics still hold.')
     .requiredOption('--partition <number>', 'the partition', count)
-    .option('--partial', 'also when some keys are lost for good: repeats of their events will pass')
+    .option('--partial', 'continue although some keys are lost for good: repeats of their events will pass')
     .option('--dry-run', 'only say what would be done')
     .addHelpText(
       'after',

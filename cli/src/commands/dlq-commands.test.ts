@@ -97,7 +97,7 @@ it('says why letters stay behind', async () => {
   stays = [{ letter: 'dedup/1/7', why: 'the body is malformed: give a fix-up' }]
   await dlq('replay', 'dedup')
   expect(written.split('\n').slice(1)).toEqual([
-    '1 stay: they came back too often (--replays-max)',
+    '1 stay: they were returned too often (--replays-max)',
     '2 stay: they cannot be returned as they are (weir dlq show, --fix-up)',
     '  dedup/1/7: the body is malformed: give a fix-up',
     '  and 1 more',

@@ -103,7 +103,7 @@ const startJob = async (kind: 'replay' | 'discard', stage: string, options: JobO
 }
 
 const approve = async (id: string, { yes }: { readonly yes?: boolean }): Promise<void> => {
-  if (!yes && !process.stdin.isTTY) throw new ConfigError('This would run a job: read it, and give --yes.')
+  if (!yes && !process.stdin.isTTY) throw new ConfigError('This would run a job: read it, then give --yes.')
   const client = replayClient()
   const path = `/v1/jobs/${encodeURIComponent(id)}`
   const { kind, requestedBy, filter, letters, ratePerSec, fixUp } = await client.get(path)
@@ -140,9 +140,12 @@ const list = async (
 
 const addJobCommands = (dlq: Command): void => {
   withFilter(dlq.command('replay').description('Returns letters to the stage that gave them up.'))
-    .option('--dry-run', 'change nothing: say how many return with this fix-up, and why others stay')
+    .option(
+      '--dry-run',
+      'change nothing; report how many letters return with this fix-up, and why others stay',
+    )
     .option('--rate <n>', 'letters per second', '1000')
-    .option('--replays-max <n>', 'leave alone what was replayed so often', '3')
+    .option('--replays-max <n>', 'skip letters that were replayed this often', '3')
     .option('--fix-up <file>', 'edit the bodies first (YAML: name, replaceText, rename, set, remove)')
     .action((stage: string, options: JobOptions) => startJob('replay', stage, options))
   withFilter(
@@ -151,9 +154,7 @@ const addJobCommands = (dlq: Command): void => {
     .option('--dry-run', 'only say how many')
     .option('--yes', 'discard every pending letter of the stage without a filter, and do not ask')
     .action((stage: string, options: JobOptions) => startJob('discard', stage, options))
-  withJson(
-    dlq.command('jobs').description('Lists replays and discards, the latest first: who, what, how far.'),
-  )
+  withJson(dlq.command('jobs').description('Lists replays and discards, newest first: who, what, how far.'))
     .option('--limit <n>', 'at most so many', '100')
     .action(async ({ limit, json = false }: OutputOptions & { readonly limit: string }) => {
       const jobs = await pagesOf(replayClient(), 'jobs', {}, Number(limit))
@@ -170,7 +171,7 @@ const addJobCommands = (dlq: Command): void => {
     .action(approve)
   dlq
     .command('cancel <job>')
-    .description('Ends a job; what it has returned stays returned.')
+    .description('Ends a job; letters that it has returned stay returned.')
     .action(async (id: string) => {
       const client = replayClient()
       await client.post(`/v1/jobs/${encodeURIComponent(id)}/cancel`)
@@ -178,7 +179,7 @@ const addJobCommands = (dlq: Command): void => {
     })
 }
 
-/** `weir dlq ...`: the same as the replay service's HTTP API, through it. */
+/** `weir dlq ...`: the functions of the replay service's HTTP API, called through it. */
 export const addDlqCommands = (program: Command): void => {
   const dlq = program
     .command('dlq')

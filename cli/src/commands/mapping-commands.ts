@@ -11,7 +11,7 @@ import type { Command } from 'commander'
 import { loadFileConfig } from '../config.ts'
 import { print, printJson, printPage, withJson, type OutputOptions } from '../output.ts'
 
-/** Mappings that cannot be used are unusable settings. */
+/** Turns unusable mappings into a `ConfigError`. */
 const usable = (act: () => void): void => {
   try {
     act()
@@ -31,14 +31,14 @@ const readPayload = (file: string): Buffer => {
 
 type FileTrial = MappingTrial & { readonly file: string }
 
-/** Without what a trial makes up, as there is no request. */
+/** Removes the fields that a trial makes up because there is no request. */
 const shownEvent = ({ event }: FileTrial) => {
   if (event === undefined) return undefined
   const { raw: _, bodyHash: __, eventKey: ___, ...shown } = event
   return shown
 }
 
-/** Each file has all of these fields; null: there is none. */
+/** Every file has all of these fields; null: the value is absent. */
 const shownTrial = (trial: FileTrial) => ({
   file: trial.file,
   mapping: trial.mapping ?? null,
@@ -64,7 +64,7 @@ export const addMappingCommands = (program: Command): void => {
     .description('Mappings: try and check them. MAPPINGS_FILE names own files and folders.')
   withJson(mapping.command('test <files...>'))
     .requiredOption('--source <source>', 'whose payloads the files hold')
-    .description('Shows what the mappings make of payloads, and which path gave each field.')
+    .description('Shows the events that the mappings make of payloads, and which path gave each field.')
     .action((files: string[], { source, json }: OutputOptions & { readonly source: string }) =>
       usable(() => {
         const { mappingPaths, sourcesFile } = loadFileConfig()
@@ -76,7 +76,7 @@ export const addMappingCommands = (program: Command): void => {
       }),
     )
   withJson(mapping.command('check [paths...]'))
-    .description('Reads mappings and runs the tests that they hold; without paths those of MAPPINGS_FILE.')
+    .description('Reads mappings and runs their tests; without paths, those of MAPPINGS_FILE.')
     .action((paths: string[], { json }: OutputOptions) =>
       usable(() => {
         const { mappingPaths, sourcesFile } = loadFileConfig()
@@ -93,6 +93,6 @@ export const addMappingCommands = (program: Command): void => {
     )
   mapping
     .command('fields')
-    .description('Prints the fields that a mapping can fill, as docs/operations/mappings.md has them.')
+    .description('Prints the fields that a mapping can fill, as in docs/operations/mappings.md.')
     .action(() => printPage(describeMappedFields()))
 }

@@ -56,7 +56,7 @@ const COLUMNS = {
   why: 'WHY',
 }
 
-/** What is known of where a stage stands in its inputs. */
+/** What is known about the position of a processor in its inputs. */
 export const offsetRows = async (
   settings: KafkaSettings,
   { service, partition }: { readonly service: ProcessorName; readonly partition?: number | undefined },
@@ -95,11 +95,11 @@ export interface SetOptions {
   readonly topic: string
   readonly partition: number
   readonly to: bigint | 'start' | 'end'
-  /** Also where there is an offset: records are then left out, or read once more. */
+  /** Sets the offset even where there is one: records are then skipped or read again. */
   readonly move: boolean
 }
 
-/** Sets where a stage goes on in one partition. Rejects with a `StateError` when that would not do. */
+/** Sets where a processor continues in one partition. Rejects with a `StateError` when that would be unsafe. */
 export const setOffset = (settings: KafkaSettings, options: SetOptions, progress: Progress): Promise<void> =>
   withMaintenance(settings, options.service, (maintenance) =>
     setWith(maintenance, topicNames(settings.topicPrefix), options, progress),
@@ -124,7 +124,7 @@ export const setWith = async (
   await requireSettable(maintenance, options)
   const claim = await maintenance.claim(partition)
   try {
-    // Until here the stage may have gone on; from here on it cannot, or the claim's commit is refused.
+    // The processor may have continued up to here. After this it cannot, or the commit of this claim is refused.
     const { before, offset } = await requireSettable(maintenance, options)
     await claim.commit([], { [topic]: offset })
     progress(`${topic}/${partition}: offset ${before ?? 'none'} is ${offset} now`)
@@ -145,20 +145,22 @@ const requireSettable = async (
   const before = (await maintenance.committed([topic], partition)).get(topic)
   if (before !== undefined && before >= start && before <= end && !move) {
     throw new StateError(
-      `${topic}/${partition} has offset ${before}: another one leaves records out or reads some once more. ` +
-        'If that is what you want, say --move.',
+      `${topic}/${partition} has offset ${before}: another one skips records or reads some again. ` +
+        'If that is what you want, give --move.',
     )
   }
   return { before, offset }
 }
 
-/** `weir offsets ...`: for partitions that are parked because their offset is gone. */
+/** `weir offsets ...`: for partitions that are parked because their offset is lost. */
 export const addOffsetCommands = (program: Command): void => {
   const commands = program
     .command('offsets')
-    .description('Shows and sets where the stages without positions of their own go on.')
+    .description('Shows and sets where processors without positions of their own continue.')
   withJson(commands.command('show'))
-    .description('The offsets of a stage; where one is gone, the one at which it loses and repeats nothing.')
+    .description(
+      'Lists the offsets of a processor; for a lost one, the offset at which nothing is lost or repeated.',
+    )
     .requiredOption('--service <name>', PROCESSOR_NAMES.join(', '), stageName)
     .option('--partition <number>', 'only this one', number)
     .action(
@@ -171,7 +173,7 @@ export const addOffsetCommands = (program: Command): void => {
     )
   commands
     .command('set')
-    .description('Sets an offset that is gone. The service may run: it goes on by itself within a minute.')
+    .description('Sets a lost offset. The service may run; it continues by itself within a minute.')
     .requiredOption('--service <name>', PROCESSOR_NAMES.join(', '), stageName)
     .requiredOption('--topic <name>', 'the input topic')
     .requiredOption('--partition <number>', 'the partition', number)

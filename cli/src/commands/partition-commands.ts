@@ -21,7 +21,7 @@ const partition = (text: string): number => {
 
 const TIMEOUT_MS = 10_000
 
-/** Asks a process of this machine. */
+/** Sends a request to a process on this machine. */
 const ask = async <T>(name: ServiceName, method: 'GET' | 'POST', path: string): Promise<T> => {
   const port = loadStartConfig()[`${name}Port`]
   try {
@@ -30,10 +30,10 @@ const ask = async <T>(name: ServiceName, method: 'GET' | 'POST', path: string): 
       timeoutMs: TIMEOUT_MS,
     })
     if (status === 200) return JSON.parse(text) as T
-    throw new NotAnsweredError(`${name} answers ${status} on port ${port}.`)
+    throw new NotAnsweredError(`${name} responds with status ${status} on port ${port}.`)
   } catch (error) {
     if (!(error instanceof NoAnswerError || error instanceof SyntaxError)) throw error
-    throw new NotAnsweredError(`${name} does not answer on port ${port}: set ${portVariable(name)}.`, {
+    throw new NotAnsweredError(`${name} does not respond on port ${port}: set ${portVariable(name)}.`, {
       cause: error,
     })
   }
@@ -76,18 +76,18 @@ const resume = async (options: {
   print(resumed.length === 0 ? 'none is parked' : `tried again now: ${resumed.join('; ')}`)
 }
 
-/** `weir partitions ...`: what the processes of this machine own. */
+/** `weir partitions ...`: shows which partitions the processes of this machine own. */
 export const addPartitionCommands = (program: Command): void => {
   const commands = program
     .command('partitions')
-    .description('Shows the partitions that the services of this machine own, and tries parked ones again.')
+    .description('Shows the partitions that the services of this machine own, and retries parked ones.')
   withJson(commands.command('ls'))
-    .description('Each partition with its state; why it is parked, and what to do.')
+    .description('Lists each partition with its state, why it is parked, and what to do.')
     .option('--service <name>', PROCESSING_SERVICES.join(', '), service)
     .action(list)
   commands
     .command('resume')
-    .description('Tries parked partitions again now; by itself each is tried every minute.')
+    .description('Retries parked partitions now; each is also retried every minute.')
     .requiredOption('--service <name>', PROCESSING_SERVICES.join(', '), service)
     .option('--partition <number>', 'only this one', partition)
     .action(resume)

@@ -18,10 +18,12 @@ import { print, printRows, progress, withJson, type OutputOptions, type Row } fr
 import { replayClient, type ReplayClient } from '../replay/replay-client.ts'
 import { pagesOf } from '../replay/replay-pages.ts'
 
-/** Longer than normalizers take to read approvals again, so that what comes meanwhile is released too. */
+/**
+ * Longer than normalizers take to read approvals again, so that letters which arrive in the meantime are released too.
+ */
 const APPROVAL_SPREAD_MS = 3_000
 const HELD = { stage: 'normalizer', reason: 'unknown_field' } as const
-/** The most that one answer of the replay service lists. */
+/** The most letters that one response of the replay service lists. */
 const LETTERS_MAX = 1_000
 
 const COLUMNS = {
@@ -96,10 +98,10 @@ const heldLetters = async (
 ): Promise<readonly HeldLetter[]> =>
   (await pagesOf(client, 'letters', { ...HELD, ...filter }, LETTERS_MAX)) as unknown as readonly HeldLetter[]
 
-/** Held shapes with the number of letters that wait for each. */
+/** Held shapes, with the number of letters that wait for each. */
 const heldRows = async (): Promise<readonly Row[]> => {
   const letters = await heldLetters(replayClient())
-  if (letters.length === LETTERS_MAX) progress(`Counted are the first ${LETTERS_MAX} letters.`)
+  if (letters.length === LETTERS_MAX) progress(`Only the first ${LETTERS_MAX} letters are counted.`)
   const shapes = Map.groupBy(letters, ({ source, fingerprint }) => JSON.stringify([source, fingerprint]))
   return [...shapes.values()].map((all) => {
     const { source, fingerprint, partition, offset } = all[0]!
@@ -114,7 +116,7 @@ const heldPaths = async (fingerprint: string): Promise<ReadonlySet<string> | und
   const [letter] = await heldLetters(client, { fingerprint })
   if (letter === undefined) return undefined
   const { lastFailedAt, source } = letter
-  // Its moment keeps the export small.
+  // The letter's time keeps the export small.
   const moment = { from: iso(lastFailedAt), to: iso(lastFailedAt + 1) }
   const query = new URLSearchParams({ ...HELD, fingerprint, source, ...moment, format: 'weir' })
   let text = ''
@@ -146,7 +148,7 @@ const diff = async (a: string, b: string): Promise<void> => {
   for (const path of second) if (!first.has(path)) print(`+ ${path}`)
 }
 
-/** An approval of a shape that was never seen is most likely a typing error. */
+/** A person who approves an unknown shape has most likely mistyped it. */
 const requireShape = async (source: string, fingerprint: string): Promise<void> => {
   const isNumbered = (await observedShapes()).some(
     (shape) => shape.source === source && shape.fingerprint === fingerprint,
@@ -175,19 +177,18 @@ const approve = async (source: string, fingerprint: string): Promise<void> => {
   await lanes.close()
 }
 
-/** `weir schema ...`. */
 export const addSchemaCommands = (program: Command): void => {
   const schema = program.command('schema').description('Shapes of payloads, and the schema of events.')
   withJson(schema.command('ls'))
     .description('Lists every numbered shape: events, share, when it appeared.')
-    .option('--held', 'the shapes that wait for an approval instead, with their letters')
+    .option('--held', 'list the shapes that wait for an approval, with their letters')
     .action(async ({ held, json = false }: OutputOptions & { readonly held?: boolean }) => {
       if (held) printRows(HELD_COLUMNS, await heldRows(), { json })
       else printRows(COLUMNS, shapeRows(await observedShapes()), { json })
     })
   schema
     .command('diff <a> <b>')
-    .description('Paths that one shape has and the other has not; by fingerprint, numbered or held.')
+    .description('Lists the paths in which two shapes differ; each is given by number or fingerprint.')
     .action(diff)
   schema
     .command('approve <source> <fingerprint>')

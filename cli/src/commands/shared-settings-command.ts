@@ -6,7 +6,7 @@ import { printRows, progress, withJson, type OutputOptions } from '../output.ts'
 
 const COLUMNS = { name: 'NAME', value: 'VALUE', service: 'PUBLISHED BY', since: 'SINCE' }
 
-/** `weir shared-settings`: what the services of a deployment have published, and how to change it on purpose. */
+/** `weir shared-settings`: shows what the services of a deployment have published, and how to change it on purpose. */
 export const addSharedSettingsCommand = (program: Command): void => {
   withJson(program.command('shared-settings'))
     .description('Prints what all services of the deployment must share; secrets as fingerprints.')

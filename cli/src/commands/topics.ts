@@ -4,7 +4,10 @@ import { createLogger } from '@weir/runtime'
 import { loadTopicsConfig } from '../config.ts'
 import { progress } from '../output.ts'
 
-/** Exit code 0: every topic is there and right; 1: one is not, and why is on stderr. Rejects with a `ConfigError` for unusable settings. */
+/**
+ * Exit code 0: every topic exists and is correct; 1: a topic is missing or wrong, and stderr says why. Rejects with a
+ * `ConfigError` for unusable settings.
+ */
 export const runTopics = async (): Promise<number> => {
   const config = loadTopicsConfig()
   const logger = createLogger('topics', config.logLevel)

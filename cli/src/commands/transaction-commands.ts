@@ -24,15 +24,15 @@ const end = async (transactionalId: string, { as }: { readonly as: Outcome }): P
   }
 }
 
-/** `weir transactions ...`: for partitions that are parked because nobody can tell how a transaction ended. */
+/** `weir transactions ...`: for partitions that are parked because the outcome of a transaction is unknown. */
 export const addTransactionCommands = (program: Command): void => {
   program
     .command('transactions')
     .description('Ends transactions that brokers have left open.')
     .command('end')
     .description(
-      'Ends what is open of a transactional id: as it was decided where that can be told, else as you say. ' +
-        'The partition goes on by itself within a minute.',
+      'Ends what is open of a transactional id: as it was decided if that is known, else as you specify. ' +
+        'The partition continues by itself within a minute.',
     )
     .argument('<transactional-id>', 'as in the message of the parked partition')
     .requiredOption('--as <outcome>', 'commit or abort', outcome)

@@ -13,7 +13,7 @@ it('draws how far a job is, whatever the counts are', () => {
 
 it('follows a job from before it is there until its end', async () => {
   const answers: (Record<string, unknown> | Error)[] = [
-    new ReplayClientError('The replay service answers 404: {}'),
+    new ReplayClientError('The replay service responds with status 404: {}'),
     { state: 'running', counts: { matched: 1 } },
     { state: 'done', counts: { matched: 2 } },
   ]

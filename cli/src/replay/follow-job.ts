@@ -13,7 +13,7 @@ interface JobCounts {
   readonly unusable?: number
 }
 
-/** What a job has done, or would do. */
+/** Counts of what a job has done or would do. */
 export interface JobOutcome {
   readonly counts?: JobCounts
   readonly stays?: readonly StayingLetter[]
@@ -25,7 +25,7 @@ interface Approval {
   readonly by?: string
 }
 
-/** What `weir dlq jobs` says of a job's approval; undefined: it needs none. */
+/** Text of `weir dlq jobs` about a job's approval; undefined: the job needs none. */
 export const describeApproval = (approval: Approval | undefined, state: unknown): string | undefined => {
   if (approval === undefined) return undefined
   const { why, expiresAt, by } = approval
@@ -38,7 +38,10 @@ export const describeApproval = (approval: Approval | undefined, state: unknown)
 const LOOK_MS = 500
 const BAR_WIDTH = 30
 
-/** `matched`: letters looked at and found to fit; `total`: those that fitted when it began, undefined when not counted. */
+/**
+ * `matched`: letters that were examined and fit; `total`: letters that fitted at the start, undefined when they were
+ * not counted.
+ */
 export const progressBar = (matched: number, total: number | undefined): string => {
   if (total === undefined || total === 0) return `${matched}`
   const filled = Math.min(BAR_WIDTH, Math.floor((BAR_WIDTH * matched) / total))
@@ -49,7 +52,7 @@ export const progressBar = (matched: number, total: number | undefined): string 
 export const describeOutcome = ({ counts, stays = [] }: JobOutcome): readonly string[] => {
   const { guarded = 0, unusable = 0 } = counts ?? {}
   return [
-    ...(guarded > 0 ? [`${guarded} stay: they came back too often (--replays-max)`] : []),
+    ...(guarded > 0 ? [`${guarded} stay: they were returned too often (--replays-max)`] : []),
     ...(unusable > 0
       ? [
           `${unusable} stay: they cannot be returned as they are (weir dlq show, --fix-up)`,
@@ -61,8 +64,8 @@ export const describeOutcome = ({ counts, stays = [] }: JobOutcome): readonly st
 }
 
 /**
- * Waits for a job's end and shows how far it is: on a terminal in one line, else in one for each step. One that needs an
- * approval is left, unless it has just been given.
+ * Waits for the end of a job and shows its progress: in one updated line on a terminal, else in a line per step.
+ * Returns at once for a job that waits for an approval, unless the approval has just been given.
  */
 export const followJob = async (
   client: ReplayClient,

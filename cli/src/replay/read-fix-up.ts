@@ -5,7 +5,7 @@ import { parseDocument, visit } from 'yaml'
 
 const JSON_NUMBER = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/
 
-/** A YAML or JSON file whose numbers keep their digits. Throws a `ConfigError` for what cannot be read. */
+/** Reads a YAML or JSON file whose numbers keep their digits. Throws a `ConfigError` for an unreadable file. */
 export const readFixUp = (file: string): object => {
   let text: string
   try {

@@ -2,31 +2,33 @@ import { askHttp, ConfigError } from '@weir/runtime'
 import { loadReplayClientConfig } from '../config.ts'
 import { progress } from '../output.ts'
 
-/** The replay service does not answer, or refuses; the message says what to do. */
+/** The replay service does not respond, or refuses the request. The message says what to do. */
 export class ReplayClientError extends Error {
   override readonly name = 'ReplayClientError'
 }
 
 export interface ReplayClient {
   readonly get: (path: string) => Promise<Record<string, unknown>>
-  /** The text of an answer as it arrives. */
+  /** The text of a response as it arrives. */
   readonly stream: (path: string) => AsyncIterable<string>
   readonly post: (path: string, body?: object) => Promise<Record<string, unknown>>
 }
 
-/** For a whole answer, and between two parts of a stream. */
+/** Limit for a whole response, and between two parts of a stream. */
 const TIMEOUT_MS = 60_000
-/** A page of letters. */
+/** Letters per page. */
 const ANSWER_BYTES_MAX = 67_108_864
 
-/** Talks to the service at REPLAY_URL, by default that of a local run. Its methods reject with a `ReplayClientError`. */
+/**
+ * Client of the service at REPLAY_URL, by default that of a local run. Its methods reject with a `ReplayClientError`.
+ */
 export const replayClient = (timeoutMs = TIMEOUT_MS): ReplayClient => {
   const config = loadReplayClientConfig()
   const url = config.url ?? `http://127.0.0.1:${config.port}`
   const authorization = `Bearer ${config.token ?? ''}`
   const away = (error: unknown): never => {
     throw new ReplayClientError(
-      `The replay service does not answer at ${url}: start it, or set REPLAY_URL.`,
+      `The replay service does not respond at ${url}: start it, or set REPLAY_URL.`,
       { cause: error },
     )
   }
@@ -55,7 +57,7 @@ export const replayClient = (timeoutMs = TIMEOUT_MS): ReplayClient => {
     stream: async function* (path) {
       const silence = new Silence(timeoutMs)
       try {
-        // A redirect would take the token along.
+        // A redirect would carry the token to another host.
         const init = { redirect: 'manual', headers: { authorization }, signal: silence.signal } as const
         const response = await fetch(`${url}${path}`, init).catch(away)
         warn(response.headers)
@@ -71,7 +73,7 @@ export const replayClient = (timeoutMs = TIMEOUT_MS): ReplayClient => {
   }
 }
 
-/** Aborts when nothing has come for so long. */
+/** Aborts when nothing has arrived for this long. */
 class Silence {
   readonly #controller = new AbortController()
   readonly #timer: NodeJS.Timeout
@@ -97,11 +99,11 @@ class Silence {
 const requireOk = (status: number, text: string): void => {
   if (status >= 200 && status < 300) return
   if (status === 401) {
-    throw new ReplayClientError('The token is not known, or has expired: set REPLAY_TOKEN.')
+    throw new ReplayClientError('The token is unknown or has expired: set REPLAY_TOKEN.')
   }
-  // A filter, a limit or a fix-up that it does not take is a wrong call.
+  // A refused filter, limit or fix-up is an error of the call.
   if (status === 400) throw new ConfigError(errorOf(text))
-  throw new ReplayClientError(`The replay service answers ${status}: ${errorOf(text)}`)
+  throw new ReplayClientError(`The replay service responds with status ${status}: ${errorOf(text)}`)
 }
 
 const parsed = (text: string): Record<string, unknown> | undefined => {
@@ -130,11 +132,11 @@ async function* textOf({ body }: Response): AsyncIterable<string> {
     for await (const chunk of (body ?? []) as AsyncIterable<Uint8Array>)
       yield decoder.decode(chunk, { stream: true })
   } catch {
-    throw new ReplayClientError('The answer was cut off, and what was written is not all: ask again.')
+    throw new ReplayClientError('The response was cut off and the output is incomplete: repeat the command.')
   }
 }
 
-/** What an answer says is wrong. */
+/** The error that a response names. */
 const errorOf = (text: string): string => {
   try {
     const { error } = JSON.parse(text) as { readonly error?: unknown }

@@ -3,7 +3,7 @@ import type { ReplayClient } from './replay-client.ts'
 
 const PAGE_MAX = 1_000
 
-/** As many rows as are wanted, page by page; a message says when there are more. */
+/** Reads as many rows as requested, page by page. A message says when there are more. */
 export const pagesOf = async (
   client: ReplayClient,
   name: 'letters' | 'jobs',
@@ -13,7 +13,7 @@ export const pagesOf = async (
   const rows: Row[] = []
   let after: unknown
   do {
-    // The service says what is wrong with a limit.
+    // The service reports what is wrong with a limit.
     const limit = String(Math.min(PAGE_MAX, wanted - rows.length))
     const asked = new URLSearchParams({ ...query, limit, ...(typeof after === 'string' && { after }) })
     const page = await client.get(`/v1/${name}?${asked.toString()}`)

@@ -73,7 +73,7 @@ const showPlan = async (
     return
   }
   print(
-    `rows stored before ${storedBefore.toISOString()} would be deleted; ${lookedAt} rows looked at, ${held} held`,
+    `rows stored before ${storedBefore.toISOString()} would be deleted; ${lookedAt} rows examined, ${held} held`,
   )
   printRows(COLUMNS, deleted as unknown as readonly Row[], {})
 }
@@ -118,7 +118,7 @@ const deleteRows = (retention: Retention, config: RetentionConfig, options: AgeO
       deleted: countsOf(deleted),
     })
     print(
-      `run ${run.id} ${isFinished ? 'is finished' : 'was stopped: make the call again, it continues'}; deleted:`,
+      `run ${run.id} ${isFinished ? 'is finished' : 'was stopped: repeat the command, and it continues'}; deleted:`,
     )
     printRows(COLUMNS, deleted as unknown as readonly Row[], {})
     process.exitCode = isFinished ? 0 : 1
@@ -149,7 +149,7 @@ const listRuns = ({ json = false }: OutputOptions): Promise<void> =>
 const withAge = (command: Command): Command =>
   command
     .requiredOption('--older-than <age>', 'counted from when a row was stored: 400d, 36h, 90m', age)
-    .option('--rate <n>', 'most rows looked at in a second', rate, 5_000)
+    .option('--rate <n>', 'most rows examined per second', rate, 5_000)
 
 /** `weir retention ...`: a step that a person or a timer takes, never a service. */
 export const addRetentionCommands = (program: Command): void => {

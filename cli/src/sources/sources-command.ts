@@ -12,7 +12,7 @@ const epochSeconds = (text: string): number => {
 
 const COLUMNS = { name: 'SOURCE', preset: 'PRESET', paths: 'PATHS' }
 
-/** `weir sources`: what helps to set sources up. Secrets come from the environment, as ingress has them. */
+/** `weir sources`: helps to set up sources. Secrets come from the environment, as for ingress. */
 export const addSourcesCommands = (program: Command): void => {
   const command = program
     .command('sources')
@@ -31,11 +31,11 @@ export const addSourcesCommands = (program: Command): void => {
     .option('--file <file>', 'the sources file (default: SOURCES_FILE, else the sources that need none)')
     .option(
       '--at <seconds>',
-      'judge timestamps as if it were then, seconds since 1970 (default: now)',
+      'check timestamps as of this time, in seconds since 1970 (default: now)',
       epochSeconds,
     )
-    .option('--method <method>', 'the method, where it is signed (default: POST)')
-    .option('--target <target>', 'path and query, where the address is signed')
+    .option('--method <method>', 'the method, if the provider signs it (default: POST)')
+    .option('--target <target>', 'path and query, if the provider signs the address')
     .action((options: VerifyOptions) => {
       const { lines, exitCode } = verifySource(options, environment())
       print(...lines)
@@ -62,7 +62,7 @@ export const addSourcesCommands = (program: Command): void => {
     })
   command
     .command('settings')
-    .description('Prints every setting of a source in the file, as docs/sources/sources-file.md has them.')
+    .description('Prints every setting of a source in the file, as in docs/sources/sources-file.md.')
     .option('--json-schema', 'as JSON Schema, for editors')
     .action(({ jsonSchema }: { readonly jsonSchema?: boolean }) => {
       if (jsonSchema) printJson(sourcesFileJsonSchema())

@@ -17,14 +17,14 @@ export interface VerifyOptions {
   readonly header: readonly string[]
   /** Sources file; default SOURCES_FILE. */
   readonly file?: string
-  /** Epoch seconds to judge timestamps by; default now. */
+  /** Epoch seconds by which timestamps are checked; default now. */
   readonly at?: number
-  /** Of the request's first line, where they are signed. */
+  /** Parts of the request's first line, for providers that sign them. */
   readonly method?: string
   readonly target?: string
 }
 
-/** What is printed, and the exit code: 0 it holds, 1 it does not, 2 it could not be judged. */
+/** What is printed, and the exit code: 0 valid, 1 invalid, 2 not checked. */
 export interface VerifyResult {
   readonly lines: readonly string[]
   readonly exitCode: 0 | 1 | 2
@@ -46,7 +46,7 @@ export const verifySource = (options: VerifyOptions, env: Environment): VerifyRe
     return cannot(`Requests of ${source.name} are signed in their bodies, which this command does not read.`)
   if (!isSignature(source.verifier)) {
     return cannot(
-      `Requests of ${source.name} are not signed: their address decides, and a token where one is set.`,
+      `Requests of ${source.name} are not signed: their address is checked, and a token if one is set.`,
     )
   }
   const malformed = options.header.filter((text) => !HEADER.test(text))

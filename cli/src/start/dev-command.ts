@@ -14,8 +14,8 @@ const freePort = async (wanted: number): Promise<number> =>
   (await isPortFree(wanted)) ? wanted : (await freePorts(1))[0]!
 
 /**
- * The settings of a second process of a service: those of the first, with ports that are free and folders of its own,
- * because two processes cannot share either.
+ * The settings of a second process of a service: those of the first, with free ports and folders of its own, because
+ * two processes cannot share them.
  */
 export const secondProcess = async (settings: Settings, env: Environment): Promise<Environment> => {
   const changed: Record<string, string> = {}
@@ -30,7 +30,7 @@ export const secondProcess = async (settings: Settings, env: Environment): Promi
 const runDev = async (name: string): Promise<number> => {
   const { settings, loadConfig } = ALL_SERVICES.find((service) => service.name === name)!
   const env = await secondProcess(settings, environment())
-  // Unusable settings end the command now: `--watch` would wait for a change of the code.
+  // Unusable settings end the command now, because `--watch` would wait for a change of the code.
   loadConfig(env)
   const port = await freePort(DEBUGGER_PORT)
   for (const { env: setting } of Object.values(settings)) {

@@ -6,7 +6,7 @@ import type { Environment } from '@weir/runtime'
 import { readSourcesFile } from '@weir/sources'
 import { loadTopicsConfig } from '../config.ts'
 
-/** The oracle's report, or why it was not asked. */
+/** The oracle's report, or why the oracle did not run. */
 export type IndependentCheck =
   | { readonly kind: 'asked'; readonly report: OracleReport }
   | { readonly kind: 'not-run'; readonly reason: string }

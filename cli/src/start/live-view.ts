@@ -7,14 +7,14 @@ const TTY_MS = 1_000
 const LINE_MS = 5_000
 const LATENCY_SPAN_MS = 10_000
 const LAST_LOOK_MS = 3_000
-/** Of a terminal that does not say. */
+/** For terminals that do not report their width. */
 const COLUMNS = 80
 const ROWS = 24
 
 export interface LiveView {
   /** Prints a line above the block. */
   say(text: string): void
-  /** The last numbers, in words; undefined when there were none. */
+  /** The last figures as text; undefined when there are none. */
   last(): Promise<string | undefined>
   stop(): Promise<void>
 }
@@ -24,7 +24,7 @@ type Terminal = Pick<NodeJS.WriteStream, 'write' | 'isTTY'> & {
   readonly rows?: number | undefined
 }
 
-/** Breaks a line at spaces where it can; further lines are indented. */
+/** Breaks a line at spaces if possible; further lines are indented. */
 export const wrap = (line: string, columns: number): readonly string[] => {
   const width = Math.max(20, columns)
   const lines: string[] = []
@@ -38,7 +38,7 @@ export const wrap = (line: string, columns: number): readonly string[] => {
   return [...lines, rest]
 }
 
-/** A block at the end of the output that is painted over, whatever the width of the terminal is now. */
+/** A block at the end of the output that is repainted, whatever the present width of the terminal. */
 export class Block {
   readonly #out: Terminal
   #lines: readonly string[] = []
@@ -54,14 +54,14 @@ export class Block {
     this.#lines = fitting
   }
 
-  /** The line stays, and the block is painted again below it. */
+  /** Prints a line that stays, and repaints the block below it. */
   say(text: string): void {
     this.#out.write(
       `${this.#erasure()}${plainText(text)}\n${this.#lines.map((line) => `${line}\n`).join('')}`,
     )
   }
 
-  /** A terminal that has become narrower has broken the lines that were painted. */
+  /** A terminal that has become narrower has wrapped the painted lines. */
   #erasure(): string {
     const { columns = COLUMNS } = this.#out
     const rows = this.#lines.reduce((sum, { length }) => sum + Math.max(1, Math.ceil(length / columns)), 0)
@@ -69,7 +69,7 @@ export class Block {
   }
 }
 
-/** Shows how the run is doing: one block that is painted over on a terminal, a line every 5 s elsewhere. */
+/** Shows the progress of a run: one repainted block on a terminal, a line every 5 s elsewhere. */
 export const startLiveView = (options: {
   readonly observer: Pick<Observer, 'totals' | 'latency'>
   readonly simulator: Pick<SimulatorService, 'counts'> | undefined

@@ -8,7 +8,10 @@ import type { StartConfig } from '../config.ts'
 
 type GivenServers = Pick<StartConfig, 'kafkaBrokers' | 'registryUrl' | 'databaseUrl' | 'influxUrl'>
 
-/** Each set of given servers has a state of its own: what one run has left in Kafka, another's database does not have. */
+/**
+ * Each set of given servers has a state of its own, because the database of one set does not match the Kafka of
+ * another.
+ */
 export const foldersFor = (folders: Folders, config: GivenServers): Folders => {
   const { kafkaBrokers, registryUrl, databaseUrl, influxUrl } = config
   const given = [kafkaBrokers, registryUrl, databaseUrl, influxUrl]
@@ -22,9 +25,9 @@ export const foldersFor = (folders: Folders, config: GivenServers): Folders => {
 const SERVER_USERS = ['owner', 'writer', 'reader', 'influx', 'influxMetrics'] as const
 
 export interface LocalIdentity {
-  /** Of this state: names what it has on servers that it shares with others. */
+  /** Id of this state, which names its objects on servers that it shares with others. */
   readonly id: string
-  /** Of users on the servers that are started here. */
+  /** Passwords of users on the servers that are started here. */
   readonly passwords: Readonly<Record<(typeof SERVER_USERS)[number], string>>
   /** Secrets for the services, by the names of their settings. */
   readonly secrets: Environment
@@ -42,7 +45,9 @@ const SECRETS: Readonly<Record<string, () => string>> = {
   REPLAY_TOKENS: () => `local:${random(32)}`,
 }
 
-/** Made once and kept with the state: a new hash key, for one, would turn every repeat into a conflict. */
+/**
+ * Created once and kept with the state, because a new hash key, for example, would turn every repeat into a conflict.
+ */
 export const localIdentity = (folders: Folders): LocalIdentity => {
   const file = join(folders.state, 'identity.json')
   const found = existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Partial<LocalIdentity>) : {}
@@ -50,7 +55,7 @@ export const localIdentity = (folders: Folders): LocalIdentity => {
   const secrets = Object.fromEntries(Object.entries(SECRETS).map(([name, make]) => [name, make()]))
   const identity = {
     id: found.id ?? random(4),
-    // What an older state lacks is made now.
+    // Secrets that an older state lacks are created now.
     passwords: { ...passwords, ...found.passwords } as LocalIdentity['passwords'],
     secrets: { ...secrets, ...found.secrets },
   }
@@ -59,7 +64,7 @@ export const localIdentity = (folders: Folders): LocalIdentity => {
   return identity
 }
 
-/** Rows that a given database had before this state began; counted before its first webhook and kept with it. */
+/** Rows that a given database had before this state began. Counted before its first webhook and kept with it. */
 export const strangeRows = async (
   folders: Folders,
   observer: Observer,

@@ -11,7 +11,9 @@ import {
 } from '@weir/local-stack'
 import type { Environment } from '@weir/runtime'
 
-/** What `npm start` leaves for the `weir` command while it runs. Holds secrets: only its owner may read it. */
+/**
+ * Data that `npm start` leaves for the `weir` command while it runs. It holds secrets, so only its owner may read it.
+ */
 interface RunningStart {
   readonly process: ProcessIdentity
   readonly environment: Environment
@@ -22,13 +24,13 @@ const fileOf = ({ run }: Pick<Folders, 'run'>): string => join(run, 'environment
 /** Settings that name servers. An environment with other values means another deployment. */
 const SERVERS = ['KAFKA_BROKERS', 'SCHEMA_REGISTRY_URL', 'DATABASE_URL', 'INFLUX_URL', 'REPLAY_URL']
 
-/** For what people use: the console's API with curl, and the rows with psql. */
+/** For people: the console's API with curl, and the rows with psql. */
 interface OwnClients {
   readonly consoleToken: string
   readonly databaseReaderUrl: string
 }
 
-/** Files that keep passwords out of lists of processes, which show every argument to every user. */
+/** Files that keep passwords out of process lists, which show every argument to every user. */
 const clientFiles = ({ consoleToken, databaseReaderUrl }: OwnClients): Readonly<Record<string, string>> => {
   const { hostname, port, username, password, pathname } = new URL(databaseReaderUrl)
   const service = {
@@ -73,7 +75,10 @@ export const announceStart = (
   }
 }
 
-/** The settings of the `npm start` that runs in this WEIR_HOME; undefined without one, or when `env` names other servers. */
+/**
+ * The settings of the `npm start` that runs in this WEIR_HOME; undefined when none runs, or when `env` names other
+ * servers.
+ */
 export const runningStart = (
   env: Environment,
   folders: Pick<Folders, 'run'> = foldersOf(weirHome(env)),

@@ -36,7 +36,9 @@ it('names every port that is taken, but not those of servers that are given', as
   const clash = requireFreePorts(loadStartConfig({ ...env, KAFKA_PORT: env.INGRESS_PORT }))
   await expect(clash).rejects.toThrow(CannotStartError)
   await expect(clash).rejects.toThrow(`port ${env.POSTGRES_PORT!} (POSTGRES_PORT) is taken`)
-  await expect(clash).rejects.toThrow(`port ${env.INGRESS_PORT!} is given twice: INGRESS_PORT and KAFKA_PORT`)
+  await expect(clash).rejects.toThrow(
+    `port ${env.INGRESS_PORT!} is used twice: by INGRESS_PORT and by KAFKA_PORT`,
+  )
   await requireFreePorts(loadStartConfig({ ...env, DATABASE_URL: 'postgres://elsewhere' }))
 })
 

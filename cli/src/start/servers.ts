@@ -23,19 +23,22 @@ import { prepareDatabase } from '@weir/persistence'
 import { envOf, type PortName, type StartConfig } from '../config.ts'
 import { localIdentity, type LocalIdentity } from './local-state.ts'
 
-/** What a person has to do before it can start; the message says it all. */
+/** The start needs an action by a person; the message says which. */
 export class CannotStartError extends Error {
   override readonly name = 'CannotStartError'
 }
 
 export interface InfluxServer {
   readonly url: string
-  /** Of one that was started here. */
+  /** Process of a server that was started here. */
   readonly token?: string
   readonly bucket?: string
   /** False: it has to be built first. */
   readonly isThere: boolean
-  /** Resolves once it answers, or to why it never will: it may have to be built first. Never rejects. */
+  /**
+   * Resolves when the server responds, or to the reason why it never will; it may have to be built first. Never
+   * rejects.
+   */
   readonly settled: Promise<string | undefined>
 }
 
@@ -44,14 +47,14 @@ export interface Servers {
   readonly registryUrl: string
   /** For persistence. */
   readonly databaseUrl: string
-  /** For all that only reads rows. */
+  /** For everything that only reads rows. */
   readonly databaseReaderUrl: string
   /** Owns the tables: for `weir hold` and `weir retention`. undefined: the database is not ours. */
   readonly databaseOwnerUrl?: string
   /** undefined: there is none, and `influxMissing` says why. */
   readonly influx?: InfluxServer
   readonly influxMissing?: string
-  /** Those that were started here; grows when InfluxDB comes later. */
+  /** Servers that were started here; grows when InfluxDB starts later. */
   readonly started: readonly LocalServer[]
   /** Rejects when one of them ends. */
   readonly failed: Promise<never>
@@ -71,14 +74,14 @@ const portsToTake = (config: StartConfig): PortName[] => {
   return ports
 }
 
-/** Throws a `CannotStartError` that names every port which something else listens on, or which is given twice. */
+/** Throws a `CannotStartError` that names every port that is in use by another process or given twice. */
 export const requireFreePorts = async (config: StartConfig): Promise<void> => {
   const taken: string[] = []
   const users = new Map<number, string>()
   for (const name of portsToTake(config)) {
     const port = config[name]
     const other = users.get(port)
-    if (other !== undefined) taken.push(`port ${port} is given twice: ${other} and ${envOf(name)}`)
+    if (other !== undefined) taken.push(`port ${port} is used twice: by ${other} and by ${envOf(name)}`)
     else if (!(await isPortFree(port))) taken.push(`port ${port} (${envOf(name)}) is taken`)
     users.set(port, envOf(name))
   }
@@ -88,7 +91,10 @@ export const requireFreePorts = async (config: StartConfig): Promise<void> => {
   )
 }
 
-/** What is missing on this machine to start the servers that the environment does not give. `java`: undefined where there is none. */
+/**
+ * What this machine lacks to start the servers that the environment does not give. `java`: undefined when there is
+ * none.
+ */
 export const missingPrograms = async (
   config: StartConfig,
   folders: Folders,
@@ -107,8 +113,8 @@ export const missingPrograms = async (
 }
 
 /**
- * Starts what the environment does not give, all at the same time. InfluxDB is not waited for, as nothing but its own
- * exporter needs it. What was started is stopped with `stopOwn`, also after a rejection.
+ * Starts the servers that the environment does not give, all at the same time. Does not wait for InfluxDB, because
+ * only its exporter needs it. Stop them with `stopOwn`, also after a rejection.
  */
 export const startServers = async (
   config: StartConfig,
@@ -161,7 +167,7 @@ export const startServers = async (
 
 type DatabaseUrls = Pick<Servers, 'databaseUrl' | 'databaseReaderUrl' | 'databaseOwnerUrl'>
 
-/** The superuser's address ends here: what writes and what reads rows get roles of their own. */
+/** The superuser's address is not passed on: writers and readers of rows get roles of their own. */
 const withRoles = async (adminUrl: string, { passwords }: LocalIdentity): Promise<DatabaseUrls> => {
   const urlOf = (role: 'owner' | 'writer' | 'reader'): string => {
     const url = new URL(adminUrl)
@@ -210,7 +216,7 @@ const influxServer = async (
   }
   const settled = Promise.race([
     start().catch((error: unknown) => (error as Error).message),
-    sleep(BUILD_MS_MAX, `it was not there after ${BUILD_MS_MAX / 60_000} minutes`, { ref: false }),
+    sleep(BUILD_MS_MAX, `it did not appear within ${BUILD_MS_MAX / 60_000} minutes`, { ref: false }),
   ])
   return {
     influx: {

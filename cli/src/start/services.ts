@@ -16,7 +16,7 @@ import { loadTopicsConfig, serviceEnvironment, type StartConfig } from '../confi
 import { localIdentity } from './local-state.ts'
 import type { Servers } from './servers.ts'
 
-/** The settings of a local run; whatever the caller's environment sets is taken instead. */
+/** The settings of a local run. The caller's environment overrides them. */
 export const localEnvironment = (config: StartConfig, servers: Servers, folders: Folders): Environment => {
   const { id, secrets } = localIdentity(folders)
   const [stateDir, truthDir] = [join(folders.state, 'dedup'), join(folders.state, 'truth')]
@@ -25,7 +25,7 @@ export const localEnvironment = (config: StartConfig, servers: Servers, folders:
     ...secrets,
     WEIR_PROFILE: 'dev',
     KAFKA_BROKERS: servers.kafkaBrokers,
-    // On a cluster that others use too, what is theirs is left alone.
+    // Objects of others on a shared cluster are not changed.
     TOPIC_PREFIX: config.kafkaBrokers === undefined ? undefined : `dev-${id}.`,
     SCHEMA_REGISTRY_URL: servers.registryUrl,
     DATABASE_URL: servers.databaseUrl,
@@ -53,7 +53,9 @@ const depsOf = (name: string, folders: Folders, level: string): ServiceDeps => (
   metrics: new Metrics(name),
 })
 
-/** What the final check counts is kept for ever here, or a state older than the retention would no longer add up. */
+/**
+ * Topics that the final check counts never expire here, or a state older than the retention would no longer add up.
+ */
 const LEDGER_ROLES = new Set<TopicRole>(['stats', ...LETTER_TOPICS])
 
 export const createTopics = async (env: Environment, folders: Folders): Promise<void> => {
@@ -66,13 +68,13 @@ export const createTopics = async (env: Environment, folders: Folders): Promise<
 export interface RunningServices {
   /** Rejects when a service can no longer work. */
   readonly failed: Promise<never>
-  /** What keeps services from being ready, by service. */
+  /** Reasons why services are not ready, by service. */
   readonly readiness: () => ReadonlyMap<string, readonly string[]>
   startSimulator(env: Environment): Promise<SimulatorService>
   stop(): Promise<void>
 }
 
-/** Every service in this process, as each would run alone. The topics must be there. */
+/** Runs every service in this process, as each would run alone. The topics must exist. */
 export const startServices = async (
   env: Environment,
   folders: Folders,

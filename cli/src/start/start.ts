@@ -61,7 +61,7 @@ const progressLines = (error: Error): void => {
   for (const line of errorLines(error)) progress(line)
 }
 
-/** Runs everything until it is told to stop, or for a time and then checks it. Returns the exit code. */
+/** Runs everything until a signal, or for a time and then checks it. Returns the exit code. */
 export const runStart = async (options: StartOptions): Promise<number> => {
   const closers = new Closers()
   const stop = watchForStop()
@@ -106,7 +106,7 @@ export const runStart = async (options: StartOptions): Promise<number> => {
   }
 }
 
-/** What there was when a person stopped it; nothing of it was checked. */
+/** Totals when a person stopped the run. Nothing was checked. */
 const sayGoodbye = async ({ message }: StoppedError, options: StartOptions): Promise<void> => {
   const counts = await view?.last()
   await view?.stop()
@@ -126,18 +126,18 @@ interface Machine {
   readonly java: string | undefined
 }
 
-/** Whatever ends it early rejects: `closers` then ends what was started until there. */
+/** Anything that ends the run early rejects, and `closers` then stops what was started until then. */
 const runAll = async (
   options: StartOptions,
   config: StartConfig,
   { folders, java }: Machine,
   closers: Closers,
 ): Promise<number> => {
-  // The process has run since before its first line.
+  // Includes the time before the first line of this process.
   const startedAt = Date.now() - process.uptime() * 1_000
   closers.add(() => stopOwn(folders.run))
   const servers = await startServers(config, folders, java, progress)
-  if (servers.influxMissing !== undefined) progress(`InfluxDB is left out: ${servers.influxMissing}`)
+  if (servers.influxMissing !== undefined) progress(`InfluxDB is not used: ${servers.influxMissing}`)
   const env = localEnvironment(config, servers, folders)
   await createTopics(env, folders)
   const { databaseReaderUrl: databaseUrl, registryUrl } = servers
@@ -234,13 +234,16 @@ const conclude = (summary: Summary, servers: Servers, options: StartOptions): nu
 const reasonOf = ({ influxMissing }: Servers): string =>
   influxMissing === undefined ? '.' : `: ${influxMissing}`
 
-/** What keeps services from being ready, without the exporter where its InfluxDB may come later or never. */
+/** Reasons why services are not ready, without the exporter when its InfluxDB may come later or never. */
 const waitingFor = ({ readiness }: RunningServices, isExporterAsked: boolean): string[] =>
   [...readiness()]
     .filter(([service]) => isExporterAsked || service !== metricExport.name)
     .map(([service, reasons]) => `${service}: ${reasons.join(', ')}`)
 
-/** Until webhooks are taken and rows come of them. The exporter gets some seconds more: it may wait for an InfluxDB that is away. */
+/**
+ * Waits until webhooks are accepted and become rows. The exporter gets some seconds more, because its InfluxDB may be
+ * unavailable.
+ */
 const untilReady = async (services: RunningServices, { influx }: Servers): Promise<void> => {
   const deadline = performance.now() + READY_MS_MAX
   while (waitingFor(services, false).length > 0) {
@@ -269,7 +272,7 @@ const endOf = async (
 
 const firstOf = (list = ''): string => list.split(',')[0]!
 
-/** What the `weir` command needs to work on this run, and no other variable of this environment. */
+/** Settings that the `weir` command needs to work on this run, and no other variable of this environment. */
 const commandEnvironment = (env: Environment, { databaseOwnerUrl }: Servers): Environment => {
   const names = settingNames()
   const known = Object.entries(env).filter(([name]) => names.has(name) || name.startsWith('SOURCE_'))
@@ -303,7 +306,7 @@ const influxSettings = (influx: InfluxServer | undefined, env: Environment): Inf
     environment: env.METRIC_EXPORT_ENVIRONMENT!,
   }
 
-/** The one that is started here speaks InfluxQL; of a given one that is not known. */
+/** The InfluxDB that is started here speaks InfluxQL; of a given one that is unknown. */
 const oracleInflux = (
   config: StartConfig,
   settings: InfluxSettings | undefined,
@@ -328,7 +331,7 @@ const residentMegabytes = (servers: Servers): Record<string, number> => {
       const kilobytes = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]
       if (kilobytes !== undefined) megabytes[name] = Math.round(Number(kilobytes) / 1_024)
     } catch {
-      // Only Linux tells.
+      // Only Linux reports this.
     }
   }
   return megabytes

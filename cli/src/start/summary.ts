@@ -2,9 +2,9 @@ import type { Examination, Latency } from '@weir/observer'
 import { describeReport, type OracleReport } from '@weir/oracle'
 import type { IndependentCheck } from './independent-check.ts'
 
-/** The result of a run, as `--summary` writes it. Counts but `accepted` are of all runs on this state. */
+/** The result of a run, as `--summary` writes it. All counts except `accepted` cover all runs on this state. */
 export interface Summary {
-  /** 2xx answers of this run. */
+  /** 2xx responses in this run. */
   readonly accepted: number
   readonly unique: number
   readonly duplicates: number
@@ -14,9 +14,9 @@ export interface Summary {
   readonly lost: number
   readonly extra: number
   readonly ledger_residue: number
-  /** Requests of all runs that were cut off: each may have a row or not. */
+  /** Requests of all runs that were cut off; each may or may not have a row. */
   readonly unknown: number
-  /** Rows that no simulator has sent. */
+  /** Rows of events that no simulator has sent. */
   readonly foreign: number
   readonly influx: {
     readonly events_received: number
@@ -29,10 +29,10 @@ export interface Summary {
   /** Resident memory, MB, by process. */
   readonly rss_mb: Readonly<Record<string, number>>
   readonly findings: readonly string[]
-  /** What the independent oracle says; null: it was not asked, and `independent_not_run` says why. */
+  /** The result of the independent oracle; null: it did not run, and `independent_not_run` says why. */
   readonly independent: OracleReport | null
   readonly independent_not_run: string | null
-  /** The audit finds nothing wrong, and neither does the oracle where it was asked. */
+  /** True when the audit finds nothing wrong, and neither does the oracle if it ran. */
   readonly ok: boolean
 }
 
@@ -43,7 +43,7 @@ export const summarise = (
     readonly independent: IndependentCheck
     /** Whether something should have been accepted. */
     readonly isSent: boolean
-    /** Requests that should have been taken and were not, in words. */
+    /** Requests that should have been accepted and were not, as text. */
     readonly turnedAway: readonly string[]
   },
 ): Summary => {
@@ -85,7 +85,7 @@ export const summarise = (
   }
 }
 
-/** `lost 0         what that means`, one line each. */
+/** Formats `lost 0         meaning`, one line each. */
 const explained = (counts: readonly (readonly [string, number, string])[]): readonly string[] =>
   counts.map(([name, count, meaning]) => `${`${name} ${count}`.padEnd(16)} ${meaning}`)
 
@@ -111,7 +111,7 @@ export const describeSummary = (summary: Summary): string => {
   if (summary.e2e_ms) lines.push(`end to end: p50 ${summary.e2e_ms.p50} ms   p99 ${summary.e2e_ms.p99} ms`)
   lines.push(...summary.findings)
   if (summary.independent) lines.push(...describeReport(summary.independent))
-  else lines.push(`THE INDEPENDENT CHECK WAS NOT RUN: ${summary.independent_not_run}`)
+  else lines.push(`THE INDEPENDENT CHECK DID NOT RUN: ${summary.independent_not_run}`)
   lines.push(summary.ok ? 'Every event is where it must be.' : 'NOT RIGHT: see above.')
   return lines.join('\n')
 }

@@ -22,19 +22,19 @@ export const REGISTRATION_SETTINGS = {
   region: {
     env: 'CXONE_REGION',
     schema: setting.text(DEFAULT_HOST),
-    help: 'The same, as a host or as the short name of a region: us-1 stands for api-us-1.cxone.com.',
+    help: 'The same as a host or as the short name of a region: us-1 stands for api-us-1.cxone.com.',
   },
   clientId: { env: 'CXONE_CLIENT_ID', schema: setting.text(), help: 'OAuth client.' },
   clientSecret: { env: 'CXONE_CLIENT_SECRET', schema: setting.foreignSecret(), help: 'Its secret.' },
   webhookUrl: {
     env: 'CXONE_WEBHOOK_URL',
     schema: setting.text(),
-    help: 'Public URL of ingress that the provider is to deliver to.',
+    help: 'Public URL of ingress, which the provider delivers to.',
   },
   webhookSecret: {
     env: 'CXONE_WEBHOOK_SECRET',
     schema: setting.optionalSecret(),
-    help: 'With which the provider signs, as ingress has it.',
+    help: 'Secret that the provider signs with. Must match the value of ingress.',
   },
 } satisfies Settings
 
@@ -55,7 +55,7 @@ const urlOf = (given: string): string | undefined => {
   }
 }
 
-/** Also on this machine: what asks for a token may be anybody. */
+/** Checked on this machine too, because any process may listen there. */
 const findings = ({
   instance,
   region,

@@ -1,26 +1,26 @@
 import { askHttp, type HttpQuestion } from '@weir/runtime'
 
-/** The provider does not take the registration, or does not answer; the message says what to do and holds no secret. */
+/** The provider refuses the registration or does not respond. The message says what to do and holds no secret. */
 export class RegistrationError extends Error {
   override readonly name = 'RegistrationError'
 }
 
 export interface OAuthOptions {
-  /** Of the provider's API, without a path. */
+  /** Base URL of the provider's API, without a path. */
   readonly hostUrl: string
   readonly clientId: string
   readonly clientSecret: string
-  /** Empty: those that the client has. */
+  /** Empty: the scopes that the client has. */
   readonly scopes: readonly string[]
-  /** Epoch ms; for tests. */
+  /** Epoch ms, for tests. */
   readonly now?: () => number
 }
 
 const TIMEOUT_MS = 10_000
-/** How long before its end a token is replaced. */
+/** How long before its expiry a token is replaced. */
 const EARLY_MS = 60_000
 
-/** A token by OAuth 2 client credentials, kept until a minute before it ends. */
+/** A token by OAuth 2 client credentials, kept until one minute before its expiry. */
 export class OAuthToken {
   readonly #options: OAuthOptions
   #token: { readonly text: string; readonly until: number } | undefined
@@ -36,7 +36,7 @@ export class OAuthToken {
     return this.#token.text
   }
 
-  /** It was refused: the next `get` asks for another. */
+  /** Call when the token was refused: the next `get` requests another. */
   forget(): void {
     this.#token = undefined
   }
@@ -46,7 +46,7 @@ export class OAuthToken {
     const askedAt = now()
     const response = await answerOf(`${hostUrl}/oauth/token`, {
       method: 'POST',
-      // fetch gives this body its content type, application/x-www-form-urlencoded.
+      // fetch sets the content type application/x-www-form-urlencoded for this body.
       body: new URLSearchParams({
         grant_type: 'client_credentials',
         client_id: clientId,
@@ -69,11 +69,11 @@ export class OAuthToken {
 export interface ProviderAnswer {
   readonly status: number
   readonly headers: Headers
-  /** Undefined: not JSON. */
+  /** Undefined: the response is not JSON. */
   readonly json: unknown
 }
 
-/** Rejects with a `RegistrationError` when there is no whole answer in time, or one that would be asked elsewhere. */
+/** Rejects with a `RegistrationError` when no complete response arrives in time, or a redirect. */
 export const answerOf = async (
   url: string,
   question: Omit<HttpQuestion, 'timeoutMs'>,
@@ -86,7 +86,7 @@ export const answerOf = async (
   )
   if (status >= 300 && status < 400) {
     throw new RegistrationError(
-      `${pathname} of ${host} answers ${status}: a redirect is not followed, because it would take the credentials along. Set CXONE_INSTANCE to the host that answers itself.`,
+      `${pathname} of ${host} responds with status ${status}: a redirect is not followed, because it would carry the credentials to another host. Set CXONE_INSTANCE to the host that responds itself.`,
     )
   }
   return { status, headers, json: jsonOf(text) }

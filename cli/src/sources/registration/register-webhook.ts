@@ -3,13 +3,13 @@ import { answerOf, RegistrationError, type OAuthToken, type ProviderAnswer } fro
 
 export interface RegisterOptions {
   readonly hostUrl: string
-  /** Of the request, such as `/api/v2/webhooks`. */
+  /** Path of the request, such as `/api/v2/webhooks`. */
   readonly path: string
-  /** What the client lacks when the provider answers 403. */
+  /** Permissions that the client lacks when the provider responds with 403. */
   readonly rights: string
   readonly body: object
   readonly token: OAuthToken
-  /** Waits before the second and the third try after 429, where the answer names none, ms. */
+  /** Waits before the second and the third attempt after 429, when the response names none, ms. */
   readonly backoffMs?: readonly number[]
 }
 
@@ -20,8 +20,8 @@ const BACKOFF_MS = [2_000, 4_000]
 const RETRY_AFTER_MS_MAX = 60_000
 
 /**
- * Registers a webhook; one that exists already (409) is as good. A refused token (401) is asked for anew once, and 429
- * is waited out, three tries in all. Rejects with a `RegistrationError`.
+ * Registers a webhook. One that exists already (409) counts as registered. A refused token (401) is requested again
+ * once, and 429 is waited out, with three attempts in all. Rejects with a `RegistrationError`.
  */
 export const registerWebhook = async (options: RegisterOptions): Promise<Registration> => {
   const { path, rights, token, backoffMs = BACKOFF_MS } = options

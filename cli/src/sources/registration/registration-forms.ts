@@ -1,26 +1,26 @@
 /** How one kind of webhook is registered; unconfirmed, see docs/sources. */
 export interface RegistrationForm {
-  /** The webhook's name at the provider, where none is given. */
+  /** The webhook's name at the provider, when none is given. */
   readonly name: string
   readonly scopes: readonly string[]
   /** Also needed when the receiver reads interactions from the provider's API. */
   readonly enrichingScopes: readonly string[]
-  /** Permissions that the client needs; the error names them when the provider answers 403. */
+  /** Permissions that the client needs. The error names them when the provider responds with 403. */
   readonly permissions: readonly string[]
-  /** The provider signs with what is registered here: without it every delivery would be refused. */
+  /** The provider signs with the registered secret; without it every delivery would be refused. */
   readonly needsSecret: boolean
   readonly bodyOf: (webhook: WebhookToRegister) => object
 }
 
 export interface WebhookToRegister {
   readonly name: string
-  /** Where the provider is to deliver. */
+  /** URL that the provider delivers to. */
   readonly url: string
-  /** With which it is to sign; undefined where none was given. */
+  /** Secret that the provider signs with; undefined when none was given. */
   readonly secret: string | undefined
 }
 
-/** For a person who has to grant it. */
+/** For the person who has to grant it. */
 export const rightsOf = ({ permissions }: RegistrationForm, scopes: readonly string[]): string =>
   [
     ...(scopes.length > 0 ? [`the scopes ${scopes.join(' ')}`] : []),

@@ -9,7 +9,7 @@ export class Screen {
     this.#columns = columns
   }
 
-  /** All rows, scrolled ones too. */
+  /** All rows, including scrolled ones. */
   get lines(): readonly string[] {
     return this.#rows.map((row) => row.trimEnd())
   }
