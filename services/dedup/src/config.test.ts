@@ -35,7 +35,7 @@ it('refuses to need more memory than the container has, with both values and the
   expect(messageOf(load({}))).toBe('')
   constrained.mockReturnValue(GIB / 2)
   expect(messageOf(load({}))).toMatch(
-    /dedup may need \d+ bytes of memory and has 536870912: lower DEDUP_FILTER_CAPACITY \(1000000\) or DEDUP_BATCH_BYTES_MAX \(4194304\), or give it more\./,
+    /dedup may need \d+ bytes of memory and has 536870912: lower DEDUP_FILTER_CAPACITY \(1000000\) or DEDUP_BATCH_BYTES_MAX \(4194304\), or give it more memory\./,
   )
 })
 

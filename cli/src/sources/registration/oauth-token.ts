@@ -57,7 +57,7 @@ export class OAuthToken {
     const { access_token: text, expires_in: seconds } = (response.json ?? {}) as Record<string, unknown>
     if (response.status !== 200 || typeof text !== 'string') {
       throw new RegistrationError(
-        `/oauth/token answers ${response.status}: check CXONE_CLIENT_ID and CXONE_CLIENT_SECRET${
+        `/oauth/token responds with status ${response.status}: check CXONE_CLIENT_ID and CXONE_CLIENT_SECRET${
           scopes.length === 0 ? '' : `, and that the client may have the scopes ${scopes.join(' ')}`
         }`,
       )
@@ -81,7 +81,7 @@ export const answerOf = async (
   const { host, pathname } = new URL(url)
   const { status, headers, text } = await askHttp(url, { ...question, timeoutMs: TIMEOUT_MS }).catch(
     (error: unknown) => {
-      throw new RegistrationError(`${host} does not answer: ${(error as Error).message}`, { cause: error })
+      throw new RegistrationError(`${host} does not respond: ${(error as Error).message}`, { cause: error })
     },
   )
   if (status >= 300 && status < 400) {

@@ -43,7 +43,7 @@ export const registerWebhook = async (options: RegisterOptions): Promise<Registr
       throttled += 1
     } else {
       const why = status === 403 ? `: give the client ${rights}` : ''
-      throw new RegistrationError(`${path} answers ${status}${why}`)
+      throw new RegistrationError(`${path} responds with status ${status}${why}`)
     }
   }
 }

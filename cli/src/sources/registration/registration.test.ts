@@ -94,7 +94,7 @@ describe('S2 Node router', () => {
       'Bearer token-2',
     ])
     statuses = [401, 401]
-    await expect(register()).rejects.toThrow(/answers 401/)
+    await expect(register()).rejects.toThrow(/status 401/)
   })
 
   it('S2-01 names the settings when no token is given, and no secret', async () => {
@@ -122,7 +122,7 @@ describe('S2 Node router', () => {
     expect(await register()).toMatchObject({ kind: 'registered' })
     expect(registrations()).toHaveLength(3)
     statuses = [429, 429, 429]
-    await expect(register()).rejects.toThrow(/answers 429/)
+    await expect(register()).rejects.toThrow(/status 429/)
     statuses = [429]
     headers = { 'retry-after': '0' }
     expect(await register()).toMatchObject({ kind: 'registered' })
@@ -280,7 +280,7 @@ describe('credentials stay with the host that was named', () => {
     expect(stolen).toEqual([])
     expect(code).toBe(1)
     expect(text).toContain(
-      `${path} of ${new URL(hostUrl).host} answers ${status}: a redirect is not followed`,
+      `${path} of ${new URL(hostUrl).host} responds with status ${status}: a redirect is not followed`,
     )
     expect(text).toContain('Set CXONE_INSTANCE')
     for (const secret of ['a secret', 'shared']) expect(text).not.toContain(secret)
@@ -306,7 +306,7 @@ describe('credentials stay with the host that was named', () => {
       more()
     })
     const { text, code } = await runCommand(['cxone'])
-    expect([code, text]).toEqual([1, expect.stringContaining('does not answer')])
+    expect([code, text]).toEqual([1, expect.stringContaining('does not respond')])
   })
 })
 
