@@ -126,7 +126,7 @@ it('S4-06 logs a failed write, and delays the last one while the database does n
   await task.settle()
   expect(warn.mock.lastCall).toEqual([
     { partition: 0, windows: 1 },
-    'planted: the windows are written again later',
+    'planted; the windows are written again later',
   ])
   warn.mockRestore()
   write = answer
