@@ -24,12 +24,12 @@ export const SETTINGS = {
   tokens: {
     env: 'REPLAY_TOKENS',
     schema: setting.secretList(),
-    help: 'Who may read and replay dead letters: name:token, separated by commas; the name is kept with each job. name/viewer:token may only read, name@2027-01-31:token is taken until then. Give a name its old and its new token while they rotate.',
+    help: 'Who may read and replay dead letters: name:token, separated by commas. Each job stores the name. name/viewer:token may only read, name@2027-01-31:token is valid until that day. Give a name its old and its new token while they rotate.',
   },
   approvals: {
     env: 'REPLAY_APPROVALS',
     schema: setting.list([]),
-    help: 'Which jobs an operator of another name has to approve: fix-up (every one), discard (every one), over:<letters> (those that can take more). See docs/operations/dead-letters.md.',
+    help: 'Which jobs an operator with another name must approve: fix-up (all), discard (all), over:<letters> (jobs that can take more). See docs/operations/dead-letters.md.',
   },
   registryUrl: {
     env: 'SCHEMA_REGISTRY_URL',
@@ -39,12 +39,12 @@ export const SETTINGS = {
   sourcesFile: {
     env: 'SOURCES_FILE',
     schema: setting.optionalText(),
-    help: 'As ingress has it: a malformed body that was fixed gets its key here.',
+    help: 'Must match the value of ingress: a repaired malformed body gets its key here.',
   },
   bodyHashKey: {
     env: 'BODY_HASH_KEY',
     schema: setting.secret(''),
-    help: 'The same as for ingress: a malformed body that was fixed gets its hash here.',
+    help: 'Must match the value of ingress: a repaired malformed body gets its hash here.',
   },
 } satisfies Settings
 

@@ -49,7 +49,7 @@ const workOff = async (model: ModelReplay): Promise<void> => {
   }
 }
 
-it('ends each job, and returns each letter that fits once, whatever comes between', async () => {
+it('ends each job and returns each matching letter once, whatever happens in between', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(step, { maxLength: 60 }), async (steps) => {
       const model = new ModelReplay()

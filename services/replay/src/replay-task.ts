@@ -18,22 +18,22 @@ import { Ticks, type TicksOptions } from './jobs/ticks.ts'
 export interface ReplayTaskOptions extends ChunkOptions {
   readonly commands: CommandLog
   readonly approvals: Approvals
-  /** To this stage's own input. */
+  /** Writes a command to the processor's own input. */
   readonly send: TicksOptions['send']
   readonly logger: Logger
 }
 
-/** A timer may be so early. */
+/** A timer may fire this much too early. */
 const EARLY_MS_MAX = 2
 const EXPIRY_EVERY_MS = 3_600_000
 
 /**
- * Runs jobs one chunk at a time:  create -> (tick -> tick -> ...) -> done;  cancel ends it at any point. A job that needs
- * an approval waits for it before its first tick; here is decided which do, whoever has sent it.
- * A chunk is one transaction: the letters it returns, their marks, the job's cursor and counts, and the next tick.
- * So a job that was killed at any moment goes on by itself, and returns no letter twice and leaves none out. A cancel is
- * looked for before each step, so a step that always fails can be cancelled. A tick that comes before its time is put
- * off and ends here, so that no job waits for another's rate.
+ * Runs jobs one chunk at a time: create -> (tick -> tick -> ...) -> done. A cancel ends a job at any point. A job that
+ * needs an approval waits for it before its first tick. The task decides which jobs need one, whoever sent the command.
+ * A chunk is one transaction: the returned letters, their marks, the job's cursor and counts, and the next tick. So a
+ * killed job continues by itself, returns no letter twice and leaves none out. The task looks for a cancel before each
+ * step, so that a step that always fails can be cancelled. A tick that comes too early is postponed and ends the
+ * transaction, so that no job waits for the rate of another.
  */
 export class ReplayTask implements Task {
   readonly #options: ReplayTaskOptions
@@ -55,7 +55,7 @@ export class ReplayTask implements Task {
     return new Map()
   }
 
-  /** One command each: the stage is given batches of one record. */
+  /** Handles one command: the processor passes batches of one record. */
   async process({ records }: InputBatch): Promise<ProcessedBatch> {
     const [record] = records
     const command = decodeCommand(record?.value ?? null)
@@ -110,8 +110,8 @@ export class ReplayTask implements Task {
   }
 
   /**
-   * Jobs that nobody has approved in time end; those that ended long ago leave the topic, and with them what their
-   * fix-ups held.
+   * Ends jobs that were not approved in time. Deletes jobs that ended long ago from the topic, with the content of
+   * their fix-ups.
    */
   #expire(): ProcessedBatch {
     const now = Date.now()
@@ -134,7 +134,7 @@ export class ReplayTask implements Task {
     const { commands } = this.#options
     if ('job' in command) {
       const { job } = command
-      // A request that was sent twice is one job.
+      // A repeated request makes one job.
       if (this.#table.get(job.id) !== undefined) return undefined
       return (await commands.isCancelledAfter(offset, job.id)) ? cancelled(job) : this.#begin(command)
     }
@@ -149,7 +149,7 @@ export class ReplayTask implements Task {
       return undefined
     }
     const chunk = await rereading(() => nextChunk(job, this.#table.marks, this.#options))
-    // A job of an older version may have any rate, and a timer for years would end at once.
+    // A job of an older version may have any rate, and a timer that exceeds its limit would fire at once.
     const ratePerSec = Math.max(RATE_MIN, job.ratePerSec)
     this.#nextAt.set(job.id, performance.now() + (1_000 * chunk.handled) / ratePerSec)
     return chunk
@@ -179,7 +179,7 @@ const cancelled = (job: Job): Chunk => ({
   handled: 0,
 })
 
-/** Retention may delete letters between the look at the log and the read: the next attempt begins behind them. */
+/** Retention may delete letters before they are read. Then the next attempt begins after them. */
 const rereading = async <T>(read: () => Promise<T>): Promise<T> => {
   try {
     return await read()

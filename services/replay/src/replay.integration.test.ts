@@ -14,7 +14,7 @@ beforeEach(async () => {
 })
 afterEach(() => rig.stop())
 
-it('returns exactly the letters of a filter to their stage, as many as it counted, and once', async () => {
+it('returns exactly the counted letters of a filter to their stage, each once', async () => {
   await rig.start()
   const ids = Array.from({ length: 30 }, (_, i) => `id-${i}`)
   await rig.putLetters(rig.topics.normalizerDlq, ids, 'unmappable', { sealed: true })
@@ -61,7 +61,7 @@ it('returns exactly the letters of a filter to their stage, as many as it counte
   expect((json.letters as { reason: string }[]).map(({ reason }) => reason)).toEqual(['schema_violation'])
 }, 120_000)
 
-it('goes on with a job that was interrupted, without a second or a missing letter', async () => {
+it('continues an interrupted job without a repeated or a missing letter', async () => {
   await rig.start()
   const ids = Array.from({ length: 200 }, (_, i) => `id-${i}`)
   await rig.putLetters(rig.topics.normalizerDlq, ids, 'unmappable')
@@ -86,7 +86,7 @@ it('goes on with a job that was interrupted, without a second or a missing lette
   expect(new Set(keys).size).toBe(200)
 }, 120_000)
 
-it('waits for another name to approve a job, across a restart, and then takes what was counted', async () => {
+it('waits across a restart until another operator approves a job, and then takes the counted letters', async () => {
   const bob = 'another token of the tests'
   const env = {
     REPLAY_APPROVALS: 'over:10,discard',
@@ -188,7 +188,7 @@ it('ends every job that began while letters arrived in transactions, and returns
   expect(returned.toSorted()).toEqual(written.toSorted())
 }, 120_000)
 
-it('brings approved conflicts and fixed bodies back through dedup, each under a key of its own', async () => {
+it('returns approved conflicts and repaired bodies through dedup, each under its own key', async () => {
   await rig.start()
   await rig.putLetters(rig.topics.dedupDlq, ['conflicting'], 'key_conflict')
   const broken = '{"interactionId":"i-1","dataActionId":"da","updatedTimestamp":"T","payload":NaN}'
@@ -218,7 +218,7 @@ it('brings approved conflicts and fixed bodies back through dedup, each under a 
   )
 }, 120_000)
 
-it('leaves alone what a fix-up makes larger than a record may be, says so, and returns the others', async () => {
+it('skips and reports a letter that a fix-up makes too large, and returns the others', async () => {
   await rig.start()
   const body = JSON.stringify({ text: 'x'.repeat(200_000) })
   await rig.putLetters(rig.topics.normalizerDlq, ['large'], 'unmappable', { body })
@@ -247,7 +247,7 @@ it('leaves alone what a fix-up makes larger than a record may be, says so, and r
   expect(returned.map(({ key }) => key!.toString()).sort()).toEqual(['nice|large', 'nice|small'])
 }, 120_000)
 
-it('gives a fixed body the key that the sources file gives its source, as ingress would', async () => {
+it('gives a repaired body the same key as ingress would by the sources file', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'weir-replay-'))
   const file = join(folder, 'sources.yaml')
   writeFileSync(
@@ -277,7 +277,7 @@ sources:
   })
 }, 120_000)
 
-it('cancels, shows, exports in the shapes of earlier systems, and asks everyone for a token', async () => {
+it('cancels, shows, exports in the shapes of earlier systems, and always requires a token', async () => {
   await rig.start()
   await rig.putLetters(rig.topics.dedupDlq, ['a'], 'invalid_json', { body: '{"broken' })
   await rig.putLetters(

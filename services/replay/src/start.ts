@@ -31,11 +31,11 @@ import { StateView } from './jobs/state-view.ts'
 const COMMAND_MS_MAX = 10_000
 /** Most letters that one transaction returns. */
 const CHUNK_LETTERS_MAX = 500
-/** One command is one transaction. */
+/** Each command is one transaction. */
 const BATCH = { recordsMax: 1, bytesMax: 1_048_576, lingerMs: 0 }
 const { inputs: INPUTS, outputs: OUTPUTS } = PROCESSORS.replay
 
-/** Any instance answers; the one that owns the topic of commands runs the jobs. */
+/** Every instance serves the API. The instance that owns the topic of commands runs the jobs. */
 export const start = async (config: ReplayConfig, { logger, metrics }: ServiceDeps): Promise<Service> => {
   logStart(logger, SETTINGS, config)
   const closers = new Closers()
@@ -80,7 +80,7 @@ export const start = async (config: ReplayConfig, { logger, metrics }: ServiceDe
       lanes.send(0, { key: Buffer.from(id), value: encodeJson(command), headers: {} })
     const inputs = INPUTS.map((role) => topics[role])
     const processor = await startProcessor({
-      // Its topics have one partition each, whatever the others have.
+      // The topics of replay have one partition each, whatever the other topics have.
       settings: { ...config, topicPartitions: 1 },
       logger,
       service: 'replay',

@@ -13,7 +13,7 @@ export interface ApiOptions {
   readonly approvals: Approvals
   readonly audit: Pick<AuditLog, 'write'>
   readonly letters: LetterReader
-  /** With which a dry run is made. */
+  /** What a dry run needs. */
   readonly returning: ChunkOptions
   readonly state: StateView
   readonly commands: CommandLog

@@ -57,7 +57,7 @@ it.each([
   expect(api.sent).toHaveLength(status === 202 ? 1 : 0)
 })
 
-it('refuses every number that is out of its bounds, and never fails at one', async () => {
+it('refuses every number outside of its limits with 400', async () => {
   const api = modelApi(madeLetters(3, 10))
   const odd = fc.oneof(
     fc.double().map(String),
@@ -87,7 +87,7 @@ it('refuses every number that is out of its bounds, and never fails at one', asy
   )
 }, 60_000)
 
-it('gives letters in pages that hold each one once', async () => {
+it('lists each letter on exactly one page', async () => {
   const api = modelApi(madeLetters(25, 10))
   const offsets: string[] = []
   let after = ''
@@ -102,7 +102,7 @@ it('gives letters in pages that hold each one once', async () => {
   expect(rest.text.trimEnd().split('\n')).toHaveLength(3)
 })
 
-it('ends a page after a while, also where nothing fits', async () => {
+it('ends a page after a limited number of records, even without a match', async () => {
   const api = modelApi(madeLetters(250_000, 10))
   const { json } = await call(api, 'GET', '/v1/letters?stage=normalizer&source=other')
   expect(json).toEqual({ letters: [], next: '0/199999' })
@@ -110,7 +110,7 @@ it('ends a page after a while, also where nothing fits', async () => {
   expect(last.json).toEqual({ letters: [], next: null })
 }, 60_000)
 
-it('gives jobs in pages, the latest first, without what a fix-up holds', async () => {
+it('lists jobs in pages, the latest first, without the content of fix-ups', async () => {
   const api = modelApi(madeLetters(1, 10))
   const fixUp = { name: 'fix', replaceText: [], set: { secret: 'body' }, rename: {}, remove: [] }
   for (let i = 0; i < 25; i++) put(api.table, jobOf(`job-${i}`, { requestedAt: i, fixUp }))
@@ -150,7 +150,7 @@ it('forgets ended jobs that are too old, too many or too large, the oldest first
   expect(bytes).toBeGreaterThan(8_200_000)
 })
 
-it('takes no more jobs than can have their turn', async () => {
+it('refuses jobs beyond the limit', async () => {
   const api = modelApi(madeLetters(1, 10))
   const begin = () => call(api, 'POST', '/v1/jobs', { kind: 'discard', filter: FILTER })
   for (let i = 0; i < 100; i++) expect((await begin()).status).toBe(202)
@@ -163,7 +163,7 @@ it('takes no more jobs than can have their turn', async () => {
   expect((await begin()).status).toBe(202)
 })
 
-it('takes no more jobs than that of those who ask at the same time, and gives a place back', async () => {
+it('applies the limit to concurrent requests, and frees a place after a failure', async () => {
   const notes = { fail: false }
   // As long as brokers may need.
   const write = async () => {
@@ -181,7 +181,7 @@ it('takes no more jobs than that of those who ask at the same time, and gives a 
 })
 
 it.each(['', '%20', '+1', '1e0', '0x0', '0.0', '-0', '%EF%BC%90'])(
-  'does not take %j for the number of a partition or a page',
+  'does not accept %j as the number of a partition or a page',
   async (text) => {
     const api = modelApi(madeLetters(2, 10))
     const { status } = await call(api, 'GET', `/v1/letters/normalizer/${text}/0`)
@@ -210,7 +210,7 @@ it.each([
   expect(api.sent).toEqual([])
 })
 
-it('answers a body of too many levels, and other bodies that are none, with 400', async () => {
+it('responds with 400 to a body with too many levels and to other invalid bodies', async () => {
   const api = modelApi(madeLetters(1, 10))
   const deep = (levels: number) => `${'['.repeat(levels)}${']'.repeat(levels)}`
   for (const text of [deep(65), deep(3_000), deep(30_000), '{', 'nul', '[1,]']) {
@@ -225,7 +225,7 @@ it('answers a body of too many levels, and other bodies that are none, with 400'
   expect((await call(api, 'POST', '/v1/jobs/ended/cancel')).status).toBe(400)
 })
 
-it('reads whole topics for a few at a time, and gives the place back', async () => {
+it('reads whole topics for a few requests at a time, and frees the place afterwards', async () => {
   const gate = Promise.withResolvers<undefined>()
   const reader = madeLetters(1, 10)
   const slow = { ...reader, stableOffsets: () => gate.promise.then(() => reader.stableOffsets()) }
@@ -240,7 +240,7 @@ it('reads whole topics for a few at a time, and gives the place back', async () 
   }
 })
 
-it('cuts an export off where the letters cannot be read, so that it never looks complete', async () => {
+it('breaks off an export if letters cannot be read, so that it never looks complete', async () => {
   const reader = madeLetters(10, 10)
   const api = modelApi({
     ...reader,
@@ -257,7 +257,7 @@ it('cuts an export off where the letters cannot be read, so that it never looks 
   await api.app.close()
 })
 
-it('cuts it off so that HTTP/1.0 sees it too, which knows no other end than that of the connection', async () => {
+it('breaks off an export so that HTTP/1.0, which ends a response with the connection, notices it', async () => {
   const reader = madeLetters(10, 10)
   const begun = Promise.withResolvers<undefined>()
   const api = modelApi({
@@ -300,7 +300,7 @@ const asked = (
     ...(body !== undefined && { payload: body }),
   })
 
-it('lets a viewer read and rehearse, and change nothing', async () => {
+it('lets a viewer read and make dry runs, but change nothing', async () => {
   const api = modelApi(madeLetters(3, 10))
   put(api.table, jobOf('running', { state: 'running' }))
   const job = { kind: 'discard', filter: FILTER }
@@ -323,7 +323,7 @@ it('lets a viewer read and rehearse, and change nothing', async () => {
   expect((await asked(api, TOKEN, 'POST', '/v1/jobs/running/cancel')).statusCode).toBe(202)
 })
 
-it('tells whoever guesses to wait, and shuts out no right token', async () => {
+it('makes a guesser wait, and never refuses a valid token', async () => {
   const api = modelApi(madeLetters(1, 10))
   for (let i = 0; i < 10; i++) expect((await asked(api, `guess ${i}`)).statusCode).toBe(401)
   const answer = await asked(api, 'guess 10')
@@ -331,7 +331,7 @@ it('tells whoever guesses to wait, and shuts out no right token', async () => {
   expect((await asked(api, TOKEN)).statusCode).toBe(200)
 })
 
-it('does not know a token that has expired, and says when one will', async () => {
+it('refuses an expired token, and tells when a token will expire', async () => {
   const api = modelApi(madeLetters(1, 10))
   expect((await asked(api, 'a token that has expired')).statusCode).toBe(401)
   const soon = await asked(api, 'a token that will expire')
@@ -340,7 +340,7 @@ it('does not know a token that has expired, and says when one will', async () =>
   expect((await asked(api, TOKEN)).headers['weir-token-expires']).toBeUndefined()
 })
 
-it('notes each read of a body and each change before it is done, without what it holds', async () => {
+it('records each read of a body and each change before it happens, without the content', async () => {
   const api = modelApi(madeLetters(3, 10))
   put(api.table, jobOf('running', { state: 'running' }))
   const secret = 'a text of the body'
@@ -362,7 +362,7 @@ it('notes each read of a body and each change before it is done, without what it
   expect(JSON.stringify(api.noted)).not.toContain(secret)
 })
 
-it('does nothing that cannot be noted', async () => {
+it('does nothing that it cannot record', async () => {
   const audit = { write: () => Promise.reject(new RetriableError('planted')) }
   const api = modelApi(madeLetters(3, 10), { audit })
   put(api.table, jobOf('running', { state: 'running' }))

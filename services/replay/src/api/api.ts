@@ -19,11 +19,11 @@ interface HttpError extends Error {
   readonly headers?: Readonly<Record<string, string>>
 }
 
-/** What retention has just deleted is not there when it is asked for again. */
+/** Temporary faults: the brokers are unavailable, or retention has just deleted a letter that was being read. */
 const isAway = (error: Error): boolean =>
   [RetriableError, LaneError, OffsetOutOfRangeError].some((one) => error instanceof one)
 
-/** The HTTP side: listing, showing, exporting, jobs. Listens on nothing yet. */
+/** Builds the HTTP server for letters and jobs. It does not listen yet. */
 export const buildApi = (options: ApiOptions): FastifyInstance => {
   const { logger, tokens } = options
   const app = fastify({
@@ -44,7 +44,7 @@ export const buildApi = (options: ApiOptions): FastifyInstance => {
   })
   app.removeContentTypeParser('application/json')
   app.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, body, done) => {
-    // A cancellation has no body.
+    // A cancel request has no body.
     try {
       done(null, body === '' ? undefined : parseBody(body as string))
     } catch (error) {

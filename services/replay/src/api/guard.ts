@@ -10,13 +10,13 @@ export class ForbiddenError extends Error {
 
 export const holderOf = (request: FastifyRequest): TokenHolder => request.getDecorator<TokenHolder>('holder')
 
-/** Throws an error with the status 403. */
+/** Throws an error with status 403 unless the holder is an operator. */
 export const requireOperator = (request: FastifyRequest): void => {
   const { name, role } = holderOf(request)
   if (role !== 'operator') throw new ForbiddenError(`${name} is a ${role} and may only read`)
 }
 
-/** Writes down what a holder does, before it is done: rejects when that cannot be, and then it must not be done. */
+/** Records an action in the audit log before it happens. If this rejects, the action must not happen. */
 export const noting =
   (audit: Pick<AuditLog, 'write'>) =>
   (request: FastifyRequest, what: string, details: Readonly<Record<string, unknown>>): Promise<void> => {
@@ -24,7 +24,7 @@ export const noting =
     return audit.write({ what, who: { service: 'replay', name, role, address: request.ip }, details })
   }
 
-/** Turns away whoever has no token, and tells a holder when the token will expire. */
+/** Refuses requests without a valid token, and tells the holder when the token will expire. */
 export const guard = (v1: FastifyInstance, tokens: AccessTokens): void => {
   const gate = new TokenGate(tokens, GUESSES)
   v1.decorateRequest('holder', undefined as unknown as object)

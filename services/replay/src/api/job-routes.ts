@@ -9,14 +9,14 @@ import { isEnded } from '../jobs/job-table.ts'
 import { BadRequestError, createBody, jobsQuery, parsed, requireDoable } from './requests.ts'
 import type { ScanLimit } from './scans.ts'
 
-/** Each takes its turn after the others'. */
+/** Running jobs take turns, so their number is limited. */
 const OPEN_JOBS_MAX = 100
 
 class TooManyJobsError extends Error {
   readonly statusCode = 429
 }
 
-/** What a list says of a job: neither its places nor what its fix-up holds. */
+/** A job in a list, without its positions and the content of its fix-up. */
 const describeJob = ({ cursor: _, end: __, fixUp, ...job }: Job) => ({ ...job, fixUp: fixUp?.name ?? null })
 
 const noteOf = ({ id, filter, ratePerSec, fixUp, letters }: Job) => ({
@@ -27,7 +27,7 @@ const noteOf = ({ id, filter, ratePerSec, fixUp, letters }: Job) => ({
   fixUp: fixUpNote(fixUp),
 })
 
-/** What a fix-up does may hold a body's text: its name and hash tell which one it was. */
+/** A fix-up may hold text of a body, so the audit log gets only its name and hash. */
 const fixUpNote = (fixUp: FixUp | undefined) =>
   fixUp && { name: fixUp.name, sha256: createHash('sha256').update(JSON.stringify(fixUp)).digest('hex') }
 
@@ -36,7 +36,7 @@ const finder =
   async (id: string): Promise<Job | undefined> =>
     (await state.jobs()).find((job) => job.id === id)
 
-/** Where approvals are set, what the job can take is counted first, and then it is all that the job will take. */
+/** Where approvals are set, counts the letters first. The job will take only the counted ones. */
 const beginning = async (
   job: Job,
   { approvals, letters, state }: ApiOptions,
@@ -53,14 +53,14 @@ const beginning = async (
   }
 }
 
-/** Replays and discards: begin, look, cancel. */
+/** Routes to begin, show, approve and cancel replays and discards. */
 export const addJobRoutes = (v1: FastifyInstance, options: ApiOptions, scans: ScanLimit): void => {
   const { state, commands, send } = options
   const note = noting(options.audit)
   const find = finder(options)
-  /** Asked for here, and not yet in the state. */
+  /** Jobs that were requested here and are not in the state yet. */
   const sent = new Set<string>()
-  /** Takes the place at once, so that those who ask at the same time do not get it too. */
+  /** Reserves the place at once, so that a concurrent request does not get it too. */
   const takeRoom = async (id: string): Promise<void> => {
     const jobs = await state.jobs()
     for (const job of jobs) sent.delete(job.id)
@@ -134,7 +134,7 @@ export const addJobRoutes = (v1: FastifyInstance, options: ApiOptions, scans: Sc
   })
 }
 
-/** The second of four eyes. */
+/** Approval by a second operator. */
 export const addApprovalRoute = (v1: FastifyInstance, options: ApiOptions): void => {
   const note = noting(options.audit)
   const find = finder(options)

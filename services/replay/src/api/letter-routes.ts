@@ -9,13 +9,13 @@ import { countQuery, exportQuery, letterPath, listQuery, parsed } from './reques
 import { walkLetters, whileAsked, type ScanLimit } from './scans.ts'
 
 const JSON_LINES = 'application/x-ndjson'
-/** Most records that one page looks at: a rare letter is found in several. */
+/** Most records that one page reads. A rare letter may need several pages. */
 const PAGE_SCANNED_MAX = 200_000
 
 const placeOf = ({ partition, offset }: Pick<Letter, 'partition' | 'offset'>): string =>
   `${partition}/${offset}`
 
-/** Listing, counting, showing, exporting. */
+/** Routes that list, count, show and export letters. */
 export const addLetterRoutes = (v1: FastifyInstance, options: ApiOptions, scans: ScanLimit): void => {
   const { letters, state, keys } = options
   const note = noting(options.audit)
@@ -52,7 +52,7 @@ export const addLetterRoutes = (v1: FastifyInstance, options: ApiOptions, scans:
     const { format, after, ...filter } = parsed(exportQuery, request.query)
     const end = scans.begin(holderOf(request).name)
     reply.raw.once('close', end)
-    // What cannot be reached is said before the first line.
+    // If the brokers are unavailable, the response must say so before its first line.
     await letters.offsets(filter.stage)
     await note(request, 'letters.export', { filter, format, after: after && placeOf(after) })
     const walk = { letters, state, filter, after, signal: whileAsked(reply) }
@@ -61,7 +61,7 @@ export const addLetterRoutes = (v1: FastifyInstance, options: ApiOptions, scans:
       (letter) => `${plainJson(exportLetter(letter, format, keys))}\n`,
       (letters) => note(request, 'letters.exported', { filter, format, letters }),
     )
-    // Without chunks, as in HTTP/1.0, a connection that just ends would be a whole answer; proxies ask so, as nginx does.
+    // HTTP/1.0 has no chunks, so a broken connection would look like a complete response. Proxies such as nginx use it.
     lines.once('error', () => request.raw.socket.resetAndDestroy())
     return reply.type(JSON_LINES).send(lines)
   })

@@ -2,12 +2,13 @@ import { PassThrough, type Readable } from 'node:stream'
 import type { Letter } from '../letters/letter.ts'
 
 const BUFFER_BYTES = 1_048_576
-/** A reader that takes nothing for so long is given up. */
+/** The stream is destroyed if the client reads nothing for this time. */
 const STALL_MS_MAX = 60_000
 
 /**
- * A line for each letter, as fast as they are read from it: beside the brokers' last answer nothing is held. An error
- * destroys the stream, so that what was cut never looks complete. `end` may add an error of its own before the end is told.
+ * Streams a line for each letter at the speed of the client. Only the last response of the brokers is held in memory.
+ * An error destroys the stream, so that a truncated export never looks complete. `end` may throw before the end is
+ * sent.
  */
 export const letterStream = (
   walk: (onLetter: (letter: Letter) => Promise<boolean>) => Promise<unknown>,
@@ -30,7 +31,7 @@ export const letterStream = (
   return stream
 }
 
-/** Resolves when there is room again, or the stream is destroyed. */
+/** Resolves when the stream has room again or is destroyed. */
 const drained = async (stream: PassThrough): Promise<void> => {
   const room = Promise.withResolvers<undefined>()
   const timer = setTimeout(() => stream.destroy(new Error('the reader takes nothing')), STALL_MS_MAX)

@@ -14,7 +14,7 @@ import { jobRequest, letterFilter, type FixUp, type JobRequest } from '../jobs/j
 const PAGE_MAX = 1_000
 const OFFSET_MAX = 2n ** 63n - 1n
 
-/** What a client asked cannot be done; the message says why. */
+/** The request cannot be fulfilled. The message says why. */
 export class BadRequestError extends Error {
   readonly statusCode = 400
 }
@@ -27,7 +27,7 @@ export const parsed = <T>(schema: z.ZodType<T>, value: unknown): T => {
   )
 }
 
-/** Digits alone: an empty text would be 0, and `0x10` another number than somebody else reads. */
+/** Accepts only digits: `Number` reads an empty text as 0, and `0x10` as a number that others read differently. */
 const wholeNumber = (min: number, max: number) =>
   z
     .string()
@@ -52,7 +52,7 @@ const after = z
   })
   .refine((place) => place.offset < OFFSET_MAX, 'an offset has at most 63 bits')
 
-/** Query texts have no numbers. */
+/** Query parameters are texts, so numbers are parsed. */
 const queryFilter = letterFilter.safeExtend({ from: moment.optional(), to: moment.optional() })
 export const countQuery = queryFilter
 export const listQuery = queryFilter.safeExtend({ limit, after: after.optional() })
@@ -74,7 +74,7 @@ export const letterPath = z.strictObject({ stage: z.enum(DEAD_LETTER_STAGE_NAMES
 
 export const createBody = jobRequest.safeExtend({
   dryRun: z.boolean().default(false),
-  /** Chosen by the caller, so that a request sent twice is one job. */
+  /** The caller chooses the id, so that a repeated request makes one job. */
   id: z.uuid().optional(),
 })
 
@@ -88,7 +88,7 @@ const fixUpProblems = ({ set, remove, rename }: FixUp): readonly string[] => {
   ]
 }
 
-/** What is well formed and still cannot be done as it is asked. */
+/** Refuses well-formed requests that contradict themselves. */
 export const requireDoable = ({ kind, filter, fixUp }: JobRequest, asked: unknown): void => {
   const refuse = (why: string): never => {
     throw new BadRequestError(why)
@@ -110,7 +110,7 @@ export const requireDoable = ({ kind, filter, fixUp }: JobRequest, asked: unknow
 
 const LEVELS_MAX = 64
 
-/** Numbers that a fix-up sets keep their digits; all others are of this program. */
+/** Numbers that a fix-up sets keep their digits. All other numbers are parsed as doubles. */
 export const parseBody = (text: string): unknown => {
   const exact = parseExactJson(text)
   if (isDeeper(exact, LEVELS_MAX)) throw new BadRequestError(`the body has more than ${LEVELS_MAX} levels`)

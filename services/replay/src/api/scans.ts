@@ -4,7 +4,7 @@ import { matches, readLetter, type Letter } from '../letters/letter.ts'
 import type { LetterPlace, LetterReader } from '../letters/letters.ts'
 import type { StateView } from '../jobs/state-view.ts'
 
-/** Each holds one answer of the brokers, 4 MiB. */
+/** Each scan holds one response of the brokers, 4 MiB. */
 const SCANS_MAX = 8
 const SCANS_OF_ONE_MAX = 4
 const RETRY_AFTER_SECS = '5'
@@ -14,11 +14,11 @@ export class TooManyScansError extends Error {
   readonly headers = { 'retry-after': RETRY_AFTER_SECS }
 }
 
-/** How many requests read whole topics at the same time, in all and of one holder of a token. */
+/** Limits how many requests read whole topics at the same time, in total and for each token. */
 export class ScanLimit {
   readonly #running: string[] = []
 
-  /** Throws a `TooManyScansError`. The result ends the scan. */
+  /** Begins a scan and returns the function that ends it. Throws a `TooManyScansError`. */
   begin(holder: string): () => void {
     const own = this.#running.filter((one) => one === holder).length
     if (this.#running.length >= SCANS_MAX || own >= SCANS_OF_ONE_MAX) {
@@ -34,12 +34,15 @@ export interface Walk {
   readonly state: StateView
   readonly filter: LetterFilter
   readonly after?: LetterPlace | undefined
-  /** Most records that are looked at; default: all. */
+  /** Most records to read; default: all. */
   readonly scannedMax?: number
   readonly signal?: AbortSignal
 }
 
-/** Hands over each letter that fits until `onLetter` returns false. Returns the place of the last record that was looked at; undefined: there are no more. */
+/**
+ * Passes each matching letter to `onLetter` until it returns false. Resolves to the place of the last record that was
+ * read; undefined: there are no more records.
+ */
 export const walkLetters = async (
   { letters, state, filter, after, scannedMax = Infinity, signal }: Walk,
   onLetter: (letter: Letter) => boolean | Promise<boolean>,
@@ -60,7 +63,7 @@ export const walkLetters = async (
   return walked.stoppedAt
 }
 
-/** Aborted when the client has gone. */
+/** A signal that aborts when the client disconnects. */
 export const whileAsked = (reply: FastifyReply): AbortSignal => {
   const gone = new AbortController()
   reply.raw.once('close', () => gone.abort())

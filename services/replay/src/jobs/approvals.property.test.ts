@@ -84,7 +84,7 @@ const workOff = async (model: ModelReplay): Promise<void> => {
   }
 }
 
-it('touches no letter for a job that another has not approved, whatever comes between', async () => {
+it('changes no letter for a job that no other operator approved, whatever happens in between', async () => {
   const seen = { approved: 0, free: 0, late: 0 }
   await fc.assert(
     fc.asyncProperty(fc.array(step, { minLength: 10, maxLength: 60, size: 'max' }), async (steps) => {
@@ -131,7 +131,7 @@ it('touches no letter for a job that another has not approved, whatever comes be
   for (const [fate, number] of Object.entries(seen)) expect([fate, number > 10]).toEqual([fate, true])
 }, 60_000)
 
-it('does what an older version passes over or leaves waiting, until it is approved', async () => {
+it('runs an approved job that an older version skipped or left waiting', async () => {
   const model = new ModelReplay(APPROVALS)
   model.write(0, ['unmappable'], 'committed')
   const asked: Asked = {
@@ -166,7 +166,7 @@ it('does what an older version passes over or leaves waiting, until it is approv
   await model.kill()
 })
 
-it('takes a count that somebody made up for no more than there is', async () => {
+it('does not trust a forged count beyond the letters that exist', async () => {
   const model = new ModelReplay(parseApprovals(['over:5']))
   model.write(0, ['unmappable'], 'committed')
   const asked: Asked = {
@@ -190,7 +190,7 @@ it('takes a count that somebody made up for no more than there is', async () => 
   await model.kill()
 })
 
-it('waits too where only the instance that was asked has approvals set', async () => {
+it('waits if only the instance that took the request has approvals set', async () => {
   const model = new ModelReplay(NO_APPROVALS)
   model.write(0, ['unmappable'], 'committed')
   const asked: Asked = {
@@ -209,7 +209,7 @@ it('waits too where only the instance that was asked has approvals set', async (
   await model.kill()
 })
 
-it('needs settings that can be kept', () => {
+it('refuses settings that no request can satisfy', () => {
   expect(parseApprovals(['over:10', 'discard', 'over:3'])).toEqual({ fixUps: false, discards: true, over: 3 })
   expect(parseApprovals([])).toEqual(NO_APPROVALS)
   expect(parseApprovals(['over:0']).over).toBe(0)

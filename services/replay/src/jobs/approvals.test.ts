@@ -66,7 +66,7 @@ it.each([
   ])
 })
 
-it('asks nobody and counts nothing where no approvals are set', async () => {
+it('neither asks for an approval nor counts letters if no approvals are set', async () => {
   const api = apiWith()
   expect(await post(api, '/v1/jobs', { ...REPLAY, kind: 'discard' })).toEqual({
     status: 202,
@@ -75,7 +75,7 @@ it('asks nobody and counts nothing where no approvals are set', async () => {
   expect(api.sent).toMatchObject([{ kind: 'create', job: { end: {} } }])
 })
 
-it('lets another operator approve, and notes who approved what, without what it holds', async () => {
+it('lets another operator approve, and records who approved what, without the content', async () => {
   const api = apiWith('fix-up')
   put(api, waiting())
   expect((await post(api, '/v1/jobs/job/approve', undefined, OTHER_TOKEN)).status).toBe(202)
@@ -97,7 +97,7 @@ it('lets another operator approve, and notes who approved what, without what it 
   expect(JSON.stringify(api.noted)).not.toContain('a text of the body')
 })
 
-it('notes the same fix-up with the same hash when it is approved, exact numbers and odd names included', async () => {
+it('records an approved fix-up with the hash of the request, including exact numbers and unusual names', async () => {
   const api = apiWith('fix-up')
   const set = '{"b":1.10,"n":12345678901234567890123,"10":-0,"2":1e3,"__proto__":{"z":[1.0]},"a":"\\u2028"}'
   const payload = `{"kind":"replay","fixUp":{"remove":["x"],"set":${set},"name":"f"},"filter":{"stage":"normalizer"}}`
@@ -128,7 +128,7 @@ it.each([
   expect([api.sent, api.noted]).toEqual([[], []])
 })
 
-it('cannot be asked for as approved', async () => {
+it('refuses a request that claims to be approved', async () => {
   const api = apiWith('discard')
   for (const more of [
     { approval: { why: [], expiresAt: 0, by: 'kim' } },

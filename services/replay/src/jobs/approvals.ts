@@ -1,16 +1,16 @@
 import type { Approval, Job, JobRequest } from './job.ts'
 
-/** Which jobs another operator has to approve. */
+/** Says which jobs another operator must approve. */
 export interface Approvals {
   readonly fixUps: boolean
   readonly discards: boolean
-  /** Jobs that can take more letters. */
+  /** Jobs that can take more letters than this. */
   readonly over: number | undefined
 }
 
 export const NO_APPROVALS: Approvals = { fixUps: false, discards: false, over: undefined }
 
-/** From the request on; what nobody has approved by then is cancelled. */
+/** Time from the request after which a job without approval is cancelled. */
 export const APPROVAL_MS_MAX = 72 * 3_600_000
 
 const FIX_UP = 'fix-up'
@@ -22,7 +22,7 @@ export const approvalProblems = (entries: readonly string[]): readonly string[] 
     .filter((entry) => entry !== FIX_UP && entry !== DISCARD && !OVER.test(entry))
     .map((entry) => `REPLAY_APPROVALS has '${entry}': give ${FIX_UP}, ${DISCARD} or over:<letters>.`)
 
-/** Of entries that have no `approvalProblems`; of several bounds the lowest counts. */
+/** Parses entries that have no `approvalProblems`. The lowest of several limits counts. */
 export const parseApprovals = (entries: readonly string[]): Approvals => {
   const bounds = entries.flatMap((entry) => OVER.exec(entry)?.[1] ?? []).map(Number)
   return {
@@ -35,7 +35,7 @@ export const parseApprovals = (entries: readonly string[]): Approvals => {
 export const areNeeded = ({ fixUps, discards, over }: Approvals): boolean =>
   fixUps || discards || over !== undefined
 
-/** Why a job needs an approval; `letters`: most that it can take, undefined when nobody has counted them. */
+/** Why a job needs an approval. `letters` is the most that it can take; undefined: not counted. */
 const whyNeeded = (
   { kind, fixUp }: JobRequest,
   letters: number | undefined,
@@ -46,13 +46,13 @@ const whyNeeded = (
   ...(over !== undefined && (letters === undefined || letters > over) ? [`over:${over}`] : []),
 ]
 
-/** Undefined: it needs none, neither by these settings nor by those of the instance that was asked for the job. */
+/** Undefined: neither these settings nor those of the instance that took the request require an approval. */
 export const approvalOf = (job: Job, approvals: Approvals): Approval | undefined => {
   const why = [...new Set([...(job.approval?.why ?? []), ...whyNeeded(job, job.letters, approvals)])]
   return why.length === 0 ? undefined : { why, expiresAt: job.requestedAt + APPROVAL_MS_MAX }
 }
 
-/** What keeps this name from approving the job; undefined: nothing. */
+/** Why this name may not approve the job; undefined: it may. */
 export const whyNotApproved = (job: Job, name: string, now: number): string | undefined => {
   const { approval, state, requestedBy } = job
   if (approval === undefined) return 'the job needs no approval'

@@ -2,12 +2,12 @@ import type { TopicNames } from '@weir/contracts'
 import { openTopicReader, type KafkaSettings, type TopicReader } from '@weir/kafka'
 import { decodeCommand } from './job.ts'
 
-/** Reads the topic of commands beside the stage, which sees one command after another. */
+/** Reads the topic of commands ahead of the processor, which handles one command at a time. */
 export class CommandLog {
   readonly #open: () => Promise<TopicReader>
   #reader: TopicReader | undefined
   #next = 0n
-  /** The last cancel of each job that was read ahead. */
+  /** Offset of the last cancel of each job that was read ahead. */
   readonly #cancels = new Map<string, bigint>()
 
   constructor(open: () => Promise<TopicReader>) {
@@ -19,8 +19,8 @@ export class CommandLog {
   }
 
   /**
-   * Whether a cancel of the job follows this offset: work that fails again and again would otherwise keep the stage from
-   * its cancel.
+   * Whether a cancel of the job follows this offset. Without this check, work that always fails would keep the
+   * processor from the cancel.
    */
   async isCancelledAfter(offset: bigint, id: string): Promise<boolean> {
     const reader = await this.#opened()
@@ -35,7 +35,7 @@ export class CommandLog {
     return this.#cancels.has(id)
   }
 
-  /** Whether the job was ever asked for, although the stage may not have come to it yet. */
+  /** Whether the job was ever requested, even if the processor has not handled the request yet. */
   async isRequested(id: string): Promise<boolean> {
     const reader = await this.#opened()
     const { start, end } = (await reader.stableOffsets()).get(0)!

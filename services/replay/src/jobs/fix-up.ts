@@ -10,7 +10,7 @@ const failed = (why: string): FixUpResult => ({ kind: 'failed', why })
 export const applyFixUp = (fixUp: FixUp, body: Buffer): FixUpResult => {
   let text = body.toString()
   for (const { find, with: replacement } of fixUp.replaceText) {
-    // A few replacements can make terabytes of one body, so the size is known before the text is made.
+    // A few replacements can turn one body into terabytes, so the size is computed before the text.
     const length = text.length + occurrences(text, find) * (replacement.length - find.length)
     if (length > RECORD_BYTES_MAX) return failed(tooLong(length))
     text = text.replaceAll(find, () => replacement)
@@ -18,7 +18,8 @@ export const applyFixUp = (fixUp: FixUp, body: Buffer): FixUpResult => {
   const payload = parseObject(text)
   if (payload === undefined) return failed('the body is not a JSON object after the fix-up')
   const fields = new Map<string, unknown>(Object.entries(payload))
-  // All at once: in turn, of two names that change places one value would be lost, and a name for itself removed.
+  // Rename all fields at once. One by one, a swap would lose a value, and a rename to the same name would remove the
+  // field.
   const renamed = Object.entries(fixUp.rename)
     .filter(([from]) => fields.has(from))
     .map(([from, to]) => ({ from, to, value: fields.get(from) }))
@@ -26,7 +27,7 @@ export const applyFixUp = (fixUp: FixUp, body: Buffer): FixUpResult => {
   for (const { to, value } of renamed) fields.set(to, value)
   for (const [name, value] of Object.entries(fixUp.set)) fields.set(name, value)
   for (const name of fixUp.remove) fields.delete(name)
-  // Also makes one of a key that came twice.
+  // This also merges duplicate keys.
   return { kind: 'edited', body: Buffer.from(JSON.stringify(Object.fromEntries(fields))) }
 }
 

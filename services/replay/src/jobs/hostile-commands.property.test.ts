@@ -23,14 +23,14 @@ const COMMANDS = [
   { kind: 'expire' },
 ] as const
 
-it('commands and jobs are read as they were written', () => {
+it('commands and jobs survive a round trip', () => {
   for (const command of COMMANDS) expect(decodeCommand(encodeJson(command))).toEqual(command)
   expect(decodeJob(encodeJson(job))).toEqual(job)
   expect(decodeCommand(null)).toBeUndefined()
   expect(decodeJob(null)).toBeUndefined()
 })
 
-it('what somebody else wrote is no command and no job, whatever it is', () => {
+it('a foreign record is neither a command nor a job', () => {
   const garbage = fc.oneof(
     fc.uint8Array().map((bytes) => Buffer.from(bytes)),
     fc.json().map((text) => Buffer.from(text)),

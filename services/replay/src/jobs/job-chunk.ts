@@ -15,18 +15,20 @@ import type { LetterReader } from '../letters/letters.ts'
 import type { Marks } from './marks.ts'
 import { returnLetter, type ReturnOptions } from '../letters/return-letter.ts'
 
-/** Most that one transaction looks at, and most bytes of the letters that fit: edited or returned, they cost time. */
+/**
+ * Limits of one transaction: records that it reads, and bytes of matching letters, because edits and returns cost time.
+ */
 const CHUNK_SCANNED = 5_000
 const CHUNK_BYTES = 4_194_304
-/** Slow jobs return a few letters at a time, at most so long apart. */
+/** Slow jobs return a few letters at a time, at least this often. */
 const SLICE_MS = 500
 
 export interface Chunk {
-  /** The job after the chunk. */
+  /** The state of the job after the chunk. */
   readonly job: Job
-  /** Letters that return, and the marks of all that were handled. */
+  /** The returning letters, and the marks of every handled letter. */
   readonly outputs: readonly OutputRecord[]
-  /** Letters that were returned or discarded. */
+  /** Number of letters that were returned or discarded. */
   readonly handled: number
 }
 
@@ -36,7 +38,7 @@ export interface ChunkOptions extends ReturnOptions {
   readonly chunkLettersMax: number
 }
 
-/** The next step of a running job: at most so many letters of one partition. Changes nothing. */
+/** Plans the next step of a running job: a limited number of letters of one partition. Changes nothing. */
 export const nextChunk = async (job: Job, marks: Marks, options: ChunkOptions): Promise<Chunk> => {
   const partition = Object.keys(job.cursor).find((one) => BigInt(job.cursor[one]!) < BigInt(job.end[one]!))
   if (partition === undefined) {
@@ -72,8 +74,8 @@ export const nextChunk = async (job: Job, marks: Marks, options: ChunkOptions): 
 }
 
 /**
- * What a job would do with the letters that are decided now, fix-up included: its counts, and why letters would stay.
- * Changes nothing. Rejects with a `RetriableError` while the registry does not answer.
+ * Rehearses a job, including its fix-up, with the letters before the last stable offset: its counts, and why letters
+ * would stay. Changes nothing. Rejects with a `RetriableError` while the registry is unavailable.
  */
 export const rehearse = async (
   request: JobRequest,
@@ -98,7 +100,7 @@ export const rehearse = async (
 
 type JobRange = Pick<Job, 'cursor' | 'end'>
 
-/** What is decided now is a job's whole work: what comes later is another's. */
+/** A job takes the letters before the last stable offset at its start. It does not take later letters. */
 export const jobRange = async (letters: LetterReader, stage: DeadLetterStage): Promise<JobRange> => {
   const offsets = [...(await letters.offsets(stage))]
   const entries = (which: 'start' | 'end') =>
@@ -106,7 +108,7 @@ export const jobRange = async (letters: LetterReader, stage: DeadLetterStage): P
   return { cursor: entries('start'), end: entries('end') }
 }
 
-/** As much of a range as was counted: later letters are another job's. */
+/** Limits a range to the counted part. The job does not take later letters. */
 export const countedRange = ({ cursor, end }: JobRange, counted: JobRange['end']): JobRange => ({
   cursor,
   end: Object.fromEntries(
@@ -118,8 +120,8 @@ export const countedRange = ({ cursor, end }: JobRange, counted: JobRange['end']
 })
 
 /**
- * Most letters that a job with this filter can take of those that are decided now, and where these end. What is pending
- * only becomes less; what has another status may become more meanwhile, so of these all are counted.
+ * The most letters that a job with this filter can take before the last stable offset, and that offset. The number of
+ * pending letters only falls. Letters with other statuses may increase before the job runs, so all are counted.
  */
 export const countLetters = async (
   letters: LetterReader,
@@ -151,7 +153,7 @@ class ChunkDraft {
   readonly #lettersMax: number
   #scanned = 0
   #bytes = 0
-  /** What fix-ups have added. */
+  /** Bytes that fix-ups have added. */
   #grown = 0
 
   constructor(job: Job, options: ChunkOptions) {
@@ -198,7 +200,7 @@ class ChunkDraft {
   }
 }
 
-/** What was fetched is a view of a large response. */
+/** Copies a fetched record, which is a view of a large response. */
 const copyOf = (output: OutputRecord): OutputRecord => ({
   ...output,
   value: output.value && Buffer.from(output.value),

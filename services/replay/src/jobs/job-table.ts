@@ -2,20 +2,20 @@ import { decodeJob, type Job } from './job.ts'
 import { Marks } from './marks.ts'
 
 const PREFIX = 'job|'
-/** As long as the letters that it was about. */
+/** Jobs are kept as long as the letters that they were about. */
 const KEPT_MS_MAX = 30 * 86_400_000
 const KEPT_JOBS_MAX = 500
-/** A fix-up may have 64 KB. */
+/** Limit of all ended jobs. A fix-up may have 64 KB. */
 const KEPT_BYTES_MAX = 8_388_608
 const FORGOTTEN_AT_ONCE_MAX = 1_000
-/** A transaction has each of them whole. */
+/** Limit for one transaction, which holds each of them whole. */
 const CANCELLED_AT_ONCE_MAX = 10
 
 export const jobKey = (id: string): Buffer => Buffer.from(`${PREFIX}${id}`)
 
 export const isEnded = ({ state }: Job): boolean => state === 'done' || state === 'cancelled'
 
-/** What `replay.state.v1` holds: jobs, and what became of each letter. */
+/** The content of `replay.state.v1`: jobs, and the status of each letter. */
 export class JobTable {
   readonly marks = new Marks()
   readonly #jobs = new Map<string, { readonly job: Job; readonly bytes: number }>()
@@ -24,14 +24,14 @@ export class JobTable {
     return this.#jobs.get(id)?.job
   }
 
-  /** The latest first. */
+  /** Jobs, the latest first. */
   all(): readonly Job[] {
     return [...this.#jobs.values()]
       .map(({ job }) => job)
       .sort((a, b) => b.requestedAt - a.requestedAt || (a.id < b.id ? -1 : 1))
   }
 
-  /** Takes a record of the topic. */
+  /** Applies a record of the topic. */
   apply(key: Buffer | null, value: Buffer | null): void {
     const job = decodeJob(value)
     if (job !== undefined) this.#jobs.set(job.id, { job, bytes: value!.length })
@@ -40,13 +40,13 @@ export class JobTable {
     } else this.marks.restore(key, value)
   }
 
-  /** Jobs that nobody has approved in time. */
+  /** Jobs that were not approved in time. */
   overdue(now: number): readonly Job[] {
     const late = this.#unapproved().filter(({ approval }) => approval!.expiresAt <= now)
     return late.slice(0, CANCELLED_AT_ONCE_MAX)
   }
 
-  /** When the next job will have waited too long, in epoch ms. */
+  /** When the approval time of the next waiting job ends, epoch ms. */
   nextOverdueAt(): number {
     return Math.min(Infinity, ...this.#unapproved().map(({ approval }) => approval!.expiresAt))
   }
@@ -55,7 +55,9 @@ export class JobTable {
     return this.all().filter(({ state, approval }) => state === 'waiting' && approval !== undefined)
   }
 
-  /** Ended jobs that are too old, too many or too large together: the oldest go first. Changes nothing. */
+  /**
+   * Ended jobs to forget, because they are too old, too many or too large together; the oldest first. Changes nothing.
+   */
   expired(now: number): readonly string[] {
     const kept = { jobs: 0, bytes: 0 }
     const ids: string[] = []

@@ -9,19 +9,19 @@ const moment = z.union([
   z.iso.datetime({ offset: true }).transform((iso) => Date.parse(iso)),
 ])
 
-/** Which letters of one stage; what is not given is not asked for. */
+/** Selects letters of one stage. An absent field selects all. */
 export const letterFilter = z.strictObject({
   stage: z.enum(DEAD_LETTER_STAGE_NAMES),
   reason: z.enum(reasons).optional(),
   source: text.optional(),
-  /** Epoch ms or ISO; of the last failure, `from` included and `to` not. */
+  /** Time of the last failure, epoch ms or ISO. Includes `from` and excludes `to`. */
   from: moment.optional(),
   to: moment.optional(),
   /** Fingerprint of the payload's shape. */
   fingerprint: text.optional(),
-  /** Record key, which is the entity key `source|interaction id`. */
+  /** The record key: the entity key `source|interaction id`. */
   key: text.optional(),
-  /** Hex. */
+  /** The event key in hex. */
   eventKey: z
     .string()
     .regex(/^[\da-f]{32}$/i, 'an event key is 32 hexadecimal digits')
@@ -31,7 +31,7 @@ export const letterFilter = z.strictObject({
 })
 export type LetterFilter = z.infer<typeof letterFilter>
 
-/** How a body is edited before it returns: first as text, then as JSON. The result is marked with the name. */
+/** Edits a body before it returns, first as text, then as JSON. A header marks the result with the name. */
 export const fixUp = z.strictObject({
   name: text,
   replaceText: z
@@ -46,34 +46,34 @@ export const fixUp = z.strictObject({
 export type FixUp = z.infer<typeof fixUp>
 
 export const RATE_MAX = 100_000
-/** One letter in ten seconds. */
+/** One letter in 10 s. */
 export const RATE_MIN = 0.1
 
 export const jobRequest = z.strictObject({
   kind: z.enum(['replay', 'discard']),
   filter: letterFilter,
   ratePerSec: z.number().min(RATE_MIN).max(RATE_MAX).default(1_000),
-  /** A letter that was replayed so often already is left alone. */
+  /** The job skips a letter that was replayed this many times. */
   replaysMax: z.number().int().min(1).max(100).default(3),
   fixUp: fixUp.optional(),
 })
 export type JobRequest = z.infer<typeof jobRequest>
 
-/** Stored as `waiting`, a job needs an approval: whatever runs jobs, of any version, leaves it alone. */
+/** A `waiting` job needs an approval. No version of the service runs it. */
 export type JobState = 'waiting' | 'running' | 'done' | 'cancelled'
 
-/** What a job needs before it runs, and who has given it. */
+/** The approval that a job needs before it runs. */
 export interface Approval {
-  /** Entries of REPLAY_APPROVALS. */
+  /** The entries of REPLAY_APPROVALS that require it. */
   readonly why: readonly string[]
-  /** Epoch ms; from then on nobody can approve it. */
+  /** The job can be approved until this time, epoch ms. */
   readonly expiresAt: number
-  /** Never who asked for the job. Undefined: nobody has. */
+  /** Who approved the job, never the one who requested it. Undefined: not approved yet. */
   readonly by?: string
   readonly at?: number
 }
 
-/** A letter that could not be returned. */
+/** A letter that could not return. */
 export interface StayingLetter {
   /** See `letterPlace`. */
   readonly letter: string
@@ -85,28 +85,28 @@ export interface JobCounts {
   readonly matched: number
   /** Written to the replay topic, or marked as discarded. */
   readonly done: number
-  /** Left alone: replayed too often already. */
+  /** Skipped: replayed too many times. */
   readonly guarded: number
-  /** Left alone: `stays` says why. */
+  /** Skipped: `stays` says why. */
   readonly unusable: number
 }
 
-/** One replay or discard: who, what, how far. The value of `replay.state.v1` under `job|<id>`. */
+/** A replay or a discard, its requester and its progress: the value of `replay.state.v1` under `job|<id>`. */
 export interface Job extends JobRequest {
   readonly id: string
   readonly requestedBy: string
   /** Epoch ms. */
   readonly requestedAt: number
   readonly state: JobState
-  /** Chunks that are committed. A tick names the step that it is for, so that one that comes twice does nothing. */
+  /** Number of committed chunks. A tick names its step, so that a repeated tick does nothing. */
   readonly step?: number
-  /** By partition: the next offset, and where the topic's decided part ended when the job began. */
+  /** By partition: the next offset, and the last stable offset when the job began. */
   readonly cursor: Readonly<Record<string, string>>
   readonly end: Readonly<Record<string, string>>
   readonly counts: JobCounts
-  /** Most letters that it can take, if they were counted when it was asked for. */
+  /** Most letters that the job can take, if they were counted at its request. */
   readonly letters?: number | undefined
-  /** Undefined: it needs none. */
+  /** Undefined: the job needs no approval. */
   readonly approval?: Approval | undefined
   /** The first `STAYING_MAX` of `counts.unusable`. */
   readonly stays?: readonly StayingLetter[]
@@ -117,9 +117,9 @@ export const STAYING_MAX = 20
 export const NO_COUNTS: JobCounts = { scanned: 0, matched: 0, done: 0, guarded: 0, unusable: 0 }
 
 /**
- * What `replay.commands.v1` holds; `tick` is the job's own next step, `expire` ends jobs that have waited too long and
- * forgets those that ended long ago. `propose` is `create` where approvals are set, with the places that were counted:
- * a version that knows no approvals passes over it.
+ * A record of `replay.commands.v1`. `tick` is the next step of a job. `expire` ends jobs that waited too long for an
+ * approval, and forgets jobs that ended long ago. `propose` is `create` with counted positions, used where approvals
+ * are set: a version without approvals skips it.
  */
 export type Command =
   | { readonly kind: 'create'; readonly job: Job }
@@ -134,9 +134,12 @@ export const tickOf = ({ id, step = 0 }: Job): Command => ({ kind: 'tick', id, s
 export const encodeJson = (value: Command | Job): Buffer => Buffer.from(JSON.stringify(value))
 
 const offsets = z.record(z.string().regex(/^\d{1,5}$/), z.string().regex(/^\d{1,19}$/))
-/** As far as calendars go, in epoch ms. */
+/** The last time of the calendar, epoch ms. */
 const TIME_MAX = 8_640_000_000_000_000
-/** What the code relies on. Whoever may write to a topic may write anything, and older versions wrote other bounds. */
+/**
+ * The fields that the code relies on. Other writers of the topic may write anything, and older versions had other
+ * limits.
+ */
 const storedJob = z.looseObject({
   id: z.string().min(1),
   kind: z.enum(['replay', 'discard']),
@@ -178,13 +181,13 @@ const storedCommand = z.discriminatedUnion('kind', [
   z.looseObject({ kind: z.literal('expire') }),
 ])
 
-/** Undefined for what is not a command. */
+/** Returns undefined for a value that is not a command. */
 export const decodeCommand = (value: Buffer | null): Command | undefined => {
   const command = parse(value)
   return storedCommand.safeParse(command).success ? (command as Command) : undefined
 }
 
-/** Undefined for tombstones and what is not a job. */
+/** Returns undefined for a tombstone and for a value that is not a job. */
 export const decodeJob = (value: Buffer | null): Job | undefined => {
   const job = parse(value)
   return storedJob.safeParse(job).success ? (job as Job) : undefined
@@ -192,7 +195,7 @@ export const decodeJob = (value: Buffer | null): Job | undefined => {
 
 const parse = (value: Buffer | null): object | undefined => {
   try {
-    // A fix-up may set a number that no double holds.
+    // A fix-up may set a number that a double cannot hold.
     const parsed = parseExactJson(value?.toString() ?? 'null')
     return typeof parsed === 'object' && parsed !== null ? parsed : undefined
   } catch {

@@ -4,7 +4,7 @@ import { Marks } from './marks.ts'
 
 const place = fc.record({ partition: fc.nat(2), offset: fc.bigInt({ min: 0n, max: 20_000n }) })
 
-it('keeps the last status of each letter and of no other, over restarts', () => {
+it('keeps the last status of each letter over restarts, and changes no other', () => {
   const steps = fc.array(
     fc.record({ letters: fc.array(place), status: fc.constantFrom('replayed', 'discarded') }),
   )

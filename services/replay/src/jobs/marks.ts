@@ -1,6 +1,6 @@
 import type { DeadLetterStage, DeadLetterStatus } from '@weir/contracts'
 
-/** Letters of one block: two bits each. */
+/** Letters of one block. Each takes two bits. */
 const BLOCK_LETTERS = 4_096
 const BLOCK_BYTES = BLOCK_LETTERS / 4
 const CODES = ['pending_inspection', 'replayed', 'discarded'] as const satisfies readonly DeadLetterStatus[]
@@ -13,7 +13,7 @@ export interface MarksRecord {
 const PREFIX = 'marks|'
 
 /**
- * What became of each letter, since a letter itself cannot be changed: two bits for each offset, in blocks that are
+ * The status of each letter, because a letter itself cannot be changed: two bits for each offset, in blocks that are
  * records of a compacted topic. Ten million letters take 2.5 MB.
  */
 export class Marks {
@@ -24,7 +24,7 @@ export class Marks {
     return block === undefined ? CODES[0] : (CODES[codeAt(block, offset)] ?? CODES[0])
   }
 
-  /** Takes a record of the topic, if it is one of marks. */
+  /** Applies a record of the topic, if it holds marks. */
   restore(key: Buffer | null, value: Buffer | null): void {
     const name = key?.toString() ?? ''
     if (!name.startsWith(PREFIX)) return
@@ -32,7 +32,7 @@ export class Marks {
     else if (value.length === BLOCK_BYTES) this.#blocks.set(name, Buffer.from(value))
   }
 
-  /** The records that give these letters a status. Changes nothing here. */
+  /** Returns the records that give these letters a status. Does not change the marks in memory. */
   records(
     stage: DeadLetterStage,
     letters: readonly { readonly partition: number; readonly offset: bigint }[],

@@ -108,7 +108,7 @@ it.each([RATE_MIN, 1e-300])('does not let a job of %d letters a second delay ano
   expect(vi.getTimerCount()).toBe(0)
 })
 
-it('does one step for a tick that comes twice', async () => {
+it('does one step for a repeated tick', async () => {
   const { input, jobs, work, owner: task } = await model()
   input.push({ kind: 'create', job: jobOf('job', 1) })
   await work()
@@ -121,7 +121,7 @@ it('does one step for a tick that comes twice', async () => {
   await task.close()
 })
 
-it('cancels jobs that nobody approves at their time, however many, and no other', async () => {
+it('cancels every job that is not approved in time, and no other', async () => {
   const { input, jobs, work, owner: task } = await model()
   const minute = 60_000
   const approval = { why: ['discard'], expiresAt: 0 }

@@ -5,7 +5,7 @@ import type { Job } from './job.ts'
 import { JobTable } from './job-table.ts'
 import type { Marks } from './marks.ts'
 
-/** What the running instance has committed, as any instance can read it. */
+/** Lets any instance read the state that the running instance committed. */
 export class StateView {
   readonly #table = new JobTable()
   readonly #follower: TopicFollower
@@ -24,7 +24,7 @@ export class StateView {
     return this.#table.marks
   }
 
-  /** Reads what has come since; the latest job first. */
+  /** Reads new records and returns the jobs, the latest first. */
   async jobs(): Promise<readonly Job[]> {
     await this.refresh()
     return this.#table.all()

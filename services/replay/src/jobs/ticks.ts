@@ -9,8 +9,9 @@ export interface TicksOptions {
 const RETRY_MS = 1_000
 
 /**
- * Sends the tick of a job when its next step is due. A slow job waits here and never inside the stage, which goes on with
- * the other jobs. What is lost with the process is sent again by the next owner, for each running job.
+ * Sends the tick of a job when its next step is due. A slow job waits here and never inside the processor, which
+ * continues with the other jobs. Ticks that are lost with the process are sent again by the next owner, one for each
+ * running job.
  */
 export class Ticks {
   readonly #options: TicksOptions
@@ -21,12 +22,12 @@ export class Ticks {
     this.#options = options
   }
 
-  /** Replaces what was planned for the job. */
+  /** Replaces the planned tick of the job. */
   plan(job: Job, waitMs: number): void {
     this.#after(job.id, waitMs, tickOf(job))
   }
 
-  /** The same once in a while: which jobs are too old also depends on the time. */
+  /** Sends `expire` at intervals too, because the age of jobs depends on the time. */
   planExpiry(waitMs: number): void {
     this.#after('', waitMs, { kind: 'expire' })
   }

@@ -48,7 +48,7 @@ const timestamp = '2024-05-11T12:00:00.000Z'
 const REFUSED = { [HEADER.intakeError]: 'missing_field' }
 const given = (answer: string) => ({ ...REFUSED, [HEADER.answer]: answer })
 
-it('names formats after what they are, and takes the older names', () => {
+it('names formats after their systems, and accepts the older names', () => {
   const older = ['s0', 's1', 's2', 's3', 's3-full', 's4']
   expect(older.map(exportFormatOf)).toEqual(EXPORT_FORMATS.slice(1))
   expect(EXPORT_FORMAT_NAMES).toEqual([...EXPORT_FORMATS, ...older])
@@ -56,7 +56,7 @@ it('names formats after what they are, and takes the older names', () => {
 })
 
 describe('S0 Azure Function', () => {
-  it('S0-08 writes a dead letter as its document, null where there is no field, and the reason', () => {
+  it('S0-08 writes a dead letter as a document with null for missing fields, and the reason', () => {
     const body = '{"interactionId":"i-1","eventType":"CALL_CONNECTED","sequenceNumber":"3","extra":1}'
     expect(exported('s0', 'unsupported_schema_version', body)).toEqual({
       interactionId: 'i-1',
@@ -85,7 +85,7 @@ describe('S1 Cognigy idempotency', () => {
     expect(exported('s1', 'missing_field', '{}', given(answer))).toEqual(JSON.parse(answer))
   })
 
-  it("S1-04 knows Weir's own answer from the record", () => {
+  it("S1-04 derives Weir's own response from the record", () => {
     const record = letter('key_conflict', Buffer.from('{}'), 0, { [HEADER.eventKey]: 'key of 16 bytes!' })
     const ours = { ...record, key: 'cxone|conv-1' }
     expect(exportLetter(ours, 'cognigy', undefined)).toEqual({
@@ -108,7 +108,7 @@ describe('S1 Cognigy idempotency', () => {
 })
 
 describe('S4 Bloom dedup', () => {
-  it('S4-01 writes of a dead letter the answer that was really given', () => {
+  it('S4-01 writes a dead letter as the response that the provider got', () => {
     const answer = '{"detail":"Payload validation failed: dataActionId is missing"}'
     expect(exported('s4', 'missing_field', '{}', given(answer))).toEqual(JSON.parse(answer))
   })
@@ -175,7 +175,7 @@ describe('S3 schema evolution', () => {
   })
 })
 
-it('writes a letter of a parked source as it would have been without the others', () => {
+it('writes a letter of a parked source as if the source had not been parked', () => {
   const parked = { ...letter('source_parked', Buffer.from('{"a":10.00}')), error: 'schema_violation: why' }
   const of = (format: ExportFormat) => exportLetter(parked, format, undefined)
   expect(of('cognigy')).toEqual({ error: 'why' })
@@ -185,7 +185,7 @@ it('writes a letter of a parked source as it would have been without the others'
   expect(of('weir')).toMatchObject({ reason: 'source_parked', error: 'schema_violation: why' })
 })
 
-it('exports what is nested too deep to be written again as text', () => {
+it('exports a body as text if it is nested too deeply', () => {
   const deep = `${'['.repeat(6_000)}1${']'.repeat(6_000)}`
   expect(exported('s2', 'unsafe_json', deep)).toMatchObject({ payload: deep })
   const whole = `${'['.repeat(64)}1.50${']'.repeat(64)}`

@@ -23,7 +23,7 @@ export const EXPORT_FORMATS = [
 ] as const
 export type ExportFormat = (typeof EXPORT_FORMATS)[number]
 
-/** The names that the formats had at first. */
+/** Earlier names of the formats. */
 const FORMAT_ALIASES: Readonly<Record<string, ExportFormat>> = {
   s0: 'cxone',
   s1: 'cognigy',
@@ -34,12 +34,12 @@ const FORMAT_ALIASES: Readonly<Record<string, ExportFormat>> = {
 }
 export const EXPORT_FORMAT_NAMES: readonly string[] = [...EXPORT_FORMATS, ...Object.keys(FORMAT_ALIASES)]
 
-/** Undefined: there is no such format. */
+/** Returns undefined for an unknown format. */
 export const exportFormatOf = (name: string): ExportFormat | undefined =>
   EXPORT_FORMATS.find((format) => format === name) ??
   (Object.hasOwn(FORMAT_ALIASES, name) ? FORMAT_ALIASES[name] : undefined)
 
-/** What kind of fault a reason was to S3's program, which began its error text with it. */
+/** The kind of fault by reason, with which S3's program began its error text. */
 const PREFIXES: Readonly<Partial<Record<DeadLetterReason, string>>> = {
   invalid_encoding: 'JSONDecodeError: ',
   invalid_json: 'JSONDecodeError: ',
@@ -53,7 +53,7 @@ const PREFIXES: Readonly<Partial<Record<DeadLetterReason, string>>> = {
   row_rejected: 'MigrationBulkWriteError: ',
 }
 
-/** The fields of S0's documents, in its order. */
+/** The fields of S0's documents in their order. */
 const LEAN_FIELDS = [
   'interactionId',
   'eventType',
@@ -64,7 +64,7 @@ const LEAN_FIELDS = [
   'sequenceNumber',
 ] as const
 
-/** What S0 would have stored, null where the payload has no such field, and why it was not. */
+/** The document that S0 would have stored, with null for missing fields, and the reason why it was not stored. */
 const leanDocument = (payload: unknown, { reason, error }: Letter): object => {
   const given = typeof payload === 'object' && payload !== null ? (payload as Record<string, unknown>) : {}
   return {
@@ -74,7 +74,7 @@ const leanDocument = (payload: unknown, { reason, error }: Letter): object => {
   }
 }
 
-/** Of a parked source's letter: what it would have said of itself. */
+/** The reason and error that a letter of a parked source would have had on its own. */
 const OWN_REASON = /^([a-z_]+): (.*)$/s
 
 const asItWouldBe = (letter: Letter): Letter => {
@@ -87,7 +87,7 @@ const isMalformed = ({ reason }: Letter): boolean =>
 const isInvalid = ({ reason }: Letter): boolean =>
   PREFIXES[reason as DeadLetterReason] === 'Validation error: '
 
-/** The answer that the provider really got; undefined: the record is of a version that did not keep it. */
+/** The response that the provider got; undefined: the version that wrote the record did not store it. */
 const givenAnswer = ({ record: { headers }, source, key, eventKey }: Letter): unknown => {
   const kept = headers[HEADER.answer]
   if (kept !== undefined) return kept.length === 0 ? {} : payloadOf(kept)
@@ -96,31 +96,31 @@ const givenAnswer = ({ record: { headers }, source, key, eventKey }: Letter): un
   return { status: 'accepted', eventKey, interactionId: key.slice(source.length + 1) }
 }
 
-/** S1 kept no dead letters: what it has is the answer that it gave. */
+/** S1 kept no dead letters. Its format is its response. */
 const cognigyAnswer = (letter: Letter): object => {
   if (isMalformed(letter)) return { error: 'Invalid JSON syntax in Cognigy webhook payload' }
   return isInvalid(letter) ? { error: letter.error } : { error: 'Processing failed', details: letter.error }
 }
 
-/** S4 kept none either. */
+/** S4 kept no dead letters either. */
 const niceAnswer = (letter: Letter): object => {
   if (isMalformed(letter)) return { detail: 'Malformed JSON payload' }
   return { detail: isInvalid(letter) ? `Payload validation failed: ${letter.error}` : letter.error }
 }
 
-/** What S3 wrote of a body that it refused, less the kind of fault; of other faults the letter's own text. */
+/** S3's text for a body that it refused, without the kind of fault. For other faults it is the error of the letter. */
 const dataActionError = (letter: Letter): string => {
   const isRefusal = letter.record.headers[HEADER.intakeError] !== undefined
   return isRefusal && isInvalid(letter) ? 'Missing required CXone fields: id, type' : letter.error
 }
 
-/** Deeper values can be parsed, and not be written again. */
+/** Deeper values can be parsed but not serialised. */
 const DEPTH_MAX = 1_000
 
 export const isDeeper = (value: JsonValue, levels: number): boolean =>
   isContainer(value) && (levels === 0 || Object.values(value).some((one) => isDeeper(one, levels - 1)))
 
-/** A body as its JSON value, or as text where it is none or is nested too deep. */
+/** A body as a JSON value, or as text if it is not JSON or is nested too deeply. */
 const payloadOf = (body: Buffer): unknown => {
   const text = body.toString()
   try {
@@ -131,7 +131,7 @@ const payloadOf = (body: Buffer): unknown => {
   }
 }
 
-/** The JSON of a body, or what came in where it holds none. */
+/** The JSON of a body, or the raw bytes if it holds no JSON. */
 export const readableBody = ({ stage, record: { headers } }: Letter, raw: Buffer): Buffer => {
   if (DEAD_LETTER_STAGES[stage].holds === 'event') return raw
   try {
@@ -142,7 +142,7 @@ export const readableBody = ({ stage, record: { headers } }: Letter, raw: Buffer
   }
 }
 
-/** The raw bytes of a letter; undefined when they are sealed. */
+/** The raw bytes of a letter; undefined if they are sealed and cannot be opened. */
 export const letterBody = (letter: Letter, keys: DeadLetterKeys | undefined): Buffer | undefined => {
   try {
     return deadLetterBody(letter.record, keys)
@@ -152,7 +152,10 @@ export const letterBody = (letter: Letter, keys: DeadLetterKeys | undefined): Bu
   }
 }
 
-/** One letter for another tool. `weir` keeps every byte; the others are the literal shapes of earlier systems. */
+/**
+ * Formats a letter for another tool. `weir` keeps every byte. The other formats are the exact shapes of earlier
+ * systems.
+ */
 export const exportLetter = (
   stored: Letter,
   format: ExportFormat,
@@ -188,7 +191,7 @@ export const exportLetter = (
   }
 }
 
-/** Everything but the body. */
+/** Everything except the body. */
 export const describeLetter = ({ record: { headers }, offset, ...letter }: Letter) => ({
   ...letter,
   offset: String(offset),
@@ -203,7 +206,7 @@ export const describeLetter = ({ record: { headers }, offset, ...letter }: Lette
 const PREVIEW_BYTES = 512
 const LINE_BYTES = 16
 
-/** The first bytes as `offset  hex  text`, for eyes only. */
+/** The first bytes as lines of `offset  hex  text`, for people to read. */
 export const hexPreview = (body: Buffer): string => {
   const lines: string[] = []
   for (let at = 0; at < Math.min(body.length, PREVIEW_BYTES); at += LINE_BYTES) {

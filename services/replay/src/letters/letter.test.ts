@@ -50,7 +50,7 @@ it.each([
   expect([isMatched({ [name]: same }), isMatched({ [name]: other })]).toEqual([true, false])
 })
 
-it('takes letters that fit every part of a filter, and pending ones unless it is told otherwise', () => {
+it('selects letters that match every part of a filter, by default only pending ones', () => {
   expect(isMatched({})).toBe(true)
   expect(isMatched({ reason: 'unmappable', source: 'nice', from: 1_500, to: 2_500 })).toBe(true)
   expect(isMatched({ reason: 'unmappable', source: 'cxone' })).toBe(false)
@@ -75,7 +75,7 @@ it('edits a body as text, then as JSON: rename, set, remove', () => {
   for (const body of ['{"cut', '[]', '3', 'null', '']) expect(edit({}, body)).toBe('failed')
 })
 
-it('renames all fields at once, so that names may change places', () => {
+it('renames all fields at once, so that names can be swapped', () => {
   const rename = (names: object, body: string) => {
     const result = applyFixUp(fixUp.parse({ name: 'n', rename: names }), Buffer.from(body))
     return result.kind === 'edited' ? (JSON.parse(result.body.toString()) as unknown) : result.kind
@@ -85,7 +85,7 @@ it('renames all fields at once, so that names may change places', () => {
   expect(rename({ a: 'a' }, '{"a":1}')).toEqual({ a: 1 })
 })
 
-it('changes no digit of what a fix-up does not name', () => {
+it('changes no digit of a field that the fix-up does not name', () => {
   const result = applyFixUp(
     fixUp.parse({ name: 'n', replaceText: [{ find: 'NaN', with: 'null' }] }),
     Buffer.from('{"id":1524831183200260097,"amount":10.00,"bad":NaN,"deep":[{"n":1e2}]}'),
@@ -113,7 +113,7 @@ it('keeps the digits of a number that a fix-up sets, through the command and the
   expect(body.toString()).toBe('{"id":1524831183200260097}')
 })
 
-it('knows how large a fix-up makes a body before it makes it', () => {
+it('computes the size of an edited body before it edits', () => {
   const grow = { find: 'a', with: 'a'.repeat(1_000) }
   const edit = fixUp.parse({ name: 'n', replaceText: Array.from({ length: 50 }, () => grow) })
   expect(applyFixUp(edit, Buffer.from('{"a":1}'))).toEqual({

@@ -2,7 +2,7 @@ import { HEADER, type DeadLetterStage, type DeadLetterStatus } from '@weir/contr
 import type { InputRecord } from '@weir/kafka'
 import type { LetterFilter } from '../jobs/job.ts'
 
-/** A dead letter as people ask for it; the body stays in `record`. */
+/** A dead letter with its decoded headers. The body stays in `record`. */
 export interface Letter {
   readonly stage: DeadLetterStage
   readonly partition: number
@@ -46,7 +46,7 @@ export const readLetter = (stage: DeadLetterStage, record: InputRecord, status: 
   }
 }
 
-/** The one predicate of listing, counting, dry runs and jobs, so that a count is what a job does. */
+/** Listing, counting, dry runs and jobs share this predicate, so that a count equals what a job does. */
 export const matches = (letter: Letter, filter: LetterFilter): boolean =>
   (filter.status === 'any' || letter.status === filter.status) &&
   (filter.reason === undefined || letter.reason === filter.reason) &&

@@ -6,13 +6,13 @@ import {
 } from '@weir/contracts'
 import { openTopicReader, type InputRecord, type KafkaSettings, type TopicReader } from '@weir/kafka'
 
-/** Where a letter lies in the topic of its stage. */
+/** The position of a letter in the topic of its stage. */
 export interface LetterPlace {
   readonly partition: number
   readonly offset: bigint
 }
 
-/** Reads dead letters, and what became of them, from their topics: by any instance, without a group. */
+/** Reads dead letters from their topics. Any instance can do this, without a consumer group. */
 export class LetterReader {
   readonly #topics: TopicNames
   readonly #openReader: (topic: string) => Promise<TopicReader>
@@ -27,12 +27,12 @@ export class LetterReader {
     return new LetterReader(topics, (topic) => openTopicReader(settings, topic))
   }
 
-  /** Log start and end of each partition. Letters of transactions that have not ended lie behind the end. */
+  /** Log start and last stable offset of each partition. Letters of open transactions lie after the end. */
   async offsets(stage: DeadLetterStage): ReturnType<TopicReader['stableOffsets']> {
     return (await this.#open(stage)).stableOffsets()
   }
 
-  /** Records of one partition from an offset up to an end, until `onRecord` returns false. Returns where to go on. */
+  /** Reads records of one partition until `onRecord` returns false. Resolves to the next offset. */
   async read(
     stage: DeadLetterStage,
     ...[range, onRecord]: Parameters<TopicReader['readRange']>
@@ -40,7 +40,7 @@ export class LetterReader {
     return (await this.#open(stage)).readRange(range, onRecord)
   }
 
-  /** Every letter of a stage behind a place, in order of partition and offset, until `onRecord` returns false. */
+  /** Reads the letters of a stage after a place, ordered by partition and offset, until `onRecord` returns false. */
   async readAll(
     stage: DeadLetterStage,
     onRecord: (record: InputRecord) => boolean | Promise<boolean>,

@@ -53,7 +53,7 @@ const letter = (body: FormedBody = { raw: Buffer.from('{"id":"call-1"}') }) => {
 }
 
 it.each([undefined, fixUp.parse({ name: 'region', set: { region: 'eu' } })])(
-  'a letter returns with the checksum of the body that it has then (%j)',
+  'a letter returns with the checksum of its new body (%j)',
   async (edit) => {
     const job = { id: 'job', ...(edit && { fixUp: edit }) } as Parameters<typeof returnLetter>[1]
     const answer = await returnLetter(letter(), job, options)
@@ -64,7 +64,7 @@ it.each([undefined, fixUp.parse({ name: 'region', set: { region: 'eu' } })])(
   },
 )
 
-it('a letter of a wrong partition returns to the right one as it came, without a fix-up', async () => {
+it('a letter of a wrong partition returns unchanged to the right one, without a fix-up', async () => {
   const raw = Buffer.from('NaN')
   const key = entityKeyOf('cxone', 'call-1')
   const webhook = encodeReceivedWebhook({
@@ -163,7 +163,7 @@ const fixMalformed = (
   return returnLetter(malformed, job, { ...options, sources })
 }
 
-it('a fixed body gets the keys that its request would have given it', async () => {
+it('a repaired body gets the keys that its request would have given it', async () => {
   const meta = await fixMalformed(
     'pages',
     '{ preset: meta }',
@@ -188,7 +188,7 @@ it('a fixed body gets the keys that its request would have given it', async () =
   expect(ping).toEqual(['ping', 'd-1'])
 })
 
-it('an element returns with a field of its own that has the name of the batch’s array', async () => {
+it('an element keeps its own field with the name of the array of the batch', async () => {
   const body = '{"id":"a","events":[{"id":"b"}]}'
   const answer = await fixMalformed('feed', FEED, body, { type: 't' }, { isElement: true })
   const returned = answer.kind === 'returns' ? answer.output : expect.unreachable(answer.why)
@@ -197,7 +197,7 @@ it('an element returns with a field of its own that has the name of the batch’
 
 const FEED = '{ preset: custom, split: $.events, eventType: "{type}" }'
 
-it('a malformed element of a batch returns as an event of its own, and a whole batch stays', async () => {
+it('a malformed element of a batch returns as a separate event, and a whole batch stays', async () => {
   const give = (body: string) => fixMalformed('feed', FEED, body, { type: 't' })
   const element = await give('{"id":"a","n":1524831183200260097}')
   const returned = element.kind === 'returns' ? element.output : expect.unreachable(element.why)
@@ -212,7 +212,7 @@ it('a malformed element of a batch returns as an event of its own, and a whole b
   }
 })
 
-it('a fix-up edits the JSON that a compressed form holds, and what returns is JSON as it is', async () => {
+it('a fix-up edits the JSON in a compressed form, and plain JSON returns', async () => {
   const raw = gzipSync('payload=%7B%22id%22%3A%22call-1%22%7D')
   const body = { raw, bodyForm: { coding: 'gzip', layout: 'payload' } } as const
   const edit = fixUp.parse({ name: 'region', set: { region: 'eu' } })

@@ -35,7 +35,7 @@ export interface ReturnOptions {
   readonly events: EventReader
 }
 
-/** What ingress says of a malformed body. */
+/** The headers with which ingress describes a malformed body. */
 const INTAKE: readonly string[] = [
   HEADER.intakeError,
   HEADER.intakeErrorDetail,
@@ -58,10 +58,10 @@ const ADDED: readonly string[] = [
   ...INTAKE,
 ]
 
-/** Reasons whose letters return as they came: somebody has decided about them, and not about an edited body. */
+/** Reasons whose letters return unchanged, because a person approved the original body and not an edited one. */
 export const NOT_EDITED: readonly string[] = ['key_conflict', 'content_repeated', 'wrong_partition']
 
-/** What a letter becomes: a record for the stage that gave it up, or the reason why it stays. */
+/** The result for a letter: a record for the stage that wrote the letter, or the reason why it stays. */
 export type Returned =
   | { readonly kind: 'returns'; readonly output: OutputRecord }
   | { readonly kind: 'stays'; readonly why: string }
@@ -70,9 +70,9 @@ const returns = (output: OutputRecord): Returned => ({ kind: 'returns', output }
 const stays = (why: string): Returned => ({ kind: 'stays', why })
 
 /**
- * The record with which a letter returns to the stage that gave it up. What dedup or a sink called a conflict returns
- * through dedup as an event of its own; a malformed body that was fixed returns there as what it then is.
- * Rejects with a `RetriableError` while the registry does not answer; any other fault concerns this letter alone.
+ * The record with which a letter returns to the stage that wrote it. A conflict of dedup or of a sink returns through
+ * dedup as a separate event. A repaired malformed body returns through dedup as the event that it now is. Rejects with
+ * a `RetriableError` while the registry is unavailable. Any other fault concerns only this letter.
  */
 export const returnLetter = async (letter: Letter, job: Job, options: ReturnOptions): Promise<Returned> => {
   let returned: Returned
@@ -130,13 +130,13 @@ const returnedHeaders = (letter: Letter, job: Job): Record<string, Buffer> => ({
 
 const without = (name: string, { [name]: _, ...headers }: WireHeaders): WireHeaders => headers
 
-/** What a fix-up has made is JSON as it is. */
+/** The result of a fix-up is plain JSON. */
 const withoutForm = (headers: WireHeaders): WireHeaders => without(HEADER.bodyForm, headers)
 
-/** A person has let this content pass, so dedup does not compare it again. */
+/** A person approved this content, so dedup does not compare it again. */
 const withoutContent = (headers: WireHeaders): WireHeaders => without(HEADER.contentKey, headers)
 
-/** To the partition of its key, with all that it came with: dedup judges it there as if it had come in there. */
+/** Returns the record unchanged to the partition of its key, where dedup handles it like a new record. */
 const returnMisplaced = (
   letter: Letter,
   job: Job,
@@ -157,14 +157,14 @@ const returnMisplaced = (
   })
 }
 
-/** Under its own id. */
+/** Returns the event under its own id. */
 const returnContent = (letter: Letter, job: Job, body: Buffer, options: ReturnOptions): Returned => {
   const returned = returnMisplaced(letter, job, body, options)
   if (returned.kind === 'stays') return returned
   return returns({ ...returned.output, headers: withoutContent(returned.output.headers) })
 }
 
-/** The same entity, under the key `<old>#<body hash>`: replaying it again gives the same key. */
+/** Keeps the entity and takes the key `<old>#<body hash>`, so that another replay gives the same key. */
 const returnConflict = async (
   letter: Letter,
   job: Job,
@@ -202,7 +202,7 @@ const returnConflict = async (
   })
 }
 
-/** Undefined when a person must find another way; rejects while the registry does not answer. */
+/** Resolves to undefined if the event cannot be decoded. Rejects while the registry is unavailable. */
 const decodeEvent = async (events: EventReader, body: Buffer): Promise<InteractionEvent | undefined> => {
   try {
     return await events.decode(body)
@@ -212,7 +212,7 @@ const decodeEvent = async (events: EventReader, body: Buffer): Promise<Interacti
   }
 }
 
-/** Only with a fix-up: ingress has judged these bytes already. */
+/** Needs a fix-up, because ingress has already refused these bytes. */
 const returnMalformed = (
   letter: Letter,
   job: Job,

@@ -30,7 +30,7 @@ const TOKENS_OF_TESTS = [
   `kim@${new Date(Date.now() + 86_400_000).toISOString().slice(0, 10)}:${OTHER_TOKEN}`,
 ]
 
-/** A letter of the normalizer with this body, as it is on its topic. */
+/** A letter of normalizer with this body, as its topic holds it. */
 export const letterOf = (raw: Buffer): WireRecord => {
   const webhook = encodeReceivedWebhook({
     source: 'nice',
@@ -47,7 +47,7 @@ export const letterOf = (raw: Buffer): WireRecord => {
   return encodeDeadLetter({ origin, reason: 'unmappable', step: 's', error: 'e', failedAt: 1_000 })
 }
 
-/** One partition of letters that are made when they are read. */
+/** One partition of letters that are generated when they are read. */
 export const madeLetters = (count: number, bodyBytes: number): TopicReader => {
   const letter = letterOf(Buffer.alloc(bodyBytes, 'a'))
   const range = new Map([[0, { start: 0n, end: BigInt(count) }]])
@@ -60,7 +60,7 @@ export const madeLetters = (count: number, bodyBytes: number): TopicReader => {
       for (let offset = from; offset < end && offset < count; offset++) {
         const record: InputRecord = { ...letter, topic: 'letters', partition: 0, offset, timestamp: 0 }
         if (!(await onRecord(record))) return offset + 1n
-        // As the next answer of the brokers would.
+        // The next response of the brokers would do the same.
         if (offset % 100n === 0n) await new Promise((next) => setImmediate(next))
       }
       return end
@@ -69,7 +69,7 @@ export const madeLetters = (count: number, bodyBytes: number): TopicReader => {
   }
 }
 
-/** The API over made letters and a table of jobs. */
+/** The API on generated letters and a table of jobs. */
 export const modelApi = (reader: TopicReader, changes: Partial<ApiOptions> = {}) => {
   const table = new JobTable()
   const sent: Command[] = []

@@ -43,13 +43,13 @@ const letterOf = (id: string, reason: DeadLetterReason): WireRecord => {
   return encodeDeadLetter({ origin, reason, step: 'step', error: 'planted', failedAt: 1_000 })
 }
 
-/** The service over model topics: its stage commits outputs and the position together, or not at all. */
+/** The service on model topics. Its processor commits outputs and position together or not at all. */
 export class ModelReplay {
   readonly letters = new ModelTopic(topics.normalizerDlq, PARTITIONS)
   readonly commands = new ModelTopic(topics.replayCommands, 1)
   readonly returned: { readonly id: string; readonly job: string }[] = []
   readonly jobs = new Map<string, Job>()
-  /** Letters that were decided when a job began: ids by job. */
+  /** Letters before the last stable offset when a job began: ids by job. */
   readonly #due = new Map<string, readonly string[]>()
   readonly #state: WireRecord[] = []
   #position = 0n
@@ -75,14 +75,14 @@ export class ModelReplay {
     this.commands.append(0, [record], 'committed')
   }
 
-  /** As an instance does that has approvals set. */
+  /** Requests a job like an instance with approvals set. */
   async propose(job: Job, approvals = this.#approvals): Promise<void> {
     const counted = { ...job, ...(await countLetters(this.#reader, this.#marks(), job.filter)) }
     this.#due.set(job.id, this.#dueNow())
     this.ask({ kind: 'propose', job: { ...counted, approval: approvalOf(counted, approvals) } })
   }
 
-  /** One command; false when there is none. `fate`: what becomes of the process. */
+  /** Handles one command; false if there is none. `fate` decides what happens to the process. */
   async work(fate: 'lives' | 'killed before the commit' | 'killed after the commit'): Promise<boolean> {
     const record = this.commands.readable(0).find(({ offset }) => offset >= this.#position)
     if (record === undefined) return false
@@ -108,13 +108,13 @@ export class ModelReplay {
     return true
   }
 
-  /** Its timers end with it. */
+  /** Ends the process and its timers. */
   async kill(): Promise<void> {
     await this.#task?.close()
     this.#task = undefined
   }
 
-  /** What a job that begins now has to look at. */
+  /** The letters that a job which begins now must handle. */
   #dueNow(): readonly string[] {
     return PARTITION_NUMBERS.flatMap((partition) =>
       this.letters
@@ -141,7 +141,7 @@ export class ModelReplay {
       if (topic === topics.replayCommands) this.commands.append(0, [{ key, value, headers }], 'committed')
       if (topic === topics.normalizerReplay) {
         const job = headers[HEADER.replayId]!.toString()
-        // Its cancel was there before the step began.
+        // The cancel was written before the step began.
         expect(seen.cancelled).not.toContain(job)
         this.returned.push({ id: headers[HEADER.interactionId]!.toString(), job })
       }
@@ -153,7 +153,7 @@ export class ModelReplay {
     }
   }
 
-  /** Whatever fitted when the job began has come back by its end, and it has brought back nothing else. */
+  /** Asserts that an ended job returned every letter that matched at its start, and no other. */
   #expectAllOf({ id, filter }: Job): void {
     const due = this.#due.get(id)!
     const fitting = this.all().filter(({ reason }) => filter.reason === undefined || filter.reason === reason)
@@ -169,7 +169,7 @@ export class ModelReplay {
     for (const one of own) expect(allowed).toContain(one)
   }
 
-  /** Every letter that was ever committed. */
+  /** All letters that were committed. */
   all() {
     return PARTITION_NUMBERS.flatMap((partition) =>
       this.letters
@@ -184,7 +184,7 @@ export class ModelReplay {
     )
   }
 
-  /** What is committed. */
+  /** The committed records. */
   #marks(): Marks {
     const table = new JobTable()
     for (const { key, value } of this.#state) table.apply(key, value)

@@ -3,10 +3,10 @@ import type { InputRecord, TopicReader } from '@weir/kafka'
 
 type Entry =
   | { readonly kind: 'record'; readonly record: InputRecord; transaction: 'open' | 'aborted' | 'committed' }
-  /** The end of a transaction takes an offset too. */
+  /** Also counts the markers that end transactions. */
   | { readonly kind: 'marker' }
 
-/** A topic as a reader with read_committed sees it: transactions, their markers, retention. */
+/** A topic as a read_committed reader sees it, with transactions, markers and retention. */
 export class ModelTopic {
   readonly #name: string
   readonly #partitions: { entries: Entry[]; start: number }[]
@@ -16,7 +16,7 @@ export class ModelTopic {
     this.#partitions = Array.from({ length: partitions }, () => ({ entries: [], start: 0 }))
   }
 
-  /** Appends records of a transaction that has not ended, or with no transaction. Returns their offsets. */
+  /** Appends records in an open transaction, or without one. Returns their offsets. */
   append(partition: number, records: readonly WireRecord[], transaction: 'open' | 'committed'): bigint[] {
     const { entries } = this.#partitions[partition]!
     return records.map((one) => {
@@ -27,7 +27,7 @@ export class ModelTopic {
     })
   }
 
-  /** Ends what is open in a partition. */
+  /** Ends the open transactions of a partition. */
   end(partition: number, outcome: 'aborted' | 'committed'): void {
     const { entries } = this.#partitions[partition]!
     const open = entries.filter((entry) => entry.kind === 'record' && entry.transaction === 'open')
@@ -35,13 +35,13 @@ export class ModelTopic {
     if (open.length > 0) entries.push({ kind: 'marker' })
   }
 
-  /** Retention deletes what lies before the offset. */
+  /** Deletes the records before the offset, as retention does. */
   expire(partition: number, before: number): void {
     const one = this.#partitions[partition]!
     one.start = Math.max(one.start, Math.min(before, this.#stableEnd(partition)))
   }
 
-  /** Every readable record, also what retention has deleted. */
+  /** Every readable record, including records that retention deleted. */
   readable(partition: number): InputRecord[] {
     return this.#partitions[partition]!.entries.flatMap((entry) =>
       entry.kind === 'record' && entry.transaction === 'committed' ? [entry.record] : [],

@@ -36,7 +36,7 @@ interface LetterChanges {
   readonly sealed?: boolean
 }
 
-/** The replay service on topics of its own, its HTTP interface, and letters for it. */
+/** The replay service on isolated topics, its API, and letters for it. */
 export class ReplayRig {
   readonly settings: KafkaSettings
   readonly topics: TopicNames
@@ -148,7 +148,7 @@ export class ReplayRig {
     return all
   }
 
-  /** The job, once it has ended. */
+  /** Resolves to the job when it has ended. */
   async ended(id: string): Promise<Record<string, unknown>> {
     let job: Record<string, unknown> = {}
     await vi.waitFor(async () => {
@@ -158,7 +158,7 @@ export class ReplayRig {
     return job
   }
 
-  /** Starts a job and waits for its end. */
+  /** Starts a job and resolves when it has ended. */
   async run(request: object): Promise<Record<string, unknown>> {
     const { status, json } = await this.call('POST', '/v1/jobs', request)
     expect(status).toBe(202)
