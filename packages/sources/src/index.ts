@@ -17,7 +17,7 @@ export {
 export { isCrcText } from './handshakes/open.ts'
 export { keepFacts, keptFacts, type KeyFacts } from './key-facts.ts'
 export { TemplateError } from './key-template.ts'
-export { PRESETS, SOURCES, type BuiltInSource } from './presets/index.ts'
+export { PRESETS, SOURCES, type BuiltInSource, type PresetName, type SourceName } from './presets/index.ts'
 export { identityText } from './identity-text.ts'
 export type * from './source.ts'
 export { describeSourcesFile, sourcesFileJsonSchema } from './sources-file/describe-sources-file.ts'

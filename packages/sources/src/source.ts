@@ -8,31 +8,6 @@ import type { VerifierSpec } from './verifier/spec.ts'
 
 export type { JsonObject, JsonValue }
 
-/** The sources that exist without a sources file. */
-export type SourceName = 'cxone' | 'cognigy' | 'cxone-dataaction' | 'nice'
-
-export type PresetName =
-  | SourceName
-  | 'nice-expert'
-  | 'standard-webhooks'
-  | 'github'
-  | 'stripe'
-  | 'slack'
-  | 'shopify'
-  | 'zendesk'
-  | 'sendgrid'
-  | 'twilio'
-  | 'pagerduty'
-  | 'sns'
-  | 'svix'
-  | 'hubspot'
-  | 'genesys-open-messaging'
-  | 'zoom'
-  | 'meta'
-  | 'event-grid'
-  | 'cloudevents'
-  | 'custom'
-
 /** The identity of one event of a source, read from an authentic body. */
 export interface Identity {
   readonly interactionId: string
@@ -131,7 +106,8 @@ export type AcceptedProfile = RefusalProfile | 'nice-accepted' | 'slack'
 export interface SourceDefinition extends Refusals, ContentRules {
   /** Lower-case letters, digits and `-`. It is a metric label and part of every event key. */
   readonly name: string
-  readonly preset: PresetName
+  /** The name of the preset that it starts from. */
+  readonly preset: string
   /** All paths of the source. `/webhooks/<name>` comes first unless the sources file says otherwise. */
   readonly paths: readonly string[]
   readonly verifier: VerifierSpec

@@ -18,13 +18,7 @@ import {
 import { EventReader, openEventWriter } from '@weir/event-codec'
 import { partitionOf, type InputRecord, type OutputRecord } from '@weir/kafka'
 import { createLogger, massFailureAlarm, MassFailureGuard, Metrics } from '@weir/runtime'
-import {
-  PRESETS,
-  readSourcesFile,
-  RequestHeaders,
-  type PresetName,
-  type SourceDefinition,
-} from '@weir/sources'
+import { PRESETS, readSourcesFile, RequestHeaders, type SourceDefinition } from '@weir/sources'
 import { dedupPipeline } from '../../../services/dedup/src/pipeline.ts'
 import { intake } from '../../../services/ingress/src/intake/intake.ts'
 import { EventLines } from '../../../services/normalizer/src/event-log.ts'
@@ -58,7 +52,7 @@ const hashKey = new HmacKey('sha256', Buffer.alloc(32))
 
 export interface Stages {
   /** Names, and the presets that they start from. */
-  readonly sources: readonly (readonly [string, PresetName])[]
+  readonly sources: readonly (readonly [string, string])[]
   /** Drives deliveries through every stage, as the services do; throws what a stage throws. */
   run(deliveries: readonly Delivery[]): Promise<readonly End[]>
   /** What a stage writes of one record of its input. */

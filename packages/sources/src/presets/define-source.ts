@@ -1,11 +1,11 @@
 import { REFUSALS } from '../answers.ts'
 import { hasUnsignedKey } from '../unsigned-key.ts'
-import type { PresetName, SourceDefinition } from '../source.ts'
+import type { SourceDefinition } from '../source.ts'
 
 type Needed = Pick<SourceDefinition, 'verifier' | 'identify'>
 
 /** A source with the default settings: Weir's own responses, any JSON, and unknown fields accepted. */
-export const defineSource = <N extends PresetName>(
+export const defineSource = <const N extends string>(
   name: N,
   parts: Needed & Partial<Omit<SourceDefinition, 'name' | 'preset'>>,
 ): SourceDefinition & { readonly name: N } => ({

@@ -1,4 +1,4 @@
-import type { PresetName, SourceDefinition, SourceName } from '../source.ts'
+import type { SourceDefinition } from '../source.ts'
 import { cloudevents } from './standards/cloudevents.ts'
 import { cognigy } from './contact-centre/cognigy.ts'
 import { custom } from './custom.ts'
@@ -23,19 +23,14 @@ import { twilio } from './contact-centre/twilio.ts'
 import { zendesk } from './contact-centre/zendesk.ts'
 import { zoom } from './contact-centre/zoom.ts'
 
-export type BuiltInSource = SourceDefinition & { readonly name: SourceName }
-
-/** The sources that exist without a sources file. */
-export const SOURCES: readonly BuiltInSource[] = [cxone, cognigy, cxoneDataAction, nice]
-
-/** Every preset that a sources file can start from. */
-export const PRESETS: Readonly<Record<PresetName, SourceDefinition>> = {
+const BUILT_IN = [cxone, cognigy, cxoneDataAction, nice] as const
+const ALL = [
   cxone,
-  'cxone-dataaction': cxoneDataAction,
+  cxoneDataAction,
   nice,
   cognigy,
-  'nice-expert': niceExpert,
-  'standard-webhooks': standardWebhooks,
+  niceExpert,
+  standardWebhooks,
   github,
   stripe,
   slack,
@@ -47,10 +42,22 @@ export const PRESETS: Readonly<Record<PresetName, SourceDefinition>> = {
   sns,
   svix,
   hubspot,
-  'genesys-open-messaging': genesysOpenMessaging,
+  genesysOpenMessaging,
   zoom,
   meta,
-  'event-grid': eventGrid,
+  eventGrid,
   cloudevents,
   custom,
-}
+] as const
+
+export type SourceName = (typeof BUILT_IN)[number]['name']
+export type PresetName = (typeof ALL)[number]['name']
+export type BuiltInSource = SourceDefinition & { readonly name: SourceName }
+
+/** The sources that exist without a sources file. */
+export const SOURCES: readonly BuiltInSource[] = BUILT_IN
+
+/** Every preset that a sources file can start from. */
+export const PRESETS = Object.fromEntries(ALL.map((preset) => [preset.name, preset])) as Readonly<
+  Record<PresetName, SourceDefinition>
+>

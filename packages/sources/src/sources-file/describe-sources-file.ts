@@ -29,7 +29,9 @@ export const describeSourcesFile = (): string => {
 const rowsOf = (schema: Schema, prefix: string): string[] =>
   Object.entries(schema.properties ?? {}).flatMap(([name, property]) => {
     const needed = schema.required?.includes(name) ? ' (must be set)' : ''
-    const row = `| \`${prefix}${name}\`${needed} | ${takes(property)} | ${escaped(property.description ?? '')} |`
+    // The page of sources lists the presets, so that a new one changes a single table.
+    const taken = prefix + name === 'preset' ? 'a [preset](README.md#presets)' : takes(property)
+    const row = `| \`${prefix}${name}\`${needed} | ${taken} | ${escaped(property.description ?? '')} |`
     return [row, ...rowsOf(property, `${prefix}${name}.`)]
   })
 

@@ -184,7 +184,7 @@ sources:
   expect(problemsOf(text)).toEqual([
     'sources.yaml:1:10: version: 2 must be 1',
     'sources.yaml:3:3: sources.Nice: must be a name of lower-case letters, digits and -, at most 40',
-    'sources.yaml:6:13: sources.other.preset: "nicer" must be one of cxone, cxone-dataaction, nice, cognigy, nice-expert, standard-webhooks, github, stripe, slack, shopify, zendesk, sendgrid, twilio, pagerduty, sns, svix, hubspot, genesys-open-messaging, zoom, meta, event-grid, cloudevents, custom',
+    `sources.yaml:6:13: sources.other.preset: "nicer" must be one of ${Object.keys(PRESETS).join(', ')}`,
     'sources.yaml:7:13: sources.other.paths.0: "webhooks/other" must be a path such as /webhooks/name, of letters, digits, and - _ . ~',
     'sources.yaml:9:15: sources.other.rate.perSec: 0 must be a whole number from 1 to 1000000',
     'sources.yaml:10:5: sources.other.pathss: is no setting here',

@@ -4,8 +4,7 @@ import { CERTIFICATE_FORMS } from '../certificate/certificate-spec.ts'
 import { JSON_SUFFIX_TYPE } from '../content.ts'
 import { HANDSHAKES } from '../handshakes/handshake.ts'
 import { JWT_ALGORITHMS } from '../jwt/jwt-spec.ts'
-import { PRESETS } from '../presets/index.ts'
-import type { PresetName } from '../source.ts'
+import { PRESETS, type PresetName } from '../presets/index.ts'
 import type { AlgorithmName } from '../verifier/spec.ts'
 
 const NAME = /^[a-z][a-z0-9-]{0,39}$/

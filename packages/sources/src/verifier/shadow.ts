@@ -1,6 +1,5 @@
 import { createHmac, timingSafeEqual, verify, type KeyObject } from 'node:crypto'
 import { PRESETS } from '../presets/index.ts'
-import type { PresetName } from '../source.ts'
 import { decodeStrict } from './encodings.ts'
 import { publicKeyOf, RSA_BYTES, type PublicKeyKind } from './public-keys.ts'
 import { RequestHeaders } from './content/request-headers.ts'
@@ -18,7 +17,7 @@ import { parseTimestamp } from './timestamp.ts'
 /** A way of signing that produces the signature of a request. */
 export interface ShadowMatch {
   /** The preset that signs this way. `none` if no preset does. */
-  readonly preset: PresetName | 'none'
+  readonly preset: string
   readonly header: string
   readonly algorithm: AlgorithmName
   readonly encoding: SignatureEncoding

@@ -1,7 +1,6 @@
 import { generateKeyPairSync, sign as signEd25519 } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
-import { PRESETS } from '../presets/index.ts'
-import type { PresetName } from '../source.ts'
+import { PRESETS, type PresetName } from '../presets/index.ts'
 import { RequestHeaders } from './content/request-headers.ts'
 import { sign, signedHeaders } from './sign.ts'
 import { hmacOverBody, type Ed25519Spec, type HmacSpec, type SignatureSpec } from './spec.ts'
