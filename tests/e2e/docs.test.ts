@@ -12,7 +12,7 @@ import { killAllOf, newHome, newPorts, npmStart } from './npm-start.ts'
 const COMMAND_MS_MAX = 60_000
 const ASK_MS_MAX = 45_000
 const ASK_AGAIN_MS = 500
-const LANGUAGES = new Set(['sh', 'text', 'json', 'yaml', 'env', 'ini', 'http', 'mermaid'])
+const LANGUAGES = new Set(['sh', 'text', 'json', 'yaml', 'env', 'ini', 'http', 'mermaid', 'sql', 'ts'])
 
 interface Step {
   readonly command: DocumentedCommand

@@ -180,6 +180,12 @@ export const DOCUMENTED: Readonly<Record<string, Rows>> = {
       CONTAINERS,
     ],
   ],
+  'docs/guides/add-an-event-field.md': [
+    [
+      'npm test -- --project unit -u services/normalizer/src/mappings/fields-page.test.ts',
+      not('writes the page: the same test without -u runs beside this'),
+    ],
+  ],
   'docs/testing.md': [
     ['npm test', not('this is a part of it')],
     ['npm test -- --project unit', not('this is beside it')],
