@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 // Gets what is needed to run the workspace on any Node >= 20, then hands over:
-//   node tools/bootstrap.mjs start|dev|service|test|check|weir|bench|faults|security|containers|release|sbom|test:e2e|testkit:pack [arguments]
+// node tools/bootstrap.mjs
+// start|dev|service|test|check|weir|bench|faults|security|containers|release|sbom|test:e2e|testkit:pack [arguments]
 // Only Node's own modules here, and no syntax newer than Node 20.
 import { spawn, spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync } from 'node:fs'
@@ -75,7 +76,10 @@ const findNpm = () => {
   return found === undefined ? { command: 'npm', args: [] } : { command: process.execPath, args: [found] }
 }
 
-/** Installs one npm package into a folder of its own. Two at the same time do not clash: the later one's copy is dropped. */
+/**
+ * Installs one npm package into a folder of its own. Two at the same time do not clash: the later one's copy is
+ * dropped.
+ */
 const fetchTool = (name, version) => {
   const folder = join(TOOLS, `${name}-${version}`)
   if (existsSync(folder)) return folder

@@ -13,7 +13,10 @@ const read = (file: string): string => readFileSync(join(ROOT, file), 'utf8')
 const guides = find('docs/guides/*.md')
 const packages = find(`{${FOLDERS}}/package.json`).map(dirname)
 
-/** Links and paths in backticks, relative to the repository. A placeholder, such as `<name>`, ends the part that must exist. */
+/**
+ * Links and paths in backticks, relative to the repository. A placeholder, such as `<name>`, ends the part that must
+ * exist.
+ */
 const pathsOf = (file: string): readonly string[] => {
   const text = read(file)
   const links = [...text.matchAll(/\]\((?!\w+:|#)([^)#\s]+)/g)].map(([, to = '']) => join(dirname(file), to))

@@ -1,3 +1,4 @@
+import { fromEnvironment } from '@weir/local-stack'
 import { topicNames } from '@weir/contracts'
 import { CPU_PROFILE, defineBench, profileArgs, type BenchResult } from './bench.ts'
 import { prepareRequests } from './ingress/requests.ts'
@@ -49,7 +50,7 @@ export const bench = defineBench({
       topic: topicNames(settings.topicPrefix).received,
       folder: rig.folder,
       workers: values.workers,
-      peer: process.env.RPCONNECT_BIN,
+      peer: fromEnvironment('RPCONNECT_BIN'),
       before: values.against,
       nodeArgs: profileArgs(values),
     })

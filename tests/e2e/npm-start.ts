@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { onTestFailed } from 'vitest'
-import { freePorts, ROOT, weirHome } from '@weir/local-stack'
+import { childEnvironment, freePorts, programFolders, ROOT, weirHome } from '@weir/local-stack'
 
 export const PORTS = [
   'INGRESS_PORT',
@@ -51,7 +51,7 @@ export const newPorts = async (): Promise<Record<(typeof PORTS)[number], string>
 export const pathOf = (home: string, programs: readonly string[]): string => {
   const folder = join(home, 'bin')
   mkdirSync(folder, { recursive: true })
-  const path = (process.env.PATH ?? '').split(':')
+  const path = programFolders()
   for (const program of programs) {
     const found = path.find((one) => entriesOf(one).includes(program))
     if (found !== undefined) symlinkSync(join(found, program), join(folder, program))
@@ -67,7 +67,10 @@ const entriesOf = (folder: string): readonly string[] => {
   }
 }
 
-/** Every process that has this WEIR_HOME in its environment: all that a start there has begun, whoever its parent is now. */
+/**
+ * Every process that has this WEIR_HOME in its environment: all that a start there has begun, whoever its parent is
+ * now.
+ */
 export const processesOf = (home: string): readonly number[] =>
   readdirSync('/proc').flatMap((name) => {
     if (!/^\d+$/.test(name)) return []
@@ -130,7 +133,7 @@ export const npmRun = (home: string, script: string, args: readonly string[], en
     cwd: ROOT,
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, ...unset, WEIR_HOME: home, ...env },
+    env: childEnvironment({ ...unset, WEIR_HOME: home, ...env }, true),
   })
   let output = ''
   let hasEnded = false

@@ -151,7 +151,10 @@ export class Pipeline {
     return influx && readTotals(this.#influxSettings(influx))
   }
 
-  /** Resolves once it is ready. An instance that was there before comes back to its port and its state. `env`: of this start alone. */
+  /**
+   * Resolves once it is ready. An instance that was there before comes back to its port and its state. `env`: of this
+   * start alone.
+   */
   async start(name: ServiceName, instance = 0, env: Env = {}): Promise<void> {
     const key = keyOf(name, instance)
     const service = await this.#launch(name, instance, env)
@@ -272,7 +275,9 @@ export class Pipeline {
     return Array.from({ length: count }, () => plan.next(Date.now()))
   }
 
-  /** Sends requests, noted in the ledger, and resolves once each has its answer; those answered badly are tried again. */
+  /**
+   * Sends requests, noted in the ledger, and resolves once each has its answer; those answered badly are tried again.
+   */
   async send(shipments: readonly Shipment[]): Promise<void> {
     const ledger = TruthLedger.open(this.truthDir, randomBytes(4).toString('hex'))
     const sender = new Sender(this.ingressUrl(), ledger, SILENT)

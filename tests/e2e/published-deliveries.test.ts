@@ -22,7 +22,10 @@ interface Delivery {
   readonly body: string
 }
 
-/** Every example under an id of its own, indented by at least `indentMin`. Some are there twice, and so in other spellings. */
+/**
+ * Every example under an id of its own, indented by at least `indentMin`. Some are there twice, and so in other
+ * spellings.
+ */
 const published = (indentMin: number): readonly Delivery[] => {
   const events = createRequire(import.meta.url)('@octokit/webhooks-examples') as readonly PublishedEvents[]
   return events.flatMap(({ name, examples }) =>

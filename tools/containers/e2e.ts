@@ -4,6 +4,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { childEnvironment, fromEnvironment } from '../local-stack/src/index.ts'
 import { testExample } from './example.ts'
 import { buildWeir, openEngine, SkippedError, type OpenEngine } from './open-engine.ts'
 import { buildPrevious } from './previous.ts'
@@ -61,7 +62,7 @@ const vitest = async ({ environment, more = [], env }: Tests): Promise<number> =
   const child = spawn(
     process.execPath,
     ['node_modules/vitest/vitest.mjs', 'run', '--project', 'e2e', ...report, ...args, ...more],
-    { cwd: ROOT, stdio: 'inherit', env: { ...process.env, ...env, TEST_ENVIRONMENT: environment } },
+    { cwd: ROOT, stdio: 'inherit', env: childEnvironment({ ...env, TEST_ENVIRONMENT: environment }, true) },
   )
   const stop = (): boolean => child.kill('SIGTERM')
   process.once('SIGTERM', stop).once('SIGINT', stop)
@@ -99,7 +100,7 @@ const main = async (): Promise<number> => {
     process.stderr.write(`--env must be one of ${ENVIRONMENTS.join(', ')}\n`)
     return 2
   }
-  const isGiven = process.env.KAFKA_BROKERS !== undefined
+  const isGiven = fromEnvironment('KAFKA_BROKERS') !== undefined
   if (forced === 'processes' || forced === 'given' || (forced === undefined && isGiven)) {
     return vitest({ environment: forced ?? 'given' })
   }

@@ -5,7 +5,13 @@ import { mkdir, mkdtemp, rm, symlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { cacheFolder, isRunning, tryLock } from '../local-stack/src/index.ts'
+import {
+  cacheFolder,
+  childEnvironment,
+  isRunning,
+  programFolders,
+  tryLock,
+} from '../local-stack/src/index.ts'
 import { extractPackages, hasApt } from './debian.ts'
 import { ensureCached } from './cache.ts'
 import { outputOf } from './run.ts'
@@ -54,7 +60,9 @@ export const startEngine = async (): Promise<Engine | string> => {
   }
 }
 
-/** Where images and what builds keep outlive the engine; one engine at a time. Another has a folder that ends with it. */
+/**
+ * Where images and what builds keep outlive the engine; one engine at a time. Another has a folder that ends with it.
+ */
 const takeStorage = (temporary: string): { readonly folder: string; readonly release: () => void } => {
   const lock = tryLock(join(cacheFolder(), 'engine.lock'))
   return typeof lock === 'number'
@@ -70,7 +78,7 @@ const startOurs = async (root: string): Promise<Engine> => {
   const folder = await mkdtemp(join(tmpdir(), `${FOLDER}${process.pid}-`))
   const storage = takeStorage(folder)
   const libraries = join(root, 'usr/lib', 'x86_64-linux-gnu')
-  const path = [join(root, 'usr/sbin'), join(root, 'usr/bin'), process.env.PATH ?? ''].join(delimiter)
+  const path = [join(root, 'usr/sbin'), join(root, 'usr/bin'), ...programFolders()].join(delimiter)
   const socket = join(folder, 'docker.sock')
   const logFile = join(folder, 'dockerd.log')
   const log = openSync(logFile, 'a')
@@ -108,12 +116,10 @@ const startOurs = async (root: string): Promise<Engine> => {
     {
       detached: true,
       stdio: ['ignore', log, log],
-      env: {
-        ...process.env,
-        PATH: path,
-        LD_LIBRARY_PATH: libraries,
-        XTABLES_LIBDIR: join(libraries, 'xtables'),
-      },
+      env: childEnvironment(
+        { PATH: path, LD_LIBRARY_PATH: libraries, XTABLES_LIBDIR: join(libraries, 'xtables') },
+        true,
+      ),
     },
   )
   closeSync(log)

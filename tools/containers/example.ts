@@ -4,6 +4,7 @@ import { cp, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { childEnvironment } from '../local-stack/src/index.ts'
 import { run } from './run.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
@@ -36,7 +37,7 @@ export const testExample = async (env: Env, report: readonly string[]): Promise<
       cwd: folder,
       stdio: 'inherit',
       timeout: TEST_MS_MAX,
-      env: { ...process.env, ...env, TEST_ENVIRONMENT: 'containers' },
+      env: childEnvironment({ ...env, TEST_ENVIRONMENT: 'containers' }, true),
     })
     const [code] = (await once(child, 'exit')) as [number | null]
     return code ?? 1

@@ -3,7 +3,7 @@
 import { writeFileSync } from 'node:fs'
 import { request } from 'node:https'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { freePorts } from '../local-stack/src/index.ts'
+import { freePorts, fromEnvironment } from '../local-stack/src/index.ts'
 import { findCompose } from './compose.ts'
 import { Deployment } from './deployment.ts'
 import { openEngine, SkippedError } from './open-engine.ts'
@@ -141,9 +141,9 @@ const main = async (onStop: (stop: () => Promise<unknown>) => void): Promise<voi
   onStop(() => engine.stop())
   const ports = await freePorts(PORTS.length)
   const env = Object.fromEntries(
-    PORTS.map((name, index) => [name, process.env[name] ?? String(ports[index])]),
+    PORTS.map((name, index) => [name, fromEnvironment(name) ?? String(ports[index])]),
   )
-  const light = { WEIR_IMAGE: 'weir:check', SIMULATOR_RATE: process.env.SIMULATOR_RATE ?? '20' }
+  const light = { WEIR_IMAGE: 'weir:check', SIMULATOR_RATE: fromEnvironment('SIMULATOR_RATE') ?? '20' }
   const deployment = new Deployment({
     engine,
     compose,

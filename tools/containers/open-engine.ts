@@ -59,7 +59,10 @@ export interface OpenEngine {
   readonly images: LocalImages
 }
 
-/** The caller's engine, else one of ours with images built from packages. Rejects with a `SkippedError` when neither can be. */
+/**
+ * The caller's engine, else one of ours with images built from packages. Rejects with a `SkippedError` when neither can
+ * be.
+ */
 export const openEngine = async (progress: (text: string) => void): Promise<OpenEngine> => {
   const engine = await startEngine()
   if (typeof engine === 'string') throw new SkippedError(engine)
@@ -75,7 +78,10 @@ export const openEngine = async (progress: (text: string) => void): Promise<Open
   }
 }
 
-/** Builds the image of Weir from a clone with an engine of ours, whose containers have no network of their own. Only what has changed is built anew. */
+/**
+ * Builds the image of Weir from a clone with an engine of ours, whose containers have no network of their own. Only
+ * what has changed is built anew.
+ */
 export const buildWeir = async (
   env: Readonly<Record<string, string>>,
   tag: string,

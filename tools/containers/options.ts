@@ -9,7 +9,10 @@ export const failUsage = (help: string, problem: string): never => {
   process.exit(2)
 }
 
-/** The options of this process. `--help` prints the help and ends the process; so does an argument that is not known, with code 2. */
+/**
+ * The options of this process. `--help` prints the help and ends the process; so does an argument that is not known,
+ * with code 2.
+ */
 export const optionsOf = <T extends Options>(help: string, options: T): Values<T> => {
   const args = process.argv.slice(2)
   if (args.includes('--help') || args.includes('-h')) {

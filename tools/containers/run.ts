@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process'
+import { childEnvironment } from '../local-stack/src/index.ts'
 
 export interface RunOptions {
   readonly cwd?: string
@@ -20,7 +21,7 @@ export const run = async (
   const { cwd, env, input, timeoutMs } = options
   const child = spawn(command, args, {
     cwd,
-    env: { ...process.env, ...env },
+    env: childEnvironment(env, true),
     stdio: ['pipe', 'pipe', 'pipe'],
     timeout: timeoutMs,
     killSignal: 'SIGKILL',

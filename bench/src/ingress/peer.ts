@@ -1,7 +1,9 @@
 import { writeFileSync } from 'node:fs'
 import { PATH, SECRET } from './requests.ts'
 
-/** Redpanda Connect as a receiver that verifies, batches as long as Weir lingers, and answers when all replicas have it. */
+/**
+ * Redpanda Connect as a receiver that verifies, batches as long as Weir lingers, and answers when all replicas have it.
+ */
 export const writePeerConfig = (options: {
   readonly file: string
   readonly port: number

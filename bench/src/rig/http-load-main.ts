@@ -2,7 +2,10 @@ import { readFileSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
 import type { LoadResult } from './http-load.ts'
 
-/** Arguments: file of requests, bytes of each, port, connections, seconds, requests per second (0: as many as go). Prints a `LoadResult`. */
+/**
+ * Arguments: file of requests, bytes of each, port, connections, seconds, requests per second (0: as many as go).
+ * Prints a `LoadResult`.
+ */
 const [file = '', ...numbers] = process.argv.slice(2)
 const [bytesEach = 0, port = 0, connections = 0, seconds = 0, perSec = 0] = numbers.map(Number)
 

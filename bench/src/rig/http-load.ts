@@ -1,7 +1,8 @@
 import { execFile } from 'node:child_process'
 import { accessSync, constants, writeFileSync } from 'node:fs'
-import { delimiter, join } from 'node:path'
+import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { programFolders } from '@weir/local-stack'
 import type { PreparedRequests } from '../ingress/requests.ts'
 
 export interface LoadResult {
@@ -25,7 +26,9 @@ export interface HttpLoad {
 
 const run = promisify(execFile)
 
-/** Load by a process of its own; `wrk` where there is one, else a smaller generator of ours, which takes more CPU time. */
+/**
+ * Load by a process of its own; `wrk` where there is one, else a smaller generator of ours, which takes more CPU time.
+ */
 export const prepareLoad = ({ bytes, bytesEach }: PreparedRequests, folder: string): HttpLoad => {
   const file = join(folder, 'requests.bin')
   writeFileSync(file, bytes)
@@ -65,8 +68,7 @@ const lastLine = async (command: string, args: readonly string[]): Promise<LoadR
 }
 
 const onPath = (name: string): string | undefined =>
-  (process.env.PATH ?? '')
-    .split(delimiter)
+  programFolders()
     .map((folder) => join(folder, name))
     .find((file) => {
       try {

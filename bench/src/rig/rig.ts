@@ -6,10 +6,11 @@ import {
   findJava,
   folders as foldersOf,
   freePorts,
+  fromEnvironment,
+  type LocalServer,
   startKafka,
   startRegistry,
   weirHome,
-  type LocalServer,
 } from '@weir/local-stack'
 import type { BenchRig } from '../bench.ts'
 
@@ -46,14 +47,14 @@ export const openRig = (): BenchRig & { close(): Promise<void> } => {
     folder,
     progress,
     kafka: async () => {
-      const given = process.env.KAFKA_BROKERS
-      if (given !== undefined && given !== '') return given.split(',')
+      const brokers = fromEnvironment('KAFKA_BROKERS')
+      if (brokers !== undefined) return brokers.split(',')
       server ??= start()
       return [(await server).url]
     },
     registry: async () => {
-      const given = process.env.SCHEMA_REGISTRY_URL
-      if (given !== undefined && given !== '') return given
+      const url = fromEnvironment('SCHEMA_REGISTRY_URL')
+      if (url !== undefined) return url
       registry ??= openRegistry()
       return (await registry).url
     },

@@ -68,7 +68,9 @@ const commitPositions = async (settings: KafkaSettings, effectiveTime: number): 
   await maintenance.close()
 }
 
-/** Keys with body hashes, 24 bytes each. One hash gives two; hashing each alone would take longer than what is measured. */
+/**
+ * Keys with body hashes, 24 bytes each. One hash gives two; hashing each alone would take longer than what is measured.
+ */
 const keysOf = (seed: string, count: number): Buffer => {
   const entries = Buffer.alloc(count * ENTRY_BYTES)
   for (let i = 0; i * 2 < count; i++) {

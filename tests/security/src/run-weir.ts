@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
+import { fromEnvironment } from '@weir/local-stack'
 
 export interface Ended {
   readonly code: number | null
@@ -16,12 +17,11 @@ export const runWeir = async (
   args: readonly string[],
   env: Readonly<Record<string, string>>,
 ): Promise<Ended> => {
-  const { PATH = '', HOME = '' } = process.env
   const child = spawn(process.execPath, [fileURLToPath(new URL(main, ROOT)), ...args], {
     cwd: fileURLToPath(ROOT),
     timeout: ENDED_MS_MAX,
     killSignal: 'SIGKILL',
-    env: { PATH, HOME, ...env },
+    env: { PATH: fromEnvironment('PATH'), HOME: fromEnvironment('HOME'), ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const texts = [child.stdout, child.stderr].map(async (stream) => {

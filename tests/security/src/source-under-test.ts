@@ -1,6 +1,9 @@
 import { createHmac, generateKeyPairSync, randomBytes, type KeyObject } from 'node:crypto'
 
-/** A source as the suite signs for it: written from the providers' descriptions, sharing nothing with Weir's own verifier. */
+/**
+ * A source as the suite signs for it: written from the providers' descriptions, sharing nothing with Weir's own
+ * verifier.
+ */
 export interface SourceUnderTest {
   readonly name: string
   readonly path: string

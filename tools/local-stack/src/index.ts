@@ -1,4 +1,4 @@
-export { cacheFolder, weirHome } from './config.ts'
+export { cacheFolder, childEnvironment, fromEnvironment, programFolders, weirHome } from './config.ts'
 export * from './folders.ts'
 export { identify, isAlive, isRunning, type ProcessIdentity } from './processes/identity.ts'
 export * from './servers/influx.ts'

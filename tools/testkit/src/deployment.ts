@@ -31,7 +31,10 @@ export interface TestDeployment {
   close(): Promise<void>
 }
 
-/** Weir with settings of your own, on topics and in a database that nothing else uses. Resolves once every service is ready. */
+/**
+ * Weir with settings of your own, on topics and in a database that nothing else uses. Resolves once every service is
+ * ready.
+ */
 export const startDeployment = async (options: DeploymentOptions): Promise<TestDeployment> => {
   const { name, files = [], services = SERVICES, partitions = 2 } = options
   const folders = isolatedFolders(name)

@@ -74,11 +74,16 @@ export const isolatedDatabase = async (name: string): Promise<string> => {
   return testServers().databaseUrl.replace(/[^/]*$/, database)
 }
 
-/** Drops one of `isolatedDatabase` before the server ends, for roles that own something in it. Its sessions end with it. */
+/**
+ * Drops one of `isolatedDatabase` before the server ends, for roles that own something in it. Its sessions end with it.
+ */
 export const dropDatabase = (url: string): Promise<void> =>
   onServer(`DROP DATABASE ${new URL(url).pathname.slice(1)} WITH (FORCE)`)
 
-/** Settings of a deployment of its own for one test: its topics, groups and transactional ids share nothing with another's. */
+/**
+ * Settings of a deployment of its own for one test: its topics, groups and transactional ids share nothing with
+ * another's.
+ */
 export const isolatedKafka = (name: string, topicPartitions = 2) => ({
   kafkaBrokers: testServers().kafkaBrokers,
   kafkaSsl: false,

@@ -2,18 +2,18 @@ import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import {
   deleteState,
+  type Folders,
   folders as foldersOf,
+  fromEnvironment,
   isRunning,
   ROOT,
   stopLeftovers,
   stopOwn,
   weirHome,
-  type Folders,
 } from '@weir/local-stack'
 import type { TestProject } from 'vitest/node'
 import { containersMissing, startContainerServers } from './containers/environment.ts'
 import type { TestServers } from './environment.ts'
-import { given } from './given.ts'
 import { startLocalServers } from './local-servers.ts'
 
 const progress = (text: string): void => {
@@ -95,8 +95,8 @@ const GIVEN = ['KAFKA_BROKERS', 'SCHEMA_REGISTRY_URL', 'DATABASE_URL'] as const
 
 /** The one that TEST_ENVIRONMENT forces, else the best that works: a word that is said aloud. */
 const chooseEnvironment = async (): Promise<Environment> => {
-  const forced = given('TEST_ENVIRONMENT')
-  const lacking = GIVEN.filter((name) => given(name) === undefined)
+  const forced = fromEnvironment('TEST_ENVIRONMENT')
+  const lacking = GIVEN.filter((name) => fromEnvironment(name) === undefined)
   if (forced !== undefined) {
     const environment = ENVIRONMENTS.find((name) => name === forced)
     if (environment === undefined) {

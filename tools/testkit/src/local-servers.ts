@@ -6,6 +6,7 @@ import {
   fetchRegistry,
   findJava,
   freePorts,
+  fromEnvironment,
   hasCargo,
   hasGo,
   hasMaven,
@@ -22,7 +23,6 @@ import {
   type Folders,
 } from '@weir/local-stack'
 import type { InfluxAccess, TestServers } from './environment.ts'
-import { given } from './given.ts'
 
 type Progress = (text: string) => void
 type Servers = Omit<TestServers, 'under'>
@@ -46,7 +46,7 @@ export const startLocalServers = async (folders: Folders, progress: Progress): P
   const postgres = async (): Promise<string> =>
     (await startPostgres({ folders, port: postgresPort!, fsync: false })).url
   const influx = async (): Promise<InfluxAccess | undefined> => {
-    const url = given('INFLUX_URL')
+    const url = fromEnvironment('INFLUX_URL')
     if (url !== undefined) return givenInflux(url)
     if (!isInfluxBuilt(folders)) {
       if (!(await hasGo())) return undefined
@@ -58,9 +58,9 @@ export const startLocalServers = async (folders: Folders, progress: Progress): P
     return { url: server.url, token: influxToken(password), org: 'default', bucket: 'cxone_metrics/autogen' }
   }
   const [brokers, registryUrl, databaseUrl, influxAccess] = await Promise.all([
-    given('KAFKA_BROKERS') ?? kafka(),
-    given('SCHEMA_REGISTRY_URL') ?? registry(),
-    given('DATABASE_URL') ?? postgres(),
+    fromEnvironment('KAFKA_BROKERS') ?? kafka(),
+    fromEnvironment('SCHEMA_REGISTRY_URL') ?? registry(),
+    fromEnvironment('DATABASE_URL') ?? postgres(),
     influx(),
   ])
   return {
@@ -77,9 +77,9 @@ export const startLocalServers = async (folders: Folders, progress: Progress): P
 
 const givenInflux = (url: string): InfluxAccess => ({
   url,
-  token: given('INFLUX_TOKEN') ?? '',
-  org: given('INFLUX_ORG') ?? 'default',
-  bucket: given('INFLUX_BUCKET') ?? 'cxone_metrics/autogen',
+  token: fromEnvironment('INFLUX_TOKEN') ?? '',
+  org: fromEnvironment('INFLUX_ORG') ?? 'default',
+  bucket: fromEnvironment('INFLUX_BUCKET') ?? 'cxone_metrics/autogen',
 })
 
 const BUILD_VARIABLE = 'WEIR_BUILD_INFLUX2'
@@ -90,7 +90,7 @@ const influx2Server = async (
   progress: Progress,
 ): Promise<Pick<TestServers, 'influx2' | 'influx2Missing'>> => {
   if (!isInflux2Built()) {
-    if ((given(BUILD_VARIABLE) ?? given('CI')) !== 'true') {
+    if ((fromEnvironment(BUILD_VARIABLE) ?? fromEnvironment('CI')) !== 'true') {
       return {
         influx2Missing: `it was not built yet; ${BUILD_VARIABLE}=true builds it once, in about 5 minutes`,
       }
@@ -114,7 +114,8 @@ const influx2Server = async (
 const KAFKA_PROPERTIES = { 'group.min.session.timeout.ms': 1_000 }
 
 const requireJava = async (folders: Folders): Promise<string> => {
-  if (given('KAFKA_BROKERS') !== undefined && given('SCHEMA_REGISTRY_URL') !== undefined) return 'java'
+  if (fromEnvironment('KAFKA_BROKERS') !== undefined && fromEnvironment('SCHEMA_REGISTRY_URL') !== undefined)
+    return 'java'
   const instead = 'or KAFKA_BROKERS and SCHEMA_REGISTRY_URL.'
   const java = await findJava()
   if (java === undefined) {

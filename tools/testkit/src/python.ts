@@ -2,6 +2,7 @@ import { execFileSync, spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { childEnvironment } from '@weir/local-stack'
 
 /** Packages from PyPI in a temporary folder. */
 export interface PythonPackages {
@@ -18,7 +19,7 @@ export interface PythonPackages {
 /** Installs `name==version`s. `modules` are what the scripts import. */
 export const installPython = (packages: readonly string[], modules: readonly string[]): PythonPackages => {
   const folder = mkdtempSync(join(tmpdir(), 'weir-python-'))
-  const env = { ...process.env, PYTHONPATH: folder }
+  const env = childEnvironment({ PYTHONPATH: folder }, true)
   spawnSync('python3', ['-m', 'pip', 'install', '--quiet', '--target', folder, ...packages])
   // The packages may be installed on this machine even if pip has no network.
   const { status } = spawnSync('python3', ['-c', `import ${modules.join(', ')}`], { env })

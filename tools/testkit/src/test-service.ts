@@ -7,7 +7,9 @@ export interface TestService {
   readonly exited: Promise<ChildExit>
   /** undefined while it runs. */
   exit(): ChildExit | undefined
-  /** Resolves when its `/readyz` says so; rejects, with its last log lines, when it ends or is not ready in two minutes. */
+  /**
+   * Resolves when its `/readyz` says so; rejects, with its last log lines, when it ends or is not ready in two minutes.
+   */
   untilReady(): Promise<void>
   /** SIGKILL; resolves when it has ended. */
   kill(): Promise<void>

@@ -68,7 +68,10 @@ const openPoints = (totals: Totals, influx: InfluxTotals | undefined): string[] 
   ]
 }
 
-/** Waits until everything that was received has come to its end, at most `msMax` (180 s). Rejects when that cannot be seen by then. */
+/**
+ * Waits until everything that was received has come to its end, at most `msMax` (180 s). Rejects when that cannot be
+ * seen by then.
+ */
 export const drain = async (options: DrainOptions): Promise<Drained> => {
   const { observer, influx, progress = () => undefined, msMax = DRAIN_MS_MAX } = options
   const deadline = performance.now() + msMax

@@ -76,7 +76,10 @@ const whileKafkaRecovers = async <T>(read: () => Promise<T>): Promise<T> => {
   }
 }
 
-/** Looks at what the pipeline has left: topics read as any consumer reads them, and the database. Keeps its place between looks. */
+/**
+ * Looks at what the pipeline has left: topics read as any consumer reads them, and the database. Keeps its place
+ * between looks.
+ */
 export class Observer {
   readonly #options: ObserverOptions
   readonly #topics: TopicNames

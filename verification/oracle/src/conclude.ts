@@ -132,7 +132,10 @@ export const conclude = (
   }
 }
 
-/** A body that was sent is on the topic as often as it was acknowledged at least, and a malformed or other one is a letter. */
+/**
+ * A body that was sent is on the topic as often as it was acknowledged at least, and a malformed or other one is a
+ * letter.
+ */
 const concludeBody = (body: Body, findings: Findings, isAlone: boolean, isWhole: boolean): void => {
   const { kind, acked, unknown, records, letters, event, rows } = body
   if (isWhole && acked > records)

@@ -8,7 +8,9 @@ const WINDOW_MS = 3_600_000
 const UNIQUE = 'webhooks.unique.v1'
 const NORMALIZED = 'interactions.normalized.v1'
 
-/** Two calls, repeats, another body under a key, a malformed body twice, a forged request, and two of nobody knows what. */
+/**
+ * Two calls, repeats, another body under a key, a malformed body twice, a forged request, and two of nobody knows what.
+ */
 const REQUESTS: readonly Sent[] = [
   { body: step('one', 1) },
   { body: step('two', 1) },

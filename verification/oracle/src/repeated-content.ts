@@ -29,7 +29,9 @@ interface Content {
   isSeen: boolean
 }
 
-/** Content that was signed without its id, by the keys that the records state. Ids outside the signature prove nothing. */
+/**
+ * Content that was signed without its id, by the keys that the records state. Ids outside the signature prove nothing.
+ */
 export class RepeatedContent {
   readonly #windowMs: number
   /** By content key. */

@@ -83,7 +83,9 @@ it('finds nothing in what a correct pipeline leaves', () => {
   )
 })
 
-/** What a broken pipeline does to what a correct one leaves; undefined: it cannot, here. `at` chooses among the victims. */
+/**
+ * What a broken pipeline does to what a correct one leaves; undefined: it cannot, here. `at` chooses among the victims.
+ */
 type Fault = (truth: readonly FinishedOperation[], observed: Observed, at: number) => Observed | undefined
 
 const pickOf = <T>(list: readonly T[], at: number): T | undefined => list[at % list.length]

@@ -65,7 +65,10 @@ export const audit = (truth: readonly FinishedOperation[], observed: Observed): 
   }
 }
 
-/** Each event that was taken is one row or one standing letter further on, and each other body with its key is one conflict letter. */
+/**
+ * Each event that was taken is one row or one standing letter further on, and each other body with its key is one
+ * conflict letter.
+ */
 const auditEvents = (events: ReadonlyMap<string, Expected>, observed: Settled, findings: Findings): void => {
   const rows = Map.groupBy(observed.rows, keyOf)
   const isConflict = ({ reason }: ObservedLetter): boolean => reason === 'key_conflict'
@@ -155,7 +158,10 @@ const expectations = (truth: readonly FinishedOperation[]) => {
   return { events, bodies, forged }
 }
 
-/** What of the ledger does not add up: see `residueOfSource`, and dedup has decided about every record that it was given. */
+/**
+ * What of the ledger does not add up: see `residueOfSource`, and dedup has decided about every record that it was
+ * given.
+ */
 const residueOf = (truth: readonly FinishedOperation[], observed: Settled, findings: string[]): number => {
   let residue = 0
   const add = (where: string, what: string, difference: number): void => {

@@ -95,7 +95,10 @@ const ledgerFiles = (folder: string): string[] =>
     .sort()
     .map((name) => join(folder, name))
 
-/** All operations of all runs in a folder. A line that a kill tore is left out; without a result an operation is unknown. */
+/**
+ * All operations of all runs in a folder. A line that a kill tore is left out; without a result an operation is
+ * unknown.
+ */
 export const readTruth = (folder: string): FinishedOperation[] => {
   const operations = new Map<string, Operation & { result: OperationResult }>()
   for (const file of ledgerFiles(folder)) {

@@ -41,7 +41,10 @@ export interface Observed {
   /** What replays have written, of all stages. */
   readonly returns: readonly ObservedReturn[]
   readonly counts: ReadonlyMap<string, SourceCounts>
-  /** Rows of each source that were there before this deployment, deleted ones included: taken off before rows are compared with counts. */
+  /**
+   * Rows of each source that were there before this deployment, deleted ones included: taken off before rows are
+   * compared with counts.
+   */
   readonly strangeRows?: ReadonlyMap<string, number>
   /** Rows of each source that retention has deleted: each was the end of an event. */
   readonly deletedRows?: ReadonlyMap<string, number>

@@ -1,5 +1,5 @@
 import { plainLines, type ServiceName } from '@weir/contracts'
-import { ConfigError, describeSettings, type Environment } from '../settings/config.ts'
+import { ConfigError, describeSettings, processEnvironment, type Environment } from '../settings/config.ts'
 import { armFailpoints } from './failpoint.ts'
 import { createLogger, type Logger } from './logger.ts'
 import { Metrics } from './metrics.ts'
@@ -52,7 +52,7 @@ export const runService = async <Config extends { readonly logLevel: string }>(
   if (stopRequest !== undefined) for (const signal of SIGNALS) process.on(signal, () => undefined)
   let config: Config
   try {
-    armFailpoints(process.env)
+    armFailpoints(processEnvironment())
     config = definition.loadConfig()
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error

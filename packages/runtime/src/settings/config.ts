@@ -5,6 +5,9 @@ import { kindOf, linesOfFile, type ConfigOf, type Setting, type Settings } from 
 
 export type Environment = Readonly<Record<string, string | undefined>>
 
+/** The environment of this process. Modules other than a `config.ts` take what they need from it as settings. */
+export const processEnvironment = (): Environment => process.env
+
 /** The configuration is unusable. The message names every faulty setting, its value (never a secret's) and the fix. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError'

@@ -12,8 +12,8 @@ const topic = topicNames().seen
 const logger = createLogger('faults', 'warn')
 
 /**
- * An older copy of dedup's state is put back, as from a backup: it says that less was read than the group's offsets say,
- * and does not know the keys since. Whoever goes on from it lets their events pass again.
+ * An older copy of dedup's state is put back, as from a backup: it says that less was read than the group's offsets
+ * say, and does not know the keys since. Whoever goes on from it lets their events pass again.
  */
 export const olderState = async (rig: AftermathRig): Promise<readonly string[]> => {
   const { urls } = rig.servers

@@ -6,7 +6,10 @@ export interface Mutation {
   readonly replace: string
 }
 
-/** By the value of WEIR_DEFECT. Code that cannot be changed so, a run cannot plant; a unit test says when one no longer fits. */
+/**
+ * By the value of WEIR_DEFECT. Code that cannot be changed so, a run cannot plant; a unit test says when one no longer
+ * fits.
+ */
 export const MUTATIONS = {
   /** The leader alone acknowledges: what the followers have not fetched dies with it. */
   acks1: [{ file: 'packages/kafka/src/produce/lanes.ts', find: 'acks: -1', replace: 'acks: 1' }],
@@ -132,7 +135,10 @@ export const MUTATIONS = {
       replace: 'allowAutoTopicCreation: false, retry: { retries: 1 },',
     },
   ],
-  /** A request that got no answer gives its sequence numbers back: the next records take them, and the broker drops those as repeats. */
+  /**
+   * A request that got no answer gives its sequence numbers back: the next records take them, and the broker drops
+   * those as repeats.
+   */
   idempotent_lanes: [
     {
       file: 'packages/kafka/src/produce/lanes.ts',

@@ -14,7 +14,10 @@ const OF_BROKERS: readonly Fault['kind'][] = [
 export const canLeaveOpen = (lanes: readonly Lane[]): boolean =>
   lanes.some(({ steps }) => steps.some(({ kind }) => OF_BROKERS.includes(kind)))
 
-/** What is wrong with a line of a log; undefined: nothing. While no broker fails, whoever ends a transaction ends a live one. */
+/**
+ * What is wrong with a line of a log; undefined: nothing. While no broker fails, whoever ends a transaction ends a live
+ * one.
+ */
 export const alarmOf = (line: string, brokersFail: boolean): string | undefined =>
   !brokersFail && line.includes(ENDED) ? line.slice(0, 300) : undefined
 

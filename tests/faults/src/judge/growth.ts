@@ -30,7 +30,9 @@ const sample = (pid: number): Sample | undefined => {
 
 const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[values.length >> 1]!
 
-/** Compares a process's last 20 s with the 20 s after its first 45; undefined: within the bound, or too short a life. */
+/**
+ * Compares a process's last 20 s with the 20 s after its first 45; undefined: within the bound, or too short a life.
+ */
 export const growthOf = (samples: readonly Sample[]): string | undefined => {
   const startedAt = samples[0]?.atMs ?? 0
   const endedAt = samples.at(-1)?.atMs ?? 0

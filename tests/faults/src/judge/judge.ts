@@ -39,7 +39,10 @@ export interface Left {
   readonly rows: Iterable<End>
   readonly letters: readonly Letter[]
   readonly counts: LedgerCounts
-  /** Records on topics, and event keys that are there more than once, as a consumer that reads committed records sees them. */
+  /**
+   * Records on topics, and event keys that are there more than once, as a consumer that reads committed records sees
+   * them.
+   */
   readonly topics: {
     readonly received: number
     readonly unique: { readonly records: number; readonly repeated: number }

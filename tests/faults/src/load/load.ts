@@ -61,7 +61,10 @@ const SOON_MS_MAX = 500
 const BACK_OFF = { firstMs: 400, maxMs: 5_000 }
 /** Two to three minutes: providers go on for longer, but not so dense. */
 const ATTEMPTS_MAX = 40
-/** What goes on at least while faults are to come, whether all events are sent or wait for the faults: they must meet traffic. */
+/**
+ * What goes on at least while faults are to come, whether all events are sent or wait for the faults: they must meet
+ * traffic.
+ */
 const THIN_RATE = 50
 const REFUSED = new Set(['ECONNREFUSED', 'UND_ERR_CONNECT_TIMEOUT'])
 

@@ -1,6 +1,8 @@
 /** Events may run ahead of the faults that are under way by this part of all. */
 const AHEAD_MAX = 0.12
-/** Records that wait in all stages: up to the first, events have the whole rate, beyond the second only a little of it. */
+/**
+ * Records that wait in all stages: up to the first, events have the whole rate, beyond the second only a little of it.
+ */
 const BACKLOG_FINE = 20_000
 const BACKLOG_MAX = 40_000
 

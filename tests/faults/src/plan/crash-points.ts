@@ -19,9 +19,15 @@ export type CrashedBy =
       readonly failpoint: string
       readonly action: 'kill' | 'pause' | 'throw'
       readonly passes: readonly [from: number, to: number]
-      /** Of a kill: the delay is drawn from 0 up to it. Of a pause: its length; undefined: the tier's, or that of a freeze. */
+      /**
+       * Of a kill: the delay is drawn from 0 up to it. Of a pause: its length; undefined: the tier's, or that of a
+       * freeze.
+       */
       readonly ms?: number
-      /** Between the assignment of a partition and its first transaction: it sleeps until the partition belongs to another, who has written. */
+      /**
+       * Between the assignment of a partition and its first transaction: it sleeps until the partition belongs to
+       * another, who has written.
+       */
       readonly isFreeze?: true
     }
   | { readonly kind: 'broker'; readonly role: BrokerRole }
@@ -42,7 +48,9 @@ const kill = (
   ...(ms !== undefined && { ms }),
 })
 
-/** What a process has done last when it falls asleep between the assignment of a partition and its first transaction. */
+/**
+ * What a process has done last when it falls asleep between the assignment of a partition and its first transaction.
+ */
 const START_STEPS = {
   assigned: 'the group has confirmed the partition',
   'decision-read': 'it knows how the last transaction ended',

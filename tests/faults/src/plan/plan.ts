@@ -14,7 +14,10 @@ const ROLES: readonly BrokerRole[] = ['leader', 'transaction-coordinator', 'grou
 const DOWN_MS = [1_000, 8_000] as const
 /** From well within a session to well beyond it. */
 const PAUSE_MS = [500, 15_000] as const
-/** Beyond the budget of a request, but shorter than a broker's session: leaders stay, and the requests after those that failed are in time. */
+/**
+ * Beyond the budget of a request, but shorter than a broker's session: leaders stay, and the requests after those that
+ * failed are in time.
+ */
 export const SHORT_PAUSE_MS = BUDGET_MS + 1_000
 const OVER_BUDGET_MS = 7_000
 
@@ -132,7 +135,10 @@ const serviceLanes = (
   }))
 }
 
-/** Half of them in the first moments, where an owner is fenced and restored; from a little longer than a session to twice as long. */
+/**
+ * Half of them in the first moments, where an owner is fenced and restored; from a little longer than a session to
+ * twice as long.
+ */
 const frozenStarts = ({ run }: PlanOptions, random: Random): readonly Fault[] =>
   times(Math.ceil(run.starts / FROZEN_KINDS.length), (index) => ({
     kind: 'freeze-at-start',

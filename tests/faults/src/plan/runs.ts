@@ -20,7 +20,9 @@ export interface RunSpec {
 
 /** Frozen starts on each rig, where they are all that is asked for. */
 const STARTS_ALONE = 40
-/** Many partitions, each with a transaction open much of the time: what a sleeper does when it wakes then meets some. */
+/**
+ * Many partitions, each with a transaction open much of the time: what a sleeper does when it wakes then meets some.
+ */
 const START_RATE = 400
 const START_SHAPE = { ...USUAL, partitions: 48, lingerMs: 50 }
 /** A process ends, starts, joins, and sleeps for one and a half sessions; four at a time. */

@@ -45,7 +45,9 @@ interface Options {
   readonly nodeIds: readonly number[]
 }
 
-/** Each node knows the others by an address of its own, at which a proxy listens: so each direction can be cut alone. */
+/**
+ * Each node knows the others by an address of its own, at which a proxy listens: so each direction can be cut alone.
+ */
 const addressOf = (from: number, to: number): string => (from === to ? HOST : `127.0.${from}.${to}`)
 const hostOf = (nodeId: number): string => `broker-${nodeId}.rig`
 

@@ -9,7 +9,10 @@ export interface RigShape {
   readonly sessionMs: number
   /** How long a stage waits for a batch to gather: the shorter, the more of the time a transaction is open. */
   readonly lingerMs: number
-  /** Connections to and between the brokers go through proxies, the clocks of two processes can be stepped, and the last broker has a small disk of its own. */
+  /**
+   * Connections to and between the brokers go through proxies, the clocks of two processes can be stepped, and the last
+   * broker has a small disk of its own.
+   */
   readonly isBreakable: boolean
 }
 
@@ -110,7 +113,9 @@ export const oracleInflux = (url: string) => ({
   environment: 'faults',
 })
 
-/** The environment of one instance: the production profile, on three brokers and with settings that make waits short. */
+/**
+ * The environment of one instance: the production profile, on three brokers and with settings that make waits short.
+ */
 export const instanceEnvironment = (
   kind: ServiceName,
   index: number,
@@ -143,8 +148,8 @@ export const instanceEnvironment = (
     KAFKA_SESSION_TIMEOUT_MS: String(shape.sessionMs),
     KAFKA_TRANSACTION_TIMEOUT_MS: String(TRANSACTION_MS),
     STATS_WINDOW_SECS: '10',
-    // With 200 ms five transactions a second and partition are enough to be hit, and leave two cores time for the rest: brokers
-    // work for each of them, whatever is in it.
+    // With 200 ms five transactions a second and partition are enough to be hit, and leave two cores time for the rest:
+    // brokers work for each of them, whatever is in it.
     INGRESS_LINGER_MS: '10',
     DEDUP_LINGER_MS: linger,
     NORMALIZER_LINGER_MS: linger,

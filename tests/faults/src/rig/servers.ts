@@ -40,7 +40,9 @@ export class Killable {
     return this.#server !== undefined
   }
 
-  /** Resolves when it answers. A killed server's remains may hold its port or memory for a moment: it is tried again. */
+  /**
+   * Resolves when it answers. A killed server's remains may hold its port or memory for a moment: it is tried again.
+   */
   async start(): Promise<void> {
     for (let attempt = 1; ; attempt++) {
       try {
@@ -124,7 +126,10 @@ export interface Servers {
   stop(): Promise<void>
 }
 
-/** What keeps a broker small, and the quorum together on a machine that is slow for some seconds; the rest is as `startKafka` has it. */
+/**
+ * What keeps a broker small, and the quorum together on a machine that is slow for some seconds; the rest is as
+ * `startKafka` has it.
+ */
 const BROKER_PROPERTIES = {
   'controller.quorum.fetch.timeout.ms': 6_000,
   'controller.quorum.election.timeout.ms': 3_000,

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { ROOT } from '@weir/local-stack'
+import { childEnvironment, ROOT } from '@weir/local-stack'
 import { instanceEnvironment } from './layout.ts'
 
 const run = promisify(execFile)
@@ -12,7 +12,7 @@ export const runWeir = async (
   where: Parameters<typeof instanceEnvironment>[2],
   args: readonly string[],
 ): Promise<string> => {
-  const env = { ...process.env, ...instanceEnvironment('dedup', 1, where) }
+  const env = childEnvironment(instanceEnvironment('dedup', 1, where), true)
   const file = join(ROOT, 'cli/src/main.ts')
   const { stdout } = await run(process.execPath, [file, ...args], { env, timeout: MS_MAX })
   return stdout

@@ -6,6 +6,7 @@ import { promisify } from 'node:util'
 import {
   folders as foldersOf,
   freePorts,
+  fromEnvironment,
   ROOT,
   startProcess,
   waitUntilReady,
@@ -40,7 +41,13 @@ const execute = promisify(execFile)
 
 /** What a command prints when another user runs it, whatever its exit code. */
 export const asOther = async (user: number, command: string, args: readonly string[]): Promise<string> => {
-  const options = { uid: user, gid: user, cwd: '/', env: { PATH: process.env.PATH }, timeout: COMMAND_MS_MAX }
+  const options = {
+    uid: user,
+    gid: user,
+    cwd: '/',
+    env: { PATH: fromEnvironment('PATH') },
+    timeout: COMMAND_MS_MAX,
+  }
   try {
     return (await execute(command, [...args], options)).stdout
   } catch (error) {

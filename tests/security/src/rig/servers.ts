@@ -2,11 +2,12 @@ import {
   fetchKafka,
   fetchRegistry,
   findJava,
+  type Folders,
+  fromEnvironment,
+  type LocalServer,
   startKafka,
   startPostgres,
   startRegistry,
-  type Folders,
-  type LocalServer,
 } from '@weir/local-stack'
 import type { Tier } from '../tier.ts'
 
@@ -29,7 +30,9 @@ export interface ServerPorts {
 
 /** Those of KAFKA_BROKERS, SCHEMA_REGISTRY_URL and DATABASE_URL; what is not given is started. */
 export const startServers = async (folders: Folders, ports: ServerPorts, tier: Tier): Promise<Servers> => {
-  const { KAFKA_BROKERS, SCHEMA_REGISTRY_URL, DATABASE_URL } = process.env
+  const brokers = fromEnvironment('KAFKA_BROKERS')
+  const registryUrl = fromEnvironment('SCHEMA_REGISTRY_URL')
+  const databaseUrl = fromEnvironment('DATABASE_URL')
   const java = await findJava()
   const started: LocalServer[] = []
   const stop = async (): Promise<void> => {
@@ -44,7 +47,7 @@ export const startServers = async (folders: Folders, ports: ServerPorts, tier: T
     return java
   }
   const kafka = async (): Promise<LocalServer | undefined> => {
-    if (KAFKA_BROKERS) return undefined
+    if (brokers !== undefined) return undefined
     await fetchKafka(folders)
     const options = {
       folders,
@@ -55,19 +58,19 @@ export const startServers = async (folders: Folders, ports: ServerPorts, tier: T
     return launch(startKafka(options))
   }
   const registry = async (): Promise<string | undefined> => {
-    if (tier === 'short' || SCHEMA_REGISTRY_URL) return SCHEMA_REGISTRY_URL
+    if (tier === 'short' || registryUrl !== undefined) return registryUrl
     await fetchRegistry(folders)
     return (await launch(startRegistry({ folders, java: needJava('The registry'), port: ports.registry })))
       .url
   }
   const postgres = async (): Promise<string | undefined> => {
-    if (tier === 'short' || DATABASE_URL) return DATABASE_URL
+    if (tier === 'short' || databaseUrl !== undefined) return databaseUrl
     return (await launch(startPostgres({ folders, port: ports.postgres, fsync: false }))).url
   }
   try {
     const [broker, registryUrl, databaseUrl] = await Promise.all([kafka(), registry(), postgres()])
     return {
-      kafkaBrokers: broker?.url ?? KAFKA_BROKERS!,
+      kafkaBrokers: broker?.url ?? brokers!,
       ...(broker && { kafka: broker }),
       ...(registryUrl && { registryUrl }),
       ...(databaseUrl && { databaseUrl }),

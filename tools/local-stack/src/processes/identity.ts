@@ -19,7 +19,8 @@ const readStat = (pid: number): string | undefined => {
 /** undefined: there is no such process, or only the entry of one that has ended. */
 export const identify = (pid: number): ProcessIdentity | undefined => {
   if (existsSync('/proc/self/stat')) {
-    // The name in brackets may hold anything, so fields are counted from its end: state is the 3rd, start time the 22nd.
+    // The name in brackets may hold anything, so fields are counted from its end: state is the 3rd, start time the
+    // 22nd.
     const fields = readStat(pid)
       ?.replace(/^.*\) /s, '')
       .split(' ')

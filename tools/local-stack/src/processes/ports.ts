@@ -15,7 +15,9 @@ const canListen = (port: number, host: string): Promise<boolean> =>
 export const isPortFree = async (port: number): Promise<boolean> =>
   (await canListen(port, '127.0.0.1')) && (await canListen(port, '0.0.0.0'))
 
-/** Below what the kernel gives to outgoing connections, or one of those could take a port while its server is restarted. */
+/**
+ * Below what the kernel gives to outgoing connections, or one of those could take a port while its server is restarted.
+ */
 const FREE_PORT_MIN = 26_000
 const FREE_PORT_MAX = 32_767
 

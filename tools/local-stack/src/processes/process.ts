@@ -93,7 +93,10 @@ const openLog = (file: string): number => {
   return openSync(file, 'a')
 }
 
-/** Starts a child without a shell and notes it in `runDir`, where the reaper and the next start find it. Throws after `stopOwn`. */
+/**
+ * Starts a child without a shell and notes it in `runDir`, where the reaper and the next start find it. Throws after
+ * `stopOwn`.
+ */
 export const startProcess = (runDir: string, spec: ProcessSpec): LocalProcess => {
   if (closedRuns.has(runDir)) throw new Error(`${spec.name} was not started: the run has ended`)
   ensurePrivate(runDir)

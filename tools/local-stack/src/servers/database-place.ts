@@ -19,7 +19,10 @@ import {
 import { dirname, join } from 'node:path'
 import { databaseFolder, ensureFolder, type Folders } from '../folders.ts'
 
-/** As whom root runs PostgreSQL, which refuses to be root. No account has this number: it lies between systemd's dynamic users and nobody. */
+/**
+ * As whom root runs PostgreSQL, which refuses to be root. No account has this number: it lies between systemd's dynamic
+ * users and nobody.
+ */
 export const DATABASE_USER = 65_522
 /** For the first seconds of new data: initdb wants a user that has a name. */
 export const NOBODY = 65_534
@@ -110,7 +113,10 @@ const placeOutside = (folder: string): string => {
 const mayAllRun = (program: string): boolean =>
   (statSync(program).mode & 0o005) === 0o005 && mayAllEnter(realpathSync(dirname(program)))
 
-/** The folder of PostgreSQL's programs, or a copy of it where its user may not run those. `native` has bin, lib and share. */
+/**
+ * The folder of PostgreSQL's programs, or a copy of it where its user may not run those. `native` has bin, lib and
+ * share.
+ */
 export const placePrograms = async (native: string): Promise<string> => {
   if (!isRoot() || mayAllRun(join(native, 'bin', 'postgres'))) return native
   const copy = join(OUTSIDE, `postgresql-${nameOf(realpathSync(native))}`)

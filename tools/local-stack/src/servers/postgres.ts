@@ -76,7 +76,9 @@ const initialise = async (place: Place): Promise<void> => {
   renameSync(temporary, place.dataDir)
 }
 
-/** A new random password for the superuser, in a file for the caller alone. Data of before had one that everybody knew. */
+/**
+ * A new random password for the superuser, in a file for the caller alone. Data of before had one that everybody knew.
+ */
 const setPassword = async (place: Place, file: string): Promise<void> => {
   const password = randomBytes(32).toString('hex')
   const { dataDir } = place
@@ -103,7 +105,9 @@ const clearStaleLock = (dataDir: string): void => {
   rmSync(lock, { force: true })
 }
 
-/** StartupMessage 3.0 for our user: answered with `R` (authenticate) as soon as connections are let in, before with `E`. */
+/**
+ * StartupMessage 3.0 for our user: answered with `R` (authenticate) as soon as connections are let in, before with `E`.
+ */
 const startupMessage = (): Buffer => {
   const body = Buffer.concat([Buffer.from([0, 3, 0, 0]), Buffer.from(`user\0${USER}\0database\0${USER}\0\0`)])
   const length = Buffer.alloc(4)

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import type { Folders } from '@weir/local-stack'
+import { fromEnvironment, type Folders } from '@weir/local-stack'
 import {
   GenericContainer,
   getContainerRuntimeClient,
@@ -51,17 +51,17 @@ export const containersMissing = async (progress: Progress): Promise<string | un
 
 /** The image of Weir that the environment names, else one built from this clone. */
 const weirImage = async (progress: Progress): Promise<string> => {
-  const given = process.env.WEIR_IMAGE
-  if (given !== undefined && given !== '') return given
+  const named = fromEnvironment('WEIR_IMAGE')
+  if (named !== undefined) return named
   if (!existsSync(join(ROOT, 'Dockerfile'))) {
     throw new Error(
       'WEIR_IMAGE must name an image of Weir: there is no clone beside the testkit to build one from',
     )
   }
   progress('Building the image of Weir')
-  const { NODE_IMAGE } = process.env
+  const nodeImage = fromEnvironment('NODE_IMAGE')
   await GenericContainer.fromDockerfile(ROOT)
-    .withBuildArgs(NODE_IMAGE === undefined ? {} : { NODE_IMAGE })
+    .withBuildArgs(nodeImage === undefined ? {} : { NODE_IMAGE: nodeImage })
     .build(OWN_IMAGE, { deleteOnExit: false })
   return OWN_IMAGE
 }

@@ -1,6 +1,6 @@
 import { createWriteStream, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { freePorts } from '@weir/local-stack'
+import { freePorts, fromEnvironment } from '@weir/local-stack'
 import { GenericContainer, Wait, type StartedTestContainer } from 'testcontainers'
 
 /** What the environment may name instead of the public images. */
@@ -13,10 +13,8 @@ export const IMAGES = {
 
 export type ServerName = keyof typeof IMAGES
 
-export const imageOf = (name: ServerName): string => {
-  const given = process.env[IMAGES[name].variable]
-  return given === undefined || given === '' ? IMAGES[name].name : given
-}
+export const imageOf = (name: ServerName): string =>
+  fromEnvironment(IMAGES[name].variable) ?? IMAGES[name].name
 
 export interface ServerContainer {
   readonly container: StartedTestContainer

@@ -102,7 +102,9 @@ interface Ratios extends Bounds {
 const least = (costs: readonly Cost[], what: 'cpu' | 'bytes'): number =>
   Math.min(...costs.map((one) => one[what]))
 
-/** What the kind costs, as ratios to its reference. A sender of its own in each round: what one may cost is bounded too. */
+/**
+ * What the kind costs, as ratios to its reference. A sender of its own in each round: what one may cost is bounded too.
+ */
 const compare = async (rig: Rig, kind: RequestKind, sender: number): Promise<Ratios> => {
   const ingress = await ingressOf(rig)
   const count = COUNTS[kind.reference]

@@ -2,9 +2,9 @@ import { connect, type Socket } from 'node:net'
 import { parentPort, workerData } from 'node:worker_threads'
 
 /**
- * A worker: holds `count` connections that never finish their headers, and opens another for each that is ended. A thread
- * of its own, so that what it costs is not counted as the server's. Tells its parent, a few times a second, how many are
- * open.
+ * A worker: holds `count` connections that never finish their headers, and opens another for each that is ended. A
+ * thread of its own, so that what it costs is not counted as the server's. Tells its parent, a few times a second, how
+ * many are open.
  */
 export interface CrowdOptions {
   readonly port: number

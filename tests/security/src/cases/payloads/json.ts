@@ -10,7 +10,10 @@ import { tally } from '../signatures/signature.ts'
 /** What ingress says of a body that it could not read as JSON at all. */
 const NOT_JSON = new Set(['invalid_json', 'invalid_encoding', 'unsafe_json'])
 
-/** Files that parsers may see either way: numbers that lose digits, lone surrogates and a byte order mark, which are kept byte for byte. */
+/**
+ * Files that parsers may see either way: numbers that lose digits, lone surrogates and a byte order mark, which are
+ * kept byte for byte.
+ */
 const I_ACCEPTED = [
   'i_number_double_huge_neg_exp.json',
   'i_number_real_underflow.json',
