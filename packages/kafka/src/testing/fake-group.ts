@@ -30,6 +30,9 @@ export interface GroupRequest {
   readonly groupAssignment?: readonly { readonly memberId: string; readonly memberAssignment: Buffer }[]
 }
 
+/** A broker answers only the last of a member's requests that wait; the request timeout ends the others. */
+const unanswered = (): Error => new Error('The request timed out')
+
 /** A group coordinator in memory, with the rules of the classic protocol; a session ends when the test says so (`expire`). */
 export class FakeGroup {
   generation = 0
@@ -119,6 +122,7 @@ export class FakeGroup {
       if (isAnswered) return Promise.resolve(this.#joined(id))
     }
     const join = Promise.withResolvers<Joined>()
+    known?.join?.reject(unanswered())
     this.#members.set(id, { metadata, join, seenAt: this.#now() })
     this.#rebalance()
     return join.promise
@@ -162,6 +166,7 @@ export class FakeGroup {
   sync({ memberId, generationId, groupAssignment }: GroupRequest): Promise<{ memberAssignment: Buffer }> {
     const member = this.#check(memberId, generationId!)
     if (this.#state === 'joining') throw protocolError('REBALANCE_IN_PROGRESS')
+    member.sync?.reject(unanswered())
     member.sync = Promise.withResolvers()
     const { promise } = member.sync
     if (groupAssignment!.length > 0) {

@@ -106,8 +106,12 @@ export class OwnerActor {
       .filter(({ value }) => value !== 'barrier')
       .map(({ value }) => JSON.parse(value) as StateRecord)
     const position = states.at(-1)?.position ?? 0
-    if (position !== offset)
-      throw new StateError(`position ${position} and committed offset ${offset} differ`)
+    if (position !== offset) {
+      const difference = `position ${position} and committed offset ${offset} differ`
+      // A zombie reads the offset that its successor has committed.
+      const isOwner = await this.#call('Heartbeat', () => this.#deployment.isOwner(this.#process))
+      throw isOwner ? new StateError(difference) : new RetriableError(difference)
+    }
     return { seen: new Set(states.flatMap(({ key }) => (key === undefined ? [] : [key]))), position }
   }
 

@@ -81,6 +81,16 @@ export const judgeStage = (schedule: JudgedStage): string | undefined => {
   const position = state.findLast(([key]) => key === 'position')?.[1] ?? '0'
   const committed = broker.committedOffset(GROUP, `${INPUT}/0`)?.offset
   // The offset was deleted while an owner had nothing left to commit.
-  if (committed === undefined) return undefined
-  return position === String(committed) ? undefined : `position ${position}, committed offset ${committed}`
+  if (committed === undefined || position === String(committed)) return undefined
+  return isHarmless(schedule, Number(position), committed)
+    ? undefined
+    : `position ${position}, committed offset ${committed}`
+}
+
+/** After such damage a task continues without parking where no readable record lies between the two offsets. */
+const isHarmless = ({ broker, damage }: JudgedStage, position: number, committed: number): boolean => {
+  if (damage === undefined || !STATE_FAULTS.includes(damage)) return false
+  const [from, end] = position < committed ? [position, committed] : [committed, position]
+  const readable = broker.log(`${INPUT}/0`).visible()
+  return !readable.some(({ offset }) => offset >= from && offset < end)
 }
