@@ -2,8 +2,11 @@ import { expect } from 'vitest'
 import { describeRun, runSeed, shrink, type Start } from '../simulation/schedule/random-schedules.ts'
 import { SIMULATION } from './config.ts'
 
-/** What a machine that runs eight things at once needs; on a calm one with two cores a third is enough. */
-export const PATIENCE_MS = 300_000
+/**
+ * Test timeout, ms. A machine that runs eight things at once needs it for the usual number of schedules, and 20 ms for
+ * each further one.
+ */
+export const PATIENCE_MS = 300_000 + 20 * (SIMULATION.schedules ?? 0)
 
 interface Limits {
   readonly schedules: number
