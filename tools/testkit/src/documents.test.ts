@@ -11,6 +11,12 @@ it.each<[string, readonly string[]]>([
   expect(splitCommands(text)).toEqual(commands)
 })
 
+it('takes the indentation of a list from its blocks', () => {
+  expect(commandsOf('page.md', '1. Do:\n\n   ```sh\n   one \\\n     more\n   ```\n')).toMatchObject([
+    { text: 'one \\\n  more' },
+  ])
+})
+
 it('says which command never ends', () => {
   expect(() => splitCommands("one\necho 'a\nb")).toThrow(/never ends:\necho 'a\nb/)
 })

@@ -23,7 +23,7 @@ interface Block {
 
 /** Every page that tells somebody to do something. Decisions tell what was decided. */
 const PAGES = ['README.md', 'ARCHITECTURE.md', 'docs/**/*.md', 'services/*/README.md', 'deploy/**/*.md']
-const FENCE = /^ *```([^`\n]*)\n([^]*?)^ *```$/gm
+const FENCE = /^( *)```([^`\n]*)\n([^]*?)^ *```$/gm
 const VALUE = /(?:'[^']*'|"(?:\\.|\$\((?:[^()]|\([^()]*\))*\)|[^"\\])*"|\$\((?:[^()]|\([^()]*\))*\)|[^\s'"])*/
 const ASSIGNMENTS = new RegExp(`^(?:[A-Za-z_]\\w*=${VALUE.source}\\s*)+$`)
 const FUNCTION = /^\w+\(\) *\{/
@@ -38,7 +38,11 @@ export const documents = (): readonly string[] =>
 export const readDocument = (file: string): string => readFileSync(join(ROOT, file), 'utf8')
 
 export const blocksOf = (markdown: string): readonly Block[] =>
-  [...markdown.matchAll(FENCE)].map(([, info = '', text = '']) => ({ info: info.trim(), text }))
+  [...markdown.matchAll(FENCE)].map(([, indent = '', info = '', text = '']) => ({
+    info: info.trim(),
+    // A block in a list is indented like its item.
+    text: text.replaceAll(new RegExp(`^${indent}`, 'gm'), ''),
+  }))
 
 /** Whether a shell would wait for more: a quote, a function or a here-document is open. */
 const isUnfinished = (text: string): boolean => {
