@@ -106,10 +106,10 @@ const approve = async (id: string, { yes }: { readonly yes?: boolean }): Promise
   if (!yes && !process.stdin.isTTY) throw new ConfigError('This would run a job: read it, then give --yes.')
   const client = replayClient()
   const path = `/v1/jobs/${encodeURIComponent(id)}`
-  const { kind, requestedBy, filter, letters, ratePerSec, fixUp } = await client.get(path)
+  const { kind, requestedBy, requestedAt, filter, letters, ratePerSec, fixUp } = await client.get(path)
   printJson({ kind, requestedBy, filter, letters, ratePerSec, fixUp })
   if (!yes && !(await isConfirmed(`Approve job ${id}? [y/N] `))) throw new Error('Nothing was approved.')
-  await client.post(`${path}/approve`)
+  await client.post(`${path}/approve`, { requestedAt })
   await followJob(client, id, { isApproved: true, ...(typeof letters === 'number' && { total: letters }) })
 }
 

@@ -115,3 +115,29 @@ it('credentials follow no redirect, and a setting that is no URL is not quoted',
   await expect(refused).rejects.toThrow('SCHEMA_REGISTRY_URL is not an http or https URL')
   await expect(refused).rejects.not.toThrow(/canary/)
 })
+
+it.each([200, 400, 401, 409, 422, 500])(
+  'a server that sends back what it was sent with %i shows user and password in no error',
+  async (status) => {
+    const secret = Buffer.from('user:canary').toString('base64')
+    const body = JSON.stringify({
+      error_code: 42201,
+      message: `canary ${secret}`,
+      authorization: `Basic ${secret}`,
+    })
+    const { registry } = await http(status, body, 'user:canary@')
+    const calls = [
+      () => registry.type(1),
+      () => registry.find('s', {}),
+      () => registry.register('s', { type: 'record', name: 'A', fields: [] }),
+    ]
+    for (const call of calls) {
+      const error = (await call().catch((reason: unknown) => reason)) as Error
+      expect(error).toBeInstanceOf(Error)
+      for (const text of [error.message, error.stack ?? '']) {
+        expect(text).not.toContain('canary')
+        expect(text).not.toContain(secret)
+      }
+    }
+  },
+)

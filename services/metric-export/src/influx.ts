@@ -63,6 +63,12 @@ export const influxAccess = ({
   return { url, token: isGiven ? `${user}:${password}` : influxToken }
 }
 
+/** Whatever answers in the place of InfluxDB may send back what it was sent. */
+const withoutToken = (text: string, token: string): string => {
+  const password = token.slice(token.indexOf(':') + 1)
+  return password === '' ? text : text.replaceAll(token, '…').replaceAll(password, '…')
+}
+
 /**
  * The client's own `WriteApi` is not used: its timeout restarts with each byte, and it compresses before it connects.
  */
@@ -96,7 +102,7 @@ const writeRequest = async (
   if (status >= 200 && status < 300) return
   if (status < 500 && !RETRIABLE_STATUS.has(status)) {
     throw new PointsRefusedError(
-      `InfluxDB refuses the points with ${status}: ${text.slice(0, ANSWER_LENGTH_MAX)}`,
+      `InfluxDB refuses the points with ${status}: ${withoutToken(text, token).slice(0, ANSWER_LENGTH_MAX)}`,
     )
   }
   throw new InfluxUnavailableError(`InfluxDB responds with status ${status}`)

@@ -58,7 +58,8 @@ export const TOKENS = {
 
 const operatorsOf = (tokens: readonly string[]): number => {
   const { holders } = new AccessTokens().add(tokens, TOKENS)
-  return new Set(holders.filter(({ role }) => role === TOKENS.roles[0]).map(({ name }) => name)).size
+  return new Set(holders.filter(({ role }) => role === TOKENS.roles[0]).map(({ name }) => name.toLowerCase()))
+    .size
 }
 
 const check = (config: ReplayConfig): readonly string[] => [

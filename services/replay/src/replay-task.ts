@@ -141,7 +141,7 @@ export class ReplayTask implements Task {
     const job = this.#table.get(command.id)
     if (job === undefined || isEnded(job)) return undefined
     if (command.kind === 'cancel' || (await commands.isCancelledAfter(offset, job.id))) return cancelled(job)
-    if (command.kind === 'approve') return approved(job, command.by)
+    if (command.kind === 'approve') return approved(job, command)
     if (job.state !== 'running' || (command.step ?? 0) !== (job.step ?? 0)) return undefined
     const waitMs = (this.#nextAt.get(job.id) ?? 0) - performance.now()
     if (waitMs > EARLY_MS_MAX) {
@@ -166,9 +166,12 @@ export class ReplayTask implements Task {
   }
 }
 
-const approved = (job: Job, by: string): Chunk | undefined => {
+const approved = (
+  job: Job,
+  { by, requestedAt = job.requestedAt }: Extract<Command, { kind: 'approve' }>,
+): Chunk | undefined => {
   const at = Date.now()
-  if (whyNotApproved(job, by, at) !== undefined) return undefined
+  if (requestedAt !== job.requestedAt || whyNotApproved(job, by, at) !== undefined) return undefined
   const approval = { ...job.approval!, by, at }
   return { job: { ...job, state: 'running', approval }, outputs: [], handled: 0 }
 }

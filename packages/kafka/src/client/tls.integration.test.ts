@@ -86,6 +86,7 @@ describe.skipIf(missing !== undefined)('brokers that speak TLS', { timeout: STAR
     ['no certificate', () => ({ ...overTls('service'), kafkaCert: undefined, kafkaKey: undefined })],
     ['a wrong password', () => ({ ...overSasl('scram-sha-512'), kafkaPassword: 'wrong' })],
     ['no TLS', () => ({ ...overTls('service'), kafkaSsl: false })],
+    ['TLS, and the broker has none', () => ({ ...overTls('service'), kafkaBrokers: [kafka.plain] })],
   ])('does not connect with %s', async (_what, settingsOf) => {
     const lines: string[] = []
     const note = (fields: object, message: string): void => void lines.push(JSON.stringify([fields, message]))

@@ -50,6 +50,12 @@ it.each(['dGhpcyBpcyBhIHRva2Vu+/==', 'ann@2027-01-31/viewer-token', 'ein Token m
   },
 )
 
+it('refuses one token under two names, which would be two people, and shows it not', () => {
+  const problems = tokenProblems([`ann:${OLD}`, `bob/viewer:${OLD}`, `ann@2028-01-01:${OLD}`], FORM)
+  expect(problems).toEqual([expect.stringMatching(/entries 1 and 2 of .* are one token with two names/)])
+  expect(problems.join()).not.toContain(OLD)
+})
+
 it('warns of tokens that expire within 14 days, once a day', () => {
   vi.useFakeTimers({ now: NOON })
   const warn = vi.fn()

@@ -55,8 +55,9 @@ const digestOf = (text: string): Buffer => createHash('sha256').update(text).dig
 export const tokenProblems = (
   entries: readonly string[],
   { setting, roles, named }: TokenForm,
-): readonly string[] =>
-  entries.flatMap((text, i) => {
+): readonly string[] => [
+  ...sharedTokens(entries, setting),
+  ...entries.flatMap((text, i) => {
     const { name, role, expiry, token } = entryOf(text)
     const entry = `entry ${i + 1} of ${setting}`
     if (expiry === undefined ? name === undefined && LIKE_EXPIRY.test(text) : !isMoment(expiry))
@@ -70,7 +71,22 @@ export const tokenProblems = (
         `${entry} has a token of fewer than ${TOKEN_LENGTH_MIN} characters: use 32 random bytes as text.`,
       ]
     return []
+  }),
+]
+
+/** One token under two names would let its holder be two people, or have two roles. */
+const sharedTokens = (entries: readonly string[], setting: string): readonly string[] => {
+  const first = new Map<string, { readonly at: number; readonly name: string | undefined }>()
+  return entries.flatMap((text, i) => {
+    const { name, token } = entryOf(text)
+    const before = first.get(token)
+    if (before === undefined) first.set(token, { at: i + 1, name })
+    if (before === undefined || before.name === name) return []
+    return [
+      `entries ${before.at} and ${i + 1} of ${setting} are one token with two names: give each holder another.`,
+    ]
   })
+}
 
 /** A set of access tokens. A holder may have several, so that one can be replaced without a gap. */
 export class AccessTokens {

@@ -205,9 +205,10 @@ export const sinkErrorOf = (error: unknown): unknown => {
   if (error instanceof SinkUnavailableError || error instanceof SinkFaultError) return error
   const fault = sqlFaultOf(error)
   if (fault === undefined) return error
+  // No error has the cause: it may quote a row, and errors are logged.
   const state = stateOf(error)
   if (fault === 'away' || fault === 'locked' || fault === 'too_much') {
-    return new SinkUnavailableError(`the database does not answer (${state})`, { cause: error })
+    return new SinkUnavailableError(`the database does not answer (${state})`)
   }
   const code = codeOf(error)
   const sqlClass = code.slice(0, 2)
@@ -218,7 +219,6 @@ export const sinkErrorOf = (error: unknown): unknown => {
   const told = isTold ? `, ${(error as Error).message}` : ''
   const remedy =
     refused ?? REMEDIES[code] ?? REMEDIES[sqlClass] ?? 'see the table of SQLSTATE in the manual of PostgreSQL'
-  // Without the cause: it may quote a row, and errors are logged.
   return new SinkFaultError(
     `the database refuses what Weir asks of it (${state}${told}): ${remedy}, then start again`,
   )

@@ -1,12 +1,12 @@
 import { createHash, randomUUID } from 'node:crypto'
 import type { FastifyInstance } from 'fastify'
 import type { ApiOptions } from './api-options.ts'
-import { approvalOf, areNeeded, whyNotApproved } from '../jobs/approvals.ts'
+import { approvalOf, areNeeded, isSameName, whyNotApproved } from '../jobs/approvals.ts'
 import { ForbiddenError, holderOf, noting, requireOperator } from './guard.ts'
 import { NO_COUNTS, type Command, type FixUp, type Job } from '../jobs/job.ts'
 import { countLetters, rehearse } from '../jobs/job-chunk.ts'
 import { isEnded } from '../jobs/job-table.ts'
-import { BadRequestError, createBody, jobsQuery, parsed, requireDoable } from './requests.ts'
+import { approveBody, BadRequestError, createBody, jobsQuery, parsed, requireDoable } from './requests.ts'
 import type { ScanLimit } from './scans.ts'
 
 /** Running jobs take turns, so their number is limited. */
@@ -145,10 +145,14 @@ export const addApprovalRoute = (v1: FastifyInstance, options: ApiOptions): void
     const job = await find(id)
     if (job === undefined) return reply.code(404).send({ error: 'Not found' })
     const why = whyNotApproved(job, name, Date.now())
-    if (why !== undefined) throw job.requestedBy === name ? new ForbiddenError(why) : new BadRequestError(why)
-    const { kind, requestedBy } = job
+    if (why !== undefined)
+      throw isSameName(job.requestedBy, name) ? new ForbiddenError(why) : new BadRequestError(why)
+    const { requestedAt: seen } = parsed(approveBody, request.body ?? {})
+    const { kind, requestedBy, requestedAt } = job
+    if (seen !== undefined && seen !== requestedAt)
+      throw new BadRequestError('another job has this id now: read it again')
     await note(request, 'job.approve', { ...noteOf(job), kind, requestedBy })
-    await options.send({ kind: 'approve', id, by: name }, id)
+    await options.send({ kind: 'approve', id, by: name, requestedAt }, id)
     return reply.code(202).send({ id })
   })
 }

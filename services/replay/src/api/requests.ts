@@ -78,6 +78,9 @@ export const createBody = jobRequest.safeExtend({
   id: z.uuid().optional(),
 })
 
+/** Of the job that was read and is approved: an id may be used again once its job is forgotten. */
+export const approveBody = z.strictObject({ requestedAt: z.number().optional() })
+
 const fixUpProblems = ({ set, remove, rename }: FixUp): readonly string[] => {
   const targets = Object.values(rename)
   return [

@@ -79,7 +79,9 @@ it('lets another operator approve, and records who approved what, without the co
   const api = apiWith('fix-up')
   put(api, waiting())
   expect((await post(api, '/v1/jobs/job/approve', undefined, OTHER_TOKEN)).status).toBe(202)
-  expect(api.sent).toEqual([{ kind: 'approve', id: 'job', by: 'kim' }])
+  expect(api.sent).toEqual([
+    { kind: 'approve', id: 'job', by: 'kim', requestedAt: expect.any(Number) as number },
+  ])
   expect(api.noted).toMatchObject([
     {
       what: 'job.approve',
@@ -113,6 +115,7 @@ it('records an approved fix-up with the hash of the request, including exact num
 
 it.each([
   ['who asked for it', {}, TOKEN, 403, /another name/],
+  ['who asked for it, in other letters', { requestedBy: 'KIM' }, OTHER_TOKEN, 403, /another name/],
   ['a viewer', {}, VIEWER_TOKEN, 403, /may only read/],
   ['nobody', {}, 'a token that nobody has', 401, /Unauthorized/],
   ['another, too late', { approval: { why: ['fix-up'], expiresAt: 5 } }, OTHER_TOKEN, 400, /too long/],
@@ -126,6 +129,19 @@ it.each([
   const answer = await post(api, '/v1/jobs/job/approve', undefined, token)
   expect(answer).toEqual({ status, json: { error: expect.stringMatching(why) as string } })
   expect([api.sent, api.noted]).toEqual([[], []])
+})
+
+it('is approved as it was read: not a later job that has taken its id', async () => {
+  const api = apiWith('fix-up')
+  put(api, waiting({ requestedAt: 5 }))
+  const later = await post(api, '/v1/jobs/job/approve', { requestedAt: 4 }, OTHER_TOKEN)
+  expect(later).toEqual({
+    status: 400,
+    json: { error: expect.stringMatching(/another job has this id/) as string },
+  })
+  expect([api.sent, api.noted]).toEqual([[], []])
+  expect((await post(api, '/v1/jobs/job/approve', { requestedAt: 5 }, OTHER_TOKEN)).status).toBe(202)
+  expect(api.sent).toMatchObject([{ kind: 'approve', requestedAt: 5 }])
 })
 
 it('refuses a request that claims to be approved', async () => {

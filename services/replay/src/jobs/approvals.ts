@@ -52,12 +52,15 @@ export const approvalOf = (job: Job, approvals: Approvals): Approval | undefined
   return why.length === 0 ? undefined : { why, expiresAt: job.requestedAt + APPROVAL_MS_MAX }
 }
 
+/** `Ann` is not a second pair of eyes beside `ann`. */
+export const isSameName = (one: string, other: string): boolean => one.toLowerCase() === other.toLowerCase()
+
 /** Why this name may not approve the job; undefined: it may. */
 export const whyNotApproved = (job: Job, name: string, now: number): string | undefined => {
   const { approval, state, requestedBy } = job
   if (approval === undefined) return 'the job needs no approval'
   if (state !== 'waiting') return `the job is ${state}: it does not wait for an approval`
   if (now >= approval.expiresAt) return 'the job has waited too long: ask for it again'
-  if (name === requestedBy) return `${name} has asked for the job: another name has to approve it`
+  if (isSameName(name, requestedBy)) return `${name} has asked for the job: another name has to approve it`
   return undefined
 }

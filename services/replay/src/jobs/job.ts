@@ -124,7 +124,13 @@ export const NO_COUNTS: JobCounts = { scanned: 0, matched: 0, done: 0, guarded: 
 export type Command =
   | { readonly kind: 'create'; readonly job: Job }
   | { readonly kind: 'propose'; readonly job: Job }
-  | { readonly kind: 'approve'; readonly id: string; readonly by: string }
+  /** `requestedAt`: of the job that was read; a later one with its id is another. */
+  | {
+      readonly kind: 'approve'
+      readonly id: string
+      readonly by: string
+      readonly requestedAt?: number | undefined
+    }
   | { readonly kind: 'cancel'; readonly id: string }
   | { readonly kind: 'tick'; readonly id: string; readonly step?: number }
   | { readonly kind: 'expire' }
@@ -175,7 +181,12 @@ const storedJob = z.looseObject({
 const storedCommand = z.discriminatedUnion('kind', [
   z.looseObject({ kind: z.literal('create'), job: storedJob }),
   z.looseObject({ kind: z.literal('propose'), job: storedJob }),
-  z.looseObject({ kind: z.literal('approve'), id: z.string(), by: z.string().min(1) }),
+  z.looseObject({
+    kind: z.literal('approve'),
+    id: z.string(),
+    by: z.string().min(1),
+    requestedAt: z.number().optional(),
+  }),
   z.looseObject({ kind: z.literal('cancel'), id: z.string() }),
   z.looseObject({ kind: z.literal('tick'), id: z.string(), step: z.number().optional() }),
   z.looseObject({ kind: z.literal('expire') }),
