@@ -9,6 +9,15 @@ const only = (name, from, allowed) => ({
   },
 })
 
+/** Folders of packages/kafka/src from the bottom up. Each imports only those before it; tests import anything. */
+const KAFKA_LAYERS = ['client', 'protocol', 'read', 'produce', 'group', 'transactions', 'processor', 'admin']
+const kafkaLayers = KAFKA_LAYERS.map((folder, index) => ({
+  name: `kafka-${folder}-imports-no-folder-above`,
+  severity: 'error',
+  from: { path: `^packages/kafka/src/${folder}/(?!.*\\.test\\.ts$)` },
+  to: { path: `^packages/kafka/src/(${[...KAFKA_LAYERS.slice(index + 1), 'index\\.ts'].join('|')})` },
+}))
+
 export default {
   forbidden: [
     { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true } },
@@ -82,6 +91,7 @@ export default {
     only('seen-keys-imports', '^packages/seen-keys/', ['contracts']),
     only('row-sink-imports', '^packages/row-sink/', ['contracts', 'event-codec', 'kafka', 'runtime']),
     only('truth-imports', '^verification/truth/', ['contracts']),
+    ...kafkaLayers,
     only('kafka-imports', '^packages/kafka/(?!.*\\.test\\.ts$)', ['contracts']),
     only('observer-imports', '^verification/observer/(?!.*\\.test\\.ts$)', [
       'contracts',

@@ -5,16 +5,18 @@ import { systemClock } from '../client/clock.ts'
 import { brokerReads } from '../read/cluster-reads.ts'
 import { StateError } from '../client/errors.ts'
 import { partitionsOf, type LogRange } from '../client/offsets.ts'
-import type { WrittenOffsets } from '../processor/task.ts'
 import { readPartition } from '../read/read-partition.ts'
 import type { InputRecord, OutputRecord } from '../protocol/record.ts'
 import type { KafkaSettings } from '../client/settings.ts'
 import { silentLogger } from '../client/silent-logger.ts'
 import { readStarts, type Start } from '../processor/starts.ts'
-import { BARRIER_KEY } from '../processor/changelog.ts'
 import { untilLed } from '../client/topic-leaders.ts'
 import { kafkaTransactions } from '../transactions/transaction-client.ts'
-import { TransactionalProducer } from '../transactions/transactional-producer.ts'
+import {
+  BARRIER_KEY,
+  TransactionalProducer,
+  type WrittenOffsets,
+} from '../transactions/transactional-producer.ts'
 
 /** Access to a stopped stage's partitions, for tools that repair or move its state. */
 export interface Maintenance {

@@ -2,10 +2,8 @@ import type { ClusterReads } from '../read/cluster-reads.ts'
 import { OffsetOutOfRangeError } from '../client/errors.ts'
 import type { ChangelogPartition } from './task.ts'
 import { readPartition } from '../read/read-partition.ts'
+import { BARRIER_KEY } from '../transactions/transactional-producer.ts'
 import type { InputRecord } from '../protocol/record.ts'
-
-/** The constant key of barriers: compaction keeps the last one only. */
-export const BARRIER_KEY = Buffer.from('barrier')
 
 const isBarrier = ({ key }: InputRecord): boolean => key?.equals(BARRIER_KEY) ?? false
 

@@ -1,3 +1,4 @@
+import type { WrittenOffsets } from '../transactions/transactional-producer.ts'
 import type { InputRecord, OutputRecord } from '../protocol/record.ts'
 
 /**
@@ -42,9 +43,6 @@ export interface InputBatch {
    */
   readonly ownershipIsFresh: () => boolean
 }
-
-/** By `topic/partition`: the offset after the last output there. */
-export type WrittenOffsets = ReadonlyMap<string, bigint>
 
 export interface ProcessedBatch {
   readonly outputs: readonly OutputRecord[]

@@ -3,11 +3,10 @@ import type { Kafka, Producer } from 'kafkajs'
 import { wireBytesOf } from './send-chunks.ts'
 import { kafkaClient, kafkaErrorType } from '../client/kafka-client.ts'
 import { Lane, LaneError, type Entry } from './lane.ts'
-import { messageOf } from './kafkajs-message.ts'
+import { acknowledgement, explicitPartition, messageOf } from './kafkajs-message.ts'
 import { PartitionLeaders } from './partition-leaders.ts'
 import { SendGroups } from './send-groups.ts'
 import type { KafkaLogger, KafkaSettings } from '../client/settings.ts'
-import { acknowledgement, explicitPartition } from '../transactions/transaction-client.ts'
 
 export interface LanesOptions {
   readonly settings: KafkaSettings

@@ -1,6 +1,6 @@
 import { EncoderClass, type Cluster } from '../client/kafkajs-internals.ts'
 import { leaderOf, whileClusterAnswers } from '../client/offsets.ts'
-import { ask } from '../transactions/transaction-apis.ts'
+import { sendFlexible } from './flexible-request.ts'
 
 const METADATA = { name: 'Metadata', key: 3, version: 12 } as const
 
@@ -13,7 +13,7 @@ export const topicIdOf = (cluster: Cluster, topic: string): Promise<string> =>
     const broker = await leaderOf(cluster, topic, 0)
     const range = broker.versions?.[METADATA.key]
     if (range === undefined || range.maxVersion < METADATA.version) return ''
-    return ask(
+    return sendFlexible(
       broker,
       METADATA,
       (start) => {

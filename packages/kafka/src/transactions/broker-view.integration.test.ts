@@ -7,7 +7,7 @@ import { adoptEpoch, clusterOf } from '../client/kafkajs-internals.ts'
 import { silentLogger } from '../client/silent-logger.ts'
 import { createTopics } from '../testing/topics.ts'
 import type { InitAnswer, ProducerEpoch } from './transaction-view.ts'
-import { explicitPartition } from './transaction-client.ts'
+import { explicitPartition } from '../produce/kafkajs-message.ts'
 
 /** What `takeOver` takes for granted about real brokers. */
 const settings = isolatedKafka('view')

@@ -1,10 +1,5 @@
-import {
-  DecoderClass,
-  EncoderClass,
-  type Broker,
-  type Decoder,
-  type Encoder,
-} from '../client/kafkajs-internals.ts'
+import { EncoderClass, type Broker, type Decoder, type Encoder } from '../client/kafkajs-internals.ts'
+import { sendFlexible, tagged } from '../protocol/flexible-request.ts'
 import type { LastTransaction, OpenTransaction, Outcome, ProducerEpoch } from './transaction-view.ts'
 
 /**
@@ -39,33 +34,8 @@ export const hasTransactionApis = ({ versions }: Broker): boolean =>
   })
 
 const encoder = (): Encoder => new EncoderClass()
-const tagged = (fields: Encoder): Encoder => fields.writeUVarInt(0)
 const array = (target: Encoder, values: readonly Encoder[]): Encoder =>
   target.writeUVarIntArray(values, 'object')
-/** Sends a request in the encoding with compact lengths and tagged fields. */
-export const ask = <T>(
-  broker: Broker,
-  { name, key, version }: { readonly name: string; readonly key: number; readonly version: number },
-  body: (start: Encoder) => Encoder,
-  read: (decoder: Decoder) => T,
-): Promise<T> =>
-  broker.connectionPool.send({
-    request: {
-      apiName: name,
-      apiKey: key,
-      apiVersion: version,
-      // The header's tagged fields come first, of which kafkajs does not know; so do the answer's.
-      encode: () => Promise.resolve(tagged(body(tagged(encoder())))),
-    },
-    response: {
-      decode: (bytes) => {
-        const decoder = new DecoderClass(bytes)
-        decoder.readTaggedFields()
-        return Promise.resolve(read(decoder))
-      },
-      parse: (data) => Promise.resolve(data),
-    },
-  })
 
 const list = <T>(decoder: Decoder, read: (decoder: Decoder) => T): T[] =>
   decoder.readUVarIntArray((one) => {
@@ -84,7 +54,7 @@ export const describeTransaction = async (
   coordinator: Broker,
   transactionalId: string,
 ): Promise<LastTransaction & { readonly errorCode: number }> => {
-  const [found] = await ask(
+  const [found] = await sendFlexible(
     coordinator,
     DESCRIBE_TRANSACTIONS,
     (start) => array(start, [encoder().writeUVarIntString(transactionalId)]),
@@ -114,7 +84,7 @@ export const initExpecting = (
   coordinator: Broker,
   request: { readonly transactionalId: string; readonly timeoutMs: number } & ProducerEpoch,
 ): Promise<number> =>
-  ask(
+  sendFlexible(
     coordinator,
     INIT_PRODUCER_ID,
     (start) =>
@@ -135,7 +105,7 @@ export const describeProducers = (
   topics: readonly TopicPartitions[],
   producerId: string,
 ): Promise<readonly Answer<readonly OpenTransaction[]>[]> =>
-  ask(
+  sendFlexible(
     leader,
     DESCRIBE_PRODUCERS,
     (start) => array(start, topicsOf(topics)),
@@ -175,7 +145,7 @@ export const writeMarker = async (
   own: ProducerEpoch,
   outcome: Outcome,
 ): Promise<number> => {
-  const codes = await ask(
+  const codes = await sendFlexible(
     leader,
     WRITE_TXN_MARKERS,
     (start) => {

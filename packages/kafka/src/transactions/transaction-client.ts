@@ -1,7 +1,7 @@
-import type { Kafka, RecordMetadata } from 'kafkajs'
+import type { Kafka } from 'kafkajs'
 import { BrokerView } from './broker-view.ts'
 import { addPartitions, adoptEpoch, clusterOf } from '../client/kafkajs-internals.ts'
-import { messageOf } from '../produce/kafkajs-message.ts'
+import { acknowledgement, explicitPartition, messageOf } from '../produce/kafkajs-message.ts'
 import type { OutputRecord } from '../protocol/record.ts'
 import type { KafkaLogger } from '../client/settings.ts'
 import type { ProducerEpoch, TopicPartition, TransactionView } from './transaction-view.ts'
@@ -90,20 +90,3 @@ export const kafkaTransactions =
       },
     }
   }
-
-/** kafkajs chooses a new partition on each retry for records without one. */
-export const explicitPartition = ({ message }: { message: { partition?: number } }): number => {
-  if (message.partition === undefined) throw new RangeError('a record without a partition')
-  return message.partition
-}
-
-/** kafkajs can resolve a send without a result for the partition, which then was not written. */
-export const acknowledgement = (
-  results: readonly RecordMetadata[],
-  topic: string,
-  partition: number,
-): RecordMetadata => {
-  const result = results.find((one) => one.topicName === topic && one.partition === partition)
-  if (result?.errorCode !== 0) throw new Error(`no acknowledgement for ${topic}/${partition}`)
-  return result
-}

@@ -2,10 +2,8 @@ import { chunksOf } from '../produce/send-chunks.ts'
 import { kafkaErrorType } from '../client/kafka-client.ts'
 import { pause, type Clock } from '../client/clock.ts'
 import { RetriableError, StateError, TransactionError } from '../client/errors.ts'
-import type { WrittenOffsets } from '../processor/task.ts'
 import type { OutputRecord } from '../protocol/record.ts'
-import type { StartStep, StepHook } from '../processor/processor-options.ts'
-import { BARRIER_KEY } from '../processor/changelog.ts'
+import type { StartStep, StepHook } from './steps.ts'
 import { committedEverywhere, takeOver } from './take-over.ts'
 import type {
   ClientTransaction,
@@ -17,6 +15,12 @@ import type {
 import type { ProducerEpoch, TopicPartition, TransactionView } from './transaction-view.ts'
 import { clientUntil, viewUntil } from './until-given-up.ts'
 import { requireWritten } from './written-places.ts'
+
+/** The constant key of barriers: compaction keeps the last one only. */
+export const BARRIER_KEY = Buffer.from('barrier')
+
+/** By `topic/partition`: the offset after the last output there. */
+export type WrittenOffsets = ReadonlyMap<string, bigint>
 
 /** Trying again gives the same answer: a person must look. */
 const HOPELESS = new Set([

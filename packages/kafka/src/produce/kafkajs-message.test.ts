@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { acknowledgement, explicitPartition } from './transaction-client.ts'
+import { acknowledgement, explicitPartition } from './kafkajs-message.ts'
 
 describe('acknowledgement', () => {
   const result = { topicName: 'a', partition: 1, errorCode: 0, baseOffset: '7' }
