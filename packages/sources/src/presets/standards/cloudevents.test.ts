@@ -42,3 +42,16 @@ it('may have its attributes in headers besides', () => {
     }),
   )
 })
+
+it('takes any data in structured mode', () => {
+  const structured = { 'content-type': 'application/cloudevents+json' }
+  const event = { specversion: '1.0', id: 'i', source: 's', type: 't' }
+  fc.assert(
+    fc.property(fc.jsonValue(), (data) => {
+      expect(identify({ ...event, data: data as JsonValue }, structured)).toMatchObject({
+        interactionId: 's',
+        eventType: 't',
+      })
+    }),
+  )
+})
