@@ -18,7 +18,10 @@ const JSON_SUFFIX = /^application\/[\w.-]+\+json$/
 
 export const mediaTypeOf = (contentType: string): string => contentType.split(';', 1)[0]!.trim().toLowerCase()
 
-export const isTaken = ({ mediaTypes, form }: ContentRules, contentType: string | undefined): boolean => {
+export const acceptsMediaType = (
+  { mediaTypes, form }: ContentRules,
+  contentType: string | undefined,
+): boolean => {
   if (contentType === undefined) return false
   const type = mediaTypeOf(contentType)
   if (mediaTypes.includes(type)) return true
@@ -32,29 +35,29 @@ const CODINGS: ReadonlyMap<string, ContentCoding> = new Map([
   ['deflate', 'deflate'],
 ])
 
-/** Undefined if the body is not compressed. `not_taken` if the source does not accept its compression. */
-export const codingOf = (
+/** Undefined if the body is not compressed. `not_accepted` if the source does not accept its compression. */
+export const contentCodingOf = (
   { acceptEncodings }: ContentRules,
   headers: RequestHeaders,
-): ContentCoding | 'not_taken' | undefined => {
+): ContentCoding | 'not_accepted' | undefined => {
   if (headers.count('content-encoding') === 0) return undefined
   const given = headers.get('content-encoding')?.toLowerCase()
   if (given === 'identity') return undefined
   const coding = given === undefined ? undefined : CODINGS.get(given)
-  return coding !== undefined && acceptEncodings.includes(coding) ? coding : 'not_taken'
+  return coding !== undefined && acceptEncodings.includes(coding) ? coding : 'not_accepted'
 }
 
 /** How to find the JSON in the bytes of an accepted request. Undefined if the bytes are the JSON. */
 export const bodyFormOf = (rules: ContentRules, headers: RequestHeaders): BodyForm | undefined => {
   const { form, acceptEncodings } = rules
   if (form === undefined && acceptEncodings.length === 0) return undefined
-  const coding = codingOf(rules, headers)
+  const coding = contentCodingOf(rules, headers)
   const isForm =
     form !== undefined && form !== 'json' && mediaTypeOf(headers.get('content-type') ?? '') === FORM_TYPE
   const layout = isForm ? form : undefined
-  if ((coding === undefined || coding === 'not_taken') && layout === undefined) return undefined
+  if ((coding === undefined || coding === 'not_accepted') && layout === undefined) return undefined
   return {
-    ...(coding !== undefined && coding !== 'not_taken' && { coding }),
+    ...(coding !== undefined && coding !== 'not_accepted' && { coding }),
     ...(layout !== undefined && { layout }),
   }
 }

@@ -2,20 +2,15 @@ export { hasQueryToken } from './access/query-token.ts'
 export { openAccess, type OpenedAccess, type SourceAccess } from './access/source-access.ts'
 export { settingAliases, settingName, readText, type SettingsEnvironment } from './access/source-settings.ts'
 export { isBasic } from './credentials.ts'
-export type { CertificateVerdict } from './certificate/check-certificate.ts'
+export type { CertificateResult } from './certificate/check-certificate.ts'
 export { acceptedBatchBody, acceptedBody, type AcceptedFacts, type BatchFacts } from './answers.ts'
-export { bodyFormOf, codingOf, isTaken, JSON_SUFFIX_TYPE } from './content.ts'
-export { tokenProblem, type TokenCheck, type TokenVerdict } from './jwt/check-token.ts'
+export { bodyFormOf, contentCodingOf, acceptsMediaType, JSON_SUFFIX_TYPE } from './content.ts'
+export { tokenProblem, type TokenCheck, type TokenResult } from './jwt/check-token.ts'
 export { valueAt } from './fields.ts'
 export type { HandshakeName } from './handshakes/handshake.ts'
-export {
-  answerAuthentic,
-  answerOpen,
-  hasAuthentic,
-  type Named as HandshakeReply,
-} from './handshakes/index.ts'
+export { answerAuthentic, answerOpen, hasAuthentic, type HandshakeReply } from './handshakes/index.ts'
 export { isCrcText } from './handshakes/open.ts'
-export { keepFacts, keptFacts, type KeyFacts } from './key-facts.ts'
+export { collectKeyFacts, readKeyFacts, type KeyFacts } from './key-facts.ts'
 export { TemplateError } from './key-template.ts'
 export { PRESETS, SOURCES, type BuiltInSource, type PresetName, type SourceName } from './presets/index.ts'
 export { identityText } from './identity-text.ts'
@@ -47,7 +42,7 @@ export {
   createVerifier,
   signatureHeaders,
   type InvalidReason,
-  type Verdict,
+  type SignatureResult,
   type Verifier,
 } from './verifier/verifier.ts'
 export { sourceWarnings } from './verifier/warnings.ts'

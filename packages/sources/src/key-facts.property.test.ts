@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { valueAt } from './fields.ts'
 import { identifyBy, overrideKeys, requireSequence } from './identify.ts'
-import { keepFacts, keptFacts } from './key-facts.ts'
+import { collectKeyFacts, readKeyFacts } from './key-facts.ts'
 import { PRESETS } from './presets/index.ts'
 import type { Identify, RequestFacts } from './source.ts'
 
@@ -37,8 +37,8 @@ it.each(Object.entries(WAYS))(
         }
         const around = (path: readonly string[]) => valueAt(batch, path)
         const request: RequestFacts = { bodyHash, header, around }
-        const kept = keepFacts(identify.asks ?? [], header, around)
-        const again = { bodyHash, ...keptFacts(JSON.parse(JSON.stringify(kept)) as typeof kept) }
+        const kept = collectKeyFacts(identify.asks ?? [], header, around)
+        const again = { bodyHash, ...readKeyFacts(JSON.parse(JSON.stringify(kept)) as typeof kept) }
         const identityBy = (given: RequestFacts) => {
           const found = identify(payload, given)
           return found.kind === 'identified' ? found.identity : undefined

@@ -13,7 +13,7 @@ const BYTES_MAX = 2_048
 export const headerFact = (name: string): string => `header:${name}`
 export const batchFact = (path: readonly string[]): string => `batch:${path.join('.')}`
 
-export const keepFacts = (
+export const collectKeyFacts = (
   names: readonly string[],
   header: RequestFacts['header'],
   around: RequestFacts['around'],
@@ -26,7 +26,7 @@ export const keepFacts = (
   return Object.fromEntries(kept)
 }
 
-export const keptFacts = (kept: KeyFacts): Pick<RequestFacts, 'header' | 'around'> => ({
+export const readKeyFacts = (kept: KeyFacts): Pick<RequestFacts, 'header' | 'around'> => ({
   header: (name) => valueOf(kept, headerFact(name)),
   around: (path) => valueOf(kept, batchFact(path)),
 })

@@ -3,10 +3,10 @@ import { fingerprintOf, xfccIdentity, type CertificateSpec } from './certificate
 import { parseXfcc } from './xfcc.ts'
 
 /** `stranger`: the connection does not come from a trusted proxy. */
-export type CertificateVerdict = 'good' | 'stranger' | 'missing' | 'malformed' | 'not_listed'
+export type CertificateResult = 'good' | 'stranger' | 'missing' | 'malformed' | 'not_listed'
 
 /** `fromProxy`: whether the connection itself comes from a trusted proxy. Forwarded headers do not affect it. */
-export type CertificateCheck = (headers: RequestHeaders, fromProxy: boolean) => CertificateVerdict
+export type CertificateCheck = (headers: RequestHeaders, fromProxy: boolean) => CertificateResult
 
 /** Checks whether the proxy in front of Weir reports one of the accepted client certificates. */
 export const createCertificateCheck = ({ header, form, identities }: CertificateSpec): CertificateCheck => {

@@ -19,20 +19,20 @@ const TABLE: Readonly<Record<HandshakeName, Handshake>> = {
   'microsoft-graph': microsoftGraph,
 }
 
-export type Named = HandshakeAnswer & { readonly handshake: HandshakeName }
+export type HandshakeReply = HandshakeAnswer & { readonly handshake: HandshakeName }
 
 /** The response to an unsigned handshake. Undefined if the request is not a handshake. */
 export const answerOpen = (
   names: readonly HandshakeName[],
   request: OpenRequest,
   keys: HandshakeKeys,
-): Named | undefined => firstOf(names, ({ open }) => open?.(request, keys))
+): HandshakeReply | undefined => firstOf(names, ({ open }) => open?.(request, keys))
 
 /** The response to a handshake in an authentic body. Undefined if the body is not a handshake. */
 export const answerAuthentic = (
   names: readonly HandshakeName[],
   request: AuthenticRequest,
-): Named | undefined => firstOf(names, ({ authentic }) => authentic?.(request))
+): HandshakeReply | undefined => firstOf(names, ({ authentic }) => authentic?.(request))
 
 export const hasAuthentic = (names: readonly HandshakeName[]): boolean =>
   names.some((name) => TABLE[name].authentic !== undefined)
@@ -40,7 +40,7 @@ export const hasAuthentic = (names: readonly HandshakeName[]): boolean =>
 const firstOf = (
   names: readonly HandshakeName[],
   ask: (handshake: Handshake) => HandshakeAnswer | undefined,
-): Named | undefined => {
+): HandshakeReply | undefined => {
   for (const handshake of names) {
     const answer = ask(TABLE[handshake])
     if (answer !== undefined) return { ...answer, handshake }

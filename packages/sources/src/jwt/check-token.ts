@@ -2,17 +2,17 @@ import { createHash, timingSafeEqual } from 'node:crypto'
 import { credentialsOf } from '@weir/contracts'
 import { decodeProtectedHeader, errors, jwtVerify, type JWTPayload } from 'jose'
 import type { RequestHeaders } from '../verifier/content/request-headers.ts'
-import type { Verdict } from '../verifier/verifier.ts'
+import type { SignatureResult } from '../verifier/verifier.ts'
 import type { JwtKey } from './jwt-keys.ts'
 import type { JwtSpec } from './jwt-spec.ts'
 import { KeysUnavailableError, type KeySource } from './remote-keys.ts'
 
-export type TokenVerdict = Verdict | { readonly kind: 'unavailable'; readonly cause: string }
+export type TokenResult = SignatureResult | { readonly kind: 'unavailable'; readonly cause: string }
 
 /** `now`: epoch ms. Never rejects because of what a request contains. */
-export type TokenCheck = (headers: RequestHeaders, raw: Buffer, now: number) => Promise<TokenVerdict>
+export type TokenCheck = (headers: RequestHeaders, raw: Buffer, now: number) => Promise<TokenResult>
 
-type Invalid = Extract<Verdict, { kind: 'invalid' }>
+type Invalid = Extract<SignatureResult, { kind: 'invalid' }>
 
 const HEADER = 'authorization'
 const JWT = /^[\w-]+\.[\w-]+\.[\w-]+$/
@@ -24,7 +24,7 @@ const CHECKS_MAX = 8
 const invalid = (reason: Invalid['reason']): Invalid => ({ kind: 'invalid', reason })
 
 /** The one bearer token, or why the request does not have exactly one. */
-const tokenIn = (headers: RequestHeaders): string | Exclude<Verdict, { kind: 'valid' }> => {
+const tokenIn = (headers: RequestHeaders): string | Exclude<SignatureResult, { kind: 'valid' }> => {
   const header = headers.get(HEADER)
   if (header === undefined) {
     return headers.count(HEADER) <= 1 ? { kind: 'missing' } : invalid('header_repeated')
@@ -34,7 +34,7 @@ const tokenIn = (headers: RequestHeaders): string | Exclude<Verdict, { kind: 'va
 }
 
 /** What is wrong with a request's token before any key is needed. Undefined if the token must be verified. */
-export const tokenProblem = (headers: RequestHeaders): Verdict | undefined => {
+export const tokenProblem = (headers: RequestHeaders): SignatureResult | undefined => {
   const token = tokenIn(headers)
   return typeof token === 'string' ? undefined : token
 }
@@ -89,7 +89,7 @@ interface Offered {
 const matchOf = async (
   { spec, token, named, raw, now }: Offered,
   keys: readonly JwtKey[],
-): Promise<Extract<Verdict, { kind: 'valid' }> | Invalid> => {
+): Promise<Extract<SignatureResult, { kind: 'valid' }> | Invalid> => {
   const fitting = keys.filter(
     ({ algorithm, kid }) =>
       algorithm === named.alg && (kid === undefined || named.kid === undefined || kid === named.kid),

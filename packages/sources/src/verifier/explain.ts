@@ -4,7 +4,7 @@ import { describeLength, readEntries } from './signature-entries.ts'
 import type { RequestLine } from './content/request-line.ts'
 import { algorithmName, type SignatureSpec } from './spec.ts'
 import { describeUnit, parseTimestamp } from './timestamp.ts'
-import { createVerifier, signatureHeaders, type Verdict } from './verifier.ts'
+import { createVerifier, signatureHeaders, type SignatureResult } from './verifier.ts'
 
 /** One check of a request, in the order in which Weir makes them. */
 export interface ExplainedStep {
@@ -13,7 +13,7 @@ export interface ExplainedStep {
 }
 
 export interface Explanation {
-  readonly verdict: Verdict
+  readonly verdict: SignatureResult
   readonly steps: readonly ExplainedStep[]
   /** Ways of signing, or changes of the body, that would have matched. */
   readonly hints: readonly string[]
@@ -88,7 +88,11 @@ const timestampSteps = (spec: SignatureSpec, headers: RequestHeaders, now: numbe
   return [Math.abs(away) <= timing.toleranceSecs ? good(says) : bad(says)]
 }
 
-const matchStep = (spec: SignatureSpec, secrets: readonly string[], verdict: Verdict): ExplainedStep => {
+const matchStep = (
+  spec: SignatureSpec,
+  secrets: readonly string[],
+  verdict: SignatureResult,
+): ExplainedStep => {
   const name = algorithmName(spec)
   const way = `${spec.kind === 'hmac' ? `HMAC-${name.toUpperCase()}` : name} over ${spec.content}`
   if (verdict.kind === 'valid')

@@ -6,7 +6,7 @@ import { publicKeyOf, RSA_BYTES } from './public-keys.ts'
 import { SecretError } from './secrets.ts'
 import type { SnsSpec } from './spec.ts'
 import { isFresh, parseTimestamp } from './timestamp.ts'
-import type { InvalidReason, Verdict, Verifier } from './verifier.ts'
+import type { InvalidReason, SignatureResult, Verifier } from './verifier.ts'
 
 /** Much longer than the hour for which Amazon SNS retries. */
 const TOLERANCE_SECS = 86_400
@@ -53,7 +53,7 @@ export const snsText = (message: JsonObject): string | undefined => {
   return text
 }
 
-const invalid = (reason: InvalidReason): Verdict => ({ kind: 'invalid', reason })
+const invalid = (reason: InvalidReason): SignatureResult => ({ kind: 'invalid', reason })
 
 /**
  * Checks messages of Amazon SNS with pinned certificates. The certificate URL in a message is not used. Throws a
@@ -77,7 +77,7 @@ export const createSnsVerifier = (spec: SnsSpec, secrets: readonly string[]): Ve
   }
 }
 
-const claimProblem = (spec: SnsSpec, message: JsonObject, now: number): Verdict | undefined => {
+const claimProblem = (spec: SnsSpec, message: JsonObject, now: number): SignatureResult | undefined => {
   const {
     TopicArn: topic,
     SigningCertURL: url,

@@ -21,17 +21,22 @@ export type InvalidReason =
   | 'timestamp_outside_tolerance'
   | 'claim_mismatch'
 
-export type Verdict =
+export type SignatureResult =
   /** `secret`: the index of the first secret that matched. */
   | { readonly kind: 'valid'; readonly secret: number }
   | { readonly kind: 'missing' }
   | { readonly kind: 'invalid'; readonly reason: InvalidReason }
 
 /** `now`: epoch ms. `line`: needed if the method or the URL is signed. Never throws. */
-export type Verifier = (headers: RequestHeaders, raw: Buffer, now: number, line?: RequestLine) => Verdict
+export type Verifier = (
+  headers: RequestHeaders,
+  raw: Buffer,
+  now: number,
+  line?: RequestLine,
+) => SignatureResult
 
-const MISSING: Verdict = { kind: 'missing' }
-const invalid = (reason: InvalidReason): Verdict => ({ kind: 'invalid', reason })
+const MISSING: SignatureResult = { kind: 'missing' }
+const invalid = (reason: InvalidReason): SignatureResult => ({ kind: 'invalid', reason })
 /** Visible ASCII, because an id is signed as the bytes of its text. */
 const ID = /^[\x21-\x7e]{1,256}$/
 

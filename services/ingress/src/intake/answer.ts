@@ -3,7 +3,7 @@ import type { Socket } from 'node:net'
 import { Readable } from 'node:stream'
 import type { FastifyReply } from 'fastify'
 
-export interface Answer {
+export interface HttpResponse {
   readonly status: number
   /** JSON unless the headers say otherwise. Empty if there is none. */
   readonly body: string
@@ -21,12 +21,12 @@ export const errorAnswer = (
   status: number,
   text: string,
   headers?: Readonly<Record<string, string>>,
-): Answer => ({ status, body: JSON.stringify({ error: text }), ...(headers && { headers }) })
+): HttpResponse => ({ status, body: JSON.stringify({ error: text }), ...(headers && { headers }) })
 
 export const TOO_LARGE = errorAnswer(413, 'Body too large')
 
 /** Returns false if the client is gone or the request was already answered. */
-export const send = (reply: FastifyReply, { status, body, headers }: Answer): boolean => {
+export const send = (reply: FastifyReply, { status, body, headers }: HttpResponse): boolean => {
   if (reply.sent || reply.raw.destroyed) return false
   reply.code(status)
   if (headers !== undefined) reply.headers(headers)
@@ -57,7 +57,7 @@ export const isAwaitingContinue = ({ headers, httpVersion }: IncomingMessage): b
  * head are not a valid body, the whole request is refused instead. A client without its `100 Continue` may or may not
  * send its body, so nothing after the head is read. `sent` is called if the client gets this response.
  */
-export const sendEarly = (reply: FastifyReply, answer: Answer, sent: () => void): void => {
+export const sendEarly = (reply: FastifyReply, answer: HttpResponse, sent: () => void): void => {
   const request = reply.request.raw
   const { socket } = request
   setImmediate(() => {
@@ -74,7 +74,7 @@ export const sendEarly = (reply: FastifyReply, answer: Answer, sent: () => void)
 }
 
 /** Responds while the client is still sending, then closes the connection. Returns false like `send`. */
-export const sendAndClose = (reply: FastifyReply, { status, body, headers }: Answer): boolean => {
+export const sendAndClose = (reply: FastifyReply, { status, body, headers }: HttpResponse): boolean => {
   if (reply.sent || reply.raw.destroyed) return false
   void reply
     .code(status)

@@ -5,15 +5,15 @@ import {
   acceptedBody,
   bodyFormOf,
   isCrcText,
-  type CertificateVerdict,
+  type CertificateResult,
   type HandshakeReply,
   type JsonValue,
   type RequestHeaders,
   type RequestLine,
   type SourceAccess,
   type SourceDefinition,
-  type TokenVerdict,
-  type Verdict,
+  type TokenResult,
+  type SignatureResult,
 } from '@weir/sources'
 import { TOO_LARGE } from './answer.ts'
 import { handshakeIn, parseForHandshake } from './handshake.ts'
@@ -47,9 +47,9 @@ export interface IntakeRequest {
   readonly raw: Buffer
   readonly line?: RequestLine
   /** The result of its JWT check, if the source requires one. */
-  readonly token?: TokenVerdict | undefined
+  readonly token?: TokenResult | undefined
   /** The result of its certificate check, if the source requires one. Only `good` arrives here. */
-  readonly certificate?: CertificateVerdict | undefined
+  readonly certificate?: CertificateResult | undefined
   /** The limit for a compressed body. */
   readonly bodyBytesMax?: number
   /** Epoch ms. */
@@ -72,7 +72,7 @@ export const intake = (access: SourceAccess, bodyHashKey: HmacKey, request: Inta
 const authenticate = (
   { source, verify, checkToken }: SourceAccess,
   { headers, raw, line, certificate, receivedAt }: IntakeRequest,
-  jwt: Verdict | undefined,
+  jwt: SignatureResult | undefined,
 ): AccessVerdict => {
   if (checkToken !== undefined && jwt?.kind !== 'valid') return jwt ?? { kind: 'missing' }
   // The peer's address was checked before the body was read.

@@ -13,7 +13,7 @@ import {
 } from '@weir/contracts'
 import { isJsonObject } from '@weir/exact-json'
 import {
-  keepFacts,
+  collectKeyFacts,
   stableBody,
   type Identified,
   type IntakeProblem,
@@ -168,7 +168,7 @@ export const letterOf = (
   { raw, bodyForm, bodyHash, problem, around }: MalformedBody,
   isRejected: boolean,
 ): ReceivedWebhook => {
-  const keyFacts = keepFacts(source.identify.asks ?? [], (name) => headers.get(name), around)
+  const keyFacts = collectKeyFacts(source.identify.asks ?? [], (name) => headers.get(name), around)
   const dedupKey = malformedKey(bodyHash, keyFacts)
   return {
     ...common,

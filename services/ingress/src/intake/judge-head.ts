@@ -3,21 +3,21 @@ import {
   hasQueryToken,
   isBasic,
   tokenProblem,
-  type CertificateVerdict,
+  type CertificateResult,
   type RequestHeaders,
   type RequestLine,
   type SourceAccess,
   type SourceDefinition,
-  type Verdict,
+  type SignatureResult,
 } from '@weir/sources'
 
 /** The result of a request's signature and token checks. */
 export type AccessVerdict =
-  | Verdict
+  | SignatureResult
   | { readonly kind: 'unsigned' }
   | { readonly kind: 'token' | 'query_token' }
   /** `good`: the token alone authenticates the request. */
-  | { readonly kind: 'certificate'; readonly found: CertificateVerdict }
+  | { readonly kind: 'certificate'; readonly found: CertificateResult }
 
 export type Refusal =
   | {
@@ -33,7 +33,7 @@ export interface RequestHead {
   readonly headers: RequestHeaders
   readonly line: RequestLine
   /** Undefined if the source requires none. */
-  readonly certificate: CertificateVerdict | undefined
+  readonly certificate: CertificateResult | undefined
   /** Epoch ms. */
   readonly receivedAt: number
 }

@@ -1,8 +1,14 @@
 import type { IncomingMessage } from 'node:http'
 import { isInRanges, type AddressRange } from '@weir/contracts'
-import { codingOf, isTaken, RequestHeaders, type CertificateVerdict, type RequestLine } from '@weir/sources'
+import {
+  contentCodingOf,
+  acceptsMediaType,
+  RequestHeaders,
+  type CertificateResult,
+  type RequestLine,
+} from '@weir/sources'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { errorAnswer, send, sendAndClose, sendEarly, TOO_LARGE, type Answer } from '../intake/answer.ts'
+import { errorAnswer, send, sendAndClose, sendEarly, TOO_LARGE, type HttpResponse } from '../intake/answer.ts'
 import { answerOf } from '../intake/judge-head.ts'
 import type { Route } from '../sources/source-table.ts'
 
@@ -12,7 +18,7 @@ export class Exchange {
   readonly headers: RequestHeaders
   readonly startedAt: number
   /** Undefined if its source requires none. */
-  readonly certificate: CertificateVerdict | undefined
+  readonly certificate: CertificateResult | undefined
   readonly #reply: FastifyReply
 
   constructor(reply: FastifyReply, route: Route, trusted: readonly AddressRange[]) {
@@ -41,23 +47,23 @@ export class Exchange {
     return { method: method!, target: url! }
   }
 
-  answer(answer: Answer): void {
+  answer(answer: HttpResponse): void {
     send(this.#reply, answer)
     this.#count(answer)
   }
 
   /** Before the body was read. */
-  answerEarly(answer: Answer): void {
+  answerEarly(answer: HttpResponse): void {
     sendEarly(this.#reply, answer, () => this.#count(answer))
   }
 
   /** The body is not read to its end. */
-  answerUnread(answer: Answer): void {
+  answerUnread(answer: HttpResponse): void {
     sendAndClose(this.#reply, answer)
     this.#count(answer)
   }
 
-  #count({ status }: Answer): void {
+  #count({ status }: HttpResponse): void {
     this.route.metrics.answered(status, this.startedAt)
   }
 }
@@ -76,7 +82,7 @@ export const refuseBeforeBody = (
   { route, headers }: Exchange,
   request: FastifyRequest,
   peer: () => string,
-): Answer | undefined => {
+): HttpResponse | undefined => {
   if (request.raw.method !== 'POST') return METHOD
   const { source, ranges } = route.access
   if (ranges !== undefined && !isInRanges(peer(), ranges)) {
@@ -84,13 +90,13 @@ export const refuseBeforeBody = (
   }
   // Node has checked that it is one number.
   if (Number(request.headers['content-length'] ?? 0) > route.bodyBytesMax) return TOO_LARGE
-  if (!isTaken(source, headers.get('content-type'))) {
+  if (!acceptsMediaType(source, headers.get('content-type'))) {
     return errorAnswer(415, `Send ${source.mediaTypes[0] ?? 'application/json'}`)
   }
-  return codingOf(source, headers) === 'not_taken' ? wrongCoding(source.acceptEncodings) : undefined
+  return contentCodingOf(source, headers) === 'not_accepted' ? wrongCoding(source.acceptEncodings) : undefined
 }
 
-const wrongCoding = (taken: readonly string[]): Answer =>
+const wrongCoding = (taken: readonly string[]): HttpResponse =>
   taken.length === 0
     ? errorAnswer(415, 'Encoded bodies are not accepted', { 'accept-encoding': 'identity' })
     : errorAnswer(415, `Encode bodies with ${taken.join(' or ')}`, { 'accept-encoding': taken.join(', ') })

@@ -9,9 +9,9 @@ import {
 } from '@weir/contracts'
 import { LaneError, partitionOf, type Lanes } from '@weir/kafka'
 import { failpoint, type Logger } from '@weir/runtime'
-import type { HandshakeReply, TokenVerdict } from '@weir/sources'
+import type { HandshakeReply, TokenResult } from '@weir/sources'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { errorAnswer, isAwaitingContinue, sendEarly, TOO_LARGE, type Answer } from '../intake/answer.ts'
+import { errorAnswer, isAwaitingContinue, sendEarly, TOO_LARGE, type HttpResponse } from '../intake/answer.ts'
 import type { IngressConfig } from '../config.ts'
 import { Exchange, refuseBeforeBody } from './exchange.ts'
 import { openHandshake } from '../intake/handshake.ts'
@@ -48,7 +48,7 @@ const KEYLESS = 'requests get 503: the keys to check them are not available'
 const GATE_WAIT_SECS = 1
 /** The assumed cost of a wrong JWT. Its check runs in other threads. */
 const TOKEN_MS = 0.25
-const BODY_ANSWERS: Readonly<Record<BodyFault, Answer>> = {
+const BODY_ANSWERS: Readonly<Record<BodyFault, HttpResponse>> = {
   too_large: TOO_LARGE,
   full: UNAVAILABLE,
   scattered: errorAnswer(400, 'The body comes in too many pieces'),
@@ -98,7 +98,7 @@ export class Receiver {
   }
 
   /** Refuses unauthenticated requests before their bodies take memory and time. */
-  #refuseHead(exchange: Exchange, { raw }: FastifyRequest): Answer | undefined {
+  #refuseHead(exchange: Exchange, { raw }: FastifyRequest): HttpResponse | undefined {
     const { route, headers, line, certificate, startedAt } = exchange
     const { name } = route.access.source
     const refusal = judgeHead(route.access, { headers, line, certificate, receivedAt: Date.now() })
@@ -114,7 +114,7 @@ export class Receiver {
   }
 
   /** A request that is not for a source. */
-  refuseStranger(reply: FastifyReply, answer: Answer): void {
+  refuseStranger(reply: FastifyReply, answer: HttpResponse): void {
     sendEarly(reply, answer, () => this.countStranger(answer.status, reply.request.raw))
   }
 
@@ -169,7 +169,7 @@ export class Receiver {
       .catch((error: unknown) => this.#answerFault(exchange, error as Error))
   }
 
-  #judge(exchange: Exchange, raw: Buffer, token?: TokenVerdict): void {
+  #judge(exchange: Exchange, raw: Buffer, token?: TokenResult): void {
     const { route, headers } = exchange
     const { access, metrics } = route
     const { bodyBytesMax } = route
@@ -198,7 +198,7 @@ export class Receiver {
   }
 
   /** Counted and limited. `raw`: undefined if only the head was checked. */
-  #answerRefusal({ route, headers, startedAt }: Exchange, refusal: Refusal, raw?: Buffer): Answer {
+  #answerRefusal({ route, headers, startedAt }: Exchange, refusal: Refusal, raw?: Buffer): HttpResponse {
     const { access, metrics, refused } = route
     if (refusal.kind === 'unavailable') {
       metrics.judged(refusal)
@@ -278,13 +278,13 @@ export class Receiver {
 }
 
 /** Counted and limited, because strangers can send them. */
-const handshakeAnswer = ({ route, startedAt }: Exchange, reply: HandshakeReply): Answer => {
+const handshakeAnswer = ({ route, startedAt }: Exchange, reply: HandshakeReply): HttpResponse => {
   const waitSecs = route.handshakes.take(startedAt)
   route.metrics.shookHands(reply.handshake, waitSecs > 0 ? 'limited' : reply.outcome)
   return waitSecs > 0 ? tooMany(waitSecs) : reply
 }
 
-const tooMany = (waitSecs: number): Answer =>
+const tooMany = (waitSecs: number): HttpResponse =>
   errorAnswer(429, 'Too many requests', { 'retry-after': String(waitSecs) })
 
 /** For a request's target, which may be an absolute URL. */

@@ -3,7 +3,7 @@ import type { Socket } from 'node:net'
 import { mayReadMetrics, METRICS_REFUSAL, readinessAnswer } from '@weir/runtime'
 import { RequestHeaders } from '@weir/sources'
 import fastify, { type FastifyInstance, type FastifyReply } from 'fastify'
-import { errorAnswer, isAnsweredEarly, send, type Answer } from '../intake/answer.ts'
+import { errorAnswer, isAnsweredEarly, send, type HttpResponse } from '../intake/answer.ts'
 import type { IngressConfig } from '../config.ts'
 import { BAD_REQUEST, type Receiver } from './receiver.ts'
 import { limitSenders } from './limit-senders.ts'
@@ -133,7 +133,7 @@ const answerExpectations = (server: Server): void => {
 }
 
 /** Refused on every path: Node reads it as a request, but a proxy in front may read it differently. */
-const refusalOf = ({ rawHeaders, headers, httpVersion }: IncomingMessage): Answer | undefined => {
+const refusalOf = ({ rawHeaders, headers, httpVersion }: IncomingMessage): HttpResponse | undefined => {
   if (rawHeaders.length >= 2 * HEADERS_MAX) return TOO_MANY_HEADERS
   const coding = headers['transfer-encoding']
   const isAmbiguous =

@@ -13,7 +13,7 @@ import { Shadow } from '../sources/shadow.ts'
 import { Strangers } from '../sources/strangers.ts'
 import { SourceTable } from '../sources/source-table.ts'
 
-export interface Answer {
+export interface HttpResponse {
   readonly status: number
   readonly headers: IncomingHttpHeaders
   readonly body: string
@@ -105,7 +105,13 @@ export class TestIngress {
   }
 
   /** Without a socket. Use `raw` to test what HTTP itself may get wrong. */
-  async call({ method = 'POST', path, headers = {}, body = '', from = '127.0.0.1' }: Call): Promise<Answer> {
+  async call({
+    method = 'POST',
+    path,
+    headers = {},
+    body = '',
+    from = '127.0.0.1',
+  }: Call): Promise<HttpResponse> {
     const given = Object.entries(headers).map(([name, value]) => [
       name,
       typeof value === 'string' ? value : [...value],

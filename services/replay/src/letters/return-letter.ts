@@ -20,7 +20,7 @@ import {
 import { InvalidEventError, RegistryError, UnknownSchemaError, type EventReader } from '@weir/event-codec'
 import { parseExactJson, sliceArray } from '@weir/exact-json'
 import { partitionOf, RetriableError, type OutputRecord } from '@weir/kafka'
-import { keptFacts, stableBody, type SourceDefinition } from '@weir/sources'
+import { readKeyFacts, stableBody, type SourceDefinition } from '@weir/sources'
 import { readableBody } from './export-letter.ts'
 import { applyFixUp } from '../jobs/fix-up.ts'
 import type { Job } from '../jobs/job.ts'
@@ -235,7 +235,7 @@ const returnMalformed = (
   const stable = stableBody(raw, payload, source.volatileFields)
   const identified = source.identify(payload, {
     bodyHash: () => createHash('sha256').update(stable).digest('hex'),
-    ...keptFacts(facts === undefined ? {} : parseKeyFacts(facts)),
+    ...readKeyFacts(facts === undefined ? {} : parseKeyFacts(facts)),
   })
   if (identified.kind === 'problem') return stays('the source cannot identify the body after the fix-up')
   const { interactionId, eventType, dedupKey, dedupKeyFallback, sequence } = identified.identity
