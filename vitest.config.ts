@@ -24,6 +24,7 @@ export default defineConfig({
       exclude: ['**/*.test.ts', '**/testing/**', '**/simulation/**'],
       reporter: ['text-summary', 'json-summary'],
       reportsDirectory: '.weir/coverage',
+      reportOnFailure: true,
     },
     projects: [
       {

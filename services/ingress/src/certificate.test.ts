@@ -162,7 +162,7 @@ it.each([
       }
       if (isRefused)
         expect(start(xfcc)).toThrow(
-          /INGRESS_TRUSTED_PROXIES is .*: anyone can say .* which client certificate/,
+          /INGRESS_TRUSTED_PROXIES is .*: anyone can forge .* the client certificate/,
         )
       else expect(start(xfcc)).not.toThrow()
       expect(start(xfcc, { ALLOW_ANY_PROXY: 'true' })).not.toThrow()
