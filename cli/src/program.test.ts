@@ -121,7 +121,7 @@ describe('calls', () => {
   })
 
   it('what is not set has a hint at `npm start`, unless a file gives the settings', async () => {
-    const hint = /No `npm start` runs in WEIR_HOME/
+    const hint = /none runs in WEIR_HOME/
     expect((await run('topics')).err).toMatch(hint)
     const file = join(folder, 'none.env')
     writeFileSync(file, '')

@@ -26,7 +26,7 @@ it('S3-04 says what a backfill came to, and what to do', () => {
     describeBackfilled({ kind, lookedAt: 9, filled: 3 }, { source: 's', dryRun })
   expect(of('done')).toEqual({ text: '9 rows examined, 3 of s were filled', code: 0 })
   expect(of('done', true)).toEqual({ text: '9 rows examined, 3 of s lack something', code: 0 })
-  expect(of('stopped')).toMatchObject({ text: expect.stringContaining('it goes on') as string, code: 1 })
+  expect(of('stopped')).toMatchObject({ text: expect.stringContaining('it continues') as string, code: 1 })
   expect(describeBackfilled({ kind: 'busy' }, { source: 's', dryRun: false }).code).toBe(1)
   expect(describeBackfilled({ kind: 'unknown' }, { source: 's', dryRun: false }).text).toMatch(
     /weir schema ls/,

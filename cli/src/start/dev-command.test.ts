@@ -22,7 +22,7 @@ it('gives a second process a free port and a folder of its own, and every other 
 
 it.each([
   ['a service that does not exist', ['dev', 'deduper'], /Allowed choices are ingress, dedup,/],
-  ['to start without settings', ['dev', 'dedup'], /KAFKA_BROKERS is not set[^]*No `npm start` runs/],
+  ['to start without settings', ['dev', 'dedup'], /KAFKA_BROKERS is not set[^]*none runs in WEIR_HOME/],
 ])('refuses %s', async (_, args, message) => {
   const home = mkdtempSync(join(tmpdir(), 'weir-dev-'))
   onTestFinished(() => rmSync(home, { recursive: true }))
