@@ -167,11 +167,11 @@ export class AuditCheck {
     }
     for (const head of record.heads ?? []) this.#checkHead(offset, writer, head)
     this.#compareWithSeen(offset, writer, seq, hash)
-    const kept = chain ?? { seq, hashes: new Map<number, string>(), named: -1 }
-    kept.seq = seq
-    kept.hashes.set(seq, hash)
-    kept.hashes.delete(seq - HASHES_KEPT)
-    this.#chains.set(writer, kept)
+    const updated = chain ?? { seq, hashes: new Map<number, string>(), named: -1 }
+    updated.seq = seq
+    updated.hashes.set(seq, hash)
+    updated.hashes.delete(seq - HASHES_KEPT)
+    this.#chains.set(writer, updated)
   }
 
   /** Between the records before and after it. The chains that it tears have faults of their own. */
@@ -234,8 +234,8 @@ export class AuditCheck {
       this.#fault(offset, by, `record ${seq} of writer ${writer}, which was there, is missing`)
       return
     }
-    const found = chain.hashes.get(seq)
-    if (found !== undefined && found !== hash) {
+    const actual = chain.hashes.get(seq)
+    if (actual !== undefined && actual !== hash) {
       this.#fault(offset, by, `record ${seq} of writer ${writer}, which was there, was changed`)
     }
     chain.named = Math.max(chain.named, seq)

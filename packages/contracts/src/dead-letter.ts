@@ -53,12 +53,12 @@ const bounded = (origin: DeadLetterOrigin): DeadLetterOrigin => {
   ) {
     return origin
   }
-  const kept = headerBytes <= HEADERS_BYTES_MAX ? headers : {}
+  const keptHeaders = headerBytes <= HEADERS_BYTES_MAX ? headers : {}
   return {
     ...origin,
     key: key?.subarray(0, KEY_BYTES_MAX) ?? null,
     value: value?.subarray(0, RECORD_BYTES_MAX - KEY_BYTES_MAX - HEADERS_BYTES_MAX) ?? null,
-    headers: { ...kept, [HEADER.dlqTruncated]: Buffer.from(String(value?.length ?? 0)) },
+    headers: { ...keptHeaders, [HEADER.dlqTruncated]: Buffer.from(String(value?.length ?? 0)) },
   }
 }
 

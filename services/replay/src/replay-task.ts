@@ -115,16 +115,16 @@ export class ReplayTask implements Task {
    */
   #expire(): ProcessedBatch {
     const now = Date.now()
-    const late = this.#table.overdue(now).map((job) => cancelled(job).job)
+    const overdueJobs = this.#table.overdue(now).map((job) => cancelled(job).job)
     const outputs = [
-      ...late.map((job) => this.#state(jobKey(job.id), encodeJson(job))),
+      ...overdueJobs.map((job) => this.#state(jobKey(job.id), encodeJson(job))),
       ...this.#table.expired(now).map((id) => this.#state(jobKey(id), null)),
     ]
     return {
       outputs,
       committed: () => {
         this.#apply(outputs)
-        for (const job of late) this.#ended(job)
+        for (const job of overdueJobs) this.#ended(job)
         this.#ticks.planExpiry(Math.min(EXPIRY_EVERY_MS, Math.max(0, this.#table.nextOverdueAt() - now)))
       },
     }

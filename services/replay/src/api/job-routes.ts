@@ -86,7 +86,7 @@ export const addJobRoutes = (v1: FastifyInstance, options: ApiOptions, scans: Sc
     }
     requireOperator(request)
     await takeRoom(id)
-    const asked: Job = {
+    const job: Job = {
       ...wanted,
       id,
       state: 'waiting',
@@ -98,9 +98,9 @@ export const addJobRoutes = (v1: FastifyInstance, options: ApiOptions, scans: Sc
       finishedAt: null,
     }
     try {
-      const command = await beginning(asked, options, scans)
+      const command = await beginning(job, options, scans)
       const { approval } = command.job
-      await note(request, `job.${asked.kind}`, { ...noteOf(command.job), approval })
+      await note(request, `job.${job.kind}`, { ...noteOf(command.job), approval })
       await send(command, id)
       void reply.code(202)
       return { id, approval }

@@ -6,7 +6,7 @@ import { holderOf, noting } from './guard.ts'
 import { readLetter, type Letter } from '../letters/letter.ts'
 import { letterStream } from './letter-stream.ts'
 import { countQuery, exportQuery, letterPath, listQuery, parsed } from './requests.ts'
-import { walkLetters, whileAsked, type ScanLimit } from './scans.ts'
+import { walkLetters, clientSignal, type ScanLimit } from './scans.ts'
 
 const JSON_LINES = 'application/x-ndjson'
 /** Most records that one page reads. A rare letter may need several pages. */
@@ -23,13 +23,20 @@ export const addLetterRoutes = (v1: FastifyInstance, options: ApiOptions, scans:
     const { limit, after, ...filter } = parsed(listQuery, request.query)
     const end = scans.begin(holderOf(request).name)
     try {
-      const found: object[] = []
-      const walk = { letters, state, filter, after, scannedMax: PAGE_SCANNED_MAX, signal: whileAsked(reply) }
+      const page: object[] = []
+      const walk = {
+        letters,
+        state,
+        filter,
+        after,
+        scannedMax: PAGE_SCANNED_MAX,
+        signal: clientSignal(reply),
+      }
       const stoppedAt = await walkLetters(walk, (letter) => {
-        found.push(describeLetter(letter))
-        return found.length < limit
+        page.push(describeLetter(letter))
+        return page.length < limit
       })
-      return { letters: found, next: stoppedAt === undefined ? null : placeOf(stoppedAt) }
+      return { letters: page, next: stoppedAt === undefined ? null : placeOf(stoppedAt) }
     } finally {
       end()
     }
@@ -39,7 +46,7 @@ export const addLetterRoutes = (v1: FastifyInstance, options: ApiOptions, scans:
     const end = scans.begin(holderOf(request).name)
     try {
       let count = 0
-      await walkLetters({ letters, state, filter, signal: whileAsked(reply) }, () => {
+      await walkLetters({ letters, state, filter, signal: clientSignal(reply) }, () => {
         count += 1
         return true
       })
@@ -55,7 +62,7 @@ export const addLetterRoutes = (v1: FastifyInstance, options: ApiOptions, scans:
     // If the brokers are unavailable, the response must say so before its first line.
     await letters.offsets(filter.stage)
     await note(request, 'letters.export', { filter, format, after: after && placeOf(after) })
-    const walk = { letters, state, filter, after, signal: whileAsked(reply) }
+    const walk = { letters, state, filter, after, signal: clientSignal(reply) }
     const lines = letterStream(
       (onLetter) => walkLetters(walk, onLetter),
       (letter) => `${plainJson(exportLetter(letter, format, keys))}\n`,

@@ -64,7 +64,7 @@ export const walkLetters = async (
 }
 
 /** A signal that aborts when the client disconnects. */
-export const whileAsked = (reply: FastifyReply): AbortSignal => {
+export const clientSignal = (reply: FastifyReply): AbortSignal => {
   const gone = new AbortController()
   reply.raw.once('close', () => gone.abort())
   return gone.signal

@@ -42,8 +42,8 @@ export class JobTable {
 
   /** Jobs that were not approved in time. */
   overdue(now: number): readonly Job[] {
-    const late = this.#unapproved().filter(({ approval }) => approval!.expiresAt <= now)
-    return late.slice(0, CANCELLED_AT_ONCE_MAX)
+    const overdueJobs = this.#unapproved().filter(({ approval }) => approval!.expiresAt <= now)
+    return overdueJobs.slice(0, CANCELLED_AT_ONCE_MAX)
   }
 
   /** When the approval time of the next waiting job ends, epoch ms. */
@@ -59,13 +59,13 @@ export class JobTable {
    * Ended jobs to forget, because they are too old, too many or too large together; the oldest first. Changes nothing.
    */
   expired(now: number): readonly string[] {
-    const kept = { jobs: 0, bytes: 0 }
+    const total = { jobs: 0, bytes: 0 }
     const ids: string[] = []
     for (const job of this.all().filter(isEnded)) {
-      kept.jobs += 1
-      kept.bytes += this.#jobs.get(job.id)!.bytes
+      total.jobs += 1
+      total.bytes += this.#jobs.get(job.id)!.bytes
       const isTooOld = now - (job.finishedAt ?? now) > KEPT_MS_MAX
-      if (isTooOld || kept.jobs > KEPT_JOBS_MAX || kept.bytes > KEPT_BYTES_MAX) ids.push(job.id)
+      if (isTooOld || total.jobs > KEPT_JOBS_MAX || total.bytes > KEPT_BYTES_MAX) ids.push(job.id)
     }
     return ids.slice(-FORGOTTEN_AT_ONCE_MAX)
   }

@@ -66,9 +66,11 @@ const LEAN_FIELDS = [
 
 /** The document that S0 would have stored, with null for missing fields, and the reason why it was not stored. */
 const leanDocument = (payload: unknown, { reason, error }: Letter): object => {
-  const given = typeof payload === 'object' && payload !== null ? (payload as Record<string, unknown>) : {}
+  const fields = typeof payload === 'object' && payload !== null ? (payload as Record<string, unknown>) : {}
   return {
-    ...Object.fromEntries(LEAN_FIELDS.map((name) => [name, Object.hasOwn(given, name) ? given[name] : null])),
+    ...Object.fromEntries(
+      LEAN_FIELDS.map((name) => [name, Object.hasOwn(fields, name) ? fields[name] : null]),
+    ),
     reason,
     error,
   }
@@ -89,8 +91,8 @@ const isInvalid = ({ reason }: Letter): boolean =>
 
 /** The response that the provider got; undefined: the version that wrote the record did not store it. */
 const givenAnswer = ({ record: { headers }, source, key, eventKey }: Letter): unknown => {
-  const kept = headers[HEADER.answer]
-  if (kept !== undefined) return kept.length === 0 ? {} : payloadOf(kept)
+  const answer = headers[HEADER.answer]
+  if (answer !== undefined) return answer.length === 0 ? {} : payloadOf(answer)
   const isOurs = key.startsWith(`${source}|`) && eventKey !== ''
   if (headers[HEADER.intakeError] !== undefined || !isOurs) return undefined
   return { status: 'accepted', eventKey, interactionId: key.slice(source.length + 1) }
