@@ -1,10 +1,10 @@
-/** Time and random numbers, which a simulation replaces. */
+/** Source of time and random numbers. A simulation replaces it. */
 export interface Clock {
   /** Monotonic time, ms. */
   now(): number
-  /** At least 0, less than 1. */
+  /** A number from 0 (inclusive) to 1 (exclusive). */
   random(): number
-  /** Returns a function that cancels it. */
+  /** Calls `fire` after `ms`. Returns a function that cancels the timer. */
   timer(ms: number, fire: () => void): () => void
 }
 

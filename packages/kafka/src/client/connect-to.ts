@@ -4,7 +4,7 @@ import type { Cluster } from './kafkajs-internals.ts'
 import type { KafkaLogger } from './settings.ts'
 import { untilAnswered } from './until-answered.ts'
 
-/** Waits for the cluster. Rejects with a `StateError` when it answers that one of the topics is not there. */
+/** Waits until the cluster is available. Rejects with a `StateError` when one of the topics does not exist. */
 export const connectTo = (cluster: Cluster, topics: readonly string[], logger: KafkaLogger): Promise<void> =>
   untilAnswered(
     'connecting',

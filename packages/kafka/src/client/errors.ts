@@ -1,36 +1,39 @@
-/** A dependency is away for now: back off, pause, call again. Never a reason for a dead letter. */
+/** A dependency is unavailable. Back off and retry; never write a dead letter for it. */
 export class RetriableError extends Error {
   override readonly name = 'RetriableError'
 }
 
-/** An offset that the log does not have: data is gone or the position is another cluster's. The partition stops. */
+/** The log does not contain the offset: data was lost, or the position belongs to another cluster. Parks the partition. */
 export class OffsetOutOfRangeError extends Error {
   override readonly name = 'OffsetOutOfRangeError'
 }
 
-/** What is there contradicts what must be (missing position, wrong topic settings): a person must look. The partition stops, loudly. */
+/**
+ * Stored data or topic settings contradict what the code requires (for example a missing position). An operator must
+ * decide. Parks the partition.
+ */
 export class StateError extends Error {
   override readonly name = 'StateError'
 }
 
-/** What keeps this partition from going on keeps every one of this process: the stage ends. */
+/** The cause of the failure affects every partition of this process. Ends the processor. */
 export class ProcessorError extends Error {
   override readonly name = 'ProcessorError'
 }
 
-/** What an owner keeps beside Kafka is of no use any more: it is discarded, and the partition starts again from its restore. */
+/** The local state of a task is unusable. The task is discarded, and the partition starts again with a restore. */
 export class RestartError extends Error {
   override readonly name = 'RestartError'
 }
 
 /**
- * A transaction did not come through, or it is not known whether it did: the producer is of no more use, and
- * what was staged is discarded. Who may go on is decided by the group, not by this error.
+ * A transaction failed, or its result is unknown. The producer cannot be used again, and staged work is discarded. The
+ * consumer group decides who continues, not this error.
  */
 export class TransactionError extends Error {
   override readonly name = 'TransactionError'
 }
 
-/** The message says what happened and what to do: a stack says nothing more. */
+/** The message says what happened and what to do, so a log line needs no stack trace. */
 export const isExplained = (error: Error): boolean =>
   error instanceof StateError || error instanceof OffsetOutOfRangeError

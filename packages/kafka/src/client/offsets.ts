@@ -7,7 +7,7 @@ const LATEST = '-1'
 const READ_UNCOMMITTED = 0
 const READ_COMMITTED = 1
 
-/** Whatever fails in `call` is the cluster being away for now, except what a person must look at. */
+/** Converts every error of `call` to a `RetriableError`, except a `StateError`. */
 export const whileClusterAnswers = async <T>(what: string, call: () => Promise<T>): Promise<T> => {
   try {
     return await call()
@@ -17,7 +17,7 @@ export const whileClusterAnswers = async <T>(what: string, call: () => Promise<T
   }
 }
 
-/** The broker that leads a partition now; rejects when there is none, after asking for fresh metadata. */
+/** The broker that leads a partition. Refreshes the metadata once; rejects with a `RetriableError` without a leader. */
 export const leaderOf = async (cluster: Cluster, topic: string, partition: number): Promise<Broker> => {
   const find = () =>
     cluster.findTopicPartitionMetadata(topic).find(({ partitionId }) => partitionId === partition)
@@ -27,7 +27,7 @@ export const leaderOf = async (cluster: Cluster, topic: string, partition: numbe
   return cluster.findBroker({ nodeId: String(leader) })
 }
 
-/** Numbers of a topic's partitions; a `StateError` when there is no such topic. */
+/** Partition numbers of a topic, ascending. Throws a `StateError` when the topic does not exist. */
 export const partitionsOf = (cluster: Cluster, topic: string): readonly number[] => {
   const partitions = cluster.findTopicPartitionMetadata(topic).map(({ partitionId }) => partitionId)
   if (partitions.length === 0) throw new StateError(`topic ${topic} does not exist`)
@@ -35,7 +35,7 @@ export const partitionsOf = (cluster: Cluster, topic: string): readonly number[]
 }
 
 export interface LogRange {
-  /** First offset that the log has. */
+  /** First offset in the log. */
   readonly start: bigint
   /** High watermark, or last stable offset. */
   readonly end: bigint
@@ -44,7 +44,7 @@ export interface LogRange {
 export const logRange = (cluster: Cluster, topic: string, partition: number): Promise<LogRange> =>
   rangeOf(cluster, topic, partition, READ_UNCOMMITTED)
 
-/** As `logRange`, but it ends at the last stable offset: every transaction before it has ended. */
+/** Like `logRange`, but ends at the last stable offset, before which every transaction has ended. */
 export const stableRange = (cluster: Cluster, topic: string, partition: number): Promise<LogRange> =>
   rangeOf(cluster, topic, partition, READ_COMMITTED)
 
@@ -66,7 +66,7 @@ const rangeOf = (
       }
       return { start: await offsetAt(EARLIEST), end: await offsetAt(LATEST) }
     } catch (error) {
-      // The next attempt shall not ask the same broker again.
+      // The next attempt must not ask the same broker again.
       await cluster.refreshMetadata().catch(() => undefined)
       throw error
     }
@@ -92,7 +92,7 @@ export interface CommittedOffset {
   readonly metadata: string
 }
 
-/** What a group has committed for one partition of each topic; topics without a commit are not in the map. */
+/** Committed offsets of a group for one partition, by topic. Topics without a commit are absent. */
 export const committedOffsets = (
   cluster: Cluster,
   groupId: string,

@@ -1,10 +1,10 @@
-/** How to reach the cluster. Structurally equal to what the services' configurations carry. */
+/** How to reach the cluster. The configuration of every service has these fields. */
 export interface KafkaSettings {
   readonly kafkaBrokers: readonly string[]
   readonly kafkaSsl: boolean
-  /** PEM of the authorities that may sign the brokers' certificates; undefined: those that Node knows. */
+  /** PEM certificates of the authorities that sign the brokers' certificates; undefined: Node's defaults. */
   readonly kafkaCa?: string | undefined
-  /** PEM of the client's own certificate and its key. */
+  /** PEM certificate and private key of this client. */
   readonly kafkaCert?: string | undefined
   readonly kafkaKey?: string | undefined
   readonly kafkaUser?: string | undefined
@@ -16,7 +16,7 @@ export interface KafkaSettings {
   readonly transactionTimeoutMs: number
 }
 
-/** The part of a logger that this package uses; pino's fits. */
+/** The logger methods that this package calls. A pino logger has them. */
 export interface KafkaLogger {
   debug(fields: object, message: string): void
   info(fields: object, message: string): void

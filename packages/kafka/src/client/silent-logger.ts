@@ -1,6 +1,6 @@
 import type { KafkaLogger } from './settings.ts'
 
-/** For short-lived tools whose errors reach the caller. */
+/** For short-lived tools, which report errors to their caller. */
 export const silentLogger: KafkaLogger = {
   debug: () => undefined,
   info: () => undefined,

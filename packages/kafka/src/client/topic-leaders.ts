@@ -6,7 +6,7 @@ const LEADERS_MS_MAX = 30_000
 const LEADERS_LOOK_MS = 50
 const SPREADING = new Set(['UNKNOWN_TOPIC_OR_PARTITION', 'LEADER_NOT_AVAILABLE'])
 
-/** Metadata spread from the controller to the brokers: a new topic is unknown to some of them for a moment. */
+/** Waits until every partition has a leader. Some brokers learn of a new topic later than others. */
 export const untilLed = async (admin: Admin, topics: readonly string[]): Promise<void> => {
   const deadline = performance.now() + LEADERS_MS_MAX
   for (;;) {

@@ -7,10 +7,10 @@ import type { KafkaLogger } from './settings.ts'
 const BACK_OFF = { firstMs: 200, maxMs: 5_000 }
 const REPORT_MS = 10_000
 
-/** Although kafkajs does not try these again itself. */
+/** Temporary errors that kafkajs itself does not retry. */
 const AWAY = new Set(['KafkaJSTimeout', 'KafkaJSLockTimeout', 'KafkaJSGroupCoordinatorNotFound'])
 
-/** Whether the cluster may answer later what it does not answer now: no broker there, no leader yet, no time. */
+/** True for errors that end without intervention: no broker is reachable, no leader is elected, or a request timed out. */
 const isAway = (error: unknown): boolean => {
   for (let current = error; current instanceof Error; current = current.cause) {
     if (current instanceof RetriableError || AWAY.has(current.name)) return true
@@ -25,8 +25,8 @@ export interface Waiting {
 }
 
 /**
- * Asks until the cluster answers, after 0.2 to 5 s each time, and logs a line at once and every 10 s. Rejects with what
- * no waiting will cure, or when the signal is aborted.
+ * Repeats `ask` until it succeeds, with a back-off from 0.2 to 5 s. Logs the first failure at once, then one line every
+ * 10 s. Rejects with any error that is not temporary, and with the reason of an aborted signal.
  */
 export const untilAnswered = async <T>(
   what: string,

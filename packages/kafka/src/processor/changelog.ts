@@ -7,7 +7,7 @@ import type { InputRecord } from '../protocol/record.ts'
 
 const isBarrier = ({ key }: InputRecord): boolean => key?.equals(BARRIER_KEY) ?? false
 
-/** `barrierOffset`: offset of a barrier whose transaction is committed. */
+/** `barrierOffset` is the offset of a barrier whose transaction has committed. */
 export const openChangelog = async (options: {
   readonly reads: ClusterReads
   readonly topic: string

@@ -3,7 +3,7 @@ import type { KafkaLogger } from '../client/settings.ts'
 
 const REPEAT_MS = 600_000
 
-/** Says why a partition is parked when that is new, and then every ten minutes. */
+/** Logs why a partition is parked: a new reason at once, an unchanged one every ten minutes. */
 export class ParkedLines {
   #said = ''
   #saidAt = 0

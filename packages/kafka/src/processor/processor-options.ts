@@ -5,39 +5,39 @@ import type { KafkaLogger, KafkaSettings } from '../client/settings.ts'
 export interface ProcessorOptions {
   readonly settings: KafkaSettings
   readonly logger: KafkaLogger
-  /** The service's name: consumer group (with the prefix), transactional ids and log lines. */
+  /** Name of the service, used in its consumer group (after the prefix), transactional ids and log lines. */
   readonly service: string
-  /** Input topics (full names); all co-partitioned. Partition p of each belongs to one member and one producer. */
+  /** Co-partitioned input topics (full names). One group member and one producer own partition p of all of them. */
   readonly inputs: readonly string[]
-  /** Topics of which the owner of partition p writes to partition p (full names), but for the state topic. */
+  /** Topics (full names) whose partition p is written by the task of partition p, without the changelog. */
   readonly outputs: readonly string[]
-  /** Topics of which each owner may write to any partition (full names). */
+  /** Topics (full names) of which every task may write to any partition. */
   readonly sharedOutputs?: readonly string[]
   /** Compacted topic whose partition p is the state of input partition p. */
   readonly changelogTopic?: string
-  /** Compacted topic with at least as many partitions, in which each stage notes where it began. */
+  /** Compacted topic, with at least as many partitions as the inputs, in which each processor notes where it began. */
   readonly startsTopic: string
-  /** What brings an owner's positions and the group's offsets together again, as a sentence; for stages that keep positions. */
+  /** For tasks that keep positions: a sentence that says how to make positions and group offsets equal again. */
   readonly repair?: (partition: number) => string
   openTask(partition: number): Promise<Task>
   readonly batch: {
-    /** Most records of one transaction. */
+    /** Maximum records in one transaction. */
     readonly recordsMax: number
-    /** Most value bytes of one transaction. */
+    /** Maximum bytes of record values in one transaction. */
     readonly bytesMax: number
-    /** When idle, wait so long for a batch to gather, ms: short transactions when idle, long ones with a backlog. */
+    /** How long to wait for more records before an incomplete batch is processed, ms. */
     readonly lingerMs: number
   }
-  /** How often the topics are looked at for a changed partition count, ms; default 30 s. */
+  /** Interval between checks of the topics' partition counts, ms; default 30 s. */
   readonly topicCheckMs?: number
-  /** How long a parked partition waits until it is tried again, ms; default 60 s. */
+  /** Delay before a parked partition is tried again, ms; default 60 s. */
   readonly parkedRetryMs?: number
   readonly observer?: ProcessorObserver
-  /** For fault injection: what it throws fails the transaction, or the start, at this step. */
+  /** For fault injection: an error that it throws fails the start or the transaction at this step. */
   readonly onStep?: StepHook
 }
 
-/** For metrics and logs; called synchronously, must not throw. */
+/** For metrics and logs. Called synchronously; must not throw. */
 export interface ProcessorObserver {
   committed?(event: {
     partition: number
@@ -47,7 +47,7 @@ export interface ProcessorObserver {
     durationMs: number
   }): void
   partition?(event: { partition: number; state: TaskState; error?: Error }): void
-  /** It cannot go on, and why; without an error: it goes on again, or is another member's. */
+  /** With an error: the partition is parked. Without: it runs again, or another member owns it. */
   parked?(event: { partition: number; error?: Error }): void
   /** Records between the position and the end of the input, after each fetch. */
   lag?(event: { partition: number; topic: string; records: number }): void
@@ -58,8 +58,8 @@ export type TaskState =
   | 'restoring'
   | 'running'
   | 'backing_off'
-  /** It cannot go on by itself: it is tried again at long intervals, and the others go on. */
+  /** An operator must help. The partition is tried again at long intervals while others continue. */
   | 'parked'
-  /** What keeps it from going on concerns the whole stage. */
+  /** The cause affects the whole processor. */
   | 'stopped'
   | 'released'

@@ -11,28 +11,30 @@ import { kafkaTransactions } from '../transactions/transaction-client.ts'
 import { requirePartitions, TopicWatch } from './topic-watch.ts'
 
 /**
- * An exactly-once consumer: {outputs, offsets} of a batch commit in one Kafka transaction, with one
- * transactional producer per partition, `<prefix><service>-<partition>`.
+ * An exactly-once consumer. Outputs and offsets of a batch commit in one Kafka transaction. Each partition has its own
+ * transactional producer, `<prefix><service>-<partition>`.
  */
 export interface Processor {
-  /** Why it is not ready: not joined yet, or the partitions that still restore. */
+  /** Reasons why it is not ready: it has not joined its group, or partitions are not running. */
   readiness(): readonly string[]
   readonly partitions: ReadonlyMap<number, TaskState>
-  /** Why partitions cannot go on: each is tried again every minute, and the others work. */
+  /** Errors of parked partitions. Each partition is tried again every minute while the others continue. */
   readonly parked: ReadonlyMap<number, Error>
-  /** Tries parked partitions again now: one, or all. Returns which. */
+  /** Tries one parked partition, or all, again now. Returns their numbers. */
   resume(partition?: number): readonly number[]
   /**
-   * Rejects with what concerns every partition: the brokers or the group refuse this process, the topics are no longer
-   * what they were, or all its partitions fail, again and again, for reasons that nobody expected. The partitions that
-   * work go on until `stop`.
+   * Rejects when the cause affects every partition: the brokers or the group reject this process, the partition count of
+   * a topic changed, or all partitions fail repeatedly for unknown reasons. Running partitions continue until `stop`.
    */
   readonly failed: Promise<never>
-  /** Lets running transactions end, leaves the group, disconnects. */
+  /** Completes running transactions, leaves the group and disconnects. */
   stop(): Promise<void>
 }
 
-/** Waits for the cluster, and resolves when it tries to join the group; `readiness` says when it works. Rejects with a `StateError` when a topic is missing or has another partition count than configured. */
+/**
+ * Waits for the cluster and resolves when it starts to join the group; `readiness` tells when it runs. Rejects with a
+ * `StateError` when a topic is missing or its partition count differs from the configuration.
+ */
 export const startProcessor = async (options: ProcessorOptions): Promise<Processor> => {
   const { settings, logger, service, inputs, changelogTopic } = options
   const client = { settings, logger, clientId: `weir-${service}` }
@@ -42,7 +44,7 @@ export const startProcessor = async (options: ProcessorOptions): Promise<Process
   const clusters = {
     membership: kafkaCluster({
       ...client,
-      // So that a lost heartbeat can be sent again within the session; a join has a time-out of its own.
+      // Leaves time to repeat a lost heartbeat within the session. A join has its own timeout.
       requestTimeoutMs: settings.groupSessionMs / 2,
     }),
     queries: kafkaCluster({ ...client, requestTimeoutMs: QUERY_MS_MAX }),
@@ -58,10 +60,10 @@ export const startProcessor = async (options: ProcessorOptions): Promise<Process
   }
 
   const failure = Promise.withResolvers<never>()
-  // Whoever waits for it gets the rejection; without anyone it must not end the process by itself.
+  // Callers that await it still see the rejection. Without a caller, an unhandled rejection would end the process.
   failure.promise.catch(() => undefined)
   const fetcher = new Fetcher(clusters.fetches, logger)
-  // A transaction that waits longer for an answer has been aborted meanwhile.
+  // The coordinator aborts a transaction that waits longer than this for a response.
   const kafka = kafkaClient({ ...client, requestTimeoutMs: settings.transactionTimeoutMs })
   const onFatal = (error: Error): void => {
     failure.reject(error)

@@ -7,7 +7,7 @@ export interface Input {
   readonly queue: PartitionQueue
   /** Committed position. */
   readonly position: bigint
-  /** Committed with it. */
+  /** Metadata that was committed with the position. */
   readonly metadata: string
 }
 
@@ -15,13 +15,13 @@ export interface TakenBatch extends Take {
   readonly input: Input
 }
 
-/** Fills the queues that it has. */
+/** Fetches records for the queues that were added. */
 export type Feed = Pick<Fetcher, 'add' | 'remove'>
 
-/** Control markers alone move a position too; this long without records, and it is committed. */
+/** How long a position that only control markers moved stays uncommitted, ms. */
 const IDLE_COMMIT_MS = 500
 
-/** Gathers batches from the input topics of one partition number, in turn. */
+/** Takes batches from the input topics of one partition number in turn. */
 export class TaskInputs {
   readonly #batch: { readonly recordsMax: number; readonly bytesMax: number; readonly lingerMs: number }
   readonly #fetcher: Feed
@@ -53,7 +53,7 @@ export class TaskInputs {
     this.#fetcher.add(queue)
   }
 
-  /** The queue of a topic has more, or has failed. */
+  /** Called when the queue of a topic has more records or has failed. */
   changed(topic: string): void {
     const input = this.#inputs.find(({ queue }) => queue.topic === topic)
     if (input) this.#reportLag(input)
@@ -67,7 +67,7 @@ export class TaskInputs {
     this.#reportLag(own)
   }
 
-  /** No more batches may be taken. */
+  /** Makes `next` reject with this error. */
   fail(error: Error): void {
     this.#error = error
     this.#notify()

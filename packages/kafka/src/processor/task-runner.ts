@@ -31,29 +31,29 @@ export interface TaskRunnerOptions {
   readonly processor: ProcessorOptions
   readonly partition: number
   readonly groupId: string
-  /** Connection for the state topic and offsets; the fetcher has its own connections. */
+  /** Reads the changelog and offsets. The fetcher has its own connections. */
   readonly reads: ClusterReads
   readonly openClient: OpenTransactionClient
   readonly fetcher: Feed
   readonly membership: Pick<Membership, 'confirm' | 'isFresh'>
-  /** A predecessor of this partition in this process: it has to end first. */
+  /** Resolves when the previous runner of this partition in this process has ended. */
   readonly after: Promise<void>
-  /** It concerns every partition, and neither time nor another member will cure it. */
+  /** Called with an error that affects every partition and that no retry or other member resolves. */
   onFatal(error: Error): void
-  /** It was parked once more. */
+  /** Called each time the partition is parked. */
   onParked?(): void
 }
 
-/** Why a partition cannot go on. */
+/** Why a partition is parked. */
 export interface Parked {
   readonly error: Error
-  /** How often it was tried in vain. */
+  /** Number of failed attempts. */
   readonly attempts: number
-  /** Whether it could restore, and failed at its work. */
+  /** True when the restore succeeded and the task failed later. */
   readonly wasRunning: boolean
 }
 
-/** One ownership of one partition number: from the fence to the release, over any number of restarts. */
+/** Runs the task of one partition number from fence to release, and restarts it after errors. */
 export class TaskRunner {
   readonly #options: TaskRunnerOptions
   readonly #released = new AbortController()
@@ -62,7 +62,7 @@ export class TaskRunner {
   #parked: Parked | undefined
   readonly #lines = new ParkedLines()
   #retryNow = new AbortController()
-  /** Since the last start: what fails now and then, and works in between, need not wait longer each time. */
+  /** True after a commit since the last start. Resets the back-off, so occasional errors do not add up. */
   #hasCommitted = false
 
   constructor(options: TaskRunnerOptions) {
@@ -74,22 +74,22 @@ export class TaskRunner {
     return this.#state
   }
 
-  /** From the moment it is parked until it works again, also while it is tried. */
+  /** Set from the first failure until the partition works again, also during a new attempt. */
   get parked(): Parked | undefined {
     return this.#parked
   }
 
-  /** Tries a parked partition again now. */
+  /** Ends the delay of a parked partition. */
   resume(): void {
     this.#retryNow.abort()
   }
 
-  /** Released, or about to be: it takes no further batch. */
+  /** True once a release was requested. The task gets no further batch. */
   get isOver(): boolean {
     return this.#isReleased() || this.#state === 'released'
   }
 
-  /** Lets a running transaction end, then closes. */
+  /** Completes the running transaction, then closes the task. */
   release(): Promise<void> {
     this.#released.abort()
     return this.done
@@ -99,7 +99,7 @@ export class TaskRunner {
     const { after, partition, membership, processor, reads } = this.#options
     await after
     for (let failures = 0; !this.#isReleased();) {
-      // Fencing without being the owner would shut out the rightful one.
+      // A process that fences a partition without owning it stops the rightful owner.
       if (!(await membership.confirm(partition, this.#released.signal))) break
       const startedAt = reads.clock.now()
       try {
@@ -127,7 +127,7 @@ export class TaskRunner {
     this.#enter('released')
   }
 
-  /** What it waits for is repaired outside, and may take long: it is tried again now and then, or when it is told to. */
+  /** Waits for an outside repair. Resolves after the retry delay, or when `resume` or `release` is called. */
   async #park(error: Error): Promise<void> {
     const { processor, partition, reads } = this.#options
     const wasRunning = this.#state === 'running'
@@ -190,7 +190,7 @@ export class TaskRunner {
     await task.close()
   }
 
-  /** A contradiction needs an operator only if this process is still the owner: a successor changes what was read. */
+  /** Returns the error if this process is still the owner. Otherwise a successor may have changed what was read. */
   async #ifOwner(producer: TransactionalProducer, error: unknown): Promise<unknown> {
     if (this.#isReleased() || isTemporary(error)) return error
     return producer.requireOwner().then(
@@ -199,7 +199,7 @@ export class TaskRunner {
     )
   }
 
-  /** Brings the owner to where its predecessor has committed, and opens the inputs there. */
+  /** Restores the task to the last commit of the previous owner and opens its inputs there. */
   async #restore(task: Task, producer: TransactionalProducer): Promise<Restored> {
     const { processor, partition, groupId, reads, fetcher } = this.#options
     const signal = this.#released.signal
@@ -239,7 +239,7 @@ export class TaskRunner {
       positions,
     })
     signal.throwIfAborted()
-    // From here nothing can fail, so no queue stays with the fetcher that nobody reads.
+    // Nothing below can fail. A failure would leave a queue in the fetcher without a reader.
     const inputs = new TaskInputs({
       batch: processor.batch,
       clock: reads.clock,
@@ -263,7 +263,7 @@ export class TaskRunner {
 
   async #work(task: Task, producer: TransactionalProducer, { inputs, positions }: Restored): Promise<void> {
     const { processor, partition, reads } = this.#options
-    // Readers stop at a transaction that brokers left open, and only the next fence ends it, so it must not wait for more input.
+    // Readers block at a transaction that brokers left open, and only the next fence ends it. Fail without waiting for input.
     const watch = (): void => {
       producer.ended().catch((error: unknown) => inputs.fail(error as Error))
     }
@@ -296,7 +296,7 @@ export class TaskRunner {
     }
   }
 
-  /** Asks the owner until it can decide; undefined when the partition was released meanwhile. */
+  /** Retries until the task has processed the batch. Returns undefined when the partition is released first. */
   async #process(
     task: Task,
     { input, records, nextOffset }: TakenBatch,
@@ -357,11 +357,11 @@ export class TaskRunner {
 
 interface Restored {
   readonly inputs: TaskInputs
-  /** That the owner keeps, by input topic: they commit with the group's offset, also where nothing was read. */
+  /** Positions of the task by input topic. They commit with the group's offsets, even if nothing was read. */
   readonly positions: ReadonlyMap<string, bigint | undefined>
 }
 
-/** Topics of which partition p is written by its owner. */
+/** Topics whose partition p is written by the task of partition p. */
 const writtenBy = ({ outputs, changelogTopic, startsTopic }: ProcessorOptions): readonly string[] => [
   ...outputs,
   startsTopic,
@@ -370,7 +370,7 @@ const writtenBy = ({ outputs, changelogTopic, startsTopic }: ProcessorOptions): 
 
 const NOTHING: ProcessedBatch = { outputs: [] }
 
-/** No partition can work, and no process that is started in its place. */
+/** With these errors neither another partition nor a restarted process can work. */
 const CONCERNS_ALL = new Set([
   'TOPIC_AUTHORIZATION_FAILED',
   'GROUP_AUTHORIZATION_FAILED',

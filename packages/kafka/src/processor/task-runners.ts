@@ -4,7 +4,7 @@ import type { TaskState } from './processor-options.ts'
 
 export type TaskRunnersOptions = Omit<TaskRunnerOptions, 'partition' | 'after' | 'onParked'>
 
-/** The partitions that one process owns, as its group says. */
+/** The task runners of the partitions that the consumer group assigned to this process. */
 export class TaskRunners {
   readonly #options: TaskRunnersOptions
   readonly #runners = new Map<number, TaskRunner>()
@@ -13,7 +13,7 @@ export class TaskRunners {
     this.#options = options
   }
 
-  /** Releases partitions that are not among them. A new one starts once its previous runner in this process has ended. */
+  /** Releases all other partitions. A new runner starts after the previous runner of its partition has ended. */
   assign(assigned: ReadonlySet<number>): void {
     const runners = this.#runners
     for (const [partition, runner] of runners) {
@@ -46,7 +46,7 @@ export class TaskRunners {
     return new Map(parked)
   }
 
-  /** Why the process is not ready. */
+  /** Reasons why the process is not ready. */
   get notReady(): readonly string[] {
     const all = this.#owned()
     const parked = all.filter(([, runner]) => runner.parked !== undefined)
@@ -58,7 +58,7 @@ export class TaskRunners {
       .map(([partition, { state }]) => `partition ${partition} is ${state}`)
   }
 
-  /** Tries parked partitions again now: one, or all. Returns which. */
+  /** Tries one parked partition, or all, again now. Returns their numbers. */
   resume(partition?: number): readonly number[] {
     const found = this.#owned().filter(
       ([number, runner]) => runner.parked && number === (partition ?? number),
@@ -67,7 +67,7 @@ export class TaskRunners {
     return found.map(([number]) => number)
   }
 
-  /** Waits for running transactions. */
+  /** Completes running transactions and closes all tasks. */
   async release(): Promise<void> {
     await Promise.all([...this.#runners.values()].map((runner) => runner.release()))
   }
@@ -82,10 +82,10 @@ export class TaskRunners {
   }
 }
 
-/** Attempts for each partition, a minute apart, before the process should be restarted. */
+/** Failed attempts of every partition after which the process ends. */
 const ATTEMPTS_MAX = 3
 
-/** Why this process should be restarted: none of its partitions works, and no known cause lies outside the process. */
+/** The error with which the process ends when no partition works and no known cause lies outside the process. */
 const hopelessness = (all: readonly (Parked | undefined)[]): Error | undefined => {
   const isHopeless = (one: Parked | undefined): boolean =>
     one !== undefined && one.attempts >= ATTEMPTS_MAX && !isExplained(one.error)

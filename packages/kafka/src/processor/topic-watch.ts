@@ -4,10 +4,10 @@ import type { Cluster } from '../client/kafkajs-internals.ts'
 import { partitionsOf } from '../client/offsets.ts'
 import type { KafkaLogger } from '../client/settings.ts'
 
-/** A broker that has just started may not know a topic for a moment. */
+/** A broker that has just started can report a topic as unknown for a short time. */
 const MISSES_MAX = 3
 
-/** A `StateError` unless every topic has the partitions that are configured: p of one belongs to p of the others. */
+/** Throws a `StateError` unless every topic has the configured partition count, because the topics are co-partitioned. */
 export const requirePartitions = (cluster: Cluster, topics: readonly string[], wanted: number): void => {
   for (const topic of topics) {
     const { length } = partitionsOf(cluster, topic)
@@ -27,7 +27,7 @@ interface TopicWatchOptions {
   readonly onFault: (error: StateError) => void
 }
 
-/** Looks at the topics again and again; calls `onFault` once, with a `StateError`, when they are no longer what the stage was started with. */
+/** Checks the topics periodically. Calls `onFault` once, with a `StateError`, when a partition count has changed. */
 export class TopicWatch {
   readonly #options: TopicWatchOptions
   #misses = 0

@@ -22,16 +22,16 @@ interface Options {
   readonly reads: ClusterReads
   readonly producer: TransactionalProducer
   readonly signal: AbortSignal
-  /** Of the group, read after the fence. */
+  /** Committed offsets of the group by topic, read after the fence. */
   readonly committed: ReadonlyMap<string, CommittedOffset>
-  /** Of the owner's state. */
+  /** Positions of the task's state by topic. */
   readonly positions: ReadonlyMap<string, bigint | undefined>
 }
 
 /**
- * Where a partition goes on in each input topic. What is noted there of starts, and the offsets of what is new, are
- * committed before anything is read. Rejects with a `StateError` when it cannot be told, or when the state and the group
- * say different things, and with an `OffsetOutOfRangeError` when the log does not have the offset.
+ * The start offset of a partition in each input topic. Commits the notes of new starts with their offsets before any
+ * record is read. Rejects with a `StateError` when the start is unknown, or when the state and the group differ, and with
+ * an `OffsetOutOfRangeError` when the log does not contain the offset.
  */
 export const whereToBegin = async (options: Options): Promise<readonly InputStart[]> => {
   const { processor, partition, groupId, reads, producer, signal, positions } = options
@@ -58,8 +58,8 @@ export const whereToBegin = async (options: Options): Promise<readonly InputStar
 }
 
 /**
- * Of the owner's state; the group's offset where nothing readable lies between both, so that nothing was decided there.
- * Earlier versions committed the offset alone where only control markers came.
+ * The position of the task's state, or the group's offset if no readable record lies between the two. Earlier versions
+ * committed only the offset after control markers.
  */
 const positionOf = async (
   { reads, partition, signal, committed, positions }: Options,
@@ -116,7 +116,7 @@ const decide = (
   }
 }
 
-/** A sentence with the command. */
+/** A sentence that says how to repair the partition. */
 const remedyOf = ({ processor, partition }: Options, topic: string, keepsPositions: boolean): string =>
   keepsPositions
     ? (processor.repair?.(partition) ?? '')

@@ -2,7 +2,7 @@ import type { WireRecord } from '@weir/contracts'
 import type { Message, RecordMetadata } from 'kafkajs'
 import { PassedRecord } from '../protocol/encoded-record.ts'
 
-/** `encoded`: what the patched kafkajs writes instead of key, value and headers. */
+/** The patched kafkajs writes `encoded` in place of key, value and headers. */
 type ExplicitMessage = Message & { readonly partition: number; readonly encoded?: Buffer }
 
 export const messageOf = (record: WireRecord, partition: number): ExplicitMessage => {
@@ -11,13 +11,13 @@ export const messageOf = (record: WireRecord, partition: number): ExplicitMessag
   return { key, value, headers, partition }
 }
 
-/** kafkajs chooses a new partition on each retry for records without one. */
+/** For a record without a partition kafkajs would choose a new one on each retry. */
 export const explicitPartition = ({ message }: { message: { partition?: number } }): number => {
   if (message.partition === undefined) throw new RangeError('a record without a partition')
   return message.partition
 }
 
-/** kafkajs can resolve a send without a result for the partition, which then was not written. */
+/** The result for a partition. kafkajs can resolve a send without one; the partition was not written then. */
 export const acknowledgement = (
   results: readonly RecordMetadata[],
   topic: string,

@@ -3,7 +3,7 @@ import type { Kafka } from 'kafkajs'
 const OLD_MS = 60_000
 const AGAIN_MS = 5_000
 
-/** Which broker leads each partition of one topic, as far as known: what is not known is looked up meanwhile. */
+/** The known leader of each partition of one topic. Looks up unknown leaders in the background. */
 export class PartitionLeaders {
   readonly #kafka: Kafka
   readonly #topic: string
@@ -12,7 +12,7 @@ export class PartitionLeaders {
   #isLooking = false
   readonly #onPartitions: (count: number) => void
 
-  /** `onPartitions` gets the topic's partition count at each look. */
+  /** Calls `onPartitions` with the partition count of the topic after each lookup. */
   constructor(kafka: Kafka, topic: string, onPartitions: (count: number) => void) {
     this.#kafka = kafka
     this.#topic = topic
@@ -24,13 +24,13 @@ export class PartitionLeaders {
     return this.#leaders.get(partition)
   }
 
-  /** What was known is no longer relied on. */
+  /** Discards all known leaders. */
   forget(): void {
     this.#leaders = new Map()
     this.#lookAt = performance.now() + AGAIN_MS
   }
 
-  /** Never rejects: what cannot be found out is not known. */
+  /** Never rejects. After an error the leaders stay unknown. */
   async look(): Promise<void> {
     if (this.#isLooking) return
     this.#isLooking = true

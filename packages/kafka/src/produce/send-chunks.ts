@@ -1,7 +1,7 @@
 import { RECORD_OVERHEAD_BYTES, recordBytesOf, type WireRecord } from '@weir/contracts'
 import { PassedRecord } from '../protocol/encoded-record.ts'
 
-/** One send is one record batch; kafkajs takes quadratic time beyond some thousand records. */
+/** Each send is one record batch. Above a few thousand records kafkajs takes quadratic time. */
 export const SEND_RECORDS_MAX = 1_000
 /** Below a topic's default `max.message.bytes` of 1 MiB. */
 export const SEND_BYTES_MAX = 700_000
@@ -10,7 +10,7 @@ export const SEND_BYTES_MAX = 700_000
 export const wireBytesOf = (record: WireRecord): number =>
   record instanceof PassedRecord ? RECORD_OVERHEAD_BYTES + record.encodedLength() : recordBytesOf(record)
 
-/** Splits records, in order, into what goes into one send each; a record over the limit goes alone. */
+/** Splits records, in order, into chunks of one send each. A record above the limit gets its own chunk. */
 export const chunksOf = <R extends WireRecord>(
   records: readonly R[],
   recordsMax = SEND_RECORDS_MAX,

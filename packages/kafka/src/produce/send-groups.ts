@@ -2,7 +2,7 @@ import type { Message, RecordMetadata } from 'kafkajs'
 import { isAnswered } from '../client/kafka-client.ts'
 
 export interface SendGroupsOptions {
-  /** Undefined: not known, so that a send goes alone. */
+  /** Undefined when the leader is unknown; the records are then sent in their own request. */
   readonly leaderOf: (partition: number) => number | undefined
   readonly send: (messages: Message[]) => Promise<readonly RecordMetadata[]>
 }
@@ -14,8 +14,8 @@ interface Waiting {
 }
 
 /**
- * One request at a time to each broker, for all the partitions that it leads: it answers the requests of a connection
- * one after the other anyway, and a request costs more than the records in it.
+ * Sends one request at a time to each broker, with the records of all partitions that it leads. A broker processes the
+ * requests of a connection in sequence, and a request costs more than its records.
  */
 export class SendGroups {
   readonly #options: SendGroupsOptions
@@ -25,7 +25,7 @@ export class SendGroups {
     this.#options = options
   }
 
-  /** The results of the request that had these messages, all of one partition; rejects as a send of them alone does. */
+  /** Sends messages of one partition. Resolves with the results of the whole request and rejects as `send` does. */
   send(partition: number, messages: Message[]): Promise<readonly RecordMetadata[]> {
     const leader = this.#options.leaderOf(partition)
     if (leader === undefined) return this.#options.send(messages)
@@ -36,7 +36,7 @@ export class SendGroups {
         return
       }
       this.#brokers.set(leader, [{ messages, resolve, reject }])
-      // Not at once: lanes that were answered together send together.
+      // Deferred, so that lanes whose sends completed together share the next request.
       setImmediate(() => void this.#sendGroup(leader))
     })
   }

@@ -3,8 +3,8 @@ const VARINT_SHIFT_MAX = 28
 const VARLONG_BYTES_MAX = 10
 
 /**
- * Reads the numbers of Kafka's protocol, https://kafka.apache.org/protocol#protocol_types, without an object for each.
- * Whoever reads variable-length numbers checks `at` afterwards: behind the end they are 0.
+ * Reads the primitive types of Kafka's protocol (https://kafka.apache.org/protocol#protocol_types) without allocating.
+ * Variable-length integers past the end are 0, so callers must check `at` afterwards.
  */
 export class ByteReader {
   readonly bytes: Buffer
@@ -30,7 +30,7 @@ export class ByteReader {
     return this.bytes.readBigInt64BE(this.at - 8)
   }
 
-  /** A view; null for the length -1. */
+  /** A view of `length` bytes; null for length -1. */
   part(length: number): Buffer | null {
     if (length === -1) return null
     const from = this.at

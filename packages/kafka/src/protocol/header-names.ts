@@ -6,7 +6,7 @@ interface Known {
   readonly name: string
 }
 
-/** The names of headers as strings: each is decoded once, not once a record. Bounded, since others choose them too. */
+/** Decodes each header name once, not once per record. Bounded, because senders choose the names. */
 export class HeaderNames {
   readonly #slots = new Array<Known | undefined>(SLOTS)
 
@@ -30,5 +30,5 @@ const isSame = (known: Buffer, bytes: Buffer, from: number, to: number): boolean
   return true
 }
 
-/** The engine's own copy of the string, which it finds in objects without comparing. */
+/** The interned copy of the string, which V8 looks up in objects without comparing characters. */
 const asPropertyName = (name: string): string => Object.keys({ [name]: true })[0]!

@@ -5,8 +5,8 @@ import { sendFlexible } from './flexible-request.ts'
 const METADATA = { name: 'Metadata', key: 3, version: 12 } as const
 
 /**
- * The id that Kafka gave a topic when it was created: one that was deleted and created again under its name has another.
- * Empty for brokers that do not tell it (before 3.1).
+ * The id of a topic, which changes when the topic is deleted and created again. Empty for brokers before 3.1, which do
+ * not report it.
  */
 export const topicIdOf = (cluster: Cluster, topic: string): Promise<string> =>
   whileClusterAnswers(`the id of ${topic}`, async () => {
@@ -34,7 +34,7 @@ export const topicIdOf = (cluster: Cluster, topic: string): Promise<string> =>
         })
         decoder.readUVarIntString()
         decoder.readInt32()
-        // Of the one topic, and no further: what follows its id is not needed.
+        // Stops after the id of the only topic.
         const [id] =
           decoder.readUVarIntArray((one) => {
             one.readInt16()

@@ -12,8 +12,8 @@ import {
 import { topicIdOf } from '../protocol/topic-id.ts'
 
 /**
- * Requests that a partition sends before it works. A model of the brokers can answer the same code. Each method
- * rejects with a `RetriableError` when the cluster does not answer.
+ * The requests of a task before its first batch. A simulation replaces them with a model of the brokers. Each method
+ * rejects with a `RetriableError` when the cluster does not respond.
  */
 export interface ClusterReads {
   readonly clock: Clock
@@ -21,15 +21,15 @@ export interface ClusterReads {
   /** Empty when the brokers do not support the request. */
   topicId(topic: string): Promise<string>
   logRange(topic: string, partition: number): Promise<LogRange>
-  /** Topics without a commit are not in the map. */
+  /** By topic. Topics without a commit are absent. */
   committedOffsets(
     groupId: string,
     topics: readonly string[],
     partition: number,
   ): Promise<ReadonlyMap<string, CommittedOffset>>
-  /** One fetch, read_committed; the answer may be an error code. A `StateError` when what is there cannot be read. */
+  /** One read_committed fetch. The result can hold an error code. Rejects with a `StateError` when data is unreadable. */
   fetch(topic: string, partition: number, offset: bigint): Promise<Fetched>
-  /** Another broker may lead a partition now. */
+  /** Refreshes the metadata, for example after a leader has moved. */
   refresh(): Promise<void>
 }
 

@@ -17,22 +17,22 @@ export interface FetchRequest {
   readonly maxBytes: number
 }
 
-/** What a fetch returned for one partition. */
+/** The result of a fetch for one partition. */
 export interface Fetched {
   readonly topic: string
   readonly partition: number
-  /** What was asked for. */
+  /** The requested offset. */
   readonly offset: bigint
-  /** The protocol's code, 0 for none; with another the rest is empty. */
+  /** Error code of the protocol; 0 for none. With an error there are no records. */
   readonly errorCode: number
-  /** Readable records. Their bytes are views of one response: copy what is kept for long. */
+  /** Readable records. Their bytes are views of the response, so copy bytes that are kept for long. */
   readonly records: readonly InputRecord[]
-  /** Where to go on: after the last offset that the response covered, readable or not. */
+  /** The offset after the last one in the response, readable or not. */
   readonly nextOffset: bigint
   readonly highWatermark: bigint
 }
 
-/** One fetch, read_committed, of partitions that `broker` leads. */
+/** One read_committed fetch of partitions that `broker` leads. */
 export const fetchRecords = async (
   broker: Broker,
   requests: readonly FetchRequest[],
@@ -49,7 +49,7 @@ export const fetchRecords = async (
   }))
   const { fetched } = await fetchRaw(broker, topics, limits, (bytes, version) => {
     const { partitions, ...answer } = readFetchResponse(bytes, version)
-    // Of it the broker sends one batch at least, however long (KIP-74).
+    // For this partition the broker sends at least one complete batch, whatever its size (KIP-74).
     const served = partitions.find(({ recordSet }) => recordSet.length > 0)
     const memory = new AnswerMemory()
     const read = (one: FetchedPartition): Fetched => {
@@ -61,12 +61,12 @@ export const fetchRecords = async (
   return fetched
 }
 
-/** How often a batch is read that is damaged: the bytes of one answer may be, and those of the log not. */
+/** Attempts to read a damaged batch. The damage can be in one response and not in the log. */
 const READS_MAX = 3
 
 /**
- * One fetch of one partition. A `StateError` with the topic, partition and offset when what is there cannot be read:
- * asking again gives the same.
+ * One fetch of one partition. Rejects with a `StateError` that names topic, partition and offset when the data is
+ * unreadable, which a retry would not change.
  */
 export const fetchPartition = async (
   broker: Broker,

@@ -16,10 +16,10 @@ import type { ProducerEpoch, TopicPartition, TransactionView } from './transacti
 import { clientUntil, viewUntil } from './until-given-up.ts'
 import { requireWritten } from './written-places.ts'
 
-/** The constant key of barriers: compaction keeps the last one only. */
+/** All barriers have this key, so compaction keeps only the last one. */
 export const BARRIER_KEY = Buffer.from('barrier')
 
-/** By `topic/partition`: the offset after the last output there. */
+/** The offset after the last output, by `topic/partition`. */
 export type WrittenOffsets = ReadonlyMap<string, bigint>
 
 /** Trying again gives the same answer: a person must look. */

@@ -3,7 +3,7 @@ import type { TransactionView } from './transaction-view.ts'
 
 type Ask = <A extends readonly unknown[], T>(request: (...of: A) => Promise<T>) => (...of: A) => Promise<T>
 
-/** A request that is under way when the signal is aborted continues; no new one starts. */
+/** Starts no request after the signal is aborted. A running request continues. */
 const asking =
   (signal: AbortSignal): Ask =>
   (request) =>
@@ -12,7 +12,7 @@ const asking =
     return request(...of)
   }
 
-/** A view that sends nothing once the signal is aborted: each request rejects with the signal's reason. */
+/** A view whose requests reject with the signal's reason, without being sent, once the signal is aborted. */
 export const viewUntil = (signal: AbortSignal, view: TransactionView): TransactionView => {
   const ask = asking(signal)
   return {
@@ -26,7 +26,7 @@ export const viewUntil = (signal: AbortSignal, view: TransactionView): Transacti
   }
 }
 
-/** Like `viewUntil`, for all requests of a producer; disconnecting stays possible. */
+/** Like `viewUntil`, for all requests of a producer. Disconnecting stays possible. */
 export const clientUntil = (signal: AbortSignal, client: TransactionClient): TransactionClient => {
   const ask = asking(signal)
   return {

@@ -1,27 +1,27 @@
 import type { TopicPartition } from './transaction-view.ts'
 
-/** All that the producer of one partition number ever writes to: its transactions are looked for there, and nowhere else. */
+/** Every partition that the producer of one partition number may write to. Open transactions are searched only there. */
 export interface WrittenPlaces {
   readonly partition: number
-  /** Topics of which it writes to the partition with its number. */
+  /** Topics in which it writes only to the partition with its number. */
   readonly own: readonly string[]
-  /** Topics of which it may write to any partition. */
+  /** Topics in which it may write to any partition. */
   readonly shared: readonly string[]
-  /** The group whose offsets it commits. */
+  /** Consumer group for which it commits offsets. */
   readonly groupId: string
 }
 
 export const OFFSETS_TOPIC = '__consumer_offsets'
 
-/** Which partition of `__consumer_offsets` has a group's offsets: Java's `String.hashCode`, as Kafka takes it. */
+/** The partition of `__consumer_offsets` with the offsets of a group, by Java's `String.hashCode` as in Kafka. */
 export const offsetsPartitionOf = (groupId: string, partitions: number): number => {
   let hash = 0
   for (let i = 0; i < groupId.length; i += 1) hash = (Math.imul(31, hash) + groupId.charCodeAt(i)) | 0
-  // The one integer without a positive counterpart counts as 0.
+  // Kafka maps the integer without a positive counterpart to 0.
   return hash === -0x8000_0000 ? 0 : Math.abs(hash) % partitions
 }
 
-/** A `RangeError` when nobody would look for the transaction there. */
+/** Throws a `RangeError` for a partition where open transactions are not searched. */
 export const requireWritten = (
   { own, shared, partition }: WrittenPlaces,
   places: readonly TopicPartition[],
