@@ -18,18 +18,18 @@ export class InvalidEventError extends Error {
 const MAGIC = 0
 const HEADER_BYTES = 5
 
-/** Under which a topic's value schema is registered. */
+/** The subject of a topic's value schema. */
 export const subjectOf = (topic: string): string => `${topic}-value`
 
-/** Encodes events; synchronous, because its schema was registered before. */
+/** Encodes events. Synchronous, because the schema has been registered. */
 export interface EventWriter {
   readonly schemaId: number
   encode(event: InteractionEvent): Buffer
 }
 
 /**
- * Registers the event schema for a topic's values, or, where that is a step of the deployment, only finds it.
- * Rejects with a `RegistryError`, or a `SchemaRefusedError` when a person must look.
+ * Registers the event schema for the values of a topic, or only looks it up if registration is a step of the
+ * deployment. Rejects with a `RegistryError`, or with a `SchemaRefusedError` if an operator must act.
  */
 export const openEventWriter = async (
   settings: RegistrySettings & { readonly registerAtStart: boolean },
@@ -41,14 +41,12 @@ export const openEventWriter = async (
     ? await registry.register(subject, INTERACTION_EVENT_SCHEMA)
     : await registry.find(subject, INTERACTION_EVENT_SCHEMA)
   if (id === undefined) {
-    throw new RegistryError(
-      `the event schema is not registered under ${subject}: run \`weir schema register\``,
-    )
+    throw new RegistryError(`the event schema is not registered as ${subject}: run \`weir schema register\``)
   }
   try {
     return eventWriter(id, await registry.type(id))
   } catch (error) {
-    // It has just given this id.
+    // The registry returned this id a moment ago, so the error is temporary.
     if (error instanceof UnknownSchemaError) throw new RegistryError(error.message, { cause: error })
     throw error
   }
@@ -56,7 +54,7 @@ export const openEventWriter = async (
 
 const SCRATCH_BYTES = 65_536
 
-/** Encodes into one buffer that grows with the largest event, and copies the result once. */
+/** Encodes into a buffer that grows with the largest event, and copies the result. */
 export const eventWriter = (schemaId: number, type: AvroType): EventWriter => {
   let scratch = Buffer.alloc(SCRATCH_BYTES)
   const start = (): void => {
@@ -83,7 +81,9 @@ const fieldsOf = (type: EventFieldType): readonly EventFieldName[] =>
 const MOMENTS = fieldsOf('moment')
 const LONGS = fieldsOf('long')
 
-/** Avro decodes a long to a number where that is exact, and leaves out the fields that an older record does not have. */
+/**
+ * Avro decodes a long to a number where that is exact, and leaves out the fields that an older record does not have.
+ */
 const eventOf = (event: Record<string, unknown>): InteractionEvent => {
   if (MOMENTS.some((name) => typeof event[name] === 'bigint'))
     throw new RangeError('a time of more than 53 bits')
@@ -92,14 +92,14 @@ const eventOf = (event: Record<string, unknown>): InteractionEvent => {
   return event as unknown as InteractionEvent
 }
 
-/** A schema that the registry did not have is asked for again after so long. */
+/** Time after which an unknown schema is requested again. */
 const UNKNOWN_MS = 30_000
 const UNKNOWN_MAX = 1_000
 
 /** Decodes events of any registered version. */
 export class EventReader {
   readonly #registry: Registry
-  /** Ids that the registry does not have, and until when that is believed: a record of garbage costs one request, not one each. */
+  /** Unknown schema ids and when each expires, so that many invalid records cost one request. */
   readonly #unknown = new Map<number, number>()
 
   constructor(settings: RegistrySettings) {
@@ -107,8 +107,8 @@ export class EventReader {
   }
 
   /**
-   * Rejects with an `InvalidEventError`, an `UnknownSchemaError` when the registry answers that it has no such schema,
-   * or a `RegistryError` while it does not answer.
+   * Rejects with an `InvalidEventError`, with an `UnknownSchemaError` if the registry has no such schema, or with a
+   * `RegistryError` while the registry does not respond.
    */
   async decode(bytes: Buffer): Promise<InteractionEvent> {
     if (bytes.length < HEADER_BYTES || bytes[0] !== MAGIC) throw new InvalidEventError('no registry header')

@@ -18,7 +18,7 @@ const long = fc.oneof(
   fc.constantFrom(SAFE_MAX - 1n, SAFE_MAX, SAFE_MAX + 1n, SAFE_MAX + 2n, 2n ** 63n - 1n, -(2n ** 63n)),
 )
 
-it('gives every 64-bit long back exactly, as a number where that is exact', () => {
+it('reads every 64-bit long exactly, as a number if that is exact', () => {
   fc.assert(
     fc.property(long, (n) => {
       const read = exact.fromBuffer(exact.toBuffer({ n })) as { n: number | bigint }
@@ -29,8 +29,8 @@ it('gives every 64-bit long back exactly, as a number where that is exact', () =
   )
 })
 
-it('writes the bytes that avsc itself writes, where avsc is exact', () => {
-  // Beyond it avsc writes another number: its zigzag form is computed with doubles.
+it('writes the same bytes as avsc where avsc is exact', () => {
+  // avsc writes a wrong number above it, because it computes the zigzag form with doubles.
   const max = 2 ** 52 - 1
   fc.assert(
     fc.property(fc.integer({ min: -max, max }), (n) => {
@@ -44,7 +44,7 @@ it.each([1.5, 2 ** 53, 2n ** 63n, -(2n ** 63n) - 1n, '5', undefined])('refuses %
   expect(() => exact.toBuffer({ n })).toThrow()
 })
 
-it('says how many bytes it lacks in a buffer that is too small', () => {
+it('returns how many bytes are missing in a buffer that is too small', () => {
   const buffer = Buffer.alloc(3)
   const end = exact.encode({ n: 2n ** 62n }, buffer, 0)
   expect(end).toBe(3 - exact.toBuffer({ n: 2n ** 62n }).length)

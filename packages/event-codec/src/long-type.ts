@@ -2,10 +2,10 @@ import avsc from 'avsc'
 
 const INT64_MIN = -(2n ** 63n)
 const INT64_MAX = 2n ** 63n - 1n
-/** Below it avsc's own arithmetic on doubles is exact, its doubled value for the zigzag form included. */
+/** avsc's arithmetic on doubles is exact below it, including the doubled value of the zigzag form. */
 const DOUBLE_MAX = 2 ** 51
 
-/** What avsc reads from and writes to; its typings do not have it. */
+/** The cursor of avsc, which its typings lack. */
 interface Tap {
   readonly buf: Buffer
   pos: number
@@ -13,7 +13,7 @@ interface Tap {
   writeLong(value: number): void
 }
 
-/** A long in JavaScript: a number where that is exact, else a bigint. */
+/** A long: a number if that is exact, otherwise a bigint. */
 type Long = number | bigint
 
 const isLong = (value: unknown): value is Long =>
@@ -24,14 +24,14 @@ const isLong = (value: unknown): value is Long =>
 const narrow = (value: bigint): Long =>
   value >= Number.MIN_SAFE_INTEGER && value <= Number.MAX_SAFE_INTEGER ? Number(value) : value
 
-/** The groups of seven bits, lowest first, of the zigzag form. */
+/** Writes the zigzag form in groups of seven bits, lowest first. */
 const writeGroups = (tap: Tap, value: bigint): void => {
   let rest = BigInt.asUintN(64, (value << 1n) ^ (value >> 63n))
   for (; rest > 0x7fn; rest >>= 7n) writeByte(tap, Number(rest & 0x7fn) | 0x80)
   writeByte(tap, Number(rest))
 }
 
-/** Beyond the end of the buffer nothing is written, and avsc sees by the position that it must be larger. */
+/** A write past the end of the buffer is ignored. avsc sees by the position that the buffer is too small. */
 const writeByte = (tap: Tap, byte: number): void => {
   tap.buf[tap.pos] = byte
   tap.pos += 1
@@ -50,7 +50,7 @@ const readGroups = (tap: Tap): bigint => {
 
 const GROUPS_OF_DOUBLE = 7
 
-/** Whether the long at the position has at most 49 bits, as nearly all do. */
+/** Whether the long at the position has at most 49 bits, as nearly all longs do. */
 const isShort = ({ buf, pos }: Tap): boolean => {
   for (let at = pos; at < pos + GROUPS_OF_DOUBLE; at++) if (((buf[at] ?? 0) & 0x80) === 0) return true
   return false
@@ -65,7 +65,9 @@ const base = avsc.types.LongType.__with({
   compare: (a: Long, b: Long) => (a < b ? -1 : a > b ? 1 : 0),
 })
 
-/** Avro's long, exact over all 64 bits: avsc's own refuses what is beyond 2^53 - 2, and its hook for others is slow. */
+/**
+ * Avro's long, exact for 64 bits. avsc's long refuses values beyond 2^53 - 2, and its hook for custom longs is slow.
+ */
 export const LONG_TYPE = Object.create(base, {
   _read: { value: (tap: Tap): Long => (isShort(tap) ? tap.readLong() : narrow(readGroups(tap))) },
   _write: {

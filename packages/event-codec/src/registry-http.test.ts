@@ -36,7 +36,7 @@ it.each(HOSTILE_WAYS)(
   },
 )
 
-/** Answers every request with the same, and notes what it was sent. */
+/** Responds to every request alike, and records the requests. */
 const http = async (status: number, body: string, user = '') => {
   const seen: { readonly url?: string | undefined; readonly authorization?: string | undefined }[] = []
   const server = createServer(({ url, headers }, response) => {
@@ -61,15 +61,13 @@ it.each([
   '[]',
 ])('a 404 that is not of a registry (%s) means that it is not there yet', async (body) => {
   const { registry } = await http(404, body)
-  await expect(registry.type(1)).rejects.toThrow(
-    /answers 404, but not as a registry does.*SCHEMA_REGISTRY_URL/,
-  )
+  await expect(registry.type(1)).rejects.toThrow(/answers 404, but not like a registry.*SCHEMA_REGISTRY_URL/)
   await expect(registry.type(1)).rejects.toThrow(RegistryError)
   await expect(registry.find('s', {})).rejects.toThrow(RegistryError)
   await expect(registry.versions('s')).rejects.toThrow(RegistryError)
 })
 
-it.each([40_401, 40_402, 40_403])('a 404 of the registry (%i) means that there is none', async (code) => {
+it.each([40_401, 40_402, 40_403])('takes a 404 with the error code %i for a missing schema', async (code) => {
   const { registry } = await http(404, JSON.stringify({ error_code: code, message: 'none' }))
   await expect(registry.type(1)).rejects.toThrow(UnknownSchemaError)
   expect(await registry.find('s', {})).toBeUndefined()
@@ -85,7 +83,7 @@ it.each(['[1]', '{"id":"1"}', '{"schema":1}', 'null', 'OK'])(
   },
 )
 
-it('user and password of the URL go into the header, whatever they hold, and into nothing else', async () => {
+it('sends the user and the password of the URL only in the header, with any characters', async () => {
   const text = fc
     .string({ unit: 'grapheme', minLength: 1, maxLength: 12 })
     .filter((one) => !one.includes(':'))
@@ -107,7 +105,7 @@ it('user and password of the URL go into the header, whatever they hold, and int
   expect(JSON.stringify([error, error.cause, error.stack])).not.toMatch(/pa:ss|pa%3Ass/)
 })
 
-it('credentials follow no redirect, and a setting that is no URL is not quoted', async () => {
+it('sends no credentials to a redirect target, and does not quote an invalid URL', async () => {
   const { registry, seen } = await http(307, '', 'user:canary@')
   await expect(registry.type(1)).rejects.toThrow(SchemaRefusedError)
   expect(seen).toHaveLength(1)

@@ -3,7 +3,7 @@ import { RegistryError, SchemaRefusedError } from './registry-errors.ts'
 
 export interface RegistryAnswer {
   readonly status: number
-  /** undefined when the body is not JSON. */
+  /** Undefined if the body is not JSON. */
   readonly body: unknown
 }
 
@@ -18,12 +18,12 @@ export interface RegistryQuestion {
   readonly path: string
   /** JSON. */
   readonly body: string | undefined
-  /** Timeout of the whole answer, ms. */
+  /** Timeout of the whole response, ms. */
   readonly timeoutMs: number
 }
 
 const CONTENT_TYPE = 'application/vnd.schemaregistry.v1+json'
-/** Far more than any schema, which takes a few kilobytes. */
+/** Limit of a response. A schema has a few kilobytes. */
 const ANSWER_BYTES_MAX = 4_194_304
 
 /** Throws a `SchemaRefusedError` that does not quote the setting. */
@@ -37,7 +37,7 @@ export const locate = (registryUrl: string): RegistryPlace => {
   return { url, authorization: user === '' && password === '' ? undefined : `Basic ${basic}` }
 }
 
-/** Rejects with a `RegistryError` when no complete answer within the size limit arrives in time. */
+/** Rejects with a `RegistryError` unless a complete response within the size limit arrives in time. */
 export const askRegistry = async (
   { url, authorization }: RegistryPlace,
   { method, path, body, timeoutMs }: RegistryQuestion,
@@ -70,7 +70,7 @@ const textOf = async ({ body }: Response): Promise<string> => {
   for await (const chunk of (body ?? []) as AsyncIterable<Uint8Array>) {
     bytes += chunk.length
     if (bytes > ANSWER_BYTES_MAX) {
-      throw new RegistryError(`the schema registry answers with more than ${ANSWER_BYTES_MAX} bytes`)
+      throw new RegistryError(`the schema registry responds with more than ${ANSWER_BYTES_MAX} bytes`)
     }
     chunks.push(chunk)
   }

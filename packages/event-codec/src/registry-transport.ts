@@ -5,17 +5,17 @@ type LibraryOptions = ConstructorParameters<typeof registryClient.SchemaRegistry
 type Middleware = NonNullable<LibraryOptions['middlewares']>[number]
 type Response = Awaited<ReturnType<NonNullable<ReturnType<Middleware>['response']>>>
 
-/** `body` is JSON. Rejects with a `RegistryError` when no complete answer arrives in time. */
+/** `body` is JSON. Rejects with a `RegistryError` unless a complete response arrives in time. */
 export type AskRegistry = (method: string, path: string, body?: string) => Promise<RegistryAnswer>
 
-/** Subject, version or schema; 40408: a subject has no compatibility of its own. */
+/** Error codes for a missing subject, version or schema. 40408: the subject has no compatibility level. */
 const MISSING = new Set<unknown>([40_401, 40_402, 40_403, 40_408])
 
-/** A 404 that does not come from the registry, but from a proxy in front of it for example, says nothing about schemas. */
+/** Whether a 404 is from the registry. A 404 of another server, such as a proxy, says nothing about schemas. */
 export const isMissing = ({ status, body }: RegistryAnswer): boolean =>
   status === 404 && MISSING.has((body as { readonly error_code?: unknown } | undefined)?.error_code)
 
-/** The registry, or a server in its place, sent an unexpected answer. */
+/** The registry, or another server at its URL, sent an unexpected response. */
 export class UnexpectedAnswerError extends Error {
   override readonly name = 'UnexpectedAnswerError'
   readonly answer: RegistryAnswer
@@ -37,7 +37,9 @@ const hasId = ({ id }: Body): boolean => Number.isSafeInteger(id)
 const hasSchema = ({ schema }: Body): boolean => typeof schema === 'string'
 const hasLevel = ({ compatibilityLevel }: Body): boolean => typeof compatibilityLevel === 'string'
 
-/** The fields that the library reads of an answer, by the library's call names. A server in the registry's place may answer 200 as well. */
+/**
+ * The response fields that the library reads, by its call names. Another server at the URL may also respond with 200.
+ */
 const CHECKS: Readonly<Record<string, (body: Body) => boolean>> = {
   'Schema.find': hasSchema,
   'Subject.version': hasSchema,
@@ -48,9 +50,9 @@ const CHECKS: Readonly<Record<string, (body: Body) => boolean>> = {
 }
 
 /**
- * Sends what the library asks. It is the outermost middleware and calls none of the others, so the library's own HTTP
- * client is not used: that one has no time-out for a whole answer, no bound on its size, waits for ever when the
- * connection ends within an answer, and drops the `error_code`.
+ * Sends the requests of the library. It is the outermost middleware and calls no other, which bypasses the HTTP client
+ * of the library. That client has no timeout and no size limit for a whole response, hangs if the connection ends
+ * within a response, and drops the `error_code`.
  */
 export const registryTransport =
   (ask: AskRegistry): Middleware =>
@@ -65,7 +67,7 @@ export const registryTransport =
       if (answer.status !== 200 || !isExpected((answer.body ?? {}) as Body)) {
         throw new UnexpectedAnswerError(answer)
       }
-      // The library calls nothing else on a response.
+      // The library calls no other method of a response.
       return { data: () => answer.body } as unknown as Response
     },
   })

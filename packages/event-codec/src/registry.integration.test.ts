@@ -31,7 +31,7 @@ const event: InteractionEvent = {
   raw: Buffer.alloc(200_000, 7),
 }
 
-it('sets the compatibility before the first registration, and gives the same id again', async () => {
+it('sets the compatibility before the first registration, and returns the same id again', async () => {
   const subject = subjectName()
   const registry = new Registry(testServers())
   expect(await registry.find(subject, record([]))).toBeUndefined()
@@ -43,7 +43,7 @@ it('sets the compatibility before the first registration, and gives the same id 
   expect(await registry.versions(subject)).toEqual([1])
 })
 
-it('sets the compatibility of a subject that has another', async () => {
+it('corrects the compatibility of a subject', async () => {
   const subject = subjectName()
   const registry = new Registry(testServers())
   const id = await registry.register(subject, record([]))
@@ -54,7 +54,7 @@ it('sets the compatibility of a subject that has another', async () => {
   expect(await (await fetch(config)).json()).toEqual({ compatibilityLevel: COMPATIBILITY })
 })
 
-/** Instances that race are told to try again, as a stage does. */
+/** Concurrent registrations must be retried, as a processor does. */
 const retried = async <T>(call: () => Promise<T>): Promise<T> => {
   for (let tries = 0; ; tries++) {
     try {
@@ -65,7 +65,7 @@ const retried = async <T>(call: () => Promise<T>): Promise<T> => {
   }
 }
 
-it('is refused what readers could not read (409) and what is no schema (422)', async () => {
+it('reports an incompatible schema (409) and an invalid one (422)', async () => {
   const subject = subjectName()
   const registry = new Registry(testServers())
   await registry.register(subject, record([]))
@@ -82,14 +82,14 @@ it('is refused what readers could not read (409) and what is no schema (422)', a
   expect(answer.status).toBe(422)
 })
 
-it('tells an unknown id (404) from a registry that is away', async () => {
+it('distinguishes an unknown id (404) from an unavailable registry', async () => {
   await expect(new Registry(testServers()).type(2_000_000_000)).rejects.toThrow(UnknownSchemaError)
   const away = new Registry({ registryUrl: 'http://127.0.0.1:1' })
   await expect(away.type(1)).rejects.toThrow(RegistryError)
   await expect(away.register('s', record([]))).rejects.toThrow(RegistryError)
 })
 
-it('reads what it has written, also events larger than its buffer, and nothing else', async () => {
+it('reads the events that it wrote, even if they are larger than its buffer, and refuses other bytes', async () => {
   const topic = subjectName()
   const settings = { ...testServers(), registerAtStart: true }
   await expect(openEventWriter({ ...settings, registerAtStart: false }, topic)).rejects.toThrow(
@@ -105,7 +105,7 @@ it('reads what it has written, also events larger than its buffer, and nothing e
   expect(await new Registry(settings).find(subjectOf(topic), INTERACTION_EVENT_SCHEMA)).toBe(writer.schemaId)
 })
 
-it('asks once for an id that is not there, not once for each record', async () => {
+it('requests an unknown id once, not once for each record', async () => {
   let requests = 0
   const { createServer } = await import('node:http')
   const server = createServer((_, response) => {
@@ -121,7 +121,7 @@ it('asks once for an id that is not there, not once for each record', async () =
   expect(requests).toBe(1)
 })
 
-/** Answers every request with the same. */
+/** Responds to every request alike. */
 const stub = async (status: number, body: string) => {
   const { createServer } = await import('node:http')
   const server = createServer((_, response) => {
@@ -135,11 +135,14 @@ const stub = async (status: number, body: string) => {
   return new Registry({ registryUrl: `http://127.0.0.1:${(server.address() as { port: number }).port}` })
 }
 
-it.each([400, 401, 403, 408, 429, 500, 502, 503])('waits when the registry answers %i', async (status) => {
-  await expect((await stub(status, '{}')).type(1)).rejects.toThrow(RegistryError)
-})
+it.each([400, 401, 403, 408, 429, 500, 502, 503])(
+  'waits when the registry responds with %i',
+  async (status) => {
+    await expect((await stub(status, '{}')).type(1)).rejects.toThrow(RegistryError)
+  },
+)
 
-it.each([405, 406, 410, 415])('does not wait when something else answers %i', async (status) => {
+it.each([405, 406, 410, 415])('does not wait when another server responds with %i', async (status) => {
   await expect((await stub(status, '{}')).type(1)).rejects.toThrow(SchemaRefusedError)
 })
 
@@ -153,12 +156,12 @@ it.each([
   await expect(registry.type(1)).rejects.toThrow(/schema 1 of the registry is not Avro/)
 })
 
-it('refuses to register what is no Avro schema, before it asks the registry', async () => {
+it('refuses to register an invalid Avro schema, without a request', async () => {
   const registry = new Registry({ registryUrl: 'http://127.0.0.1:1' })
   await expect(registry.register('s', { type: 'nope' })).rejects.toThrow(SchemaRefusedError)
 })
 
-it('does not take a schema that it cannot read for a registry that is away', async () => {
+it('distinguishes an unreadable schema from an unavailable registry', async () => {
   const odd = await stub(200, JSON.stringify({ schema: '{"type":"nope"}' }))
   await expect(odd.type(1)).rejects.toThrow(UnknownSchemaError)
   const page = await stub(200, JSON.stringify({ html: 'starting' }))

@@ -10,17 +10,17 @@ import {
   type AskRegistry,
 } from './registry-transport.ts'
 
-/** The compatibility that every subject of events has: a new schema reads what an old one wrote. */
+/** The compatibility of every event subject: a new schema can read the records of older schemas. */
 export const COMPATIBILITY = registryClient.COMPATIBILITY.BACKWARD
 
 export interface RegistrySettings {
-  /** Base URL of the Confluent-compatible API; may hold a user and a password. */
+  /** Base URL of the Confluent-compatible API. It may contain a user and a password. */
   readonly registryUrl: string
 }
 
 /** A compiled Avro schema. */
 export interface AvroType {
-  /** Writes from `at`; returns where it ended, or minus the bytes that are missing in the buffer. */
+  /** Writes at `at`. Returns the end, or minus the number of bytes that are missing in the buffer. */
   encode(value: unknown, buffer: Buffer, at: number): number
   fromBuffer(bytes: Buffer): unknown
 }
@@ -33,7 +33,7 @@ const CODEC_OPTIONS = {
   },
 }
 
-/** A Confluent-compatible registry. Every method rejects with a `RegistryError` when no answer arrives in time. */
+/** A Confluent-compatible registry. Every method rejects with a `RegistryError` if no response arrives in time. */
 export class Registry {
   readonly #ask: AskRegistry
   readonly #client: InstanceType<typeof registryClient.SchemaRegistry>
@@ -41,14 +41,14 @@ export class Registry {
   constructor({ registryUrl }: RegistrySettings, timeoutMs = TIMEOUT_MS) {
     this.#ask = async (method, path, body) =>
       askRegistry(locate(registryUrl), { method, path, body, timeoutMs })
-    // Only the transport knows the host, because its URL may hold a password.
+    // Only the transport knows the URL, which may contain a password.
     const client = { host: '', middlewares: [registryTransport(this.#ask)] }
     this.#client = new registryClient.SchemaRegistry(client, CODEC_OPTIONS)
   }
 
   /**
-   * Sets the subject's compatibility and registers the schema; the same schema again gives the same id.
-   * Rejects with a `SchemaRefusedError` (409, 422).
+   * Sets the compatibility of the subject and registers the schema; returns its id, which is the same for an equal
+   * schema. Rejects with a `SchemaRefusedError` (409, 422).
    */
   async register(subject: string, schema: object): Promise<number> {
     try {
@@ -62,14 +62,14 @@ export class Registry {
       if (isOfLibrary(error, 'Argument')) throw refused(422, error)
       if (!(error instanceof UnexpectedAnswerError)) throw error
       const { status } = error.answer
-      // Two instances that register at the same moment may be told the same.
+      // Two instances that register at the same time may also get a 409.
       if (status === 409 && (await this.#isCompatible(subject, schema))) throw unanswered(error.answer)
       if (status === 409 || status === 422) throw refused(status)
       throw unanswered(error.answer)
     }
   }
 
-  /** The library sets the compatibility of a subject that has none, and refuses one that has another. */
+  /** The library sets the compatibility of a new subject, and rejects a subject with a different one. */
   async #register(subject: string, schema: object): Promise<number> {
     const options = { subject, compatibility: COMPATIBILITY }
     try {
@@ -81,7 +81,7 @@ export class Registry {
     return (await this.#client.register(avroSchema(schema), options)).id
   }
 
-  /** The id of a schema that is registered under the subject, undefined when it is not. */
+  /** The id of a schema that is registered under the subject; undefined if it is not registered. */
   async find(subject: string, schema: object): Promise<number | undefined> {
     try {
       return await this.#client.getRegistryIdBySchema(subject, avroSchema(schema))
@@ -92,7 +92,7 @@ export class Registry {
     }
   }
 
-  /** Fetched once. Rejects with an `UnknownSchemaError` when the registry has no such schema or it is not Avro. */
+  /** Fetched once. Rejects with an `UnknownSchemaError` if the registry has no such schema or it is not Avro. */
   async type(id: number): Promise<AvroType> {
     try {
       const type: unknown = await this.#client.getSchema(id)
@@ -108,12 +108,12 @@ export class Registry {
     throw new UnknownSchemaError(`schema ${id} of the registry is not Avro`)
   }
 
-  /** Reads a value in the wire format, whose schema `type` has given. */
+  /** Decodes a value in the wire format. `type` must have fetched its schema. */
   decode(bytes: Buffer): Promise<unknown> {
     return this.#client.decode(bytes)
   }
 
-  /** The numbers of a subject's versions, in order; none when there is no such subject. */
+  /** The version numbers of a subject, in order; empty if the subject does not exist. */
   async versions(subject: string): Promise<readonly number[]> {
     const answer = await this.#ask('GET', `/subjects/${encodeURIComponent(subject)}/versions`)
     if (isMissing(answer)) return []
@@ -150,14 +150,14 @@ const refused = (status: 409 | 422, cause?: unknown): SchemaRefusedError => {
   return new SchemaRefusedError(`the schema registry refuses the event schema: ${why}`, { cause })
 }
 
-/** 409 means that two clients change one subject; the others end once the registry is up or its permissions are corrected. */
+/** 409: two clients change the subject. The others end when the registry is up or its permissions are corrected. */
 const RETRIABLE_STATUS = new Set([400, 401, 403, 404, 408, 409, 425, 429])
 
 const HINTS: Readonly<Record<number, string>> = {
-  200: ', but not as a registry does: SCHEMA_REGISTRY_URL names something else, or it is not there yet',
+  200: ', but not like a registry: SCHEMA_REGISTRY_URL names another server, or the registry is still starting',
   401: ': correct the user or the password of SCHEMA_REGISTRY_URL',
   403: ': give the user of SCHEMA_REGISTRY_URL the right',
-  404: ', but not as a registry does: SCHEMA_REGISTRY_URL names something else, or it is not there yet',
+  404: ', but not like a registry: SCHEMA_REGISTRY_URL names another server, or the registry is still starting',
 }
 
 const unanswered = ({ status }: RegistryAnswer): RegistryError | SchemaRefusedError =>

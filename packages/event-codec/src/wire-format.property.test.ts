@@ -48,7 +48,7 @@ const event: fc.Arbitrary<InteractionEvent> = fc.record({
   fixUp: optional,
 })
 
-it('writes the bytes that the library writes, for every id and event', async () => {
+it('writes the same bytes as the library, for every id and event', async () => {
   await fc.assert(
     fc.asyncProperty(event, fc.integer({ min: 1, max: 2_147_483_647 }), async (one, id) => {
       const client = new registryClient.SchemaRegistry({ host: '' })

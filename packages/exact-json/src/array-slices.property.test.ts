@@ -4,11 +4,11 @@ import { sliceArray, type ArraySlices } from './array-slices.ts'
 
 const space = fc.constantFrom('', ' ', '\n', '\t ', '\r\n  ')
 const text = fc.string({ unit: 'binary', maxLength: 12 })
-/** JSON.parse of Node 24 before 24.22 now and then misreads names with escapes. */
+/** JSON.parse of Node 24 before 24.22 can misread names with escapes. */
 const name = text.map((one) => one.replaceAll(/[^ !#-[\]-~]/g, '_'))
 const number = fc.constantFrom('0', '-0', '1524831183200260097', '10.00', '1e400', '-0.5E-3')
 
-/** Any JSON value's text, its brackets, quotes and commas in strings too. */
+/** The text of any JSON value, with brackets, quotes and commas also in strings. */
 const jsonText = fc.letrec<{ value: string }>((tie) => ({
   value: fc.oneof(
     { maxDepth: 4 },
@@ -41,7 +41,7 @@ const slicesOf = (source: string, found: ArraySlices): string[] => {
   return found.elements.map(([start, end]) => bytes.toString('utf8', start, end))
 }
 
-it('finds each element as it is spelled, without the white space around it', () => {
+it('finds the exact text of each element, without the white space around it', () => {
   fc.assert(
     fc.property(array, space, space, (made, before, after) => {
       const source = before + made.text + after
@@ -53,7 +53,7 @@ it('finds each element as it is spelled, without the white space around it', () 
   )
 })
 
-it('finds the array at a path among other members, however its name is escaped', () => {
+it('finds the array at a path among other members, with any escapes in its name', () => {
   const others = fc
     .array(
       fc.tuple(
@@ -78,7 +78,7 @@ it('finds the array at a path among other members, however its name is escaped',
   )
 })
 
-it('says where there is no array', () => {
+it('reports a path without an array', () => {
   const find = (source: string, path: readonly string[] = []) => sliceArray(Buffer.from(source), path, 2)
   expect(find('{}', ['a'])).toEqual({ kind: 'no_array', isMissing: true })
   expect(find('{"a":{"b":1}}', ['a', 'b'])).toEqual({ kind: 'no_array', isMissing: false })
@@ -91,7 +91,7 @@ it('says where there is no array', () => {
     expect(find(bad, ['a']).kind).toBe('not_json')
 })
 
-it('never throws, and finds at most as many as it may, in any bytes', () => {
+it('never throws, and finds no more than the limit, in any bytes', () => {
   const bytes = fc.oneof(
     fc.uint8Array({ maxLength: 60 }),
     fc

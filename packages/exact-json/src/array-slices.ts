@@ -1,13 +1,13 @@
 import { parseExactJson } from './exact-json.ts'
 
-/** The first byte, and the one after the last. */
+/** The position of the first byte, and the position after the last byte. */
 export type Slice = readonly [start: number, end: number]
 
 export type ArraySlices =
-  /** `array` includes its brackets; elements exclude the white space around them. */
+  /** `array` includes its brackets. The elements exclude the white space around them. */
   | { readonly kind: 'sliced'; readonly array: Slice; readonly elements: readonly Slice[] }
   | { readonly kind: 'not_json' }
-  /** The value at the path is not an array; `isMissing`: there is no value. */
+  /** The value at the path is not an array. `isMissing`: it does not exist. */
   | { readonly kind: 'no_array'; readonly isMissing: boolean }
   | { readonly kind: 'too_many' }
 
@@ -19,7 +19,7 @@ const BACKSLASH = 0x5c
 const CLOSE_BRACKET = 0x5d
 const OPEN_BRACE = 0x7b
 const CLOSE_BRACE = 0x7d
-/** `[` and `{`, `]` and `}` differ in this bit alone. */
+/** `[` and `{`, and `]` and `}`, differ only in this bit. */
 const BRACE_BIT = 0x20
 
 const NOT_JSON: ArraySlices = { kind: 'not_json' }
@@ -58,7 +58,10 @@ const elementsOf = (text: Buffer, open: number, max: number): ArraySlices => {
   }
 }
 
-/** Where the value of a member of the object that opens at `open` begins; -1: there is none; undefined: the text is not JSON. */
+/**
+ * Where the value of a member of the object that opens at `open` begins; -1: there is none; undefined: the text is not
+ * JSON.
+ */
 const findMember = (text: Buffer, open: number, name: string): number | undefined => {
   let at = skipSpace(text, open + 1)
   if (text[at] === CLOSE_BRACE) return -1
@@ -85,7 +88,7 @@ const stringAt = (text: Buffer, start: number, end: number): unknown => {
   }
 }
 
-/** The comma or closing bracket after the value that begins at `start`, or the text's length. */
+/** Position of the comma or closing bracket after the value that begins at `start`, or the length of the text. */
 const endOfValue = (text: Buffer, start: number): number => {
   let depth = 0
   let at = start
@@ -105,7 +108,7 @@ const endOfValue = (text: Buffer, start: number): number => {
   return text.length
 }
 
-/** The quote that ends the string which begins at `at`, or the text's length. */
+/** Position of the quote that ends the string at `at`, or the length of the text. */
 const endOfString = (text: Buffer, at: number): number => {
   for (let i = at + 1; i < text.length; i++) {
     const byte = text[i]!
@@ -115,7 +118,7 @@ const endOfString = (text: Buffer, at: number): number => {
   return text.length
 }
 
-/** Space, tab, line feed and carriage return: all white space of JSON. */
+/** Whether the byte is white space in JSON: space, tab, line feed or carriage return. */
 const isSpace = (byte: number | undefined): boolean =>
   byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09
 

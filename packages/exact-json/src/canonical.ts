@@ -18,7 +18,7 @@ export const canonicalJson = (value: JsonValue): string => {
   return `{${fields.join(',')}}`
 }
 
-/** A JSON number's exact value as text: digits without zeros at either end, and a power of ten of any size. */
+/** The exact value of a JSON number as text: digits without zeros at either end, and a power of ten of any size. */
 export const canonicalNumber = (text: string): string => {
   const [, sign = '', whole = '', fraction = '', exponent = '0'] = NUMBER.exec(text)!
   const digits = (whole + fraction).replace(/^0+/, '')
@@ -28,7 +28,9 @@ export const canonicalNumber = (text: string): string => {
   return power === 0n ? sign + significant : `${sign}${significant}e${power}`
 }
 
-/** `/0+$/` would look at each run of zeros inside again from each of its zeros: seconds for a number of a whole body. */
+/**
+ * `/0+$/` would look at each run of zeros inside again from each of its zeros: seconds for a number of a whole body.
+ */
 const withoutLastZeros = (digits: string): string => {
   let end = digits.length
   while (digits[end - 1] === '0') end -= 1
@@ -37,7 +39,7 @@ const withoutLastZeros = (digits: string): string => {
 
 const CANONICAL = /^(-?)(\d+)(?:e(-?\d+))?$/
 
-/** Sign of `a - b`, exact for any number of digits. */
+/** The sign of `a - b`, exact for any number of digits. */
 export const compareNumbers = (a: number | ExactNumber, b: number | ExactNumber): number => {
   if (typeof a === 'number' && typeof b === 'number') return a - b
   const [one, other] = [partsOf(a), partsOf(b)]
@@ -48,7 +50,7 @@ export const compareNumbers = (a: number | ExactNumber, b: number | ExactNumber)
 interface NumberParts {
   readonly sign: -1 | 0 | 1
   readonly digits: string
-  /** How many digits are before the point. */
+  /** Number of digits before the decimal point. */
   readonly places: bigint
 }
 

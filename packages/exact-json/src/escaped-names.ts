@@ -5,13 +5,18 @@
  * escape, or stands as a place-holder.
  */
 
-/** Begins a place-holder; a name that begins with it gets one too, so nothing else can be taken for one. */
+/**
+ * The beginning of a placeholder. A name that begins with it gets a placeholder, too, so placeholders are unambiguous.
+ */
 const MARK = '\u{e000}'
 const COLON = /[ \t\n\r]*:/y
-/** What a JSON string cannot hold as it is. */
+/** Characters that a JSON string must escape. */
 const NEEDS_ESCAPE = /[\0-\x1f"\\]/
 
-/** Whether JSON has a name with an escape; of what is not JSON it may say either. Only strings with a backslash are looked at. */
+/**
+ * Whether JSON has a name with an escape; of what is not JSON it may say either. Only strings with a backslash are
+ * looked at.
+ */
 export const hasEscapedName = (text: string): boolean => {
   for (let at = text.indexOf('\\'); at !== -1; at = text.indexOf('\\', at)) {
     at = endOfString(text, at)
@@ -22,11 +27,11 @@ export const hasEscapedName = (text: string): boolean => {
 
 export interface Respelled {
   readonly text: string
-  /** Gives the fields of an object their true names. */
+  /** Restores the names of the fields of an object. */
   readonly rename: (object: object) => object
 }
 
-/** The same valid JSON with no escape in a name. */
+/** Rewrites valid JSON without escapes in names. */
 export const respellNames = (text: string): Respelled => {
   const names: string[] = []
   let respelled = ''

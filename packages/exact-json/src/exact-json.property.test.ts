@@ -34,13 +34,15 @@ const numberToken = fc
 const space = fc.constantFrom('', ' ', '\n', '\t ', '\r\n')
 const text = fc.oneof(
   fc.string({ unit: 'binary', maxLength: 12 }),
-  // Few characters, so that many texts begin alike.
+  // Few characters, so that many texts have a common beginning.
   fc
     .array(fc.constantFrom('a', '\\', '"', '\n', '\0', '\u{e000}', '0', '1'), { maxLength: 4 })
     .map((units) => units.join('')),
 )
 
-/** JSON as a sender may write it, what JSON.stringify should make of it, and its value in doubles: none of them parsed. */
+/**
+ * JSON as a sender may write it, the expected output of JSON.stringify, and its value in doubles, made without parsing.
+ */
 interface Written {
   readonly text: string
   readonly compact: string
@@ -49,7 +51,7 @@ interface Written {
 
 const unicode = (unit: string): string => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`
 
-/** A text with any of its units escaped, and those that must be. */
+/** A string with some of its units escaped, and all that must be. */
 const string = fc.tuple(text, fc.func(fc.boolean())).map(([value, isEscaped]): Written => {
   const units = value.split('').map((unit, at) => {
     if (isEscaped(unit, at)) return unicode(unit)
@@ -86,7 +88,7 @@ const written = fc.letrec<{ value: Written }>((tie) => ({
   ),
 })).value
 
-it('reads every name and text as it was meant, and writes every number with the digits that it was sent with', () => {
+it('reads every name and string correctly, and writes every number with the digits that were sent', () => {
   fc.assert(
     fc.property(written, ({ text: source, compact }) => {
       expect(JSON.stringify(parseExactJson(source))).toBe(compact)
@@ -95,8 +97,9 @@ it('reads every name and text as it was meant, and writes every number with the 
   )
 })
 
-it('reads names with escapes right where the engine does not', () => {
-  // Having read the first of each pair, JSON.parse of Node 24 before 24.22 takes a name of the second for one of the first.
+it('reads names with escapes that the engine misreads', () => {
+  // Having read the first of each pair, JSON.parse of Node 24 before 24.22 takes a name of the second for one of the
+  // first.
   for (const [first, second, name] of [
     ['{"h":[],"id\\\\":0}', '{"h":1,"id\\n":2}', 'id\n'],
     ['{"h":[],"\\\\u":0}', '{"h":1,"\\u0031\\u0026":1.50}', '1&'],
@@ -108,7 +111,7 @@ it('reads names with escapes right where the engine does not', () => {
   }
 })
 
-it('refuses what JSON.parse refuses', () => {
+it('refuses the same texts as JSON.parse', () => {
   const damage = fc.tuple(
     fc.nat(),
     fc.nat(3),
@@ -133,7 +136,7 @@ it('refuses what JSON.parse refuses', () => {
   )
 })
 
-it('keeps a number as a number only where that loses nothing', () => {
+it('reads a number as a double only if that is lossless', () => {
   fc.assert(
     fc.property(numberToken, (token) => {
       const value = parseExactJson(` ${token} `)
@@ -143,7 +146,7 @@ it('keeps a number as a number only where that loses nothing', () => {
   )
 })
 
-it('tells numbers apart that are one double, and not spellings of one number', () => {
+it('distinguishes numbers that have the same double, and equates spellings of one number', () => {
   const [n, m] = ['1524831183200260097', '1524831183200260101']
   expect(Number(n)).toBe(Number(m))
   expect(canonicalJson(parseExactJson(n))).not.toBe(canonicalJson(parseExactJson(m)))
@@ -152,7 +155,7 @@ it('tells numbers apart that are one double, and not spellings of one number', (
   expect(canonicalNumber('-12.50')).toBe('-125e-1')
 })
 
-/** The same value in another spelling: names in another order, other white space, every character escaped. */
+/** The same value with names in another order, other white space and every character escaped. */
 const respelled = (value: JsonValue): string => {
   if (typeof value === 'string') return escaped(value)
   if (Array.isArray(value)) return `[ ${(value as readonly JsonValue[]).map(respelled).join(' ,\n')} ]`
@@ -165,7 +168,7 @@ const respelled = (value: JsonValue): string => {
 
 const escaped = (one: string): string => `"${one.split('').map(unicode).join('')}"`
 
-/** Without the sign of zero, and with null for what a double cannot hold. */
+/** Removes the sign of zero, and replaces numbers that a double cannot hold by null. */
 const withoutSignOfZero = (value: unknown): unknown => {
   if (typeof value === 'number') return Number.isFinite(value) ? value + 0 : null
   if (Array.isArray(value)) return value.map(withoutSignOfZero)
@@ -173,7 +176,7 @@ const withoutSignOfZero = (value: unknown): unknown => {
   return Object.fromEntries(Object.entries(value).map(([name, one]) => [name, withoutSignOfZero(one)]))
 }
 
-it('gives one canonical text for one value, however it is written, and another for another value', () => {
+it('gives equal canonical texts for equal values in any spelling, and different texts for different values', () => {
   fc.assert(
     fc.property(written, written, (one, other) => {
       const [a, b] = [parseExactJson(one.text), parseExactJson(other.text)]
@@ -188,12 +191,12 @@ it('gives one canonical text for one value, however it is written, and another f
   )
 })
 
-it('takes no longer for a number of a whole body than for many small ones', () => {
+it('takes no longer for a single huge number than for many small ones', () => {
   const number = `1${'0'.repeat(800_000)}1`
   const start = performance.now()
   expect(canonicalNumber(number)).toBe(number)
   expect(canonicalNumber(`${number}000`)).toBe(`${number}e3`)
-  // It took minutes when each zero inside began a search of its own.
+  // It took minutes when each inner zero started another search.
   expect(performance.now() - start).toBeLessThan(5_000)
 })
 
@@ -210,7 +213,7 @@ it('takes no longer for a long text with escaped names than for many short ones'
   expect(performance.now() - start).toBeLessThan(5_000)
 })
 
-it('puts doubles in the place of exact numbers, and leaves all else as it is', () => {
+it('replaces exact numbers by doubles, and changes nothing else', () => {
   fc.assert(
     fc.property(written, ({ text: source, compact, value: meant }) => {
       const value = parseExactJson(source)

@@ -16,7 +16,7 @@ export type JsonValue =
 
 export type JsonObject = Readonly<Record<string, JsonValue>>
 
-/** What `JSON.rawJSON` makes: a frozen object without a prototype. */
+/** The result of `JSON.rawJSON`: a frozen object without a prototype. */
 export interface ExactNumber {
   readonly rawJSON: string
 }
@@ -29,23 +29,23 @@ interface SourceTextAccess {
   isRawJSON(value: unknown): boolean
 }
 
-/** TypeScript's library does not describe it yet. */
+/** The library of TypeScript lacks it. */
 const json = JSON as unknown as SourceTextAccess
 
 /**
- * Finds every number that JavaScript would write in another way: 16 digits or more, a fraction, an exponent, minus zero.
- * It may also match inside a string, which costs time and changes nothing. It looks at every character of every body,
- * so each alternative at its beginning counts: a number that is the whole text is found apart.
+ * Finds every number that JavaScript would write in another way: 16 digits or more, a fraction, an exponent, minus
+ * zero. It may also match inside a string, which costs time and changes nothing. It looks at every character of every
+ * body, so each alternative at its beginning counts: a number that is the whole text is found apart.
  */
 const MAYBE_INEXACT = /[:[,](?=[\d\s-])(?:(?<=[[,])|(?<="\s*:))\s*-?(?:\d{16}|\d{1,15}[.eE]|(?<=-)0)/
 const NUMBER_ALONE = /^\s*[-\d]/
-/** Nearly all texts begin with it or a later character. */
+/** Nearly all texts begin with this or a later character. */
 const OPEN_BRACKET = 0x5b
 
 const isMaybeInexact = (text: string): boolean =>
   (text.charCodeAt(0) < OPEN_BRACKET && NUMBER_ALONE.test(text)) || MAYBE_INEXACT.test(text)
 
-/** Throws what `JSON.parse` throws. */
+/** Throws the errors of `JSON.parse`. */
 export const parseExactJson = (text: string): JsonValue => {
   if (text.includes('\\') && hasEscapedName(text)) return parseRespelled(text)
   return (isMaybeInexact(text) ? json.parse(text, keepDigits) : JSON.parse(text)) as JsonValue
@@ -55,7 +55,7 @@ const keepDigits: Reviver = (_, value, { source }) =>
   typeof value === 'number' && source !== String(value) ? json.rawJSON(source!) : value
 
 const parseRespelled = (text: string): JsonValue => {
-  // Only JSON can be respelled.
+  // Only valid JSON can be rewritten.
   JSON.parse(text)
   const { text: respelled, rename } = respellNames(text)
   return json.parse(respelled, (name, value, context) => {
@@ -71,11 +71,11 @@ export const isExactNumber = (value: unknown): value is ExactNumber =>
   Object.getPrototypeOf(value) === null &&
   json.isRawJSON(value)
 
-/** A number in either form. */
+/** Whether a value is a number, either a double or exact. */
 export const isNumber = (value: unknown): value is number | ExactNumber =>
   typeof value === 'number' || isExactNumber(value)
 
-/** The digits as they were sent. */
+/** The digits that were sent. */
 export const numberText = (value: number | ExactNumber): string =>
   typeof value === 'number' ? String(value) : value.rawJSON
 
@@ -87,7 +87,10 @@ export const isJsonObject = (value: unknown): value is JsonObject =>
 export const isContainer = (value: unknown): value is JsonObject | readonly JsonValue[] =>
   typeof value === 'object' && value !== null && !isExactNumber(value)
 
-/** With something else in the place of each exact number, for code that knows doubles alone. The same value where there is none. */
+/**
+ * With something else in the place of each exact number, for code that knows doubles alone. The same value where there
+ * is none.
+ */
 export const replaceExactNumbers = (
   value: JsonValue,
   replacement: (number: ExactNumber) => JsonValue,

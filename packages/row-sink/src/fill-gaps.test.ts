@@ -44,7 +44,7 @@ it.each([
   expect(calls[0]!.ms).toBeLessThan(ms + 10_000)
 })
 
-it('tries again after a failure, with what has grown meanwhile', async () => {
+it('retries after a failure, and includes what became known meanwhile', async () => {
   let failures = 2
   answer = () => (failures-- > 0 ? Promise.reject(new Error('the database is away')) : Promise.resolve(0))
   const filling = open()
@@ -58,7 +58,7 @@ it('tries again after a failure, with what has grown meanwhile', async () => {
   expect(later.flat()).toContain('a')
 })
 
-it('stops trying when it is closed', async () => {
+it('stops when it is closed', async () => {
   answer = () => Promise.reject(new Error('the database is away'))
   const filling = open()
   filling.grown({ types: new Set(['a']), since: since(0) })

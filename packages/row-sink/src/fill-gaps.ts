@@ -9,13 +9,13 @@ export interface GapFiller {
   close(): Promise<void>
 }
 
-/** After a start, older rows are left to `weir backfill`. */
+/** Age limit of the rows, ms. `weir backfill` fills older ones. */
 const REACH_MS = 600_000
 const RETRY_MS = 5_000
 
 /**
- * Fills the rows that were written between a new field and the moment when every instance knew it. Runs beside the
- * writing, which waits for none of it; whatever it misses, `weir backfill` finds.
+ * Fills rows that were written after a new field appeared and before every instance knew it. It runs concurrently with
+ * the writes, which never wait for it. `weir backfill` fills the rows that it misses.
  */
 export class GapFilling {
   readonly #known: Pick<KnownFields, 'gaps'>
@@ -68,17 +68,17 @@ export class GapFilling {
     for (let wanted = this.#wanted; wanted !== undefined && !signal.aborted; wanted = this.#wanted) {
       this.#wanted = undefined
       const { types, since } = wanted
-      // A margin for the difference between the brokers' and the database's clocks.
+      // The margin covers the difference between the clocks of the brokers and the database.
       const ms = Math.min(REACH_MS, Math.max(0, Date.now() - since) + KNOWN_MS)
       try {
         const rows = await this.#filler.fillRecent(
           this.#known.gaps(({ type }) => types.has(type)),
           ms,
         )
-        if (rows > 0) this.#logger.info({ rows }, 'rows were filled with what became known after them')
+        if (rows > 0) this.#logger.info({ rows }, 'recent rows were filled with new fields')
       } catch (error) {
         this.#want(wanted)
-        this.#logger.warn({ error: (error as Error).message }, 'rows could not be filled; retrying')
+        this.#logger.warn({ error: (error as Error).message }, 'recent rows could not be filled; retrying')
         await sleep(this.#retryMs, undefined, { signal }).catch(() => undefined)
       }
     }

@@ -34,7 +34,7 @@ const open = (...shapes: Buffer[]): KnownFields => {
   return known
 }
 
-it('S3-04 fills with null what later shapes of the event type have, and replaces nothing', () => {
+it('S3-04 adds a null for each field of later shapes of the event type, and replaces no value', () => {
   const known = open(
     shape('first', 2, ['id', 'type']),
     shape('second', 3, ['agent_skills', 'id', 'type']),
@@ -52,7 +52,7 @@ it('S3-04 fills with null what later shapes of the event type have, and replaces
   expect(known.fill(newest)).toEqual({ ...newest, schemaVersionNumber: 4 })
 })
 
-it('S3-04 gives a row the number of its shape beside the fingerprint, once there is one', () => {
+it('S3-04 adds the number of the shape to a row once the shape has one', () => {
   const known = open(shape('first', 2, ['id']), shape('second', 3, ['id', 'new']))
   expect(known.fill(event('first'))).toMatchObject({ schemaVersion: 'first', schemaVersionNumber: 2 })
   expect(known.fill(event('second'))).toMatchObject({ schemaVersionNumber: 3 })
@@ -70,14 +70,14 @@ it('does not fill a shape whose fields are not known', () => {
   expect([schemaVersionNumber, attributes]).toEqual([3, {}])
 })
 
-it('knows 200 fields of an event type at most', () => {
+it('knows at most 200 fields of an event type', () => {
   const names = Array.from({ length: 150 }, (_, i) => `a-${i}`)
   const more = Array.from({ length: 150 }, (_, i) => `b-${i}`)
   const known = open(shape('first', 2, ['id']), shape('second', 3, names), shape('third', 4, more))
   expect(Object.keys(known.fill(event('first')).attributes)).toEqual([...names, ...more.slice(0, 49)])
 })
 
-it('S3-04 fills again when a shape appears, and nothing of another event type or an unnumbered shape', () => {
+it('S3-04 reports growth when a shape appears, but not for an unnumbered shape', () => {
   const known = open(shape('first', 2, ['id']))
   expect(known.fill(event('first')).attributes).toEqual({})
   known.add(shape('second', 3, ['id', 'new']))

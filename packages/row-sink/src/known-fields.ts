@@ -3,16 +3,16 @@ import type { KafkaSettings } from '@weir/kafka'
 import { TopicFollower, type Logger } from '@weir/runtime'
 import type { RowEvent } from './row-sink.ts'
 
-/** The JSON text of null: how an attribute says that its field is known and was not there. */
+/** The attribute of a known field that the payload lacks: JSON's null. */
 const NULL_ATTRIBUTE = 'null'
 
 const REFRESH_MS = 5_000
-/** How long some instance may still write rows without knowing a newly numbered shape. */
+/** Time until every instance knows a newly numbered shape, ms. */
 export const KNOWN_MS = 3 * REFRESH_MS
-/** Of one event type; a storm of random fields fills no row. */
+/** Limit of known fields for each event type, so that random fields cannot fill the rows. */
 const FIELDS_MAX = 200
 
-/** What rows of one shape must have: the number of the shape, and a null for each field of other shapes. */
+/** The number and the null attributes that rows of one shape must have. */
 export interface ShapeGaps {
   readonly source: string
   readonly eventType: string
@@ -29,11 +29,11 @@ interface KnownShape {
   readonly number: number
   readonly firstSeenAt: number
   readonly fields: ReadonlySet<string>
-  /** False: the payload was too wide, or its paths are not told yet. */
+  /** False: the payload had too many paths, or its paths have not been reported yet. */
   readonly areFieldsKnown: boolean
 }
 
-/** Event types whose knowledge has grown, and since when rows may lack what is new. */
+/** Event types with new fields, and the time since which rows may lack them. */
 export interface Growth {
   readonly types: ReadonlySet<string>
   /** Epoch ms on the brokers' clock. */
@@ -41,20 +41,20 @@ export interface Growth {
 }
 
 /**
- * The top-level fields that payloads of each event type have had, from the topic of observed shapes, read again every
- * few seconds. Rows of an older shape get nulls for the fields of the newer ones, so all rows have the same attributes.
+ * The top-level fields of each event type so far, from the topic of observed shapes, which is read every few seconds. A
+ * row gets a null for each field of its event type that its payload lacks, so that all rows have the same attributes.
  */
 export class KnownFields {
   readonly #follower: TopicFollower
   readonly #logger: Logger
   readonly #fields = new Map<string, Set<string>>()
-  /** Of the shapes themselves: what each one has is not filled. */
+  /** Fields that each shape lacks. A cache of `#missingOf`. */
   readonly #missing = new Map<string, readonly string[]>()
   readonly #shapes = new Map<string, KnownShape>()
   #grown = { types: new Set<string>(), since: Infinity }
   readonly #onGrowth: (growth: Growth) => void
 
-  /** `onGrowth` is told after each look that found something new. */
+  /** `onGrowth` is called after each read that found new fields. */
   constructor(
     settings: KafkaSettings,
     topic: string,
@@ -73,17 +73,17 @@ export class KnownFields {
     this.#onGrowth = onGrowth
   }
 
-  /** Rejects with a `RetriableError` when the topic cannot be read. */
+  /** Rejects with a `RetriableError` if the topic cannot be read. */
   ready(): Promise<void> {
     return this.#follower.follow(REFRESH_MS, (error) =>
-      this.#logger.warn({ error: error.message }, 'the observed shapes could not be read again'),
+      this.#logger.warn({ error: error.message }, 'the observed shapes could not be refreshed'),
     )
   }
 
   /** The event with the number of its shape, and a null attribute for each known field that its shape lacks. */
   fill(event: InteractionEvent): RowEvent {
     const shape = this.#shapes.get(`${event.source}\0${event.eventType}\0${event.schemaVersion}`)
-    // Events do not wait for a number; a row without one gets it later.
+    // Events do not wait for the number of their shape. The row gets it later.
     if (shape === undefined) return event
     const missing = this.#missingOf(shape)
     const filled = { ...event, schemaVersionNumber: shape.number }
@@ -94,7 +94,7 @@ export class KnownFields {
     return { ...filled, attributes: { ...attributes, ...event.attributes } }
   }
 
-  /** What the rows of each shape need. */
+  /** The requirements of the rows of each wanted shape. */
   gaps(
     isWanted: (shape: { readonly source: string; readonly type: string }) => boolean,
   ): readonly ShapeGaps[] {
@@ -104,7 +104,7 @@ export class KnownFields {
     })
   }
 
-  /** When the newest shape of a source first came, epoch ms on the brokers' clock; 0: there is none. */
+  /** Time at which the newest shape of a source first appeared, epoch ms on the brokers' clock; 0 if it has none. */
   newestAt(source: string): number {
     const own = [...this.#shapes.values()].filter((shape) => shape.source === source)
     return own.reduce((newest, { firstSeenAt }) => Math.max(newest, firstSeenAt), 0)
@@ -114,7 +114,7 @@ export class KnownFields {
     return this.#follower.close()
   }
 
-  /** Takes an observed shape: what `fill` knows from then on. */
+  /** Adds an observed shape. */
   add(value: Buffer | null): void {
     const shape = decodeObservedShape(value)
     if (shape === undefined || shape.version === 0) return
@@ -147,7 +147,7 @@ export class KnownFields {
     return missing
   }
 
-  /** Reads what is new. Rejects with a `RetriableError` when the topic cannot be read. */
+  /** Reads new shapes. Rejects with a `RetriableError` if the topic cannot be read. */
   refresh(): Promise<void> {
     return this.#follower.refresh()
   }

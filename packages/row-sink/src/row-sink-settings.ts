@@ -27,7 +27,7 @@ export const rowSinkSettings = (service: ServiceName) => {
     nullFill: {
       env: `${prefix}_NULL_FILL`,
       schema: setting.flag(true),
-      help: 'Known fields of the event type that a payload lacks become null attributes of its row, and the row has the number of its shape; false: both are left out.',
+      help: 'If true, a row has a null attribute for each known field of its event type that the payload lacks, and the number of its shape. If false, it has neither.',
     },
     batchRecordsMax: {
       env: `${prefix}_BATCH_RECORDS_MAX`,

@@ -61,7 +61,7 @@ const reasons = (outputs: readonly { readonly headers: Readonly<Record<string, B
   ...new Set(outputs.map(({ headers }) => headers[HEADER.dlqReason]!.toString())),
 ]
 
-it('S3-05 makes a letter of the row that the database refuses, and of no other', async () => {
+it('S3-05 writes a dead letter only for the row that the store rejects', async () => {
   const { processRecords } = open(storing)
   const { outputs } = await processRecords([
     record('a', 't', 0),
@@ -72,7 +72,7 @@ it('S3-05 makes a letter of the row that the database refuses, and of no other',
   expect(reasons(outputs)).toEqual(['row_rejected'])
 })
 
-it('parks the source whose rows fail en masse, and goes on with the others', async () => {
+it('parks a source whose rows fail in large numbers, and continues with the others', async () => {
   const { alarm, processRecords } = open(storing)
   const bad = Array.from({ length: 302 }, (_, i) => record('bad', i % 2 === 0 ? REJECTED : 'garbage', i))
   const good = Array.from({ length: 50 }, (_, i) => record('good', i === 0 ? REJECTED : 't', 302 + i))
@@ -91,11 +91,11 @@ it('parks the source whose rows fail en masse, and goes on with the others', asy
   expect(alarm.parked()).toEqual([])
 })
 
-it('waits for a database that is away, and for nothing else', async () => {
+it('retries only when the store is unavailable', async () => {
   const staged = (error: Error) => open(() => Promise.reject(error)).processRecords([record('good', 't')])
   await expect(staged(new SinkUnavailableError('away'))).rejects.toThrow(RetriableError)
   const unknown = new RangeError('Maximum call stack size exceeded')
   await expect(staged(unknown)).rejects.toBe(unknown)
-  // Its text says what to do: the partition is parked with it.
+  // The partition is parked with this message, which says what to do.
   await expect(staged(new SinkFaultError('refused'))).rejects.toThrow(StateError)
 })

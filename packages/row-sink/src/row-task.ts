@@ -46,15 +46,15 @@ export interface RowTaskOptions {
   readonly rows: Counter<'result'>
   readonly keys: DeadLetterKeys | undefined
   readonly guard: MassFailureGuard
-  /** Absent: nothing is filled. */
+  /** Absent: rows get no null attributes and no shape number. */
   readonly knownFields?: KnownFields
 }
 
 type Decoded = { readonly event: InteractionEvent } | Pick<FailedRecord, 'reason' | 'error'>
 
 /**
- * Stores one partition: first the rows, in one database transaction that may be repeated, then dead letters and
- * offsets in one Kafka transaction. A crash between the two repeats rows that are there already.
+ * Stores one partition: first the rows, which can be written again, then dead letters and offsets in one Kafka
+ * transaction. A crash between the two repeats rows, which changes nothing.
  */
 export class RowTask implements Task {
   readonly #options: RowTaskOptions
@@ -156,7 +156,7 @@ const tallyOf = (records: readonly InputRecord[], failures: readonly FailedRecor
   return tally
 }
 
-/** The database being away is never a reason for a dead letter. */
+/** Translates errors of a store: an unavailable store is retried, and a fault parks the partition. */
 export const retrying = async <T>(call: () => Promise<T>): Promise<T> => {
   try {
     return await call()

@@ -16,7 +16,7 @@ import type { RowSinkConfig } from './row-sink-settings.ts'
 import type { RowSink } from './row-sink.ts'
 import { retrying, RowTask, type RowStage } from './row-task.ts'
 
-/** What a service must say of its store to write a row for each event. */
+/** A service that writes a row for each event, and its store. */
 export interface RowSinkService<Config extends RowSinkConfig> {
   /** Name of the service and of its consumer group. */
   readonly service: RowStage
@@ -25,7 +25,7 @@ export interface RowSinkService<Config extends RowSinkConfig> {
   readonly openSink: () => RowSink
   /** Makes the store ready for rows. Called before the first row, and again after a failure. */
   readonly prepare: () => Promise<unknown>
-  /** Opens what completes rows that lack a field which became known after them. */
+  /** Opens the part that adds new fields to older rows. */
   readonly openFiller: () => GapFiller
 }
 
@@ -80,7 +80,7 @@ export const startRowSink = <Config extends RowSinkConfig>(
   )
 }
 
-/** Completes rows when they are written, and soon after a new field appeared. */
+/** Completes rows at their write, and recent rows after a new field appears. */
 const startFilling = (
   config: RowSinkConfig,
   topics: TopicNames,

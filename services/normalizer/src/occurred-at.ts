@@ -22,8 +22,8 @@ const SHORT_EPOCH = /^[1-9]\d{0,13}$/
 
 /**
  * Parses an ISO 8601 time, or seconds, milliseconds, microseconds or nanoseconds since 1970, which are distinguished by
- * magnitude: below 10^11, 10^14 and 10^17. Undefined for any other format, as its meaning would be a guess, and for days
- * that do not exist. `zone` applies to times without a zone.
+ * magnitude: below 10^11, 10^14 and 10^17. Undefined for any other format, as its meaning would be a guess, and for
+ * days that do not exist. `zone` applies to times without a zone.
  */
 export const momentOf = (text: string, zone: ZoneOffset): Moment | undefined => {
   const moment = ISO.test(text) ? ofIso(text, zone) : ofEpoch(text)
@@ -112,9 +112,9 @@ const withoutExponent = (whole: string, fraction: string, exponent: number): rea
 const FIXED = /^[+-]\d\d:\d\d$/
 
 /**
- * The offset of a zone: `UTC`, `+02:00` or an IANA name such as `Europe/Berlin`. When clocks go back, a local time occurs
- * twice and means the first; when they go forward, a local time that is skipped is read with the offset from before.
- * Throws a `RangeError` for an unknown zone.
+ * The offset of a zone: `UTC`, `+02:00` or an IANA name such as `Europe/Berlin`. When clocks go back, a local time
+ * occurs twice and means the first; when they go forward, a local time that is skipped is read with the offset from
+ * before. Throws a `RangeError` for an unknown zone.
  */
 export const zoneOffset = (zone: string): ZoneOffset => {
   if (zone === 'UTC') return UTC

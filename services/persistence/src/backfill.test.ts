@@ -71,7 +71,7 @@ class Model {
     for (let i = 0; i < count; i++) this.#store(`${this.rows.size.toString(16).padStart(12, '0')}0000`)
   }
 
-  /** The key comes before nearly all others. */
+  /** A key that sorts before nearly all others. */
   addBehind(): void {
     this.#store('0000000000000001')
   }
@@ -108,7 +108,7 @@ class Model {
 
 const wanted = (gaps: readonly ShapeGaps[]): number => Number(gaps[0]!.missing[0])
 
-it('S3-04 backfills each row that lacks a field, not faster than it may, and says how far it is', async () => {
+it('S3-04 backfills each row that lacks a field, within the rate limit, and reports its progress', async () => {
   const model = new Model()
   model.add(1_000)
   const shown: BackfillProgress[] = []
@@ -132,7 +132,7 @@ it('S3-04 changes nothing in a dry run, and counts the same', async () => {
   expect([model.lacking, model.mark]).toEqual([250, undefined])
 })
 
-it('S3-04 counts all rows in a dry run, also after a run that was stopped', async () => {
+it('S3-04 counts all rows in a dry run, even after an interrupted run', async () => {
   const model = new Model()
   model.add(250)
   const stopping = new AbortController()
@@ -141,7 +141,7 @@ it('S3-04 counts all rows in a dry run, also after a run that was stopped', asyn
   expect(await model.run({ isDryRun: true })).toMatchObject({ kind: 'done', lookedAt: 250, filled: 150 })
 })
 
-it('S3-04 goes on where it was stopped or killed, and walks anew when it fills something else', async () => {
+it('S3-04 resumes after a stop or a kill, and starts over when there is something else to fill', async () => {
   const stops = fc.record({
     rows: fc.integer({ min: 0, max: 700 }),
     after: fc.integer({ min: 1, max: 9 }),
@@ -167,12 +167,12 @@ it('S3-04 goes on where it was stopped or killed, and walks anew when it fills s
   )
 })
 
-it('S3-04 closes the gap at a new field: rows that an instance writes without knowing it are filled by the tail', async () => {
+it('S3-04 fills rows that an instance wrote before it knew a new field, during the walk', async () => {
   const model = new Model()
   model.add(300)
   model.onChunk = () => {
     if (model.chunks !== 2) return
-    // A field appears, and an instance goes on writing rows without it for a while, before and behind the walk.
+    // A field appears, and for a while an instance writes rows without it, ahead of the walk and behind it.
     model.fields += 1
     model.newestAt = model.now
     model.add(50)
@@ -181,7 +181,7 @@ it('S3-04 closes the gap at a new field: rows that an instance writes without kn
   expect(model.lacking).toBe(0)
 })
 
-it('S3-04 fills at its end what an instance that did not know the field wrote behind the walk', async () => {
+it('S3-04 fills, at its end, rows that an instance wrote behind the walk before it knew the field', async () => {
   const model = new Model()
   model.add(300)
   model.newestAt = model.now
@@ -192,7 +192,7 @@ it('S3-04 fills at its end what an instance that did not know the field wrote be
   expect(model.lacking).toBe(0)
 })
 
-it('does not run twice for a source, and says when nothing is known of it', async () => {
+it('does not run twice for a source, and reports a source without known shapes', async () => {
   const model = new Model()
   model.isBusy = true
   expect(await model.run()).toEqual({ kind: 'busy' })

@@ -17,7 +17,7 @@ export interface BackfillOptions {
 }
 
 export interface BackfillProgress {
-  /** From 0 to 1: keys are spread evenly, so the place of the last one says how far the walk is. */
+  /** From 0 to 1, by the position of the last key, because keys are distributed evenly. */
   readonly share: number
   readonly lookedAt: number
   readonly filled: number
@@ -39,9 +39,9 @@ type Known = Pick<KnownFields, 'gaps' | 'refresh' | 'newestAt'>
 type Filler = Pick<RowFiller, 'alone' | 'fillChunk' | 'fillRecent' | 'forget' | 'position'>
 
 /**
- * Gives the rows of one source the number of their shape, and a null for each field that became known after them: a walk
- * over all rows in the order of their keys, then what was written meanwhile by instances that did not know it all yet.
- * Rejects as `RowFiller` and `KnownFields` do; a call that is repeated goes on.
+ * Adds the shape number, and a null for each field that became known later, to the rows of one source. It walks over
+ * all rows by key, and then fills the rows that instances wrote meanwhile without knowing every field. Rejects as
+ * `RowFiller` and `KnownFields` do; a repeated call resumes.
  */
 export const backfill = async (
   known: Known,

@@ -23,7 +23,7 @@ export const SETTINGS = {
   statementTimeoutMs: {
     env: 'DATABASE_STATEMENT_TIMEOUT_MS',
     schema: setting.integer(30_000, 100, 600_000),
-    help: 'A statement that takes so long is given up and tried with half the rows; a row that takes so long alone, three times, becomes a dead letter. A lock is waited for a tenth of it at a time, without end.',
+    help: 'Timeout of a statement. After it, the rows are written in halves; a single row that exceeds it three times becomes a dead letter. A wait for a lock ends after a tenth of it and is repeated without a limit.',
   },
 } satisfies Settings
 

@@ -12,7 +12,7 @@ const file = join(folder, 'authority.pem')
 writeFileSync(file, 'x')
 afterAll(() => rmSync(folder, { recursive: true }))
 
-/** Of this machine, as far as these URLs name it. What `pg` makes of `/tmp` beside a lone percent sign is no host at all. */
+/** The hosts of this machine in these URLs. With a lone percent sign, `pg` does not take `/tmp` for a host. */
 const LOCAL = new Set(['localhost', '127.0.0.1', '::1', '/tmp', '%2Ftmp'])
 const HOSTS = ['db.example', '10.0.0.1', '[2001:db8::1]', 'localhost', '127.0.0.1', '[::1]', '%2Ftmp']
 const VALUES: Readonly<Record<string, readonly string[]>> = {
@@ -41,7 +41,7 @@ const url = fc
     return `postgres://${login}${host}/weir?${query}`
   })
 
-/** Where `pg` goes, and how; undefined: it refuses the URL itself. */
+/** Where and how `pg` connects; undefined: it refuses the URL. */
 const clientOf = (connectionString: string) => {
   try {
     const { host, password, ssl } = new pg.Client({ connectionString }) as unknown as {
@@ -66,7 +66,7 @@ const refusalOf = (databaseUrl: string): string => {
   }
 }
 
-it('starts with no URL from which pg would go elsewhere unprotected, or with a password that can be guessed', () => {
+it('refuses every URL with which pg would leave this machine unprotected, or with a guessable password', () => {
   fc.assert(
     fc.property(url, (databaseUrl) => {
       const client = clientOf(databaseUrl)

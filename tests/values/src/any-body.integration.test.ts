@@ -36,7 +36,7 @@ const rowOf = async (body: string) => {
   return rows[0]
 }
 
-it('ends every delivery that intake accepts as one row or one letter in PostgreSQL', async () => {
+it('turns every accepted delivery into one row or one dead letter in PostgreSQL', async () => {
   const seen = { row: 0, letter: 0 }
   await fc.assert(
     fc.asyncProperty(
@@ -56,7 +56,7 @@ it('ends every delivery that intake accepts as one row or one letter in PostgreS
   expect(seen.letter).toBeGreaterThan(100)
 }, 180_000)
 
-it('stores a sequence number of 64 bits, and no moment that is not in the calendar', async () => {
+it('stores a sequence number of 64 bits, and no time outside the calendar', async () => {
   const event = (more: string) =>
     `{"interactionId":"x","eventType":"${randomBytes(4).toString('hex')}",${more}}`
   const stored = async (more: string) => {

@@ -9,7 +9,7 @@ import { openStages, type Stages } from './stages.ts'
 let stages: Stages
 const written: InteractionEvent[] = []
 
-/** Prepares the rows, and takes what PostgreSQL takes. */
+/** Prepares the rows, and accepts what PostgreSQL accepts. */
 const sink: RowSink = {
   write: (events) => {
     for (const column of parametersOf(events)) for (const value of column) requireStorable(value)
@@ -32,7 +32,7 @@ beforeAll(async () => {
 })
 afterAll(() => stages.close())
 
-it('ends every delivery that intake accepts as one row or one letter, whatever the body is', async () => {
+it('turns every accepted delivery into one row or one dead letter, for any body', async () => {
   const seen: Record<string, number> = {}
   await fc.assert(
     fc.asyncProperty(fc.array(deliveries(stages.sources), { minLength: 1, maxLength: 8 }), async (all) => {
@@ -54,7 +54,7 @@ it('ends every delivery that intake accepts as one row or one letter, whatever t
     }),
     { numRuns: 1_500 },
   )
-  // The bodies are not all of one kind.
+  // The bodies are of several kinds.
   for (const end of ['row', 'dedup: unsafe_json', 'dedup: invalid_json', 'dedup: missing_field']) {
     expect(seen[end], end).toBeGreaterThan(20)
   }

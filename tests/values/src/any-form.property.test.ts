@@ -23,7 +23,7 @@ const CODINGS = {
 const coding = fc.constantFrom(...(Object.keys(CODINGS) as (keyof typeof CODINGS)[]))
 const text = fc.string({ unit: 'grapheme', maxLength: 12 })
 const name = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 8 }).filter((one) => one !== '__proto__')
-/** Without the one name that intake refuses at any depth. */
+/** Without the name that intake refuses at any depth. */
 const value = fc
   .jsonValue({ depthSize: 'small' })
   .filter((one) => !JSON.stringify(one).includes('"__proto__"'))
@@ -37,7 +37,7 @@ const endOf = async (delivery: Delivery): Promise<InteractionEvent> => {
 const column = (event: InteractionEvent, wanted: 'raw' | 'payload'): unknown =>
   parametersOf([event])[COLUMNS.findIndex(({ name }) => name === wanted)]![0]
 
-/** What the stages make of a body that is JSON as it is. */
+/** The event of a plain JSON body. */
 const plain = (source: string, json: string) =>
   endOf({ source, headers: { 'content-type': 'application/json' }, body: json })
 
@@ -55,7 +55,7 @@ const expectSame = (event: InteractionEvent, as: InteractionEvent, sent: Buffer)
   )
 }
 
-it('reads JSON alike in every stage, however it is compressed, marked or put in a form; the sent bytes are kept', async () => {
+it('reads compressed, marked and form-encoded JSON alike in every service, and keeps the sent bytes', async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.dictionary(name, value, { noNullPrototype: true }),
@@ -75,7 +75,7 @@ it('reads JSON alike in every stage, however it is compressed, marked or put in 
   )
 }, 60_000)
 
-it('makes an object of texts of a form with fields', async () => {
+it('reads a form with fields as an object of strings', async () => {
   await fc.assert(
     fc.asyncProperty(fc.dictionary(name, text, { noNullPrototype: true }), coding, async (fields, how) => {
       const all: Record<string, string> = { ...fields, id: 'i-1', type: 't' }

@@ -10,7 +10,7 @@ import { KafkaProxy } from '../../../packages/kafka/src/testing/kafka-proxy.ts'
 import { Deployment } from '../../../services/dedup/src/testing/deployment.ts'
 import { service as ingress } from '../../../services/ingress/src/index.ts'
 
-/** Batches through ingress and dedup on a real broker, of which one partition fails when the test says so. */
+/** Batches through ingress and dedup on a real broker. The test can make one partition fail. */
 const WAIT = { timeout: 30_000, interval: 50 }
 const ELEMENTS = 60
 const FAILING = 1
@@ -64,7 +64,7 @@ const post = async (elements: readonly string[]) => {
   return response.status
 }
 
-it('a batch of which one partition fails is not acknowledged, and its repeat gives each element once', async () => {
+it('does not acknowledge a batch if one partition fails, and its repeat gives each element once', async () => {
   const { received, unique, dedupDlq } = deployment.topics
   const events = Array.from({ length: ELEMENTS }, (_, i) => `{"id": "e-${i}", "type":"t","n":10.${i}0}`)
   const elements = [...events, 'null', '{"id":"no type"}']

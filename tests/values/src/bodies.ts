@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 
-/** A delivery of one source: whatever a sender may send under its name. */
+/** A delivery to one source, with anything that a sender may send. */
 export interface Delivery {
   readonly source: string
   readonly headers: Readonly<Record<string, string>>
@@ -24,7 +24,7 @@ const oddText = fc.oneof(
   ),
   fc.string({ unit: 'binary', maxLength: 20 }),
   fc.string({ maxLength: 20 }),
-  // Beyond what an id, a part and an index may have.
+  // Longer than an id, a part or an index entry may be.
   fc.constantFrom(513, 2_800, 40_000).map((length) => 'x'.repeat(length)),
   fc.constantFrom(513, 40_000).map((length) => '\ud800'.repeat(length)),
 )
@@ -44,7 +44,7 @@ const date = fc.oneof(
   ),
   fc.integer({ min: -(10 ** 15), max: 10 ** 15 }).map(String),
 )
-/** As written: JSON knows no limit of digits. */
+/** The text of a number, because JSON does not limit its digits. */
 const numberText = fc.oneof(
   fc.constantFrom(
     '0',
@@ -115,7 +115,7 @@ const value = fc.letrec<{ value: string }>((tie) => ({
   ),
 })).value
 
-/** What the fields of each source mostly are, as JSON texts. */
+/** The usual values of the fields of each source, as JSON texts. */
 const usual = (...texts: readonly string[]) => fc.constantFrom(...texts.map((text) => JSON.stringify(text)))
 const sequence = fc.oneof(
   numberText,
@@ -206,7 +206,7 @@ const HEADERS = [
   'traceparent',
 ]
 
-/** Mostly the usual fields, now and then another value, a field twice, or something else altogether. */
+/** Usually the usual fields; sometimes another value, a repeated field, or an unrelated body. */
 const objectOf = (fields: Readonly<Record<string, fc.Arbitrary<string>>>): fc.Arbitrary<string> => {
   const field = (key: string, arbitrary: fc.Arbitrary<string>) =>
     fc.oneof(
@@ -219,7 +219,7 @@ const objectOf = (fields: Readonly<Record<string, fc.Arbitrary<string>>>): fc.Ar
     .map(([known, more]) => `{${[...known, more].filter((text) => text !== '').join(',')}}`)
 }
 
-/** `sources`: names with the presets that they start from. */
+/** `sources` has the names of sources and their presets. */
 export const deliveries = (sources: readonly (readonly [string, string])[]): fc.Arbitrary<Delivery> =>
   fc
     .constantFrom(...sources)

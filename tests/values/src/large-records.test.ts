@@ -9,7 +9,7 @@ import {
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { keepingSink, openStages, type Stages } from './stages.ts'
 
-/** Of a batch that holds one record. */
+/** The largest batch with one record, bytes. */
 const BATCH_OVERHEAD_BYTES = 61
 
 let stages: Stages
@@ -26,7 +26,7 @@ const garbage = (valueBytes: number): WireRecord => ({
 
 // Dedup's letters are tested on a broker: `services/dedup/src/poison.integration.test.ts`.
 describe.each(['normalizer', 'persistence'] as const)('a record that %s cannot read', (stage) => {
-  it('is kept whole in its letter up to the largest record that a stage may write', async () => {
+  it('is whole in its letter up to the largest record that a service may write', async () => {
     const record = garbage(RECORD_BYTES_MAX - recordBytesOf(garbage(0)))
     const [letter, ...others] = await stages.runAlone(stage, record)
     expect(others).toEqual([])
@@ -36,7 +36,7 @@ describe.each(['normalizer', 'persistence'] as const)('a record that %s cannot r
     expect(recordBytesOf(letter!) + BATCH_OVERHEAD_BYTES).toBeLessThanOrEqual(TOPIC_RECORD_BYTES_MIN)
   })
 
-  it('is cut in its letter above that, and the letter says where the whole record is', async () => {
+  it('is truncated in its letter above that, and the letter says where the whole record is', async () => {
     const record = garbage(2 * RECORD_BYTES_MAX)
     const [letter, ...others] = await stages.runAlone(stage, record)
     expect(others).toEqual([])
@@ -54,7 +54,7 @@ describe.each(['normalizer', 'persistence'] as const)('a record that %s cannot r
   })
 })
 
-it('an event that is larger than a record may be is a letter with the whole body', async () => {
+it('turns an event above the record limit into a letter with the whole body', async () => {
   const webhook = (padding: number): WireRecord =>
     stages.receive({
       source: 'numbered',

@@ -31,7 +31,7 @@ import { SentShapes } from '../../../services/normalizer/src/schemas/shape-tally
 import { RowTask, type RowSink } from '@weir/row-sink'
 import type { Delivery } from './bodies.ts'
 
-/** What became of a delivery. */
+/** The result of a delivery. */
 export type End =
   | { readonly kind: 'row' }
   | { readonly kind: 'letter'; readonly stage: string; readonly reason: DeadLetterReason }
@@ -51,18 +51,18 @@ const topics = topicNames('')
 const hashKey = new HmacKey('sha256', Buffer.alloc(32))
 
 export interface Stages {
-  /** Names, and the presets that they start from. */
+  /** Names of sources, and their presets. */
   readonly sources: readonly (readonly [string, string])[]
-  /** Drives deliveries through every stage, as the services do; throws what a stage throws. */
+  /** Passes deliveries through every service. Throws what a service throws. */
   run(deliveries: readonly Delivery[]): Promise<readonly End[]>
-  /** What a stage writes of one record of its input. */
+  /** The output of a service for one record. */
   runAlone(stage: 'normalizer' | 'persistence', record: WireRecord): Promise<readonly OutputRecord[]>
-  /** The record that ingress writes of a delivery. */
+  /** The record that ingress writes for a delivery. */
   receive(delivery: Delivery): WireRecord
   close(): void
 }
 
-/** A sink that takes every row and keeps its event. */
+/** A sink that stores every row, and keeps its event. */
 export const keepingSink = (): { readonly sink: RowSink; readonly written: InteractionEvent[] } => {
   const written: InteractionEvent[] = []
   const sink: RowSink = {
@@ -75,7 +75,7 @@ export const keepingSink = (): { readonly sink: RowSink; readonly written: Inter
   return { sink, written }
 }
 
-/** Every stage's own code, but for Kafka between them; the registry is a stub that knows one schema. */
+/** The code of every service without Kafka between them. The registry is a stub with one schema. */
 export const openStages = async (sink: RowSink): Promise<Stages> => {
   const folder = mkdtempSync(join(tmpdir(), 'weir-values-'))
   const file = join(folder, 'sources.yaml')
@@ -86,7 +86,7 @@ export const openStages = async (sink: RowSink): Promise<Stages> => {
   const sources = [...Object.values(PRESETS), ...own]
   const tasks = await openTasks(sources, file, registry.url, sink)
   return {
-    // What a batch becomes is tested where it is split: here one delivery is one event.
+    // Splitting a batch has its own tests. Here one delivery is one event.
     sources: sources.filter(({ split }) => split === undefined).map(({ name, preset }) => [name, preset]),
     run: async (deliveries) => {
       const ends: End[] = []
@@ -104,7 +104,7 @@ export const openStages = async (sink: RowSink): Promise<Stages> => {
       const normalized = await tasks.normalizer.process(batchOf(topics.unique, unique))
       const events = normalized.outputs.filter(({ topic }) => topic === topics.normalized)
       take(ends, normalized.outputs, 'normalizer')
-      // What is normalised keeps its order, so the offsets that are left are those of the events.
+      // Normalizer keeps the order, so the remaining offsets are those of the events.
       const left = unique.filter(({ offset }) => ends[Number(offset)] === undefined)
       const inputs = events.map((output, index) => inputOf(topics.normalized, output, left[index]!.offset))
       const stored = await tasks.persistence.process(batchOf(topics.normalized, inputs))
@@ -155,7 +155,7 @@ const received = (source: SourceDefinition, { headers, body }: Delivery): InputR
   return inputOf(topics.received, encodeReceivedWebhook(result.webhooks[0]!), 0n)
 }
 
-/** Every key is new; which are not is tested where they are kept. */
+/** Every key is new here. Repeats are tested in `services/dedup`. */
 const passDedup = (record: InputRecord): End | undefined => {
   const seen = { effectiveTime: 0, check: () => ({ kind: 'new' }) }
   const outcome = dedupPipeline(seen as unknown as Parameters<typeof dedupPipeline>[0], 0, 1).run(record)
@@ -179,7 +179,7 @@ const openTasks = async (
   const writer = await openEventWriter({ registryUrl, registerAtStart: false }, topics.normalized)
   const set = readMappings([], file)
   const mapped = new Set(set.mappings.map(({ source }) => source))
-  // The presets themselves, as a sources file would map them.
+  // Maps the presets as a sources file would.
   const asTheyCome = sources
     .filter(({ name }) => !mapped.has(name))
     .map(({ name }) => ({
@@ -249,7 +249,7 @@ const take = (ends: End[], outputs: readonly OutputRecord[], stage: string): voi
   }
 }
 
-/** Knows the event schema. */
+/** A registry that has only the event schema. */
 const stubRegistry = async (): Promise<{ readonly url: string; close(): void }> => {
   const schema = JSON.stringify(INTERACTION_EVENT_SCHEMA)
   const server = createServer((request, response) => {

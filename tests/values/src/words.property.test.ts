@@ -18,7 +18,7 @@ beforeAll(async () => {
 })
 afterAll(() => stages.close())
 
-/** What a body says, unless it is nested too deep to be written again. */
+/** The content of a body, unless it is nested too deeply to be written again. */
 const meaningOf = (body: string): { readonly value: JsonValue; readonly text: string } | undefined => {
   try {
     const value = parseExactJson(body)
@@ -54,7 +54,7 @@ const letterOf = (raw: Buffer) => {
 
 const FIX_UP = { name: 'f', replaceText: [], set: { 'set by the fix-up': 1 }, rename: {}, remove: [] }
 
-it('says in a row, a letter, an export and after a fix-up what the body says, digit for digit', async () => {
+it('keeps every digit of a body in its row, its letter, its export and after a fix-up', async () => {
   let fixed = 0
   await fc.assert(
     fc.asyncProperty(deliveries(stages.sources), async (delivery) => {
@@ -89,7 +89,7 @@ interface PublishedEvents {
   readonly examples: readonly object[]
 }
 
-it("takes GitHub's published deliveries to rows and back byte for byte", async () => {
+it("stores GitHub's published deliveries, and returns them byte for byte", async () => {
   const events = createRequire(import.meta.url)('@octokit/webhooks-examples') as readonly PublishedEvents[]
   const all = events.flatMap(({ name, examples }) =>
     examples.map((example, at) => ({
@@ -104,7 +104,7 @@ it("takes GitHub's published deliveries to rows and back byte for byte", async (
   expect(written.map(({ raw }) => raw.toString())).toEqual(all.map(({ body }) => body))
   for (const [at, column] of parametersOf(written).entries())
     expect(column, String(at)).toHaveLength(all.length)
-  // jsonb gets the body itself: nothing in it is beyond what a database can hold.
+  // jsonb gets the unchanged body, because a database can hold everything in it.
   expect(parametersOf(written)).toContainEqual(all.map(({ body }) => body))
   for (const { body } of all) {
     const exported = exportLetter(letterOf(Buffer.from(body)), 'weir', undefined) as { readonly body: string }

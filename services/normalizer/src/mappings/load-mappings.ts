@@ -46,8 +46,8 @@ const readMappingFile = (file: string): MappingFile => {
 }
 
 /**
- * Reads the mappings of files and folders (YAML or JSON) and the built-in ones. A mapping replaces a built-in mapping of
- * the same name; otherwise it is tried before them. Throws a `ConfigError` that names the file and the place in it.
+ * Reads the mappings of files and folders (YAML or JSON) and the built-in ones. A mapping replaces a built-in mapping
+ * of the same name; otherwise it is tried before them. Throws a `ConfigError` that names the file and the place in it.
  */
 export const loadMappings = (paths: readonly string[]): MappingSet => {
   const own = paths.flatMap(filesOf).map((file) => ({ file, ...readMappingFile(file) }))

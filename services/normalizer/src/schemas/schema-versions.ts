@@ -36,9 +36,9 @@ export interface Adoption {
 }
 
 /**
- * Numbers the versions of each event type in log order, and counts its events. A new path, or a new type at a path, makes
- * a version. A shape has the newest version of its paths, so a field that is absent or null makes none. Reading the log
- * again gives the same numbers. `fold` changes a copy, which `apply` keeps after the commit.
+ * Numbers the versions of each event type in log order, and counts its events. A new path, or a new type at a path,
+ * makes a version. A shape has the newest version of its paths, so a field that is absent or null makes none. Reading
+ * the log again gives the same numbers. `fold` changes a copy, which `apply` keeps after the commit.
  */
 export class SchemaVersions {
   readonly #types = new Map<string, EventTypeState>()

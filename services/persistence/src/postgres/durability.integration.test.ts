@@ -16,7 +16,7 @@ it.each([
   [{}, undefined],
   [{ synchronous_commit: 'remote_apply', synchronous_standby_names: 'ANY 1 (a, b)' }, undefined],
   [{ synchronous_commit: 'remote_write', synchronous_standby_names: 'a' }, undefined],
-  // Without a synchronous standby it is the same as on.
+  // Without a synchronous standby this is equal to `on`.
   [{ synchronous_commit: 'local' }, undefined],
   [{ synchronous_commit: 'local', synchronous_standby_names: 'a' }, /synchronous_commit=local: .*failover/],
   [{ synchronous_commit: 'off' }, /synchronous_commit=off: a crash loses rows .* set it to on/],
@@ -28,7 +28,7 @@ it.each([
   else expect(faults).toEqual([expect.stringMatching(wanted)])
 })
 
-it('a database whose commits are asynchronous for its user is refused, and a warning for a trial', async () => {
+it('refuses a database with asynchronous commits for its user, and warns in the dev profile', async () => {
   const url = await isolatedDatabase('durability')
   const client = new pg.Client({ connectionString: url })
   await client.connect()
@@ -43,6 +43,6 @@ it('a database whose commits are asynchronous for its user is refused, and a war
   await requireDurability(url, 'dev', logger)
   expect(warn).toHaveBeenCalledWith(
     { faults: expect.arrayContaining([expect.stringMatching(/synchronous_commit=off/)]) as unknown },
-    'stored rows can be lost: for trials only',
+    'PostgreSQL can lose stored rows: use it only for trials',
   )
 })

@@ -12,7 +12,7 @@ export interface DurabilitySettings {
   readonly standbys: number
 }
 
-/** Each way in which a commit that PostgreSQL has acknowledged can be lost, with the value and the fix. */
+/** Settings with which PostgreSQL can lose an acknowledged commit, each with its value and the fix. */
 export const durabilityFaults = (found: DurabilitySettings): readonly string[] => {
   const faults: string[] = []
   const fault = (name: keyof DurabilitySettings, loss: string, fix = `set ${name}=on`) =>
@@ -34,9 +34,9 @@ export const durabilityFaults = (found: DurabilitySettings): readonly string[] =
 }
 
 /**
- * Looks at what decides whether an acknowledged commit lasts, as it is for the user of `databaseUrl`. Rejects with a
- * `ProcessorError` when it may not; in the dev profile that is a warning. Rejects with a `SinkUnavailableError` while the
- * database is away.
+ * Checks the settings on which the durability of a commit depends, for the user of `databaseUrl`. Rejects with a
+ * `ProcessorError` if a commit can be lost; the dev profile logs a warning instead. Rejects with a
+ * `SinkUnavailableError` while the database is unavailable.
  */
 export const requireDurability = async (
   databaseUrl: string,
@@ -47,7 +47,7 @@ export const requireDurability = async (
   const faults = durabilityFaults(found)
   if (faults.length > 0) {
     if (profile === 'production') throw new ProcessorError(faults.join('\n'))
-    logger.warn({ faults }, 'stored rows can be lost: for trials only')
+    logger.warn({ faults }, 'PostgreSQL can lose stored rows: use it only for trials')
   }
   if (found.standbys > 0 && found.synchronous_standby_names === '') {
     logger.warn(

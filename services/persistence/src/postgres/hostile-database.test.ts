@@ -9,12 +9,12 @@ import { RowFiller } from './row-filler.ts'
 
 const nothing = () => undefined
 const logger = { debug: nothing, info: nothing, warn: nothing, error: nothing, fatal: nothing }
-/** A pool adds 5 s to it, and a connection may take as long. */
+/** The pool adds 5 s, and a connection may take another 5 s. */
 const TIMEOUT_MS = 200
 
-/** All that persistence asks of PostgreSQL. */
+/** Every request of persistence to PostgreSQL. */
 const CALLS: Readonly<Record<string, (databaseUrl: string) => Promise<unknown>>> = {
-  'the look at its durability': (url) => requireDurability(url, 'production', logger),
+  'the durability check': (url) => requireDurability(url, 'production', logger),
   'the migration': (url) => migrate(url, TIMEOUT_MS),
   'a write of rows': (databaseUrl) =>
     closing(new PostgresSink({ databaseUrl, poolMax: 1, statementTimeoutMs: TIMEOUT_MS }), (sink) =>
@@ -37,7 +37,7 @@ const closing = async <T extends { close(): Promise<void> }>(
   }
 }
 
-/** Before the connection is there, and in a session. */
+/** During the connection, and within a session. */
 const PROTOCOLS: readonly HostileProtocol[] = ['postgres', 'postgresSession']
 const CASES = Object.entries(CALLS).flatMap(([name, call]) =>
   PROTOCOLS.flatMap((protocol) => HOSTILE_WAYS.map((way) => ({ name, call, protocol, way }))),
@@ -53,7 +53,7 @@ it.concurrent.each(CASES)(
       String(outcome),
     ).toBe(true)
     expect(ms).toBeLessThan(45_000)
-    // Several run at a time, and each may hold 64 MB.
+    // Several run at the same time, and each may hold 64 MB.
     expect(grownBytes).toBeLessThan(600_000_000)
   },
   90_000,

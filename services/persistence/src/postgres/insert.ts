@@ -26,12 +26,12 @@ const NEWEST_FIRST = ORDER.map((one) => `${one.replace('#', '')} DESC`).join(', 
  * interaction, and they never replace a newer one.
  */
 export const INSERT = `
-WITH given AS (
+WITH batch AS (
   SELECT * FROM unnest(${ARRAYS}) AS t(${NAMES})
 ), inserted AS (
   INSERT INTO events (${NAMES})
   SELECT ${VALUES}
-  FROM given ORDER BY event_key
+  FROM batch ORDER BY event_key
   ON CONFLICT (event_key) DO NOTHING
   RETURNING ${LATEST.join(', ')}
 ), latest AS (

@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { jsonbOf } from './jsonb.ts'
 
-/** What the escapes of a text come to when it is parsed, sanitised and written again: right, but for digits and depth. */
+/** The expected result, by parsing and writing again. That loses digits and fails for deep nesting, unlike the code. */
 const parsedAndSanitised = (value: unknown): unknown => {
   if (typeof value === 'string') return storedText(value)
   if (Array.isArray(value)) return value.map(parsedAndSanitised)
@@ -42,28 +42,28 @@ const json = fc.letrec<{ value: unknown }>((tie) => ({
   ),
 })).value
 
-/** Every code unit that may be escaped is, in upper or lower case. */
+/** Escapes every non-ASCII code unit, in upper or lower case. */
 const escaped = (one: unknown, upper: boolean): string =>
   JSON.stringify(one).replaceAll(/[\u0080-\uffff]/g, (character) => {
     const hex = character.charCodeAt(0).toString(16).padStart(4, '0')
     return `\\u${upper ? hex.toUpperCase() : hex}`
   })
 
-it('says what parsing, sanitising and writing again would say', () => {
+it('gives the same as parsing, sanitising and writing again', () => {
   fc.assert(
     fc.property(json, fc.boolean(), fc.boolean(), (value, all, upper) => {
       const body = all ? escaped(value, upper) : JSON.stringify(value)
       const { json: stored, sanitised } = jsonbOf(Buffer.from(body))
       expect(parseExactJson(stored)).toEqual(parsedAndSanitised(parseExactJson(body)))
       expect(sanitised).toBe(stored !== body)
-      // What PostgreSQL refuses is not there any more.
+      // PostgreSQL accepts it.
       expect(stored.isWellFormed()).toBe(true)
     }),
     { numRuns: 2_000 },
   )
 })
 
-it('takes any depth, and keeps digits that a double has not', () => {
+it('accepts any depth, and keeps digits that a double cannot hold', () => {
   const depth = 200_000
   const body = `${'['.repeat(depth)}"\\u0000"${']'.repeat(depth)}`
   expect(jsonbOf(Buffer.from(body)).json).toHaveLength(body.length)
@@ -72,7 +72,7 @@ it('takes any depth, and keeps digits that a double has not', () => {
   )
 })
 
-it('keeps every number of up to a thousand places, and writes others as their text', () => {
+it('keeps numbers of up to 1,000 digits, and writes longer ones as strings', () => {
   const stored = (body: string) => jsonbOf(Buffer.from(body))
   for (const number of ['1e100', '-1E+308', '0.1e-300', `1${'0'.repeat(900)}`, `0.${'1'.repeat(900)}`]) {
     expect(stored(`{"a":[${number}]}`)).toEqual({ json: `{"a":[${number}]}`, sanitised: false })
@@ -85,7 +85,7 @@ it('keeps every number of up to a thousand places, and writes others as their te
   }
 })
 
-it('says so when the bytes were not UTF-8', () => {
+it('reports bytes that are not UTF-8', () => {
   expect(jsonbOf(Buffer.from('"\xff"', 'latin1')).sanitised).toBe(true)
   expect(jsonbOf(Buffer.from('"\uFFFD"')).sanitised).toBe(false)
 })

@@ -19,7 +19,7 @@ afterAll(async () => {
   await client.end()
 })
 
-it('needs no right but that to make tables in its schema', async () => {
+it('needs only the right to create tables in its schema', async () => {
   const role = `test_strict_${randomBytes(4).toString('hex')}`
   const url = new URL(await isolatedDatabase('strict'))
   const owner = new pg.Client({ connectionString: url.href })
@@ -38,7 +38,7 @@ it('needs no right but that to make tables in its schema', async () => {
   }
 })
 
-it('makes JSON of the attributes of older rows, and leaves what jsonb does not take', async () => {
+it('converts attributes of older rows to JSON, except values that jsonb refuses', async () => {
   await client.query('CREATE TABLE weir_migrations (name text PRIMARY KEY, at timestamptz DEFAULT now())')
   for (const name of ['0001-events.sql', '0002-fix-up.sql']) {
     await client.query(readFileSync(new URL(`migrations/${name}`, import.meta.url), 'utf8'))

@@ -5,9 +5,9 @@ import { sinkErrorOf } from './sql-faults.ts'
 import { connectionTo } from './transaction.ts'
 
 const FOLDER = new URL('./migrations/', import.meta.url)
-/** Any number; the same for every instance. */
+/** Key of the advisory lock. An arbitrary number, equal in every instance. */
 const LOCK = 7_305_011
-/** One migration of many rows, or the wait for another instance that makes it. */
+/** Timeout of one migration, or of the wait for an instance that migrates, ms. */
 const STEP_MS = 600_000
 
 const CREATE = 'CREATE TABLE weir_migrations (name text PRIMARY KEY, at timestamptz DEFAULT now())'
@@ -25,7 +25,7 @@ const doneBefore = async (client: pg.Client): Promise<readonly string[]> => {
   return rows.map(({ name }) => name)
 }
 
-/** A role that only reads and writes rows finds the tables made, or waits until somebody else has made them. */
+/** Rejects with a `ProcessorError` if migrations are missing and this role may not create tables. */
 const requireOwner = async (client: pg.Client, wanted: readonly string[]): Promise<void> => {
   const { rows } = await client.query<{ may: boolean; role: string }>(
     "SELECT has_schema_privilege(current_schema(), 'CREATE') AS may, current_user AS role",
@@ -39,14 +39,18 @@ const requireOwner = async (client: pg.Client, wanted: readonly string[]): Promi
   if (!(await isThere(client))) await client.query(CREATE)
 }
 
-/** Brings the database to the newest schema in one transaction, one instance at a time. Rejects with a `SinkUnavailableError` while it is away, with a `ProcessorError` when a newer version has been there. */
+/**
+ * Applies the missing migrations in one transaction, one instance at a time; returns their names. Rejects with a
+ * `SinkUnavailableError` while the database is unavailable, and with a `ProcessorError` if a newer version has migrated
+ * it.
+ */
 export const migrate = async (databaseUrl: string, stepMs = STEP_MS): Promise<readonly string[]> => {
   const client = new pg.Client({ ...connectionTo(databaseUrl), query_timeout: stepMs })
   client.on('error', () => undefined)
   try {
     await client.connect()
     await client.query('BEGIN')
-    // For the transaction: a lock of the session would stay with the session of a pooler.
+    // A lock of the transaction, because a pooler would keep a lock of the session.
     await client.query('SELECT pg_advisory_xact_lock($1)', [LOCK])
     const done = new Set(await doneBefore(client))
     const known = readdirSync(FOLDER)
@@ -68,7 +72,7 @@ export const migrate = async (databaseUrl: string, stepMs = STEP_MS): Promise<re
     await client.query('COMMIT')
     return wanted
   } catch (error) {
-    // The end of the connection rolls back, without a question that may never be answered.
+    // The end of the connection rolls back. A ROLLBACK statement might never return.
     throw sinkErrorOf(error)
   } finally {
     await client.end().catch(() => undefined)

@@ -25,7 +25,7 @@ describe.skipIf(typeof program === 'string')('behind PgBouncer in transaction mo
   const locks = async () => {
     const client = new pg.Client({ connectionString: direct })
     await client.connect()
-    // Other tests hold locks in other databases of this server.
+    // Other tests hold locks in other databases of the server.
     const { rows } = await client.query<object>(
       `SELECT 1 FROM pg_locks JOIN pg_database d ON d.oid = database
        WHERE locktype = 'advisory' AND datname = current_database()`,
@@ -34,7 +34,7 @@ describe.skipIf(typeof program === 'string')('behind PgBouncer in transaction mo
     return rows
   }
 
-  it('migrates, also when several begin at once, and leaves no lock behind', async () => {
+  it('migrates once when several instances start together, and leaves no lock behind', async () => {
     const done = await Promise.all([1, 2, 3].map(() => migrate(pooler.databaseUrl)))
     expect(done.flat().sort()).toEqual([...new Set(done.flat())].sort())
     expect(done.flat().length).toBeGreaterThan(0)
@@ -42,7 +42,7 @@ describe.skipIf(typeof program === 'string')('behind PgBouncer in transaction mo
     expect(await locks()).toEqual([])
   })
 
-  it('writes rows from many connections over one session, finds repeats and conflicts', async () => {
+  it('writes rows of many connections over one session, and finds repeats and conflicts', async () => {
     const sink = sinkOf()
     const batches = Array.from({ length: 20 }, (_, batch) => [
       rowEvent(`a-${batch}`),
@@ -52,7 +52,7 @@ describe.skipIf(typeof program === 'string')('behind PgBouncer in transaction mo
     expect(new Set(results.flat().map(({ kind }) => kind))).toEqual(new Set(['stored']))
     const other = rowEvent('a-1', { bodyHash: Buffer.alloc(8, 2) })
     expect(await sink.write([other, rowEvent('c')])).toMatchObject([{ kind: 'conflict' }, { kind: 'stored' }])
-    // What is refused for its content does not spoil the session for the next.
+    // A refused row leaves the session usable for the next client.
     const refused = rowEvent('d', { receivedAt: Number.NaN })
     expect(await sink.write([refused, rowEvent('e')])).toMatchObject([
       { kind: 'rejected' },
@@ -61,7 +61,7 @@ describe.skipIf(typeof program === 'string')('behind PgBouncer in transaction mo
     await sink.close()
   })
 
-  it('fills rows, and leaves no lock of a job behind', async () => {
+  it('fills rows, and leaves no lock behind', async () => {
     const filler = new RowFiller({ databaseUrl: pooler.databaseUrl, statementTimeoutMs: 10_000 })
     const gaps = [{ source: 'cxone', eventType: 't', fingerprint: 'v', number: 1, missing: ['new'] }]
     expect(await filler.fillRecent(gaps, 60_000)).toBeGreaterThan(0)
@@ -70,12 +70,12 @@ describe.skipIf(typeof program === 'string')('behind PgBouncer in transaction mo
     await filler.close()
   })
 
-  it('gives up what takes too long, and keeps nothing of it for others', async () => {
+  it('cancels a statement that takes too long, and leaves its timeout to no other session', async () => {
     const blocker = new pg.Client({ connectionString: direct })
     await blocker.connect()
     await blocker.query('BEGIN; LOCK TABLE events IN ACCESS EXCLUSIVE MODE')
     const sink = sinkOf(300)
-    await expect(sink.write([rowEvent('late')])).rejects.toThrow(/does not answer/)
+    await expect(sink.write([rowEvent('late')])).rejects.toThrow(/is unavailable/)
     await blocker.query('ROLLBACK')
     expect(await sink.write([rowEvent('late')])).toEqual([{ kind: 'stored' }])
     await sink.close()
@@ -102,6 +102,6 @@ describe.skipIf(typeof program === 'string')('behind PgBouncer in transaction mo
     const refused = migrate(url.href)
     await expect(refused).rejects.toThrow(SinkFaultError)
     await expect(refused).rejects.toThrow(remedy)
-    await expect(refused).rejects.not.toThrow(/wrong\b.*@|does not answer/)
+    await expect(refused).rejects.not.toThrow(/wrong\b.*@|is unavailable/)
   })
 })

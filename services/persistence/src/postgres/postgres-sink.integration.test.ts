@@ -38,7 +38,7 @@ const event = (id: string, changes: Partial<RowEvent> = {}): RowEvent =>
 
 const keyOf = ({ eventKey }: InteractionEvent) => Buffer.from(eventKey, 'hex')
 
-it('keeps the exact bytes, with NUL and lone surrogates', async () => {
+it('keeps the exact bytes of NUL and lone surrogates, and replaces both in text and jsonb', async () => {
   const raw = Buffer.from('{"nul":"a\\u0000b","lone":"\\ud800","fine":"\\u00e9"}')
   const one = event('nul', { raw, message: 'a\0b\ud800', attributes: { nul: '"a\\u0000b"' } })
   expect(await sink.write([one])).toEqual([{ kind: 'stored' }])
@@ -55,7 +55,7 @@ it('keeps the exact bytes, with NUL and lone surrogates', async () => {
   })
 })
 
-it('takes the later of two times that differ below a millisecond', async () => {
+it('takes the later of two times that differ by less than a millisecond', async () => {
   const at = (fraction: string, nanos: number) =>
     event(`at-${fraction}`, {
       interactionId: 'fractions',
@@ -79,7 +79,7 @@ it('takes the later of two times that differ below a millisecond', async () => {
   ])
 })
 
-it('keeps attributes as JSON, with every digit, and numbers beyond a numeric as their text', async () => {
+it('keeps attributes as JSON with every digit, and numbers that numeric cannot hold as strings', async () => {
   const raw = Buffer.from('{"n":0e99999999999,"m":10.00,"id":1524831183200260097,"s":"1e999999"}')
   const one = event('exact', {
     raw,
@@ -101,7 +101,7 @@ it('keeps attributes as JSON, with every digit, and numbers beyond a numeric as 
   })
 })
 
-it('keeps a body that is not JSON as bytes, and as a text in the payload', async () => {
+it('keeps a body that is not JSON as bytes, and as a string in the payload', async () => {
   const raw = Buffer.from('<a>\xff\0"</a>', 'latin1')
   const one = event('opaque', { raw, schemaVersion: OPAQUE_SHAPE })
   expect(await sink.write([one])).toEqual([{ kind: 'stored' }])
@@ -112,7 +112,7 @@ it('keeps a body that is not JSON as bytes, and as a text in the payload', async
   expect(rows[0]).toEqual({ raw, payload: '<a>\uFFFD\uFFFD"</a>', payload_sanitised: true })
 })
 
-it('refuses a database that a newer version has changed, and changes nothing in it', async () => {
+it('refuses a database that a newer version has migrated, and does not change it', async () => {
   const name = '9999-of-a-newer-version.sql'
   await client.query('INSERT INTO weir_migrations (name) VALUES ($1)', [name])
   try {

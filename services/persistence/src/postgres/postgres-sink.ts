@@ -12,19 +12,19 @@ export interface PostgresOptions {
 }
 
 /**
- * A statement waits for a lock no longer than this part of its time-out, so that a wait is told from work. A row waits for
- * a few locks at most: what they take together is less than the time-out.
+ * Share of the statement timeout after which a wait for a lock ends, so that waiting is distinguished from work. A row
+ * needs only a few locks, and waiting for all of them takes less than the timeout.
  */
 const LOCK_SHARE = 0.1
-/** Times that one row may exceed the time-out, alone and while the tables can be written, before it is a dead letter. */
+/** A single row becomes a dead letter after that many timeouts while the tables can be written. */
 const ROW_TIMEOUTS_MAX = 3
-/** More that are remembered say nothing of one row. */
+/** Limit of remembered slow rows. If there are more, no single row is to blame. */
 const SLOW_ROWS_MAX = 1_000
 
 export class PostgresSink implements RowSink {
   readonly #pool: pg.Pool
   readonly #begin: string
-  /** How often a row timed out alone, by its event key; 0: it waited for a lock. */
+  /** Timeouts of each row that was written alone, by event key; 0: the row waited for a lock. */
   readonly #slow = new Map<string, number>()
 
   constructor({ databaseUrl, poolMax, statementTimeoutMs }: PostgresOptions) {
@@ -38,11 +38,11 @@ export class PostgresSink implements RowSink {
       statement_timeout: statementTimeoutMs,
       lock_timeout: Math.ceil(LOCK_SHARE * statementTimeoutMs),
     })
-    // A connection that breaks while idle: the next query opens another.
+    // An idle connection broke; the next query opens another.
     this.#pool.on('error', () => undefined)
   }
 
-  /** Rows that failed alone are written alone again, so that batches are not halved down to them each time. */
+  /** Writes rows that failed alone before on their own again, so that batches need not be halved down to them. */
   async write(events: readonly RowEvent[]): Promise<readonly RowResult[]> {
     if (!events.some(({ eventKey }) => this.#slow.has(eventKey))) return this.#writeRows(events)
     const groups = Map.groupBy(events, ({ eventKey }) => (this.#slow.has(eventKey) ? eventKey : ''))
@@ -59,7 +59,9 @@ export class PostgresSink implements RowSink {
     await this.#pool.end()
   }
 
-  /** One row that is refused, locked or takes too long spoils all: halves find it, and every attempt may be repeated. */
+  /**
+   * A refused, locked or slow row makes the whole statement fail. Halving finds it, as every attempt can be repeated.
+   */
   async #writeRows(events: readonly RowEvent[]): Promise<readonly RowResult[]> {
     if (events.length === 0) return []
     let inserted: Set<string> | undefined
@@ -72,7 +74,7 @@ export class PostgresSink implements RowSink {
       const fault = sqlFaultOf(error)
       const isOne = events.length === 1
       const isOfRows = fault === 'content' || fault === 'locked' || fault === 'too_much'
-      // A row that is there is not refused, whatever became of the look at it.
+      // The row was inserted, so only reading the stored hashes has failed.
       if (!isOfRows || (isOne && inserted)) throw sinkErrorOf(error)
       if (fault !== 'content') await this.#requireTables()
       if (isOne && fault === 'locked') throw this.#locked(events[0]!, error)
@@ -85,7 +87,9 @@ export class PostgresSink implements RowSink {
     }
   }
 
-  /** A statement without rows takes the same locks: where it fails too, the database is busy and no row is at fault. */
+  /**
+   * A statement without rows takes the same locks. If it fails as well, the database is busy and no row is to blame.
+   */
   async #requireTables(): Promise<void> {
     try {
       await this.#insert([])
@@ -94,11 +98,11 @@ export class PostgresSink implements RowSink {
     }
   }
 
-  /** The holder of the lock is at fault, however long it holds it. */
+  /** A lock is the fault of its holder, so the row is retried without a limit. */
   #locked({ eventKey }: RowEvent, error: unknown): SinkUnavailableError {
     this.#goesAlone(eventKey, this.#slow.get(eventKey) ?? 0)
     return new SinkUnavailableError(
-      `one row waits for a lock that another session of PostgreSQL holds (${stateOf(error)}): pg_blocking_pids and pg_locks tell which`,
+      `a row waits for a lock of another PostgreSQL session (${stateOf(error)}): find it with pg_blocking_pids and pg_locks`,
       { cause: error },
     )
   }
@@ -108,29 +112,29 @@ export class PostgresSink implements RowSink {
     this.#slow.set(eventKey, times)
   }
 
-  /** The server may be slow for everyone just now: so it is a fault of the row only when it happens again and again. */
+  /** The whole server may be slow, so only repeated timeouts are the fault of the row. */
   #tooSlow({ eventKey }: RowEvent, error: unknown): RowResult {
     const times = (this.#slow.get(eventKey) ?? 0) + 1
     if (times >= ROW_TIMEOUTS_MAX) {
       this.#slow.delete(eventKey)
-      return { kind: 'rejected', detail: `${stateOf(error)}, alone and ${times} times: it takes too long` }
+      return { kind: 'rejected', detail: `${stateOf(error)}: the row timed out ${times} times on its own` }
     }
     this.#goesAlone(eventKey, times)
     throw new SinkUnavailableError(
-      `one row takes longer than DATABASE_STATEMENT_TIMEOUT_MS, ${times} of ${ROW_TIMEOUTS_MAX} times`,
+      `a row takes longer than DATABASE_STATEMENT_TIMEOUT_MS (${times} of ${ROW_TIMEOUTS_MAX} attempts)`,
       { cause: error },
     )
   }
 
   async #insert(events: readonly RowEvent[]): Promise<Set<string>> {
     const values = parametersOf(events)
-    // Without a name: a pooler may give each transaction another session.
+    // Not a prepared statement, because a pooler may give each transaction another session.
     const insert = (client: pg.PoolClient) => client.query<{ event_key: Buffer }>(INSERT, values)
     const { rows } = await inTransaction(this.#pool, this.#begin, insert)
     return new Set(rows.map(({ event_key: key }) => key.toString('hex')))
   }
 
-  /** What was not inserted was there before, or came twice in this batch: with the same body or with another. */
+  /** Tells repeats from conflicts among the events that were stored before or came twice in this batch. */
   async #judge(events: readonly RowEvent[], inserted: Set<string>): Promise<readonly RowResult[]> {
     const claimed = new Set<string>()
     const isFirst = ({ eventKey }: RowEvent): boolean => {
@@ -140,9 +144,9 @@ export class PostgresSink implements RowSink {
     }
     const firsts = events.map(isFirst)
     if (!firsts.includes(false)) return events.map(() => ({ kind: 'stored' }))
-    const there = await this.#hashes(events.filter((_, index) => !firsts[index]))
+    const stored = await this.#hashes(events.filter((_, index) => !firsts[index]))
     return events.map(({ eventKey, bodyHash }) => {
-      const first = there.get(eventKey)
+      const first = stored.get(eventKey)
       return first === undefined || first === bodyHash.toString('hex')
         ? { kind: 'stored' }
         : { kind: 'conflict', first }

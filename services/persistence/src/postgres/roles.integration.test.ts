@@ -64,7 +64,7 @@ const ADD_ROW = `INSERT INTO events (event_key, source, event_type, interaction_
   schema_version, attributes, parts_missing, body_hash, payload, payload_sanitised, raw)
   VALUES (decode(md5(random()::text), 'hex'), 's', 't', 'i', now(), now(), 'v', '{}', '{}', '\\x00', '{}', false, '\\x00')`
 
-it('gives each role what its work takes, and nothing more', async () => {
+it('gives each role the rights that its work needs, and no more', async () => {
   const all = addresses(await newDatabase())
   const { ownerUrl, writerUrl, readerUrl } = all
   expect(await prepareDatabase(all)).toEqual({ migrations: MIGRATIONS, handedOver: [] })
@@ -99,13 +99,13 @@ it('gives each role what its work takes, and nothing more', async () => {
     expect([sql, await tryAs(writerUrl, sql), await tryAs(readerUrl, sql)]).toEqual([sql, writer, reader])
   }
   expect(await tryAs(ownerUrl, "COPY weir_backfills FROM PROGRAM 'env'")).toBe(DENIED)
-  // What persistence does at its start.
+  // As persistence does when it starts.
   expect(await migrate(writerUrl)).toEqual([])
   expect(await prepareDatabase(all)).toEqual({ migrations: [], handedOver: [] })
   expect(await prepareDatabase({ ...all, adminUrl: undefined })).toEqual({ migrations: [], handedOver: [] })
 })
 
-it('takes over the tables that a superuser made before, while that one writes on', async () => {
+it('takes over tables that a superuser created, while the superuser still writes', async () => {
   const adminUrl = await newDatabase()
   await migrate(adminUrl)
   await tryAs(adminUrl, 'CREATE TABLE not_of_weir (a text)')
@@ -134,13 +134,13 @@ it('takes over the tables that a superuser made before, while that one writes on
   expect(await tryAs(all.readerUrl, 'SELECT FROM not_of_weir')).toBe(DENIED)
 })
 
-it('says what to run when the tables are not there and the role may not make them', async () => {
+it('names the command to run when tables are missing and the role may not create them', async () => {
   const all = addresses(await newDatabase(), '_early')
   await server.query(`CREATE ROLE writer_${id}_early LOGIN PASSWORD 'w'`)
   await expect(migrate(all.writerUrl)).rejects.toThrow(/weir db migrate/)
 })
 
-it('takes roles of any name, and passwords of any ASCII characters, and never shows one', async () => {
+it('accepts any role name and any ASCII password, and never shows a password', async () => {
   const adminUrl = await newDatabase()
   const [ours] = [addresses(adminUrl, '_names')]
   await prepareDatabase(ours)

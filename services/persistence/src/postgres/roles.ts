@@ -6,9 +6,9 @@ import { connectionTo } from './transaction.ts'
 
 /** Addresses of one database. Each names a role and its password. */
 export interface DatabaseAddresses {
-  /** A superuser, or a role that may create roles and owns the database. It makes the others; undefined: they are there. */
+  /** A superuser, or the owner of the database with CREATEROLE. It creates the roles; undefined: they exist. */
   readonly adminUrl?: string | undefined
-  /** Owns the tables, and changes them at an upgrade. */
+  /** Owns the tables, and migrates them. */
   readonly ownerUrl: string
   /** For persistence and `weir backfill`: reads, adds and fills rows. */
   readonly writerUrl?: string | undefined
@@ -18,18 +18,18 @@ export interface DatabaseAddresses {
 
 export interface PreparedDatabase {
   readonly migrations: readonly string[]
-  /** Tables that another role had owned. */
+  /** Tables that another role owned before. */
   readonly handedOver: readonly string[]
 }
 
 const LOCK_MS_MAX = 5_000
-/** Ours, among what else a schema may hold. */
+/** The tables of Weir. */
 const OUR_NAMES = '^(events|interactions|weir)(_|$)'
 const OUR_TABLES = `relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = current_schema())
        AND relkind IN ('r', 'p', 'v', 'm') AND relname ~ $1`
-/** Of which the writer deletes rows. */
+/** Tables from which the writer deletes rows. */
 const DELETED_FROM = ['weir_backfills']
-/** Which the writer only looks at. */
+/** Tables that the writer only reads. */
 const ONLY_READ = ['weir_migrations', 'weir_holds', 'weir_retention_runs', 'weir_retention_receipts']
 
 interface Role {
@@ -41,9 +41,11 @@ const roleOf = (variable: string, url: string): Role => {
   const { username, password } = new URL(url)
   const role = { name: decodeURIComponent(username), password: decodeURIComponent(password) }
   if (role.name === '')
-    throw new ProcessorError(`${variable} names no role: give postgres://role:password@host/database`)
+    throw new ProcessorError(`${variable} has no role: give postgres://role:password@host/database`)
   if (!/^[\x21-\x7e]*$/.test(role.password)) {
-    throw new ProcessorError(`the password in ${variable} may only have ASCII characters without blanks`)
+    throw new ProcessorError(
+      `the password in ${variable} has a space or a character outside ASCII: choose another`,
+    )
   }
   return role
 }
@@ -59,7 +61,7 @@ type Roles = ReturnType<typeof rolesOf>
 const name = (text: string): string => pg.escapeIdentifier(text)
 const literal = (text: string): string => pg.escapeLiteral(text)
 
-/** A grant waits for locks at most. */
+/** Timeout of a wait for a lock, ms. */
 const STATEMENT_MS = 60_000
 
 const inOneTransaction = async <T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> => {
@@ -72,7 +74,7 @@ const inOneTransaction = async <T>(url: string, work: (client: pg.Client) => Pro
   try {
     await client.connect()
     await client.query('BEGIN')
-    // Services write meanwhile: a lock that they hold is not waited for at the head of their queue for long.
+    // Services keep writing. A long wait for their locks would make every later statement queue behind it.
     await client.query(`SET LOCAL lock_timeout = ${LOCK_MS_MAX}`)
     const result = await work(client)
     await client.query('COMMIT')
@@ -83,8 +85,8 @@ const inOneTransaction = async <T>(url: string, work: (client: pg.Client) => Pro
 }
 
 /**
- * Makes the roles, hands the tables of before over to their owner, brings them to the newest schema and grants what
- * each role needs; what is so already stays. Services may run meanwhile. Rejects with the error of PostgreSQL.
+ * Creates the roles, gives existing tables to their owner, migrates them and grants what each role needs. It can be
+ * repeated, and services may run meanwhile. Rejects with the error of PostgreSQL.
  */
 export const prepareDatabase = async (addresses: DatabaseAddresses): Promise<PreparedDatabase> => {
   const { adminUrl, ownerUrl } = addresses
@@ -96,7 +98,7 @@ export const prepareDatabase = async (addresses: DatabaseAddresses): Promise<Pre
   return { migrations, handedOver }
 }
 
-/** What a role of Weir never is, whatever it was before. */
+/** Attributes that no role of Weir has. */
 const ATTRIBUTES = 'LOGIN NOCREATEDB NOCREATEROLE'
 
 const makeRoles = async (client: pg.Client, roles: Roles): Promise<readonly string[]> => {
@@ -127,7 +129,7 @@ const makeRoles = async (client: pg.Client, roles: Roles): Promise<readonly stri
   }
   const owner = name(roles.owner.name)
   await client.query(`GRANT CREATE ON SCHEMA ${name(schema)} TO ${owner}`)
-  // Whoever is no superuser hands over only to a role that it is a member of.
+  // Only a superuser can give a table to a role of which it is not a member.
   if (!isSuperuser) await client.query(`GRANT ${owner} TO CURRENT_USER`)
   const tables = await client.query<{ name: string }>(
     `SELECT relname AS name FROM pg_class
@@ -152,7 +154,7 @@ const grant = async (client: pg.Client, { writer, reader }: Roles): Promise<void
   }
 }
 
-/** No more than these, whatever was granted before. */
+/** Revokes earlier grants first. */
 const setRights = async (
   client: pg.Client,
   table: string,

@@ -46,7 +46,7 @@ const run = (isDryRun = false) =>
   backfill(known, filler, { source: SOURCE, isDryRun, ratePerSec: 100_000, wait: () => Promise.resolve() })
 
 describe('S3 schema evolution', () => {
-  it('S3-04 stores the number of the shape, and leaves what a row has when it fills it', async () => {
+  it('S3-04 stores the number of the shape, and keeps existing values when it fills a row', async () => {
     await sink.write([
       event('a'),
       event('b', { attributes: { new: '"kept"' } }),
@@ -70,7 +70,7 @@ describe('S3 schema evolution', () => {
     expect(rows).toEqual([])
   })
 
-  it('S3-04 goes on after a walk that was cut off, over many rows', async () => {
+  it('S3-04 resumes an interrupted walk over many rows', async () => {
     await sink.write(Array.from({ length: 1_200 }, (_, i) => event(`i-${i}`)))
     const stopping = new AbortController()
     const cut = await backfill(known, filler, {
@@ -87,7 +87,7 @@ describe('S3 schema evolution', () => {
     expect((await rowsOf()).every(({ number }) => number === 2)).toBe(true)
   })
 
-  it('S3-04 fills what was written lately, and nothing older', async () => {
+  it('S3-04 fills only recent rows', async () => {
     await sink.write([event('old'), event('new')])
     await client.query(
       `UPDATE events SET stored_at = stored_at - interval '1 hour' WHERE interaction_id = 'old'`,

@@ -16,7 +16,7 @@ describe('behind a pooler in transaction mode', () => {
     pooler.close()
   })
 
-  it('starts no connection with a parameter that a pooler refuses', async () => {
+  it('sends no startup parameter that a pooler refuses', async () => {
     await filler.fillRecent(GAPS, 60_000)
     expect([...pooler.parameters].sort()).toEqual(['application_name', 'client_encoding', 'database', 'user'])
   })
@@ -28,7 +28,7 @@ describe('behind a pooler in transaction mode', () => {
     ])
   })
 
-  it('holds its lock by a transaction, and no session', async () => {
+  it('holds its lock in a transaction and not in a session', async () => {
     expect(await filler.alone('cxone', () => filler.fillRecent(GAPS, 60_000))).toBe(1)
     expect(pooler.statements[0]).toEqual([
       'BEGIN; SET LOCAL idle_in_transaction_session_timeout = 0',
@@ -37,7 +37,7 @@ describe('behind a pooler in transaction mode', () => {
     ])
   })
 
-  it('keeps what a job has done when the connection of its lock breaks meanwhile', async () => {
+  it('keeps the result of a job when the connection of its lock breaks', async () => {
     const act = async () => {
       pooler.breakConnections()
       return filler.fillRecent(GAPS, 60_000)

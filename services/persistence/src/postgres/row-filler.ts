@@ -76,7 +76,10 @@ const LOCK = 7_305_012
 const TRY_LOCK = 'SELECT pg_try_advisory_xact_lock($1, hashtext($2)) AS is_ours'
 const BEGIN_LOCK = beginWith({ idle_in_transaction_session_timeout: 0 })
 
-/** Adds the shape number and the nulls of known fields to rows that lack them. Every call may be repeated. Rejects with a `SinkUnavailableError` or a `SinkFaultError`. */
+/**
+ * Adds the shape number and the nulls of known fields to rows that lack them. Every call may be repeated. Rejects with
+ * a `SinkUnavailableError` or a `SinkFaultError`.
+ */
 export class RowFiller implements GapFiller {
   readonly #pool: pg.Pool
   readonly #begin: string
@@ -119,7 +122,7 @@ export class RowFiller implements GapFiller {
     return { lastKey: last_key ?? undefined, lookedAt: looked_at, filled }
   }
 
-  /** Undefined when no walk was interrupted, or one with other gaps. */
+  /** Where an interrupted walk with the same gaps stopped; undefined if there is none. */
   async position(source: string, gaps: readonly ShapeGaps[]): Promise<WalkPosition | undefined> {
     const { rows } = await this.#ask(
       'SELECT after_key, looked_at::float8, filled::float8 FROM weir_backfills WHERE source = $1 AND target = $2',
@@ -134,8 +137,8 @@ export class RowFiller implements GapFiller {
   }
 
   /**
-   * Runs `act` unless another job of this source is under way, which gives undefined. Its lock is held by a transaction
-   * that stays open meanwhile, because a pooler would keep a lock of the session.
+   * Runs `act` unless another job of this source is running; then it returns undefined. An open transaction holds the
+   * lock, because a pooler would keep a lock of the session.
    */
   async alone<T>(source: string, act: () => Promise<T>): Promise<T | undefined> {
     let done: { readonly result: T } | undefined
@@ -145,7 +148,7 @@ export class RowFiller implements GapFiller {
         if (rows[0]!.is_ours) done = { result: await act() }
       })
     } catch (error) {
-      // The connection that held the lock may have broken since, which undoes nothing.
+      // The connection of the lock may have broken after `act`, which undoes nothing.
       if (done === undefined) throw sinkErrorOf(error)
     }
     return done?.result

@@ -3,8 +3,8 @@ import { createHash, createHmac, pbkdf2Sync, randomBytes } from 'node:crypto'
 const ITERATIONS = 4096
 
 /**
- * What PostgreSQL keeps of a password (RFC 5803). It goes over the connection, and into the log of the server, in the
- * place of the password. Only for passwords of ASCII characters: others would have to be normalised first.
+ * The SCRAM verifier of a password (RFC 5803). It is sent, and appears in the server's log, instead of the password.
+ * Only for ASCII passwords: others would have to be normalised first.
  */
 export const scramVerifier = (password: string, salt = randomBytes(16)): string => {
   const salted = pbkdf2Sync(password, salt, ITERATIONS, 32, 'sha256')

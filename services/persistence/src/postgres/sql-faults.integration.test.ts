@@ -36,7 +36,7 @@ afterEach(async () => {
 const batch = (name: string, count: number): InteractionEvent[] =>
   Array.from({ length: count }, (_, i) => rowEvent(`${name}-${i}`))
 
-/** What a trigger, written by somebody else, does before a row goes in. */
+/** Creates a trigger, as an operator might, that runs before each insert. */
 const onInsert = async (plpgsql: string): Promise<void> => {
   await client.query(
     `CREATE OR REPLACE FUNCTION odd() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN ${plpgsql} RETURN NEW; END $$`,
@@ -52,7 +52,7 @@ const storedOf = async (name: string): Promise<number> => {
   return Number(rows[0]!.count)
 }
 
-/** As the stage does: again and again, whatever is retriable. */
+/** Retries as the task does. */
 const writeUntilDone = async (events: readonly InteractionEvent[], triesMax: number) => {
   for (let tries = 1; ; tries++) {
     try {
@@ -110,7 +110,7 @@ it.each([
   expect(await storedOf(name)).toBe(7)
 })
 
-it('a row that row-level security or a partial index refuses is a letter, and the others are stored', async () => {
+it('rejects only the row that row-level security or a partial index refuses', async () => {
   const name = 'policy'
   await client.query(`CREATE UNIQUE INDEX odd ON events ((1 / (octet_length(interaction_id) - 9)))
     WHERE interaction_id LIKE '${name}-%'`)
@@ -146,22 +146,22 @@ it('a row that row-level security or a partial index refuses is a letter, and th
   }
 })
 
-it('halves a batch that takes longer than the time-out', async () => {
+it('halves a batch that takes longer than the timeout', async () => {
   await onInsert('PERFORM pg_sleep(0.1);')
   expect(await sink.write(batch('slow', 16))).toEqual(batch('slow', 16).map(() => ({ kind: 'stored' })))
 })
 
-it('gives up the one row that takes too long each time, and stores the others the first time', async () => {
+it('rejects a row that times out repeatedly, and stores the others at the first attempt', async () => {
   const name = 'endless'
   await onInsert(`IF NEW.interaction_id = '${name}-2' THEN PERFORM pg_sleep(60); END IF;`)
-  await expect(sink.write(batch(name, 5))).rejects.toThrow(/one row takes longer .* 1 of 3 times/)
+  await expect(sink.write(batch(name, 5))).rejects.toThrow(/a row takes longer .* \(1 of 3 attempts\)/)
   const { tries, results } = await writeUntilDone(batch(name, 5), 2)
   expect(tries).toBe(2)
   expect(results.map(({ kind }) => kind)).toEqual(['stored', 'stored', 'rejected', 'stored', 'stored'])
   expect(results[2]).toMatchObject({ detail: expect.stringContaining('57014') as string })
 })
 
-it('waits while a table is locked, and gives nothing up', async () => {
+it('waits while a table is locked, and rejects no row', async () => {
   const locker = new pg.Client({ connectionString: databaseUrl })
   await locker.connect()
   await locker.query('BEGIN')
@@ -174,7 +174,7 @@ it('waits while a table is locked, and gives nothing up', async () => {
   expect(await sink.write([rowEvent('locked-0')])).toEqual([{ kind: 'stored' }])
 })
 
-/** A session of somebody else that holds a lock until `release`. */
+/** Another session that holds a lock until `release`. */
 const holding = async (...sql: readonly string[]) => {
   const other = new pg.Client({ connectionString: databaseUrl })
   await other.connect()
@@ -213,7 +213,9 @@ it.each([
     for (; tries < 8 || performance.now() < heldUntil; tries++) {
       const waiting = sink.write(batch(name, 5))
       await expect(waiting).rejects.toThrow(SinkUnavailableError)
-      await expect(waiting).rejects.toThrow(/waits for a lock that another session .* \(SQLSTATE 55P03\)/)
+      await expect(waiting).rejects.toThrow(
+        /waits for a lock of another PostgreSQL session \(SQLSTATE 55P03\)/,
+      )
     }
     expect(await storedOf(name)).toBe(1 + 4)
     await release()
@@ -222,7 +224,7 @@ it.each([
   },
 )
 
-it.each(['40P01', '40001', '55P03'])('tries again without end what fails with %s', async (state) => {
+it.each(['40P01', '40001', '55P03'])('retries a row that fails with %s without a limit', async (state) => {
   const name = `again-${state}`
   await onInsert(
     `IF NEW.interaction_id = '${name}-1' THEN RAISE EXCEPTION 'no' USING ERRCODE = '${state}'; END IF;`,
@@ -234,7 +236,7 @@ it.each(['40P01', '40001', '55P03'])('tries again without end what fails with %s
   expect(await sink.write(batch(name, 3))).toEqual(batch(name, 3).map(() => ({ kind: 'stored' })))
 })
 
-it('does not count a wait for a lock to what a slow row has taken', async () => {
+it('does not count waits for a lock as timeouts of a row', async () => {
   const name = 'both'
   await sink.write([rowEvent(`${name}-2`, { eventKey: eventKeyOf(name, 'before').toString('hex') })])
   const { release } = await holding(ON_INTERACTION(name))
@@ -243,7 +245,7 @@ it('does not count a wait for a lock to what a slow row has taken', async () => 
   }
   await release()
   await onInsert(`IF NEW.interaction_id = '${name}-2' THEN PERFORM pg_sleep(60); END IF;`)
-  await expect(sink.write([rowEvent(`${name}-2`)])).rejects.toThrow(/1 of 3 times/)
+  await expect(sink.write([rowEvent(`${name}-2`)])).rejects.toThrow(/1 of 3 attempts/)
 })
 
 it('stops when its own statement is refused', async () => {
@@ -257,7 +259,7 @@ it('stops when its own statement is refused', async () => {
   }
 })
 
-it('ends a body nested 6,000 deep with one escape as a row or a rejected one, never as a wait', async () => {
+it('stores or rejects a body that is nested 6,000 levels deep, and never waits', async () => {
   const depth = 6_000
   const raw = Buffer.from(`${'['.repeat(depth)}"\\u0000"${']'.repeat(depth)}`)
   const results = await sink.write([

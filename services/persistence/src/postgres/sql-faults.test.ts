@@ -16,11 +16,11 @@ it.each([
   ['content', ['22001', '22003', '22007', '22008', '22021', '22P02', '22P05', '54000', '54001']],
   ['content', ['23502', '23503', '23505', '23514', '23P01', '40002', '44000', '09000']],
   ['content', ['P0001', 'P0002', 'P0003', 'P0004']],
-  // Raised by somebody's own function, with a state of its own.
+  // States that functions of an operator may raise.
   ['content', ['45000', '50001', '99999', 'WE001', 'U0001', 'ZZ999']],
   ['stop', ['28P01', '28000', '3D000', '3F000', '42501', '42601', '42703', '42P01', '0A000', '26000']],
   ['stop', ['57P04', '55000', '55P02', '58030', '58P01', 'XX000', 'XX001', 'XX002', 'F0000', 'HV000']],
-  // Only triggers and functions can fail so.
+  // States of triggers and functions.
   ['content', ['0Z002', '10608', '20000', '27000', '2F005', '38000', '38001', '39P01', '39004']],
   ['stop', ['', '25001', '21000', '0L000', '0P000', '24000', '2BP01', '2D000', '34000', '3B001', 'H1000']],
 ] as const)('%s: %j', (fault, states) => {
@@ -51,7 +51,7 @@ it.each(['42P01', '42501', '42883', '0A000', '21000', '28P01', '3D000', '55000',
   },
 )
 
-it('whatever a trigger raises is about the row, but for what asks for another try', () => {
+it('takes an error that a trigger raises for the fault of the row, unless it asks for a retry', () => {
   const states = [
     '08006',
     '25006',
@@ -77,7 +77,7 @@ it('whatever a trigger raises is about the row, but for what asks for another tr
   }
 })
 
-it('a database that is away, full or damaged is so within a trigger, too', () => {
+it('recognises an unavailable, full or damaged database also within a trigger', () => {
   for (const [state, fault] of [
     ...(['08006', '53100', '53300', '57P01', 'HV00N'] as const).map((one) => [one, 'away'] as const),
     ['57014', 'too_much'] as const,
@@ -88,7 +88,7 @@ it('a database that is away, full or damaged is so within a trigger, too', () =>
   }
 })
 
-it('a row that row-level security does not let in is refused for its content', () => {
+it('takes a violation of row-level security for the fault of the row', () => {
   expect(sqlFaultOf(raised('42501', { routine: 'ExecWithCheckOptions' }))).toBe('content')
 })
 
@@ -126,7 +126,7 @@ it.each([
   expect(sqlFaultOf(new Error(message))).toBe('away')
 })
 
-it('writes less when no answer comes at all', () => {
+it('writes fewer rows after a query without a response', () => {
   expect(sqlFaultOf(new Error('Query read timeout'))).toBe('too_much')
 })
 
@@ -179,7 +179,7 @@ it.each([
   expect(refusal.message).toMatch(/certificate.*sslrootcert in DATABASE_URL/)
 })
 
-it('a pooler that is full or has lost its server is waited for', () => {
+it('waits for a pooler that is full or has lost its server', () => {
   for (const message of [
     'query_wait_timeout',
     'server conn crashed?',
@@ -189,12 +189,12 @@ it('a pooler that is full or has lost its server is waited for', () => {
   }
 })
 
-it('a row that speaks of connections is still a row', () => {
+it('does not take an error about a row for one about the connection', () => {
   const error = sinkErrorOf(databaseError('XX000', 'authentication failed: secret')) as Error
   expect(error.message).not.toContain('secret')
 })
 
-it('says which setting is wrong, and never quotes a row', () => {
+it('names the wrong setting, and never quotes a row', () => {
   const refusal = (code: string, message: string) => {
     const error = sinkErrorOf(databaseError(code, message)) as Error
     expect(error).toBeInstanceOf(SinkFaultError)
@@ -202,14 +202,14 @@ it('says which setting is wrong, and never quotes a row', () => {
     return error.message
   }
   expect(refusal('28P01', 'password authentication failed for user "weir"')).toBe(
-    'the database refuses what Weir asks of it (SQLSTATE 28P01, password authentication failed for user "weir"): ' +
+    'the database refuses the request (SQLSTATE 28P01, password authentication failed for user "weir"): ' +
       'correct the user or the password of DATABASE_URL, then start again',
   )
   expect(refusal('XX000', 'secret')).not.toContain('secret')
   expect(refusal('23502', 'secret')).not.toContain('secret')
 })
 
-it('decides about every class of the manual as the documents say', () => {
+it('treats every class of the manual as documented', () => {
   const [, table = ''] = /## What PostgreSQL refuses\n([^]*?)\n\nThis applies/.exec(
     readDocument('docs/operations/failures.md'),
   )!

@@ -1,20 +1,20 @@
 import pg from 'pg'
 import { SinkFaultError, SinkUnavailableError } from '@weir/row-sink'
 
-/** What an error of the database asks for; whoever meets it acts. */
+/** How to react to an error of the database. */
 export type SqlFault =
-  /** The database is away or busy: the same once more, later. */
+  /** The database is unavailable or busy. Write the same rows later. */
   | 'away'
-  /** Somebody else holds a lock: the same later, and other rows now. */
+  /** Another session holds a lock. Write these rows later, and other rows now. */
   | 'locked'
-  /** The statement takes too long or too much: with fewer rows it may pass. */
+  /** The statement takes too much time or memory. Write fewer rows. */
   | 'too_much'
-  /** A row is refused for its content. */
+  /** The database refuses a row for its content. */
   | 'content'
-  /** Our statement, our rights or the server is at fault: a person must look. */
+  /** Our statement, our rights or the server is at fault. An operator must act. */
   | 'stop'
 
-/** By SQLSTATE: what differs from its class. */
+/** SQLSTATEs that differ from their class. */
 const CODES: Readonly<Record<string, SqlFault>> = {
   '25006': 'away', // read only: after a failover this server is the standby
   '25P03': 'away', // the session was idle in a transaction
@@ -32,7 +32,7 @@ const CODES: Readonly<Record<string, SqlFault>> = {
   HV00N: 'away', // a trigger's foreign server is away
 }
 
-/** By the first two characters: every class of the manual, https://www.postgresql.org/docs/current/errcodes-appendix.html. */
+/** Every class (first two characters) of https://www.postgresql.org/docs/current/errcodes-appendix.html. */
 const CLASSES: Readonly<Record<string, SqlFault>> = {
   '00': 'stop', // success, which is no error
   '01': 'stop', // a warning, which is no error
@@ -80,14 +80,14 @@ const CLASSES: Readonly<Record<string, SqlFault>> = {
   XX: 'stop', // the server's own fault
 }
 
-/** What the standard leaves free for functions' own states, and 45, which many programs use for that. */
+/** Classes that the standard reserves for states of applications, and 45, which many applications use. */
 const FREE_CLASS = /^(?:[5-9I-Z]|45)/
-/** A function that raises one of these asks for another try. */
+/** A function that raises one of these asks for a retry. */
 const RETRY_ASKED = new Set(['40001', '40P01', '55P03'])
-/** Damaged data: no row is at fault, whoever has met it. */
+/** Damaged data, for which no row is to blame. */
 const DAMAGED = new Set(['XX001', 'XX002'])
 
-/** Of the system, from the connection. */
+/** Codes of the operating system for a broken connection. */
 const CONNECTION_CODES = new Set([
   'ECONNREFUSED',
   'ECONNRESET',
@@ -105,7 +105,7 @@ const CONNECTION_CODES = new Set([
   'EMFILE',
   'ENFILE',
 ])
-/** Of pg, which gives its own errors no code. */
+/** Messages of pg, whose own errors have no code. */
 const CONNECTION_MESSAGES = new Set([
   'Connection terminated',
   'Connection terminated unexpectedly',
@@ -115,7 +115,7 @@ const CONNECTION_MESSAGES = new Set([
   'Client has encountered a connection error and is not queryable',
   'Client was closed and is not queryable',
 ])
-/** What a server or a pooler before it says of the settings of the connection, whatever the code; poolers have one for all. */
+/** Refusals of a connection for its settings, by message, because poolers use one code for all of them. */
 const REFUSED_CONNECTIONS: readonly (readonly [message: RegExp, remedy: string])[] = [
   [
     /startup parameter/i,
@@ -132,10 +132,10 @@ const REFUSED_CONNECTIONS: readonly (readonly [message: RegExp, remedy: string])
 const refusedConnection = ({ message }: Error): string | undefined =>
   REFUSED_CONNECTIONS.find(([pattern]) => pattern.test(message))?.[1]
 
-/** Of TLS: the certificate of the server is not one that this machine trusts. */
+/** TLS errors: this machine does not trust the certificate of the server. */
 const TLS_CODE = /CERT|ERR_TLS|ERR_SSL|UNABLE_TO_/
 
-/** Whether the error is about how to connect, and no row can be quoted in it. */
+/** Whether the error is about the connection, so that it cannot quote a row. */
 const isOfConnection = (error: Error): boolean => {
   if (error instanceof pg.DatabaseError)
     return error.where === undefined && /^(?:08|28|3D)/.test(error.code ?? '')
@@ -143,23 +143,23 @@ const isOfConnection = (error: Error): boolean => {
   return code === undefined || TLS_CODE.test(code)
 }
 
-/** No answer within `query_timeout`, which is longer than the server's own time-out. */
+/** pg had no response within `query_timeout`, which is longer than the timeout of the server. */
 const READ_TIMEOUT = 'Query read timeout'
 
-/** By SQLSTATE alone, as our own statement meets it. */
+/** The reaction to a SQLSTATE of Weir's own statement. */
 export const faultOfState = (state: string): SqlFault => {
   const sqlClass = state.slice(0, 2)
   return CODES[state] ?? CLASSES[sqlClass] ?? (FREE_CLASS.test(sqlClass) ? 'content' : 'stop')
 }
 
-/** Of PL/pgSQL's RAISE, in the source of PostgreSQL, which no language of messages changes. */
+/** The C function of PostgreSQL that runs RAISE of PL/pgSQL. It does not depend on the language of messages. */
 const RAISE = 'exec_stmt_raise'
-/** Of row-level security and of views: a row is not one that the policy lets in. */
+/** The C function of PostgreSQL that checks row-level security and views. */
 const CHECK_OF_ROW = 'ExecWithCheckOptions'
-/** The first words of a context that is a function's, in every language of messages. */
+/** How the context of a function begins, in every language of messages. */
 const IN_FUNCTION = /^(?:PL\/|SQL\b)/m
 
-/** A trigger's function is called for a row, so what goes wrong in it is about that row, whatever its state says. */
+/** A trigger runs for a row, so that row is to blame for its errors, whatever their SQLSTATE. */
 const faultOfDatabase = ({ code = '', routine, where }: pg.DatabaseError): SqlFault => {
   const fault = faultOfState(code)
   if (routine === CHECK_OF_ROW) return 'content'
@@ -168,7 +168,7 @@ const faultOfDatabase = ({ code = '', routine, where }: pg.DatabaseError): SqlFa
   return IN_FUNCTION.test(where ?? '') ? 'content' : 'stop'
 }
 
-/** undefined: not an error of the database or the connection to it. */
+/** Undefined if the error is not one of the database or of the connection to it. */
 export const sqlFaultOf = (error: unknown): SqlFault | undefined => {
   if (!(error instanceof Error)) return undefined
   if (isOfConnection(error) && refusedConnection(error) !== undefined) return 'stop'
@@ -180,14 +180,14 @@ export const sqlFaultOf = (error: unknown): SqlFault | undefined => {
   return isAway ? 'away' : undefined
 }
 
-/** The SQLSTATE or the system's code: the server's own text may quote the row. */
+/** The SQLSTATE or the code of the system, because the message of the server may quote the row. */
 export const stateOf = (error: unknown): string =>
   error instanceof pg.DatabaseError ? `SQLSTATE ${error.code ?? 'unknown'}` : codeOf(error)
 
 const codeOf = (error: unknown): string => (error as { code?: string }).code ?? 'no answer'
 
-/** Classes whose texts speak of roles, databases and tables, never of a row. */
-const TOLD_CLASSES = new Set(['28', '3D', '3F', '42'])
+/** Classes whose messages name roles, databases and tables, and never quote a row. */
+const QUOTABLE_CLASSES = new Set(['28', '3D', '3F', '42'])
 const REMEDIES: Readonly<Record<string, string>> = {
   '28': 'correct the user or the password of DATABASE_URL',
   '3D': 'correct the database of DATABASE_URL',
@@ -200,7 +200,7 @@ const REMEDIES: Readonly<Record<string, string>> = {
 const TLS_REMEDY =
   'give sslrootcert in DATABASE_URL the certificate that signs for the server, and the host name that it is for'
 
-/** What a caller that cannot write fewer rows rejects with. Errors that are not the database's stay what they are. */
+/** The error for a caller that cannot write fewer rows. Returns errors that are not of the database unchanged. */
 export const sinkErrorOf = (error: unknown): unknown => {
   if (error instanceof SinkUnavailableError || error instanceof SinkFaultError) return error
   const fault = sqlFaultOf(error)
@@ -208,18 +208,18 @@ export const sinkErrorOf = (error: unknown): unknown => {
   // No error has the cause: it may quote a row, and errors are logged.
   const state = stateOf(error)
   if (fault === 'away' || fault === 'locked' || fault === 'too_much') {
-    return new SinkUnavailableError(`the database does not answer (${state})`)
+    return new SinkUnavailableError(`the database is unavailable (${state})`)
   }
   const code = codeOf(error)
   const sqlClass = code.slice(0, 2)
   const refused = isOfConnection(error as Error)
     ? (refusedConnection(error as Error) ?? (TLS_CODE.test(code) ? TLS_REMEDY : undefined))
     : undefined
-  const isTold = refused !== undefined || TOLD_CLASSES.has(sqlClass)
-  const told = isTold ? `, ${(error as Error).message}` : ''
+  const isQuotable = refused !== undefined || QUOTABLE_CLASSES.has(sqlClass)
+  const message = isQuotable ? `, ${(error as Error).message}` : ''
   const remedy =
     refused ?? REMEDIES[code] ?? REMEDIES[sqlClass] ?? 'see the table of SQLSTATE in the manual of PostgreSQL'
   return new SinkFaultError(
-    `the database refuses what Weir asks of it (${state}${told}): ${remedy}, then start again`,
+    `the database refuses the request (${state}${message}): ${remedy}, then start again`,
   )
 }

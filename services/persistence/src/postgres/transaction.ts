@@ -1,10 +1,10 @@
 import { boundedAnswers } from '@weir/runtime'
 import pg from 'pg'
 
-/** Answers hold keys, hashes and counts. */
+/** Limit of a response, which has only keys, hashes and counts. */
 const ANSWER_BYTES_MAX = 67_108_864
 
-/** What every connection to the database has. */
+/** Options of every connection to the database. */
 export const connectionTo = (databaseUrl: string) => ({
   connectionString: databaseUrl,
   connectionTimeoutMillis: 5_000,
@@ -12,13 +12,15 @@ export const connectionTo = (databaseUrl: string) => ({
 })
 
 /**
- * Begins a transaction with settings of its own: a pooler refuses settings as parameters of the connection, and gives
- * those of a session to somebody else.
+ * Begins a transaction with its settings. A pooler refuses settings as startup parameters, and passes settings of a
+ * session on to other clients.
  */
 export const beginWith = (settings: Readonly<Record<string, number>>): string =>
   ['BEGIN', ...Object.entries(settings).map(([name, value]) => `SET LOCAL ${name} = ${value}`)].join('; ')
 
-/** One transaction, which `begin` begins, on a connection of its own. Rejects with what failed, after a rollback. */
+/**
+ * Runs one transaction, which the statement `begin` opens. Rejects with the error that made it fail, after a rollback.
+ */
 export const inTransaction = async <T>(
   pool: pg.Pool,
   begin: string,
@@ -34,7 +36,7 @@ export const inTransaction = async <T>(
     isUsable = true
     return result
   } catch (error) {
-    // One that has not answered would not answer now.
+    // A connection that did not respond is closed instead of rolled back.
     isUsable = error instanceof pg.DatabaseError && (await rolledBack(client))
     throw error
   } finally {
@@ -43,7 +45,7 @@ export const inTransaction = async <T>(
   }
 }
 
-/** A connection that breaks fails its query, too. */
+/** The query of a broken connection reports the error. */
 const ignored = (): void => undefined
 
 const rolledBack = (client: pg.PoolClient): Promise<boolean> =>

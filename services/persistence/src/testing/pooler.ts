@@ -2,7 +2,7 @@ import { createServer, type AddressInfo, type Socket } from 'node:net'
 
 export interface Pooler {
   readonly databaseUrl: string
-  /** Names of the parameters that connections set at their start. */
+  /** Names of all startup parameters. */
   readonly parameters: ReadonlySet<string>
   /** The statements of each connection, in order. */
   readonly statements: readonly (readonly string[])[]
@@ -16,7 +16,7 @@ const READY = message('Z', Buffer.from('I'))
 const PARSED = Buffer.concat([message('1'), message('2')])
 const COMPLETE = message('C', Buffer.from('SELECT 1\0'))
 
-/** Speaks the protocol of PostgreSQL, and answers each statement with one row of one column, which holds true. */
+/** Speaks the protocol of PostgreSQL. It responds to each statement with one row of one column, which is true. */
 export const startPooler = async (column: string): Promise<Pooler> => {
   const parameters = new Set<string>()
   const statements: string[][] = []
@@ -46,7 +46,7 @@ export const startPooler = async (column: string): Promise<Pooler> => {
         rest = rest.subarray(end)
         isStarted = true
         if (type === 'start') {
-          // Behind the version of the protocol; a name, its value, and so on.
+          // After the protocol version come names and values in turn.
           for (const [index, text] of texts.filter((text) => /\w/.test(text)).entries()) {
             if (index % 2 === 0) parameters.add(text.replace(/^\W+/, ''))
           }

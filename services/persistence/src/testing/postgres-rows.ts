@@ -25,7 +25,7 @@ interface Row {
 
 const bytesOf = (eventKey: string): Buffer => Buffer.from(eventKey, 'hex')
 
-/** Hex that no compression makes shorter than the limit of an index. */
+/** Random hex, which compression cannot make shorter than the limit of an index. */
 const LONG_ID = Array.from({ length: 300 }, (_, index) =>
   createHash('sha256').update(String(index)).digest('hex'),
 ).join('')
