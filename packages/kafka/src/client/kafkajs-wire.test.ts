@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { createRequire } from 'node:module'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { messageOf } from '../produce/kafkajs-message.ts'
-import { PassedRecord } from '../protocol/encoded-record.ts'
+import { ForwardedRecord } from '../protocol/encoded-record.ts'
 import { readBatches } from '../testing/record-batch.ts'
 
 /**
@@ -123,7 +123,7 @@ describe('a produce request', () => {
       Array.from(wanted.keys()).find((at) => at > 0 && wanted.readInt32BE(at) === wanted.length - at - 4)! + 4
     const { records } = await readBatches([wanted.subarray(start)])
     expect(records).toHaveLength(webhooks.length + sizes.length)
-    const passed = records.map((record) => new PassedRecord('topic', 3, record))
+    const passed = records.map((record) => new ForwardedRecord('topic', 3, record))
     expect(await encode(passed.map((record) => messageOf(record, 3)))).toEqual(wanted)
   })
 })

@@ -1,7 +1,7 @@
 import { kafkaClient, kafkaCluster } from '../client/kafka-client.ts'
 import { brokerReads } from '../read/cluster-reads.ts'
 import { connectTo } from '../client/connect-to.ts'
-import { Fetcher } from '../read/prefetcher.ts'
+import { Prefetcher } from '../read/prefetcher.ts'
 import { disconnectNow } from '../client/kafkajs-internals.ts'
 import { Membership } from '../group/membership.ts'
 import { partitionsOf } from '../client/offsets.ts'
@@ -62,7 +62,7 @@ export const startProcessor = async (options: ProcessorOptions): Promise<Process
   const failure = Promise.withResolvers<never>()
   // Callers that await it still see the rejection. Without a caller, an unhandled rejection would end the process.
   failure.promise.catch(() => undefined)
-  const fetcher = new Fetcher(clusters.fetches, logger)
+  const fetcher = new Prefetcher(clusters.fetches, logger)
   // The coordinator aborts a transaction that waits longer than this for a response.
   const kafka = kafkaClient({ ...client, requestTimeoutMs: settings.transactionTimeoutMs })
   const onFatal = (error: Error): void => {

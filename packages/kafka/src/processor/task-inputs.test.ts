@@ -1,18 +1,18 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import type { Fetcher } from '../read/prefetcher.ts'
+import type { Prefetcher } from '../read/prefetcher.ts'
 import { TaskInputs, type TakenBatch } from './task-inputs.ts'
-import { PartitionQueue } from '../read/prefetch-queue.ts'
+import { PrefetchQueue } from '../read/prefetch-queue.ts'
 
 const LINGER_MS = 50
 let release: AbortController
 let inputs: TaskInputs
-let fetched: Set<PartitionQueue>
+let fetched: Set<PrefetchQueue>
 let lags: Record<string, number>
-const queues = new Map<string, PartitionQueue>()
+const queues = new Map<string, PrefetchQueue>()
 
 const addInput = (topic: string, offset = 0n, metadata = '') => {
   const options = { topic, partition: 3, offset, highWatermark: 0n, bytesMax: 1_000_000 }
-  const queue = new PartitionQueue({ ...options, onChange: () => inputs.changed(topic) })
+  const queue = new PrefetchQueue({ ...options, onChange: () => inputs.changed(topic) })
   queues.set(topic, queue)
   inputs.add(queue, metadata)
 }
@@ -62,9 +62,9 @@ beforeEach(() => {
   fetched = new Set()
   lags = {}
   const fetcher = {
-    add: (queue: PartitionQueue) => void fetched.add(queue),
-    remove: (queue: PartitionQueue) => void fetched.delete(queue),
-  } as unknown as Fetcher
+    add: (queue: PrefetchQueue) => void fetched.add(queue),
+    remove: (queue: PrefetchQueue) => void fetched.delete(queue),
+  } as unknown as Prefetcher
   inputs = new TaskInputs({
     batch: { recordsMax: 10, bytesMax: 100_000, lingerMs: LINGER_MS },
     fetcher,

@@ -1,10 +1,10 @@
 import { systemClock, type Clock } from '../client/clock.ts'
-import type { Fetcher } from '../read/prefetcher.ts'
-import type { PartitionQueue, Take } from '../read/prefetch-queue.ts'
+import type { Prefetcher } from '../read/prefetcher.ts'
+import type { PrefetchQueue, Take } from '../read/prefetch-queue.ts'
 
 /** An input topic of one partition number. */
 export interface Input {
-  readonly queue: PartitionQueue
+  readonly queue: PrefetchQueue
   /** Committed position. */
   readonly position: bigint
   /** Metadata that was committed with the position. */
@@ -16,7 +16,7 @@ export interface TakenBatch extends Take {
 }
 
 /** Fetches records for the queues that were added. */
-export type Feed = Pick<Fetcher, 'add' | 'remove'>
+export type Feed = Pick<Prefetcher, 'add' | 'remove'>
 
 /** How long a position that only control markers moved stays uncommitted, ms. */
 const IDLE_COMMIT_MS = 500
@@ -28,7 +28,7 @@ export class TaskInputs {
   readonly #clock: Clock
   readonly #signal: AbortSignal
   readonly #onLag: (topic: string, records: number) => void
-  readonly #inputs: { queue: PartitionQueue; position: bigint; metadata: string }[] = []
+  readonly #inputs: { queue: PrefetchQueue; position: bigint; metadata: string }[] = []
   #turn = 0
   #wake: (() => void) | undefined
   #error: Error | undefined
@@ -48,7 +48,7 @@ export class TaskInputs {
     options.signal.addEventListener('abort', this.#notify)
   }
 
-  add(queue: PartitionQueue, metadata: string): void {
+  add(queue: PrefetchQueue, metadata: string): void {
     this.#inputs.push({ queue, position: queue.fetchOffset, metadata })
     this.#fetcher.add(queue)
   }

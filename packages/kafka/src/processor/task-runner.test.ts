@@ -2,10 +2,10 @@ import { setImmediate as turn } from 'node:timers/promises'
 import type { Kafka } from 'kafkajs'
 import { expect, it } from 'vitest'
 import { brokerReads } from '../read/cluster-reads.ts'
-import { Fetcher } from '../read/prefetcher.ts'
+import { Prefetcher } from '../read/prefetcher.ts'
 import type { Cluster } from '../client/kafkajs-internals.ts'
 import type { Task } from './task.ts'
-import { PartitionQueue } from '../read/prefetch-queue.ts'
+import { PrefetchQueue } from '../read/prefetch-queue.ts'
 import { TaskRunner } from './task-runner.ts'
 import { silentLogger } from '../client/silent-logger.ts'
 import { kafkaTransactions } from '../transactions/transaction-client.ts'
@@ -13,14 +13,14 @@ import { kafkaTransactions } from '../transactions/transaction-client.ts'
 const TOPICS = ['events', 'replay']
 
 /** Queues that are with the fetcher; nothing is fetched. */
-class QueueList extends Fetcher {
-  readonly queues = new Set<PartitionQueue>()
+class QueueList extends Prefetcher {
+  readonly queues = new Set<PrefetchQueue>()
 
-  override add(queue: PartitionQueue): void {
+  override add(queue: PrefetchQueue): void {
     this.queues.add(queue)
   }
 
-  override remove(queue: PartitionQueue): void {
+  override remove(queue: PrefetchQueue): void {
     this.queues.delete(queue)
   }
 }

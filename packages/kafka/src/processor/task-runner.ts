@@ -13,7 +13,7 @@ import {
 } from '../client/errors.ts'
 import type { Membership } from '../group/membership.ts'
 import type { Task, RestoreContext, ProcessedBatch } from './task.ts'
-import { PartitionQueue } from '../read/prefetch-queue.ts'
+import { PrefetchQueue } from '../read/prefetch-queue.ts'
 import { TaskInputs, type Feed, type Input, type TakenBatch } from './task-inputs.ts'
 import type { TaskState, ProcessorOptions } from './processor-options.ts'
 import type { StartStep } from '../transactions/steps.ts'
@@ -248,7 +248,7 @@ export class TaskRunner {
       onLag: (topic, records) => processor.observer?.lag?.({ partition, topic, records }),
     })
     for (const { topic, offset, end } of starts) {
-      const queue = new PartitionQueue({
+      const queue = new PrefetchQueue({
         topic,
         partition,
         offset,

@@ -1,12 +1,12 @@
 import type { WireRecord } from '@weir/contracts'
 import type { Message, RecordMetadata } from 'kafkajs'
-import { PassedRecord } from '../protocol/encoded-record.ts'
+import { ForwardedRecord } from '../protocol/encoded-record.ts'
 
 /** The patched kafkajs writes `encoded` in place of key, value and headers. */
 type ExplicitMessage = Message & { readonly partition: number; readonly encoded?: Buffer }
 
 export const messageOf = (record: WireRecord, partition: number): ExplicitMessage => {
-  if (record instanceof PassedRecord) return { value: null, partition, encoded: record.encoded() }
+  if (record instanceof ForwardedRecord) return { value: null, partition, encoded: record.encoded() }
   const { key, value, headers } = record
   return { key, value, headers, partition }
 }

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { Lane, LaneError, type Entry } from './lane.ts'
+import { Lane, LaneError, type QueuedRecord } from './lane.ts'
 
 /** A lane in front of a broker that answers when and what the test says. */
 type Answer = undefined | 'retry' | 'split' | LaneError
@@ -27,7 +27,7 @@ const open = (limits: { batchRecordsMax?: number; batchBytesMax?: number } = {})
   })
 }
 
-const entryOf = (key: string, bytes = 1, deadlineAt = Number.POSITIVE_INFINITY): Entry => ({
+const entryOf = (key: string, bytes = 1, deadlineAt = Number.POSITIVE_INFINITY): QueuedRecord => ({
   record: { key: Buffer.from(key), value: null, headers: {} },
   bytes,
   deadlineAt,
@@ -36,7 +36,7 @@ const entryOf = (key: string, bytes = 1, deadlineAt = Number.POSITIVE_INFINITY):
   release: () => released.push(key),
 })
 
-const add = (...parts: Parameters<typeof entryOf>): Entry => {
+const add = (...parts: Parameters<typeof entryOf>): QueuedRecord => {
   const entry = entryOf(...parts)
   lane.add(entry)
   return entry

@@ -13,7 +13,7 @@ export class LaneError extends Error {
   }
 }
 
-export interface Entry {
+export interface QueuedRecord {
   readonly record: WireRecord
   readonly bytes: number
   /** Of `performance.now()`. */
@@ -32,7 +32,7 @@ export interface LaneOptions {
   readonly batchBytesMax: number
   /** `isAlone`: one record, which cannot be split further. */
   readonly send: (
-    entries: readonly Entry[],
+    entries: readonly QueuedRecord[],
     isAlone: boolean,
   ) => Promise<undefined | 'retry' | 'split' | LaneError>
 }
@@ -43,8 +43,8 @@ const BACK_OFF = { firstMs: 50, maxMs: 1_000 }
 export class Lane {
   readonly #options: LaneOptions
   /** In the order of their deadlines. */
-  #waiting: Entry[] = []
-  #flying: readonly Entry[] = []
+  #waiting: QueuedRecord[] = []
+  #flying: readonly QueuedRecord[] = []
   /** How many of those in flight, from the first, have been rejected already. */
   #lateFlying = 0
   #waitingBytes = 0
@@ -56,7 +56,7 @@ export class Lane {
     this.#options = options
   }
 
-  add(...entries: readonly Entry[]): void {
+  add(...entries: readonly QueuedRecord[]): void {
     for (const entry of entries) {
       this.#waiting.push(entry)
       this.#waitingBytes += entry.bytes
@@ -137,7 +137,7 @@ export class Lane {
   }
 
   /** Sends, in halves where the broker takes no more; what has to be sent again, in order. */
-  async #deliver(entries: readonly Entry[]): Promise<readonly Entry[]> {
+  async #deliver(entries: readonly QueuedRecord[]): Promise<readonly QueuedRecord[]> {
     const isAlone = entries.length === 1
     const result = await this.#options.send(entries, isAlone)
     if (result === 'split' && !isAlone) {
@@ -156,7 +156,7 @@ export class Lane {
   }
 
   /** Puts back what must be sent again and still has time. */
-  #wait(entries: readonly Entry[]): void {
+  #wait(entries: readonly QueuedRecord[]): void {
     const now = performance.now()
     const again = entries.filter((entry) => entry.deadlineAt > now)
     for (const entry of entries) {
@@ -166,7 +166,7 @@ export class Lane {
     for (const entry of again) this.#waitingBytes += entry.bytes
   }
 
-  #settle(entry: Entry, error: LaneError | undefined, waitingBytes = entry.bytes): void {
+  #settle(entry: QueuedRecord, error: LaneError | undefined, waitingBytes = entry.bytes): void {
     this.#waitingBytes -= waitingBytes
     entry.release()
     if (error) entry.reject(error)

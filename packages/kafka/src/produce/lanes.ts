@@ -2,7 +2,7 @@ import type { WireRecord } from '@weir/contracts'
 import type { Kafka, Producer } from 'kafkajs'
 import { wireBytesOf } from './send-chunks.ts'
 import { kafkaClient, kafkaErrorType } from '../client/kafka-client.ts'
-import { Lane, LaneError, type Entry } from './lane.ts'
+import { Lane, LaneError, type QueuedRecord } from './lane.ts'
 import { acknowledgement, explicitPartition, messageOf } from './kafkajs-message.ts'
 import { PartitionLeaders } from './partition-leaders.ts'
 import { SendGroups } from './send-groups.ts'
@@ -178,7 +178,7 @@ class BrokerLanes implements Lanes {
       : undefined
   }
 
-  #entry(parts: Omit<Entry, 'deadlineAt' | 'release'>): Entry {
+  #entry(parts: Omit<QueuedRecord, 'deadlineAt' | 'release'>): QueuedRecord {
     const { bytes } = parts
     this.#bytes += bytes
     this.#records += 1
@@ -204,7 +204,7 @@ class BrokerLanes implements Lanes {
   /** Undefined: acknowledged. `retry`: not known, or known not to be written, and worth another try. */
   async #send(
     partition: number,
-    entries: readonly Entry[],
+    entries: readonly QueuedRecord[],
     isAlone: boolean,
   ): Promise<undefined | 'retry' | 'split' | LaneError> {
     const { topic, logger } = this.#options

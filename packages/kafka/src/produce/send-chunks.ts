@@ -1,5 +1,5 @@
 import { RECORD_OVERHEAD_BYTES, recordBytesOf, type WireRecord } from '@weir/contracts'
-import { PassedRecord } from '../protocol/encoded-record.ts'
+import { ForwardedRecord } from '../protocol/encoded-record.ts'
 
 /** Each send is one record batch. Above a few thousand records kafkajs takes quadratic time. */
 export const SEND_RECORDS_MAX = 1_000
@@ -8,7 +8,7 @@ export const SEND_BYTES_MAX = 700_000
 
 /** Bytes of a record in a batch, rounded up. */
 export const wireBytesOf = (record: WireRecord): number =>
-  record instanceof PassedRecord ? RECORD_OVERHEAD_BYTES + record.encodedLength() : recordBytesOf(record)
+  record instanceof ForwardedRecord ? RECORD_OVERHEAD_BYTES + record.encodedLength() : recordBytesOf(record)
 
 /** Splits records, in order, into chunks of one send each. A record above the limit gets its own chunk. */
 export const chunksOf = <R extends WireRecord>(

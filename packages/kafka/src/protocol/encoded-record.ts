@@ -18,7 +18,7 @@ const names = new HeaderNames()
 export const RECORD_OVERHEAD_BYTES = 200
 
 /** A record as it was fetched, whose parts are views of the response. Copies of it by `...` are plain records. */
-export class FetchedRecord implements InputRecord {
+export class EncodedRecord implements InputRecord {
   readonly topic: string
   readonly partition: number
   readonly offset: bigint
@@ -94,16 +94,16 @@ const Headers = function () {
 Headers.prototype = Object.create(null) as object
 
 /** A record on its way to another topic with all that it has: its bytes are copied, not read and written anew. */
-export class PassedRecord implements OutputRecord {
+export class ForwardedRecord implements OutputRecord {
   readonly topic: string
   readonly partition: number
   readonly key: Buffer
   readonly value: Buffer | null
   readonly headers: WireHeaders
-  readonly #record: FetchedRecord
+  readonly #record: EncodedRecord
 
   /** The record must have a key. */
-  constructor(topic: string, partition: number, record: FetchedRecord) {
+  constructor(topic: string, partition: number, record: EncodedRecord) {
     this.topic = topic
     this.partition = partition
     this.key = record.key!
@@ -126,7 +126,7 @@ export class PassedRecord implements OutputRecord {
 /** A record to write elsewhere as it is; it must have a key. */
 export const passOn = (record: InputRecord, topic: string, partition: number): OutputRecord => {
   if (record.key === null) throw new RangeError('a record without a key')
-  if (record instanceof FetchedRecord) return new PassedRecord(topic, partition, record)
+  if (record instanceof EncodedRecord) return new ForwardedRecord(topic, partition, record)
   const { key, value, headers } = record
   return { topic, partition, key, value, headers }
 }
@@ -134,6 +134,6 @@ export const passOn = (record: InputRecord, topic: string, partition: number): O
 /** Bytes of a record in memory, about. */
 export const bytesOf = (record: InputRecord): number =>
   RECORD_OVERHEAD_BYTES +
-  (record instanceof FetchedRecord
+  (record instanceof EncodedRecord
     ? record.encodedLength()
     : (record.key?.length ?? 0) + (record.value?.length ?? 0))

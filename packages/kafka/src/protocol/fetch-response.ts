@@ -3,7 +3,7 @@ import type { FetchAnswer } from '../client/kafkajs-internals.ts'
 import type { AbortedTransaction } from './record-batch.ts'
 
 /** The answer of one partition. */
-export interface FetchedPartition {
+export interface PartitionResponse {
   readonly topic: string
   readonly partition: number
   readonly errorCode: number
@@ -14,7 +14,7 @@ export interface FetchedPartition {
 }
 
 interface FetchResponse extends FetchAnswer {
-  readonly partitions: readonly FetchedPartition[]
+  readonly partitions: readonly PartitionResponse[]
 }
 
 /** Versions from which a field is there. */
@@ -41,7 +41,7 @@ export const readFetchResponse = (bytes: Buffer, version: number): FetchResponse
   }
 }
 
-const readPartition = (reader: ByteReader, topic: string, version: number): FetchedPartition => {
+const readPartition = (reader: ByteReader, topic: string, version: number): PartitionResponse => {
   const partition = reader.int32()
   const errorCode = reader.int16()
   const highWatermark = reader.int64()

@@ -1,7 +1,7 @@
 import { crc32c } from '@node-rs/crc32'
 import { ByteReader } from './byte-reader.ts'
 import { decompressed, OversizedBatchError } from './codecs.ts'
-import { FetchedRecord, RECORD_OVERHEAD_BYTES, type FetchedBatch } from './encoded-record.ts'
+import { EncodedRecord, RECORD_OVERHEAD_BYTES, type FetchedBatch } from './encoded-record.ts'
 
 export interface AbortedTransaction {
   readonly producerId: bigint
@@ -11,7 +11,7 @@ export interface AbortedTransaction {
 
 interface RecordSet {
   /** Those of committed transactions and of none. */
-  readonly records: readonly FetchedRecord[]
+  readonly records: readonly EncodedRecord[]
   /** After the last batch, readable or not; undefined: there is no whole batch. */
   readonly nextOffset: bigint | undefined
 }
@@ -25,14 +25,14 @@ export interface RecordSetSource {
   /** The broker had to send the first batch whole, so that a cut one is damaged. */
   readonly isFirstWhole: boolean
   /** Of the whole answer. */
-  readonly memory: AnswerMemory
+  readonly memory: ResponseMemory
 }
 
 /**
  * What the records of one answer take in memory: a megabyte of small compressed batches may hold gigabytes. Batches
  * beyond it are left out, to be fetched again, but for the first one, which `BATCH_BYTES_MAX` bounds.
  */
-export class AnswerMemory {
+export class ResponseMemory {
   #left = ANSWER_MEMORY_BYTES
 
   get isUsedUp(): boolean {
@@ -86,7 +86,7 @@ interface Batch extends FetchedBatch {
  */
 export const readRecordSet = (bytes: Buffer, source: RecordSetSource): RecordSet => {
   const aborts = new AbortedTransactions(source.aborted)
-  const records: FetchedRecord[] = []
+  const records: EncodedRecord[] = []
   let nextOffset: bigint | undefined
   for (let at = 0; at < bytes.length && !source.memory.isUsedUp;) {
     try {
@@ -114,7 +114,7 @@ export const readRecordSet = (bytes: Buffer, source: RecordSetSource): RecordSet
 
 interface Reading {
   readonly aborts: AbortedTransactions
-  readonly records: FetchedRecord[]
+  readonly records: EncodedRecord[]
   readonly source: RecordSetSource
 }
 
@@ -123,7 +123,7 @@ const takeBatch = (batch: Batch, { aborts, records, source }: Reading): void => 
   if ((batch.attributes & CONTROL_FLAG) !== 0) {
     if (isAbortMarker(batch)) aborts.end(batch.producerId)
   } else if (!isAborted) {
-    const found: FetchedRecord[] = []
+    const found: EncodedRecord[] = []
     source.memory.use(readRecords(batch, source.from, found))
     for (const record of found) records.push(record)
   }
@@ -192,7 +192,7 @@ const readBatch = (bytes: Buffer, { topic, partition }: RecordSetSource): Batch 
 }
 
 /** Returns about how many bytes of memory they take. */
-const readRecords = (batch: Batch, from: bigint, records: FetchedRecord[]): number => {
+const readRecords = (batch: Batch, from: bigint, records: EncodedRecord[]): number => {
   const reader = new ByteReader(recordBytesOf(batch))
   const deltaMin = from > batch.firstOffset ? Number(from - batch.firstOffset) : 0
   for (let left = batch.count; left > 0; left--) {
@@ -205,7 +205,7 @@ const readRecords = (batch: Batch, from: bigint, records: FetchedRecord[]): numb
     reader.skip(1)
     const timestampDelta = reader.varLong()
     const offsetDelta = reader.varInt()
-    const record = new FetchedRecord(batch, offsetDelta, timestampDelta, reader, end)
+    const record = new EncodedRecord(batch, offsetDelta, timestampDelta, reader, end)
     if (offsetDelta >= deltaMin) records.push(record)
   }
   return reader.bytes.length + batch.count * RECORD_OVERHEAD_BYTES
@@ -226,7 +226,7 @@ const recordBytesOf = ({ body, count, attributes, firstOffset, lastOffset }: Bat
 
 /** The key of a marker is its version and its type, int16 each. Compaction may have emptied its batch. */
 const isAbortMarker = (batch: Batch): boolean => {
-  const records: FetchedRecord[] = []
+  const records: EncodedRecord[] = []
   readRecords(batch, batch.firstOffset, records)
   const key = records[0]?.key
   return key != null && key.length >= 4 && key.readInt16BE(2) === ABORT_MARKER_TYPE

@@ -1,10 +1,10 @@
 import { StateError } from '../client/errors.ts'
-import { readFetchResponse, type FetchedPartition } from '../protocol/fetch-response.ts'
+import { readFetchResponse, type PartitionResponse } from '../protocol/fetch-response.ts'
 import { DecodeError, fetchRaw, type Broker } from '../client/kafkajs-internals.ts'
 import type { InputRecord } from '../protocol/record.ts'
 import { OversizedBatchError } from '../protocol/codecs.ts'
 import {
-  AnswerMemory,
+  ResponseMemory,
   DamagedBatchError,
   readRecordSet,
   type RecordSetSource,
@@ -51,8 +51,8 @@ export const fetchRecords = async (
     const { partitions, ...answer } = readFetchResponse(bytes, version)
     // For this partition the broker sends at least one complete batch, whatever its size (KIP-74).
     const served = partitions.find(({ recordSet }) => recordSet.length > 0)
-    const memory = new AnswerMemory()
-    const read = (one: FetchedPartition): Fetched => {
+    const memory = new ResponseMemory()
+    const read = (one: PartitionResponse): Fetched => {
       const request = byTopic.get(one.topic)!.find(({ partition }) => partition === one.partition)!
       return toFetched(request, one, { isFirstWhole: one === served, memory })
     }
@@ -102,7 +102,7 @@ const PASS_OVER =
 
 const toFetched = (
   { topic, partition, offset }: FetchRequest,
-  { errorCode, highWatermark, aborted, recordSet }: FetchedPartition,
+  { errorCode, highWatermark, aborted, recordSet }: PartitionResponse,
   of: Pick<RecordSetSource, 'isFirstWhole' | 'memory'>,
 ): Fetched => {
   const { records, nextOffset } = readRecordSet(recordSet, { topic, partition, from: offset, aborted, ...of })

@@ -1,6 +1,6 @@
 import { describe, expect, it, vi } from 'vitest'
 import type { Fetched } from './fetch-records.ts'
-import { PartitionQueue } from './prefetch-queue.ts'
+import { PrefetchQueue } from './prefetch-queue.ts'
 import type { InputRecord } from '../protocol/record.ts'
 
 const record = (offset: number, bytes = 10): InputRecord => ({
@@ -25,7 +25,7 @@ const fetched = (offset: number, offsets: readonly number[], nextOffset: number,
 
 const open = (bytesMax = 10_000) => {
   const onChange = vi.fn()
-  const queue = new PartitionQueue({
+  const queue = new PrefetchQueue({
     topic: 'in',
     partition: 3,
     offset: 100n,

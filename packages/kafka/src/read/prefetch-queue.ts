@@ -12,7 +12,7 @@ export interface Take {
  * What was fetched ahead of one topic-partition and not taken yet. Bounded: the fetcher leaves out a queue that
  * holds `bytesMax`, so at most that and one more response wait.
  */
-export class PartitionQueue {
+export class PrefetchQueue {
   readonly topic: string
   readonly partition: number
   readonly #bytesMax: number

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { StateError } from '../client/errors.ts'
-import { Fetcher } from './prefetcher.ts'
+import { Prefetcher } from './prefetcher.ts'
 import type { Cluster, FetchPartition } from '../client/kafkajs-internals.ts'
-import { PartitionQueue } from './prefetch-queue.ts'
+import { PrefetchQueue } from './prefetch-queue.ts'
 import { silentLogger } from '../client/silent-logger.ts'
 import { recordBatch, stamped } from '../testing/record-batch.ts'
 import { fetchResponse } from '../testing/wire.ts'
@@ -23,7 +23,7 @@ let errors: Map<number, number>
 let asked: { nodeId: number; partitions: number[] }[]
 let before: (nodeId: number, partitions: readonly number[]) => void | Promise<void>
 let refreshes = 0
-let fetcher: Fetcher
+let fetcher: Prefetcher
 
 const answerTo = (nodeId: number, { topics }: FetchParameters): Buffer =>
   fetchResponse(
@@ -74,8 +74,8 @@ const batchesOf = (count: number, bytes = 10): Buffer[] =>
     return recordBatch({ firstOffset: offset, records: [{ offset, value: Buffer.alloc(bytes) }] })
   })
 
-const addQueue = (partition: number, bytesMax = 1_000_000): PartitionQueue => {
-  const queue = new PartitionQueue({
+const addQueue = (partition: number, bytesMax = 1_000_000): PrefetchQueue => {
+  const queue = new PrefetchQueue({
     topic: TOPIC,
     partition,
     offset: 0n,
@@ -87,7 +87,7 @@ const addQueue = (partition: number, bytesMax = 1_000_000): PartitionQueue => {
   return queue
 }
 
-const offsetsIn = (queue: PartitionQueue) =>
+const offsetsIn = (queue: PrefetchQueue) =>
   queue.take(1_000, 1_000_000).records.map(({ offset }) => Number(offset))
 
 beforeEach(() => {
@@ -105,7 +105,7 @@ beforeEach(() => {
   asked = []
   before = () => undefined
   refreshes = 0
-  fetcher = new Fetcher(cluster, silentLogger)
+  fetcher = new Prefetcher(cluster, silentLogger)
 })
 afterEach(() => fetcher.stop())
 

@@ -9,7 +9,7 @@ import {
   type Broker,
   type Cluster,
 } from '../client/kafkajs-internals.ts'
-import type { PartitionQueue } from './prefetch-queue.ts'
+import type { PrefetchQueue } from './prefetch-queue.ts'
 import type { KafkaLogger } from '../client/settings.ts'
 
 const WAIT_MS = 100
@@ -24,12 +24,12 @@ const OFFSET_OUT_OF_RANGE = 1
  * Fetches ahead for the partitions of one stage: one loop for each broker that leads some of them, one
  * connection for each broker. A full queue is left out, so a slow partition holds no other.
  */
-export class Fetcher {
+export class Prefetcher {
   readonly #cluster: Cluster
   readonly #logger: KafkaLogger
-  readonly #queues = new Set<PartitionQueue>()
+  readonly #queues = new Set<PrefetchQueue>()
   /** Partitions that answered with an error, and when to ask again. */
-  readonly #ailing = new Map<PartitionQueue, { readonly failures: number; readonly retryAt: number }>()
+  readonly #ailing = new Map<PrefetchQueue, { readonly failures: number; readonly retryAt: number }>()
   readonly #loops = new Map<number, Promise<void>>()
   readonly #wakers = new Set<() => void>()
   #refreshing: Promise<void> | undefined
@@ -40,12 +40,12 @@ export class Fetcher {
     this.#logger = logger
   }
 
-  add(queue: PartitionQueue): void {
+  add(queue: PrefetchQueue): void {
     this.#queues.add(queue)
     this.#ensureLoops()
   }
 
-  remove(queue: PartitionQueue): void {
+  remove(queue: PrefetchQueue): void {
     this.#queues.delete(queue)
     this.#ailing.delete(queue)
   }
@@ -58,7 +58,7 @@ export class Fetcher {
     await Promise.all(this.#loops.values())
   }
 
-  #leader({ topic, partition }: PartitionQueue): number {
+  #leader({ topic, partition }: PrefetchQueue): number {
     const metadata = this.#cluster.findTopicPartitionMetadata(topic)
     return metadata.find(({ partitionId }) => partitionId === partition)?.leader ?? -1
   }
@@ -106,13 +106,13 @@ export class Fetcher {
     }
   }
 
-  #mayFetch(queue: PartitionQueue): boolean {
+  #mayFetch(queue: PrefetchQueue): boolean {
     const retryAt = this.#ailing.get(queue)?.retryAt ?? 0
     return !queue.isFull && queue.error === undefined && performance.now() >= retryAt
   }
 
   /** A batch that cannot be read fails its own queue only. */
-  async #fetchReadable(broker: Broker, wanted: readonly PartitionQueue[], waitMsMax: number): Promise<void> {
+  async #fetchReadable(broker: Broker, wanted: readonly PrefetchQueue[], waitMsMax: number): Promise<void> {
     const limits = { waitMsMax, bytesMax: RESPONSE_BYTES_MAX }
     try {
       this.#take(await fetchRecords(broker, wanted.map(requestOf), limits), wanted)
@@ -122,7 +122,7 @@ export class Fetcher {
     }
   }
 
-  async #fetchAlone(broker: Broker, queue: PartitionQueue): Promise<void> {
+  async #fetchAlone(broker: Broker, queue: PrefetchQueue): Promise<void> {
     const limits = { waitMsMax: 0, bytesMax: RESPONSE_BYTES_MAX }
     try {
       this.#take([await fetchPartition(broker, requestOf(queue), limits)], [queue])
@@ -132,7 +132,7 @@ export class Fetcher {
     }
   }
 
-  #take(responses: readonly Fetched[], wanted: readonly PartitionQueue[]): void {
+  #take(responses: readonly Fetched[], wanted: readonly PrefetchQueue[]): void {
     for (const fetched of responses) {
       const { topic, partition, errorCode } = fetched
       const queue = wanted.find((one) => one.topic === topic && one.partition === partition)!
@@ -188,7 +188,7 @@ export class Fetcher {
   }
 }
 
-const requestOf = ({ topic, partition, fetchOffset }: PartitionQueue): FetchRequest => ({
+const requestOf = ({ topic, partition, fetchOffset }: PrefetchQueue): FetchRequest => ({
   topic,
   partition,
   offset: fetchOffset,

@@ -1,10 +1,10 @@
 import { kafkaCluster } from '../client/kafka-client.ts'
 import { connectTo } from '../client/connect-to.ts'
 import { OffsetOutOfRangeError, RetriableError } from '../client/errors.ts'
-import { Fetcher } from './prefetcher.ts'
+import { Prefetcher } from './prefetcher.ts'
 import type { Cluster } from '../client/kafkajs-internals.ts'
 import { logRange, partitionsOf, type LogRange } from '../client/offsets.ts'
-import { PartitionQueue } from './prefetch-queue.ts'
+import { PrefetchQueue } from './prefetch-queue.ts'
 import type { InputRecord } from '../protocol/record.ts'
 import type { KafkaLogger, KafkaSettings } from '../client/settings.ts'
 
@@ -45,7 +45,7 @@ const UNREADABLE_RETRY_MS = 10_000
 export const openTopicTail = async (options: TailOptions): Promise<TopicTail> => {
   const { settings, logger, clientId, topics } = options
   const cluster = kafkaCluster({ settings, logger, clientId })
-  const fetcher = new Fetcher(cluster, logger)
+  const fetcher = new Prefetcher(cluster, logger)
   const tail = new Tail(cluster, fetcher, logger)
   try {
     await connectTo(
@@ -65,15 +65,15 @@ export const openTopicTail = async (options: TailOptions): Promise<TopicTail> =>
 
 class Tail implements TopicTail {
   readonly #cluster: Cluster
-  readonly #fetcher: Fetcher
+  readonly #fetcher: Prefetcher
   readonly #logger: KafkaLogger
-  readonly #queues = new Map<string, PartitionQueue>()
+  readonly #queues = new Map<string, PrefetchQueue>()
   /** Ends at the start of the partitions that have not got there yet; undefined: not known yet. */
   readonly #behind = new Map<string, bigint | undefined>()
   readonly #timers = new Set<NodeJS.Timeout>()
   #isClosed = false
 
-  constructor(cluster: Cluster, fetcher: Fetcher, logger: KafkaLogger) {
+  constructor(cluster: Cluster, fetcher: Prefetcher, logger: KafkaLogger) {
     this.#cluster = cluster
     this.#fetcher = fetcher
     this.#logger = logger
@@ -94,7 +94,7 @@ class Tail implements TopicTail {
   async #follow(one: TailTopic, partition: number, at?: bigint): Promise<void> {
     const range = await logRange(this.#cluster, one.topic, partition)
     if (this.#isClosed) return
-    const queue = new PartitionQueue({
+    const queue = new PrefetchQueue({
       topic: one.topic,
       partition,
       offset: at ?? one.from(range, partition),
@@ -127,7 +127,7 @@ class Tail implements TopicTail {
     await this.#fetcher.stop()
   }
 
-  #changed(one: TailTopic, queue: PartitionQueue): void {
+  #changed(one: TailTopic, queue: PrefetchQueue): void {
     while (queue.recordCount > 0) one.onRecords(queue.take(RECORDS_MAX, QUEUE_BYTES_MAX).records)
     const name = nameOf(queue)
     const end = this.#behind.get(name)
@@ -160,5 +160,5 @@ class Tail implements TopicTail {
   }
 }
 
-const nameOf = ({ topic, partition }: Pick<PartitionQueue, 'topic' | 'partition'>): string =>
+const nameOf = ({ topic, partition }: Pick<PrefetchQueue, 'topic' | 'partition'>): string =>
   `${topic}/${partition}`

@@ -2,8 +2,8 @@ import { createRequire } from 'node:module'
 import { zstdCompressSync, gzipSync } from 'node:zlib'
 import { compressFrameSync } from 'lz4-napi'
 import { compressSync } from 'snappy'
-import type { FetchedRecord } from '../protocol/encoded-record.ts'
-import { AnswerMemory, readRecordSet, type RecordSetSource } from '../protocol/record-batch.ts'
+import type { EncodedRecord } from '../protocol/encoded-record.ts'
+import { ResponseMemory, readRecordSet, type RecordSetSource } from '../protocol/record-batch.ts'
 
 /** The bytes of a broker's log, as Kafka's record format v2 has them, also those that only compaction makes. */
 const require = createRequire(import.meta.url)
@@ -117,7 +117,7 @@ export const readBatches = (
   source: Partial<RecordSetSource> = {},
 ): Promise<ReturnType<typeof readRecordSet>> =>
   new Promise((resolve) => {
-    const memory = new AnswerMemory()
+    const memory = new ResponseMemory()
     const of = { topic: 'topic', partition: 3, from: 0n, aborted: [], isFirstWhole: false, memory, ...source }
     resolve(readRecordSet(Buffer.concat(batches), of))
   })
@@ -128,5 +128,5 @@ export const stamped = (batch: Buffer): Buffer => {
   return batch
 }
 
-export const recordsOf = async (...batches: readonly Buffer[]): Promise<readonly FetchedRecord[]> =>
+export const recordsOf = async (...batches: readonly Buffer[]): Promise<readonly EncodedRecord[]> =>
   (await readBatches(batches)).records

@@ -6,7 +6,7 @@ import { kafkaClient, kafkaErrorType } from '../client/kafka-client.ts'
 import { adoptEpoch, clusterOf } from '../client/kafkajs-internals.ts'
 import { silentLogger } from '../client/silent-logger.ts'
 import { createTopics } from '../testing/topics.ts'
-import type { InitAnswer, ProducerEpoch } from './transaction-view.ts'
+import type { InitResponse, ProducerEpoch } from './transaction-view.ts'
 import { explicitPartition } from '../produce/kafkajs-message.ts'
 
 /** What `takeOver` takes for granted about real brokers. */
@@ -45,7 +45,7 @@ const openView = async (id = `${settings.topicPrefix}t-${ids++}`, transactionTim
   return { id, view, producer, groupId }
 }
 
-const given = (answer: InitAnswer): ProducerEpoch => {
+const given = (answer: InitResponse): ProducerEpoch => {
   if (answer.outcome !== 'given') throw new Error(answer.outcome)
   return answer
 }

@@ -7,7 +7,7 @@ import type { KafkaLogger } from '../client/settings.ts'
 import * as api from './transaction-apis.ts'
 import {
   IMPOSSIBLE_EPOCH,
-  type InitAnswer,
+  type InitResponse,
   type LastTransaction,
   type OpenTransaction,
   type ProducerEpoch,
@@ -74,9 +74,9 @@ export class BrokerView implements TransactionView {
     })
   }
 
-  init(timeoutMs = this.#options.transactionTimeoutMs): Promise<InitAnswer> {
+  init(timeoutMs = this.#options.transactionTimeoutMs): Promise<InitResponse> {
     const { transactionalId } = this.#options
-    return this.#coordinated(async (coordinator): Promise<InitAnswer> => {
+    return this.#coordinated(async (coordinator): Promise<InitResponse> => {
       try {
         const request = { transactionalId, transactionTimeout: timeoutMs }
         const { producerId, producerEpoch: epoch } = await coordinator.initProducerId(request)
@@ -165,7 +165,7 @@ export class BrokerView implements TransactionView {
     }
   }
 
-  #openOf({ topic, errorCode, value }: api.Answer<readonly OpenTransaction[]>) {
+  #openOf({ topic, errorCode, value }: api.PartitionResult<readonly OpenTransaction[]>) {
     const error = typeOf(errorCode)
     if (error !== undefined && FORBIDDEN.has(error)) this.#forbid(topic)
     else if (error !== undefined) throw protocolError(error)

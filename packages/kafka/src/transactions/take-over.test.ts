@@ -1,7 +1,7 @@
 import { describe, expect, it, vi } from 'vitest'
 import { StateError, TransactionError } from '../client/errors.ts'
 import { committedEverywhere, takeOver, type TakeOverOptions } from './take-over.ts'
-import type { InitAnswer, LastTransaction, OpenTransaction, TransactionView } from './transaction-view.ts'
+import type { InitResponse, LastTransaction, OpenTransaction, TransactionView } from './transaction-view.ts'
 
 const last = (state: LastTransaction['state'], epoch: number, shutOutFrom?: number): LastTransaction => ({
   producerId: '7',
@@ -16,14 +16,14 @@ const open = (epoch: number): OpenTransaction => ({
   coordinatorEpoch: 1,
   from: 5n,
 })
-const given = (epoch: number, producerId = '7'): InitAnswer => ({ outcome: 'given', producerId, epoch })
+const given = (epoch: number, producerId = '7'): InitResponse => ({ outcome: 'given', producerId, epoch })
 
 interface Script {
   readonly describe?: readonly (LastTransaction | undefined)[]
   readonly open?: readonly (readonly OpenTransaction[])[]
   /** To an InitProducerId that only shuts others out. */
-  readonly shutOut?: readonly InitAnswer[]
-  readonly init?: readonly InitAnswer[]
+  readonly shutOut?: readonly InitResponse[]
+  readonly init?: readonly InitResponse[]
   readonly mark?: 'ended' | 'refused'
   readonly canLook?: boolean
 }

@@ -13,7 +13,7 @@ export interface TopicPartitions {
 }
 
 /** One partition's answer, with the protocol's error code; 0 for none. */
-export interface Answer<T> {
+export interface PartitionResult<T> {
   readonly topic: string
   readonly partition: number
   readonly errorCode: number
@@ -104,7 +104,7 @@ export const describeProducers = (
   leader: Broker,
   topics: readonly TopicPartitions[],
   producerId: string,
-): Promise<readonly Answer<readonly OpenTransaction[]>[]> =>
+): Promise<readonly PartitionResult<readonly OpenTransaction[]>[]> =>
   sendFlexible(
     leader,
     DESCRIBE_PRODUCERS,

@@ -17,7 +17,7 @@ export interface TransactionView {
    * coordinator abort it, and answers `busy`. `timeoutMs`: which the coordinator notes with the epoch, and how long it
    * waits for its replicas; else the time-out of a transaction.
    */
-  init(timeoutMs?: number): Promise<InitAnswer>
+  init(timeoutMs?: number): Promise<InitResponse>
   /**
    * Makes the coordinator abort an ongoing transaction, which raises the epoch, and has no effect on any other state: an
    * InitProducerId that expects an epoch which cannot be. For an ongoing transaction that is not looked at.
@@ -67,4 +67,4 @@ export interface OpenTransaction extends TopicPartition {
 }
 
 /** busy: a transaction is being ended. */
-export type InitAnswer = ({ readonly outcome: 'given' } & ProducerEpoch) | { readonly outcome: 'busy' }
+export type InitResponse = ({ readonly outcome: 'given' } & ProducerEpoch) | { readonly outcome: 'busy' }

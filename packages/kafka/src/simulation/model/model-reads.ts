@@ -3,7 +3,7 @@ import type { ClusterReads } from '../../read/cluster-reads.ts'
 import { OffsetOutOfRangeError, RetriableError } from '../../client/errors.ts'
 import type { Fetched } from '../../read/fetch-records.ts'
 import type { Feed } from '../../processor/task-inputs.ts'
-import type { PartitionQueue } from '../../read/prefetch-queue.ts'
+import type { PrefetchQueue } from '../../read/prefetch-queue.ts'
 import type { ModelBroker } from './model-broker.ts'
 import { AnsweredError } from './model-log.ts'
 import { decodeRecord } from './model-record.ts'
@@ -107,8 +107,8 @@ export class ModelReads implements ClusterReads {
 
 /** Replaces the fetcher: each queue has its own requests. */
 export const modelFeed = (reads: ClusterReads): Feed => {
-  const queues = new Set<PartitionQueue>()
-  const fill = async (queue: PartitionQueue): Promise<void> => {
+  const queues = new Set<PrefetchQueue>()
+  const fill = async (queue: PrefetchQueue): Promise<void> => {
     const { topic, partition } = queue
     while (queues.has(queue)) {
       const offset = queue.fetchOffset
