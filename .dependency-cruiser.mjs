@@ -87,7 +87,7 @@ export default {
       to: { path: '^packages/(runtime/src/(consumer|topics)|kafka|sources)/' },
     },
     only('exact-json-imports-no-sibling', '^packages/exact-json/', []),
-    only('sources-imports', '^packages/sources/', ['contracts', 'exact-json']),
+    only('sources-imports', '^packages/sources/(?!.*\\.test\\.ts$)', ['contracts', 'exact-json']),
     only('seen-keys-imports', '^packages/seen-keys/', ['contracts']),
     only('row-sink-imports', '^packages/row-sink/', ['contracts', 'event-codec', 'kafka', 'runtime']),
     only('truth-imports', '^verification/truth/', ['contracts']),
