@@ -1,13 +1,13 @@
 import { expect, it } from 'vitest'
 import { loadStartConfig, loadTopicsConfig, serviceEnvironment } from './config.ts'
 
-it('refuses a port that is none and names its variable', () => {
+it('refuses an invalid port and names its variable', () => {
   expect(() => loadStartConfig({ KAFKA_PORT: '70000', INGRESS_PORT: 'x' })).toThrow(
     /KAFKA_PORT is "70000"[^]*INGRESS_PORT is "x"|INGRESS_PORT is "x"[^]*KAFKA_PORT is "70000"/,
   )
 })
 
-it('takes an empty variable for one that is not set', () => {
+it('treats an empty variable as unset', () => {
   expect(loadStartConfig({ KAFKA_BROKERS: '', KAFKA_PORT: '' })).toMatchObject({
     kafkaBrokers: undefined,
     kafkaPort: 19_092,
@@ -35,7 +35,7 @@ it.each<[string, string]>([
   expect(serviceEnvironment({ [made]: 'made up' }, { [theirs]: '' })).toEqual({ [made]: 'made up' })
 })
 
-it('refuses more replicas in sync than there are', () => {
+it('refuses more in-sync replicas than replicas', () => {
   const env = { KAFKA_BROKERS: 'a:1', TOPIC_REPLICATION_FACTOR: '1', TOPIC_MIN_INSYNC_REPLICAS: '2' }
   expect(() => loadTopicsConfig(env)).toThrow(
     /TOPIC_MIN_INSYNC_REPLICAS is 2 and TOPIC_REPLICATION_FACTOR is 1/,

@@ -63,7 +63,7 @@ it('every weir command of the documents exists, with its options', () => {
   expect(wrong).toEqual([])
 })
 
-it('says so of a command or an option that is not there', () => {
+it('reports a missing command or option', () => {
   const program = createProgram()
   expect(problemOf(program, ['dlq', 'list', 'dedup'])).toMatch(/no command list/)
   expect(problemOf(program, ['dlq', 'ls', 'dedup', '--all'])).toMatch(/no --all/)
@@ -71,14 +71,14 @@ it('says so of a command or an option that is not there', () => {
   expect(problemOf(program, ['dlq', 'ls', 'dedup', '--source', 'cxone'])).toBeUndefined()
 })
 
-it('what is written into a file is not mixed with what npm says', () => {
+it('commands whose output goes to a file suppress the output of npm', () => {
   const mixed = documents().flatMap((file) =>
     [...readDocument(file).matchAll(/npm run weir -- [^\n`]*>[^\n`]*/g)].map(([line]) => `${file}: ${line}`),
   )
   expect(mixed).toEqual([])
 })
 
-it('no document has the marks of a merge that was not resolved', () => {
+it('no document contains merge conflict markers', () => {
   const marked = documents().filter((file) => /^(?:<{7} |={7}$|>{7} |(?:> ){7})/m.test(readDocument(file)))
   expect(marked).toEqual([])
 })

@@ -45,7 +45,7 @@ const linesOf = (act: () => void): readonly string[] => {
   return lines
 }
 
-it('what is printed is one line each, and nothing in it acts', () => {
+it('prints one line per text, without characters that a terminal acts on', () => {
   fc.assert(
     fc.property(fc.array(text, { minLength: 1, maxLength: 4 }), (texts) => {
       expect(linesOf(() => print(...texts))).toHaveLength(texts.length)
@@ -61,7 +61,7 @@ it('what is printed is one line each, and nothing in it acts', () => {
   )
 })
 
-it('no line of an error but its first begins where a line of ours does', () => {
+it('indents every line of an error except the first', () => {
   fc.assert(
     fc.property(text, (message) => {
       const [, ...more] = linesOf(() => printError(new Error(message)))

@@ -83,7 +83,7 @@ describe('output', () => {
     expect(text.trimEnd().split('\n')).toHaveLength(lines)
   })
 
-  it('a reader that goes away ends the command without a word', async () => {
+  it('a reader that closes the pipe ends the command silently', async () => {
     const child = weir('dlq', 'export', 'dedup')
     let err = ''
     child.stderr.setEncoding('utf8').on('data', (text: string) => (err += text))
@@ -120,7 +120,7 @@ describe('calls', () => {
     expect(err).not.toMatch(/^ +at /m)
   })
 
-  it('what is not set has a hint at `npm start`, unless a file gives the settings', async () => {
+  it('missing settings come with a hint at `npm start`, unless a file gives the settings', async () => {
     const hint = /none runs in WEIR_HOME/
     expect((await run('topics')).err).toMatch(hint)
     const file = join(folder, 'none.env')
@@ -131,12 +131,12 @@ describe('calls', () => {
     expect((await run('dlq', 'show', 'dedup', 'first')).err).not.toMatch(hint)
   })
 
-  it('what cannot be reached is exit code 1, and no stack', async () => {
+  it('an unreachable server gives exit code 1 and no stack', async () => {
     const { code, err } = await run('partitions', 'ls', '--service', 'dedup', '--env-file', ports())
     expect([code, err]).toEqual([1, 'dedup does not respond on port 1: set DEDUP_PROBE_PORT.\n'])
   })
 
-  it('reads an env file, and what the environment sets is taken instead', async () => {
+  it('reads an env file, which the environment overrides', async () => {
     const file = join(folder, 'other.env')
     writeFileSync(file, 'REPLAY_URL=http://127.0.0.1:1\nREPLAY_TOKEN=u\n')
     expect((await run('--env-file', file, 'dlq', 'jobs')).code).toBe(0)
@@ -144,7 +144,7 @@ describe('calls', () => {
     expect((await run('partitions', 'ls', '--service', 'dedup', '--env-file', file)).err).toMatch(/port 2/)
   })
 
-  it('says its version, and completes its commands', async () => {
+  it('prints its version, and completes its commands', async () => {
     expect((await run('--version')).out).toMatch(/^\d+\.\d+\.\d+\n$/)
     for (const shell of ['bash', 'zsh', 'fish']) {
       expect((await run('completion', shell)).out).toMatch(/repartition/)
@@ -163,7 +163,7 @@ const ports = (): string => {
   return file
 }
 
-it('text of others has no power over a terminal, in any table', async () => {
+it('foreign text cannot control a terminal, in any table', async () => {
   const evil = '\u001b[2J\u009b1m\n\r\u0007\u202eabc\u2028'
   const other = createServer((_, response) => {
     response.end(
@@ -195,7 +195,7 @@ it('every command whose output a script may want to read has --json', () => {
   expect(without.map(nameOf)).toEqual([])
 })
 
-it('what is wrong with a sources file is a line each, and an element each of the JSON', async () => {
+it('each error of a sources file is one line, and one element of the JSON', async () => {
   const file = join(folder, 'bad.yaml')
   writeFileSync(file, 'version: 1\nsources:\n  a: { preset: github, paths: x }\n  b: { preset: none }\n')
   const shown = await run('sources', 'check', file)

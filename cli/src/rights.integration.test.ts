@@ -107,7 +107,7 @@ describe.skipIf(missing !== undefined)(
       await expect.poll(() => [...service.readiness(), ...(service.parked?.() ?? [])], soon).toEqual([])
     })
 
-    it('an event passes every stage, and what is malformed becomes a letter', async () => {
+    it('an event passes every service, and a malformed body becomes a letter', async () => {
       const { verifier } = SOURCES.find(({ name }) => name === 'cxone')!
       if (verifier.kind !== 'hmac') throw new Error('cxone is signed by HMAC')
       const post = async (body: string) => {

@@ -116,7 +116,7 @@ describe.each(READERS)('$name', (reader) => {
     }
   })
 
-  it('says which secrets are set, and which are not', () => {
+  it('shows which secrets are set and which are unset', () => {
     const secrets = Object.entries(reader.settings).filter(([, one]) => isSecret(one))
     const shown = describeSettings(
       reader.settings,

@@ -9,7 +9,7 @@ describe('the reference of settings', () => {
     expect(committed('docs/operations/configuration.md')).toBe(settingsReference())
   })
 
-  it('says what must be set, what is allowed and what is secret', () => {
+  it('shows which settings are required, which values are allowed and which are secret', () => {
     const lines = settingsReference().split('\n')
     const lineOf = (variable: string): string => lines.find((line) => line.startsWith(`| \`${variable}\``))!
     expect(lineOf('KAFKA_BROKERS')).toMatch(/\| \*\*must be set\*\* +\| list, separated by commas +\|/)

@@ -24,7 +24,7 @@ const run = async (...args: string[]) => {
   return { code, out }
 }
 
-it('lists what was noted, verifies it, and ends with 1 once something was inserted', async () => {
+it('lists the log, verifies it, and exits with 1 after a record was inserted', async () => {
   vi.stubEnv('KAFKA_BROKERS', settings.kafkaBrokers.join(','))
   vi.stubEnv('TOPIC_PREFIX', settings.topicPrefix)
   vi.stubEnv('WEIR_PROFILE', 'dev')

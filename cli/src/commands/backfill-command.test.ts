@@ -21,7 +21,7 @@ it('S3-04 shows one bar on a terminal, and a line for each tenth elsewhere', () 
   expect(shown(true, [])).toBe('')
 })
 
-it('S3-04 says what a backfill came to, and what to do', () => {
+it('S3-04 reports the result of a backfill, and what to do', () => {
   const of = (kind: 'done' | 'stopped', dryRun = false) =>
     describeBackfilled({ kind, lookedAt: 9, filled: 3 }, { source: 's', dryRun })
   expect(of('done')).toEqual({ text: '9 rows examined, 3 of s were filled', code: 0 })

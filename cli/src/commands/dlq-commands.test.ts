@@ -71,7 +71,7 @@ const dlq = async (...args: string[]): Promise<void> => {
   await program.parseAsync(['dlq', ...args], { from: 'user' })
 }
 
-it('counts what fits, begins the job with its filter, rate and fix-up, and says how it ended', async () => {
+it('counts matching letters, starts the job with its filter, rate and fix-up, and reports its end', async () => {
   const fixUp = join(folder, 'fix-up.yaml')
   writeFileSync(fixUp, 'name: four\nset: { schemaVersion: "4" }\n')
   await dlq('replay', 'normalizer', '--reason', 'unmappable', '--rate', '20', '--fix-up', fixUp)
@@ -92,7 +92,7 @@ it('counts what fits, begins the job with its filter, rate and fix-up, and says 
   expect(written).toBe('job job-1 is done: {"matched":3,"done":3}\n')
 })
 
-it('says why letters stay behind', async () => {
+it('reports why letters stay', async () => {
   counts = { matched: 3, done: 0, guarded: 1, unusable: 2 }
   stays = [{ letter: 'dedup/1/7', why: 'the body is malformed: give a fix-up' }]
   await dlq('replay', 'dedup')
@@ -113,7 +113,7 @@ it('changes nothing in a dry run', async () => {
   expect(written).toBe('3 letters match\n')
 })
 
-it('says in a dry run what a fix-up does not cure', async () => {
+it('reports in a dry run which letters a fix-up does not cure', async () => {
   counts = { matched: 3, done: 1, guarded: 0, unusable: 2 }
   stays = [{ letter: 'dedup/1/7', why: 'the body is not a JSON object after the fix-up' }]
   await dlq('replay', 'dedup', '--dry-run')
@@ -126,14 +126,14 @@ it('says in a dry run what a fix-up does not cure', async () => {
   ])
 })
 
-it('discards a whole stage only when it is told to', async () => {
+it('discards a whole stage only after a confirmation', async () => {
   await expect(dlq('discard', 'dedup')).rejects.toThrow(/every pending letter of dedup.*--yes/)
   expect(asked).toEqual([])
   await dlq('discard', 'dedup', '--yes')
   expect(asked.at(1)?.body).toEqual({ kind: 'discard', filter: { stage: 'dedup' } })
 })
 
-it('leaves a job that another has to approve, and approves one that it has shown', async () => {
+it('does not wait for a job that another operator must approve, and approves a job that it has shown', async () => {
   const approval = { why: ['fix-up'], expiresAt: Date.parse('2027-01-31T12:00:00Z') }
   const fixUp = { name: 'four', set: { schemaVersion: '4' } }
   job = { state: 'waiting', requestedBy: 'ann', approval, fixUp, kind: 'replay', letters: 3 }
@@ -156,7 +156,7 @@ it('leaves a job that another has to approve, and approves one that it has shown
   expect(written).toContain('job job-1 is done')
 })
 
-it('says of each job who has approved it', async () => {
+it('shows who has approved each job', async () => {
   const approval = { why: ['over:5'], expiresAt: 0 }
   jobs = [
     { id: 'a', state: 'waiting', approval },
@@ -174,7 +174,7 @@ it('says of each job who has approved it', async () => {
   expect(written.split('\n')[4]).not.toMatch(/ by /)
 })
 
-it('exports in the shape that is asked for', async () => {
+it('exports in the requested form', async () => {
   await dlq('export', 'dedup', '--format', 's0', '--to', '2026-01-31T00:00:00Z')
   const { pathname, searchParams } = new URL(asked[0]!.path, 'http://replay')
   expect([pathname, Object.fromEntries(searchParams)]).toEqual([

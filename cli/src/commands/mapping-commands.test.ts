@@ -40,7 +40,7 @@ tests:
   - { name: a fax, source: cxone, input: { data: { channelType: fax } }, expected: { channel: ${expected} } }
 `
 
-it('checks own mappings by the tests that they hold', async () => {
+it('runs the tests of own mappings', async () => {
   expect(await weir('check', write('good.yaml', mappings('fax')))).toEqual({
     code: 0,
     text: '1 passed, 0 failed\n',
@@ -53,7 +53,7 @@ it('checks own mappings by the tests that they hold', async () => {
   expect(broken.text).toContain('broken.yaml')
 })
 
-it('says the same as JSON', async () => {
+it('prints the same data as JSON', async () => {
   const files = [write('good.yaml', mappings('fax')), write('bad.yaml', mappings('telex'))]
   const good = await weir('check', '--json', files[0]!)
   const bad = await weir('check', '--json', files[1]!)
@@ -78,7 +78,7 @@ it('says the same as JSON', async () => {
   ])
 })
 
-it('shows what a payload becomes and which path gave each field', async () => {
+it('shows the event of a payload and which path gave each field', async () => {
   const data = { id: 'i', channelType: 'voice', participants: [{ phoneNumber: '+1666' }] }
   const file = write('payload.json', JSON.stringify({ eventType: 'e', timestamp: 'T', data }))
   const { code, text } = await weir('test', '--source', 'cxone', file)

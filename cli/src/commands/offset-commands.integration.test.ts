@@ -44,7 +44,7 @@ const letter = (topic: string, offset: number) => ({
   [HEADER.dlqSourceOffset]: String(offset),
 })
 
-it('finds where a stage goes on by what it has written, and sets what is gone alone', async () => {
+it('finds where a processor continues from its outputs, and sets only lost offsets', async () => {
   await ensureTopics({ settings, logger, specs: TOPIC_SPECS, replicationFactor: 1, minInsyncReplicas: 1 })
   await vi.waitFor(
     () =>
@@ -99,7 +99,7 @@ it('finds where a stage goes on by what it has written, and sets what is gone al
   }
 }, 60_000)
 
-it('takes an event that came again after the window for undecided until it was decided', async () => {
+it('treats an event that came again after the window as undecided until it was decided', async () => {
   const own = isolatedKafka('again', 1)
   const of = topicNames(own.topicPrefix)
   await ensureTopics({
@@ -128,7 +128,7 @@ it('takes an event that came again after the window for undecided until it was d
   }
 }, 60_000)
 
-it('sets no offset that somebody else has set while the command slept', async () => {
+it('does not set an offset that another process has set while the command slept', async () => {
   const own = isolatedKafka('slept', 1)
   const of = topicNames(own.topicPrefix)
   await ensureTopics({

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest'
 import { followJob, progressBar } from './follow-job.ts'
 import { ReplayClientError, type ReplayClient } from './replay-client.ts'
 
-it('draws how far a job is, whatever the counts are', () => {
+it('draws the progress of a job, whatever the counts are', () => {
   expect(progressBar(0, 300)).toBe(`[${'-'.repeat(30)}] 0 of 300`)
   expect(progressBar(120, 300)).toBe(`[${'#'.repeat(12)}${'-'.repeat(18)}] 120 of 300`)
   // What failed again meanwhile is looked at too.
@@ -11,7 +11,7 @@ it('draws how far a job is, whatever the counts are', () => {
   expect(progressBar(0, 0)).toBe('0')
 })
 
-it('follows a job from before it is there until its end', async () => {
+it('follows a job from before its first record until its end', async () => {
   const answers: (Record<string, unknown> | Error)[] = [
     new ReplayClientError('The replay service responds with status 404: {}'),
     { state: 'running', counts: { matched: 1 } },

@@ -20,6 +20,6 @@ it('keeps the digits of numbers, in YAML and in JSON', () => {
   )
 })
 
-it('says what is wrong with the file', () => {
+it('reports what is wrong with the file', () => {
   expect(() => read('set: [')).toThrow(/fix-up: /)
 })

@@ -18,12 +18,12 @@ const verify = (header: readonly string[], more: object = {}, own: Record<string
   return { text: lines.join('\n'), exitCode }
 }
 
-it('says that a signature holds, and by which secret', () => {
+it('reports that a signature is valid, and which secret verifies it', () => {
   const { text, exitCode } = verify([`X-NICE-Signature: ${signature}`])
   expect([exitCode, text]).toEqual([0, expect.stringContaining('matches with secret 1 of 2')])
 })
 
-it('says why it does not, and shows nothing that would do', () => {
+it('reports why a signature is invalid, and shows no valid one', () => {
   const { text, exitCode } = verify([`X-CXone-Signature: ${signature}`])
   expect(exitCode).toBe(1)
   expect(text).toContain('not ok header x-nice-signature is not there')

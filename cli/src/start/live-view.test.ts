@@ -8,7 +8,7 @@ import { Screen } from './testing/screen.ts'
 
 const printable = fc.string({ unit: fc.constantFrom('a', 'b', ' ', '-'), minLength: 1, maxLength: 200 })
 
-it('breaks lines so that nothing is lost and nothing is wider than the terminal', () => {
+it('breaks lines without losing text, none wider than the terminal', () => {
   fc.assert(
     fc.property(printable, fc.integer({ min: 20, max: 120 }), (line, columns) => {
       const lines = wrap(line, columns)
@@ -19,7 +19,7 @@ it('breaks lines so that nothing is lost and nothing is wider than the terminal'
   )
 })
 
-it('paints over itself at any width, also when the terminal is made narrower, and keeps what was said', () => {
+it('repaints itself at any width, also when the terminal gets narrower, and keeps printed lines', () => {
   const step = fc.oneof(
     fc.record({ lines: fc.array(printable, { minLength: 1, maxLength: 5 }) }),
     fc.record({ said: fc.string({ unit: fc.constantFrom('s', 't'), minLength: 1, maxLength: 20 }) }),
@@ -49,7 +49,7 @@ it('paints over itself at any width, also when the terminal is made narrower, an
   )
 })
 
-it('a narrower terminal has more rows of the same block, and all of them are painted over', () => {
+it('repaints all rows of a block that a narrower terminal has wrapped', () => {
   let columns = 100
   const written: string[] = []
   const block = new Block({

@@ -13,7 +13,7 @@ beforeEach(() => {
 })
 afterEach(() => rmSync(folders.home, { recursive: true, force: true }))
 
-it('has a state for each set of given servers, so that none is compared with what another holds', () => {
+it('keeps a state for each set of given servers, so that none is compared with another's data', () => {
   const stateFor = (env: Record<string, string>) => foldersFor(folders, loadStartConfig(env)).state
   expect(stateFor({})).toBe(folders.state)
   const sets = [
@@ -27,7 +27,7 @@ it('has a state for each set of given servers, so that none is compared with wha
   expect(stateFor({ KAFKA_BROKERS: 'a:1' })).toBe(stateFor({ KAFKA_BROKERS: 'a:1', INGRESS_PORT: '3001' }))
 })
 
-it('makes secrets once, readable by their owner alone, and others when the state was deleted', () => {
+it('creates secrets once, readable by their owner only, and new ones after the state was deleted', () => {
   const first = localIdentity(folders)
   expect(localIdentity(folders)).toEqual(first)
   expect(statSync(join(folders.state, 'identity.json')).mode & 0o077).toBe(0)
@@ -45,7 +45,7 @@ const observing = (onTopic: number, rows: readonly [string, number][]): Observer
     rowCounts: () => Promise.resolve(new Map(rows)),
   }) as unknown as Observer
 
-it('counts rows as strange only before the first webhook, and remembers them', async () => {
+it('counts foreign rows only before the first webhook, and remembers them', async () => {
   localIdentity(folders)
   expect([...(await strangeRows(folders, observing(0, [['cxone', 3]])))]).toEqual([['cxone', 3]])
   expect([...(await strangeRows(folders, observing(9, [['cxone', 12]])))]).toEqual([['cxone', 3]])

@@ -12,7 +12,7 @@ const folders = () => {
 }
 const SETTINGS = { KAFKA_BROKERS: '127.0.0.1:19092', REPLAY_TOKEN: 'secret', TOPIC_PARTITIONS: '4' }
 
-it('a start is found while it runs, and its secrets are readable by their owner alone', () => {
+it('finds a start while it runs, whose secrets only its owner can read', () => {
   const at = folders()
   expect(runningStart({}, at)).toBeUndefined()
   const withdraw = announceStart(at, SETTINGS)
@@ -22,7 +22,7 @@ it('a start is found while it runs, and its secrets are readable by their owner 
   expect(runningStart({}, at)).toBeUndefined()
 })
 
-it('one that was killed is not found, whoever has its number now', () => {
+it('does not find a killed start, even when its process id is in use again', () => {
   const at = folders()
   announceStart(at, SETTINGS)
   const file = join(at.run, 'environment.json')

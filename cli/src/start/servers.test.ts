@@ -27,7 +27,7 @@ const freeEnv = async (): Promise<Record<string, string>> => {
   return Object.fromEntries(PORTS.map((name, i) => [name, String(ports[i])]))
 }
 
-it('names every port that is taken, but not those of servers that are given', async () => {
+it('names every port in use, except those of given servers', async () => {
   const env = await freeEnv()
   await requireFreePorts(loadStartConfig(env))
   const server = createServer()
@@ -42,7 +42,7 @@ it('names every port that is taken, but not those of servers that are given', as
   await requireFreePorts(loadStartConfig({ ...env, DATABASE_URL: 'postgres://elsewhere' }))
 })
 
-it('asks for Java only where something has to run on it', async () => {
+it('requires Java only when a server needs it', async () => {
   const home = mkdtempSync(join(tmpdir(), 'weir-missing-'))
   onTestFinished(() => rmSync(home, { recursive: true }))
   const missing = (env: Record<string, string>) =>

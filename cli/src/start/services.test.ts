@@ -7,7 +7,7 @@ import { loadStartConfig } from '../config.ts'
 import { localEnvironment } from './services.ts'
 import { settingNames } from '../settings-reference.ts'
 
-it('has every server of a local run listen on this machine alone', () => {
+it('every server of a local run listens on this machine only', () => {
   const home = mkdtempSync(join(tmpdir(), 'weir-services-'))
   onTestFinished(() => rmSync(home, { recursive: true }))
   const servers = { kafkaBrokers: 'a:1', registryUrl: 'http://a', databaseUrl: 'postgres://a' }

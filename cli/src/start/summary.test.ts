@@ -75,7 +75,7 @@ it('has the names that the documentation gives', () => {
   })
 })
 
-it('says plainly whether all is right, and why not', () => {
+it('reports whether all is right, and if not, why', () => {
   const good = describeSummary(summarise(EXAMINATION, RUN))
   expect(good).toMatch(/Every event is where it must be\.$/)
   const findings = ['lost: event x']
@@ -83,7 +83,7 @@ it('says plainly whether all is right, and why not', () => {
   expect(describeSummary(summarise(bad, RUN))).toMatch(/lost 1 [^]*lost: event x\n[^]*NOT RIGHT/)
 })
 
-it('is right only when the independent check agrees, and says when that was not run', () => {
+it('is right only when the independent check agrees, and reports when that did not run', () => {
   const findings = ['order: an event came late']
   const report = { ...ORACLE, ok: false, found: { ...ORACLE.found, order: 1 }, findings }
   const bad = summarise(EXAMINATION, { ...RUN, independent: { kind: 'asked', report } })
@@ -95,7 +95,7 @@ it('is right only when the independent check agrees, and says when that was not 
   expect(describeSummary(alone)).toMatch(/NOT RUN: there is no JDK\nEvery event/)
 })
 
-it('is wrong when nothing was accepted, or what should be taken was refused', () => {
+it('is wrong when nothing was accepted, or a valid request was refused', () => {
   const nothing = summarise(EXAMINATION, { ...RUN, accepted: 0 })
   expect(nothing.ok).toBe(false)
   expect(describeSummary(nothing)).toMatch(/nothing was accepted[^]*NOT RIGHT/)
@@ -106,7 +106,7 @@ it('is wrong when nothing was accepted, or what should be taken was refused', ()
   expect(describeSummary(refused)).toMatch(/refused: 7 requests of cxone got status 404: .*\n[^]*NOT RIGHT/)
 })
 
-it('leaves out what was not there to be measured', () => {
+it('omits figures that were not measured', () => {
   const summary = summarise({ ...EXAMINATION, influx: undefined }, { ...RUN, latency: undefined })
   expect(summary).toMatchObject({ influx: null, e2e_ms: null })
   expect(describeSummary(summary)).not.toMatch(/InfluxDB|end to end/)

@@ -69,7 +69,7 @@ const registrations = () => came.filter(({ path }) => path === '/api/v2/webhooks
 const tokens = () => came.filter(({ path }) => path === '/oauth/token')
 
 describe('S2 Node router', () => {
-  it('S2-01 asks for a token with client credentials as a form, once, until a minute before it ends', async () => {
+  it('S2-01 requests a token with client credentials as a form, once, until a minute before its expiry', async () => {
     const token = tokenOf(['webhooks:write', 'interactions:read'])
     expect([await token.get(), await token.get()]).toEqual(['token-1', 'token-1'])
     expect(tokens()).toHaveLength(1)
@@ -86,7 +86,7 @@ describe('S2 Node router', () => {
     expect(await token.get()).toBe('token-2')
   })
 
-  it('S2-01 asks for another token when one is refused, once', async () => {
+  it('S2-01 requests another token once when one is refused', async () => {
     statuses = [401]
     expect(await register()).toEqual({ kind: 'registered', webhookId: 'wh-1' })
     expect(registrations().map(({ authorization }) => authorization)).toEqual([
@@ -105,7 +105,7 @@ describe('S2 Node router', () => {
     expect((error as Error).message).not.toContain('a secret')
   })
 
-  it('S2-02 registers the router for its three events, and takes one that exists for registered', async () => {
+  it('S2-02 registers the router for its three events, and treats an existing webhook as registered', async () => {
     expect(await register()).toEqual({ kind: 'registered', webhookId: 'wh-1' })
     expect(JSON.parse(registrations()[0]!.body)).toEqual({
       name: 'Interaction Router',
@@ -180,7 +180,7 @@ describe('S0 Azure Function', () => {
     })
   })
 
-  it('S0-03 asks for its scopes only when it enriches, and names the permissions when they are missing', async () => {
+  it('S0-03 requests its scopes only when it enriches, and names missing permissions', async () => {
     await runCommand(['cxone'])
     expect(scopeAsked()).toBeNull()
     await runCommand(['cxone', '--enriching'])
@@ -250,7 +250,7 @@ describe('S4 Bloom dedup', () => {
   )
 })
 
-describe('credentials stay with the host that was named', () => {
+describe('credentials are sent to the named host only', () => {
   /** Answers whatever comes with a redirect to another server, which notes what it gets. */
   const redirecting = async (status: number, onlyPath: string) => {
     const stolen: string[] = []
@@ -296,7 +296,7 @@ describe('credentials stay with the host that was named', () => {
     },
   )
 
-  it('an answer without end is given up', async () => {
+  it('gives up an endless response', async () => {
     server.removeAllListeners('request')
     server.on('request', (_request, response) => {
       const more = (): void => {
@@ -310,7 +310,7 @@ describe('credentials stay with the host that was named', () => {
   })
 })
 
-it('a provider that answers in no way or in a bad one ends a registration in bounded time and memory', async () => {
+it('a hostile provider ends a registration in bounded time and memory', async () => {
   const ordeals = HOSTILE_WAYS.map(async (way) => {
     const hostUrl = `http://127.0.0.1:${await hostileServer('http', way)}`
     const token = new OAuthToken({ hostUrl, clientId: 'c', clientSecret: 'canary', scopes: [] })
