@@ -13,7 +13,7 @@ beforeEach(() => {
 })
 afterEach(() => rmSync(folders.home, { recursive: true, force: true }))
 
-it('keeps a state for each set of given servers, so that none is compared with another's data', () => {
+it('keeps a state for each set of given servers, so that none is compared with the data of another', () => {
   const stateFor = (env: Record<string, string>) => foldersFor(folders, loadStartConfig(env)).state
   expect(stateFor({})).toBe(folders.state)
   const sets = [
