@@ -25,8 +25,8 @@ export interface RowSinkService<Config extends RowSinkConfig> {
   readonly openSink: () => RowSink
   /** Makes the store ready for rows. Called before the first row, and again after a failure. */
   readonly prepare: () => Promise<unknown>
-  /** Opens the part that adds new fields to older rows. */
-  readonly openFiller: () => GapFiller
+  /** Opens the part that adds new fields to older rows. Absent: older rows stay as they are. */
+  readonly openFiller?: () => GapFiller
 }
 
 /** Starts the consumer that reads events and writes them to a store. Rejects with a `ConfigError`. */
@@ -46,14 +46,18 @@ export const startRowSink = <Config extends RowSinkConfig>(
       shared: sharedLetterKeys(config.deadLetterKeys),
       open: (topics) => {
         const sink = openSink()
-        const filling = config.nullFill ? startFilling(config, topics, openFiller(), deps) : undefined
+        const filling = config.nullFill ? startFilling(config, topics, openFiller?.(), deps) : undefined
         const alarm = massFailureAlarm(service, deps)
         const common = {
           service,
           topics,
           reader: new EventReader(config),
           sink,
-          rows: deps.metrics.counter(`weir_${service}_rows_total`, 'Events by outcome.', ['result']),
+          rows: deps.metrics.counter(
+            `weir_${service.replaceAll('-', '_')}_rows_total`,
+            'Events by outcome.',
+            ['result'],
+          ),
           keys: parseDeadLetterKeys(config.deadLetterKeys),
           ...(filling && { knownFields: filling.knownFields }),
         }
@@ -84,17 +88,17 @@ export const startRowSink = <Config extends RowSinkConfig>(
 const startFilling = (
   config: RowSinkConfig,
   topics: TopicNames,
-  filler: GapFiller,
+  filler: GapFiller | undefined,
   { logger }: ServiceDeps,
 ) => {
   const knownFields: KnownFields = new KnownFields(config, topics.schemasObserved, logger, (growth) => {
-    gaps.grown(growth)
+    gaps?.grown(growth)
   })
-  const gaps = new GapFilling(knownFields, filler, logger)
+  const gaps = filler && new GapFilling(knownFields, filler, logger)
   const close = async (): Promise<void> => {
     await knownFields.close()
-    await gaps.close()
-    await filler.close()
+    await gaps?.close()
+    await filler?.close()
   }
   return { knownFields, close }
 }
