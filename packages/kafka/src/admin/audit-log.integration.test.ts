@@ -29,7 +29,10 @@ const entry = (what: string) => ({
   details: { letter: 'dedup/0/1' },
 })
 
-/** A commit is acknowledged a moment before those who read what is committed see it: reads again until all of `due` is there. */
+/**
+ * A commit is acknowledged a moment before those who read what is committed see it: reads again until all of `due` is
+ * there.
+ */
 const checkedOnce = async (due: readonly string[], seen: readonly AuditHead[] = []) =>
   vi.waitFor(async () => {
     const found = await checked(seen)

@@ -16,7 +16,10 @@ import type { KafkaLogger, KafkaSettings } from '../client/settings.ts'
 
 /** Where actions are written down before they are answered. */
 export interface AuditLog {
-  /** Resolves when the brokers have it; rejects with a `RetriableError` when they may not, and then the action must not be done. */
+  /**
+   * Resolves when the brokers have it; rejects with a `RetriableError` when they may not, and then the action must not
+   * be done.
+   */
   write(entry: AuditEntry): Promise<void>
   close(): Promise<void>
 }
@@ -113,7 +116,10 @@ class KafkaAuditLog implements AuditLog {
     }
   }
 
-  /** After any error the chain ends: whether its last transaction has come through is not known, and a new chain names what there is. */
+  /**
+   * After any error the chain ends: whether its last transaction has come through is not known, and a new chain names
+   * what there is.
+   */
   async #commit(batch: readonly Waiting[]): Promise<void> {
     try {
       this.#writer ??= await this.#open()

@@ -9,18 +9,23 @@ import { untilAnswered, type Waiting } from '../client/until-answered.ts'
 /** A small compacted topic of one partition, as a map. */
 export interface CompactedMap {
   /**
-   * Waits for the cluster. By key, the values since its last tombstone, oldest first: more than one where a later writer has not seen the first,
-   * until the topic is compacted. What only tombstones are left of is not there.
+   * Waits for the cluster. By key, the values since its last tombstone, oldest first: more than one where a later
+   * writer has not seen the first, until the topic is compacted. What only tombstones are left of is not there.
    */
   read(): Promise<ReadonlyMap<string, readonly Buffer[]>>
-  /** null: a tombstone. Resolves when it is acknowledged; rejects with a `RetriableError` after 3 s, when it may be written all the same. */
+  /**
+   * null: a tombstone. Resolves when it is acknowledged; rejects with a `RetriableError` after 3 s, when it may be
+   * written all the same.
+   */
   write(key: string, value: Buffer | null): Promise<void>
   close(): Promise<void>
 }
 
 const WRITE_MS_MAX = 3_000
 
-/** Waits until the topic can be read; rejects with a `StateError` when it does not exist, or when the signal is aborted. */
+/**
+ * Waits until the topic can be read; rejects with a `StateError` when it does not exist, or when the signal is aborted.
+ */
 export const openCompactedMap = async (
   settings: KafkaSettings,
   topic: string,

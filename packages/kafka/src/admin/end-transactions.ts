@@ -8,8 +8,9 @@ import { endOpen, reachQuietEpoch } from '../transactions/take-over.ts'
 import type { OpenTransaction, Outcome } from '../transactions/transaction-view.ts'
 
 /**
- * Ends what brokers have left open of a transactional id, for an operator: as it was decided where that can be told, else
- * as `decision` says. Shuts out an owner that works, which then starts its partition again. Resolves to what was ended.
+ * Ends what brokers have left open of a transactional id, for an operator: as it was decided where that can be told,
+ * else as `decision` says. Shuts out an owner that works, which then starts its partition again. Resolves to what was
+ * ended.
  */
 export const endTransactions = async (options: {
   readonly settings: KafkaSettings

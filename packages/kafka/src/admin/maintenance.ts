@@ -37,7 +37,10 @@ export interface Maintenance {
     inputs: readonly string[],
     partition: number,
   ): Promise<ReadonlyMap<string, Start>>
-  /** What is readable from an offset to the end as it is now, or to `end`, barriers left out. Returns the offset after it. */
+  /**
+   * What is readable from an offset to the end as it is now, or to `end`, barriers left out. Returns the offset after
+   * it.
+   */
   read(
     topic: string,
     partition: number,
@@ -51,7 +54,10 @@ export interface Maintenance {
 }
 
 export interface Claim {
-  /** One transaction: the records, and the next offsets of input topics. Rejects with a `TransactionError` when it failed, or another has become the owner. */
+  /**
+   * One transaction: the records, and the next offsets of input topics. Rejects with a `TransactionError` when it
+   * failed, or another has become the owner.
+   */
   commit(outputs: readonly OutputRecord[], next?: Readonly<Record<string, bigint>>): Promise<WrittenOffsets>
   close(): Promise<void>
 }

@@ -11,7 +11,9 @@ export interface AuditLogVisitor {
   onUnreadable(range: UnreadableRange): void
 }
 
-/** Every record from an offset on that is committed and can be read, in order. Returns where the log begins and ends. */
+/**
+ * Every record from an offset on that is committed and can be read, in order. Returns where the log begins and ends.
+ */
 export const readAuditLog = async (
   settings: KafkaSettings,
   topic: string,
@@ -33,7 +35,10 @@ export const readAuditLog = async (
   }
 }
 
-/** What is before the damaged batch in the same answer of the brokers is read batch by batch. Returns the offset after it. */
+/**
+ * What is before the damaged batch in the same answer of the brokers is read batch by batch. Returns the offset after
+ * it.
+ */
 const passDamage = async (
   { settings, topic }: { readonly settings: KafkaSettings; readonly topic: string },
   from: bigint,

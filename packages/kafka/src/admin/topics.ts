@@ -74,7 +74,10 @@ const configOf = (spec: TopicSpec, minInsyncReplicas: number): Record<string, st
   ...(spec.cleanup === 'compact' && { 'segment.ms': String(COMPACT_SEGMENT_MS) }),
 })
 
-/** Creates what is missing and leaves alone what exists: whether that is right, `checkTopics` says. Waits for the cluster. */
+/**
+ * Creates what is missing and leaves alone what exists: whether that is right, `checkTopics` says. Waits for the
+ * cluster.
+ */
 export const ensureTopics = async (options: TopicsOptions): Promise<void> => {
   const { settings, logger, specs, replicationFactor, minInsyncReplicas } = options
   await withAdmin('creating topics', settings, { logger }, async (admin) => {
@@ -104,10 +107,10 @@ export const ensureTopics = async (options: TopicsOptions): Promise<void> => {
 }
 
 /**
- * Each way in which the cluster's topics differ from what Weir needs, as a message with the topic, the value and the fix:
- * missing, partition counts that differ, a delete policy or a finite retention on a compacted topic, CreateTime, a limit
- * of record sizes below what Weir writes, and, outside the dev profile, replication factor < 3 or min.insync.replicas < 2, unclean leader election.
- * Waits for the cluster; rejects when the signal is aborted.
+ * Each way in which the cluster's topics differ from what Weir needs, as a message with the topic, the value and the
+ * fix: missing, partition counts that differ, a delete policy or a finite retention on a compacted topic, CreateTime, a
+ * limit of record sizes below what Weir writes, and, outside the dev profile, replication factor < 3 or
+ * min.insync.replicas < 2, unclean leader election. Waits for the cluster; rejects when the signal is aborted.
  */
 export const checkTopics = (options: {
   readonly settings: KafkaSettings

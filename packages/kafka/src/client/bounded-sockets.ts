@@ -15,8 +15,8 @@ const ANSWER_BYTES_MIN = 4
 
 /**
  * The sockets of kafkajs, which end when an answer states a length that no answer has. kafkajs keeps what it is sent
- * until as much has come as that (the first bytes of an HTTP server state a gigabyte), and an answer of no bytes makes it
- * throw where nothing catches it.
+ * until as much has come as that (the first bytes of an HTTP server state a gigabyte), and an answer of no bytes makes
+ * it throw where nothing catches it.
  */
 export const boundedSockets = (bytesMax = ANSWER_BYTES_MAX): SocketFactory => {
   const open = createSocketFactory()

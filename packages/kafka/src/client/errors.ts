@@ -3,7 +3,9 @@ export class RetriableError extends Error {
   override readonly name = 'RetriableError'
 }
 
-/** The log does not contain the offset: data was lost, or the position belongs to another cluster. Parks the partition. */
+/**
+ * The log does not contain the offset: data was lost, or the position belongs to another cluster. Parks the partition.
+ */
 export class OffsetOutOfRangeError extends Error {
   override readonly name = 'OffsetOutOfRangeError'
 }

@@ -42,7 +42,9 @@ const sslOf = ({ kafkaSsl, kafkaCa, kafkaCert, kafkaKey }: KafkaSettings): Conne
     ...(kafkaCert !== undefined && { cert: kafkaCert, key: kafkaKey }),
   }
 
-/** The next broker in turn each time kafkajs looks for a first one: by itself it begins anew with the first of the list. */
+/**
+ * The next broker in turn each time kafkajs looks for a first one: by itself it begins anew with the first of the list.
+ */
 const inTurn = (brokers: readonly string[]): (() => string[]) => {
   let turn = 0
   return () => [brokers[turn++ % brokers.length]!]

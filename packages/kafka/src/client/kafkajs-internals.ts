@@ -201,7 +201,9 @@ const connectionsOf = ({ brokerPool: { brokers, seedBroker } }: Cluster): readon
   return [...all].flatMap(({ connectionPool }) => connectionPool.pool)
 }
 
-/** The next request makes it anew. The old socket must not be heard of again: its end would be taken for the new one's. */
+/**
+ * The next request makes it anew. The old socket must not be heard of again: its end would be taken for the new one's.
+ */
 const hangUp = (connection: Connection): void => {
   const { socket } = connection
   connection.rejectRequests(new Error('The connection is being closed'))
@@ -219,7 +221,10 @@ export class DecodeError extends Error {
 const FETCH_API_KEY = 1
 const READ_COMMITTED = 1
 
-/** A fetch whose answer `decode` reads: kafkajs makes many objects of each record, and throws for one bad partition of many. */
+/**
+ * A fetch whose answer `decode` reads: kafkajs makes many objects of each record, and throws for one bad partition of
+ * many.
+ */
 export const fetchRaw = async <T extends FetchAnswer>(
   broker: Broker,
   topics: readonly { readonly topic: string; readonly partitions: readonly FetchPartition[] }[],

@@ -10,7 +10,7 @@ const REPORT_MS = 10_000
 /** Temporary errors that kafkajs itself does not retry. */
 const AWAY = new Set(['KafkaJSTimeout', 'KafkaJSLockTimeout', 'KafkaJSGroupCoordinatorNotFound'])
 
-/** True for errors that end without intervention: no broker is reachable, no leader is elected, or a request timed out. */
+/** True for temporary errors: no broker is reachable, no leader is elected, or a request timed out. */
 const isAway = (error: unknown): boolean => {
   for (let current = error; current instanceof Error; current = current.cause) {
     if (current instanceof RetriableError || AWAY.has(current.name)) return true

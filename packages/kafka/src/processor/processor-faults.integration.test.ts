@@ -73,7 +73,8 @@ afterEach(async () => {
   await proxy.stop()
 })
 
-// Published kafkajs looks for a coordinator before each of a transaction's requests, and announces partitions one by one.
+// Published kafkajs looks for a coordinator before each of a transaction's requests, and announces partitions one by
+// one.
 it('asks once who coordinates, and announces what a transaction writes in one request', async () => {
   const [also] = await createTopics(settings, [`also-${tests}`])
   const processor = await start('proxy', {

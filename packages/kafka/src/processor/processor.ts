@@ -23,8 +23,9 @@ export interface Processor {
   /** Tries one parked partition, or all, again now. Returns their numbers. */
   resume(partition?: number): readonly number[]
   /**
-   * Rejects when the cause affects every partition: the brokers or the group reject this process, the partition count of
-   * a topic changed, or all partitions fail repeatedly for unknown reasons. Running partitions continue until `stop`.
+   * Rejects when the cause affects every partition: the brokers or the group reject this process, the partition count
+   * of a topic changed, or all partitions fail repeatedly for unknown reasons. Running partitions continue until
+   * `stop`.
    */
   readonly failed: Promise<never>
   /** Completes running transactions, leaves the group and disconnects. */

@@ -68,7 +68,9 @@ export interface Known {
   /** The group's offset. */
   readonly committed: bigint | undefined
   readonly start: Start | undefined
-  /** What the owner's state says; 'nothing read': it keeps positions and has none; 'not kept': it relies on the group. */
+  /**
+   * What the owner's state says; 'nothing read': it keeps positions and has none; 'not kept': it relies on the group.
+   */
   readonly position: bigint | 'nothing read' | 'not kept'
 }
 

@@ -263,7 +263,7 @@ export class TaskRunner {
 
   async #work(task: Task, producer: TransactionalProducer, { inputs, positions }: Restored): Promise<void> {
     const { processor, partition, reads } = this.#options
-    // Readers block at a transaction that brokers left open, and only the next fence ends it. Fail without waiting for input.
+    // Readers block at a transaction that brokers left open, and only the next fence ends it. Fail before input comes.
     const watch = (): void => {
       producer.ended().catch((error: unknown) => inputs.fail(error as Error))
     }

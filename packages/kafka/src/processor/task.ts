@@ -6,8 +6,8 @@ import type { InputRecord, OutputRecord } from '../protocol/record.ts'
  *
  *   opened -> [fenced] -> restore -> (process -> commit -> committed)* -> close
  *
- * After any error the processor discards the producer, closes the task, and starts a new task from `restore`, in this or
- * another process. A task therefore changes its memory and its caches only in `committed`.
+ * After any error the processor discards the producer, closes the task, and starts a new task from `restore`, in this
+ * or another process. A task therefore changes its memory and its caches only in `committed`.
  */
 export interface Task {
   /**
@@ -48,7 +48,7 @@ export interface ProcessedBatch {
   readonly outputs: readonly OutputRecord[]
   /** Stored with the committed offset of the input topic; at most 4,096 bytes. */
   readonly offsetMetadata?: string
-  /** Called once after the commit is acknowledged and before the next `process`. Only here may the task change memory. */
+  /** Called once after the commit is acknowledged, before the next `process`. Only here may the task change memory. */
   readonly committed?: (written: WrittenOffsets) => void | Promise<void>
 }
 

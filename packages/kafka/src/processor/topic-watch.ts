@@ -7,7 +7,7 @@ import type { KafkaLogger } from '../client/settings.ts'
 /** A broker that has just started can report a topic as unknown for a short time. */
 const MISSES_MAX = 3
 
-/** Throws a `StateError` unless every topic has the configured partition count, because the topics are co-partitioned. */
+/** Throws a `StateError` unless every topic has the configured partition count. The topics are co-partitioned. */
 export const requirePartitions = (cluster: Cluster, topics: readonly string[], wanted: number): void => {
   for (const topic of topics) {
     const { length } = partitionsOf(cluster, topic)

@@ -30,8 +30,8 @@ interface Options {
 
 /**
  * The start offset of a partition in each input topic. Commits the notes of new starts with their offsets before any
- * record is read. Rejects with a `StateError` when the start is unknown, or when the state and the group differ, and with
- * an `OffsetOutOfRangeError` when the log does not contain the offset.
+ * record is read. Rejects with a `StateError` when the start is unknown, or when the state and the group differ, and
+ * with an `OffsetOutOfRangeError` when the log does not contain the offset.
  */
 export const whereToBegin = async (options: Options): Promise<readonly InputStart[]> => {
   const { processor, partition, groupId, reads, producer, signal, positions } = options

@@ -1,6 +1,10 @@
 import { backOffMs, type WireRecord } from '@weir/contracts'
 
-/** Why a record was not acknowledged. `full`: the queue's bound; `deadline`: no result in time; `broker`: refused; `too_large`: over the topic's limit; `closed`; `partitions`: the topic has another partition count. After any but `full`, `too_large`, `closed` and `partitions` it may still be on the topic. */
+/**
+ * Why a record was not acknowledged. full: the queue has reached its limit. deadline: no result in time. broker: a
+ * broker rejected it. too_large: above the limit of the topic. closed: the lanes are closed. partitions: the topic has
+ * another partition count. After `deadline` and `broker` the record may still be on the topic.
+ */
 export type LaneErrorKind = 'full' | 'deadline' | 'broker' | 'too_large' | 'closed' | 'partitions'
 
 export class LaneError extends Error {
@@ -16,13 +20,13 @@ export class LaneError extends Error {
 export interface QueuedRecord {
   readonly record: WireRecord
   readonly bytes: number
-  /** Of `performance.now()`. */
+  /** On the clock of `performance.now()`, ms. */
   readonly deadlineAt: number
-  /** Records that were handed over together and follow one another: as far as the bounds of a send allow, they fly together. */
+  /** Consecutive records of one call share a group. They are sent together as far as the limits of a send allow. */
   readonly group?: object
   readonly resolve: () => void
   readonly reject: (error: LaneError) => void
-  /** Gives the queue's room back; called once, when no send holds the record any more. */
+  /** Frees the queue space. Called once, when no send holds the record. */
   readonly release: () => void
 }
 
@@ -30,7 +34,7 @@ export interface LaneOptions {
   readonly lingerMs: number
   readonly batchRecordsMax: number
   readonly batchBytesMax: number
-  /** `isAlone`: one record, which cannot be split further. */
+  /** `isAlone`: the send has one record and cannot be split. */
   readonly send: (
     entries: readonly QueuedRecord[],
     isAlone: boolean,
@@ -39,13 +43,15 @@ export interface LaneOptions {
 
 const BACK_OFF = { firstMs: 50, maxMs: 1_000 }
 
-/** The records of one partition, in order: one send at a time, what comes meanwhile goes with the next. */
+/**
+ * Sends the records of one partition in order, one send at a time. Records that arrive meanwhile join the next send.
+ */
 export class Lane {
   readonly #options: LaneOptions
-  /** In the order of their deadlines. */
+  /** Ordered by deadline. */
   #waiting: QueuedRecord[] = []
   #flying: readonly QueuedRecord[] = []
-  /** How many of those in flight, from the first, have been rejected already. */
+  /** Number of records in flight, from the first, that were already rejected. */
   #lateFlying = 0
   #waitingBytes = 0
   #timer: NodeJS.Timeout | undefined
@@ -73,7 +79,7 @@ export class Lane {
     }
   }
 
-  /** Rejects what has waited too long; what flies may still arrive. */
+  /** Rejects records whose deadline has passed. Records in flight may still reach the topic. */
   expire(now: number): void {
     for (let entry = this.#flying[this.#lateFlying]; entry !== undefined && entry.deadlineAt <= now;) {
       entry.reject(late())
@@ -86,7 +92,7 @@ export class Lane {
     if (expired.length > 0) this.#checkDrained()
   }
 
-  /** Resolves once nothing waits or flies. */
+  /** Resolves once no record is waiting or in flight. */
   drained(): Promise<void> {
     return new Promise((resolve) => {
       this.#drainers.push(resolve)
@@ -107,7 +113,10 @@ export class Lane {
     void this.#send()
   }
 
-  /** How many of those that wait fly next: as many as the bounds allow, and no part of a group that fits whole into the next send. */
+  /**
+   * How many of those that wait fly next: as many as the bounds allow, and no part of a group that fits whole into the
+   * next send.
+   */
   #nextCount(): number {
     const { batchRecordsMax, batchBytesMax } = this.#options
     const waiting = this.#waiting

@@ -14,13 +14,13 @@ export interface LanesOptions {
   readonly topic: string
   /** How long a lane waits for more records before it sends, ms. */
   readonly lingerMs: number
-  /** Most records of one send. */
+  /** Maximum records in one send. */
   readonly batchRecordsMax: number
-  /** Most bytes of one send. */
+  /** Maximum bytes in one send. */
   readonly batchBytesMax: number
-  /** Most bytes that wait or fly in all lanes together; beyond it `send` rejects with `full`. */
+  /** Maximum bytes waiting or in flight in all lanes together. Above it `send` rejects with `full`. */
   readonly queueBytesMax: number
-  /** A record without the broker's result after so long is rejected with `deadline`, ms. */
+  /** A record without a result after this time is rejected with `deadline`, ms. */
   readonly deadlineMs: number
 }
 
@@ -31,30 +31,30 @@ export interface PlacedRecord {
 }
 
 /**
- * One lane per partition of one topic, each with one outstanding acks=all send; those of one broker share requests.
- * Not idempotent on purpose: a retry may write twice and dedup removes it, so no send can be lost to
- * reused sequence numbers.
+ * One lane per partition of one topic, each with one outstanding acks=all send. Lanes of one broker share requests.
+ * The producer is deliberately not idempotent: a retry may write a record twice, which dedup removes, and no record can
+ * be lost to reused sequence numbers.
  */
 export interface Lanes {
   readonly partitions: number
-  /** Resolves only when the broker's result for this topic and partition has error code 0; else rejects with a `LaneError`. */
+  /** Resolves only on a result with error code 0 for this topic and partition. Otherwise rejects with a `LaneError`. */
   send(partition: number, record: WireRecord): Promise<void>
   /**
-   * All or none is acknowledged, though of those that were not some may be on the topic: resolves when the brokers have
-   * every record. Those of one partition go in one produce as far as `batchRecordsMax` and `batchBytesMax` allow.
+   * Resolves when all records are acknowledged. After a rejection some records may still be on the topic. The records
+   * of one partition share a send as far as `batchRecordsMax` and `batchBytesMax` allow.
    */
   sendAll(records: readonly PlacedRecord[]): Promise<void>
-  /** Records and bytes that wait or fly. */
+  /** Records and bytes that are waiting or in flight. */
   readonly queued: { readonly records: number; readonly bytes: number }
-  /** False while the last sends failed or no broker is connected; for readiness. */
+  /** For readiness: false while sends fail or no broker is connected. */
   readonly healthy: boolean
-  /** Why nothing is accepted: the topic has another partition count than configured, so that keys would be in wrong partitions. */
+  /** Set when the partition count of the topic differs from the configuration. No record is accepted then. */
   readonly fault: string | undefined
   /** Sends what is queued, then disconnects. */
   close(): Promise<void>
 }
 
-/** Asking again gives the same answer. */
+/** A retry fails in the same way. */
 const REFUSED = new Set([
   'TOPIC_AUTHORIZATION_FAILED',
   'CLUSTER_AUTHORIZATION_FAILED',

@@ -19,5 +19,7 @@ const murmur2 = (data: Buffer): number => {
   return hash ^ (hash >>> 15)
 }
 
-/** Kafka's murmur2 partition of a key (as the Java client's default partitioner computes it), for `count` partitions. */
+/**
+ * Kafka's murmur2 partition of a key (as the Java client's default partitioner computes it), for `count` partitions.
+ */
 export const partitionOf = (key: Buffer, count: number): number => (murmur2(key) & 0x7fffffff) % count

@@ -101,7 +101,10 @@ const limited = (decompress: () => Buffer, bytesMax: number): Buffer => {
   }
 }
 
-/** A frame may ask for a window of 2 GB, whatever it holds. Level 22 asks for 128 MB, which every Kafka client takes; memory is used only as far as it is filled. */
+/**
+ * A frame may ask for a window of 2 GB, whatever it holds. Level 22 asks for 128 MB, which every Kafka client takes;
+ * memory is used only as far as it is filled.
+ */
 const ZSTD_WINDOW_LOG_MAX = 27
 
 type Decompress = (bytes: Buffer, bytesMax: number) => Buffer
@@ -125,7 +128,10 @@ const DECOMPRESS: readonly (Decompress | undefined)[] = [
 const CODEC_BITS = 0x07
 const NO_CODEC = 0
 
-/** The records of a batch. Throws an `OversizedBatchError` before more than `bytesMax` are held, a `RangeError` for an unknown codec. */
+/**
+ * The records of a batch. Throws an `OversizedBatchError` before more than `bytesMax` are held, a `RangeError` for an
+ * unknown codec.
+ */
 export const decompressed = (body: Buffer, attributes: number, bytesMax: number): Buffer => {
   const codec = attributes & CODEC_BITS
   if (codec === NO_CODEC) return body

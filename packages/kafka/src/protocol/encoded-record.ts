@@ -31,7 +31,10 @@ export class EncodedRecord implements InputRecord {
   readonly #from: number
   readonly #end: number
 
-  /** `reader` is behind the record's offset; it moves to `end`. Throws a `RangeError` when the record is not of that length. */
+  /**
+   * `reader` is behind the record's offset; it moves to `end`. Throws a `RangeError` when the record is not of that
+   * length.
+   */
   constructor(
     batch: FetchedBatch,
     offsetDelta: number,
@@ -66,7 +69,10 @@ export class EncodedRecord implements InputRecord {
 /** Weir writes about thirty. A foreign record may have a million, and each becomes an object. */
 const HEADERS_MAX = 256
 
-/** Kafka allows a header name twice; the last one counts. More than `HEADERS_MAX` are read as none, so that the stage makes a letter of the record. */
+/**
+ * Kafka allows a header name twice; the last one counts. More than `HEADERS_MAX` are read as none, so that the stage
+ * makes a letter of the record.
+ */
 const readHeaders = (reader: ByteReader, end: number): WireHeaders => {
   const headers = new Headers()
   const count = reader.varInt()

@@ -104,7 +104,8 @@ export const readRecordSet = (bytes: Buffer, source: RecordSetSource): RecordSet
       nextOffset = batch.lastOffset + 1n
       at = end
     } catch (error) {
-      // What is before it can be read, and the next fetch begins with the one that cannot. Order is told by what is before.
+      // What is before it can be read, and the next fetch begins with the one that cannot. Order is told by what is
+      // before.
       if (nextOffset === undefined || error instanceof DamagedBatchError) throw error
       break
     }

@@ -27,7 +27,7 @@ export interface ClusterReads {
     topics: readonly string[],
     partition: number,
   ): Promise<ReadonlyMap<string, CommittedOffset>>
-  /** One read_committed fetch. The result can hold an error code. Rejects with a `StateError` when data is unreadable. */
+  /** One read_committed fetch. The result can hold an error code. Rejects with a `StateError` for unreadable data. */
   fetch(topic: string, partition: number, offset: bigint): Promise<Fetched>
   /** Refreshes the metadata, for example after a leader has moved. */
   refresh(): Promise<void>

@@ -71,7 +71,9 @@ export class PrefetchQueue {
     return this.#error
   }
 
-  /** Only an answer to what is asked for now counts: while a leader moves, the old one and the new one may both answer. */
+  /**
+   * Only an answer to what is asked for now counts: while a leader moves, the old one and the new one may both answer.
+   */
   push({ offset, records, nextOffset, highWatermark }: Fetched): void {
     if (offset !== this.#fetchOffset) return
     this.#highWatermark = highWatermark
@@ -95,7 +97,10 @@ export class PrefetchQueue {
     this.#onChange()
   }
 
-  /** Takes up to `recordsMax` records and, but for the first, `bytesMax` value bytes. `nextOffset` moves on even when none are there. */
+  /**
+   * Takes up to `recordsMax` records and, but for the first, `bytesMax` value bytes. `nextOffset` moves on even when
+   * none are there.
+   */
   take(recordsMax: number, bytesMax: number): Take {
     const records: InputRecord[] = []
     let bytes = 0

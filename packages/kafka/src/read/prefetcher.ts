@@ -195,7 +195,10 @@ const requestOf = ({ topic, partition, fetchOffset }: PrefetchQueue): FetchReque
   maxBytes: PARTITION_BYTES_MAX,
 })
 
-/** The first partitions of a request are served first when its bytes, or the memory of its answer, do not suffice for all. */
+/**
+ * The first partitions of a request are served first when its bytes, or the memory of its answer, do not suffice for
+ * all.
+ */
 const inTurn = <T>(list: readonly T[], turn: number): readonly T[] => {
   const first = list.length === 0 ? 0 : turn % list.length
   return [...list.slice(first), ...list.slice(0, first)]

@@ -3,14 +3,14 @@ import type { ClusterReads } from './cluster-reads.ts'
 import { protocolErrorType } from '../client/kafkajs-internals.ts'
 import type { InputRecord } from '../protocol/record.ts'
 
-/** Longer than any transaction stays open: markers that do not come are a fault of the cluster. */
+/** Longer than any transaction stays open. After this time a missing marker is a fault of the cluster. */
 const STALL_MS_MAX = 90_000
 const OFFSET_OUT_OF_RANGE = 1
 
 /**
- * Reads one partition from `from` until its position reaches `end`, and calls `onRecords` with what is readable.
- * Waits for open transactions below `end`. A `RetriableError` when the cluster does not answer, a `StateError` when
- * what is there cannot be read.
+ * Reads one partition from `from` to `end` and calls `onRecords` with the readable records, until it returns true.
+ * Waits for open transactions before `end`. Returns the offset after the last fetch. Rejects with a `RetriableError`
+ * when the cluster does not respond and with a `StateError` for unreadable data.
  */
 export const readPartition = async (
   reads: ClusterReads,

@@ -7,22 +7,25 @@ import type { InputRecord } from '../protocol/record.ts'
 import type { KafkaSettings } from '../client/settings.ts'
 import { silentLogger } from '../client/silent-logger.ts'
 
-/** Reads a whole topic, read_committed, without a group: for audits, tools and tests. */
+/** Reads a whole topic with read_committed isolation and without a consumer group, for audits, tools and tests. */
 export interface TopicReader {
   readonly topic: string
   /** Per partition: log start and high watermark. */
   offsets(): Promise<ReadonlyMap<number, LogRange>>
-  /** Per partition: log start and last stable offset. What lies between them is decided and does not change. */
+  /** Per partition: log start and last stable offset. The readable records between them do not change. */
   stableOffsets(): Promise<ReadonlyMap<number, LogRange>>
-  /** Every readable record from `from` (default: log start) of each partition to the end as it is now. Returns the next offsets, to go on from later. */
+  /**
+   * Reads each partition from `from` (default: log start) to its current end. Returns the next offsets, with which a
+   * later call continues.
+   */
   readToEnd(
     onRecords: (records: readonly InputRecord[]) => void | Promise<void>,
     from?: ReadonlyMap<number, bigint>,
   ): Promise<ReadonlyMap<number, bigint>>
   /**
-   * The readable records of one partition from an offset up to an end, until `onRecord` returns false: then the offset
-   * after that record. Else `end`, although the last offsets before it may hold control markers, aborted records or
-   * nothing. Waits for no transaction: what is not decided yet is left out.
+   * Reads the readable records of one partition from `from` to `end`. If `onRecord` returns false, stops and returns
+   * the offset after that record; otherwise returns `end`. Does not wait for open transactions: their records are
+   * skipped.
    */
   readRange(
     range: { readonly partition: number; readonly from: bigint; readonly end: bigint },
@@ -32,8 +35,8 @@ export interface TopicReader {
 }
 
 /**
- * Rejects with a `StateError` when the topic does not exist. Errors of the cluster are `RetriableError`s. `fetchBytes: 1`
- * reads batch after batch, so that a damaged one fails nothing but itself.
+ * Rejects with a `StateError` when the topic does not exist and with a `RetriableError` for errors of the cluster.
+ * `fetchBytes: 1` fetches one batch at a time, so a damaged batch does not affect others.
  */
 export const openTopicReader = async (
   settings: KafkaSettings,
@@ -67,7 +70,7 @@ export const openTopicReader = async (
     readRange: async ({ partition, from, end }, onRecord) => {
       const log = await stableRange(cluster, topic, partition)
       const last = end < log.end ? end : log.end
-      // Retention may have deleted what came first.
+      // Retention may have deleted the first records.
       const walk = { next: from < log.start ? log.start : from, goesOn: true }
       const range = { topic, partition, from: walk.next, end: last }
       await readPartition(reads, range, async (records) => {

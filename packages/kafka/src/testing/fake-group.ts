@@ -33,7 +33,10 @@ export interface GroupRequest {
 /** A broker answers only the last of a member's requests that wait; the request timeout ends the others. */
 const unanswered = (): Error => new Error('The request timed out')
 
-/** A group coordinator in memory, with the rules of the classic protocol; a session ends when the test says so (`expire`). */
+/**
+ * A group coordinator in memory, with the rules of the classic protocol; a session ends when the test says so
+ * (`expire`).
+ */
 export class FakeGroup {
   generation = 0
   /** Calls so far, in order. */

@@ -8,7 +8,9 @@ import type { BrokerUnderTest } from '../simulation/conformance/conformance.ts'
 import { realBroker } from '../simulation/conformance/real-broker.ts'
 import { withAdmin } from './topics.ts'
 
-/** Makes brokers behave like versions before 3.6, where data can open a transaction that the coordinator does not know. */
+/**
+ * Makes brokers behave like versions before 3.6, where data can open a transaction that the coordinator does not know.
+ */
 export const dropVerification = async (settings: KafkaSettings): Promise<void> => {
   const configEntries = [{ name: 'transaction.partition.verification.enable', value: 'false' }]
   await withAdmin(settings, async (admin) => {

@@ -212,7 +212,8 @@ describe('takeOver', () => {
     ).rejects.toThrow(TransactionError)
   })
 
-  // Two successors at the last epoch but one: the second changed the id, and what the first was about to end was forgotten.
+  // Two successors at the last epoch but one: the second changed the id, and what the first was about to end was
+  // forgotten.
   it('leaves more than one epoch unused before the producer id changes', async () => {
     const { own } = await run({
       describe: [last('CompleteCommit', 32_700), last('Empty', 32_765, 32_764), last('Empty', 32_766)],

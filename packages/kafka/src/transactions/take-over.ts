@@ -19,7 +19,8 @@ import type {
  * Producer epochs carry the proof. Weir never aborts a transaction by itself, so that an epoch grows by one exactly
  * - when the coordinator aborts a transaction (`CompleteAbort`), and
  * - at each InitProducerId (`Empty`).
- * No transaction is ever begun in an epoch that an abort has made, or an InitProducerId that only shuts others out: it is
+ * No transaction is ever begun in an epoch that an abort has made, or an InitProducerId that only shuts others out: it
+ * is
  * *quiet*. In a quiet epoch all earlier owners are shut out, nothing can be opened any more, and what is open has one
  * meaning:
  * - `CompleteAbort` of epoch n: what is open of n-1 was aborted.
@@ -28,13 +29,13 @@ import type {
  *   `Ongoing`: while an abort is being noted, a coordinator may show the new epoch and still that state.)
  * Anything else is unknown, and an operator decides. It needs two sleepers at once: see decision 30.
  *
- * Whoever shuts out notes with the new epoch, as the time-out of a transaction, which epoch it came from. So the next one
- * that finds the epoch knows what it means, however many die before all is ended, and need not raise it again.
+ * Whoever shuts out notes with the new epoch, as the time-out of a transaction, which epoch it came from. So the next
+ * one that finds the epoch knows what it means, however many die before all is ended, and need not raise it again.
  *
  * Markers carry the quiet epoch. The successor begins its transactions in a newer one, so that its data refuse a marker
- * that comes late. The epoch to work in must be the one after the quiet epoch, else somebody else was here in between, and
- * nothing seen before is of use. (An InitProducerId that expects an epoch proves less: Kafka 4.3.1 accepts the epoch of a
- * transaction that the coordinator has aborted meanwhile, and gives two callers the same answer.)
+ * that comes late. The epoch to work in must be the one after the quiet epoch, else somebody else was here in between,
+ * and nothing seen before is of use. (An InitProducerId that expects an epoch proves less: Kafka 4.3.1 accepts the
+ * epoch of a transaction that the coordinator has aborted meanwhile, and gives two callers the same answer.)
  */
 export const takeOver = async (view: TransactionView, options: TakeOverOptions): Promise<ProducerEpoch> => {
   if (!(await view.canLook())) return plainFence(view, options)
@@ -56,8 +57,8 @@ export interface TakeOverOptions {
 /** From this epoch on InitProducerId gives a new producer id, with epoch 0 (`isProducerEpochExhausted` in Kafka). */
 const EXHAUSTED_EPOCH = 32_766
 /**
- * More than one: a successor that shuts out from the last epoch but one, while another has just done so, changes the id,
- * and nobody finds any more what the other was about to end.
+ * More than one: a successor that shuts out from the last epoch but one, while another has just done so, changes the
+ * id, and nobody finds any more what the other was about to end.
  */
 const UNUSED_EPOCHS = 64
 const LOOK_MS = 100

@@ -1,34 +1,37 @@
 /**
- * What an owner of a transactional id can see of it and do to it. The protocol (`takeOver`, `endedEverywhere`) is written
- * over this interface alone, so that a model of the brokers can drive the same code. Each method is one question to the
- * brokers, and the process may sleep for an hour before and after each.
+ * The requests about one transactional id. The protocol (`takeOver`, `committedEverywhere`) uses only this interface,
+ * so a simulation can drive it with a model of the brokers. Each method is one request, and the process can be
+ * suspended for any time before and after it.
  *
- * All methods reject with a `RetriableError` when a broker does not answer or a partition has no leader.
+ * All methods reject with a `RetriableError` when a broker does not respond or a partition has no leader.
  */
 export interface TransactionView {
-  /** False: the brokers are older than 3.0 and have not the requests that all others need, but for `init`. */
+  /** False for brokers before 3.0, which support only `init`. */
   canLook(): Promise<boolean>
-  /** DescribeTransactions: what the coordinator knows of the id; undefined: nothing. */
+  /** DescribeTransactions: the coordinator's state of the id; undefined when it has none. */
   describe(): Promise<LastTransaction | undefined>
-  /** DescribeProducers: where a transaction of this producer id is open, among `on` or else among all that the id may write to. */
+  /**
+   * DescribeProducers: the partitions with an open transaction of this producer id. Searches `on`; by default all
+   * partitions that the id may write to.
+   */
   open(producerId: string, on?: readonly TopicPartition[]): Promise<readonly OpenTransaction[]>
   /**
-   * InitProducerId that expects nothing: gives each caller an epoch of its own. On an ongoing transaction it makes the
-   * coordinator abort it, and answers `busy`. `timeoutMs`: which the coordinator notes with the epoch, and how long it
-   * waits for its replicas; else the time-out of a transaction.
+   * InitProducerId without an expected epoch: gives each caller a new epoch. If a transaction is ongoing, the
+   * coordinator aborts it and the result is `busy`. The coordinator stores `timeoutMs` with the epoch and waits that
+   * long for its replicas; default: the transaction timeout.
    */
   init(timeoutMs?: number): Promise<InitResponse>
   /**
-   * Makes the coordinator abort an ongoing transaction, which raises the epoch, and has no effect on any other state: an
-   * InitProducerId that expects an epoch which cannot be. For an ongoing transaction that is not looked at.
+   * InitProducerId with an expected epoch that cannot exist: makes the coordinator abort an ongoing transaction, which
+   * raises the epoch, and has no effect in any other state. The coordinator does not compare the epoch in that case.
    */
   abortOngoing(producerId: string): Promise<void>
-  /** WriteTxnMarkers with our own producer id and epoch. refused: the partition has seen a newer epoch. */
+  /** WriteTxnMarkers with this owner's producer id and epoch. refused: the partition has seen a newer epoch. */
   mark(open: OpenTransaction, own: ProducerEpoch, outcome: Outcome): Promise<'ended' | 'refused'>
   wait(ms: number): Promise<void>
 }
 
-/** No transaction is ever begun in it: InitProducerId changes the producer id before. */
+/** No transaction can have this epoch, because InitProducerId changes the producer id first. */
 export const IMPOSSIBLE_EPOCH = 32_767
 
 export type Outcome = 'commit' | 'abort'

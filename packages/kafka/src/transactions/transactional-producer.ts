@@ -22,7 +22,7 @@ export const BARRIER_KEY = Buffer.from('barrier')
 /** The offset after the last output, by `topic/partition`. */
 export type WrittenOffsets = ReadonlyMap<string, bigint>
 
-/** Trying again gives the same answer: a person must look. */
+/** A retry fails in the same way. An operator must act. */
 const HOPELESS = new Set([
   'MESSAGE_TOO_LARGE',
   'RECORD_LIST_TOO_LARGE',
@@ -34,7 +34,7 @@ const HOPELESS = new Set([
 ])
 
 const OFFSET_METADATA_BYTES_MAX = 4_096
-/** The coordinator takes nothing now, and has begun nothing of what it was asked. */
+/** The coordinator rejected the request without effect. Retry it. */
 const BUSY = new Set([
   'CONCURRENT_TRANSACTIONS',
   'GROUP_COORDINATOR_NOT_AVAILABLE',
@@ -46,12 +46,12 @@ const BUSY_WAIT_MS_MAX = 500
 const CLOSE_MS_MAX = 1_000
 
 /**
- * The producer of one input partition. One transaction at a time; after any error it must be closed. What takes longer
- * than half as much again as a transaction may take is given up, with a `TransactionError` like any other, and asks
- * nothing of the brokers after that: the next owner may have come by then.
+ * The producer of one input partition, with one transaction at a time. Close it after any error. A step that takes
+ * longer than 1.5 times the transaction timeout fails with a `TransactionError`, and the producer then sends no further
+ * request, because another owner may have taken over.
  *
- * It never aborts: what has failed is left to the next owner's fence. So an epoch that has grown by one since a
- * transaction tells that it was committed (`takeOver`).
+ * It never aborts. A failed transaction is left to the fence of the next owner, so an epoch that has grown by one since
+ * a transaction proves that it was committed (`takeOver`).
  */
 export class TransactionalProducer {
   readonly #options: TransactionalProducerOptions
@@ -60,26 +60,26 @@ export class TransactionalProducer {
   readonly #stepMsMax: number
   #own: ProducerEpoch | undefined
   #canLook = true
-  /** The last transaction is ended on every partition that it wrote to. */
+  /** Resolves once the last transaction has ended on every partition that it wrote to. */
   #ended: Promise<void> = Promise.resolve()
-  /** Aborted when a step was given up, and at the close. */
+  /** Aborted when a step exceeds its time, and on close. */
   readonly #givenUp = new AbortController()
-  /** The last step, which may outlive its time by the request that is under way. */
+  /** The last step. Its running request may continue after the step has exceeded its time. */
   #running: Promise<void> = Promise.resolve()
 
   constructor(options: TransactionalProducerOptions) {
     const { openClient, transactionTimeoutMs } = options
     this.#options = options
     this.#busyMsMax = transactionTimeoutMs / 2
-    // After its time-out the brokers have aborted it.
+    // The brokers abort a transaction after its timeout.
     this.#stepMsMax = 1.5 * transactionTimeoutMs
     const { signal } = this.#givenUp
     this.#client = clientUntil(signal, openClient(options, signal))
   }
 
   /**
-   * Connects, shuts out every earlier producer of this id and ends what brokers have left open of it, until the signal is
-   * aborted. A `StateError` when nobody can tell how that has to be ended.
+   * Connects, fences every earlier producer of this id and ends transactions that brokers left open. Stops when the
+   * signal is aborted. Rejects with a `StateError` when it is unknown how an open transaction must end.
    */
   async fence(signal?: AbortSignal): Promise<void> {
     const { transactionalId, logger, onStep } = this.#options
@@ -109,8 +109,8 @@ export class TransactionalProducer {
   }
 
   /**
-   * Writes the barrier to a state partition in a transaction of its own and returns its offset, once it can be read: where
-   * brokers have left its marker out, a reader would wait for it in vain.
+   * Writes the barrier to a changelog partition in its own transaction. Resolves with its offset once it is readable:
+   * if brokers left out its marker, a reader would wait forever.
    */
   async barrier(topic: string, partition: number, nonce: Buffer): Promise<bigint> {
     return this.#step('writing the barrier', async () => {
@@ -124,8 +124,8 @@ export class TransactionalProducer {
   }
 
   /**
-   * Commits outputs and, where there are any, offsets in one transaction; resolves when the broker has acknowledged the
-   * commit, to the offset after the last record of each topic's partition.
+   * Commits outputs and offsets in one transaction. Resolves when the commit is acknowledged, with the offset after the
+   * last record of each written partition.
    */
   async commit(
     outputs: readonly OutputRecord[],
@@ -156,7 +156,7 @@ export class TransactionalProducer {
     })
   }
 
-  /** Resolves once the last transaction is ended on every partition that it wrote to; rejects with a `TransactionError`. */
+  /** Resolves once the last transaction has ended on every partition. Rejects with a `TransactionError`. */
   ended(): Promise<void> {
     return this.#ended
   }
@@ -227,9 +227,9 @@ export class TransactionalProducer {
   }
 
   /**
-   * The coordinator may still be writing the end of this id's last transaction, and takes nothing for the next one until
-   * it is done, or it has just moved: what it has refused for that it has not begun, so it is asked again. So is a broker
-   * that did not answer a question.
+   * The coordinator may still be writing the end of this id's last transaction, and takes nothing for the next one
+   * until it is done, or it has just moved: what it has refused for that it has not begun, so it is asked again. So is
+   * a broker that did not answer a question.
    */
   async #whenEnded<T>(ask: () => Promise<T>): Promise<T> {
     const { clock } = this.#options

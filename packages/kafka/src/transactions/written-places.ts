@@ -1,6 +1,6 @@
 import type { TopicPartition } from './transaction-view.ts'
 
-/** Every partition that the producer of one partition number may write to. Open transactions are searched only there. */
+/** Every partition that the producer of one partition number may write to. Open transactions are sought only there. */
 export interface WrittenPlaces {
   readonly partition: number
   /** Topics in which it writes only to the partition with its number. */
