@@ -7,7 +7,7 @@ import { beforeAll, expect, it, vi } from 'vitest'
 const ROOT = new URL('../../../', import.meta.url)
 const read = (path: string): string => readFileSync(new URL(path, ROOT), 'utf8')
 const GUIDE = read('docs/guides/add-an-event-field.md')
-const FIELDS = 'packages/contracts/src/event-fields.ts'
+const FIELDS = 'packages/contracts/src/registry/event-fields.ts'
 
 /** The block of a language in the guide. */
 const block = (language: string): string => {

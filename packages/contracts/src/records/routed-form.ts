@@ -1,4 +1,4 @@
-import type { InteractionEvent } from './event-fields.ts'
+import type { InteractionEvent } from '../registry/event-fields.ts'
 
 export type RoutedFacts = Pick<
   InteractionEvent,

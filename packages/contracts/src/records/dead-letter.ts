@@ -1,6 +1,6 @@
 import { openBody, sealBody, type DeadLetterKeys } from './dead-letter-cipher.ts'
-import type { DeadLetterStage } from './dead-letter-stages.ts'
-import type { DeadLetterReason } from './reasons.ts'
+import type { DeadLetterStage } from '../registry/dead-letter-stages.ts'
+import type { DeadLetterReason } from '../registry/reasons.ts'
 import { headerBytesOf, RECORD_BYTES_MAX, recordBytesOf } from './record-size.ts'
 import { HEADER, type WireHeaders, type WireRecord } from './wire.ts'
 

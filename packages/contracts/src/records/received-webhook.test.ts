@@ -10,7 +10,7 @@ import {
   isBodyWhole,
   joinDedupKey,
   type ReceivedWebhook,
-} from './index.ts'
+} from '../index.ts'
 
 const webhook: ReceivedWebhook = {
   source: 'cxone',

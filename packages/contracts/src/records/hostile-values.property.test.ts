@@ -7,7 +7,7 @@ import {
   decodeRunningIngress,
   decodeSharedSetting,
   decodeShapeCounts,
-} from './index.ts'
+} from '../index.ts'
 
 const shape = {
   source: 's',

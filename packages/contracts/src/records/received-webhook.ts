@@ -1,8 +1,8 @@
 import { bodyChecksumOf } from './body-checksum.ts'
 import { asEventKey, type EntityKey, type EventKey } from './ids.ts'
-import { isDeadLetterReason, type DeadLetterReason } from './reasons.ts'
+import { isDeadLetterReason, type DeadLetterReason } from '../registry/reasons.ts'
 import { parseSequence } from './sequence.ts'
-import { bodyFormText, parseBodyForm, type BodyForm } from './json-body.ts'
+import { bodyFormText, parseBodyForm, type BodyForm } from '../values/json-body.ts'
 import { HEADER, type WireHeaders, type WireRecord } from './wire.ts'
 
 export interface IntakeError {

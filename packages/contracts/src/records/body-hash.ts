@@ -1,4 +1,4 @@
-import { HmacKey } from './hmac.ts'
+import { HmacKey } from '../values/hmac.ts'
 
 export const BODY_HASH_BYTES = 8
 

@@ -1,5 +1,5 @@
 import { scryptSync } from 'node:crypto'
-import { isMoment } from './moment.ts'
+import { isMoment } from '../values/moment.ts'
 
 /**
  * A setting that must be equal in all processes of a deployment: the record `setting|<name>` of
