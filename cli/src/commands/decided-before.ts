@@ -43,7 +43,9 @@ export const decidedBefore = async (
       }
     case 'replay':
       return { offset: start, why: 'jobs that are done are not done again' }
-    default:
+    // Their positions are in their own state, so no offset has to be found for them.
+    case 'dedup':
+    case 'normalizer-schemas':
       return undefined
   }
 }
