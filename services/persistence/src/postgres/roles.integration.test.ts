@@ -71,7 +71,11 @@ it('gives each role the rights that its work needs, and no more', async () => {
   const wanted: readonly (readonly [sql: string, writer: string, reader: string])[] = [
     [ADD_ROW, 'done', DENIED],
     ['SELECT raw FROM events', 'done', 'done'],
-    ["UPDATE events SET fix_up = 'x'", 'done', DENIED],
+    ["UPDATE events SET attributes = '{}', schema_version_number = 1", 'done', DENIED],
+    ["UPDATE events SET raw = 'x'", DENIED, DENIED],
+    ['UPDATE events SET stored_at = now()', DENIED, DENIED],
+    ["UPDATE interactions SET channel = 'x'", 'done', DENIED],
+    ['SELECT FROM events FOR UPDATE', 'done', DENIED],
     ['DELETE FROM events', DENIED, DENIED],
     ['TRUNCATE events', DENIED, DENIED],
     ['DELETE FROM weir_backfills', 'done', DENIED],

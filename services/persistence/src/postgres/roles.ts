@@ -29,6 +29,8 @@ const OUR_TABLES = `relnamespace = (SELECT oid FROM pg_namespace WHERE nspname =
        AND relkind IN ('r', 'p', 'v', 'm') AND relname ~ $1`
 /** Tables from which the writer deletes rows. */
 const DELETED_FROM = ['weir_backfills']
+/** Columns of `events` that a backfill fills; the writer may change no other. */
+const FILLED_COLUMNS = ['attributes', 'schema_version_number']
 /** Tables that the writer only reads. */
 const ONLY_READ = ['weir_migrations', 'weir_holds', 'weir_retention_runs', 'weir_retention_receipts']
 
@@ -147,12 +149,15 @@ const grant = async (client: pg.Client, { writer, reader }: Roles): Promise<void
     [OUR_NAMES],
   )
   for (const { table } of rows) {
-    const rights = ONLY_READ.includes(table) ? ['SELECT'] : ['SELECT', 'INSERT', 'UPDATE']
+    const rights = ONLY_READ.includes(table) ? ['SELECT'] : ['SELECT', 'INSERT', updateOf(table)]
     if (DELETED_FROM.includes(table)) rights.push('DELETE')
     if (writer !== undefined) await setRights(client, table, writer, rights)
     if (reader !== undefined) await setRights(client, table, reader, ['SELECT'])
   }
 }
+
+const updateOf = (table: string): string =>
+  table === 'events' ? `UPDATE (${FILLED_COLUMNS.join(', ')})` : 'UPDATE'
 
 /** Revokes earlier grants first. */
 const setRights = async (
