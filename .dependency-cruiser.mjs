@@ -88,6 +88,7 @@ export default {
     },
     only('exact-json-imports-no-sibling', '^packages/exact-json/', []),
     only('sources-imports', '^packages/sources/(?!.*\\.test\\.ts$)', ['contracts', 'exact-json']),
+    only('event-codec-imports', '^packages/event-codec/(?!.*\\.test\\.ts$)', ['contracts']),
     only('seen-keys-imports', '^packages/seen-keys/', ['contracts']),
     only('row-sink-imports', '^packages/row-sink/', ['contracts', 'event-codec', 'kafka', 'runtime']),
     only('truth-imports', '^verification/truth/', ['contracts']),

@@ -61,6 +61,30 @@ export interface Counted {
   deleted: DeletedRows
 }
 
+export const emptyCounts = (): Counted => ({
+  sent: 0,
+  received: new Map(),
+  returned: new Map(),
+  unique: new Map(),
+  normalized: 0,
+  rows: 0,
+  repeats: new Map(),
+  malformed: new Map(),
+  malformedRepeats: new Map(),
+  late: 0,
+  passedAgain: 0,
+  conflictLetters: new Map(),
+  otherLetters: new Map(),
+  downstream: 0,
+  claimed: new Map(),
+  foreign: 0,
+  sealed: 0,
+  truncated: new Set(),
+  lastAt: 0,
+  influx: undefined,
+  deleted: new Map(),
+})
+
 export interface OracleReport {
   readonly ok: boolean
   readonly found: Readonly<Record<FindingKind, number>>

@@ -1,5 +1,5 @@
 import { Book, nameOf, type Body, type Event, type Received } from './book.ts'
-import { conclude, type Counted, type JudgeOptions, type OracleReport } from './conclude.ts'
+import { conclude, emptyCounts, type JudgeOptions, type OracleReport } from './conclude.ts'
 import type { DeletedRows, StoredEvent, StoredState } from './evidence/database.ts'
 import {
   NORMALIZED,
@@ -34,29 +34,7 @@ export class Judge {
   readonly #book: Book
   readonly #seen: SeenState
   readonly #contents: RepeatedContent
-  readonly #counted: Counted = {
-    sent: 0,
-    received: new Map(),
-    returned: new Map(),
-    unique: new Map(),
-    normalized: 0,
-    rows: 0,
-    repeats: new Map(),
-    malformed: new Map(),
-    malformedRepeats: new Map(),
-    late: 0,
-    passedAgain: 0,
-    conflictLetters: new Map(),
-    otherLetters: new Map(),
-    downstream: 0,
-    claimed: new Map(),
-    foreign: 0,
-    sealed: 0,
-    truncated: new Set(),
-    lastAt: 0,
-    influx: undefined,
-    deleted: new Map(),
-  }
+  readonly #counted = emptyCounts()
   readonly #malformedByKey = new Map<string, Body>()
   /** Letters that a replay brought back to their stage, as `stage/partition/offset`. */
   readonly #returned = new Set<string>()
