@@ -51,7 +51,7 @@ export default tseslint.config(
     },
   },
   {
-    files: ['{bench,deploy,examples,tests,tools,verification}/**/*.{ts,mjs}', '*.{ts,mjs}'],
+    files: ['**/*.{ts,mjs}'],
     plugins: { weir: { rules: { 'comment-width': commentWidth } } },
     rules: { 'weir/comment-width': 'error', 'max-lines': ['error', { max: 400 }] },
   },

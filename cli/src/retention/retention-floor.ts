@@ -37,9 +37,9 @@ export interface RepeatSettings {
 }
 
 /**
- * A repeat passes dedup no sooner than its window ends, or where a provider repeats for longer, until it stops; what has
- * passed may be read again by normalizer or persistence for as long as their topics hold it. Only a row that is there
- * stops both. Rejects when the brokers do not answer within 30 s.
+ * A repeat passes dedup no sooner than its window ends, or where a provider repeats for longer, until it stops; what
+ * has passed may be read again by normalizer or persistence for as long as their topics hold it. Only a row that is
+ * there stops both. Rejects when the brokers do not answer within 30 s.
  */
 export const retentionFloor = async (
   settings: KafkaSettings,

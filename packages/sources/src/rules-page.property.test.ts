@@ -3,7 +3,10 @@ import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { PRESETS, type PresetName, type RequestFacts } from './index.ts'
 
-/** A model written from docs/sources/rules.md alone: it reads the JSON texts of fields, and shares no code with the product. */
+/**
+ * A model written from docs/sources/rules.md alone: it reads the JSON texts of fields, and shares no code with the
+ * product.
+ */
 type Fields = Readonly<Record<string, string>>
 
 const MAX = 2n ** 63n - 1n

@@ -8,7 +8,10 @@ import { positionOf } from './layout.ts'
 import { rebuildState } from './maintenance/rebuild-state.ts'
 import { Deployment, parkedWith, silent, webhook } from './testing/deployment.ts'
 
-/** What says where dedup goes on is taken away in part, or set back: it stops that partition, and the command repairs it. */
+/**
+ * What says where dedup goes on is taken away in part, or set back: it stops that partition, and the command repairs
+ * it.
+ */
 let deployment: Deployment
 const WAIT = { timeout: 30_000, interval: 50 }
 const REPAIR = 'Stop dedup and run `weir dedup rebuild-state --partition 0`.'

@@ -3,7 +3,10 @@ import { createHash, timingSafeEqual } from 'node:crypto'
 /** A scheme is in any case, with one blank or more behind it (RFC 9110, 11.4). */
 const SCHEMES = { bearer: /^bearer +/i, basic: /^basic +/i }
 
-/** What a header `Authorization` holds behind the name of the scheme; undefined: there is no header, or it has another scheme. */
+/**
+ * What a header `Authorization` holds behind the name of the scheme; undefined: there is no header, or it has another
+ * scheme.
+ */
 export const credentialsOf = (
   scheme: keyof typeof SCHEMES,
   header: string | undefined,

@@ -4,7 +4,8 @@ type ErrorClass = abstract new (...args: never[]) => Error
 
 /**
  * What a task throws when another system has failed: an error of the class `away` becomes a `RetriableError`, after
- * which the partition backs off, and one of the class `refused` a `StateError`, which parks it. Others stay as they are.
+ * which the partition backs off, and one of the class `refused` a `StateError`, which parks it. Others stay as they
+ * are.
  */
 export const taskErrorOf = (
   error: unknown,

@@ -4,8 +4,8 @@ import { pino } from 'pino'
 export type Logger = Pick<pino.Logger, 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal'>
 
 /**
- * Less than what pino logs of an error: other fields and causes may quote a row, a statement or a response, and those of
- * PostgreSQL do.
+ * Less than what pino logs of an error: other fields and causes may quote a row, a statement or a response, and those
+ * of PostgreSQL do.
  */
 const describeError = (error: unknown) => {
   if (!(error instanceof Error)) return { type: typeof error }

@@ -182,7 +182,10 @@ it('changes nothing while an idle ingress runs, and continues after one was kill
   await expectExact()
 }, 180_000)
 
-/** Another owner of partition 0 commits what is its last state record already; nothing else of this process runs meanwhile. */
+/**
+ * Another owner of partition 0 commits what is its last state record already; nothing else of this process runs
+ * meanwhile.
+ */
 const commitAsAnother = (): void => {
   const { settings, topics } = before
   const script = `

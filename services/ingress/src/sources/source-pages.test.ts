@@ -22,7 +22,9 @@ const blocksOf = (name: string) => {
   return (language: string): string => new RegExp(`\`\`\`${language}\n([^]*?)\`\`\``).exec(text)?.[1] ?? ''
 }
 
-/** By event key: the pages that send it. Who follows one after the other must see no repeat or conflict of another's. */
+/**
+ * By event key: the pages that send it. Who follows one after the other must see no repeat or conflict of another's.
+ */
 const senders = new Map<string, string[]>()
 const noteSender = (page: string, { source, eventKey }: ReceivedWebhook): void => {
   const key = `${source} ${eventKey.toString('hex')}`

@@ -94,7 +94,9 @@ const statesOf = async (): Promise<readonly State[]> => {
 }
 const subjectOf = ({ source, interaction }: Row): string => `${source}|${interaction}`
 
-/** What must stay, said without SQL: young rows, held subjects, and the latest event of an interaction with a young one. */
+/**
+ * What must stay, said without SQL: young rows, held subjects, and the latest event of an interaction with a young one.
+ */
 const staying = (rows: readonly Row[], states: readonly State[], standing: readonly Subject[]) => {
   const isHeld = (row: Row): boolean =>
     standing.some((hold) => {

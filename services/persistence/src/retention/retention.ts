@@ -59,7 +59,8 @@ const CHUNK = `WITH chunk AS MATERIALIZED (
 const OLD = 'event_key > $1 AND event_key <= $2 AND stored_at < $3'
 /**
  * In the order in which persistence takes them. With these locks no event becomes an interaction's latest, so that the
- * next statement sees every event whose interaction it deletes; an event that waits for a lock makes its interaction again.
+ * next statement sees every event whose interaction it deletes; an event that waits for a lock makes its interaction
+ * again.
  */
 const LOCK_INTERACTIONS = `SELECT count(*) FROM (SELECT FROM interactions
   WHERE (source, interaction_id) IN (SELECT source, interaction_id FROM events WHERE ${OLD})

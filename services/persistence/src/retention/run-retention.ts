@@ -53,8 +53,8 @@ export const planRetention = async (
 }
 
 /**
- * Deletes until the run is finished, or stopped: whether it is new or was cut off before makes no difference. Rejects as
- * `Retention` does; a call that is repeated continues.
+ * Deletes until the run is finished, or stopped: whether it is new or was cut off before makes no difference. Rejects
+ * as `Retention` does; a call that is repeated continues.
  */
 export const runRetention = async (
   retention: Retention,

@@ -24,14 +24,8 @@ export const addLetterRoutes = (v1: FastifyInstance, options: ApiOptions, scans:
     const end = scans.begin(holderOf(request).name)
     try {
       const page: object[] = []
-      const walk = {
-        letters,
-        state,
-        filter,
-        after,
-        scannedMax: PAGE_SCANNED_MAX,
-        signal: clientSignal(reply),
-      }
+      const signal = clientSignal(reply)
+      const walk = { letters, state, filter, after, scannedMax: PAGE_SCANNED_MAX, signal }
       const stoppedAt = await walkLetters(walk, (letter) => {
         page.push(describeLetter(letter))
         return page.length < limit

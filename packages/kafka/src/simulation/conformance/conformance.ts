@@ -40,7 +40,10 @@ export interface BrokerUnderTest {
   marker(own: Given, partition: number, outcome: Outcome): Promise<Answer>
   /** Resolves when no end of a transaction is under way; after a time-out when `isTimedOut`. */
   rest(isTimedOut: boolean): Promise<void>
-  /** State and epoch at the coordinator; producers, open transactions and readable values per partition; the group's offset. */
+  /**
+   * State and epoch at the coordinator; producers, open transactions and readable values per partition; the group's
+   * offset.
+   */
   observe(): Promise<unknown>
 }
 

@@ -6,8 +6,8 @@ export type CoordinatorState =
 /** What a broker does when the coordinator itself aborts (fence or time-out). Both raise the epoch by one. */
 export type AbortRule =
   /**
-   * Since transaction version 2 (the default since 4.0): the old epoch is the last one, so a swap from it is a repeat. It
-   * is raised when the abort is noted.
+   * Since transaction version 2 (the default since 4.0): the old epoch is the last one, so a swap from it is a repeat.
+   * It is raised when the abort is noted.
    */
   | 'remembers-epoch'
   /** Before, and with `transaction.version` 0 or 1: the epoch is raised before the abort is noted. */
@@ -211,7 +211,10 @@ export class ModelTransaction {
     return this.#state.startsWith('Prepare') && !this.#hasGivenUp && this.#partitions.size === 0
   }
 
-  /** Writes one marker, or leaves it out: the partition has no leader ("likely deleted already and hence can be skipped"). */
+  /**
+   * Writes one marker, or leaves it out: the partition has no leader ("likely deleted already and hence can be
+   * skipped").
+   */
   mark(name: string): 'written' | 'left out' | 'refused' {
     const log = this.#log(name)
     if (log.isLeaderless) {

@@ -59,8 +59,8 @@ export class World {
   /** The last request that brokers have carried out. */
   #last: { readonly process: SimProcess; readonly label: string } | undefined
   /**
-   * Answers and timers come at once: since a request may wait for ever before it is carried out, no order of requests is
-   * left out by that. For a search over all orders.
+   * Answers and timers come at once: since a request may wait for ever before it is carried out, no order of requests
+   * is left out by that. For a search over all orders.
    */
   readonly #isPrompt: boolean
   /** What each process has been told, without the rounds of a loop that learns nothing new. */

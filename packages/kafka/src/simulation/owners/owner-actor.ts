@@ -37,7 +37,9 @@ interface StateRecord {
   readonly position: number
 }
 
-/** One owner of the partition, from the confirmation of the group to the end of the input: as `TaskRunner`, in short. */
+/**
+ * One owner of the partition, from the confirmation of the group to the end of the input: as `TaskRunner`, in short.
+ */
 export class OwnerActor {
   readonly #deployment: Deployment
   readonly #process: SimProcess

@@ -78,8 +78,8 @@ const FORGETFUL: Protocol = {
 }
 
 /**
- * A compare-and-swap as the proof that nothing was aborted in between: Kafka 4 accepts the epoch of a transaction that its
- * coordinator has aborted meanwhile, and takes the swap for a repeated one.
+ * A compare-and-swap as the proof that nothing was aborted in between: Kafka 4 accepts the epoch of a transaction that
+ * its coordinator has aborted meanwhile, and takes the swap for a repeated one.
  */
 const SWAPPED: Protocol = {
   takeOver: async (view) => {

@@ -37,7 +37,8 @@ const NO_FAULTS: StageFaults = {
   damage: undefined,
 }
 
-// A commit that was left open was noticed at the next one: what comes after it waited for more input, and a barrier for 90 s.
+// A commit that was left open was noticed at the next one: what comes after it waited for more input, and a barrier for
+// 90 s.
 it.each([`${OUTPUT}/0`, `${STATE}/0`, `${STARTS}/0`, OFFSETS])(
   'a marker that was left out on %s stops nothing for long',
   async (name) => {
@@ -64,7 +65,8 @@ it.each([`${OUTPUT}/0`, `${STATE}/0`, `${STARTS}/0`, OFFSETS])(
   },
 )
 
-// It said that the offset was deleted: it had read the offsets before its successor's first note, and the notes after it.
+// It said that the offset was deleted: it had read the offsets before its successor's first note, and the notes after
+// it.
 it('who sleeps between two questions, and is no owner any more, finds no contradiction', async () => {
   const schedule = new StageSchedule({
     kind: 'copies',
