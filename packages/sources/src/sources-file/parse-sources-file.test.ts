@@ -231,7 +231,7 @@ it.each([
     /^sources.yaml:4:3: Map keys must be unique/,
   ],
   ['version: 1\nsources:\n  a: { preset: nice\n', /^sources.yaml:4:1: /],
-  ['version: 1\nsources:\n  a: { preset: custom, paths: [/metrics] }\n', /is a path of ingress itself/],
+  ['version: 1\nsources:\n  a: { preset: custom, paths: [/metrics] }\n', /is one of ingress’ own paths/],
   ['version: 1\nsources:\n  a: { preset: cognigy, verifier: {} }\n', /name the header of the signature/],
   ['version: 1\nsources:\n  a:\n', /^sources.yaml:3:\d+: sources.a: /],
   [`version: 1\nx: ${'y'.repeat(1_048_576)}\n`, /larger than/],
