@@ -1,6 +1,6 @@
 import { encodeDeadLetter, type DeadLetterKeys } from '@weir/contracts'
 import {
-  passOn,
+  toOutputRecord,
   RestartError,
   type InputBatch,
   type InputRecord,
@@ -116,10 +116,10 @@ export class DedupTask implements Task {
     const partition = this.#partition
     switch (outcome.kind) {
       case 'ok':
-        outputs.push(passOn(record, topics.unique, partition))
+        outputs.push(toOutputRecord(record, topics.unique, partition))
         return 'unique'
       case 'drop':
-        if (auditDuplicates) outputs.push(passOn(record, topics.duplicates, partition))
+        if (auditDuplicates) outputs.push(toOutputRecord(record, topics.duplicates, partition))
         return 'duplicates'
       case 'deadLetter': {
         const { reason, step, error, headers } = outcome

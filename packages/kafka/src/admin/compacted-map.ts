@@ -4,7 +4,7 @@ import { openLanes } from '../produce/lanes.ts'
 import { openTopicReader } from '../read/topic-reader.ts'
 import type { KafkaSettings } from '../client/settings.ts'
 import { silentLogger } from '../client/silent-logger.ts'
-import { untilAnswered, type Waiting } from '../client/until-answered.ts'
+import { untilAvailable, type Waiting } from '../client/until-available.ts'
 
 /** A small compacted topic of one partition, as a map. */
 export interface CompactedMap {
@@ -31,7 +31,7 @@ export const openCompactedMap = async (
   topic: string,
   waiting: Waiting = { logger: silentLogger },
 ): Promise<CompactedMap> => {
-  const reader = await untilAnswered(`opening ${topic}`, () => openTopicReader(settings, topic), waiting)
+  const reader = await untilAvailable(`opening ${topic}`, () => openTopicReader(settings, topic), waiting)
   const lanes = await openLanes({
     settings: { ...settings, topicPartitions: 1 },
     logger: waiting.logger,
@@ -54,7 +54,7 @@ export const openCompactedMap = async (
     return values
   }
   return {
-    read: () => untilAnswered(`reading ${topic}`, readAll, waiting),
+    read: () => untilAvailable(`reading ${topic}`, readAll, waiting),
     write: async (key, value) => {
       try {
         await lanes.send(0, { key: Buffer.from(key), value, headers: {} })

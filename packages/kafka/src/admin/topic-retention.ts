@@ -1,7 +1,7 @@
 import kafkajs from 'kafkajs'
 import type { KafkaSettings } from '../client/settings.ts'
 import { withAdmin } from './topics.ts'
-import type { Waiting } from '../client/until-answered.ts'
+import type { Waiting } from '../client/until-available.ts'
 
 /** `retention.ms` of each of these topics as the brokers have it; -1: records are kept without a limit. */
 export const readRetentionMs = (

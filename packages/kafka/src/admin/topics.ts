@@ -5,7 +5,7 @@ import { RetriableError } from '../client/errors.ts'
 import { untilLed } from '../client/topic-leaders.ts'
 import type { KafkaLogger, KafkaSettings } from '../client/settings.ts'
 import { silentLogger } from '../client/silent-logger.ts'
-import { untilAnswered, type Waiting } from '../client/until-answered.ts'
+import { untilAvailable, type Waiting } from '../client/until-available.ts'
 
 export interface TopicsOptions {
   readonly settings: KafkaSettings
@@ -36,7 +36,7 @@ export const withAdmin = <T>(
     clientId: 'weir-topics',
     ...(retry && { retry }),
   })
-  return untilAnswered(
+  return untilAvailable(
     what,
     async () => {
       const admin = kafka.admin()

@@ -8,21 +8,21 @@ type SocketFactory = (options: object) => Socket
 const createSocketFactory = require('kafkajs/src/network/socketFactory') as () => SocketFactory
 
 /** More than any broker answers, and as much as one takes (`socket.request.max.bytes`). */
-const ANSWER_BYTES_MAX = 104_857_600
+const RESPONSE_BYTES_MAX = 104_857_600
 const LENGTH_BYTES = 4
 /** The number of the request, with which each answer begins. */
-const ANSWER_BYTES_MIN = 4
+const RESPONSE_BYTES_MIN = 4
 
 /**
  * The sockets of kafkajs, which end when an answer states a length that no answer has. kafkajs keeps what it is sent
  * until as much has come as that (the first bytes of an HTTP server state a gigabyte), and an answer of no bytes makes
  * it throw where nothing catches it.
  */
-export const boundedSockets = (bytesMax = ANSWER_BYTES_MAX): SocketFactory => {
+export const boundedSockets = (bytesMax = RESPONSE_BYTES_MAX): SocketFactory => {
   const open = createSocketFactory()
   return (options) => {
     const socket = open(options)
-    const frames = new AnswerFrames(bytesMax)
+    const frames = new ResponseFrames(bytesMax)
     const on = socket.on.bind(socket) as (event: string, listener: (...data: never[]) => void) => Socket
     socket.on = ((event: string, listener: (chunk: Buffer) => void) =>
       on(event, event === 'data' ? (chunk: Buffer) => pass(chunk, listener) : listener)) as typeof socket.on
@@ -41,7 +41,7 @@ export const boundedSockets = (bytesMax = ANSWER_BYTES_MAX): SocketFactory => {
 }
 
 /** Follows the answers on one connection: each begins with its length. */
-export class AnswerFrames {
+export class ResponseFrames {
   readonly #bytesMax: number
   /** Of the present answer, what has yet to come. */
   #left = 0
@@ -64,7 +64,7 @@ export class AnswerFrames {
       this.#head = Buffer.concat([this.#head, part])
       if (this.#head.length < LENGTH_BYTES) break
       const length = this.#head.readInt32BE(0)
-      if (length < ANSWER_BYTES_MIN || length > this.#bytesMax) return length
+      if (length < RESPONSE_BYTES_MIN || length > this.#bytesMax) return length
       this.#head = Buffer.alloc(0)
       this.#left = length
     }

@@ -2,11 +2,11 @@ import { kafkaErrorType } from './kafka-client.ts'
 import { StateError } from './errors.ts'
 import type { Cluster } from './kafkajs-internals.ts'
 import type { KafkaLogger } from './settings.ts'
-import { untilAnswered } from './until-answered.ts'
+import { untilAvailable } from './until-available.ts'
 
 /** Waits until the cluster is available. Rejects with a `StateError` when one of the topics does not exist. */
 export const connectTo = (cluster: Cluster, topics: readonly string[], logger: KafkaLogger): Promise<void> =>
-  untilAnswered(
+  untilAvailable(
     'connecting',
     async () => {
       try {

@@ -1,7 +1,7 @@
 import { HOSTILE_WAYS, hostileServer, ordeal } from '@weir/testkit'
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { AnswerFrames } from './bounded-sockets.ts'
+import { ResponseFrames } from './bounded-sockets.ts'
 import { kafkaCluster } from './kafka-client.ts'
 
 const silent = {
@@ -40,7 +40,7 @@ it('finds the first length that no answer has, however the bytes are cut', () =>
     fc.property(fc.array(good), fc.option(bad), fc.array(fc.nat(400)), (lengths, wrong, cuts) => {
       const frames = [...lengths.map((length) => frame(length)), ...(wrong === null ? [] : [frame(wrong, 9)])]
       const bytes = Buffer.concat(frames)
-      const following = new AnswerFrames(300)
+      const following = new ResponseFrames(300)
       const found: number[] = []
       for (let at = 0, index = 0; at < bytes.length && found.length === 0; index++) {
         const end = at + 1 + (cuts[index] ?? 400)

@@ -103,7 +103,7 @@ export const kafkaErrorType = (error: unknown): string => {
 }
 
 /** Whether a broker has answered so; else nobody knows what became of the request. */
-export const isAnswered = (error: unknown): boolean => {
+export const isBrokerError = (error: unknown): boolean => {
   for (let current = error; current instanceof Error; current = current.cause) {
     if ((current as Error & { type?: string }).type !== undefined) return true
   }

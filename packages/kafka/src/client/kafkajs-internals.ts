@@ -17,7 +17,7 @@ export interface FetchPartition {
 }
 
 /** The answer of a fetch, as far as the connection has to know it. */
-export interface FetchAnswer {
+export interface ThrottledResponse {
   /** How long the broker asks not to be asked, ms. */
   readonly clientSideThrottleTime?: number
 }
@@ -225,7 +225,7 @@ const READ_COMMITTED = 1
  * A fetch whose answer `decode` reads: kafkajs makes many objects of each record, and throws for one bad partition of
  * many.
  */
-export const fetchRaw = async <T extends FetchAnswer>(
+export const fetchRaw = async <T extends ThrottledResponse>(
   broker: Broker,
   topics: readonly { readonly topic: string; readonly partitions: readonly FetchPartition[] }[],
   limits: { readonly waitMsMax: number; readonly bytesMax: number },

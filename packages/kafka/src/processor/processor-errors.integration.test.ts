@@ -7,7 +7,7 @@ import { numbersOn, type NumberWriter } from '../testing/copy-processor.ts'
 import { withAdmin } from '../testing/topics.ts'
 
 /** What `startProcessor` does with errors and with topics that are not as configured, on a real broker. */
-const settings = isolatedKafka('stage-errors')
+const settings = isolatedKafka('processor-errors')
 const rig = new CopyRig(settings)
 let [input, output] = ['', '']
 let writer: NumberWriter

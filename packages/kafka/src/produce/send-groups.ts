@@ -1,5 +1,5 @@
 import type { Message, RecordMetadata } from 'kafkajs'
-import { isAnswered } from '../client/kafka-client.ts'
+import { isBrokerError } from '../client/kafka-client.ts'
 
 export interface SendGroupsOptions {
   /** Undefined when the leader is unknown; the records are then sent in their own request. */
@@ -49,7 +49,7 @@ export class SendGroups {
       for (const { resolve } of group) resolve(results)
     } catch (error) {
       // One partition's error is not another's.
-      const isOwn = group.length === 1 || !isAnswered(error)
+      const isOwn = group.length === 1 || !isBrokerError(error)
       for (const { messages, resolve, reject } of group) {
         if (isOwn) reject(error)
         else this.#options.send(messages).then(resolve, reject)

@@ -130,7 +130,7 @@ export class ForwardedRecord implements OutputRecord {
 }
 
 /** A record to write elsewhere as it is; it must have a key. */
-export const passOn = (record: InputRecord, topic: string, partition: number): OutputRecord => {
+export const toOutputRecord = (record: InputRecord, topic: string, partition: number): OutputRecord => {
   if (record.key === null) throw new RangeError('a record without a key')
   if (record instanceof EncodedRecord) return new ForwardedRecord(topic, partition, record)
   const { key, value, headers } = record

@@ -1,5 +1,5 @@
 import { ByteReader } from './byte-reader.ts'
-import type { FetchAnswer } from '../client/kafkajs-internals.ts'
+import type { ThrottledResponse } from '../client/kafkajs-internals.ts'
 import type { AbortedTransaction } from './record-batch.ts'
 
 /** The answer of one partition. */
@@ -13,7 +13,7 @@ export interface PartitionResponse {
   readonly recordSet: Buffer
 }
 
-interface FetchResponse extends FetchAnswer {
+interface FetchResponse extends ThrottledResponse {
   readonly partitions: readonly PartitionResponse[]
 }
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { passOn } from './encoded-record.ts'
+import { toOutputRecord } from './encoded-record.ts'
 import type { InputRecord } from './record.ts'
 import { DamagedBatchError, type AbortedTransaction } from './record-batch.ts'
 import { endMarker, readBatches, recordBatch, recordsOf, stamped } from '../testing/record-batch.ts'
@@ -78,7 +78,7 @@ describe('records', () => {
     const wanted = { topic: 'topic', partition: 3, timestamp: 5, ...record(4n), headers }
     const plain: InputRecord = read!
     expect({ ...plain }).toEqual(wanted)
-    expect({ ...passOn(read!, 'out', 1) }).toEqual({
+    expect({ ...toOutputRecord(read!, 'out', 1) }).toEqual({
       topic: 'out',
       partition: 1,
       key: read!.key,

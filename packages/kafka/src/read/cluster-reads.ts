@@ -1,5 +1,5 @@
 import { systemClock, type Clock } from '../client/clock.ts'
-import { fetchPartition, type Fetched } from './fetch-records.ts'
+import { fetchPartition, type FetchedPartition } from './fetch-records.ts'
 import type { Cluster } from '../client/kafkajs-internals.ts'
 import {
   committedOffsets,
@@ -28,7 +28,7 @@ export interface ClusterReads {
     partition: number,
   ): Promise<ReadonlyMap<string, CommittedOffset>>
   /** One read_committed fetch. The result can hold an error code. Rejects with a `StateError` for unreadable data. */
-  fetch(topic: string, partition: number, offset: bigint): Promise<Fetched>
+  fetch(topic: string, partition: number, offset: bigint): Promise<FetchedPartition>
   /** Refreshes the metadata, for example after a leader has moved. */
   refresh(): Promise<void>
 }

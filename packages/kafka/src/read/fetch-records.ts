@@ -18,7 +18,7 @@ export interface FetchRequest {
 }
 
 /** The result of a fetch for one partition. */
-export interface Fetched {
+export interface FetchedPartition {
   readonly topic: string
   readonly partition: number
   /** The requested offset. */
@@ -37,7 +37,7 @@ export const fetchRecords = async (
   broker: Broker,
   requests: readonly FetchRequest[],
   limits: { readonly waitMsMax: number; readonly bytesMax: number },
-): Promise<readonly Fetched[]> => {
+): Promise<readonly FetchedPartition[]> => {
   const byTopic = Map.groupBy(requests, ({ topic }) => topic)
   const topics = [...byTopic].map(([topic, wanted]) => ({
     topic,
@@ -52,7 +52,7 @@ export const fetchRecords = async (
     // For this partition the broker sends at least one complete batch, whatever its size (KIP-74).
     const served = partitions.find(({ recordSet }) => recordSet.length > 0)
     const memory = new ResponseMemory()
-    const read = (one: PartitionResponse): Fetched => {
+    const read = (one: PartitionResponse): FetchedPartition => {
       const request = byTopic.get(one.topic)!.find(({ partition }) => partition === one.partition)!
       return toFetched(request, one, { isFirstWhole: one === served, memory })
     }
@@ -72,7 +72,7 @@ export const fetchPartition = async (
   broker: Broker,
   request: FetchRequest,
   limits: { readonly waitMsMax: number; readonly bytesMax: number },
-): Promise<Fetched> => {
+): Promise<FetchedPartition> => {
   for (let reads = 1; ; reads++) {
     try {
       const [fetched] = await fetchRecords(broker, [request], limits)
@@ -104,7 +104,7 @@ const toFetched = (
   { topic, partition, offset }: FetchRequest,
   { errorCode, highWatermark, aborted, recordSet }: PartitionResponse,
   of: Pick<RecordSetSource, 'isFirstWhole' | 'memory'>,
-): Fetched => {
+): FetchedPartition => {
   const { records, nextOffset } = readRecordSet(recordSet, { topic, partition, from: offset, aborted, ...of })
   return {
     topic,

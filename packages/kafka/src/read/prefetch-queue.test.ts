@@ -1,5 +1,5 @@
 import { describe, expect, it, vi } from 'vitest'
-import type { Fetched } from './fetch-records.ts'
+import type { FetchedPartition } from './fetch-records.ts'
 import { PrefetchQueue } from './prefetch-queue.ts'
 import type { InputRecord } from '../protocol/record.ts'
 
@@ -13,7 +13,12 @@ const record = (offset: number, bytes = 10): InputRecord => ({
   value: Buffer.alloc(bytes),
 })
 
-const fetched = (offset: number, offsets: readonly number[], nextOffset: number, bytes = 10): Fetched => ({
+const fetched = (
+  offset: number,
+  offsets: readonly number[],
+  nextOffset: number,
+  bytes = 10,
+): FetchedPartition => ({
   topic: 'in',
   partition: 3,
   errorCode: 0,

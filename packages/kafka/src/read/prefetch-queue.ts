@@ -1,4 +1,4 @@
-import type { Fetched } from './fetch-records.ts'
+import type { FetchedPartition } from './fetch-records.ts'
 import { bytesOf } from '../protocol/encoded-record.ts'
 import type { InputRecord } from '../protocol/record.ts'
 
@@ -74,7 +74,7 @@ export class PrefetchQueue {
   /**
    * Only an answer to what is asked for now counts: while a leader moves, the old one and the new one may both answer.
    */
-  push({ offset, records, nextOffset, highWatermark }: Fetched): void {
+  push({ offset, records, nextOffset, highWatermark }: FetchedPartition): void {
     if (offset !== this.#fetchOffset) return
     this.#highWatermark = highWatermark
     if (nextOffset > offset) {

@@ -1,7 +1,7 @@
 import { backOffMs } from '@weir/contracts'
 import { kafkaErrorType } from '../client/kafka-client.ts'
 import { OffsetOutOfRangeError, StateError } from '../client/errors.ts'
-import { fetchPartition, fetchRecords, type Fetched, type FetchRequest } from './fetch-records.ts'
+import { fetchPartition, fetchRecords, type FetchedPartition, type FetchRequest } from './fetch-records.ts'
 import {
   DecodeError,
   disconnectNow,
@@ -132,7 +132,7 @@ export class Prefetcher {
     }
   }
 
-  #take(responses: readonly Fetched[], wanted: readonly PrefetchQueue[]): void {
+  #take(responses: readonly FetchedPartition[], wanted: readonly PrefetchQueue[]): void {
     for (const fetched of responses) {
       const { topic, partition, errorCode } = fetched
       const queue = wanted.find((one) => one.topic === topic && one.partition === partition)!

@@ -17,7 +17,7 @@ export class CopyRig {
   output = ''
   service = ''
   #writer: NumberWriter | undefined
-  #stages: CopyProcessor[] = []
+  #processors: CopyProcessor[] = []
   #tests = 0
 
   constructor(settings: KafkaSettings) {
@@ -34,7 +34,7 @@ export class CopyRig {
   }
 
   async close(): Promise<void> {
-    await Promise.all(this.#stages.splice(0).map((processor) => processor.stop()))
+    await Promise.all(this.#processors.splice(0).map((processor) => processor.stop()))
     await this.writer.close()
   }
 
@@ -55,7 +55,7 @@ export class CopyRig {
   async start(options: Partial<CopyOptions> = {}): Promise<CopyProcessor> {
     const { settings, input, output, service } = this
     const processor = await startCopyProcessor({ settings, inputs: [input], output, service, ...options })
-    this.#stages.push(processor)
+    this.#processors.push(processor)
     return processor
   }
 

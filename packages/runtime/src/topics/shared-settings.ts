@@ -10,7 +10,7 @@ import {
 import {
   ensureTopics,
   openCompactedMap,
-  untilAnswered,
+  untilAvailable,
   type CompactedMap,
   type KafkaLogger,
   type KafkaSettings,
@@ -84,7 +84,7 @@ export const compareSettings = async (
     for (const name of before.missing) {
       const record = { value: values[name]!, service, since: Date.now() }
       const publish = () => map.write(SETTING_PREFIX + name, encodeJsonRecord(record))
-      await untilAnswered('publishing settings', publish, waiting)
+      await untilAvailable('publishing settings', publish, waiting)
     }
     // Another service may have published other values at the same time.
     return (await differences(map, values)).messages

@@ -1,7 +1,7 @@
 import { pause, type Clock } from '../../client/clock.ts'
 import type { ClusterReads } from '../../read/cluster-reads.ts'
 import { OffsetOutOfRangeError, RetriableError } from '../../client/errors.ts'
-import type { Fetched } from '../../read/fetch-records.ts'
+import type { FetchedPartition } from '../../read/fetch-records.ts'
 import type { Feed } from '../../processor/task-inputs.ts'
 import type { PrefetchQueue } from '../../read/prefetch-queue.ts'
 import type { ModelBroker } from './model-broker.ts'
@@ -62,7 +62,7 @@ export class ModelReads implements ClusterReads {
     })
   }
 
-  async fetch(topic: string, partition: number, offset: bigint): Promise<Fetched> {
+  async fetch(topic: string, partition: number, offset: bigint): Promise<FetchedPartition> {
     const fetched = await this.#call(`Fetch ${topic}/${partition} ${offset}`, () =>
       this.#read(topic, partition, Number(offset)),
     )
@@ -70,7 +70,7 @@ export class ModelReads implements ClusterReads {
     return fetched
   }
 
-  #read(topic: string, partition: number, from: number): Fetched {
+  #read(topic: string, partition: number, from: number): FetchedPartition {
     const log = this.#broker.log(`${topic}/${partition}`)
     log.requireLeader()
     const answer = { topic, partition, offset: BigInt(from), highWatermark: BigInt(log.end) }

@@ -3,29 +3,33 @@ import { expectNoFaults, expectRepeatable, PATIENCE_MS } from '../../testing/exp
 import { OFFSETS } from '../model/model-broker.ts'
 import { runSeed } from '../schedule/random-schedules.ts'
 import { Random } from '../schedule/random.ts'
-import { OUTPUT, STARTS, STATE } from './stage-owners.ts'
-import { STAGE_PLANTS } from './stage-plants.ts'
-import { StageSchedule, type StageFaults } from './stage-schedule.ts'
-import { stages } from './stage-schedules.ts'
+import { OUTPUT, STARTS, STATE } from './simulated-task.ts'
+import { PROCESSOR_PLANTS } from './processor-plants.ts'
+import { ProcessorSchedule, type ProcessorFaults } from './processor-schedule.ts'
+import { processors } from './processor-schedules.ts'
 
-describe('random schedules of a stage', () => {
-  it.each(STAGE_PLANTS)('find: $name', { timeout: PATIENCE_MS }, async ({ plant, finds, findsWithin }) => {
-    for (let seed = 0; seed < findsWithin; seed++) {
-      const { fault } = await runSeed(seed, stages(plant))
-      if (fault !== undefined && finds.test(fault)) return
-    }
-    expect.fail(`not found in ${findsWithin} schedules`)
-  })
+describe('random schedules of a processor', () => {
+  it.each(PROCESSOR_PLANTS)(
+    'find: $name',
+    { timeout: PATIENCE_MS },
+    async ({ plant, finds, findsWithin }) => {
+      for (let seed = 0; seed < findsWithin; seed++) {
+        const { fault } = await runSeed(seed, processors(plant))
+        if (fault !== undefined && finds.test(fault)) return
+      }
+      expect.fail(`not found in ${findsWithin} schedules`)
+    },
+  )
 
   it('find nothing in the product', { timeout: PATIENCE_MS }, () =>
     // Damage is a fault that no process can undo, so one alone may park a partition.
-    expectNoFaults(stages(), { schedules: 1_000, parkedShareMax: 0.2, parkingFaultsMin: 1 }),
+    expectNoFaults(processors(), { schedules: 1_000, parkedShareMax: 0.2, parkingFaultsMin: 1 }),
   )
 
-  it('are the same for the same seed', () => expectRepeatable(stages()))
+  it('are the same for the same seed', () => expectRepeatable(processors()))
 })
 
-const NO_FAULTS: StageFaults = {
+const NO_FAULTS: ProcessorFaults = {
   joins: 0,
   leaves: 0,
   kills: 0,
@@ -43,7 +47,7 @@ it.each([`${OUTPUT}/0`, `${STATE}/0`, `${STARTS}/0`, OFFSETS])(
   'a marker that was left out on %s stops nothing for long',
   async (name) => {
     for (let before = 0; before < 3; before++) {
-      const schedule = new StageSchedule({
+      const schedule = new ProcessorSchedule({
         kind: 'keys',
         rule: 'remembers-epoch',
         random: new Random(1),
@@ -68,7 +72,7 @@ it.each([`${OUTPUT}/0`, `${STATE}/0`, `${STARTS}/0`, OFFSETS])(
 // It said that the offset was deleted: it had read the offsets before its successor's first note, and the notes after
 // it.
 it('who sleeps between two questions, and is no owner any more, finds no contradiction', async () => {
-  const schedule = new StageSchedule({
+  const schedule = new ProcessorSchedule({
     kind: 'copies',
     rule: 'remembers-epoch',
     random: new Random(1),
@@ -108,7 +112,7 @@ describe.each([undefined, 32_697, 32_700])(
     it.each(TAKING_OVER)(
       'is ended as committed, although its successor is killed after %s',
       async (request) => {
-        const schedule = new StageSchedule({
+        const schedule = new ProcessorSchedule({
           kind: 'keys',
           rule: 'remembers-epoch',
           random: new Random(1),

@@ -10,7 +10,7 @@ import type { ProcessorOptions } from '../../processor/processor-options.ts'
 import type { FakeGroup, GroupRequest } from '../../testing/fake-group.ts'
 import type { OpenTransactionClient } from '../../transactions/transaction-client.ts'
 import { GROUP } from '../owners/owner-actor.ts'
-import { INPUT, OUTPUT, STARTS, STATE, type OwnerKind } from './stage-owners.ts'
+import { INPUT, OUTPUT, STARTS, STATE, type TaskKind } from './simulated-task.ts'
 import type { SimProcess, World } from '../model/world.ts'
 
 export const SESSION_MS = 6_000
@@ -30,7 +30,7 @@ export interface MemberOptions {
   readonly world: World
   readonly process: SimProcess
   readonly group: FakeGroup
-  readonly kind: OwnerKind
+  readonly kind: TaskKind
   readonly clock: Clock
   readonly surround: (membership: Membership) => Surroundings
   /** It knows that it owns the partition in this generation. */
@@ -40,7 +40,7 @@ export interface MemberOptions {
 }
 
 /** One process of a stage, with the product's own membership and runs. */
-export class StageMember {
+export class ProcessorMember {
   readonly runners: TaskRunners
   readonly membership: Membership
   /** Number of answers that the group gave it as a live member. */
@@ -72,7 +72,7 @@ export class StageMember {
       fetcher,
       membership,
       onFatal,
-      processor: stageOf(options, around.openTask),
+      processor: processorOptions(options, around.openTask),
     })
     this.membership.start()
   }
@@ -111,7 +111,7 @@ export class StageMember {
   }
 }
 
-const stageOf = ({ kind, onParked }: MemberOptions, openTask: () => Task): ProcessorOptions => ({
+const processorOptions = ({ kind, onParked }: MemberOptions, openTask: () => Task): ProcessorOptions => ({
   settings: {
     kafkaBrokers: [],
     kafkaSsl: false,

@@ -1,12 +1,17 @@
 import { OFFSETS } from '../model/model-broker.ts'
 import type { Random } from '../schedule/random.ts'
 import type { Start } from '../schedule/random-schedules.ts'
-import { SESSION_MS, TRANSACTION_TIMEOUT_MS } from './stage-member.ts'
-import { INPUT, OUTPUT, STARTS, STATE, type OwnerKind } from './stage-owners.ts'
-import type { Damage } from './stage-judge.ts'
-import { StageSchedule, type Plant, type StageFaults, type UpstreamStep } from './stage-schedule.ts'
+import { SESSION_MS, TRANSACTION_TIMEOUT_MS } from './processor-member.ts'
+import { INPUT, OUTPUT, STARTS, STATE, type TaskKind } from './simulated-task.ts'
+import type { Damage } from './processor-judge.ts'
+import {
+  ProcessorSchedule,
+  type Plant,
+  type ProcessorFaults,
+  type UpstreamStep,
+} from './processor-schedule.ts'
 
-const DAMAGES: Readonly<Record<OwnerKind, readonly Damage[]>> = {
+const DAMAGES: Readonly<Record<TaskKind, readonly Damage[]>> = {
   keys: [
     'offset deleted',
     'older offset',
@@ -21,7 +26,7 @@ const DAMAGES: Readonly<Record<OwnerKind, readonly Damage[]>> = {
 const LAST_EPOCHS = [32_692, 32_697, 32_700]
 const FREEZES_MS = [TRANSACTION_TIMEOUT_MS / 3, SESSION_MS * 0.6, SESSION_MS * 1.3, SESSION_MS * 4]
 
-const drawFaults = (random: Random, kind: OwnerKind): StageFaults => ({
+const drawFaults = (random: Random, kind: TaskKind): ProcessorFaults => ({
   joins: random.pick([0, 0, 1]),
   leaves: random.pick([0, 0, 1]),
   kills: random.pick([0, 0, 1, 2]),
@@ -37,7 +42,7 @@ const drawFaults = (random: Random, kind: OwnerKind): StageFaults => ({
 })
 
 /** Single records and transactions, one of which may be aborted or stay open for long. */
-const drawUpstream = (random: Random, kind: OwnerKind): UpstreamStep[] => {
+const drawUpstream = (random: Random, kind: TaskKind): UpstreamStep[] => {
   const steps: UpstreamStep[] = []
   const count = random.between(3, 7)
   let isOpen = false
@@ -56,10 +61,10 @@ const drawUpstream = (random: Random, kind: OwnerKind): UpstreamStep[] => {
 }
 
 /** Processes of the product, or with a planted defect. */
-export const stages =
+export const processors =
   (plant?: Plant): Start =>
   (random) => {
-    const kind: OwnerKind = random.chance(0.6) ? 'keys' : 'copies'
+    const kind: TaskKind = random.chance(0.6) ? 'keys' : 'copies'
     const faults = drawFaults(random, kind)
     const epochBefore = random.pick([
       undefined,
@@ -71,7 +76,7 @@ export const stages =
       ...LAST_EPOCHS,
     ])
     return {
-      schedule: new StageSchedule({
+      schedule: new ProcessorSchedule({
         kind,
         rule: random.pick(['remembers-epoch', 'forgets-epoch']),
         // A lost marker of an older producer id can never be replaced.

@@ -9,7 +9,7 @@ export const STARTS = 'started'
 const POSITION = 'position'
 
 /** keys: like dedup, with a state of passed keys and a position. copies: like the normalizer, without state. */
-export type OwnerKind = 'keys' | 'copies'
+export type TaskKind = 'keys' | 'copies'
 
 const outputOf = (topic: string, partition: number, key: string, value: string): OutputRecord => ({
   topic,
@@ -20,11 +20,11 @@ const outputOf = (topic: string, partition: number, key: string, value: string):
 })
 
 /** `onEffect`: an effect outside Kafka, which only an owner of whom no successor can exist may have. */
-export const openStageOwner = (kind: OwnerKind, onEffect: () => void): Task =>
-  kind === 'keys' ? new KeyOwner(onEffect) : new CopyOwner(onEffect)
+export const openSimulatedTask = (kind: TaskKind, onEffect: () => void): Task =>
+  kind === 'keys' ? new KeyTask(onEffect) : new CopyTask(onEffect)
 
 /** Passes each key on once. */
-class KeyOwner implements Task {
+class KeyTask implements Task {
   readonly #onEffect: () => void
   readonly #seen = new Set<string>()
 
@@ -65,7 +65,7 @@ class KeyOwner implements Task {
   }
 }
 
-class CopyOwner implements Task {
+class CopyTask implements Task {
   readonly #onEffect: () => void
 
   constructor(onEffect: () => void) {

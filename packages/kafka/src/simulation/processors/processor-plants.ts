@@ -5,9 +5,9 @@ import type { ModelBroker } from '../model/model-broker.ts'
 import { encodeRecord } from '../model/model-record.ts'
 import { ModelView } from '../model/model-view.ts'
 import { FORGED_MARKERS } from '../owners/protocols.ts'
-import type { Surroundings } from './stage-member.ts'
-import { STARTS, STATE } from './stage-owners.ts'
-import type { Plant } from './stage-schedule.ts'
+import type { Surroundings } from './processor-member.ts'
+import { STARTS, STATE } from './simulated-task.ts'
+import type { Plant } from './processor-schedule.ts'
 
 /** Wraps the clients that a process opens. */
 const withClient =
@@ -154,7 +154,7 @@ const readsOf = ({ reads }: Surroundings): Surroundings['reads'] => ({
 })
 
 /** Each must be found within `findsWithin` schedules, with a fault that matches `finds`. */
-export const STAGE_PLANTS: readonly {
+export const PROCESSOR_PLANTS: readonly {
   readonly name: string
   readonly plant: Plant
   readonly finds: RegExp

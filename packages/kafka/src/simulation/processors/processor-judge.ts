@@ -1,15 +1,15 @@
 import type { ModelBroker } from '../model/model-broker.ts'
 import { decodeRecord, textOf } from '../model/model-record.ts'
 import { GROUP } from '../owners/owner-actor.ts'
-import { INPUT, OUTPUT, STATE, type OwnerKind } from './stage-owners.ts'
+import { INPUT, OUTPUT, STATE, type TaskKind } from './simulated-task.ts'
 
 /** Damage to the brokers' data while no process runs; `offset deleted` also while one runs. */
 export type Damage =
   'offset deleted' | 'older offset' | 'older state' | 'end of state lost' | 'end of input lost' | 'notes lost'
 
-interface JudgedStage {
+interface JudgedProcessor {
   readonly broker: ModelBroker
-  readonly kind: OwnerKind
+  readonly kind: TaskKind
   readonly damage: Damage | undefined
   readonly violations: readonly string[]
   readonly parked: readonly { readonly process: string; readonly message: string }[]
@@ -21,7 +21,7 @@ interface JudgedStage {
 const STATE_FAULTS: readonly Damage[] = ['older state', 'end of state lost', 'older offset']
 
 /** The damage that justifies each message of a parked partition. */
-const REASONS: readonly { readonly message: RegExp; readonly isDue: (of: JudgedStage) => boolean }[] = [
+const REASONS: readonly { readonly message: RegExp; readonly isDue: (of: JudgedProcessor) => boolean }[] = [
   { message: /is gone|has no offset any more/, isDue: ({ damage }) => damage === 'offset deleted' },
   {
     message: /the state is at/,
@@ -38,21 +38,21 @@ const REASONS: readonly { readonly message: RegExp; readonly isDue: (of: JudgedS
   },
 ]
 
-const valuesOf = ({ broker }: JudgedStage, topic: string): string[] =>
+const valuesOf = ({ broker }: JudgedProcessor, topic: string): string[] =>
   broker
     .log(`${topic}/0`)
     .visible()
     .map(({ value }) => textOf(decodeRecord(value).value))
 
 /** Distinct input values, and those that are not readable on the output. */
-export const passedOn = (schedule: JudgedStage) => {
+export const passedOn = (schedule: JudgedProcessor) => {
   const outputs = valuesOf(schedule, OUTPUT)
   const expected = [...new Set(valuesOf(schedule, INPUT))]
   return { outputs, expected, lost: expected.find((key) => !outputs.includes(key)) }
 }
 
 /** The fault at the end of a schedule, if any, found by reading the logs as a consumer would. */
-export const judgeStage = (schedule: JudgedStage): string | undefined => {
+export const judgeProcessor = (schedule: JudgedProcessor): string | undefined => {
   const { broker, kind, parked } = schedule
   const [violation] = schedule.violations
   if (violation !== undefined) return violation
@@ -88,7 +88,7 @@ export const judgeStage = (schedule: JudgedStage): string | undefined => {
 }
 
 /** After such damage a task continues without parking where no readable record lies between the two offsets. */
-const isHarmless = ({ broker, damage }: JudgedStage, position: number, committed: number): boolean => {
+const isHarmless = ({ broker, damage }: JudgedProcessor, position: number, committed: number): boolean => {
   if (damage === undefined || !STATE_FAULTS.includes(damage)) return false
   const [from, end] = position < committed ? [position, committed] : [committed, position]
   const readable = broker.log(`${INPUT}/0`).visible()

@@ -28,7 +28,7 @@ export interface Waiting {
  * Repeats `ask` until it succeeds, with a back-off from 0.2 to 5 s. Logs the first failure at once, then one line every
  * 10 s. Rejects with any error that is not temporary, and with the reason of an aborted signal.
  */
-export const untilAnswered = async <T>(
+export const untilAvailable = async <T>(
   what: string,
   ask: () => Promise<T>,
   { logger, signal }: Waiting,

@@ -8,12 +8,12 @@ import { encodeRecord } from '../model/model-record.ts'
 import { GROUP, ID } from '../owners/owner-actor.ts'
 import { Random } from '../schedule/random.ts'
 import { Schedule, type Faults } from '../schedule/schedule.ts'
-import { judgeStage, passedOn, type Damage } from './stage-judge.ts'
-import { SESSION_MS, StageMember, type Surroundings } from './stage-member.ts'
-import { INPUT, openStageOwner, OUTPUT, STARTS, STATE, type OwnerKind } from './stage-owners.ts'
+import { judgeProcessor, passedOn, type Damage } from './processor-judge.ts'
+import { SESSION_MS, ProcessorMember, type Surroundings } from './processor-member.ts'
+import { INPUT, openSimulatedTask, OUTPUT, STARTS, STATE, type TaskKind } from './simulated-task.ts'
 import type { SimEvent, SimProcess } from '../model/world.ts'
 
-export interface StageFaults extends Faults {
+export interface ProcessorFaults extends Faults {
   /** Processes that join. */
   readonly joins: number
   /** Processes that shut down cleanly. */
@@ -32,20 +32,20 @@ export type UpstreamStep =
 /** A planted defect, which changes the surroundings of a process. */
 export type Plant = (around: Surroundings, broker: ModelBroker) => Surroundings
 
-export interface StageScenario {
-  readonly kind: OwnerKind
+export interface ProcessorScenario {
+  readonly kind: TaskKind
   readonly rule: AbortRule
   /** See `ModelBroker`. */
   readonly epochBefore?: number | undefined
   readonly upstream: readonly UpstreamStep[]
-  readonly faults: StageFaults
+  readonly faults: ProcessorFaults
   readonly random: Random
   readonly plant?: Plant
 }
 
 interface Member {
   readonly process: SimProcess
-  readonly member: StageMember
+  readonly member: ProcessorMember
   /** The last generation in which it has learnt that the partition is its own. */
   owns: number
   isLeaving: boolean
@@ -55,18 +55,18 @@ const UPSTREAM_ID = 1
 const nameOf = (topic: string): string => `${topic}/0`
 
 /** Processes of one stage with one partition, its group, and the writer of its input. */
-export class StageSchedule extends Schedule<StageFaults> {
-  readonly kind: OwnerKind
+export class ProcessorSchedule extends Schedule<ProcessorFaults> {
+  readonly kind: TaskKind
   /** Violations found while running, whatever the logs say. */
   readonly violations: string[] = []
   damage: Damage | undefined
-  readonly #scenario: StageScenario
+  readonly #scenario: ProcessorScenario
   readonly #random: Random
   readonly #group: FakeGroup
   readonly #members: Member[] = []
   #upstream: UpstreamStep[]
 
-  constructor(scenario: StageScenario) {
+  constructor(scenario: ProcessorScenario) {
     const partitions = [INPUT, OUTPUT, STATE, STARTS].map(nameOf)
     super({
       broker: (world) => new ModelBroker({ ...scenario, partitions, now: () => world.now }),
@@ -100,10 +100,10 @@ export class StageSchedule extends Schedule<StageFaults> {
         openClient,
         membership,
         feed: modelFeed(reads),
-        openTask: () => openStageOwner(kind, () => this.#onEffect(process)),
+        openTask: () => openSimulatedTask(kind, () => this.#onEffect(process)),
         assign: (runners, assigned) => runners.assign(assigned),
       })
-      const member: StageMember = new StageMember({
+      const member: ProcessorMember = new ProcessorMember({
         world,
         process,
         group: this.#group,
@@ -143,7 +143,7 @@ export class StageSchedule extends Schedule<StageFaults> {
   }
 
   fault(): string | undefined {
-    return judgeStage(this)
+    return judgeProcessor(this)
   }
 
   protected get alive(): readonly SimProcess[] {
