@@ -9,6 +9,7 @@ import {
   type CopyProcessor,
 } from '../testing/copy-processor.ts'
 import { createTopics } from '../testing/topics.ts'
+import type { Task } from './task.ts'
 
 const settings = isolatedKafka('fan-out')
 const PATIENCE = { timeout: 30_000, interval: 50 }
@@ -28,17 +29,14 @@ it('S2-07 gives every event to each consumer, tries again what fails, and lets n
   let isAway = true
   const processors = new Map<string, CopyProcessor>()
   for (const [index, service] of QUEUES.entries()) {
-    const owner = (_: number, copying: { stage: Parameters<typeof wrap>[0] }) => ({
-      stage: wrap(copying.stage),
+    const task = (_: number, copying: Task): Partial<Task> => ({
+      process: (batch) =>
+        isAway ? Promise.reject(new RetriableError('the CRM does not answer')) : copying.process(batch),
     })
-    const wrap = <B, S>(stage: (batch: B) => Promise<S>) => {
-      return (batch: B): Promise<S> =>
-        isAway ? Promise.reject(new RetriableError('the CRM does not answer')) : stage(batch)
-    }
     const options = { settings, inputs: [input], output: outputs[index]!, service }
     processors.set(
       service,
-      await startCopyProcessor(service === 'crm-sync-queue' ? { ...options, task: owner as never } : options),
+      await startCopyProcessor(service === 'crm-sync-queue' ? { ...options, task } : options),
     )
   }
   try {

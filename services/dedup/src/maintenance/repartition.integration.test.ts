@@ -192,7 +192,7 @@ const commitAsAnother = (): void => {
     import { openMaintenance } from '@weir/kafka'
     const settings = ${JSON.stringify(settings)}
     const topic = ${JSON.stringify(topics.seen)}
-    const maintenance = await openMaintenance({ settings, service: 'dedup', stateTopic: topic, outputs: [] })
+    const maintenance = await openMaintenance({ settings, service: 'dedup', changelogTopic: topic, outputs: [] })
     const claim = await maintenance.claim(0)
     let last
     await maintenance.read(topic, 0, 0n, (records) => { last = records.at(-1) })
