@@ -44,7 +44,7 @@ it('an event that also arrives in the partition of another count passes once', a
   for (const { headers } of letters) {
     expect(headers[HEADER.dlqReason]?.toString()).toBe('wrong_partition')
     expect(headers[HEADER.dlqError]?.toString()).toMatch(
-      /^its key belongs to partition \d of 4, and it came in \d:/,
+      /^its key belongs to partition \d of 4, but it arrived in \d:/,
     )
   }
 }, 90_000)

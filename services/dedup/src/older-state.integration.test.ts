@@ -207,7 +207,7 @@ it('an offset that was moved by hand loses nothing: undecided records are read',
   await deployment.stop()
   const lines = await rebuild()
   expect(lines).toContain(`${deployment.topics.received}/0: dedup continues at 60`)
-  expect(lines.find((line) => line.includes('30 records before'))).toContain('it was moved')
+  expect(lines.find((line) => line.includes('30 records before'))).toContain('the offset was moved')
   await vi.waitFor(() => expectExactAfterBacklog(100), WAIT)
 }, 120_000)
 
