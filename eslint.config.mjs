@@ -19,7 +19,6 @@ const LONG_FUNCTIONS = [
   'packages/kafka/src/admin/maintenance.ts',
   'packages/kafka/src/processor/processor.ts',
   'packages/kafka/src/simulation/conformance/real-broker.ts',
-  'packages/sources/src/access/source-access.ts',
   'services/{console,ingress,replay,simulator}/src/start.ts',
   'services/replay/src/api/job-routes.ts',
   'tests/faults/src/judge/judge.ts',

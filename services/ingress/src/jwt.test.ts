@@ -149,11 +149,11 @@ it('takes given keys, and a signature besides where the preset has one', async (
 
 it.each([
   ['jwksUrl: http://k.example/keys', { WEIR_PROFILE: 'production' }, /begins with http:\/\/.*Use https/],
-  ['', {}, /its tokens need keys: give SOURCE_S_JWT_KEYS or jwt.jwksUrl/],
+  ['', {}, /its tokens cannot be checked without keys: give SOURCE_S_JWT_KEYS or jwt.jwksUrl/],
   ['', { SOURCE_S_JWT_KEYS: 'no-key' }, /SOURCE_S_JWT_KEYS: key 0 must be/],
   ['jwksUrl: ftp://k.example', {}, /must be an https:\/\/ address/],
   ['jwksUrl: https://user:word@k.example', {}, /must be an https:\/\/ address/],
-  ['jwksUrl: https://k.example', { SOURCE_S_TOKEN: 't' }, /SOURCE_S_TOKEN: the header is the one of the JWT/],
+  ['jwksUrl: https://k.example', { SOURCE_S_TOKEN: 't' }, /SOURCE_S_TOKEN: the JWT uses the same header/],
 ])('does not start with %s %j', (jwksUrl, env, message) => {
   const bad = join(mkdtempSync(join(tmpdir(), 'weir-jwt-')), 'sources.yaml')
   writeFileSync(bad, `version: 1\nbuiltIn: false\nsources:\n  s:\n    preset: custom${source(jwksUrl)}`)

@@ -11,15 +11,8 @@ import { jwtKeysOf } from '../jwt/jwt-keys.ts'
 import { fixedKeys, remoteKeysOf } from '../jwt/remote-keys.ts'
 import { createContentReader, type ContentReader } from '../verifier/content/content-reader.ts'
 import { createVerifier, signatureHeaders, type Verifier } from '../verifier/verifier.ts'
-import {
-  listOf,
-  secretsOf,
-  readSetting,
-  settingName,
-  readText,
-  type SettingKind,
-  type SettingsEnvironment,
-} from './source-settings.ts'
+import { SettingsReader } from './settings-reader.ts'
+import { listOf, secretsOf, readText, type SettingsEnvironment } from './source-settings.ts'
 
 /** A source together with everything that authenticates its requests. */
 export interface SourceAccess {
@@ -67,57 +60,24 @@ export const openAccess = (
   env: SettingsEnvironment,
   read = readText,
 ): OpenedAccess => {
-  const files: string[] = []
-  const problems: string[] = []
-  let unavailable: string | undefined
-  const find = (kind: SettingKind) => {
-    const setting = readSetting(env, source.name, kind, read)
-    if (setting.kind !== 'unset' && setting.file !== undefined) files.push(setting.file)
-    if (setting.kind === 'unavailable')
-      unavailable ??= `${settingName(source.name, kind)}_FILE: ${setting.cause}`
-    return setting.kind === 'set' ? setting : undefined
-  }
-  const given = find('SECRETS')
-  const [token, basic, cidrs] = [find('TOKEN')?.text, find('BASIC')?.text, find('CIDRS')?.text]
-  const verifyToken = source.handshakes.includes('meta') ? find('VERIFY_TOKEN')?.text : undefined
-  const attempt = <T>(kind: SettingKind, make: () => T): T | undefined => {
-    try {
-      return make()
-    } catch (error) {
-      problems.push(`${settingName(source.name, kind)}: ${(error as Error).message}`)
-      return undefined
-    }
-  }
-  const { verifier } = source
-  const secrets = given === undefined ? [] : (attempt('SECRETS', () => secretsOf(given)) ?? [])
+  const settings = new SettingsReader(source.name, env, read)
+  const { verifier, jwt } = source
+  const given = settings.find('SECRETS')
+  const token = settings.find('TOKEN')?.text
+  const basic = settings.find('BASIC')?.text
+  const cidrs = [...(source.cidrs ?? []), ...listOf(settings.find('CIDRS')?.text ?? '')]
+  const verifyToken = source.handshakes.includes('meta') ? settings.find('VERIFY_TOKEN')?.text : undefined
+  const secrets = given === undefined ? [] : (settings.attempt('SECRETS', () => secretsOf(given)) ?? [])
   const verify =
     isSigned(verifier) && secrets.length > 0
-      ? attempt('SECRETS', () => verifierOf(verifier, secrets))
+      ? settings.attempt('SECRETS', () => verifierOf(verifier, secrets))
       : undefined
-  const { jwt } = source
-  const jwtKeys = jwt === undefined || jwt.jwksUrl !== undefined ? undefined : find('JWT_KEYS')
-  const checkToken = jwt && attempt('JWT_KEYS', () => tokenCheckOf(jwt, jwtKeys))
-  const list = [...(source.cidrs ?? []), ...listOf(cidrs ?? '')]
-  const ranges = list.length === 0 ? undefined : attempt('CIDRS', () => list.map(parseCidr))
-  if (basic !== undefined && !basic.includes(':')) {
-    problems.push(`${settingName(source.name, 'BASIC')}: give user:password`)
-  }
-  if (jwt !== undefined && (token ?? basic) !== undefined) {
-    problems.push(
-      `${settingName(source.name, token === undefined ? 'BASIC' : 'TOKEN')}: the header is the one of the JWT: take one of them out`,
-    )
-  }
-  if (
-    source.handshakes.includes('meta') &&
-    verifyToken === undefined &&
-    unavailable === undefined &&
-    secrets.length > 0
-  ) {
-    problems.push(
-      `${settingName(source.name, 'VERIFY_TOKEN')}: give the text that Meta sends as hub.verify_token`,
-    )
-  }
-  const queryTokens = find('QUERY_TOKEN')?.text
+  const jwtKeys = jwt === undefined || jwt.jwksUrl !== undefined ? undefined : settings.find('JWT_KEYS')
+  const checkToken = jwt && settings.attempt('JWT_KEYS', () => tokenCheckOf(jwt, jwtKeys))
+  const ranges = cidrs.length === 0 ? undefined : settings.attempt('CIDRS', () => cidrs.map(parseCidr))
+  rejectContradictions(settings, source, { token, basic, verifyToken, hasSecrets: secrets.length > 0 })
+  const queryTokens = settings.find('QUERY_TOKEN')?.text
+  const { files, problems, unavailable } = settings
   const access = {
     source,
     verify,
@@ -134,6 +94,30 @@ export const openAccess = (
     ...(queryTokens !== undefined && { queryTokens: listOf(queryTokens) }),
   }
   return { access: problems.length === 0 && isSetUp(access) ? access : undefined, problems, files }
+}
+
+interface Credentials {
+  readonly token: string | undefined
+  readonly basic: string | undefined
+  readonly verifyToken: string | undefined
+  readonly hasSecrets: boolean
+}
+
+/** Rejects settings that contradict each other or the source. */
+const rejectContradictions = (
+  settings: SettingsReader,
+  { handshakes, jwt }: SourceDefinition,
+  { token, basic, verifyToken, hasSecrets }: Credentials,
+): void => {
+  if (basic !== undefined && !basic.includes(':')) settings.reject('BASIC', 'give user:password')
+  if (jwt !== undefined && (token ?? basic) !== undefined) {
+    const kind = token === undefined ? 'BASIC' : 'TOKEN'
+    settings.reject(kind, 'the JWT uses the same header: remove this setting or `jwt`')
+  }
+  const needsVerifyToken = handshakes.includes('meta') && hasSecrets && settings.unavailable === undefined
+  if (needsVerifyToken && verifyToken === undefined) {
+    settings.reject('VERIFY_TOKEN', 'give the text that Meta sends as hub.verify_token')
+  }
 }
 
 const handshakeKeysOf = (

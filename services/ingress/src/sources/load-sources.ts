@@ -47,7 +47,7 @@ export const loadSources = (config: SourcesConfig): LoadedSources => {
       ...idle.map(({ source }) => `${sourcesFile}: sources.${source.name}: ${howToTurnOn(source)}`),
     )
   } else if (accesses.length === 0 && problems.length === 0) {
-    problems.push(`No source is on: ${howToTurnAnyOn()}.`)
+    problems.push(`No source is configured: ${howToTurnAnyOn()}.`)
   }
   if (trustedProxies.length === 0) problems.push(...opened.flatMap(({ source }) => proxyless(source)))
   const findings = profile === 'dev' ? claimable(config, opened) : accesses.flatMap(risksOf)
@@ -67,11 +67,12 @@ export const loadSources = (config: SourcesConfig): LoadedSources => {
 
 const howToTurnOn = ({ name, verifier, jwt }: SourceDefinition): string => {
   if (jwt !== undefined && jwt.jwksUrl === undefined)
-    return `its tokens need keys: give ${settingName(name, 'JWT_KEYS')} or jwt.jwksUrl`
-  if (isSigned(verifier)) return `it has no secrets: give ${settingName(name, 'SECRETS')}, or take it out`
+    return `its tokens cannot be checked without keys: give ${settingName(name, 'JWT_KEYS')} or jwt.jwksUrl`
+  if (isSigned(verifier))
+    return `it has no secrets: give ${settingName(name, 'SECRETS')}, or remove the source from the file`
   const token =
     verifier.kind === 'address' && verifier.tokenSuffices ? ` or ${settingName(name, 'TOKEN')}` : ''
-  return `anybody could send to it: give cidrs or ${settingName(name, 'CIDRS')}${token}, or write \`unsigned: true\``
+  return `anyone could send to it: give cidrs or ${settingName(name, 'CIDRS')}${token}, or write \`unsigned: true\``
 }
 
 const howToTurnAnyOn = (): string => {
@@ -86,7 +87,7 @@ const proxyless = ({ name, clientCertificate }: SourceDefinition): string[] =>
     ? []
     : [
         `sources.${name}.clientCertificate: header is ${clientCertificate.header} and INGRESS_TRUSTED_PROXIES is empty: ` +
-          'no proxy is trusted to report a certificate. Give INGRESS_TRUSTED_PROXIES the address of the proxy that ends TLS, or take clientCertificate out.',
+          'no proxy is trusted to report a certificate. Give INGRESS_TRUSTED_PROXIES the address of the proxy that ends TLS, or remove clientCertificate.',
       ]
 
 /**
