@@ -31,7 +31,7 @@ it.each(['', '{', '{a', 'a}', '{}', '{a b}', '{a|}', '{a..b}'])('does not take %
 })
 
 it.each([
-  ['{a}-{b}', /separated by `:`/],
+  ['{a}-{b}', /separate .* with `:`/],
   ['constant', /at least one field/],
   ['{a}::{b}', /empty/],
 ])('takes no dedup key as %s', (text, message) => {

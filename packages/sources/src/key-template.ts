@@ -58,7 +58,7 @@ export const parseTemplate = (text: string): KeyTemplate => {
 export const parseKeyTemplate = (text: string): KeyTemplate => {
   const parts = splitAtColons(text).map(parseTemplate)
   if (parts.some((part) => part.length !== 1)) {
-    throw new TemplateError('fields and texts of a dedup key are separated by `:`, as in `{id}:{type}`')
+    throw new TemplateError('separate the fields and texts of a dedup key with `:`, as in `{id}:{type}`')
   }
   if (!parts.flat().some((part) => part.kind === 'field')) {
     throw new TemplateError('a dedup key needs at least one field, as in `{id}`')
@@ -77,7 +77,7 @@ const parseAlternative = (text: string): Alternative => {
   const path = text.replace(BATCH, '')
   if (!PATH.test(path)) {
     throw new TemplateError(
-      `{${text}} is no field: write a path such as {data.id}, {header:webhook-id}, {body-hash} or a text as {'text'}`,
+      `{${text}} is not a field: write a path such as {data.id}, {header:webhook-id}, {body-hash}, or a text such as {'text'}`,
     )
   }
   const names = path.replace(/^\$\./, '').split('.')
@@ -172,7 +172,7 @@ export const templateProblem = (
     return problems.findLast(isWrongType) ?? problems.findLast(isThere) ?? problems.at(-1)!
   }
   const names = fields.map(({ alternatives }) => nameOf(alternatives, payload, facts))
-  const detail = `${names.join(' and ')} and the text around are longer than ${ID_BYTES_MAX} bytes together`
+  const detail = `${names.join(' and ')} and the text around them are longer than ${ID_BYTES_MAX} bytes together`
   return { kind: 'problem', problem: { reason: 'wrong_type', detail } }
 }
 

@@ -65,10 +65,13 @@ it.each<[string, boolean]>([
 })
 
 it.each<[string, RegExp]>([
-  ["preset: custom, dedupKey: '{header:x-id}', entityKey: '{header:x-e}'", /entity comes from a header/],
-  ["preset: github, entityKey: '{repository.full_name|header:x-e}'", /entity comes from a header/],
-  ['preset: standard-webhooks, verifier: { idHeader: x-other }', /entity comes from a header/],
-  ['preset: cloudevents, verifier: { header: x-s }', /entity comes from a header/],
+  [
+    "preset: custom, dedupKey: '{header:x-id}', entityKey: '{header:x-e}'",
+    /entity comes from an unsigned header/,
+  ],
+  ["preset: github, entityKey: '{repository.full_name|header:x-e}'", /entity comes from an unsigned header/],
+  ['preset: standard-webhooks, verifier: { idHeader: x-other }', /entity comes from an unsigned header/],
+  ['preset: cloudevents, verifier: { header: x-s }', /entity comes from an unsigned header/],
   [
     'preset: custom, unsigned: true, guardContent: true, clientCertificate: { header: x-c, form: subject, identities: [CN=a] }',
     /needs a signature/,

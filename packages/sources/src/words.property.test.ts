@@ -163,7 +163,7 @@ it.each<[PresetName, JsonObject, string]>([
   [
     'hubspot',
     { portalId: 'p'.repeat(300), objectId: 'o'.repeat(300) },
-    'portalId and objectId and the text around are longer than 512 bytes together',
+    'portalId and objectId and the text around them are longer than 512 bytes together',
   ],
 ])('of the alternatives of %s names the one that is nearest: %j', (preset, body, detail) => {
   expect(PRESETS[preset].identify(body, facts())).toMatchObject({ problem: { detail } })

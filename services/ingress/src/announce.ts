@@ -17,7 +17,7 @@ export const announce = async (
   // Webhooks are accepted without it: a repartition also looks for incoming events.
   const write = (value: Buffer | null) =>
     map.write(key, value).catch((error: unknown) => {
-      logger.debug({ error: String(error) }, 'this ingress could not be announced')
+      logger.debug({ error: String(error) }, 'this ingress could not be announced on the control topic')
     })
   void write(encodeJsonRecord(record))
   const timer = setInterval(() => void write(encodeJsonRecord(record)), INGRESS_ALIVE_MS)

@@ -15,28 +15,29 @@ export class IntakeMetrics {
   readonly #sources = new Map<string, SourceMetrics>()
 
   constructor(metrics: Metrics) {
-    this.#requests = metrics.counter('weir_ingress_requests_total', 'Webhook requests answered.', [
-      'source',
-      'status',
-    ])
+    this.#requests = metrics.counter(
+      'weir_ingress_requests_total',
+      'Webhook requests, by the status of the response.',
+      ['source', 'status'],
+    )
     this.#verdicts = metrics.counter(
       'weir_ingress_signatures_total',
-      'Signatures and tokens judged; `secret` is the place in the list of the one that matched.',
+      'Checks of signatures and tokens. `secret` is the index of the secret that matched.',
       ['source', 'result', 'secret'],
     )
     this.#fallbacks = metrics.counter(
       'weir_ingress_key_fallbacks_total',
-      'Events whose dedup key lacked a part, so that another one or the hash of the body took its place.',
+      'Events whose dedup key lacked a part that an alternative or the hash of the body replaced.',
       ['source'],
     )
     this.#handshakes = metrics.counter(
       'weir_ingress_handshakes_total',
-      'Requests that asked whether events may be sent, by outcome: answered, refused, limited.',
+      'Handshake requests, by outcome: answered, refused, limited.',
       ['source', 'handshake', 'outcome'],
     )
     this.#seconds = metrics.histogram(
       'weir_ingress_request_seconds',
-      'From the head of the request to the answer.',
+      'Time from the head of the request to the response.',
       ['source'],
     )
   }

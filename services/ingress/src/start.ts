@@ -72,9 +72,12 @@ export const start = async (
   }
   const arrivingBytes = metrics.gauge(
     'weir_ingress_arriving_bytes',
-    'Bytes of bodies that have not wholly arrived, and 8 KiB for each of them.',
+    'Bytes of incomplete bodies, plus 8 KiB for each of them.',
   )
-  const queuedBytes = metrics.gauge('weir_ingress_queued_bytes', 'Bytes that wait for the brokers.')
+  const queuedBytes = metrics.gauge(
+    'weir_ingress_queued_bytes',
+    'Bytes that wait for an acknowledgement of the brokers.',
+  )
   const flushMetrics = (): void => {
     intakeMetrics.flush()
     arrivingBytes.set(arriving.held)
@@ -177,7 +180,7 @@ const warnOfSmallShares = (shareBytes: number, config: IngressConfig, logger: Lo
   if (shareBytes >= bodyBytesMax + REQUEST_BYTES) return
   logger.warn(
     { shareBytes, arrivingBytesMax, bodyBytesMax },
-    'half of INGRESS_ARRIVING_BYTES_MAX divided by the sources is less than one of the largest bodies: raise it',
+    'half of INGRESS_ARRIVING_BYTES_MAX, divided by the number of sources, is less than the largest body: raise it',
   )
 }
 

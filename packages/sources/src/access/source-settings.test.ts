@@ -38,7 +38,7 @@ describe('keys and certificates in PEM', () => {
       )
       expect(access).toBeUndefined()
       expect(problems).toEqual([
-        expect.stringMatching(/^SOURCE_GITHUB_SECRETS: secret 0 is in PEM, and HMAC/),
+        expect.stringMatching(/^SOURCE_GITHUB_SECRETS: secret 0 is a key in PEM, but HMAC/),
       ])
     },
   )
@@ -52,7 +52,7 @@ describe('keys and certificates in PEM', () => {
 })
 
 it('refuses a secret with a comma in a variable, and never shows it', () => {
-  expect(() => secretsOf({ text: WITH_COMMA })).toThrow(/secret 0 has 2 characters: a comma separates/)
+  expect(() => secretsOf({ text: WITH_COMMA })).toThrow(/secret 0 has only 2 characters. A comma separates/)
   expect(() => secretsOf({ text: WITH_COMMA })).not.toThrow(/ab,|cdef/)
   expect(secretsOf({ text: `${OTHER},${OTHER}2` })).toEqual([OTHER, `${OTHER}2`])
   expect(secretsOf({ text: 'short' })).toEqual(['short'])
@@ -61,7 +61,7 @@ it('refuses a secret with a comma in a variable, and never shows it', () => {
 it('names the variable, and leaves the source off', () => {
   const { access, problems } = openAccess(PRESETS.cxone, { SOURCE_CXONE_SECRETS: WITH_COMMA }, () => '')
   expect(access).toBeUndefined()
-  expect(problems).toEqual([expect.stringMatching(/^SOURCE_CXONE_SECRETS: secret 0 has 2 characters/)])
+  expect(problems).toEqual([expect.stringMatching(/^SOURCE_CXONE_SECRETS: secret 0 has only 2 characters/)])
 })
 
 it('takes CXONE_WEBHOOK_SECRET for every built-in source that its system signs with it', () => {

@@ -85,8 +85,8 @@ const plainSecretsOf = ({ text, file }: { readonly text: string; readonly file?:
   const short = secrets.findIndex((secret) => secret.length < LISTED_LENGTH_MIN)
   if (short < 0 || !text.includes(',')) return secrets
   throw new RangeError(
-    `secret ${short} has ${secrets[short]!.length} characters: a comma separates secrets here. ` +
-      'Give a secret that has a comma in a file, one secret a line.',
+    `secret ${short} has only ${secrets[short]!.length} characters. A comma separates secrets in a variable. ` +
+      'Put a secret that contains a comma into a file with one secret per line.',
   )
 }
 

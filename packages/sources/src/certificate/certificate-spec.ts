@@ -36,6 +36,6 @@ export const xfccIdentity = (key: string, value: string): string | undefined => 
 
 export const IDENTITY_HINTS: Readonly<Record<CertificateForm, string>> = {
   xfcc: 'write Hash=<SHA-256>, Subject=<DN>, URI=<SAN> or DNS=<SAN>, in ASCII as the proxy writes it',
-  subject: 'write the subject in ASCII, letter by letter as the proxy writes it',
-  fingerprint: 'write the SHA-256 of the certificate: 64 hexadecimal digits, with colons or without',
+  subject: 'write the subject in ASCII, exactly as the proxy writes it',
+  fingerprint: 'write the SHA-256 of the certificate: 64 hexadecimal digits, with or without colons',
 }

@@ -103,7 +103,7 @@ describe('the algorithm is the one of the configuration', () => {
 
   it('refuses keys of another kind when they are read', () => {
     expect(() => jwtKeysOf({ text: PUBLIC.RS256 }, ['HS256'])).toThrow(
-      /in PEM, and HS256 has a shared secret/,
+      /in PEM, but HS256 needs a shared secret/,
     )
     expect(() => jwtKeysOf({ text: PUBLIC.RS256 }, ['ES256'])).toThrow(/key 0 .*P-256/)
     expect(() => jwtKeysOf({ text: 'short' }, ['HS256'])).toThrow(/key 0 has 5 bytes/)
@@ -116,7 +116,7 @@ describe('the algorithm is the one of the configuration', () => {
       const weak = jwk(RSA.publicKey, { e })
       expect(() => jwtKeysOf({ text: jwks(weak) }, ['RS256'])).toThrow(/an odd exponent above 1/)
     }
-    expect(() => jwtKeysOf({ text: '{"keys":1}' }, ['RS256'])).toThrow(/no list `keys`/)
+    expect(() => jwtKeysOf({ text: '{"keys":1}' }, ['RS256'])).toThrow(/no array `keys`/)
     expect(() => jwtKeysOf({ text: '{' }, ['RS256'])).toThrow(/is not JSON/)
   })
 })

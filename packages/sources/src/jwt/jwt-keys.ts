@@ -29,7 +29,7 @@ export const jwtKeysOf = (
 ): readonly JwtKey[] => {
   if (setting.text.trimStart().startsWith('{')) return keysOfJwks(setting.text, algorithms)
   const texts = secretsOf(setting)
-  if (texts.length > PLAIN_KEYS_MAX) throw new RangeError(`there are more than ${PLAIN_KEYS_MAX} keys`)
+  if (texts.length > PLAIN_KEYS_MAX) throw new RangeError(`more than ${PLAIN_KEYS_MAX} keys`)
   return texts.map((text, index) => ({ index, ...plainKey(text, index, algorithms) }))
 }
 
@@ -37,13 +37,13 @@ const plainKey = (text: string, index: number, algorithms: readonly JwtAlgorithm
   if (algorithms.includes('HS256')) {
     if (text.startsWith('-----BEGIN ')) {
       throw new RangeError(
-        `key ${index} is in PEM, and HS256 has a shared secret: anybody can sign with a public key`,
+        `key ${index} is a key in PEM, but HS256 needs a shared secret, because anyone could sign with a public key`,
       )
     }
     const bytes = Buffer.from(text)
     if (bytes.length < SHARED_BYTES_MIN) {
       throw new RangeError(
-        `key ${index} has ${bytes.length} bytes, and HS256 needs ${SHARED_BYTES_MIN} or more`,
+        `key ${index} has ${bytes.length} bytes, but HS256 needs at least ${SHARED_BYTES_MIN}`,
       )
     }
     return { algorithm: 'HS256', key: createSecretKey(bytes) } as const
@@ -67,7 +67,7 @@ export const keysOfJwks = (text: string, algorithms: readonly JwtAlgorithm[]): r
   } catch {
     throw new RangeError('is not JSON')
   }
-  if (!Array.isArray(list)) throw new RangeError('is not a JWKS: it has no list `keys`')
+  if (!Array.isArray(list)) throw new RangeError('is not a JWKS, because it has no array `keys`')
   if (list.length > KEYS_MAX) throw new RangeError(`has more than ${KEYS_MAX} keys`)
   const keys = list.flatMap((jwk: unknown, index) => {
     const found = keyOfJwk(jwk, algorithms)

@@ -26,7 +26,8 @@ export interface JwtProblem {
 export const jwtProblems = ({ algorithms, jwksUrl }: JwtSpec): readonly JwtProblem[] => {
   if (!algorithms.includes('HS256')) return []
   if (algorithms.length > 1) {
-    const message = 'HS256 uses a shared secret and the others public keys: list algorithms of one kind'
+    const message =
+      'HS256 uses a shared secret and the other algorithms use public keys: list algorithms of one kind'
     return [{ field: 'algorithms', message }]
   }
   return jwksUrl === undefined
@@ -34,7 +35,8 @@ export const jwtProblems = ({ algorithms, jwksUrl }: JwtSpec): readonly JwtProbl
     : [
         {
           field: 'jwksUrl',
-          message: 'HS256 uses a shared secret, which a URL cannot serve: give the secret instead',
+          message:
+            'HS256 uses a shared secret, which must not be published at a URL: give the secret instead',
         },
       ]
 }

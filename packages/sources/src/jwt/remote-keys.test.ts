@@ -89,7 +89,7 @@ it('does not say that a key is unknown while it cannot ask', async () => {
 it('lets only so many requests wait', async () => {
   const keys = new RemoteKeys('https://k.example', ['ES256'], { fetch: () => new Promise(() => undefined) })
   for (let i = 0; i < 100; i += 1) void keys.keys()
-  await expect(keys.keys()).rejects.toThrow('100 requests wait for it already')
+  await expect(keys.keys()).rejects.toThrow('100 requests already wait for its keys')
 })
 
 const serve = async (listener: RequestListener) => {

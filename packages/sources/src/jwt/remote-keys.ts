@@ -92,7 +92,7 @@ export class RemoteKeys implements KeySource {
   async #refreshed(): Promise<void> {
     if (this.#pending === undefined && this.#isBackingOff) return
     if (this.#waiting >= WAITING_MAX) {
-      throw new KeysUnavailableError(`${this.#url}: ${WAITING_MAX} requests wait for it already`)
+      throw new KeysUnavailableError(`${this.#url}: ${WAITING_MAX} requests already wait for its keys`)
     }
     this.#waiting += 1
     try {
@@ -136,7 +136,7 @@ export class RemoteKeys implements KeySource {
     let size = 0
     for await (const chunk of (response.body ?? []) as AsyncIterable<Uint8Array>) {
       size += chunk.length
-      if (size > BYTES_MAX) throw new RangeError(`answers more than ${BYTES_MAX} bytes`)
+      if (size > BYTES_MAX) throw new RangeError(`the response has more than ${BYTES_MAX} bytes`)
       chunks.push(chunk)
     }
     return Buffer.concat(chunks).toString()
@@ -145,7 +145,7 @@ export class RemoteKeys implements KeySource {
 
 /** `fetch` wraps the cause in its own error. */
 const causeOf = ({ name, message, cause }: Error): string => {
-  if (name === 'TimeoutError') return `no answer in ${TIMEOUT_MS} ms`
+  if (name === 'TimeoutError') return `no response within ${TIMEOUT_MS} ms`
   const { code, message: own } = (cause ?? {}) as { readonly code?: unknown; readonly message?: unknown }
   return [code, own, message].find((text) => typeof text === 'string' && text !== '') as string
 }

@@ -23,7 +23,7 @@ export const guardProblems = (
     return [
       {
         path: ['guardContent'],
-        message: 'needs a signature in a header: without one there is no signed content to guard',
+        message: 'needs a signature in a header, because an unsigned request has no signed content to guard',
       },
     ]
   }
@@ -34,8 +34,8 @@ export const guardProblems = (
     {
       path: [entityKey === undefined ? 'verifier' : 'entityKey'],
       message:
-        'the entity comes from a header that is not signed, so a captured request could be sent to another partition, ' +
-        'where its content is not known: take `entityKey` from the body, have the header signed, or set `guardContent: false`',
+        'the entity comes from an unsigned header, so a captured request could be sent again to another partition, ' +
+        'where its content is unknown: take `entityKey` from the body, include the header in the signed content, or set `guardContent: false`',
     },
   ]
 }

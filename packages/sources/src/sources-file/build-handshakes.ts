@@ -36,10 +36,13 @@ export const handshakeProblems = (
         ]
       : []),
     ...unsigned.map((name) =>
-      problem('handshake', `${name} answers with an HMAC: the source needs one, with its secret`),
+      problem(
+        'handshake',
+        `${name} responds with an HMAC, so the source needs an HMAC verifier and its secret`,
+      ),
     ),
     ...(names.includes('cloudevents') && origins.length === 0
-      ? [problem('handshake', 'cloudevents needs `handshakeOrigins`: the senders that may ask, or *')]
+      ? [problem('handshake', 'cloudevents needs `handshakeOrigins`: the origins that may send, or *')]
       : []),
     ...(entry.handshakeOrigins !== undefined && !names.includes('cloudevents')
       ? [problem('handshakeOrigins', 'needs `handshake: cloudevents`')]

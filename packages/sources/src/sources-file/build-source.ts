@@ -184,10 +184,15 @@ const verifierProblems = (verifier: VerifierSpec, entry: SourceEntry): EntryProb
   if (!isSignature(verifier)) {
     if (verifier.kind === 'address' || entry.unsigned === true) return []
     return [
-      { path: ['unsigned'], message: 'the preset does not sign: write `unsigned: true` if that is meant' },
+      {
+        path: ['unsigned'],
+        message:
+          'the preset has no signature scheme: set `verifier`, or write `unsigned: true` to accept unsigned requests',
+      },
     ]
   }
-  if (verifier.header === '') return [{ path: ['verifier'], message: 'name the header of the signature' }]
+  if (verifier.header === '')
+    return [{ path: ['verifier'], message: 'needs `header`, the header of the signature' }]
   return specProblems(verifier).map(({ field, message }) => ({ path: ['verifier', field], message }))
 }
 
@@ -196,10 +201,15 @@ const snsProblems = ({ verifier = {}, topics }: SourceEntry): EntryProblem[] => 
     .filter((field) => field !== 'allowSha1')
     .map((field) => ({
       path: ['verifier', field],
-      message: 'Amazon SNS signs in one way: only `allowSha1` can be set',
+      message: 'Amazon SNS has a single signature scheme: only `allowSha1` can be set',
     })),
   ...(topics === undefined
-    ? [{ path: ['preset'], message: 'needs `topics`: without them every customer of AWS could send to it' }]
+    ? [
+        {
+          path: ['preset'],
+          message: 'needs `topics`, because otherwise every AWS customer could send to the source',
+        },
+      ]
     : []),
 ]
 
@@ -229,7 +239,7 @@ const cidrProblems = (cidrs: readonly string[]): EntryProblem[] =>
 const fieldProblems = (entry: SourceEntry, preset: SourceDefinition): EntryProblem[] => {
   const known = entry.knownFields ?? preset.knownFields
   if (entry.unknownFields !== 'reject' || known.length > 0) return []
-  return [{ path: ['unknownFields'], message: 'to reject what is not known, name what is: knownFields' }]
+  return [{ path: ['unknownFields'], message: 'needs `knownFields`, the fields that are not rejected' }]
 }
 
 const identifyOf = (entry: SourceEntry, preset: SourceDefinition) => {
@@ -243,12 +253,12 @@ const sequenceFieldOf = ({ sequence }: SourceEntry, preset: SourceDefinition): s
 const sequenceProblems = (entry: SourceEntry, preset: SourceDefinition): EntryProblem[] =>
   !entry.requireSequence || sequenceFieldOf(entry, preset) !== undefined
     ? []
-    : [{ path: ['requireSequence'], message: 'say where the sequence number is: `sequence`' }]
+    : [{ path: ['requireSequence'], message: 'needs `sequence`, the path of the sequence number' }]
 
 const contentProblems = ({ contentTypes, form }: SourceEntry, preset: SourceDefinition): EntryProblem[] => {
   if (form !== undefined && preset.body === 'opaque') {
     return [{ path: ['form'], message: 'the preset keeps bodies as they arrive and does not parse forms' }]
   }
   if (form === undefined || contentTypes === undefined || contentTypes.includes(FORM_TYPE)) return []
-  return [{ path: ['contentTypes'], message: `to take forms, name ${FORM_TYPE} too` }]
+  return [{ path: ['contentTypes'], message: `add ${FORM_TYPE}, which \`form\` needs` }]
 }

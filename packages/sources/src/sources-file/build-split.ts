@@ -41,8 +41,8 @@ export const splitProblems = (entry: SourceEntry, preset: SourceDefinition): Ent
     {
       path: [entry.dedupKey === undefined ? 'split' : 'dedupKey'],
       message:
-        'the dedup key can come from headers, {batch:...} or texts alone, which are the same for every element of a batch: ' +
-        'give a `dedupKey` with a field of the element or {body-hash}, and no other alternative to it',
+        'the dedup key can consist only of headers, {batch:...} and texts, which are the same for every element of a batch: ' +
+        'give a `dedupKey` with a field of the element or {body-hash} that has no other alternative',
     },
   ]
 }

@@ -187,7 +187,7 @@ sources:
     `sources.yaml:6:13: sources.other.preset: "nicer" must be one of ${Object.keys(PRESETS).join(', ')}`,
     'sources.yaml:7:13: sources.other.paths.0: "webhooks/other" must be a path such as /webhooks/name, of letters, digits, and - _ . ~',
     'sources.yaml:9:15: sources.other.rate.perSec: 0 must be a whole number from 1 to 1000000',
-    'sources.yaml:10:5: sources.other.pathss: is no setting here',
+    'sources.yaml:10:5: sources.other.pathss: is an unknown setting',
     'sources.yaml:11:13: sources.other.shadow: "yes" must be true or false',
     'sources.yaml:12:16: sources.other.onInvalid: "drop" must be one of accept-dlq, reject-400',
   ])
@@ -209,16 +209,16 @@ sources:
     unknownFields: reject
 `
   expect(problemsOf(text)).toEqual([
-    'sources.yaml:6:7: sources.a.verifier.timestamp: content has {timestamp}, so say where it comes from',
-    'sources.yaml:7:15: sources.a.dedupKey: "{a}-{b}" fields and texts of a dedup key are separated by `:`, as in `{id}:{type}`',
+    'sources.yaml:6:7: sources.a.verifier.timestamp: is required because the content has {timestamp}',
+    'sources.yaml:7:15: sources.a.dedupKey: "{a}-{b}" separate the fields and texts of a dedup key with `:`, as in `{id}:{type}`',
     'sources.yaml:8:13: sources.a.cidrs.0: "10.0.0.0/99" 10.0.0.0/99 is not a CIDR range',
-    'sources.yaml:11:15: sources.b.verifier.label: form pairs needs the label of the entries to take',
-    'sources.yaml:13:20: sources.b.unknownFields: "reject" to reject what is not known, name what is: knownFields',
+    'sources.yaml:11:15: sources.b.verifier.label: form pairs needs the label of the signature entries',
+    'sources.yaml:13:20: sources.b.unknownFields: "reject" needs `knownFields`, the fields that are not rejected',
   ])
   const twice =
     'version: 1\nsources:\n  a: { preset: nice }\n  b: { preset: nice, paths: [/x, /webhooks/a] }\n'
   expect(problemsOf(twice)).toEqual([
-    'sources.yaml:4:34: sources.b.paths.1: "/webhooks/a" /webhooks/a is a path of a already',
+    'sources.yaml:4:34: sources.b.paths.1: "/webhooks/a" /webhooks/a is already a path of a',
   ])
 })
 
@@ -232,7 +232,10 @@ it.each([
   ],
   ['version: 1\nsources:\n  a: { preset: nice\n', /^sources.yaml:4:1: /],
   ['version: 1\nsources:\n  a: { preset: custom, paths: [/metrics] }\n', /is one of ingress’ own paths/],
-  ['version: 1\nsources:\n  a: { preset: cognigy, verifier: {} }\n', /name the header of the signature/],
+  [
+    'version: 1\nsources:\n  a: { preset: cognigy, verifier: {} }\n',
+    /needs `header`, the header of the signature/,
+  ],
   ['version: 1\nsources:\n  a:\n', /^sources.yaml:3:\d+: sources.a: /],
   [`version: 1\nx: ${'y'.repeat(1_048_576)}\n`, /larger than/],
   [
@@ -271,7 +274,7 @@ it.each([
   ['preset: custom, split: "$", dedupKey: "{header:x-id}"', /the same for every element/],
   ['preset: custom, split: "$", dedupKey: "{header:x-id}:{batch:id}"', /the same for every element/],
   ['preset: custom, split: "$", dedupKey: "{id|header:x-id}"', /the same for every element/],
-  ['preset: standard-webhooks, split: "$"', /split: "\$" the dedup key can come from headers/],
+  ['preset: standard-webhooks, split: "$"', /split: "\$" the dedup key can consist only of headers/],
 ])('refuses batches that cannot be told apart: %s', (entry, message) => {
   expect(problemsOf(`version: 1\nsources:\n  a: { ${entry} }\n`).join('\n')).toMatch(message)
 })
@@ -313,8 +316,12 @@ describe('ways of signing in the file', () => {
     ['{ header: x-s, algorithm: sha1 }', 'custom', /SHA-1 is broken.*allowSha1: true/],
     ['{ header: x-s, algorithm: rsa-sha1 }', 'custom', /SHA-1 is broken/],
     ['{ publicUrl: https://a.example }', 'twilio', /SHA-1 is broken/],
-    ['{ allowSha1: true }', 'twilio', /the address is signed: say which one the provider calls/],
-    ['{ header: x-s }', 'hubspot', /the address is signed/],
+    [
+      '{ allowSha1: true }',
+      'twilio',
+      /is required because the URL is signed: give the URL that the provider calls/,
+    ],
+    ['{ header: x-s }', 'hubspot', /is required because the URL is signed/],
     ["{ content: '{url}{body}', publicUrl: nothing }", 'custom', /is not a URL/],
     [
       "{ content: '{url}{body}', publicUrl: 'https://a.example/?q=1' }",
@@ -322,7 +329,7 @@ describe('ways of signing in the file', () => {
       /adds the query of each request/,
     ],
     ["{ content: '{url}{body}', publicUrl: 'ftp://a.example' }", 'custom', /must begin with https/],
-    ["{ content: '{body}{body-crc32}' }", 'custom', /must be there once/],
+    ["{ content: '{body}{body-crc32}' }", 'custom', /must contain exactly one of \{body\}/],
     ["{ content: '{header:X}{body}' }", 'custom', /is unknown: use/],
     [
       "{ algorithm: ecdsa, content: '{body}' }",

@@ -81,7 +81,7 @@ type Issue = NonNullable<ReturnType<typeof sourcesFileSchema.safeParse>['error']
 const issueProblems = (issue: Issue, describe: Describe): FileProblem[] => {
   const path = issue.path as Path
   if (issue.code === 'unrecognized_keys') {
-    return issue.keys.map((key) => describe([...path, key], 'is no setting here', true))
+    return issue.keys.map((key) => describe([...path, key], 'is an unknown setting', true))
   }
   if (issue.code === 'invalid_key') return issue.issues.map(({ message }) => describe(path, message, true))
   return [describe(path, issue.message)]
@@ -95,7 +95,7 @@ const pathProblems = (sources: readonly SourceDefinition[], describe: Describe):
       const owner = owners.get(path)
       owners.set(path, owner ?? name)
       if (owner === undefined) return []
-      return [describe(['sources', name, 'paths', index], `${path} is a path of ${owner} already`)]
+      return [describe(['sources', name, 'paths', index], `${path} is already a path of ${owner}`)]
     }),
   )
 }

@@ -49,11 +49,11 @@ export const explainSignature = (
 const headerSteps = (spec: SignatureSpec, headers: RequestHeaders): ExplainedStep[] =>
   signatureHeaders(spec).map((name) => {
     const count = headers.count(name)
-    if (count > 1) return bad(`header ${name} is there ${count} times: one is due`)
-    if (count === 0) return bad(`header ${name} is not there`)
+    if (count > 1) return bad(`header ${name} occurs ${count} times instead of once`)
+    if (count === 0) return bad(`header ${name} is missing`)
     return headers.get(name) === undefined
       ? bad(`header ${name} is empty`)
-      : good(`header ${name} is there once`)
+      : good(`header ${name} occurs once`)
   })
 
 const formSteps = (spec: SignatureSpec, headers: RequestHeaders): ExplainedStep[] => {
@@ -62,7 +62,7 @@ const formSteps = (spec: SignatureSpec, headers: RequestHeaders): ExplainedStep[
   const due = `${describeLength(spec)} in ${spec.encoding}${spec.prefix === '' ? '' : ` after ${spec.prefix}`}`
   const entries = readEntries(spec, header)
   if (entries === undefined)
-    return [bad(`${spec.header} is not of the form ${spec.form}: ${due} is due${formHint(spec, header)}`)]
+    return [bad(`${spec.header} is not of the form ${spec.form}: expected ${due}${formHint(spec, header)}`)]
   const count = entries.signatures.length
   if (count === 0) return [bad(`${spec.header} has no entry ${spec.label} of ${due}`)]
   return [good(`${spec.header} has ${count} signature${count === 1 ? '' : 's'} of ${due}`)]
@@ -70,8 +70,8 @@ const formSteps = (spec: SignatureSpec, headers: RequestHeaders): ExplainedStep[
 
 const formHint = (spec: SignatureSpec, header: string): string => {
   if (spec.form !== 'single') return ''
-  if (!header.startsWith(spec.prefix)) return `, and it does not start with ${spec.prefix}`
-  return `, and there are ${header.length - spec.prefix.length} characters`
+  if (!header.startsWith(spec.prefix)) return `, but it does not start with ${spec.prefix}`
+  return `, but it has ${header.length - spec.prefix.length} characters`
 }
 
 const timestampSteps = (spec: SignatureSpec, headers: RequestHeaders, now: number): ExplainedStep[] => {
@@ -80,11 +80,11 @@ const timestampSteps = (spec: SignatureSpec, headers: RequestHeaders, now: numbe
   const header = headers.get(spec.header)
   const text =
     timing.header === undefined ? header && readEntries(spec, header)?.timestamp : headers.get(timing.header)
-  if (text === undefined) return [bad('there is no timestamp')]
+  if (text === undefined) return [bad('the timestamp is missing')]
   const sentAt = parseTimestamp(text, timing.unit)
   if (sentAt === undefined) return [bad(`the timestamp is not ${describeUnit(timing.unit)}`)]
   const away = Math.round((now - sentAt) / 1_000)
-  const says = `the timestamp is ${Math.abs(away)} s ${away < 0 ? 'after' : 'before'} the clock, ${timing.toleranceSecs} s are allowed`
+  const says = `the timestamp is ${Math.abs(away)} s ${away < 0 ? 'after' : 'before'} the clock; ${timing.toleranceSecs} s are allowed`
   return [Math.abs(away) <= timing.toleranceSecs ? good(says) : bad(says)]
 }
 
@@ -100,18 +100,18 @@ const matchStep = (
   if (verdict.kind === 'missing' || verdict.reason !== 'no_match') {
     const isLate = verdict.kind === 'invalid' && verdict.reason === 'timestamp_outside_tolerance'
     // Public keys are not tried for a late request.
-    if (isLate && spec.kind === 'hmac') return good(`${way} matches: only the timestamp is wrong`)
+    if (isLate && spec.kind === 'hmac') return good(`${way} matches, so only the timestamp is wrong`)
     return bad(`${way} was not compared`)
   }
-  return bad(`${way} matches with none of ${secrets.length} secrets`)
+  return bad(`${way} matches none of the ${secrets.length} secrets`)
 }
 
 const BODY_CHANGES: readonly (readonly [what: string, change: (text: string) => string])[] = [
-  ['without the line feed at its end', (text) => text.replace(/\r?\n$/, '')],
-  ['with a line feed at its end', (text) => `${text}\n`],
-  ['with CR LF for LF', (text) => text.replace(/(?<!\r)\n/g, '\r\n')],
-  ['with LF for CR LF', (text) => text.replaceAll('\r\n', '\n')],
-  ['parsed and written again', (text) => JSON.stringify(JSON.parse(text))],
+  ['without its final line feed', (text) => text.replace(/\r?\n$/, '')],
+  ['with a final line feed', (text) => `${text}\n`],
+  ['with CR LF instead of LF', (text) => text.replace(/(?<!\r)\n/g, '\r\n')],
+  ['with LF instead of CR LF', (text) => text.replaceAll('\r\n', '\n')],
+  ['parsed and serialized again', (text) => JSON.stringify(JSON.parse(text))],
 ]
 
 const hintsOf = (
@@ -128,21 +128,21 @@ const hintsOf = (
     const changed = attempt(() => Buffer.from(change(raw.toString())))
     if (changed === undefined || changed.equals(raw) || verify(headers, changed, now, line).kind !== 'valid')
       return []
-    return [`the body ${what} matches: the file or a proxy changed it`]
+    return [`the body ${what} matches, so the file or a proxy changed it`]
   })
   const trimmed = secrets.flatMap((secret, index) => {
     if (secret.trim() === secret || secret.trim() === '') return []
     const isGood = attempt(
       () => createVerifier(spec, [secret.trim()])(headers, raw, now, line).kind === 'valid',
     )
-    return isGood === true ? [`secret ${index} matches without the blanks around it`] : []
+    return isGood === true ? [`secret ${index} matches without the white space around it`] : []
   })
   return [...ways, ...bodies, ...trimmed]
 }
 
 export const describeMatch = (match: ShadowMatch): string =>
   `header ${match.header} matches as ${match.algorithm} in ${match.encoding} over ${match.content} with secret ${match.secret} ` +
-  `read as ${match.secretEncoding}${match.preset === 'none' ? '' : `: that is the preset ${match.preset}`}`
+  `read as ${match.secretEncoding}${match.preset === 'none' ? '' : `, as in the preset ${match.preset}`}`
 
 const attempt = <T>(make: () => T): T | undefined => {
   try {

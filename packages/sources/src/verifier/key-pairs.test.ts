@@ -76,7 +76,7 @@ describe.each<[string, SignatureSpec, Pair, Pair]>([
     expect(verdict.kind).toBe('valid')
     expect(steps.map(({ text }) => text).join('\n')).toMatch(/matches with secret 0 of 1/)
     const bad = explainSignature(spec, [pem(other)], headers, raw, NOW)
-    expect(bad.steps.map(({ text }) => text).join('\n')).toMatch(/matches with none of 1/)
+    expect(bad.steps.map(({ text }) => text).join('\n')).toMatch(/matches none of the 1/)
   })
 })
 

@@ -20,7 +20,7 @@ const WANTED: Readonly<Record<PublicKeyKind, string>> = {
 /** Throws a `RangeError` that states the rule and never quotes the text. `encoding`: of a key that is not PEM. */
 export const publicKeyOf = (text: string, kind: PublicKeyKind, encoding: 'base64' | 'hex'): KeyObject => {
   if (PEM.exec(text)?.[1]?.endsWith('PRIVATE KEY') === true) {
-    throw new RangeError('is a private key: give the public one, and keep the private one from Weir')
+    throw new RangeError('is a private key: give the public key, and never give Weir the private one')
   }
   const key = readKey(text, encoding)
   if (key === undefined || !isOfKind(key, kind)) throw new RangeError(`must be ${WANTED[kind]}`)

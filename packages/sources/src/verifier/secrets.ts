@@ -56,7 +56,7 @@ const padded = (text: string): string => text.padEnd(4 * Math.ceil(text.length /
 export const keysOf = (spec: SignatureSpec, secrets: readonly string[]): readonly VerificationKey[] => {
   const keys = secrets.map((secret, index) => keyOf(spec, secret, index))
   if (keys.filter(({ kind }) => kind !== 'hmac').length > PUBLIC_KEYS_MAX)
-    throw new SecretError(`there are more than ${PUBLIC_KEYS_MAX} public keys`)
+    throw new SecretError(`more than ${PUBLIC_KEYS_MAX} public keys`)
   return keys
 }
 
@@ -64,7 +64,10 @@ const keyOf = (spec: SignatureSpec, secret: string, index: number): Verification
   const isWhpk = spec.secretEncoding === 'whsec' && secret.startsWith(PUBLIC_PREFIX)
   if (spec.kind === 'hmac' && !isWhpk) {
     if (secret.includes(PEM_MARK))
-      throw unusable(index, 'is in PEM, and HMAC has a shared secret: anybody can sign with a public key')
+      throw unusable(
+        index,
+        'is a key in PEM, but HMAC needs a shared secret, because anyone could sign with a public key',
+      )
     const bytes = secretBytes(secret, spec.secretEncoding)
     if (bytes === undefined)
       throw unusable(index, `must be ${describeEncoding(spec.secretEncoding)} and not empty`)

@@ -100,24 +100,24 @@ describe('an explanation', () => {
     const { steps, hints, verdict } = explain(signed(BODY))
     expect([verdict.kind, hints]).toEqual(['valid', []])
     expect(steps.map(({ isGood, text }) => `${isGood} ${text}`)).toEqual([
-      'true header x-nice-signature is there once',
+      'true header x-nice-signature occurs once',
       'true x-nice-signature has 1 signature of 32 bytes in hex',
       'true HMAC-SHA256 over {body} matches with secret 0 of 1',
     ])
   })
 
   it.each<[string, Record<string, string>, Buffer, RegExp]>([
-    ['nothing', {}, BODY, /x-nice-signature is not there/],
+    ['nothing', {}, BODY, /x-nice-signature is missing/],
     ['an empty header', { 'x-nice-signature': '' }, BODY, /is empty/],
     [
       'another form',
       { 'x-nice-signature': 'abc' },
       BODY,
-      /32 bytes in hex is due, and there are 3 characters/,
+      /expected 32 bytes in hex, but it has 3 characters/,
     ],
-    ['another secret', signed(BODY, 'other'), BODY, /matches with none of 1 secrets/],
-    ['a line feed', signed(BODY), Buffer.from('{"id":1}\n'), /without the line feed at its end matches/],
-    ['JSON written anew', signed(BODY), Buffer.from('{ "id": 1 }'), /parsed and written again matches/],
+    ['another secret', signed(BODY, 'other'), BODY, /matches none of the 1 secrets/],
+    ['a line feed', signed(BODY), Buffer.from('{"id":1}\n'), /without its final line feed matches/],
+    ['JSON written anew', signed(BODY), Buffer.from('{ "id": 1 }'), /parsed and serialized again matches/],
   ])('names what is wrong with %s', (_, headers, body, message) => {
     const { steps, hints, verdict } = explain(headers, body)
     expect(verdict.kind).not.toBe('valid')
@@ -128,16 +128,16 @@ describe('an explanation', () => {
   it('names the way that would do, a secret with blanks, and a clock that is wrong', () => {
     const other = signedHeaders(PRESETS['cxone-dataaction'].verifier as HmacSpec, 'a secret', BODY)
     expect(explain(other).hints).toEqual([
-      'header x-nice-webhook-signature matches as sha256 in base64 over {body} with secret 0 read as utf8: that is the preset cxone-dataaction',
+      'header x-nice-webhook-signature matches as sha256 in base64 over {body} with secret 0 read as utf8, as in the preset cxone-dataaction',
     ])
     expect(explain(signed(BODY), BODY, [' a secret\n']).hints).toContain(
-      'secret 0 matches without the blanks around it',
+      'secret 0 matches without the white space around it',
     )
     const slack = PRESETS.slack.verifier as HmacSpec
     const late = RequestHeaders.of(signedHeaders(slack, 's', BODY, { now: NOW - 400_000 }))
     const { steps } = explainSignature(slack, ['s'], late, BODY, NOW)
     expect(steps.map(({ text }) => text).join('\n')).toMatch(
-      /400 s before the clock, 300 s are allowed\n.*only the timestamp/,
+      /400 s before the clock; 300 s are allowed\n.*only the timestamp/,
     )
   })
 

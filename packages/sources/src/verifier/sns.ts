@@ -60,7 +60,7 @@ const invalid = (reason: InvalidReason): SignatureResult => ({ kind: 'invalid', 
  * `SecretError`.
  */
 export const createSnsVerifier = (spec: SnsSpec, secrets: readonly string[]): Verifier => {
-  if (secrets.length > KEYS_MAX) throw new SecretError(`there are more than ${KEYS_MAX} certificates`)
+  if (secrets.length > KEYS_MAX) throw new SecretError(`more than ${KEYS_MAX} certificates`)
   const keys = secrets.map(keyOf)
   return (_headers, raw, now) => {
     const message = parse(raw)

@@ -25,25 +25,33 @@ export const specProblems = (spec: SignatureSpec): readonly SpecProblem[] => {
       'SHA-1 is broken and accepted only with `allowSha1: true`: ask the provider for SHA-256 first',
     )
   }
-  if (form !== 'single' && label === '') add('label', `form ${form} needs the label of the entries to take`)
+  if (form !== 'single' && label === '') add('label', `form ${form} needs the label of the signature entries`)
   if (timestamp !== undefined && (timestamp.header === undefined) === (timestamp.pair === undefined)) {
-    add('timestamp', 'name either its header or its pair')
+    add('timestamp', 'needs either `header` or `pair`')
   }
-  if (timestamp?.pair !== undefined && form !== 'pairs') add('timestamp', 'a pair needs form pairs')
+  if (timestamp?.pair !== undefined && form !== 'pairs') add('timestamp', '`pair` needs `form: pairs`')
   if (content === undefined) return problems
   if (content.usesTimestamp && timestamp === undefined) {
-    add('timestamp', 'content has {timestamp}, so say where it comes from')
+    add('timestamp', 'is required because the content has {timestamp}')
   }
   if (!content.usesTimestamp && timestamp !== undefined) {
-    add('content', 'a timestamp that is not signed proves nothing: put {timestamp} into it')
+    add('content', 'must contain {timestamp}, because an unsigned timestamp proves nothing')
   }
   const ofUrl = spec.publicUrl === undefined ? undefined : publicUrlProblem(spec.publicUrl)
   if (ofUrl !== undefined) add('publicUrl', ofUrl)
   if (content.usesUrl && spec.publicUrl === undefined) {
-    add('publicUrl', 'the address is signed: say which one the provider calls, as https://hooks.example.com')
+    add(
+      'publicUrl',
+      'is required because the URL is signed: give the URL that the provider calls, such as https://hooks.example.com',
+    )
   }
   if (content.usesId !== (idHeader !== undefined)) {
-    add('idHeader', content.usesId ? 'content has {id}, so name its header' : 'content has no {id}')
+    add(
+      'idHeader',
+      content.usesId
+        ? 'is required because the content has {id}'
+        : 'has no use because the content has no {id}',
+    )
   }
   return problems
 }

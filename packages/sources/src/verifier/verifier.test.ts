@@ -229,9 +229,9 @@ it.each([
 
 it.each([
   [{ content: '{timestamp}.{body}' }, /timestamp/],
-  [{ content: 'nothing' }, /\{body\} must be there once/],
+  [{ content: 'nothing' }, /must contain exactly one of \{body\}/],
   [{ content: '{body}{nonce}' }, /\{nonce\} is unknown: use/],
-  [{ content: '{id}{body}' }, /name its header/],
+  [{ content: '{id}{body}' }, /idHeader.* is required because the content has \{id\}/],
   [{ timestamp: { header: 'x-time', unit: 's', toleranceSecs: 300 } }, /proves nothing/],
   [{ form: 'pairs' }, /needs the label/],
 ] as const)('refuses a spec that contradicts itself: %j', (rest, message) => {

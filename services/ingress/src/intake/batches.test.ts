@@ -171,7 +171,7 @@ describe('a malformed element', () => {
   it('makes the whole a 400 with reject-400 where no element is an event', async () => {
     const { status, body: text } = await post('whole', '[null,{"id":"a"}]')
     expect(status).toBe(400)
-    expect(text).toBe('{"error":"no element is an event; the first: the body is not an object"}')
+    expect(text).toBe('{"error":"no element is an event; the first one: the body is not an object"}')
     expect(written().map(({ intakeError }) => intakeError?.answered)).toEqual(['rejected', 'rejected'])
     ingress.forget()
     expect((await post('lenient', '[null,{"id":"a"}]')).status).toBe(200)

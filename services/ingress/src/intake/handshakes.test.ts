@@ -263,7 +263,7 @@ it('does not start without what a handshake needs', () => {
   expect(load('preset: custom, handshake: cloudevents', signed)).toThrow(
     /cloudevents needs `handshakeOrigins`/,
   )
-  expect(load('preset: cognigy, cidrs: [127.0.0.1], handshake: zoom')).toThrow(/zoom answers with an HMAC/)
+  expect(load('preset: cognigy, cidrs: [127.0.0.1], handshake: zoom')).toThrow(/zoom responds with an HMAC/)
   // A stranger could have the hash of a body of his own signed, and send the body under it.
   for (const content of [
     "'{body-sha256}'",

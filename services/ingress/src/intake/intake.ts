@@ -185,7 +185,7 @@ const elements = (context: BodyContext, batch: Elements, verdict: AccessVerdict)
   )
   if (isRejected) {
     const { answer: own, detail } = bad[0]!.problem
-    const answer = answerOf(source, own ?? `no element is an event; the first: ${detail}`)
+    const answer = answerOf(source, own ?? `no element is an event; the first one: ${detail}`)
     const refused = webhooks.map((webhook) => answered(source, webhook, 400, answer))
     return { kind: 'accept', webhooks: refused, verdict, status: 400, answer }
   }

@@ -137,10 +137,7 @@ const unknownField = (source: SourceDefinition, payload: JsonValue) => {
   const count = Object.keys(payload).filter((name) => !source.knownFields.includes(name)).length
   if (count === 0) return undefined
   // The names come from the sender, so they are not repeated.
-  const problem: IntakeProblem = {
-    reason: 'unknown_field',
-    detail: `${count} top-level fields are not known`,
-  }
+  const problem: IntakeProblem = { reason: 'unknown_field', detail: `${count} unknown top-level fields` }
   return { kind: 'problem', problem } as const
 }
 

@@ -78,12 +78,8 @@ const whole = (raw: Buffer, problem: Problem): Batch => {
 const noArray = (path: readonly string[], isMissing: boolean): Problem => {
   const name = path.length === 0 ? 'the body' : path.join('.')
   return isMissing
-    ? {
-        kind: 'problem',
-        reason: 'missing_field',
-        detail: `${name} is missing, which has the elements of a batch`,
-      }
-    : { kind: 'problem', reason: 'wrong_type', detail: `${name} is not an array, as \`split\` says` }
+    ? { kind: 'problem', reason: 'missing_field', detail: `${name}, the array of the batch, is missing` }
+    : { kind: 'problem', reason: 'wrong_type', detail: `${name} is not an array, but \`split\` names it` }
 }
 
 const firstByte = (raw: Buffer): number => {

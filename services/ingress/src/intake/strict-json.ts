@@ -27,9 +27,9 @@ export const parseStrictJson = (raw: Buffer): Parsed => {
     return problem('invalid_json', 'not JSON')
   }
   const keys = countKeys(value)
-  if (keys === FORBIDDEN_KEY) return problem('unsafe_json', 'a key that would reach the prototype')
-  if (keys === NOT_FINITE) return problem('unsafe_json', 'a number beyond what a double holds')
-  if (keys !== colons) return problem('unsafe_json', 'a key twice in one object')
+  if (keys === FORBIDDEN_KEY) return problem('unsafe_json', 'a key that would change the prototype')
+  if (keys === NOT_FINITE) return problem('unsafe_json', 'a number outside the range of a double')
+  if (keys !== colons) return problem('unsafe_json', 'a duplicate key in one object')
   return { kind: 'parsed', value }
 }
 

@@ -43,7 +43,7 @@ const ABSOLUTE = /^https?:\/\/[^/?#]*/i
 export const BAD_REQUEST = errorAnswer(400, 'Bad request')
 const NOT_FOUND = errorAnswer(404, 'Not found')
 const UNAVAILABLE = errorAnswer(503, 'Temporarily unavailable', { 'retry-after': '5' })
-const KEYLESS = 'requests get 503: the keys to check them are not available'
+const KEYLESS = 'requests get 503 because the keys that check them are not available'
 /** A write takes much less time. */
 const GATE_WAIT_SECS = 1
 /** The assumed cost of a wrong JWT. Its check runs in other threads. */
@@ -51,7 +51,7 @@ const TOKEN_MS = 0.25
 const BODY_ANSWERS: Readonly<Record<BodyFault, HttpResponse>> = {
   too_large: TOO_LARGE,
   full: UNAVAILABLE,
-  scattered: errorAnswer(400, 'The body comes in too many pieces'),
+  scattered: errorAnswer(400, 'The body arrives in too many pieces'),
   late: errorAnswer(408, 'Request timeout'),
 }
 const INTERNAL = errorAnswer(500, 'Internal error')
@@ -105,7 +105,10 @@ export class Receiver {
     if (refusal !== undefined) return this.#answerRefusal(exchange, refusal)
     const waitSecs = this.#suspects.waitSecs(name, () => this.#senderOf(raw), startedAt)
     if (waitSecs === 0) return undefined
-    this.#warn(name, 'requests of a sender get 429: its wrong signatures take too much processor time')
+    this.#warn(
+      name,
+      'requests of a sender get 429 because checking its wrong signatures takes too much processor time',
+    )
     return tooMany(waitSecs)
   }
 

@@ -200,7 +200,9 @@ it.each([
 
 it('refuses to start without any source, without keys in production, and with a queue below its bodies', () => {
   const load = (env: Record<string, string>) => () => loadConfig({ KAFKA_BROKERS: 'b:1', ...env })
-  expect(load({ WEIR_PROFILE: 'dev' })).toThrow(/No source is on.*SOURCE_CXONE_SECRETS.*SOURCE_COGNIGY_CIDRS/)
+  expect(load({ WEIR_PROFILE: 'dev' })).toThrow(
+    /No source is configured.*SOURCE_CXONE_SECRETS.*SOURCE_COGNIGY_CIDRS/,
+  )
   expect(load({ SOURCE_NICE_SECRETS: 'short' })).toThrow(/SOURCE_NICE_SECRETS: .*fewer than 16 characters/)
   expect(load({ WEIR_PROFILE: 'dev', SOURCE_COGNIGY_CIDRS: '1.2.3' })).toThrow(
     /SOURCE_COGNIGY_CIDRS: 1.2.3 is not/,

@@ -22,12 +22,12 @@ export class Shadow {
     this.#logger = logger
     this.#matches = metrics.counter(
       'weir_ingress_shadow_matches_total',
-      'Refused requests that another way of signing would have matched.',
+      'Refused requests that another signature scheme would have matched.',
       ['source', 'preset', 'encoding', 'secret_encoding', 'secret'],
     )
     this.#looks = metrics.counter(
       'weir_ingress_shadow_looks_total',
-      'Refused requests that were looked at.',
+      'Refused requests that were checked against other signature schemes.',
       ['source', 'result'],
     )
   }
@@ -54,7 +54,7 @@ export class Shadow {
       this.#loggedAt.set(finding, now)
       this.#logger.warn(
         { ...labels, header, algorithm, content },
-        'a refused request is signed in another way: see docs/sources',
+        'a refused request matches another signature scheme: see docs/sources',
       )
     }
   }

@@ -33,12 +33,14 @@ export class SourceReloader {
     this.#files = loaded.files
     this.#seen = contentOf(loaded.files)
     this.#accesses = new Map(loaded.accesses.map((access) => [access.source.name, access]))
-    this.#reloads = metrics.counter('weir_ingress_source_reloads_total', 'Loads of sources while it ran.', [
-      'result',
-    ])
+    this.#reloads = metrics.counter(
+      'weir_ingress_source_reloads_total',
+      'Reloads of the sources since ingress started.',
+      ['result'],
+    )
     this.#isStale = metrics.gauge(
       'weir_ingress_sources_stale',
-      '1: the files of the sources cannot be used as they are now, so older ones are in use.',
+      '1: the current files of the sources are invalid, so ingress uses the previous ones.',
     )
     this.#isStale.set(0)
     this.#timer = setInterval(() => this.look(), LOOK_MS)
@@ -90,7 +92,7 @@ export class SourceReloader {
     this.#reloads.inc({ result: 'loaded' })
     this.#isStale.set(0)
     const sources = accesses.map(({ source }) => source.name)
-    this.#options.logger.info({ sources }, 'sources are loaded again')
+    this.#options.logger.info({ sources }, 'sources have been reloaded')
   }
 
   #refuse(problems: readonly string[]): void {
@@ -98,7 +100,10 @@ export class SourceReloader {
     this.#isStale.set(1)
     const text = problems.join('\n')
     if (text !== this.#reported) {
-      this.#options.logger.error({ problems }, 'sources or keys cannot be loaded: the older ones stay')
+      this.#options.logger.error(
+        { problems },
+        'sources or keys cannot be loaded: the previous ones stay in use',
+      )
     }
     this.#reported = text
   }

@@ -165,7 +165,7 @@ it('makes a dead letter of fields that are not known, and names none', async () 
   const body =
     '{"conversationId":"c","sessionId":"s","intent":"i","timestamp":1,"userId":"u","secret field":1}'
   const answer = await post('bot', 'cognigy', body)
-  expect(answer).toMatchObject({ status: 400, body: '{"error":"1 top-level fields are not known"}' })
+  expect(answer).toMatchObject({ status: 400, body: '{"error":"1 unknown top-level fields"}' })
   expect(ingress.last.intakeError).toMatchObject({ reason: 'unknown_field' })
 })
 
@@ -253,7 +253,7 @@ it('refuses to start with a file that cannot be used, and says where', () => {
   expect(load({ SOURCES_FILE: bad })).toThrow(/bad\.yaml:3:16: sources\.a\.preset: "nicer" must be one of/)
   writeFileSync(bad, 'version: 1\nsources:\n  a: { preset: nice }\n  b: { preset: cognigy }\n')
   expect(load({ SOURCES_FILE: bad })).toThrow(
-    /sources\.a: it has no secrets: give SOURCE_A_SECRETS[^]*sources\.b: anybody could send/,
+    /sources\.a: it has no secrets: give SOURCE_A_SECRETS[^]*sources\.b: anyone could send/,
   )
   expect(load({ SOURCES_FILE: join(dir, 'none.yaml') })).toThrow(/\(SOURCES_FILE\) cannot be read: ENOENT/)
 })

@@ -44,7 +44,7 @@ class Workers {
     this.#failure.promise.catch(() => undefined)
     this.#restarts = deps.metrics.counter(
       'weir_ingress_worker_restarts_total',
-      'Workers that ended while ingress ran, and were started again.',
+      'Workers that ended while ingress ran and were restarted.',
     )
     this.#restarts.inc(0)
     for (let place = 1; place <= workers; place++) this.#start(place)
@@ -63,7 +63,9 @@ class Workers {
 
   missing(): readonly string[] {
     const places = Array.from({ length: this.#count }, (_, i) => i + 1)
-    return places.filter((place) => !this.#members.has(place)).map((place) => `worker ${place} is away`)
+    return places
+      .filter((place) => !this.#members.has(place))
+      .map((place) => `worker ${place} is not running`)
   }
 
   reload(): void {
@@ -76,7 +78,7 @@ class Workers {
       const exit = once(worker, 'exit') as Promise<[code: number | null]>
       void channel.ask('stop')
       const [code] = await exit
-      if (code !== 0) throw new Error(`a worker ended with ${code}`)
+      if (code !== 0) throw new Error(`a worker ended with exit code ${code}`)
     })
     await Promise.all(ends)
   }
@@ -102,7 +104,7 @@ class Workers {
     }
     const againInMs = this.#rule.ended(performance.now() - startedAt)
     if (againInMs === undefined) {
-      this.#failure.reject(new Error('workers end again and again soon after their start'))
+      this.#failure.reject(new Error('workers repeatedly end soon after their start'))
       return
     }
     this.#restarts.inc()
@@ -114,7 +116,7 @@ class Workers {
   async #readiness(): Promise<readonly string[]> {
     const reasons = [...this.#members].map(async ([place, { channel }]) => {
       const own = (await channel.ask('readiness')) as readonly string[] | undefined
-      return (own ?? ['does not answer']).map((reason) => `worker ${place}: ${reason}`)
+      return (own ?? ['does not respond']).map((reason) => `worker ${place}: ${reason}`)
     })
     return [...this.missing(), ...(await Promise.all(reasons)).flat()]
   }

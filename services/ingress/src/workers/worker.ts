@@ -45,7 +45,7 @@ export const shareOf = (config: IngressConfig): IngressConfig => {
 const probesOfAll = (channel: Channel): Probes => ({
   readiness: async () =>
     ((await channel.ask('readiness')) as readonly string[] | undefined) ?? [
-      'the first process does not answer',
+      'the first process does not respond',
     ],
   metrics: async () =>
     ((await channel.ask('metrics')) as Awaited<ReturnType<Probes['metrics']>> | undefined) ?? {

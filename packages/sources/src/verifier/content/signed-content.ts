@@ -66,7 +66,7 @@ export const compileContent = (text: string): SignedContent => {
   const bodies = names.filter((name) => Object.hasOwn(BODIES, name))
   const [body] = bodies
   if (body === undefined || bodies.length > 1) {
-    throw new RangeError(`{body} must be there once, or in its place ${BODY_NAMES.join(' or ')}`)
+    throw new RangeError(`must contain exactly one of {body}, ${BODY_NAMES.join(', ')}`)
   }
   const [before = '', after = ''] = text.split(`{${body}}`)
   return {
