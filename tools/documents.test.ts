@@ -11,6 +11,12 @@ const find = (pattern: string): readonly string[] => globSync(pattern, { cwd: RO
 const read = (file: string): string => readFileSync(join(ROOT, file), 'utf8')
 
 const guides = find('docs/guides/*.md')
+/** Not the reports: they describe the tree as it was on their day. */
+const documents = find('{*,docs/*,docs/{decisions,guides,operations,sources}/*}.md')
+const sources = globSync(
+  '{bench,cli,deploy,docs,packages,services,tests,tools,verification}/**/*.{java,mjs,md,sql,ts,yaml}',
+  { cwd: ROOT, exclude: (name) => name.includes('node_modules') },
+)
 const packages = find(`{${FOLDERS}}/package.json`).map(dirname)
 
 /**
@@ -27,11 +33,39 @@ const pathsOf = (file: string): readonly string[] => {
   return [...new Set([...links, ...quoted])]
 }
 
-describe('the guides', () => {
-  it.each(guides)('%s names only files and folders that exist', (file) => {
-    expect(pathsOf(file).filter((path) => !existsSync(join(ROOT, path)))).toEqual([])
-  })
+/** Names of files in backticks that are not whole paths, such as `start.ts`: the end of the path of some file. */
+const fileNamesOf = (file: string): readonly string[] =>
+  [...read(file).matchAll(/`([\w.@/-]+\.(?:java|mjs|md|sql|ts|yaml))`/g)].map(([, name]) => name!)
 
+describe('every document', () => {
+  it.each(documents)('%s names only files and folders that exist', (file) => {
+    expect(pathsOf(file).filter((path) => !existsSync(join(ROOT, path)))).toEqual([])
+    const exists = (name: string): boolean =>
+      existsSync(join(ROOT, name)) || sources.some((path) => path.endsWith(`/${name}`))
+    expect(fileNamesOf(file).filter((name) => !exists(name))).toEqual([])
+  })
+})
+
+describe('ARCHITECTURE.md', () => {
+  it('names only symbols, topics and services that the code has, outside comments', () => {
+    const code = sources
+      .filter((file) => /^(?:cli|packages|services|verification)\/.*(?<!\.test)\.ts$/.test(file))
+      .map((file) => read(file).replaceAll(/\/\*[^]*?\*\/|^\s*\/\/.*$/gm, ''))
+      .join('\n')
+    const names = [...read('ARCHITECTURE.md').matchAll(/`([\w.-]+(?:\(\))?)`/g)]
+      .map(([, name]) => name!)
+      .filter((name) => !/\.(?:mjs|ts)$/.test(name) && !existsSync(join(ROOT, name)))
+    // Of a call such as `kafka.admin()`, the function: the code may call its object something else.
+    const isInCode = (name: string): boolean => {
+      const word = name.endsWith('()') ? name.slice(0, -2).split('.').at(-1)! : name
+      return new RegExp(`(?<![\\w-])${word.replaceAll('.', '\\.')}(?![\\w-])`).test(code)
+    }
+    expect(names.length).toBeGreaterThan(30)
+    expect(names.filter((name) => !isInCode(name))).toEqual([])
+  })
+})
+
+describe('the guides', () => {
   it('are all in their index', () => {
     const index = pathsOf('docs/guides/README.md')
     expect(guides.filter((file) => !file.endsWith('README.md') && !index.includes(file))).toEqual([])
