@@ -14,11 +14,11 @@ import { openMaintenance, type Claim, type Maintenance } from './maintenance.ts'
 import { readAuditLog, type AuditLogVisitor } from './read-audit-log.ts'
 import type { KafkaLogger, KafkaSettings } from '../client/settings.ts'
 
-/** Where actions are written down before they are answered. */
+/** Records every audited action before its request is answered. */
 export interface AuditLog {
   /**
-   * Resolves when the brokers have it; rejects with a `RetriableError` when they may not, and then the action must not
-   * be done.
+   * Resolves when the entry is committed. Rejects with a `RetriableError` when it may not be; the action must then not
+   * be carried out.
    */
   write(entry: AuditEntry): Promise<void>
   close(): Promise<void>
@@ -35,7 +35,7 @@ const BATCH_MAX = 100
 const WRITE_MS_MAX = 5_000
 const RETRY_MS = 200
 
-/** Where one chain is written. */
+/** One hash chain, with the transaction client that appends to it. */
 interface Writer {
   readonly id: string
   readonly maintenance: Maintenance
@@ -46,7 +46,7 @@ interface Writer {
   previous: string | null
 }
 
-/** Reads the log once; every process has a chain and a transactional id of its own, so that none waits for another. */
+/** Opens the audit log. Every process has its own chain and transactional id, so no process waits for another. */
 export const openAuditLog = (settings: KafkaSettings, logger: KafkaLogger): AuditLog =>
   new KafkaAuditLog(settings, logger)
 
@@ -54,7 +54,7 @@ class KafkaAuditLog implements AuditLog {
   readonly #settings: KafkaSettings
   readonly #logger: KafkaLogger
   readonly #topic: string
-  /** What has been read of the log, so that a chain after an error reads only what came since. */
+  /** Remembers the records read so far, so that the chain after an error reads only newer ones. */
   readonly #check = new AuditCheck()
   #next = 0n
   #waiting: Waiting[] = []
@@ -98,11 +98,11 @@ class KafkaAuditLog implements AuditLog {
         for (const { reject } of batch) reject(refused)
       }
     }
-    // In the same turn as the last look, so that nothing is left waiting.
+    // Runs in the same turn as the last check of the queue, so no entry is left waiting.
     this.#writing = undefined
   }
 
-  /** A partition may be without a leader for a moment, after a restart of a broker or when its topic is new. */
+  /** A partition may have no leader for a moment, after a broker restart or when its topic is new. */
   async #commitInTime(batch: readonly Waiting[]): Promise<void> {
     const deadline = performance.now() + WRITE_MS_MAX
     for (;;) {
@@ -117,8 +117,8 @@ class KafkaAuditLog implements AuditLog {
   }
 
   /**
-   * After any error the chain ends: whether its last transaction has come through is not known, and a new chain names
-   * what there is.
+   * Appends a batch to the chain. After any error the chain ends, because the result of its last transaction is
+   * unknown. The next chain names the heads that it finds in the log.
    */
   async #commit(batch: readonly Waiting[]): Promise<void> {
     try {
@@ -178,7 +178,8 @@ class KafkaAuditLog implements AuditLog {
     }
     const { end } = await readAuditLog(this.#settings, this.#topic, visitor, this.#next)
     if (end >= this.#next) return this.#check.headsToName
-    // The log has lost its end, or was created again: its ends are still named, so that verify reports what is missing.
+    // The log lost its end or was created again. The new chain still names the known heads, so `verify` reports what is
+    // missing.
     this.#next = 0n
     return this.#readHeads()
   }

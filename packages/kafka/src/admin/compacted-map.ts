@@ -9,13 +9,14 @@ import { untilAvailable, type Waiting } from '../client/until-available.ts'
 /** A small compacted topic of one partition, as a map. */
 export interface CompactedMap {
   /**
-   * Waits for the cluster. By key, the values since its last tombstone, oldest first: more than one where a later
-   * writer has not seen the first, until the topic is compacted. What only tombstones are left of is not there.
+   * Waits for the cluster. Returns by key the values since its last tombstone, oldest first. A key has more than one
+   * value until compaction, for example when two processes write it at the same time. Keys whose last record is a
+   * tombstone are absent.
    */
   read(): Promise<ReadonlyMap<string, readonly Buffer[]>>
   /**
-   * null: a tombstone. Resolves when it is acknowledged; rejects with a `RetriableError` after 3 s, when it may be
-   * written all the same.
+   * Writes a value, or a tombstone for null. Resolves when it is acknowledged. Rejects with a `RetriableError` after 3
+   * s; the record may still be written.
    */
   write(key: string, value: Buffer | null): Promise<void>
   close(): Promise<void>
@@ -24,7 +25,8 @@ export interface CompactedMap {
 const WRITE_MS_MAX = 3_000
 
 /**
- * Waits until the topic can be read; rejects with a `StateError` when it does not exist, or when the signal is aborted.
+ * Waits until the topic can be read. Rejects with a `StateError` when it does not exist, and with the signal's reason
+ * when it is aborted.
  */
 export const openCompactedMap = async (
   settings: KafkaSettings,

@@ -8,16 +8,16 @@ import { endOpen, reachQuietEpoch } from '../transactions/take-over.ts'
 import type { OpenTransaction, Outcome } from '../transactions/transaction-view.ts'
 
 /**
- * Ends what brokers have left open of a transactional id, for an operator: as it was decided where that can be told,
- * else as `decision` says. Shuts out an owner that works, which then starts its partition again. Resolves to what was
- * ended.
+ * Ends the open transactions of a transactional id for an operator: with the recorded outcome where it is known,
+ * otherwise with `decision`. Fences a running owner, which then restarts its partition. Resolves to the transactions
+ * that it ended.
  */
 export const endTransactions = async (options: {
   readonly settings: KafkaSettings
-  /** `<prefix><stage>-<partition>` */
+  /** `<prefix><service>-<partition>` */
   readonly transactionalId: string
   readonly decision: Outcome
-  /** All that the id may write to (full names). */
+  /** Topics that the id may write to (full names). */
   readonly topics: readonly string[]
 }): Promise<readonly { readonly open: OpenTransaction; readonly outcome: Outcome }[]> => {
   const { settings, transactionalId, decision, topics } = options

@@ -3,7 +3,7 @@ import { kafkaErrorType } from '../client/kafka-client.ts'
 import type { KafkaLogger, KafkaSettings } from '../client/settings.ts'
 import { existingTopics, INSYNC_MIN, REPLICAS_MIN, withAdmin } from './topics.ts'
 
-/** Where commits live: the offsets, and the decisions about transactions. Until they are used they do not exist. */
+/** Kafka's own topics with the committed offsets and the outcomes of transactions. Brokers create them at first use. */
 const INTERNAL = [
   {
     topic: '__transaction_state',
@@ -26,9 +26,9 @@ interface Durability {
 }
 
 /**
- * Each way in which the brokers' own topics could lose what was committed, as a message with the value and the fix:
- * fewer than 3 replicas, or an acknowledgement by fewer than 2. In the dev profile they are a warning instead. What
- * Weir's user may not look at is a warning, too.
+ * Checks the durability of Kafka's own topics. Each returned message names a problem with its value and the fix: fewer
+ * than 3 replicas, or a minimum of fewer than 2 in-sync replicas. The dev profile logs the problems as a warning
+ * instead. Missing permissions are a warning in both profiles.
  */
 export const checkInternalTopics = async (options: {
   readonly settings: KafkaSettings
@@ -78,7 +78,7 @@ const durabilities = async (admin: Admin): Promise<readonly Durability[]> => {
   const present = INTERNAL.filter(({ topic }) => existing.has(topic))
   const absent = INTERNAL.filter(({ topic }) => !existing.has(topic))
   const found = [...(await ofTopics(admin, present)), ...(await ofBrokers(admin, absent))]
-  // In one order, whichever of them exist and however the brokers answer.
+  // Keeps one order, independent of which topics exist and of the order of responses.
   return INTERNAL.flatMap(({ topic }) => found.filter((one) => one.topic === topic))
 }
 
@@ -96,7 +96,7 @@ const ofTopics = async (admin: Admin, wanted: readonly Internal[]): Promise<read
   }))
 }
 
-/** What they will be created with. */
+/** The settings with which the brokers will create the topics. */
 const ofBrokers = async (admin: Admin, wanted: readonly Internal[]): Promise<readonly Durability[]> => {
   if (wanted.length === 0) return []
   const { brokers } = await admin.describeCluster()

@@ -7,12 +7,12 @@ import { openTopicReader, type TopicReader } from '../read/topic-reader.ts'
 
 export interface AuditLogVisitor {
   onRecord(record: InputRecord): void
-  /** Offsets of a damaged batch, which are passed over. */
+  /** Called with the offsets of a damaged batch, which is skipped. */
   onUnreadable(range: UnreadableRange): void
 }
 
 /**
- * Every record from an offset on that is committed and can be read, in order. Returns where the log begins and ends.
+ * Passes every committed, readable record from offset `from` to the visitor, in order. Returns the range of the log.
  */
 export const readAuditLog = async (
   settings: KafkaSettings,
@@ -36,7 +36,7 @@ export const readAuditLog = async (
 }
 
 /**
- * What is before the damaged batch in the same answer of the brokers is read batch by batch. Returns the offset after
+ * Reads the records before the damaged batch one batch at a time, skips the damaged batch and returns the offset after
  * it.
  */
 const passDamage = async (
@@ -48,7 +48,7 @@ const passDamage = async (
   const reader = await openTopicReader(settings, topic, { fetchBytes: 1 })
   try {
     let damaged = await readUntilDamage(reader, from, end, (record) => visitor.onRecord(record))
-    // Markers, which are no records, may lie before it.
+    // Control markers may precede the damaged batch.
     while (damaged < end && (await isReadable(reader, damaged, damaged + 1n))) damaged++
     if (damaged === end) return end
     const next = await findReadable(reader, damaged, end)
@@ -59,7 +59,7 @@ const passDamage = async (
   }
 }
 
-/** Returns the end, or the offset at which a batch cannot be read. */
+/** Returns `end`, or the offset of an unreadable batch. */
 const readUntilDamage = async (
   reader: TopicReader,
   from: bigint,
@@ -80,13 +80,13 @@ const readUntilDamage = async (
   }
 }
 
-/** A length that a damaged batch states proves nothing, so the offsets after it are tried one by one. */
+/** The length that a damaged batch states is unreliable, so each following offset is tried. */
 const findReadable = async (reader: TopicReader, damaged: bigint, end: bigint): Promise<bigint> => {
   for (let from = damaged + 1n; from < end; from++) if (await isReadable(reader, from, from + 1n)) return from
   return end
 }
 
-/** Whether what begins there can be read, a record or not. */
+/** True when the batch at `from` can be read, even if it has no readable record. */
 const isReadable = async (reader: TopicReader, from: bigint, end: bigint): Promise<boolean> => {
   try {
     await reader.readRange({ partition: 0, from, end }, () => false)

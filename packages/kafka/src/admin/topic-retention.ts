@@ -3,7 +3,7 @@ import type { KafkaSettings } from '../client/settings.ts'
 import { withAdmin } from './topics.ts'
 import type { Waiting } from '../client/until-available.ts'
 
-/** `retention.ms` of each of these topics as the brokers have it; -1: records are kept without a limit. */
+/** `retention.ms` of each topic; -1: unlimited. */
 export const readRetentionMs = (
   settings: KafkaSettings,
   topics: readonly string[],

@@ -7,16 +7,19 @@ type SocketFactory = (options: object) => Socket
 
 const createSocketFactory = require('kafkajs/src/network/socketFactory') as () => SocketFactory
 
-/** More than any broker answers, and as much as one takes (`socket.request.max.bytes`). */
+/**
+ * Larger than any response of a broker, and equal to the default request limit of a broker
+ * (`socket.request.max.bytes`).
+ */
 const RESPONSE_BYTES_MAX = 104_857_600
 const LENGTH_BYTES = 4
-/** The number of the request, with which each answer begins. */
+/** Each response begins with the correlation id of its request. */
 const RESPONSE_BYTES_MIN = 4
 
 /**
- * The sockets of kafkajs, which end when an answer states a length that no answer has. kafkajs keeps what it is sent
- * until as much has come as that (the first bytes of an HTTP server state a gigabyte), and an answer of no bytes makes
- * it throw where nothing catches it.
+ * Creates sockets for kafkajs that end when a response states an impossible length. kafkajs buffers input until the
+ * stated length has arrived (an HTTP server's first bytes state a gigabyte), and a response of no bytes makes it throw
+ * an uncaught error.
  */
 export const boundedSockets = (bytesMax = RESPONSE_BYTES_MAX): SocketFactory => {
   const open = createSocketFactory()
@@ -40,19 +43,19 @@ export const boundedSockets = (bytesMax = RESPONSE_BYTES_MAX): SocketFactory => 
   }
 }
 
-/** Follows the answers on one connection: each begins with its length. */
+/** Follows the responses on one connection. Each begins with its length, int32. */
 export class ResponseFrames {
   readonly #bytesMax: number
-  /** Of the present answer, what has yet to come. */
+  /** Bytes of the current response that are still to come. */
   #left = 0
-  /** What has come of a length. */
+  /** The received part of an incomplete length field. */
   #head = Buffer.alloc(0)
 
   constructor(bytesMax: number) {
     this.#bytesMax = bytesMax
   }
 
-  /** The first length in the chunk that no answer has; undefined: there is none. */
+  /** The first impossible length in the chunk, if any. */
   follow(chunk: Buffer): number | undefined {
     for (let at = 0; at < chunk.length;) {
       const passed = Math.min(this.#left, chunk.length - at)

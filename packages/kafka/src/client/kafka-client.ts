@@ -18,7 +18,7 @@ const CONNECTION_TIMEOUT_MS = 3_000
 const REQUEST_TIMEOUT_MS = 10_000
 const METADATA_AGE_MS_MAX = 60_000
 
-/** Every field is given: kafkajs has other defaults when NODE_ENV is `test`. */
+/** Sets every field, because kafkajs has other defaults when NODE_ENV is `test`. */
 const RETRY: Required<Omit<RetryOptions, 'restartOnFailure'>> = {
   initialRetryTime: 50,
   maxRetryTime: 1_000,
@@ -42,9 +42,7 @@ const sslOf = ({ kafkaSsl, kafkaCa, kafkaCert, kafkaKey }: KafkaSettings): Conne
     ...(kafkaCert !== undefined && { cert: kafkaCert, key: kafkaKey }),
   }
 
-/**
- * The next broker in turn each time kafkajs looks for a first one: by itself it begins anew with the first of the list.
- */
+/** Returns the next broker at each call. Without it kafkajs always tries the first broker of the list first. */
 const inTurn = (brokers: readonly string[]): (() => string[]) => {
   let turn = 0
   return () => [brokers[turn++ % brokers.length]!]
@@ -72,7 +70,7 @@ export const kafkaClient = ({
   })
 }
 
-/** Connections of their own, one set of brokers: requests on one connection wait for each other. */
+/** Connections that no other client shares: requests on one connection wait for each other. */
 export const kafkaCluster = (options: ClientOptions): Cluster => {
   const { settings, clientId, requestTimeoutMs, retry } = options
   return createCluster({
@@ -89,7 +87,10 @@ export const kafkaCluster = (options: ClientOptions): Cluster => {
   })
 }
 
-/** The protocol's name of an error from kafkajs, also when it is wrapped; else the system's code or the class. */
+/**
+ * The Kafka protocol's name of an error from kafkajs, also when the error is wrapped. Otherwise the system error code,
+ * or the name of the innermost error class.
+ */
 export const kafkaErrorType = (error: unknown): string => {
   let current: unknown = error
   let name = 'unknown'
@@ -102,7 +103,7 @@ export const kafkaErrorType = (error: unknown): string => {
   return name
 }
 
-/** Whether a broker has answered so; else nobody knows what became of the request. */
+/** True when a broker rejected the request. Otherwise it is unknown whether the request had an effect. */
 export const isBrokerError = (error: unknown): boolean => {
   for (let current = error; current instanceof Error; current = current.cause) {
     if ((current as Error & { type?: string }).type !== undefined) return true

@@ -5,8 +5,8 @@ import { boundedSockets } from './bounded-sockets.ts'
 import type { Logger, Producer, RetryOptions, SASLOptions, Transaction } from 'kafkajs'
 
 /**
- * The parts of kafkajs that it does not export, with types: the only file that knows where they are.
- * Its version is pinned and patched (see `patches/`), so what is here cannot change unseen.
+ * Types for the parts of kafkajs that it does not export. Only this file knows where they are. The version of kafkajs
+ * is pinned and patched (see `patches/`), so these parts cannot change unnoticed.
  */
 const require = createRequire(import.meta.url)
 
@@ -16,9 +16,9 @@ export interface FetchPartition {
   readonly maxBytes: number
 }
 
-/** The answer of a fetch, as far as the connection has to know it. */
+/** The field of a response by which a kafkajs connection throttles its next requests. */
 export interface ThrottledResponse {
-  /** How long the broker asks not to be asked, ms. */
+  /** Broker throttle time, ms. */
   readonly clientSideThrottleTime?: number
 }
 
@@ -46,7 +46,7 @@ interface Connection {
 
 export interface Broker {
   readonly nodeId: number
-  /** By API key; null before it is connected. */
+  /** By API key; null before the broker is connected. */
   readonly versions: Readonly<
     Record<number, { readonly minVersion: number; readonly maxVersion: number }>
   > | null
@@ -125,7 +125,9 @@ interface Emitter {
   ): unknown
 }
 
-/** Tells the coordinator of all partitions that the transaction will write to, once; a patched one has it. */
+/**
+ * Registers all partitions that the transaction will write to with its coordinator, in one request. Added by the patch.
+ */
 export const addPartitions = (
   transaction: Transaction,
   topics: readonly {
@@ -140,10 +142,13 @@ interface PatchedProducer extends Producer {
   adopt(given: { readonly producerId: string; readonly epoch: number }): void
 }
 
-/** The connections of a producer, to ask about its transactions on them; a patched one has it. */
+/** The connections of a producer, for requests about its transactions. Added by the patch. */
 export const clusterOf = (producer: Producer): Cluster => (producer as PatchedProducer).cluster
 
-/** Lets a producer that has begun nothing work in an epoch that its id was given; a patched one can. */
+/**
+ * Makes a producer use an epoch that was requested elsewhere. The producer must not have begun a transaction. Added by
+ * the patch.
+ */
 export const adoptEpoch = (producer: Producer, ...given: Parameters<PatchedProducer['adopt']>): void =>
   (producer as PatchedProducer).adopt(...given)
 
@@ -157,7 +162,7 @@ const { errorCodes } = require('kafkajs/src/protocol/error') as {
   errorCodes: readonly { type: string; code: number }[]
 }
 
-/** Writes what requests are made of; an array takes writers. */
+/** Encodes the fields of a request. An array takes encoders. */
 export interface Encoder {
   writeInt8(value: number): Encoder
   writeInt16(value: number): Encoder
@@ -181,7 +186,7 @@ export interface Decoder {
 export const EncoderClass = require('kafkajs/src/protocol/encoder') as new () => Encoder
 export const DecoderClass = require('kafkajs/src/protocol/decoder') as new (bytes: Buffer) => Decoder
 
-/** Connections that gave no answer in time are closed, which kafkajs leaves to the operating system. */
+/** Closes connections whose request timed out, which kafkajs leaves to the operating system. */
 export const createCluster = (
   options: Omit<ClusterOptions, 'socketFactory' | 'instrumentationEmitter'>,
 ): Cluster => {
@@ -202,7 +207,8 @@ const connectionsOf = ({ brokerPool: { brokers, seedBroker } }: Cluster): readon
 }
 
 /**
- * The next request makes it anew. The old socket must not be heard of again: its end would be taken for the new one's.
+ * Closes a connection; the next request opens a new one. Removes the listeners of the old socket, because kafkajs would
+ * take its end for the end of the new one.
  */
 const hangUp = (connection: Connection): void => {
   const { socket } = connection
@@ -213,7 +219,7 @@ const hangUp = (connection: Connection): void => {
   void connection.disconnect()
 }
 
-/** An answer that cannot be read: a codec nobody knows, or a broken batch. Asking again gives the same. */
+/** A response that cannot be decoded: unknown codec or damaged batch. A retry gives the same response. */
 export class DecodeError extends Error {
   override readonly name = 'DecodeError'
 }
@@ -222,8 +228,8 @@ const FETCH_API_KEY = 1
 const READ_COMMITTED = 1
 
 /**
- * A fetch whose answer `decode` reads: kafkajs makes many objects of each record, and throws for one bad partition of
- * many.
+ * A fetch whose response is decoded by `decode`. The decoder of kafkajs creates many objects per record and rejects the
+ * whole response for one bad partition.
  */
 export const fetchRaw = async <T extends ThrottledResponse>(
   broker: Broker,
@@ -255,7 +261,7 @@ export const fetchRaw = async <T extends ThrottledResponse>(
 export const protocolErrorType = (code: number): string =>
   errorCodes.find((error) => error.code === code)?.type ?? `error code ${code}`
 
-/** Ends the connections at once: what is in flight is rejected instead of waited for. */
+/** Closes the connections immediately. Requests in flight reject. */
 export const disconnectNow = async (cluster: Cluster): Promise<void> => {
   for (const connection of connectionsOf(cluster)) {
     connection.rejectRequests(new Error('The connection is being closed'))

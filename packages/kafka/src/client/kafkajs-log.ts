@@ -1,13 +1,13 @@
 import kafkajs, { type logCreator } from 'kafkajs'
 import type { KafkaLogger } from './settings.ts'
 
-/** What kafkajs reports as an error although it is part of a normal day: it retries, or the group rebalances. */
+/** Messages that kafkajs logs as errors in normal operation: it retries the request, or the group rebalances. */
 const EXPECTED =
   /rebalancing|rejoin|member id|concurrent transaction|another concurrent operation|is no longer valid|not aware of this member|coordinator is not available|not the correct coordinator|coordinator is loading|response without match/i
 
 /**
- * Routes kafkajs' log into ours. It calls what it will retry an error, so its errors are warnings here;
- * what is expected is for debugging.
+ * Writes the log of kafkajs to our logger. kafkajs logs an error even when it will retry, so its errors become
+ * warnings, and expected messages become debug lines.
  */
 export const logCreatorFor =
   (logger: KafkaLogger): logCreator =>

@@ -1,4 +1,4 @@
-/** What a member says of itself when it joins: which partition numbers it runs, since which generation. */
+/** The partition numbers that a joining member runs, and the generation in which it received them. */
 export interface MemberClaim {
   readonly memberId: string
   readonly generation: number
@@ -6,9 +6,9 @@ export interface MemberClaim {
 }
 
 /**
- * Gives every partition number to one member, with counts that differ by at most one, and moves as few as
- * that allows: a moved partition must restore its state. Pure; where two claim the same partition, the later
- * generation has it.
+ * Assigns every partition number to one member. The counts of two members differ by at most one, and as few partitions
+ * move as that allows, because a moved partition must restore its state. If two members claim one partition, the later
+ * generation keeps it. Pure function.
  */
 export const assignSticky = (
   partitions: readonly number[],
@@ -29,7 +29,7 @@ export const assignSticky = (
   const floor = Math.floor(partitions.length / members.length)
   let larger = partitions.length % members.length
   const assignment = new Map<string, number[]>()
-  // Who has the most keeps the odd one, so nothing moves for the sake of the remainder.
+  // Members with the most partitions get the larger quota, so the remainder moves nothing.
   const byCount = [...kept].sort(([idA, a], [idB, b]) => b.length - a.length || compare(idA, idB))
   const room: { list: number[]; quota: number }[] = []
   for (const [memberId, owned] of byCount) {

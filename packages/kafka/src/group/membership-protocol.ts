@@ -3,7 +3,7 @@ import { assignSticky, type MemberClaim } from './assigner.ts'
 
 const { MemberMetadata, MemberAssignment } = kafkajs.AssignerProtocol
 
-/** Members of one group must agree on it; a change of what the user data mean needs a new name. */
+/** All members of a group must use the same name. A change to the format of the user data needs a new name. */
 export const PROTOCOL_NAME = 'weir-sticky'
 const VERSION = 1
 
@@ -16,7 +16,7 @@ export const encodeClaim = (topics: readonly string[], claim: Claim): Buffer =>
     userData: Buffer.from(JSON.stringify(claim)),
   })
 
-/** A claim that cannot be read is no claim: the member then gets its share of what is free. */
+/** Treats an unreadable claim as empty: the member gets its share of the free partitions. */
 const decodeClaim = (metadata: Buffer): Claim => {
   try {
     const text = MemberMetadata.decode(metadata)?.userData.toString() ?? ''
@@ -28,7 +28,7 @@ const decodeClaim = (metadata: Buffer): Claim => {
   return { generation: -1, owned: [] }
 }
 
-/** The group leader's part: partition number p of every topic goes to the same member. */
+/** Computes the assignment as group leader. Partition number p of every topic goes to the same member. */
 export const encodeAssignment = (
   topics: readonly string[],
   partitions: readonly number[],

@@ -7,23 +7,23 @@ import { decodeAssignment, encodeAssignment, encodeClaim, PROTOCOL_NAME } from '
 import type { KafkaLogger } from '../client/settings.ts'
 
 export interface MembershipOptions {
-  /** Its own connections: a waiting join blocks everything else on a connection. */
+  /** Connections that nothing else uses, because a pending join blocks all other requests on its connection. */
   readonly cluster: Cluster
   readonly clock?: Clock
   readonly logger: KafkaLogger
   readonly groupId: string
-  /** Co-partitioned. */
+  /** Co-partitioned input topics. */
   readonly topics: readonly string[]
   /** Partition numbers of each topic. */
   readonly partitions: readonly number[]
   readonly sessionMs: number
-  /** Called after each join, in order, and with none when the membership is lost. Must not throw. */
+  /** Called after each join, in order, and with an empty set when the membership is lost. Must not throw. */
   onAssigned(partitions: ReadonlySet<number>): void
-  /** The coordinator refuses this member for good. */
+  /** Called when the coordinator rejects this member with an error that a retry cannot resolve. */
   onFailed(error: Error): void
 }
 
-/** The group says no and will say no again. */
+/** A retry fails in the same way. */
 const FATAL = new Set([
   'GROUP_AUTHORIZATION_FAILED',
   'TOPIC_AUTHORIZATION_FAILED',
@@ -34,17 +34,17 @@ const FATAL = new Set([
   'INVALID_SESSION_TIMEOUT',
   'KafkaJSSASLAuthenticationError',
 ])
-/** The coordinator does not know this member any more: another may own its partitions. */
+/** The coordinator no longer knows this member, so another may own its partitions. */
 const LOST = new Set(['UNKNOWN_MEMBER_ID', 'ILLEGAL_GENERATION'])
 const BACK_OFF = { firstMs: 100, maxMs: 2_000 }
 const LEAVE_MS_MAX = 2_000
 
 /**
- * Membership of a consumer group, for the assignment and the liveness alone; no records come through it.
+ * Membership of a consumer group, for assignment and liveness only. Records are read elsewhere.
  *
  *   joining -> member -(rebalance)-> joining;  member -(unknown to the coordinator)-> lost -> joining
  *
- * Partitions kept over a rebalance go on meanwhile: a successor fences them before it does anything.
+ * Partitions continue to run during a rebalance. A successor fences a partition before it does anything else.
  */
 export class Membership {
   readonly #options: MembershipOptions
@@ -54,12 +54,15 @@ export class Membership {
   #generation = -1
   #owned: ReadonlySet<number> = new Set()
   #state: 'joining' | 'member' | 'stopped' = 'joining'
-  /** When the last request was sent that the coordinator answered as to a living member: the lease counts from here. */
+  /**
+   * Send time of the last request that the coordinator accepted from this member. The lease starts here, not at the
+   * response.
+   */
   #leaseAt = Number.NEGATIVE_INFINITY
-  /** Number of that request, and of the last one sent. */
+  /** Number of that request, and of the last request sent. */
   #answered = 0
   #sent = 0
-  /** Somebody waits for a heartbeat that is still to be sent. */
+  /** True while a caller waits for a heartbeat that is not sent yet. */
   #isAsked = false
   #wake: (() => void) | undefined
   #watchers: (() => void)[] = []
@@ -79,14 +82,17 @@ export class Membership {
     return this.#state === 'member'
   }
 
-  /** A heartbeat succeeded in this generation within half the session, and no rebalance has begun since. */
+  /**
+   * True when a heartbeat of this generation succeeded within the last half session timeout and no rebalance has begun
+   * since.
+   */
   get isFresh(): boolean {
     return this.#state === 'member' && this.#clock.now() - this.#leaseAt < this.#options.sessionMs / 2
   }
 
   /**
-   * True once a heartbeat that is sent from now on succeeds and the partition is still this member's; false when it
-   * is not, or when the wait is given up.
+   * Resolves to true when a heartbeat sent after this call succeeds and the partition still belongs to this member.
+   * Resolves to false when it does not, or when the signal is aborted.
    */
   async confirm(partition: number, signal: AbortSignal): Promise<boolean> {
     const sentBefore = this.#sent
@@ -117,7 +123,7 @@ export class Membership {
       const coordinator = await cluster.findGroupCoordinator({ groupId })
       await coordinator.leaveGroup({ groupId, memberId })
     }
-    // Without it the group waits for the session to end; no more is lost.
+    // If the leave request fails, the group waits for the session timeout. Nothing else is lost.
     const tooLong = Promise.withResolvers<undefined>()
     const cancel = this.#clock.timer(LEAVE_MS_MAX, () => tooLong.resolve(undefined))
     await Promise.race([leave().catch(() => undefined), tooLong.promise])
@@ -183,7 +189,7 @@ export class Membership {
     this.#changed()
   }
 
-  /** Called when a request is sent; what it returns, when the coordinator has answered as to a living member. */
+  /** Call when a request is sent. Call the returned function when the coordinator has accepted the request. */
   #lease(): () => void {
     const sentAt = this.#clock.now()
     this.#sent += 1
@@ -195,7 +201,7 @@ export class Membership {
     }
   }
 
-  /** Decides what an error means for the membership; false when it is over. */
+  /** Changes the state of the membership after an error. Returns false when the membership has ended. */
   #recover(error: unknown): boolean {
     const type = kafkaErrorType(error)
     const { groupId, logger } = this.#options
@@ -212,7 +218,7 @@ export class Membership {
     } else if (LOST.has(type)) {
       logger.warn({ groupId, error: type }, 'lost the group membership, joining anew')
       this.#state = 'joining'
-      // A known member with an old generation keeps its id: the group would wait for that one.
+      // A member with an old generation keeps its id. With a new id, the group would wait for the old one to expire.
       if (type === 'UNKNOWN_MEMBER_ID') this.#memberId = ''
       this.#assign([])
     }
@@ -249,7 +255,7 @@ export class Membership {
     return this.#state === 'stopped'
   }
 
-  /** Waits, or until something asks for a heartbeat now. */
+  /** Waits for `ms`, or until a heartbeat is requested. */
   #pause(ms: number): Promise<void> {
     return new Promise((resolve) => {
       const done = () => {

@@ -41,13 +41,13 @@ export class ByteReader {
     return this.bytes.subarray(from, this.at)
   }
 
-  /** Over what is `length` long; -1: nothing is there. */
+  /** Skips `length` bytes; -1 encodes null and skips nothing. */
   skip(length: number): void {
     if (length < -1) throw new RangeError(`a length of ${length}`)
     if (length > 0) this.at += length
   }
 
-  /** A number of 32 bits in one to five bytes. */
+  /** A zigzag-encoded 32-bit integer in one to five bytes. */
   varInt(): number {
     const { bytes } = this
     let byte = bytes[this.at++]!
@@ -60,7 +60,7 @@ export class ByteReader {
     return (value >>> 1) ^ -(value & 1)
   }
 
-  /** A number of 64 bits in one to ten bytes; exact up to 2^52. */
+  /** A zigzag-encoded 64-bit integer in one to ten bytes; exact up to 2^52. */
   varLong(): number {
     let byte = this.bytes[this.at++]!
     let value = byte & SEVEN_BITS

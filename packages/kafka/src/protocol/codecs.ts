@@ -2,7 +2,7 @@ import { constants, gunzipSync, zstdDecompressSync } from 'node:zlib'
 import { decompressFrameSync } from 'lz4-napi'
 import { uncompressSync } from 'snappy'
 
-/** A batch whose records are more than Weir holds in memory at once. Asking again gives the same. */
+/** A batch with more or larger records than Weir holds in memory at once. A retry gives the same batch. */
 export class OversizedBatchError extends RangeError {
   override readonly name = 'OversizedBatchError'
 }
@@ -11,12 +11,12 @@ const requireSize = (bytes: number, bytesMax: number): void => {
   if (bytes > bytesMax) throw new OversizedBatchError(`more than ${bytesMax} bytes`)
 }
 
-/** Java's snappy streams begin so; others (librdkafka, franz-go) write one raw block. */
+/** First bytes of a snappy stream from a Java client. Other clients (librdkafka, franz-go) write one raw block. */
 const XERIAL_MAGIC = Buffer.from([0x82, 0x53, 0x4e, 0x41, 0x50, 0x50, 0x59, 0x00])
 const XERIAL_HEADER_BYTES = 16
 const LENGTH_BYTES_MAX = 5
 
-/** A raw block begins with the length of what it holds, which the decoder allocates at once. */
+/** Reads the uncompressed length at the start of a raw block. The decoder allocates that many bytes at once. */
 const lengthOfRaw = (block: Buffer): number => {
   let length = 0
   for (let at = 0; at < LENGTH_BYTES_MAX; at++) {
@@ -33,7 +33,9 @@ const uncompressRaw = (block: Buffer, bytesMax: number): Buffer => {
   return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes)
 }
 
-/** xerial: magic, version and compatible version (int32 each), then blocks, each after its length (int32). */
+/**
+ * The xerial format: magic, version and compatible version (int32 each), then blocks, each after its length (int32).
+ */
 export const decompressSnappy = (bytes: Buffer, bytesMax: number): Buffer => {
   if (!bytes.subarray(0, XERIAL_MAGIC.length).equals(XERIAL_MAGIC)) return uncompressRaw(bytes, bytesMax)
   const blocks: Buffer[] = []
@@ -56,14 +58,14 @@ const LZ4_MAGIC = 0x184d2204
 const LZ4_FLAGS_AT = 4
 const LZ4_BLOCK_CODE_AT = 5
 const LZ4_HEAD_BYTES = 7
-/** A block that is kept as it is has the highest bit of its length set. */
+/** The highest bit of a block's length marks an uncompressed block. */
 const LZ4_PLAIN = 0x80_00_00_00
-/** One byte of LZ4 stands for 255 bytes at most. */
+/** One byte of LZ4 expands to at most 255 bytes. */
 const LZ4_RATIO_MAX = 255
 
 /**
- * What the frames can hold at most, by their heads and the lengths of their blocks, because the decoder takes no limit:
- * https://github.com/lz4/lz4/blob/dev/doc/lz4_Frame_format.md
+ * Upper bound of the decompressed size, computed from frame headers and block lengths, because the decoder takes no
+ * limit: https://github.com/lz4/lz4/blob/dev/doc/lz4_Frame_format.md
  */
 const boundOfLz4 = (bytes: Buffer): number => {
   let bound = 0
@@ -91,7 +93,7 @@ const decompressLz4 = (bytes: Buffer, bytesMax: number): Buffer => {
   return decompressFrameSync(bytes)
 }
 
-/** zlib stops at the limit by itself. */
+/** zlib itself stops at the limit. */
 const limited = (decompress: () => Buffer, bytesMax: number): Buffer => {
   try {
     return decompress()
@@ -102,14 +104,14 @@ const limited = (decompress: () => Buffer, bytesMax: number): Buffer => {
 }
 
 /**
- * A frame may ask for a window of 2 GB, whatever it holds. Level 22 asks for 128 MB, which every Kafka client takes;
- * memory is used only as far as it is filled.
+ * A frame may request a window of up to 2 GB. Level 22 requests 128 MB, which every Kafka client accepts. The decoder
+ * uses memory only as it fills the window.
  */
 const ZSTD_WINDOW_LOG_MAX = 27
 
 type Decompress = (bytes: Buffer, bytesMax: number) => Buffer
 
-/** By the code in a batch's attributes. kafkajs has gzip alone, and takes no limit. */
+/** By the codec number in a batch's attributes. kafkajs supports only gzip and takes no limit. */
 const DECOMPRESS: readonly (Decompress | undefined)[] = [
   undefined,
   (bytes, maxOutputLength) => limited(() => gunzipSync(bytes, { maxOutputLength }), maxOutputLength),
@@ -129,8 +131,8 @@ const CODEC_BITS = 0x07
 const NO_CODEC = 0
 
 /**
- * The records of a batch. Throws an `OversizedBatchError` before more than `bytesMax` are held, a `RangeError` for an
- * unknown codec.
+ * Decompresses the records of a batch. Throws an `OversizedBatchError` before more than `bytesMax` bytes are allocated,
+ * and a `RangeError` for an unknown codec.
  */
 export const decompressed = (body: Buffer, attributes: number, bytesMax: number): Buffer => {
   const codec = attributes & CODEC_BITS

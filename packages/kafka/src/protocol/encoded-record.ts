@@ -3,21 +3,21 @@ import { ByteReader } from './byte-reader.ts'
 import { HeaderNames } from './header-names.ts'
 import type { InputRecord, OutputRecord } from './record.ts'
 
-/** What the records of one batch have in common. */
+/** The fields that all records of one batch share. */
 export interface FetchedBatch {
   readonly topic: string
   readonly partition: number
   readonly firstOffset: bigint
   readonly firstTimestamp: number
-  /** The broker's clock; undefined: each record has a time of its own. */
+  /** Time of the broker's append, ms; undefined when each record has its own timestamp. */
   readonly appendTimestamp: number | undefined
 }
 
 const names = new HeaderNames()
-/** The object itself, and its place in queues. */
+/** Estimated memory of the object and of its place in queues. */
 export const RECORD_OVERHEAD_BYTES = 200
 
-/** A record as it was fetched, whose parts are views of the response. Copies of it by `...` are plain records. */
+/** A fetched record. Key, value and headers are views of the response. A copy made with `...` is a plain record. */
 export class EncodedRecord implements InputRecord {
   readonly topic: string
   readonly partition: number
@@ -27,13 +27,13 @@ export class EncodedRecord implements InputRecord {
   readonly value: Buffer | null
   readonly headers: WireHeaders
   readonly #bytes: Buffer
-  /** Where the length of the key is: from there to the end it is the same in every batch. */
+  /** Position of the key length. From there to the end, a record has the same bytes in every batch. */
   readonly #from: number
   readonly #end: number
 
   /**
-   * `reader` is behind the record's offset; it moves to `end`. Throws a `RangeError` when the record is not of that
-   * length.
+   * `reader` stands after the record's offset and moves to `end`. Throws a `RangeError` when the record does not end
+   * there.
    */
   constructor(
     batch: FetchedBatch,
@@ -55,23 +55,23 @@ export class EncodedRecord implements InputRecord {
     if (reader.at !== end) throw new RangeError(`a record that ends at ${reader.at} and not at ${end}`)
   }
 
-  /** Of `encoded()`. */
+  /** Length of `encoded()`. */
   encodedLength(): number {
     return this.#end - this.#from
   }
 
-  /** Key, value and headers as they are in a batch. */
+  /** The wire bytes of key, value and headers. */
   encoded(): Buffer {
     return this.#bytes.subarray(this.#from, this.#end)
   }
 }
 
-/** Weir writes about thirty. A foreign record may have a million, and each becomes an object. */
+/** Weir writes about 30 headers. A foreign record may have a million, and each becomes an object. */
 const HEADERS_MAX = 256
 
 /**
- * Kafka allows a header name twice; the last one counts. More than `HEADERS_MAX` are read as none, so that the stage
- * makes a letter of the record.
+ * Kafka allows duplicate header names; the last one counts. A record with more than `HEADERS_MAX` headers is read
+ * without headers, so the processor writes it as a dead letter.
  */
 const readHeaders = (reader: ByteReader, end: number): WireHeaders => {
   const headers = new Headers()
@@ -93,13 +93,13 @@ const readHeaders = (reader: ByteReader, end: number): WireHeaders => {
   return headers
 }
 
-/** Without a prototype, since a header may have any name; unlike `Object.create(null)` not a slow dictionary. */
+/** Has no prototype, because a header may have any name. Unlike `Object.create(null)`, it is not a slow dictionary. */
 const Headers = function () {
-  // Its members are the headers.
+  // Instances get the headers as properties.
 } as unknown as new () => Record<string, Buffer>
 Headers.prototype = Object.create(null) as object
 
-/** A record on its way to another topic with all that it has: its bytes are copied, not read and written anew. */
+/** A record that is copied to another topic unchanged. Its bytes are copied without decoding and encoding. */
 export class ForwardedRecord implements OutputRecord {
   readonly topic: string
   readonly partition: number
@@ -108,7 +108,7 @@ export class ForwardedRecord implements OutputRecord {
   readonly headers: WireHeaders
   readonly #record: EncodedRecord
 
-  /** The record must have a key. */
+  /** Requires a record with a key. */
   constructor(topic: string, partition: number, record: EncodedRecord) {
     this.topic = topic
     this.partition = partition
@@ -118,18 +118,18 @@ export class ForwardedRecord implements OutputRecord {
     this.#record = record
   }
 
-  /** Of `encoded()`. */
+  /** Length of `encoded()`. */
   encodedLength(): number {
     return this.#record.encodedLength()
   }
 
-  /** Key, value and headers as they are in a batch. */
+  /** The wire bytes of key, value and headers. */
   encoded(): Buffer {
     return this.#record.encoded()
   }
 }
 
-/** A record to write elsewhere as it is; it must have a key. */
+/** The record with another topic and partition. Throws a `RangeError` for a record without a key. */
 export const toOutputRecord = (record: InputRecord, topic: string, partition: number): OutputRecord => {
   if (record.key === null) throw new RangeError('a record without a key')
   if (record instanceof EncodedRecord) return new ForwardedRecord(topic, partition, record)
@@ -137,7 +137,7 @@ export const toOutputRecord = (record: InputRecord, topic: string, partition: nu
   return { topic, partition, key, value, headers }
 }
 
-/** Bytes of a record in memory, about. */
+/** Estimated memory of a record, bytes. */
 export const bytesOf = (record: InputRecord): number =>
   RECORD_OVERHEAD_BYTES +
   (record instanceof EncodedRecord

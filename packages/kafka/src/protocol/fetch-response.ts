@@ -2,14 +2,14 @@ import { ByteReader } from './byte-reader.ts'
 import type { ThrottledResponse } from '../client/kafkajs-internals.ts'
 import type { AbortedTransaction } from './record-batch.ts'
 
-/** The answer of one partition. */
+/** The part of a fetch response about one partition. */
 export interface PartitionResponse {
   readonly topic: string
   readonly partition: number
   readonly errorCode: number
   readonly highWatermark: bigint
   readonly aborted: readonly AbortedTransaction[]
-  /** Whole batches, but for the last, which may be cut off. */
+  /** Complete batches. The last one may be incomplete. */
   readonly recordSet: Buffer
 }
 
@@ -17,7 +17,7 @@ interface FetchResponse extends ThrottledResponse {
   readonly partitions: readonly PartitionResponse[]
 }
 
-/** Versions from which a field is there. */
+/** The first version of the response that has the field. */
 const LOG_START_OFFSET = 5
 const SESSION = 7
 const THROTTLED_BY_CLIENT = 8
@@ -25,7 +25,10 @@ const PREFERRED_REPLICA = 11
 const SESSION_BYTES = 6
 const NOTHING = Buffer.alloc(0)
 
-/** Versions 4 to 11, https://kafka.apache.org/protocol#The_Messages_Fetch. Throws when the bytes are not that. */
+/**
+ * Decodes a fetch response of version 4 to 11, https://kafka.apache.org/protocol#The_Messages_Fetch. Throws a
+ * `RangeError` for other bytes.
+ */
 export const readFetchResponse = (bytes: Buffer, version: number): FetchResponse => {
   const reader = new ByteReader(bytes)
   const throttleMs = reader.int32()
@@ -36,7 +39,7 @@ export const readFetchResponse = (bytes: Buffer, version: number): FetchResponse
   }).flat()
   return {
     partitions,
-    // A broker that counts on older clients has waited itself.
+    // In earlier versions the broker itself waits.
     ...(version >= THROTTLED_BY_CLIENT && { clientSideThrottleTime: throttleMs }),
   }
 }

@@ -5,32 +5,32 @@ import { EncodedRecord, RECORD_OVERHEAD_BYTES, type FetchedBatch } from './encod
 
 export interface AbortedTransaction {
   readonly producerId: bigint
-  /** Of its first record in this partition. */
+  /** Offset of its first record in this partition. */
   readonly firstOffset: bigint
 }
 
 interface RecordSet {
-  /** Those of committed transactions and of none. */
+  /** Records of committed transactions and records outside transactions. */
   readonly records: readonly EncodedRecord[]
-  /** After the last batch, readable or not; undefined: there is no whole batch. */
+  /** The offset after the last batch, readable or not; undefined without a complete batch. */
   readonly nextOffset: bigint | undefined
 }
 
 export interface RecordSetSource {
   readonly topic: string
   readonly partition: number
-  /** A batch comes whole, so the first one may begin before the wanted offset. */
+  /** The wanted offset. Brokers send whole batches, so the first batch may begin before it. */
   readonly from: bigint
   readonly aborted: readonly AbortedTransaction[]
-  /** The broker had to send the first batch whole, so that a cut one is damaged. */
+  /** True when the broker had to send the first batch whole, so an incomplete one is damaged. */
   readonly isFirstWhole: boolean
-  /** Of the whole answer. */
+  /** Shared by all partitions of the response. */
   readonly memory: ResponseMemory
 }
 
 /**
- * What the records of one answer take in memory: a megabyte of small compressed batches may hold gigabytes. Batches
- * beyond it are left out, to be fetched again, but for the first one, which `BATCH_BYTES_MAX` bounds.
+ * Limits the memory of the records of one response, because a megabyte of small compressed batches may hold gigabytes.
+ * Batches beyond the limit are left out and fetched again. The first batch is always read; `BATCH_BYTES_MAX` limits it.
  */
 export class ResponseMemory {
   #left = ANSWER_MEMORY_BYTES
@@ -45,12 +45,12 @@ export class ResponseMemory {
 }
 
 const ANSWER_MEMORY_BYTES = 33_554_432
-/** Decompressed. Weir writes batches of a megabyte at most, and other tools hardly larger ones. */
+/** Decompressed size. Weir writes batches of at most a megabyte, and other tools hardly larger ones. */
 const BATCH_BYTES_MAX = 16_777_216
-/** As many records as the smallest ones that a batch of a megabyte can hold. */
+/** The number of smallest records that fit in a batch of a megabyte. */
 const BATCH_RECORDS_MAX = 200_000
 
-/** A batch whose bytes are not those that were written. Asking again helps only if they were damaged on the way. */
+/** A batch whose bytes differ from what was written. A retry helps only if they were damaged in transit. */
 export class DamagedBatchError extends RangeError {
   override readonly name = 'DamagedBatchError'
 }
@@ -75,14 +75,15 @@ interface Batch extends FetchedBatch {
   readonly lastOffset: bigint
   readonly producerId: bigint
   readonly count: number
-  /** From the first record on. */
+  /** The bytes from the first record on. */
   readonly body: Buffer
 }
 
 /**
- * Reads the batches that a fetch returned for one partition, as read_committed. Throws a `DamagedBatchError` unless the
- * CRC-32C of each fits its bytes, and what that does not cover (offset and length) fits its neighbours; a `RangeError`
- * when a batch is as it was written and cannot be read all the same, an `OversizedBatchError` above all.
+ * Reads the batches that a fetch returned for one partition, with read_committed isolation. Throws a
+ * `DamagedBatchError` when the CRC-32C of a batch is wrong or its offset or length, which the checksum does not cover,
+ * contradicts its neighbours. Throws another `RangeError` for an intact batch that cannot be read, for example an
+ * `OversizedBatchError`.
  */
 export const readRecordSet = (bytes: Buffer, source: RecordSetSource): RecordSet => {
   const aborts = new AbortedTransactions(source.aborted)
@@ -91,7 +92,7 @@ export const readRecordSet = (bytes: Buffer, source: RecordSetSource): RecordSet
   for (let at = 0; at < bytes.length && !source.memory.isUsedUp;) {
     try {
       const end = batchEnd(bytes, at)
-      // The last one may be cut off, to be fetched again from its beginning.
+      // The last batch may be incomplete. It is fetched again from its beginning.
       if (end === undefined) {
         if (at === 0 && source.isFirstWhole) {
           throw new DamagedBatchError(`the first batch is longer than the ${bytes.length} bytes that came`)
@@ -104,8 +105,8 @@ export const readRecordSet = (bytes: Buffer, source: RecordSetSource): RecordSet
       nextOffset = batch.lastOffset + 1n
       at = end
     } catch (error) {
-      // What is before it can be read, and the next fetch begins with the one that cannot. Order is told by what is
-      // before.
+      // Returns the batches before an unreadable one; the next fetch begins with it. An order error depends on the
+      // batches before, so it is thrown at once.
       if (nextOffset === undefined || error instanceof DamagedBatchError) throw error
       break
     }
@@ -130,7 +131,7 @@ const takeBatch = (batch: Batch, { aborts, records, source }: Reading): void => 
   }
 }
 
-/** undefined: it is cut off. */
+/** Undefined when the batch is incomplete. */
 const batchEnd = (bytes: Buffer, at: number): number | undefined => {
   if (at + RECORDS_AT > bytes.length) return undefined
   const end = at + LENGTH_END + bytes.readInt32BE(at + LENGTH_AT)
@@ -140,7 +141,9 @@ const batchEnd = (bytes: Buffer, at: number): number | undefined => {
   return end > bytes.length ? undefined : end
 }
 
-/** The checksum leaves out the offset of a batch, because the broker gives it: its order is what can be checked. */
+/**
+ * The checksum does not cover the offset of a batch, which the broker sets. Only the order of offsets can be checked.
+ */
 const requireOrder = (
   { firstOffset, lastOffset }: Batch,
   previousEnd: bigint | undefined,
@@ -192,7 +195,7 @@ const readBatch = (bytes: Buffer, { topic, partition }: RecordSetSource): Batch 
   }
 }
 
-/** Returns about how many bytes of memory they take. */
+/** Returns the estimated memory of the records, bytes. */
 const readRecords = (batch: Batch, from: bigint, records: EncodedRecord[]): number => {
   const reader = new ByteReader(recordBytesOf(batch))
   const deltaMin = from > batch.firstOffset ? Number(from - batch.firstOffset) : 0
@@ -202,7 +205,7 @@ const readRecords = (batch: Batch, from: bigint, records: EncodedRecord[]): numb
     if (length < 1 || end > reader.bytes.length) {
       throw new RangeError(`a record of ${length} bytes where ${reader.bytes.length - reader.at} are left`)
     }
-    // Attributes, of which none is in use.
+    // Record attributes, which Kafka does not use.
     reader.skip(1)
     const timestampDelta = reader.varLong()
     const offsetDelta = reader.varInt()
@@ -225,7 +228,7 @@ const recordBytesOf = ({ body, count, attributes, firstOffset, lastOffset }: Bat
   }
 }
 
-/** The key of a marker is its version and its type, int16 each. Compaction may have emptied its batch. */
+/** The key of a marker holds its version and its type, int16 each. Compaction may have emptied the batch. */
 const isAbortMarker = (batch: Batch): boolean => {
   const records: EncodedRecord[] = []
   readRecords(batch, batch.firstOffset, records)
@@ -233,9 +236,9 @@ const isAbortMarker = (batch: Batch): boolean => {
   return key != null && key.length >= 4 && key.readInt16BE(2) === ABORT_MARKER_TYPE
 }
 
-/** Follows which producers are within a transaction that was aborted, batch by batch as the Java client does. */
+/** Tracks the producers with an open aborted transaction, batch by batch as the Java client does. */
 class AbortedTransactions {
-  /** Last begun first. The broker lists them by their end. */
+  /** Sorted so that the earliest first offset comes last. The broker sorts by the end of the transaction. */
   readonly #waiting: AbortedTransaction[]
   readonly #open = new Set<bigint>()
 
@@ -243,10 +246,10 @@ class AbortedTransactions {
     this.#waiting = aborted.toSorted((a, b) => Number(b.firstOffset - a.firstOffset))
   }
 
-  /** Whether the batch is of an aborted transaction. */
+  /** True for a batch of an aborted transaction. */
   covers({ lastOffset, producerId, attributes }: Batch): boolean {
     if (producerId === NO_PRODUCER) return false
-    // Several may have begun before the first batch.
+    // Several transactions may have begun before the first batch.
     while (this.#waiting.length > 0 && this.#waiting.at(-1)!.firstOffset <= lastOffset) {
       this.#open.add(this.#waiting.pop()!.producerId)
     }

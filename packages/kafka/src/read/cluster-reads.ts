@@ -36,7 +36,7 @@ export interface ClusterReads {
 const FETCH_BYTES = 4_194_304
 const FETCH = { waitMsMax: 100, bytesMax: FETCH_BYTES }
 
-/** `fetchBytes`: of one answer; it has one batch at least, however long. */
+/** `fetchBytes`: maximum bytes of one response, which always has at least one batch. */
 export const brokerReads = (
   cluster: Cluster,
   clock: Clock = systemClock,

@@ -9,8 +9,8 @@ export interface Take {
 }
 
 /**
- * What was fetched ahead of one topic-partition and not taken yet. Bounded: the fetcher leaves out a queue that
- * holds `bytesMax`, so at most that and one more response wait.
+ * Fetched records of one topic-partition that were not taken yet. Bounded: the prefetcher skips a queue that holds
+ * `bytesMax`, so at most that much and one more response wait.
  */
 export class PrefetchQueue {
   readonly topic: string
@@ -30,7 +30,7 @@ export class PrefetchQueue {
     offset: bigint
     highWatermark: bigint
     bytesMax: number
-    /** Called when there is more to take, or the queue failed. */
+    /** Called when there are more records, or when the queue failed. */
     onChange: () => void
   }) {
     this.topic = options.topic
@@ -57,7 +57,7 @@ export class PrefetchQueue {
     return this.#bytes
   }
 
-  /** No more is known to be in the log than what was fetched. */
+  /** True when everything up to the known high watermark was fetched. */
   get isCaughtUp(): boolean {
     return this.#fetchOffset >= this.#highWatermark
   }
@@ -66,13 +66,14 @@ export class PrefetchQueue {
     return this.#highWatermark
   }
 
-  /** Why no more will come. */
+  /** The error that stopped the queue, if any. */
   get error(): Error | undefined {
     return this.#error
   }
 
   /**
-   * Only an answer to what is asked for now counts: while a leader moves, the old one and the new one may both answer.
+   * Ignores a response to any other offset than the current one: while a leader moves, the old and the new leader may
+   * both respond.
    */
   push({ offset, records, nextOffset, highWatermark }: FetchedPartition): void {
     if (offset !== this.#fetchOffset) return
@@ -98,13 +99,13 @@ export class PrefetchQueue {
   }
 
   /**
-   * Takes up to `recordsMax` records and, but for the first, `bytesMax` value bytes. `nextOffset` moves on even when
-   * none are there.
+   * Takes up to `recordsMax` records with up to `bytesMax` bytes of values, but at least one record. `nextOffset` also
+   * advances when only control markers came.
    */
   take(recordsMax: number, bytesMax: number): Take {
     const records: InputRecord[] = []
     let bytes = 0
-    /** Undefined: the last record's next one. */
+    /** Undefined: the offset after the last record taken. */
     let nextOffset: bigint | undefined = this.#fetchOffset
     for (let chunk = this.#chunks[0]; chunk !== undefined; chunk = this.#chunks[0]) {
       while (chunk.taken < chunk.records.length) {

@@ -13,7 +13,7 @@ import type { PrefetchQueue } from './prefetch-queue.ts'
 import type { KafkaLogger } from '../client/settings.ts'
 
 const WAIT_MS = 100
-/** With a full queue aside, so that it is asked for again soon after it has room. */
+/** While a queue is full, so that it is fetched again soon after it has room. */
 const WAIT_BUSY_MS = 10
 const RESPONSE_BYTES_MAX = 8_388_608
 const PARTITION_BYTES_MAX = 1_048_576
@@ -21,14 +21,14 @@ const BACK_OFF = { firstMs: 50, maxMs: 2_000 }
 const OFFSET_OUT_OF_RANGE = 1
 
 /**
- * Fetches ahead for the partitions of one stage: one loop for each broker that leads some of them, one
- * connection for each broker. A full queue is left out, so a slow partition holds no other.
+ * Fetches ahead for the partitions of one processor, with one loop and one connection per broker that leads any of
+ * them. A full queue is skipped, so a slow partition does not delay others.
  */
 export class Prefetcher {
   readonly #cluster: Cluster
   readonly #logger: KafkaLogger
   readonly #queues = new Set<PrefetchQueue>()
-  /** Partitions that answered with an error, and when to ask again. */
+  /** Partitions whose last fetch returned an error, with the time of the next attempt. */
   readonly #ailing = new Map<PrefetchQueue, { readonly failures: number; readonly retryAt: number }>()
   readonly #loops = new Map<number, Promise<void>>()
   readonly #wakers = new Set<() => void>()
@@ -111,7 +111,7 @@ export class Prefetcher {
     return !queue.isFull && queue.error === undefined && performance.now() >= retryAt
   }
 
-  /** A batch that cannot be read fails its own queue only. */
+  /** An unreadable batch fails only its own queue. */
   async #fetchReadable(broker: Broker, wanted: readonly PrefetchQueue[], waitMsMax: number): Promise<void> {
     const limits = { waitMsMax, bytesMax: RESPONSE_BYTES_MAX }
     try {
@@ -136,7 +136,7 @@ export class Prefetcher {
     for (const fetched of responses) {
       const { topic, partition, errorCode } = fetched
       const queue = wanted.find((one) => one.topic === topic && one.partition === partition)!
-      // Removed meanwhile: another owner of this partition has a queue of its own.
+      // The queue was removed meanwhile. A new task of this partition has its own queue.
       if (!this.#queues.has(queue)) continue
       if (errorCode === 0) {
         this.#ailing.delete(queue)
@@ -148,7 +148,7 @@ export class Prefetcher {
           ),
         )
       } else {
-        // Most often the leader has moved, and fresh metadata cure it.
+        // Usually the leader has moved, and refreshed metadata resolve the error.
         const failures = (this.#ailing.get(queue)?.failures ?? 0) + 1
         this.#ailing.set(queue, { failures, retryAt: performance.now() + backOffMs(failures, BACK_OFF) })
         const fields = { topic, partition, failures, error: protocolErrorType(errorCode) }
@@ -196,8 +196,7 @@ const requestOf = ({ topic, partition, fetchOffset }: PrefetchQueue): FetchReque
 })
 
 /**
- * The first partitions of a request are served first when its bytes, or the memory of its answer, do not suffice for
- * all.
+ * Rotates the list. A broker serves the first partitions of a request first when the limits do not allow all of them.
  */
 const inTurn = <T>(list: readonly T[], turn: number): readonly T[] => {
   const first = list.length === 0 ? 0 : turn % list.length

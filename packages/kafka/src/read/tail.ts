@@ -10,9 +10,12 @@ import type { KafkaLogger, KafkaSettings } from '../client/settings.ts'
 
 export interface TailTopic {
   readonly topic: string
-  /** Where to begin in a partition; asked again when the log has lost what was to come next. */
+  /** Start offset of a partition. Called again when retention has deleted the next offset. */
   from(range: LogRange, partition: number): bigint
-  /** Records of one partition in order; synchronous, must not throw. Their bytes are views of one response. */
+  /**
+   * Receives records of one partition in order. Must be synchronous and must not throw. Keys and values are views of
+   * one response.
+   */
   onRecords(records: readonly InputRecord[]): void
 }
 
@@ -23,11 +26,11 @@ export interface TailOptions {
   readonly topics: readonly TailTopic[]
 }
 
-/** Follows topics, read_committed and without a group: for whoever only looks. */
+/** Follows topics with read_committed isolation and without a consumer group, for observers. */
 export interface TopicTail {
-  /** Everything that was there at the start has been handed over. */
+  /** True when everything that was in the log at the start has been delivered. */
   readonly isCaughtUp: boolean
-  /** Records between what was handed over and the ends as last seen; control markers count. */
+  /** Records between the last delivered offset and the last known end of the log, control markers included. */
   lag(): number
   close(): Promise<void>
 }
@@ -35,12 +38,12 @@ export interface TopicTail {
 const QUEUE_BYTES_MAX = 4_194_304
 const RECORDS_MAX = 10_000
 const RETRY_MS = 1_000
-/** Between two looks at what cannot be read: it changes only when another replica leads. */
+/** Delay before an unreadable batch is fetched again, ms. Only another leader can return different bytes. */
 const UNREADABLE_RETRY_MS = 10_000
 
 /**
- * Waits for the cluster, and resolves once every partition is followed, or waits for its leader. Rejects when a topic
- * does not exist.
+ * Waits for the cluster. Resolves when every partition is followed or waits for its leader. Rejects with a `StateError`
+ * when a topic does not exist.
  */
 export const openTopicTail = async (options: TailOptions): Promise<TopicTail> => {
   const { settings, logger, clientId, topics } = options
@@ -68,7 +71,7 @@ class Tail implements TopicTail {
   readonly #fetcher: Prefetcher
   readonly #logger: KafkaLogger
   readonly #queues = new Map<string, PrefetchQueue>()
-  /** Ends at the start of the partitions that have not got there yet; undefined: not known yet. */
+  /** Log end at the start, for partitions that have not reached it; undefined while it is unknown. */
   readonly #behind = new Map<string, bigint | undefined>()
   readonly #timers = new Set<NodeJS.Timeout>()
   #isClosed = false
@@ -79,7 +82,7 @@ class Tail implements TopicTail {
     this.#logger = logger
   }
 
-  /** After a restart of the brokers, leaders may take a while to be known by all. */
+  /** After a restart of the brokers, it may take a while until every broker knows the leaders. */
   async begin(one: TailTopic, partition: number): Promise<void> {
     this.#behind.set(nameOf({ topic: one.topic, partition }), undefined)
     try {
@@ -90,7 +93,7 @@ class Tail implements TopicTail {
     }
   }
 
-  /** `at`: where to go on; default: where the topic's follower wants to begin. */
+  /** `at`: the offset to continue from; by default the offset that the topic's `from` returns. */
   async #follow(one: TailTopic, partition: number, at?: bigint): Promise<void> {
     const range = await logRange(this.#cluster, one.topic, partition)
     if (this.#isClosed) return
@@ -136,7 +139,7 @@ class Tail implements TopicTail {
     this.#fetcher.remove(queue)
     const { topic, partition, error } = queue
     if (error instanceof OffsetOutOfRangeError) {
-      // Retention has overtaken us: what is gone is gone, go on with what is there.
+      // Retention deleted records that were not read yet. Continue with those that are left.
       this.#logger.warn({ topic, partition, error: error.message }, 'following again from what is there')
       this.#followLater(one, partition)
     } else {

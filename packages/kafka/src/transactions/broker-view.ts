@@ -19,11 +19,11 @@ import { OFFSETS_TOPIC, offsetsPartitionOf, type WrittenPlaces } from './written
 export interface BrokerViewOptions {
   readonly cluster: Cluster
   readonly transactionalId: string
-  /** Whole seconds, because a fraction of a second marks a transactional id as shut out. */
+  /** Must be whole seconds, because a fraction of a second marks a transactional id as shut out. */
   readonly transactionTimeoutMs: number
   readonly places: WrittenPlaces
   readonly logger: KafkaLogger
-  /** No request is repeated once it is aborted. */
+  /** Once it is aborted, no request is retried. */
   readonly givenUp?: AbortSignal
 }
 
@@ -31,7 +31,7 @@ const TRANSACTION_COORDINATOR = 1
 const TRANSACTIONAL_ID_NOT_FOUND = 105
 const PRODUCER_FENCED = 90
 const FENCED = new Set(['INVALID_PRODUCER_EPOCH', 'INVALID_PRODUCER_ID_MAPPING'])
-/** Asking again gives the same. */
+/** A retry fails in the same way. */
 const FORBIDDEN = new Set(['TOPIC_AUTHORIZATION_FAILED', 'CLUSTER_AUTHORIZATION_FAILED'])
 /** Retry at another broker, or at this one a little later. The rejected request had no effect. */
 const MOVED = new Set([
@@ -141,7 +141,7 @@ export class BrokerView implements TransactionView {
     return sleep(ms)
   }
 
-  /** The coordinator is looked for once, until a request to it fails. */
+  /** Sends a request to the coordinator, which is looked up again only after a failed request. */
   async #coordinated<T>(ask: (coordinator: Broker) => Promise<T>): Promise<T> {
     const { cluster, transactionalId } = this.#options
     try {
@@ -172,7 +172,7 @@ export class BrokerView implements TransactionView {
     return value
   }
 
-  /** Asks again for a while when leader or coordinator have moved; anything else is a `RetriableError`. */
+  /** Retries for a while when the leader or the coordinator has moved. Rejects with a `RetriableError` otherwise. */
   async #whereItIs<T>(what: string, ask: () => Promise<T>): Promise<T> {
     const deadline = performance.now() + MOVED_MS_MAX
     for (;;) {
@@ -186,7 +186,7 @@ export class BrokerView implements TransactionView {
     }
   }
 
-  /** Where the group's offsets are; undefined when they may not be seen. */
+  /** The partition with the group's offsets; undefined without permission to describe it. */
   async offsetsPlace(): Promise<TopicPartition | undefined> {
     const { cluster, places } = this.#options
     await this.#know()
@@ -195,7 +195,7 @@ export class BrokerView implements TransactionView {
     return { topic: OFFSETS_TOPIC, partition: offsetsPartitionOf(places.groupId, count) }
   }
 
-  /** All that this id may write to, by metadata that are not older than the question. */
+  /** All partitions that this id may write to, from metadata refreshed by this call. */
   async #everywhere(): Promise<readonly TopicPartition[]> {
     const { cluster, places } = this.#options
     await this.#know()
@@ -208,13 +208,13 @@ export class BrokerView implements TransactionView {
     return [...own, ...shared, ...(offsets ? [offsets] : [])]
   }
 
-  /** Has an effect the first time only. */
+  /** Loads the metadata of the written topics; a no-op when they are known. */
   #know(): Promise<void> {
     const { cluster, places } = this.#options
     return whileClusterAnswers('metadata', async () => {
       await cluster.addMultipleTargetTopics([...places.own, ...places.shared])
       if (this.#forbidden.has(OFFSETS_TOPIC)) return
-      // Metadata are refused as a whole for one topic that may not be seen.
+      // One forbidden topic makes a metadata request fail for all topics.
       await cluster.addMultipleTargetTopics([OFFSETS_TOPIC]).catch(async (error: unknown) => {
         const type = kafkaErrorType(error)
         if (FORBIDDEN.has(type)) {
@@ -222,14 +222,14 @@ export class BrokerView implements TransactionView {
           return
         }
         if (type !== 'UNKNOWN_TOPIC_OR_PARTITION') throw error
-        // Brokers make it when somebody asks for the first coordinator of a group.
+        // Brokers create the topic when a client looks up the first group coordinator.
         await cluster.findGroupCoordinator({ groupId: places.groupId })
         await cluster.addMultipleTargetTopics([OFFSETS_TOPIC])
       })
     })
   }
 
-  /** Once for each topic, however many partitions it has. */
+  /** Logs one warning per topic, not one per partition. */
   #forbid(topic: string): void {
     if (this.#forbidden.has(topic)) return
     this.#forbidden.add(topic)
@@ -238,13 +238,13 @@ export class BrokerView implements TransactionView {
   }
 }
 
-/** The protocol's name of an error, and of a fence that kafkajs does not know the older one. */
+/** The protocol's name of an error. Maps PRODUCER_FENCED, which kafkajs does not know, to the older fence error. */
 const typeOf = (errorCode: number): string | undefined => {
   if (errorCode === 0) return undefined
   return errorCode === PRODUCER_FENCED ? 'INVALID_PRODUCER_EPOCH' : protocolErrorType(errorCode)
 }
 
-/** As kafkajs' own are. */
+/** An error with a `type`, like those of kafkajs. */
 const protocolError = (type: string): Error => Object.assign(new Error(type), { type })
 
 const byLeader = async (

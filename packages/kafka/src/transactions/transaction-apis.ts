@@ -3,8 +3,8 @@ import { sendFlexible, tagged } from '../protocol/flexible-request.ts'
 import type { LastTransaction, OpenTransaction, Outcome, ProducerEpoch } from './transaction-view.ts'
 
 /**
- * Requests about transactions that kafkajs does not have (KIP-664, KIP-360), in the encoding with compact lengths and
- * tagged fields: https://kafka.apache.org/protocol#The_Messages_DescribeProducers and the like.
+ * Requests about transactions that kafkajs does not support (KIP-664, KIP-360), in the flexible encoding:
+ * https://kafka.apache.org/protocol#The_Messages_DescribeProducers and its neighbours.
  */
 
 export interface TopicPartitions {
@@ -12,7 +12,7 @@ export interface TopicPartitions {
   readonly partitions: readonly number[]
 }
 
-/** One partition's answer, with the protocol's error code; 0 for none. */
+/** The result for one partition, with the protocol's error code; 0 for none. */
 export interface PartitionResult<T> {
   readonly topic: string
   readonly partition: number
@@ -26,7 +26,7 @@ const DESCRIBE_PRODUCERS = { name: 'DescribeProducers', key: 61, version: 0 } as
 const DESCRIBE_TRANSACTIONS = { name: 'DescribeTransactions', key: 65, version: 0 } as const
 const APIS = [INIT_PRODUCER_ID, WRITE_TXN_MARKERS, DESCRIBE_PRODUCERS, DESCRIBE_TRANSACTIONS] as const
 
-/** False: an older broker (before 3.0), which has not all of these requests. */
+/** False for brokers before 3.0, which do not support all of these requests. */
 export const hasTransactionApis = ({ versions }: Broker): boolean =>
   APIS.every(({ key, version }) => {
     const range = versions?.[key]
@@ -79,7 +79,7 @@ export const describeTransaction = async (
   return found!
 }
 
-/** InitProducerId that expects an epoch. Resolves to the error code. */
+/** InitProducerId with an expected epoch. Resolves to the error code. */
 export const initExpecting = (
   coordinator: Broker,
   request: { readonly transactionalId: string; readonly timeoutMs: number } & ProducerEpoch,
@@ -99,7 +99,7 @@ export const initExpecting = (
     },
   )
 
-/** Where transactions of one producer id are open, of these partitions, as their leader has it. */
+/** The open transactions of one producer id on these partitions, as their leader reports them. */
 export const describeProducers = (
   leader: Broker,
   topics: readonly TopicPartitions[],
@@ -133,12 +133,12 @@ const readProducer = (decoder: Decoder) => {
   decoder.readInt32()
   decoder.readInt64()
   const coordinatorEpoch = decoder.readInt32()
-  /** -1: it has no open transaction. */
+  /** -1 without an open transaction. */
   const from = BigInt(decoder.readInt64().toString())
   return { producerId, epoch, coordinatorEpoch, from }
 }
 
-/** Ends an open transaction on one partition, as its coordinator should have. Resolves to the error code. */
+/** Ends an open transaction on one partition, which its coordinator left open. Resolves to the error code. */
 export const writeMarker = async (
   leader: Broker,
   { topic, partition, coordinatorEpoch }: OpenTransaction,

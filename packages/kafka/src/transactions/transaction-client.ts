@@ -46,7 +46,7 @@ export interface ClientTransaction {
 /** Failed requests are not retried once `givenUp` is aborted. */
 export type OpenTransactionClient = (id: TransactionalId, givenUp: AbortSignal) => TransactionClient
 
-/** `kafka` is not shared with consumers: kafkajs notes offsets as committed before they are. */
+/** Do not share `kafka` with consumers: kafkajs records offsets as committed before their transaction commits. */
 export const kafkaTransactions =
   (kafka: Kafka): OpenTransactionClient =>
   (id, givenUp) => {

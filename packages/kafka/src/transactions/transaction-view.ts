@@ -56,18 +56,18 @@ export interface LastTransaction extends ProducerEpoch {
     | 'CompleteAbort'
     | 'Dead'
     | 'PrepareEpochFence'
-  /** As the last InitProducerId has set it. */
+  /** Set by the last InitProducerId. */
   readonly timeoutMs: number
 }
 
-/** A transaction that is open on one partition, as the partition's leader has it. */
+/** An open transaction on one partition, as its leader reports it. */
 export interface OpenTransaction extends TopicPartition {
-  /** Of the producer, as the partition has last seen it. */
+  /** The producer's last epoch on this partition. */
   readonly epoch: number
   readonly coordinatorEpoch: number
-  /** Its first offset there. */
+  /** Offset of its first record on this partition. */
   readonly from: bigint
 }
 
-/** busy: a transaction is being ended. */
+/** busy: the coordinator is still ending a transaction. */
 export type InitResponse = ({ readonly outcome: 'given' } & ProducerEpoch) | { readonly outcome: 'busy' }

@@ -162,8 +162,8 @@ export class TransactionalProducer {
   }
 
   /**
-   * Rejects with a `TransactionError` when another owner has come: what this one has read since its fence is then of
-   * different times, and proves nothing.
+   * Rejects with a `TransactionError` when another owner has taken over: the values read since the fence then come from
+   * different owners and prove nothing.
    */
   async requireOwner(): Promise<void> {
     const own = this.#own
@@ -175,15 +175,20 @@ export class TransactionalProducer {
     })
   }
 
-  /** Does not wait long for answers that may never come: whoever fences this id shuts out what is still under way. */
+  /**
+   * Disconnects without a long wait for pending responses. The next fence of this id shuts out requests that are still
+   * in flight.
+   */
   async close(): Promise<void> {
     this.#givenUp.abort(new TransactionError('the producer is closed'))
-    // While a request is under way it would connect again.
+    // A pending request would connect the client again.
     const disconnected = this.#running.then(() => this.#client.disconnect()).catch(() => undefined)
     await Promise.race([disconnected, pause(this.#options.clock, CLOSE_MS_MAX)])
   }
 
-  /** One transaction, once the one before it is ended everywhere: whatever is open is of the last one. */
+  /**
+   * Begins a transaction after the previous one has ended on every partition, so any open transaction is the last one.
+   */
   async #transact<T>(
     places: readonly TopicPartition[],
     run: (transaction: ClientTransaction) => Promise<T>,
@@ -193,14 +198,14 @@ export class TransactionalProducer {
     const result = await run(transaction)
     await transaction.commit()
     if (places.length > 0 && this.#canLook) {
-      // Meanwhile the next batch is decided about.
+      // The next batch is processed meanwhile.
       this.#ended = this.#whenEnded(() => committedEverywhere(this.#client.view, this.#own!, places))
       this.#ended.catch(() => undefined)
     }
     return result
   }
 
-  /** Partitions at the same time, the chunks of one partition one after another: a send never spans two leaders. */
+  /** Sends to all partitions in parallel, and the chunks of one partition in order. A send never spans two leaders. */
   async #sendAll(transaction: ClientTransaction, outputs: readonly OutputRecord[]): Promise<WrittenOffsets> {
     const written = new Map<string, bigint>()
     const byTarget = new Map<string, OutputRecord[]>()
@@ -220,16 +225,15 @@ export class TransactionalProducer {
         this.#options.onStep?.('part-sent', outputs)
       }
     })
-    // All have ended before the caller goes on: none may still be sending when the producer is closed.
+    // Waits for all sends, so none is still running when the producer is closed.
     const failed = (await Promise.allSettled(sends)).find(({ status }) => status === 'rejected')
     if (failed) throw (failed as PromiseRejectedResult).reason
     return written
   }
 
   /**
-   * The coordinator may still be writing the end of this id's last transaction, and takes nothing for the next one
-   * until it is done, or it has just moved: what it has refused for that it has not begun, so it is asked again. So is
-   * a broker that did not answer a question.
+   * Retries requests that the coordinator rejected because it is still ending this id's previous transaction or has
+   * just moved, and questions that a broker did not answer. The rejected requests had no effect.
    */
   async #whenEnded<T>(ask: () => Promise<T>): Promise<T> {
     const { clock } = this.#options
@@ -245,7 +249,7 @@ export class TransactionalProducer {
     }
   }
 
-  /** kafkajs asks up to six times on a connection that is dead, each for the whole time-out: that is too long. */
+  /** kafkajs retries up to six times on a dead connection, each time for the whole timeout, which takes too long. */
   async #step<T>(what: string, run: () => Promise<T>): Promise<T> {
     const running = run()
     this.#running = running.then(
@@ -281,12 +285,12 @@ export interface TransactionalProducerOptions extends TransactionalId {
   readonly onStep?: StepHook | undefined
 }
 
-/** Each partition once. */
+/** Removes duplicate partitions. */
 const placesOf = (outputs: readonly OutputRecord[]): readonly TopicPartition[] => [
   ...new Map(outputs.map(({ topic, partition }) => [`${topic}/${partition}`, { topic, partition }])).values(),
 ]
 
-/** The view, which says after each answer what it was: a process can sleep at each of these places. */
+/** A view that reports a step after each response, so that a fault test can suspend the process there. */
 const telling = (view: TransactionView, tell: (step: StartStep) => void): TransactionView => {
   const told = async <T>(step: StartStep, answer: Promise<T>): Promise<T> => {
     const value = await answer
