@@ -116,7 +116,7 @@ export const addBackfillCommand = (program: Command): void => {
     .option('--rate <n>', 'most rows examined per second', rate, 5_000)
     .addHelpText(
       'after',
-      '\nReads DATABASE_URL and the Kafka settings. Services may run. Called again after it was cut off, it goes on.\nSee docs/operations/schemas.md.',
+      '\nReads DATABASE_URL and the Kafka settings. Services may run. Repeat it after an interruption: it continues.\nSee docs/operations/schemas.md.',
     )
     .action(run)
 }

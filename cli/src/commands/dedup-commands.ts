@@ -36,7 +36,7 @@ export const addDedupCommands = (program: Command): void => {
     .option('--dry-run', 'only say what would be done')
     .addHelpText(
       'after',
-      '\nCalled again after it was cut off, it goes on. Afterwards set TOPIC_PARTITIONS to the new count.\nSee docs/operations/dedup-state.md.',
+      '\nRepeat it after an interruption: it continues. Afterwards set TOPIC_PARTITIONS to the new count.\nSee docs/operations/dedup-state.md.',
     )
     .action(
       repeatable(async ({ to, dryRun = false }: { to: number; dryRun?: boolean }) => {
@@ -54,7 +54,7 @@ export const addDedupCommands = (program: Command): void => {
     .option('--dry-run', 'only say what would be done')
     .addHelpText(
       'after',
-      '\nStop dedup first. Called again after it was cut off, it goes on. Needs room for 60 bytes a key in the folder\nfor temporary files (TMPDIR). See docs/operations/dedup-state.md.',
+      '\nStop dedup first. Repeat it after an interruption: it continues. Needs room for 60 bytes a key in the folder\nfor temporary files (TMPDIR). See docs/operations/dedup-state.md.',
     )
     .action(
       repeatable(async (options: { partition: number; partial?: boolean; dryRun?: boolean }) => {

@@ -165,7 +165,7 @@ export const addRetentionCommands = (program: Command): void => {
     )
   withAge(retention.command('run'))
     .description(
-      'Without --yes the same as plan. Services may run. Called again after it was cut off, it continues.',
+      'Without --yes the same as plan. Services may run. Repeat it after an interruption: it continues.',
     )
     .option('--yes', 'delete')
     .addHelpText('after', '\nSee docs/operations/retention.md.')

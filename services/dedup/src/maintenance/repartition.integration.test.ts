@@ -154,7 +154,11 @@ const command = async (killAt?: RegExp): Promise<number | null> => {
 
 it('continues after kill -9', async () => {
   await fillBefore()
-  for (const killAt of [/have their partitions/, /\/2: \d+ records from 1/, /\/1: \d+ records from 0/]) {
+  for (const killAt of [
+    /have been added to the topics/,
+    /\/2: \d+ records from 1/,
+    /\/1: \d+ records from 0/,
+  ]) {
     expect(await command(killAt)).toBe(null)
   }
   expect(await command()).toBe(0)
