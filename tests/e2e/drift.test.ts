@@ -27,6 +27,7 @@ const weir = (pipeline: Pipeline, ...args: string[]) =>
 
 interface Shape {
   readonly source: string
+  readonly eventType: string
   readonly version: number
   readonly fingerprint: string
 }
@@ -62,20 +63,30 @@ it('S3-04 keeps every event of a drifting day, as a row or a dead letter, and af
   expect(drifted.totals.unique).toBe(drifted.totals.rows + held)
   for (const reason of DECIDED) expect(await replay.count({ ...letters, reason })).toBeGreaterThan(5)
 
-  // Every shape gets its number, behind what makes the rows, and two of them have their difference.
+  // Every shape gets its number, after the rows are written, and two shapes of one event type can be compared.
+  const ofType = (shapes: readonly Shape[]) => [
+    ...Map.groupBy(shapes, ({ source, eventType }) => `${source} ${eventType}`).values(),
+  ]
   let shapes: Shape[] = []
   await pipeline.until(async () => {
     const { stdout } = await weir(pipeline, 'schema', 'ls', '--json')
-    shapes = (JSON.parse(stdout) as Shape[])
-      // 0 is no number: storms of keys, all together.
-      .filter(({ source, version }) => source === 'cxone-dataaction' && version !== 0)
-    return shapes.length >= 2
+    // Version 0 is that of all shapes of a storm of keys together.
+    shapes = (JSON.parse(stdout) as Shape[]).filter(({ version }) => version !== 0)
+    return (
+      shapes.some(({ source }) => source === 'cxone-dataaction') &&
+      ofType(shapes).some(({ length }) => length > 1)
+    )
   })
-  // A shape that brings nothing new has the number of what it knows.
-  const numbers = [...new Set(shapes.map(({ version }) => version))].sort((a, b) => a - b)
-  expect(numbers).toEqual(numbers.map((_, index) => index + 2))
-  const [first, second] = shapes.map(({ fingerprint }) => fingerprint) as [string, string]
-  expect((await weir(pipeline, 'schema', 'diff', first, second)).stdout).toMatch(/^[+-] /m)
+  for (const group of ofType(shapes)) {
+    // A shape that brings nothing new has the number of the shapes before it.
+    const numbers = [...new Set(group.map(({ version }) => version))].sort((one, other) => one - other)
+    expect(numbers).toEqual(numbers.map((_, index) => index + 2))
+  }
+  const [one, other] = ofType(shapes).find(({ length }) => length > 1) as [Shape, Shape]
+  expect((await weir(pipeline, 'schema', 'diff', one.fingerprint, other.fingerprint)).stdout).toMatch(
+    /^[+-] /m,
+  )
+  const known = shapes.find(({ source }) => source === 'cxone-dataaction')!.fingerprint
 
   // One shape is approved, and exactly its letters come back.
   const waiting = await replay.letters({ ...letters, reason: 'unknown_field' })
@@ -85,9 +96,9 @@ it('S3-04 keeps every event of a drifting day, as a row or a dead letter, and af
   expect(JSON.parse(heldShapes)).toContainEqual(
     expect.objectContaining({ source: 'cxone-dataaction', fingerprint, letters: ofShape.length }),
   )
-  expect((await weir(pipeline, 'schema', 'diff', first, fingerprint)).stdout).toMatch(/^[+-] /m)
-  const other = weir(pipeline, 'schema', 'approve', 'cxone', fingerprint)
-  await expect(other).rejects.toMatchObject({
+  expect((await weir(pipeline, 'schema', 'diff', known, fingerprint)).stdout).toMatch(/^[+-] /m)
+  const foreign = weir(pipeline, 'schema', 'approve', 'cxone', fingerprint)
+  await expect(foreign).rejects.toMatchObject({
     code: 2,
     stderr: expect.stringMatching(/has no shape/) as string,
   })
