@@ -70,14 +70,14 @@ export const verifySource = (options: VerifyOptions, env: Environment): VerifyRe
   const headers = new RequestHeaders(options.header.flatMap((text) => HEADER.exec(text)!.slice(1, 3)))
   const now = options.at === undefined ? Date.now() : options.at * 1_000
   const line = { method: options.method ?? 'POST', target: options.target ?? source.paths[0]! }
-  const { verdict, steps, hints } = explainSignature(source.verifier, access.secrets, headers, raw, now, line)
+  const { result, steps, hints } = explainSignature(source.verifier, access.secrets, headers, raw, now, line)
   return {
     lines: [
       `source ${source.name}, preset ${source.preset}, ${raw.length} bytes of body, ${access.secrets.length} secrets`,
       ...steps.map(({ isGood, text }) => `${isGood ? 'ok    ' : 'not ok'} ${text}`),
       ...hints.map((text) => `hint   ${text}`),
-      verdict.kind === 'valid' ? 'The signature holds.' : 'The signature does not hold.',
+      result.kind === 'valid' ? 'The signature holds.' : 'The signature does not hold.',
     ],
-    exitCode: verdict.kind === 'valid' ? 0 : 1,
+    exitCode: result.kind === 'valid' ? 0 : 1,
   }
 }

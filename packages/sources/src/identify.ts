@@ -11,7 +11,7 @@ import {
 import type { Identify, KeyTexts } from './source.ts'
 
 /** Throws a `TemplateError`. */
-export const identifyBy = (texts: KeyTexts): Identify => {
+export const identifyByTemplates = (texts: KeyTexts): Identify => {
   const entityKey = parseTemplate(texts.entityKey)
   const eventType = parseTemplate(texts.eventType)
   const dedupKey = parseKeyTemplate(texts.dedupKey)
@@ -49,7 +49,7 @@ const asking = (
 export const overrideKeys = (base: Identify, texts: Partial<KeyTexts>): Identify => {
   const { entityKey, eventType, dedupKey, sequence } = texts
   if (entityKey !== undefined && eventType !== undefined && dedupKey !== undefined) {
-    return identifyBy({ entityKey, eventType, dedupKey, sequence })
+    return identifyByTemplates({ entityKey, eventType, dedupKey, sequence })
   }
   const entity = entityKey === undefined ? undefined : parseTemplate(entityKey)
   const type = eventType === undefined ? undefined : parseTemplate(eventType)

@@ -3,7 +3,7 @@ export { openAccess, type OpenedAccess, type SourceAccess } from './access/sourc
 export { settingAliases, settingName, readText, type SettingsEnvironment } from './access/source-settings.ts'
 export { isBasic } from './credentials.ts'
 export type { CertificateResult } from './certificate/check-certificate.ts'
-export { acceptedBatchBody, acceptedBody, type AcceptedFacts, type BatchFacts } from './answers.ts'
+export { acceptedBatchResponse, acceptedResponse, type AcceptedFacts, type BatchFacts } from './responses.ts'
 export { bodyFormOf, contentCodingOf, acceptsMediaType, JSON_SUFFIX_TYPE } from './content.ts'
 export { tokenProblem, type TokenCheck, type TokenResult } from './jwt/check-token.ts'
 export { valueAt } from './fields.ts'

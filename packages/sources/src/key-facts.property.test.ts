@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { valueAt } from './fields.ts'
-import { identifyBy, overrideKeys, requireSequence } from './identify.ts'
+import { identifyByTemplates, overrideKeys, requireSequence } from './identify.ts'
 import { collectKeyFacts, readKeyFacts } from './key-facts.ts'
 import { PRESETS } from './presets/index.ts'
 import type { Identify, RequestFacts } from './source.ts'
@@ -13,7 +13,7 @@ const keyTexts = {
 }
 const WAYS: Readonly<Record<string, Identify>> = {
   ...Object.fromEntries(Object.values(PRESETS).map(({ name, identify }) => [name, identify])),
-  'templates alone': identifyBy(keyTexts),
+  'templates alone': identifyByTemplates(keyTexts),
   'a preset with one template': overrideKeys(PRESETS.github.identify, { eventType: keyTexts.eventType }),
   'a required sequence': requireSequence(PRESETS.cloudevents.identify, 'data.n'),
 }

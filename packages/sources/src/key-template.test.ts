@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { identifyBy, overrideKeys } from './identify.ts'
+import { identifyByTemplates, overrideKeys } from './identify.ts'
 import { fillKeyTemplate, fillTemplate, parseKeyTemplate, parseTemplate } from './key-template.ts'
 import type { JsonValue, RequestFacts } from './source.ts'
 
@@ -61,7 +61,7 @@ it('gives different parts different keys', () => {
 })
 
 it('replaces parts of a preset, and its rules once all three are given', () => {
-  const base = identifyBy({ entityKey: '{id}', eventType: '{type}', dedupKey: '{id}:{type}' })
+  const base = identifyByTemplates({ entityKey: '{id}', eventType: '{type}', dedupKey: '{id}:{type}' })
   const payload = { id: 'i', type: 't', other: 'o', n: '5' }
   expect(overrideKeys(base, {})).toBe(base)
   expect(overrideKeys(base, { dedupKey: '{other}', sequence: 'n' })(payload, facts)).toMatchObject({

@@ -1,7 +1,7 @@
 import { createHmac } from 'node:crypto'
 import { joinDedupKey } from '@weir/contracts'
 import { describe, expect, it } from 'vitest'
-import { acceptedBody } from './answers.ts'
+import { acceptedResponse } from './responses.ts'
 import { PRESETS, SOURCES } from './presets/index.ts'
 import type { JsonObject, RequestFacts, SourceDefinition } from './source.ts'
 import { RequestHeaders } from './verifier/content/request-headers.ts'
@@ -15,7 +15,7 @@ const keyOf = (name: string, body: JsonObject) => {
   return identified.kind === 'problem' ? identified.problem.detail : identified.identity
 }
 const accepted = (profile: 'cxone-router' | 'cxone-dataaction', isMalformed = false) =>
-  acceptedBody(profile, {
+  acceptedResponse(profile, {
     identity: { interactionId: 'sim-1', dedupKey: 'k' },
     eventKey: 'e',
     isMalformed,
@@ -68,9 +68,9 @@ describe('S3 schema evolution', () => {
     const headers = signedHeaders(verifier, 'secret', raw)
     expect(Object.keys(headers)).toEqual(['x-nice-webhook-signature'])
     expect(headers['x-nice-webhook-signature']).toMatch(/^[\w+/]{43}=$/)
-    const verdict = (body: Buffer) =>
+    const result = (body: Buffer) =>
       createVerifier(verifier, ['secret'])(RequestHeaders.of(headers), body, Date.now()).kind
-    expect([verdict(raw), verdict(Buffer.from('{"id":"evt-2"}'))]).toEqual(['valid', 'invalid'])
+    expect([result(raw), result(Buffer.from('{"id":"evt-2"}'))]).toEqual(['valid', 'invalid'])
   })
 
   it('S3-02 requires id and type; anything else is a dead letter with 400', () => {

@@ -1,6 +1,6 @@
 import { eventKeyOf, LATEST_MAPPED_FIELDS, routedForm } from '@weir/contracts'
 import { isJsonObject, parseExactJson, type JsonObject, type JsonValue } from '@weir/exact-json'
-import { acceptedBody, PRESETS, type PresetName } from '@weir/sources'
+import { acceptedResponse, PRESETS, type PresetName } from '@weir/sources'
 import { DatabaseAwayError, type StoredEvents } from './stored-events.ts'
 import type { StoredInteraction } from './stored-interactions.ts'
 
@@ -73,7 +73,7 @@ const ownState = (row: StoredInteraction): object => {
   }
   const dedupKey = dedupKeyIn('cognigy', row, came)
   if (dedupKey === undefined) return { state: payload }
-  const response = acceptedBody('cognigy', {
+  const response = acceptedResponse('cognigy', {
     identity: { interactionId: row.interactionId, dedupKey },
     eventKey: row.eventKey.toString('hex'),
     isMalformed: false,

@@ -1,6 +1,6 @@
 import type { Counter, Histogram, Metrics } from '@weir/runtime'
 import type { HandshakeName } from '@weir/sources'
-import type { AccessVerdict } from './intake/judge-head.ts'
+import type { AccessResult } from './intake/judge-head.ts'
 
 /**
  * The results of requests by source. They are counted in plain numbers and passed to the registry when it is read,
@@ -8,7 +8,7 @@ import type { AccessVerdict } from './intake/judge-head.ts'
  */
 export class IntakeMetrics {
   readonly #requests: Counter<'source' | 'status'>
-  readonly #verdicts: Counter<'source' | 'result' | 'secret'>
+  readonly #checks: Counter<'source' | 'result' | 'secret'>
   readonly #fallbacks: Counter<'source'>
   readonly #handshakes: Counter<'source' | 'handshake' | 'outcome'>
   readonly #seconds: Histogram<'source'>
@@ -20,7 +20,7 @@ export class IntakeMetrics {
       'Webhook requests, by the status of the response.',
       ['source', 'status'],
     )
-    this.#verdicts = metrics.counter(
+    this.#checks = metrics.counter(
       'weir_ingress_signatures_total',
       'Checks of signatures and tokens. `secret` is the index of the secret that matched.',
       ['source', 'result', 'secret'],
@@ -53,11 +53,11 @@ export class IntakeMetrics {
   /** Called before the registry is read. */
   flush(): void {
     for (const [source, metrics] of this.#sources) {
-      const { statuses, verdicts, handshakes, fallbacks } = metrics.take()
+      const { statuses, checks, handshakes, fallbacks } = metrics.take()
       for (const [status, count] of statuses) this.#requests.inc({ source, status }, count)
-      for (const [verdict, count] of verdicts) {
-        const [result = '', secret = ''] = verdict.split('/')
-        this.#verdicts.inc({ source, result, secret }, count)
+      for (const [check, count] of checks) {
+        const [result = '', secret = ''] = check.split('/')
+        this.#checks.inc({ source, result, secret }, count)
       }
       for (const [kind, count] of handshakes) {
         const [handshake = '', outcome = ''] = kind.split('/')
@@ -75,7 +75,7 @@ interface Observer {
 export class SourceMetrics {
   readonly #seconds: Observer
   #statuses = new Map<number, number>()
-  #verdicts = new Map<string, number>()
+  #checks = new Map<string, number>()
   #handshakes = new Map<string, number>()
   #fallbacks = 0
 
@@ -89,9 +89,9 @@ export class SourceMetrics {
     if (startedAt !== undefined) this.#seconds.observe((performance.now() - startedAt) / 1_000)
   }
 
-  judged(verdict: AccessVerdict | { readonly kind: 'unavailable' }): void {
-    const name = nameOf(verdict)
-    this.#verdicts.set(name, (this.#verdicts.get(name) ?? 0) + 1)
+  judged(result: AccessResult | { readonly kind: 'unavailable' }): void {
+    const name = nameOf(result)
+    this.#checks.set(name, (this.#checks.get(name) ?? 0) + 1)
   }
 
   shookHands(handshake: HandshakeName, outcome: 'answered' | 'refused' | 'limited'): void {
@@ -106,12 +106,12 @@ export class SourceMetrics {
   take() {
     const taken = {
       statuses: this.#statuses,
-      verdicts: this.#verdicts,
+      checks: this.#checks,
       handshakes: this.#handshakes,
       fallbacks: this.#fallbacks,
     }
     this.#statuses = new Map()
-    this.#verdicts = new Map()
+    this.#checks = new Map()
     this.#handshakes = new Map()
     this.#fallbacks = 0
     return taken
@@ -121,21 +121,21 @@ export class SourceMetrics {
 const VALID = ['valid/0', 'valid/1', 'valid/2', 'valid/3']
 
 /** The result, and the index of the secret if there is one. */
-const nameOf = (verdict: AccessVerdict | { readonly kind: 'unavailable' }): string => {
-  switch (verdict.kind) {
+const nameOf = (result: AccessResult | { readonly kind: 'unavailable' }): string => {
+  switch (result.kind) {
     case 'valid':
-      return VALID[verdict.secret] ?? `valid/${verdict.secret}`
+      return VALID[result.secret] ?? `valid/${result.secret}`
     case 'invalid':
-      return verdict.reason
+      return result.reason
     case 'token':
       return 'wrong_token'
     case 'query_token':
       return 'wrong_query_token'
     case 'certificate':
-      return `certificate_${verdict.found}`
+      return `certificate_${result.found}`
     case 'missing':
     case 'unsigned':
     case 'unavailable':
-      return verdict.kind
+      return result.kind
   }
 }

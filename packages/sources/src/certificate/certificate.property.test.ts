@@ -45,8 +45,8 @@ const element = fc
 
 it('refuses a header that comes twice, even with the same certificate', () => {
   const spec = { header: 'h', form: 'fingerprint', identities: [HASH] } as const
-  const verdict = (...raw: string[]) => createCertificateCheck(spec)(new RequestHeaders(raw), true)
-  expect([verdict('h', HASH), verdict('h', HASH, 'H', HASH)]).toEqual(['good', 'malformed'])
+  const result = (...raw: string[]) => createCertificateCheck(spec)(new RequestHeaders(raw), true)
+  expect([result('h', HASH), result('h', HASH, 'H', HASH)]).toEqual(['good', 'malformed'])
 })
 
 it('reads what Envoy writes, one element for each proxy', () => {
@@ -150,8 +150,8 @@ it.each([
   ['fingerprint', HASH, `sha256=${HASH}`, 'malformed'],
   ['fingerprint', HASH, HASH.match(/.{3}/g)!.join(':'), 'malformed'],
   ['fingerprint', HASH, '', 'missing'],
-] as const)('%s %s, given %s: %s', (form, listed, given, verdict) => {
-  expect(check(form, [listed], given)).toBe(verdict)
+] as const)('%s %s, given %s: %s', (form, listed, given, result) => {
+  expect(check(form, [listed], given)).toBe(result)
 })
 
 it('is read in time that grows with its length, whatever a client began it with', () => {

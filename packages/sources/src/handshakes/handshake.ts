@@ -41,7 +41,7 @@ export interface AuthenticRequest {
   readonly secret: Buffer | undefined
 }
 
-export interface HandshakeAnswer {
+export interface HandshakeResponse {
   readonly outcome: 'answered' | 'refused'
   readonly status: number
   /** Empty if there are none. */
@@ -51,28 +51,28 @@ export interface HandshakeAnswer {
 
 /** Returns undefined if the request is not this handshake. Pure, and never throws. */
 export interface Handshake {
-  readonly open?: (request: OpenRequest, keys: HandshakeKeys) => HandshakeAnswer | undefined
-  readonly authentic?: (request: AuthenticRequest) => HandshakeAnswer | undefined
+  readonly open?: (request: OpenRequest, keys: HandshakeKeys) => HandshakeResponse | undefined
+  readonly authentic?: (request: AuthenticRequest) => HandshakeResponse | undefined
 }
 
 /** No browser may render the response as a page, and no cache may keep it. */
 const HEADERS = { 'x-content-type-options': 'nosniff', 'cache-control': 'no-store' }
 
-export const json = (value: object): HandshakeAnswer => ({
+export const json = (value: object): HandshakeResponse => ({
   outcome: 'answered',
   status: 200,
   body: JSON.stringify(value),
   headers: { ...HEADERS, 'content-type': 'application/json' },
 })
 
-export const text = (body: string): HandshakeAnswer => ({
+export const text = (body: string): HandshakeResponse => ({
   outcome: 'answered',
   status: 200,
   body,
   headers: { ...HEADERS, 'content-type': 'text/plain; charset=utf-8' },
 })
 
-export const permission = (headers: Readonly<Record<string, string>>): HandshakeAnswer => ({
+export const permission = (headers: Readonly<Record<string, string>>): HandshakeResponse => ({
   outcome: 'answered',
   status: 200,
   body: '',
@@ -80,7 +80,7 @@ export const permission = (headers: Readonly<Record<string, string>>): Handshake
 })
 
 /** Says what is wrong without quoting the request. */
-export const refused = (status: number, why: string): HandshakeAnswer => ({
+export const refused = (status: number, why: string): HandshakeResponse => ({
   outcome: 'refused',
   status,
   body: JSON.stringify({ error: why }),

@@ -2,7 +2,7 @@ import { eventGrid, slack, zoom } from './authentic.ts'
 import type {
   AuthenticRequest,
   Handshake,
-  HandshakeAnswer,
+  HandshakeResponse,
   HandshakeKeys,
   HandshakeName,
   OpenRequest,
@@ -19,7 +19,7 @@ const TABLE: Readonly<Record<HandshakeName, Handshake>> = {
   'microsoft-graph': microsoftGraph,
 }
 
-export type HandshakeReply = HandshakeAnswer & { readonly handshake: HandshakeName }
+export type HandshakeReply = HandshakeResponse & { readonly handshake: HandshakeName }
 
 /** The response to an unsigned handshake. Undefined if the request is not a handshake. */
 export const answerOpen = (
@@ -39,7 +39,7 @@ export const hasAuthentic = (names: readonly HandshakeName[]): boolean =>
 
 const firstOf = (
   names: readonly HandshakeName[],
-  ask: (handshake: Handshake) => HandshakeAnswer | undefined,
+  ask: (handshake: Handshake) => HandshakeResponse | undefined,
 ): HandshakeReply | undefined => {
   for (const handshake of names) {
     const answer = ask(TABLE[handshake])

@@ -51,10 +51,10 @@ export const createTokenCheck =
     const check = (keys: readonly JwtKey[]) => matchOf({ spec, token, named, raw, now }, keys)
     try {
       const keys = await source.keys()
-      const verdict = await check(keys)
-      if (verdict.kind === 'valid' || verdict.reason !== 'no_match') return verdict
+      const result = await check(keys)
+      if (result.kind === 'valid' || result.reason !== 'no_match') return result
       const newer = await source.newer(keys)
-      return newer === undefined ? verdict : await check(newer)
+      return newer === undefined ? result : await check(newer)
     } catch (error) {
       if (error instanceof KeysUnavailableError) return { kind: 'unavailable', cause: error.message }
       throw error

@@ -1,4 +1,4 @@
-import { REFUSALS } from '../answers.ts'
+import { REFUSALS } from '../responses.ts'
 import { hasUnsignedKey } from '../unsigned-key.ts'
 import type { SourceDefinition } from '../source.ts'
 

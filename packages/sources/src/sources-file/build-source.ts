@@ -1,5 +1,5 @@
 import { parseCidr } from '@weir/contracts'
-import { REFUSALS } from '../answers.ts'
+import { REFUSALS } from '../responses.ts'
 import { FORM_TYPE } from '../content.ts'
 import { overrideKeys, requireSequence } from '../identify.ts'
 import { parseKeyTemplate, parseTemplate } from '../key-template.ts'

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { ACCEPTED_PROFILES, REFUSAL_PROFILES } from '../answers.ts'
+import { ACCEPTED_PROFILES, REFUSAL_PROFILES } from '../responses.ts'
 import { CERTIFICATE_FORMS } from '../certificate/certificate-spec.ts'
 import { JSON_SUFFIX_TYPE } from '../content.ts'
 import { HANDSHAKES } from '../handshakes/handshake.ts'

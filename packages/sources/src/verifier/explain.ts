@@ -13,7 +13,7 @@ export interface ExplainedStep {
 }
 
 export interface Explanation {
-  readonly verdict: SignatureResult
+  readonly result: SignatureResult
   readonly steps: readonly ExplainedStep[]
   /** Ways of signing, or changes of the body, that would have matched. */
   readonly hints: readonly string[]
@@ -32,17 +32,17 @@ export const explainSignature = (
   line?: RequestLine,
 ): Explanation => {
   const verify = createVerifier(spec, secrets)
-  const verdict = verify(headers, raw, now, line)
+  const result = verify(headers, raw, now, line)
   const steps = [
     ...headerSteps(spec, headers),
     ...formSteps(spec, headers),
     ...timestampSteps(spec, headers, now),
-    matchStep(spec, secrets, verdict),
+    matchStep(spec, secrets, result),
   ]
   return {
-    verdict,
+    result,
     steps,
-    hints: verdict.kind === 'valid' ? [] : hintsOf(spec, secrets, headers, raw, now, line),
+    hints: result.kind === 'valid' ? [] : hintsOf(spec, secrets, headers, raw, now, line),
   }
 }
 
@@ -91,14 +91,13 @@ const timestampSteps = (spec: SignatureSpec, headers: RequestHeaders, now: numbe
 const matchStep = (
   spec: SignatureSpec,
   secrets: readonly string[],
-  verdict: SignatureResult,
+  result: SignatureResult,
 ): ExplainedStep => {
   const name = algorithmName(spec)
   const way = `${spec.kind === 'hmac' ? `HMAC-${name.toUpperCase()}` : name} over ${spec.content}`
-  if (verdict.kind === 'valid')
-    return good(`${way} matches with secret ${verdict.secret} of ${secrets.length}`)
-  if (verdict.kind === 'missing' || verdict.reason !== 'no_match') {
-    const isLate = verdict.kind === 'invalid' && verdict.reason === 'timestamp_outside_tolerance'
+  if (result.kind === 'valid') return good(`${way} matches with secret ${result.secret} of ${secrets.length}`)
+  if (result.kind === 'missing' || result.reason !== 'no_match') {
+    const isLate = result.kind === 'invalid' && result.reason === 'timestamp_outside_tolerance'
     // Public keys are not tried for a late request.
     if (isLate && spec.kind === 'hmac') return good(`${way} matches, so only the timestamp is wrong`)
     return bad(`${way} was not compared`)

@@ -72,8 +72,8 @@ describe.each<[string, SignatureSpec, Pair, Pair]>([
   it('are explained', () => {
     const raw = Buffer.from('{}')
     const headers = RequestHeaders.of(signedHeaders(spec, privatePem(pair), raw))
-    const { steps, verdict } = explainSignature(spec, [pem(pair)], headers, raw, NOW)
-    expect(verdict.kind).toBe('valid')
+    const { steps, result } = explainSignature(spec, [pem(pair)], headers, raw, NOW)
+    expect(result.kind).toBe('valid')
     expect(steps.map(({ text }) => text).join('\n')).toMatch(/matches with secret 0 of 1/)
     const bad = explainSignature(spec, [pem(other)], headers, raw, NOW)
     expect(bad.steps.map(({ text }) => text).join('\n')).toMatch(/matches none of the 1/)

@@ -97,8 +97,8 @@ describe('an explanation', () => {
     explainSignature(spec, secrets, RequestHeaders.of(headers), body, NOW)
 
   it('says that all is well', () => {
-    const { steps, hints, verdict } = explain(signed(BODY))
-    expect([verdict.kind, hints]).toEqual(['valid', []])
+    const { steps, hints, result } = explain(signed(BODY))
+    expect([result.kind, hints]).toEqual(['valid', []])
     expect(steps.map(({ isGood, text }) => `${isGood} ${text}`)).toEqual([
       'true header x-nice-signature occurs once',
       'true x-nice-signature has 1 signature of 32 bytes in hex',
@@ -119,8 +119,8 @@ describe('an explanation', () => {
     ['a line feed', signed(BODY), Buffer.from('{"id":1}\n'), /without its final line feed matches/],
     ['JSON written anew', signed(BODY), Buffer.from('{ "id": 1 }'), /parsed and serialized again matches/],
   ])('names what is wrong with %s', (_, headers, body, message) => {
-    const { steps, hints, verdict } = explain(headers, body)
-    expect(verdict.kind).not.toBe('valid')
+    const { steps, hints, result } = explain(headers, body)
+    expect(result.kind).not.toBe('valid')
     expect([...steps.map(({ text }) => text), ...hints].join('\n')).toMatch(message)
     expect(steps.some(({ isGood }) => !isGood)).toBe(true)
   })

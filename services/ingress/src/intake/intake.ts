@@ -1,8 +1,8 @@
 import { hash } from 'node:crypto'
 import { ANSWER_BYTES_MAX, type HmacKey, type ReceivedWebhook } from '@weir/contracts'
 import {
-  acceptedBatchBody,
-  acceptedBody,
+  acceptedBatchResponse,
+  acceptedResponse,
   bodyFormOf,
   isCrcText,
   type CertificateResult,
@@ -15,10 +15,10 @@ import {
   type TokenResult,
   type SignatureResult,
 } from '@weir/sources'
-import { TOO_LARGE } from './answer.ts'
+import { TOO_LARGE } from './response.ts'
 import { handshakeIn, parseForHandshake } from './handshake.ts'
 import { holdBody, judgeBody, letterOf, type BodyContext, type JudgedBody } from './judge-body.ts'
-import { answerOf, refusalOf, type AccessVerdict, type Refusal } from './judge-head.ts'
+import { errorBody, refusalOf, type AccessResult, type Refusal } from './judge-head.ts'
 import { readBatch, splitOf, type Elements } from './read-batch.ts'
 
 /** The result of a request. Only `accept` reaches Kafka. */
@@ -29,17 +29,17 @@ export type Intake =
       readonly kind: 'answer'
       readonly status: number
       readonly answer: string
-      readonly verdict: AccessVerdict
+      readonly result: AccessResult
     }
   /** Authentic, and asks whether events may be sent. */
-  | { readonly kind: 'handshake'; readonly reply: HandshakeReply; readonly verdict: AccessVerdict }
+  | { readonly kind: 'handshake'; readonly reply: HandshakeReply; readonly result: AccessResult }
   /** `status` and `answer` are sent when the brokers have every webhook: one, or one for each element of a batch. */
   | {
       readonly kind: 'accept'
       readonly webhooks: readonly ReceivedWebhook[]
       readonly status: number
       readonly answer: string
-      readonly verdict: AccessVerdict
+      readonly result: AccessResult
     }
 
 export interface IntakeRequest {
@@ -65,15 +65,15 @@ const CONTENT_TYPE_MAX = 128
  */
 export const intake = (access: SourceAccess, bodyHashKey: HmacKey, request: IntakeRequest): Intake => {
   if (request.token?.kind === 'unavailable') return request.token
-  const verdict = authenticate(access, request, request.token)
-  return refusalOf(access.source, verdict) ?? judge(access, bodyHashKey, request, verdict)
+  const result = authenticate(access, request, request.token)
+  return refusalOf(access.source, result) ?? judge(access, bodyHashKey, request, result)
 }
 
 const authenticate = (
   { source, verify, checkToken }: SourceAccess,
   { headers, raw, line, certificate, receivedAt }: IntakeRequest,
   jwt: SignatureResult | undefined,
-): AccessVerdict => {
+): AccessResult => {
   if (checkToken !== undefined && jwt?.kind !== 'valid') return jwt ?? { kind: 'missing' }
   // The peer's address was checked before the body was read.
   if (verify === undefined)
@@ -81,24 +81,24 @@ const authenticate = (
   // Anyone can have these bodies signed.
   if (source.handshakes.includes('twitter-crc') && isCrcText(raw))
     return { kind: 'invalid', reason: 'no_match' }
-  const verdict = verify(headers, raw, receivedAt, line)
-  return verdict.kind === 'missing' && source.unsigned ? { kind: 'unsigned' } : verdict
+  const result = verify(headers, raw, receivedAt, line)
+  return result.kind === 'missing' && source.unsigned ? { kind: 'unsigned' } : result
 }
 
 const judge = (
   access: SourceAccess,
   bodyHashKey: HmacKey,
   { headers, raw, line, bodyBytesMax, receivedAt }: IntakeRequest,
-  verdict: AccessVerdict,
+  result: AccessResult,
 ): Intake => {
   const { source, contentOf } = access
   const body = holdBody(source, { raw, bodyForm: bodyFormOf(source, headers) }, bodyBytesMax)
-  if (body === 'too_large') return { kind: 'answer', verdict, status: 413, answer: TOO_LARGE.body }
+  if (body === 'too_large') return { kind: 'answer', result, status: 413, answer: TOO_LARGE.body }
   const parsed = body.problem ?? parseForHandshake(source, body.bytes)
   if (parsed?.kind === 'parsed') {
-    const secretIndex = verdict.kind === 'valid' ? verdict.secret : undefined
+    const secretIndex = result.kind === 'valid' ? result.secret : undefined
     const reply = handshakeIn(access, headers, parsed.value, secretIndex)
-    if (reply !== undefined) return { kind: 'handshake', reply, verdict }
+    if (reply !== undefined) return { kind: 'handshake', reply, result }
   }
   const contentType = headers.get('content-type')?.slice(0, CONTENT_TYPE_MAX)
   const traceparent = headers.get('traceparent')
@@ -106,7 +106,7 @@ const judge = (
     source,
     bodyHashKey,
     headers,
-    signedContent: verdict.kind === 'valid' ? contentOf?.(headers, raw, line) : undefined,
+    signedContent: result.kind === 'valid' ? contentOf?.(headers, raw, line) : undefined,
     common: {
       source: source.name,
       receivedAt,
@@ -118,40 +118,34 @@ const judge = (
   const batch = split && readBatch(split, body.bytes)
   if (split === undefined || batch === undefined) {
     const given = source.body === 'opaque' ? body.problem : parsed
-    return single(context, judgeBody(context, body, given), verdict)
+    return single(context, judgeBody(context, body, given), result)
   }
   switch (batch.kind) {
     case 'problem':
-      return single(context, judgeBody(context, body, batch.problem), verdict)
+      return single(context, judgeBody(context, body, batch.problem), result)
     case 'too_many':
-      return { kind: 'answer', verdict, status: 413, answer: tooMany(split.itemsMax) }
+      return { kind: 'answer', result, status: 413, answer: tooMany(split.itemsMax) }
     case 'elements':
-      return elements(context, batch, verdict)
+      return elements(context, batch, result)
   }
 }
 
 const tooMany = (max: number): string =>
   JSON.stringify({ error: `More than ${max} elements: send them in several requests` })
 
-const single = (context: BodyContext, judged: JudgedBody, verdict: AccessVerdict): Intake => {
+const single = (context: BodyContext, judged: JudgedBody, result: AccessResult): Intake => {
   const { source } = context
   if (judged.kind === 'event') {
     const { webhook, payload } = judged
     const answer = accepted(source, webhook, payload)
-    return {
-      kind: 'accept',
-      webhooks: [answered(source, webhook, 200, answer)],
-      verdict,
-      status: 200,
-      answer,
-    }
+    return { kind: 'accept', webhooks: [answered(source, webhook, 200, answer)], result, status: 200, answer }
   }
   const isRejected = source.onInvalid === 'reject-400'
   const webhook = letterOf(context, judged, isRejected)
   const { answer: own = source.answerStructure, detail } = judged.problem
   const status = isRejected ? 400 : 200
-  const answer = isRejected ? answerOf(source, own ?? detail) : accepted(source, webhook, null)
-  return { kind: 'accept', webhooks: [answered(source, webhook, status, answer)], verdict, status, answer }
+  const answer = isRejected ? errorBody(source, own ?? detail) : accepted(source, webhook, null)
+  return { kind: 'accept', webhooks: [answered(source, webhook, status, answer)], result, status, answer }
 }
 
 /** The response is stored with the record, so that an export can show what the provider received. */
@@ -171,7 +165,7 @@ const answered = (
  * With `reject-400`, a batch without any event gets 400. The 2xx for a batch is not stored with its records, because it
  * concerns all of them.
  */
-const elements = (context: BodyContext, batch: Elements, verdict: AccessVerdict): Intake => {
+const elements = (context: BodyContext, batch: Elements, result: AccessResult): Intake => {
   const { source, signedContent } = context
   // The content key of each element includes the whole batch, which is hashed only once.
   const ofElement = { ...context, signedContent: signedContent && hash('sha256', signedContent, 'buffer') }
@@ -185,20 +179,20 @@ const elements = (context: BodyContext, batch: Elements, verdict: AccessVerdict)
   )
   if (isRejected) {
     const { answer: own, detail } = bad[0]!.problem
-    const answer = answerOf(source, own ?? `no element is an event; the first one: ${detail}`)
+    const answer = errorBody(source, own ?? `no element is an event; the first one: ${detail}`)
     const refused = webhooks.map((webhook) => answered(source, webhook, 400, answer))
-    return { kind: 'accept', webhooks: refused, verdict, status: 400, answer }
+    return { kind: 'accept', webhooks: refused, result, status: 400, answer }
   }
-  const answer = acceptedBatchBody(source.accepted, {
+  const answer = acceptedBatchResponse(source.accepted, {
     eventKeys: webhooks.map(({ eventKey }) => eventKey.toString('hex')),
     malformed: bad.length,
   })
-  if (webhooks.length === 0) return { kind: 'answer', verdict, status: 200, answer }
-  return { kind: 'accept', webhooks, verdict, status: 200, answer }
+  if (webhooks.length === 0) return { kind: 'answer', result, status: 200, answer }
+  return { kind: 'accept', webhooks, result, status: 200, answer }
 }
 
 const accepted = (source: SourceDefinition, webhook: ReceivedWebhook, payload: JsonValue): string =>
-  acceptedBody(source.accepted, {
+  acceptedResponse(source.accepted, {
     identity: webhook,
     eventKey: webhook.eventKey.toString('hex'),
     isMalformed: webhook.intakeError !== undefined,

@@ -39,7 +39,7 @@ it.each(opened.map((access) => [access.source.name, access] as const))(
           const isUnsigned = whole.kind === 'missing' && access.source.unsigned
           expect(isUnsigned || names.every((name) => headers.get(name) !== undefined)).toBe(true)
         } else {
-          expect(refusal).toMatchObject({ kind: 'refuse', verdict: whole })
+          expect(refusal).toMatchObject({ kind: 'refuse', result: whole })
         }
       }),
     )

@@ -12,7 +12,7 @@ import {
 } from '@weir/sources'
 
 /** The result of a request's signature and token checks. */
-export type AccessVerdict =
+export type AccessResult =
   | SignatureResult
   | { readonly kind: 'unsigned' }
   | { readonly kind: 'token' | 'query_token' }
@@ -24,7 +24,7 @@ export type Refusal =
       readonly kind: 'refuse'
       readonly status: number
       readonly answer: string
-      readonly verdict: AccessVerdict
+      readonly result: AccessResult
     }
   /** The keys to check it are not available. */
   | { readonly kind: 'unavailable'; readonly cause: string }
@@ -46,14 +46,14 @@ const NO_BODY = Buffer.alloc(0)
  */
 export const judgeHead = (access: SourceAccess, head: RequestHead): Refusal | undefined => {
   if (access.unavailable !== undefined) return { kind: 'unavailable', cause: access.unavailable }
-  const verdict = verdictOnHead(access, head)
-  return verdict && refusalOf(access.source, verdict)
+  const result = checkHead(access, head)
+  return result && refusalOf(access.source, result)
 }
 
-const verdictOnHead = (
+const checkHead = (
   access: SourceAccess,
   { headers, line, certificate, receivedAt }: RequestHead,
-): AccessVerdict | undefined => {
+): AccessResult | undefined => {
   const { source, verify, signedBy, token, basic, queryTokens, checkToken, checkCertificate } = access
   if (checkCertificate !== undefined && certificate !== 'good') {
     return { kind: 'certificate', found: certificate ?? 'missing' }
@@ -72,35 +72,35 @@ const verdictOnHead = (
   // Shadow mode looks for the signature in other headers, for which it needs the body.
   if (verify === undefined || source.shadow) return undefined
   if (signedBy.every((name) => headers.get(name) !== undefined)) return undefined
-  const verdict = verify(headers, NO_BODY, receivedAt, line)
-  return verdict.kind === 'missing' && source.unsigned ? undefined : verdict
+  const result = verify(headers, NO_BODY, receivedAt, line)
+  return result.kind === 'missing' && source.unsigned ? undefined : result
 }
 
 /** Undefined if the result lets the request pass. */
-export const refusalOf = (source: SourceDefinition, verdict: AccessVerdict): Refusal | undefined => {
-  switch (verdict.kind) {
+export const refusalOf = (source: SourceDefinition, result: AccessResult): Refusal | undefined => {
+  switch (result.kind) {
     case 'valid':
     case 'unsigned':
       return undefined
     case 'missing':
     case 'token':
-      return refuse(verdict, source.statusMissing, answerOf(source, source.answerMissing))
+      return refuse(result, source.statusMissing, errorBody(source, source.answerMissing))
     case 'invalid':
     case 'query_token':
-      return refuse(verdict, source.statusInvalid, answerOf(source, source.answerInvalid))
+      return refuse(result, source.statusInvalid, errorBody(source, source.answerInvalid))
     case 'certificate':
-      if (verdict.found === 'good') return undefined
-      return refuse(verdict, 401, answerOf(source, source.answerInvalid))
+      if (result.found === 'good') return undefined
+      return refuse(result, 401, errorBody(source, source.answerInvalid))
   }
 }
 
-const refuse = (verdict: AccessVerdict, status: number, answer: string): Refusal => ({
+const refuse = (result: AccessResult, status: number, answer: string): Refusal => ({
   kind: 'refuse',
-  verdict,
+  result,
   status,
   answer,
 })
 
 /** The body of a refusal in the source's own form. */
-export const answerOf = ({ answerField }: SourceDefinition, text: string): string =>
+export const errorBody = ({ answerField }: SourceDefinition, text: string): string =>
   answerField === undefined || text === '' ? '' : JSON.stringify({ [answerField]: text })

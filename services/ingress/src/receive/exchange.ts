@@ -8,8 +8,15 @@ import {
   type RequestLine,
 } from '@weir/sources'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { errorAnswer, send, sendAndClose, sendEarly, TOO_LARGE, type HttpResponse } from '../intake/answer.ts'
-import { answerOf } from '../intake/judge-head.ts'
+import {
+  errorResponse,
+  send,
+  sendAndClose,
+  sendEarly,
+  TOO_LARGE,
+  type HttpResponse,
+} from '../intake/response.ts'
+import { errorBody } from '../intake/judge-head.ts'
 import type { Route } from '../sources/source-table.ts'
 
 /** One request to a source: what is needed to check it and to respond. */
@@ -75,7 +82,7 @@ declare module 'fastify' {
   }
 }
 
-const METHOD = errorAnswer(405, 'Method not allowed', { allow: 'POST' })
+const METHOD = errorResponse(405, 'Method not allowed', { allow: 'POST' })
 
 /** What can be refused before any byte of the body is read. */
 export const refuseBeforeBody = (
@@ -86,17 +93,17 @@ export const refuseBeforeBody = (
   if (request.raw.method !== 'POST') return METHOD
   const { source, ranges } = route.access
   if (ranges !== undefined && !isInRanges(peer(), ranges)) {
-    return { status: 403, body: answerOf(source, 'Address not allowed') }
+    return { status: 403, body: errorBody(source, 'Address not allowed') }
   }
   // Node has checked that it is one number.
   if (Number(request.headers['content-length'] ?? 0) > route.bodyBytesMax) return TOO_LARGE
   if (!acceptsMediaType(source, headers.get('content-type'))) {
-    return errorAnswer(415, `Send ${source.mediaTypes[0] ?? 'application/json'}`)
+    return errorResponse(415, `Send ${source.mediaTypes[0] ?? 'application/json'}`)
   }
   return contentCodingOf(source, headers) === 'not_accepted' ? wrongCoding(source.acceptEncodings) : undefined
 }
 
 const wrongCoding = (taken: readonly string[]): HttpResponse =>
   taken.length === 0
-    ? errorAnswer(415, 'Encoded bodies are not accepted', { 'accept-encoding': 'identity' })
-    : errorAnswer(415, `Encode bodies with ${taken.join(' or ')}`, { 'accept-encoding': taken.join(', ') })
+    ? errorResponse(415, 'Encoded bodies are not accepted', { 'accept-encoding': 'identity' })
+    : errorResponse(415, `Encode bodies with ${taken.join(' or ')}`, { 'accept-encoding': taken.join(', ') })

@@ -11,7 +11,13 @@ import { LaneError, partitionOf, type Lanes } from '@weir/kafka'
 import { failpoint, type Logger } from '@weir/runtime'
 import type { HandshakeReply, TokenResult } from '@weir/sources'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { errorAnswer, isAwaitingContinue, sendEarly, TOO_LARGE, type HttpResponse } from '../intake/answer.ts'
+import {
+  errorResponse,
+  isAwaitingContinue,
+  sendEarly,
+  TOO_LARGE,
+  type HttpResponse,
+} from '../intake/response.ts'
 import type { IngressConfig } from '../config.ts'
 import { Exchange, refuseBeforeBody } from './exchange.ts'
 import { openHandshake } from '../intake/handshake.ts'
@@ -40,21 +46,21 @@ const WARN_MS = 60_000
 const BAD_ESCAPE = /%(?![\da-f]{2})/i
 const ABSOLUTE = /^https?:\/\/[^/?#]*/i
 
-export const BAD_REQUEST = errorAnswer(400, 'Bad request')
-const NOT_FOUND = errorAnswer(404, 'Not found')
-const UNAVAILABLE = errorAnswer(503, 'Temporarily unavailable', { 'retry-after': '5' })
+export const BAD_REQUEST = errorResponse(400, 'Bad request')
+const NOT_FOUND = errorResponse(404, 'Not found')
+const UNAVAILABLE = errorResponse(503, 'Temporarily unavailable', { 'retry-after': '5' })
 const KEYLESS = 'requests get 503 because the keys that check them are not available'
 /** A write takes much less time. */
 const GATE_WAIT_SECS = 1
 /** The assumed cost of a wrong JWT. Its check runs in other threads. */
 const TOKEN_MS = 0.25
-const BODY_ANSWERS: Readonly<Record<BodyFault, HttpResponse>> = {
+const BODY_RESPONSES: Readonly<Record<BodyFault, HttpResponse>> = {
   too_large: TOO_LARGE,
   full: UNAVAILABLE,
-  scattered: errorAnswer(400, 'The body arrives in too many pieces'),
-  late: errorAnswer(408, 'Request timeout'),
+  scattered: errorResponse(400, 'The body arrives in too many pieces'),
+  late: errorResponse(408, 'Request timeout'),
 }
-const INTERNAL = errorAnswer(500, 'Internal error')
+const INTERNAL = errorResponse(500, 'Internal error')
 
 /**
  * Accepts requests to the paths of the sources: checks them, has them written, and responds. Its methods are the steps
@@ -87,7 +93,7 @@ export class Receiver {
       ? openHandshake(route.access, exchange.headers, request, peer)
       : undefined
     if (handshake !== undefined) {
-      exchange.answerEarly(handshakeAnswer(exchange, handshake))
+      exchange.answerEarly(handshakeResponse(exchange, handshake))
       return
     }
     const refusal = refuseBeforeBody(exchange, request, peer) ?? this.#refuseHead(exchange, request)
@@ -140,7 +146,7 @@ export class Receiver {
     const msMax = requestBudgetMs && startedAt + requestBudgetMs - performance.now()
     readBody(raw, { bytesMax, msMax }, share, (fault, body) => {
       if (fault !== null) {
-        exchange!.answerUnread(BODY_ANSWERS[fault])
+        exchange!.answerUnread(BODY_RESPONSES[fault])
         return
       }
       // Fastify does not catch errors of this callback.
@@ -189,9 +195,9 @@ export class Receiver {
       return
     }
     this.#suspects.vouch(access.source.name, () => this.#senderOf(exchange.request), judgedFrom)
-    metrics.judged(outcome.verdict)
+    metrics.judged(outcome.result)
     if (outcome.kind === 'handshake') {
-      exchange.answer(handshakeAnswer(exchange, outcome.reply))
+      exchange.answer(handshakeResponse(exchange, outcome.reply))
       return
     }
     const waitSecs = route.accepted?.take(exchange.startedAt) ?? 0
@@ -208,7 +214,7 @@ export class Receiver {
       this.#warn(access.source.name, KEYLESS, refusal.cause)
       return UNAVAILABLE
     }
-    metrics.judged(refusal.verdict)
+    metrics.judged(refusal.result)
     const waitSecs = refused?.take(startedAt) ?? 0
     if (waitSecs > 0) return tooMany(waitSecs)
     if (raw !== undefined) this.#options.shadow.consider(access, headers, raw, startedAt)
@@ -281,14 +287,14 @@ export class Receiver {
 }
 
 /** Counted and limited, because strangers can send them. */
-const handshakeAnswer = ({ route, startedAt }: Exchange, reply: HandshakeReply): HttpResponse => {
+const handshakeResponse = ({ route, startedAt }: Exchange, reply: HandshakeReply): HttpResponse => {
   const waitSecs = route.handshakes.take(startedAt)
   route.metrics.shookHands(reply.handshake, waitSecs > 0 ? 'limited' : reply.outcome)
   return waitSecs > 0 ? tooMany(waitSecs) : reply
 }
 
 const tooMany = (waitSecs: number): HttpResponse =>
-  errorAnswer(429, 'Too many requests', { 'retry-after': String(waitSecs) })
+  errorResponse(429, 'Too many requests', { 'retry-after': String(waitSecs) })
 
 /** For a request's target, which may be an absolute URL. */
 const pathOf = (target: string): string => {

@@ -3,7 +3,7 @@ import type { Socket } from 'node:net'
 import { mayReadMetrics, METRICS_REFUSAL, readinessAnswer } from '@weir/runtime'
 import { RequestHeaders } from '@weir/sources'
 import fastify, { type FastifyInstance, type FastifyReply } from 'fastify'
-import { errorAnswer, isAnsweredEarly, send, type HttpResponse } from '../intake/answer.ts'
+import { errorResponse, isAnsweredEarly, send, type HttpResponse } from '../intake/response.ts'
 import type { IngressConfig } from '../config.ts'
 import { BAD_REQUEST, type Receiver } from './receiver.ts'
 import { limitSenders } from './limit-senders.ts'
@@ -116,9 +116,9 @@ const addProbes = (app: FastifyInstance, { readiness, metrics }: Probes, token: 
 }
 
 const CLOSE = { connection: 'close' }
-const TOO_MANY_HEADERS = errorAnswer(431, 'Too many headers', CLOSE)
-const AMBIGUOUS = errorAnswer(400, 'Bad request', CLOSE)
-const UNKNOWN_EXPECTATION = errorAnswer(417, 'Expectation failed', CLOSE)
+const TOO_MANY_HEADERS = errorResponse(431, 'Too many headers', CLOSE)
+const AMBIGUOUS = errorResponse(400, 'Bad request', CLOSE)
+const UNKNOWN_EXPECTATION = errorResponse(417, 'Expectation failed', CLOSE)
 
 /**
  * A client that waits for `100 Continue` gets it when its body is to be read, after its head was checked. Node would
@@ -167,7 +167,7 @@ const answerBadRequest = (
     return undefined
   }
   const [status, text] = STATUSES[error.code ?? ''] ?? ['400 Bad Request', 'Bad request']
-  const { body } = errorAnswer(0, text)
+  const { body } = errorResponse(0, text)
   socket.end(
     `HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
   )

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { joinDedupKey } from '@weir/contracts'
 import { isNumber, numberText, type JsonValue } from '@weir/exact-json'
-import { REFUSALS } from '../../answers.ts'
+import { REFUSALS } from '../../responses.ts'
 import { asObject, identified, idOf, noId, wrongType } from '../../fields.ts'
 import { defineSource } from '../define-source.ts'
 

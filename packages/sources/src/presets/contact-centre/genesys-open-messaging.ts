@@ -1,4 +1,4 @@
-import { identifyBy } from '../../identify.ts'
+import { identifyByTemplates } from '../../identify.ts'
 import { hmacOverBody } from '../../verifier/spec.ts'
 import { defineSource } from '../define-source.ts'
 
@@ -11,7 +11,7 @@ export const genesysOpenMessaging = defineSource('genesys-open-messaging', {
   verifier: hmacOverBody('x-hub-signature-256', 'base64', { prefix: 'sha256=' }),
   limits: { requestBudgetMs: REQUEST_BUDGET_MS },
   retrySpanSecs: RETRY_SPAN_SECS,
-  identify: identifyBy({
+  identify: identifyByTemplates({
     entityKey: '{channel.to.id|channel.from.id|id|body-hash}',
     eventType: "{type|'message'}",
     dedupKey: "{id}:{type|'message'}:{status|'-'}",

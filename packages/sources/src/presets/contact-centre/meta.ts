@@ -1,4 +1,4 @@
-import { identifyBy } from '../../identify.ts'
+import { identifyByTemplates } from '../../identify.ts'
 import { hmacOverBody } from '../../verifier/spec.ts'
 import { defineSource } from '../define-source.ts'
 
@@ -15,5 +15,9 @@ export const meta = defineSource('meta', {
   handshakes: ['meta'],
   split: { path: ['entry'], itemsMax: ITEMS_MAX },
   retrySpanSecs: RETRY_SPAN_SECS,
-  identify: identifyBy({ entityKey: '{id}', eventType: "{batch:object|'entry'}", dedupKey: '{body-hash}' }),
+  identify: identifyByTemplates({
+    entityKey: '{id}',
+    eventType: "{batch:object|'entry'}",
+    dedupKey: '{body-hash}',
+  }),
 })

@@ -1,4 +1,4 @@
-import { identifyBy } from '../../identify.ts'
+import { identifyByTemplates } from '../../identify.ts'
 import { hmacOverBody } from '../../verifier/spec.ts'
 import { defineSource } from '../define-source.ts'
 
@@ -18,7 +18,7 @@ export const niceExpert = defineSource('nice-expert', {
   body: 'opaque',
   mediaTypes: ['text/xml', 'application/xml'],
   limits: { requestBudgetMs: REQUEST_BUDGET_MS },
-  identify: identifyBy({
+  identify: identifyByTemplates({
     entityKey: '{body-hash}',
     eventType: "{header:x-nexus-event-type|'event'}",
     dedupKey: '{body-hash}',

@@ -1,5 +1,5 @@
 import { joinDedupKey } from '@weir/contracts'
-import { REFUSALS } from '../../answers.ts'
+import { REFUSALS } from '../../responses.ts'
 import { asObject, identified, idOf, noId, wrongType } from '../../fields.ts'
 import type { Identified } from '../../source.ts'
 import { hmacOverBody } from '../../verifier/spec.ts'

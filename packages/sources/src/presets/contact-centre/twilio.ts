@@ -1,4 +1,4 @@
-import { identifyBy } from '../../identify.ts'
+import { identifyByTemplates } from '../../identify.ts'
 import { hmacOverBody } from '../../verifier/spec.ts'
 import { defineSource } from '../define-source.ts'
 
@@ -13,7 +13,7 @@ export const twilio = defineSource('twilio', {
   verifier: hmacOverBody('x-twilio-signature', 'base64', { algorithm: 'sha1', content: '{url}{form}' }),
   form: 'fields',
   limits: { requestBudgetMs: REQUEST_BUDGET_MS },
-  identify: identifyBy({
+  identify: identifyByTemplates({
     entityKey: '{CallSid|MessageSid|SmsSid|ConversationSid|body-hash}',
     eventType: "{EventType|CallStatus|MessageStatus|SmsStatus|'event'}",
     dedupKey: '{header:i-twilio-idempotency-token}',

@@ -1,4 +1,4 @@
-import { identifyBy } from '../../identify.ts'
+import { identifyByTemplates } from '../../identify.ts'
 import { hmacOverBody } from '../../verifier/spec.ts'
 import { defineSource } from '../define-source.ts'
 
@@ -8,7 +8,7 @@ export const zendesk = defineSource('zendesk', {
     content: '{timestamp}{body}',
     timestamp: { header: 'x-zendesk-webhook-signature-timestamp', unit: 'iso', toleranceSecs: 300 },
   }),
-  identify: identifyBy({
+  identify: identifyByTemplates({
     entityKey: '{subject|detail.id|ticket.id|ticket_id|id|body-hash}',
     eventType: "{type|'event'}",
     dedupKey: '{header:x-zendesk-webhook-invocation-id}',

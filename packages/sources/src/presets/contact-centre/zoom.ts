@@ -1,4 +1,4 @@
-import { identifyBy } from '../../identify.ts'
+import { identifyByTemplates } from '../../identify.ts'
 import { hmacOverBody } from '../../verifier/spec.ts'
 import { defineSource } from '../define-source.ts'
 
@@ -19,7 +19,7 @@ export const zoom = defineSource('zoom', {
   handshakes: ['zoom'],
   limits: { requestBudgetMs: REQUEST_BUDGET_MS },
   retrySpanSecs: RETRY_SPAN_SECS,
-  identify: identifyBy({
+  identify: identifyByTemplates({
     entityKey: '{payload.object.uuid|payload.object.id|payload.account_id|body-hash}',
     eventType: '{event}',
     dedupKey: '{body-hash}',

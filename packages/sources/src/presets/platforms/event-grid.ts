@@ -1,4 +1,4 @@
-import { identifyBy } from '../../identify.ts'
+import { identifyByTemplates } from '../../identify.ts'
 import { defineSource } from '../define-source.ts'
 
 const ITEMS_MAX = 5_000
@@ -15,7 +15,7 @@ export const eventGrid = defineSource('event-grid', {
   origins: ['eventgrid.azure.net'],
   split: { path: [], itemsMax: ITEMS_MAX },
   retrySpanSecs: RETRY_SPAN_SECS,
-  identify: identifyBy({
+  identify: identifyByTemplates({
     entityKey: '{subject|topic|id}',
     eventType: '{eventType}',
     dedupKey: '{topic}:{id}',

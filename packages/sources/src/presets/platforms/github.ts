@@ -1,4 +1,4 @@
-import { identifyBy } from '../../identify.ts'
+import { identifyByTemplates } from '../../identify.ts'
 import { hmacOverBody } from '../../verifier/spec.ts'
 import { defineSource } from '../define-source.ts'
 
@@ -6,7 +6,7 @@ import { defineSource } from '../define-source.ts'
 export const github = defineSource('github', {
   verifier: hmacOverBody('x-hub-signature-256', 'hex', { prefix: 'sha256=' }),
   form: 'payload',
-  identify: identifyBy({
+  identify: identifyByTemplates({
     // From the body only, because a repeat under another id must reach the same partition.
     entityKey:
       '{repository.full_name|organization.login|enterprise.slug|installation.account.login|hook_id|sender.login|body-hash}',

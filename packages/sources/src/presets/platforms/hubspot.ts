@@ -1,4 +1,4 @@
-import { identifyBy } from '../../identify.ts'
+import { identifyByTemplates } from '../../identify.ts'
 import { hmacOverBody } from '../../verifier/spec.ts'
 import { defineSource } from '../define-source.ts'
 
@@ -10,7 +10,7 @@ export const hubspot = defineSource('hubspot', {
   }),
   volatileFields: ['attemptNumber'],
   split: { path: [], itemsMax: 1_000 },
-  identify: identifyBy({
+  identify: identifyByTemplates({
     entityKey: '{portalId}-{objectId|eventId}',
     eventType: "{subscriptionType|'event'}",
     dedupKey: '{portalId}:{subscriptionId}:{eventId}:{occurredAt}',

@@ -1,4 +1,4 @@
-import { identifyBy } from '../../identify.ts'
+import { identifyByTemplates } from '../../identify.ts'
 import { defineSource } from '../define-source.ts'
 
 /** SendGrid retries for a day and does not document whether it signs each attempt again. */
@@ -26,7 +26,7 @@ export const sendgrid = defineSource('sendgrid', {
   },
   retrySpanSecs: RETRY_SPAN_SECS,
   split: { path: [], itemsMax: 1_000 },
-  identify: identifyBy({
+  identify: identifyByTemplates({
     entityKey: '{sg_message_id|sg_event_id|body-hash}',
     eventType: "{event|'event'}",
     dedupKey: '{sg_event_id}',

@@ -1,4 +1,4 @@
-import { identifyBy } from '../../identify.ts'
+import { identifyByTemplates } from '../../identify.ts'
 import { hmacOverBody } from '../../verifier/spec.ts'
 import { defineSource } from '../define-source.ts'
 
@@ -11,7 +11,7 @@ export const shopify = defineSource('shopify', {
   verifier: hmacOverBody('x-shopify-hmac-sha256', 'base64'),
   limits: { requestBudgetMs: REQUEST_BUDGET_MS },
   retrySpanSecs: RETRY_SPAN_SECS,
-  identify: identifyBy({
+  identify: identifyByTemplates({
     entityKey: '{admin_graphql_api_id|id|body-hash}',
     eventType: "{header:x-shopify-topic|'event'}",
     // An event has the same id for every subscription, and one action of a merchant may have the same id under several

@@ -1,4 +1,4 @@
-import { identifyBy } from '../../identify.ts'
+import { identifyByTemplates } from '../../identify.ts'
 import { hmacOverBody } from '../../verifier/spec.ts'
 import { defineSource } from '../define-source.ts'
 
@@ -19,7 +19,7 @@ export const slack = defineSource('slack', {
   accepted: 'slack',
   handshakes: ['slack'],
   limits: { requestBudgetMs: REQUEST_BUDGET_MS },
-  identify: identifyBy({
+  identify: identifyByTemplates({
     entityKey: '{event.channel|event.item.channel|channel_id|team_id|event_id|body-hash}',
     eventType: "{event.type|type|command|'event'}",
     dedupKey: '{event_id}',

@@ -1,5 +1,5 @@
 import { valueAt } from '../../fields.ts'
-import { identifyBy } from '../../identify.ts'
+import { identifyByTemplates } from '../../identify.ts'
 import { isConfirmation } from '../../verifier/sns.ts'
 import { defineSource } from '../define-source.ts'
 
@@ -8,7 +8,11 @@ const BODY_BYTES_MAX = 600_000
 /** The span of the longest retry policy. */
 const RETRY_SPAN_SECS = 3_600
 
-const identify = identifyBy({ entityKey: '{MessageId}', eventType: '{Type}', dedupKey: '{MessageId}' })
+const identify = identifyByTemplates({
+  entityKey: '{MessageId}',
+  eventType: '{Type}',
+  dedupKey: '{MessageId}',
+})
 
 /**
  * Amazon SNS. The secrets are its signing certificates. A subscription confirmation becomes a dead letter, because a

@@ -1,4 +1,4 @@
-import { identifyBy } from '../../identify.ts'
+import { identifyByTemplates } from '../../identify.ts'
 import { defineSource } from '../define-source.ts'
 
 const RETRY_SPAN_SECS = 3 * 86_400
@@ -18,5 +18,5 @@ export const stripe = defineSource('stripe', {
     timestamp: { pair: 't', unit: 's', toleranceSecs: 300 },
   },
   retrySpanSecs: RETRY_SPAN_SECS,
-  identify: identifyBy({ entityKey: '{data.object.id|id}', eventType: '{type}', dedupKey: '{id}' }),
+  identify: identifyByTemplates({ entityKey: '{data.object.id|id}', eventType: '{type}', dedupKey: '{id}' }),
 })

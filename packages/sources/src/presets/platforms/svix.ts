@@ -1,5 +1,5 @@
 import { standardWebhooks } from '../standards/standard-webhooks.ts'
-import { identifyBy } from '../../identify.ts'
+import { identifyByTemplates } from '../../identify.ts'
 import type { SignatureSpec } from '../../verifier/spec.ts'
 import { defineSource } from '../define-source.ts'
 
@@ -11,7 +11,7 @@ export const svix = defineSource('svix', {
     idHeader: 'svix-id',
     timestamp: { header: 'svix-timestamp', unit: 's', toleranceSecs: 300 },
   },
-  identify: identifyBy({
+  identify: identifyByTemplates({
     entityKey: '{data.id|header:svix-id}',
     eventType: "{type|eventType|'event'}",
     dedupKey: '{header:svix-id}',

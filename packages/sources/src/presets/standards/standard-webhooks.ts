@@ -1,4 +1,4 @@
-import { identifyBy } from '../../identify.ts'
+import { identifyByTemplates } from '../../identify.ts'
 import { defineSource } from '../define-source.ts'
 
 /** Senders that follow Standard Webhooks: `webhook-id`, `webhook-timestamp`, `webhook-signature`. */
@@ -17,7 +17,7 @@ export const standardWebhooks = defineSource('standard-webhooks', {
     idHeader: 'webhook-id',
     timestamp: { header: 'webhook-timestamp', unit: 's', toleranceSecs: 300 },
   },
-  identify: identifyBy({
+  identify: identifyByTemplates({
     entityKey: '{data.id|header:webhook-id}',
     eventType: "{type|'event'}",
     dedupKey: '{header:webhook-id}',

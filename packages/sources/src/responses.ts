@@ -72,7 +72,7 @@ export interface AcceptedFacts {
 }
 
 /** The body of a 2xx response. Empty if there is none. */
-export const acceptedBody = (profile: AcceptedProfile, facts: AcceptedFacts): string => {
+export const acceptedResponse = (profile: AcceptedProfile, facts: AcceptedFacts): string => {
   const { interactionId, dedupKey } = facts.identity
   switch (profile) {
     case 'weir':
@@ -106,7 +106,10 @@ export interface BatchFacts {
 const NAMED_MAX = 100
 
 /** The 2xx body for a batch: empty for profiles with an empty body, otherwise Weir's own. */
-export const acceptedBatchBody = (profile: AcceptedProfile, { eventKeys, malformed }: BatchFacts): string =>
+export const acceptedBatchResponse = (
+  profile: AcceptedProfile,
+  { eventKeys, malformed }: BatchFacts,
+): string =>
   profile === 'cxone' || profile === 'slack'
     ? ''
     : JSON.stringify({

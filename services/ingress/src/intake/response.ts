@@ -17,13 +17,13 @@ export interface HttpResponse {
 const DISCARD_BYTES_MAX = 1_048_576
 const DISCARD_MS_MAX = 1_000
 
-export const errorAnswer = (
+export const errorResponse = (
   status: number,
   text: string,
   headers?: Readonly<Record<string, string>>,
 ): HttpResponse => ({ status, body: JSON.stringify({ error: text }), ...(headers && { headers }) })
 
-export const TOO_LARGE = errorAnswer(413, 'Body too large')
+export const TOO_LARGE = errorResponse(413, 'Body too large')
 
 /** Returns false if the client is gone or the request was already answered. */
 export const send = (reply: FastifyReply, { status, body, headers }: HttpResponse): boolean => {
