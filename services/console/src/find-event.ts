@@ -1,6 +1,6 @@
 import type { EventIndex } from './event-index.ts'
 import { reportOf, type EventReport, type EventStatus } from './event-status.ts'
-import { DatabaseAwayError, type StoredEvents } from './stored-events.ts'
+import { DatabaseUnavailableError, type StoredEvents } from './stored-events.ts'
 
 type DatabaseState = 'asked' | 'away' | 'none'
 
@@ -35,7 +35,7 @@ export const findEventIn = (index: EventIndex, stored: Pick<StoredEvents, 'find'
     if (report !== undefined) return { code: 200, status: report.status, body: { ...report, reach } }
     // Without the database the absence of an event cannot be known.
     return database === 'away'
-      ? { code: 503, status: 'unavailable', body: { error: 'The database does not answer', reach } }
+      ? { code: 503, status: 'unavailable', body: { error: 'The database does not respond', reach } }
       : { code: 404, status: 'unknown', body: { error: 'No such event is known', reach } }
   }
 
@@ -44,7 +44,7 @@ const lookUp = async (stored: Pick<StoredEvents, 'find'> | undefined, eventKey: 
   try {
     return { row: await stored.find(eventKey), database: 'asked' as const }
   } catch (error) {
-    if (!(error instanceof DatabaseAwayError)) throw error
+    if (!(error instanceof DatabaseUnavailableError)) throw error
     return { row: undefined, database: 'away' as const }
   }
 }

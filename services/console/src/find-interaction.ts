@@ -1,7 +1,7 @@
 import { eventKeyOf, LATEST_MAPPED_FIELDS, routedForm } from '@weir/contracts'
 import { isJsonObject, parseExactJson, type JsonObject, type JsonValue } from '@weir/exact-json'
 import { acceptedResponse, PRESETS, type PresetName } from '@weir/sources'
-import { DatabaseAwayError, type StoredEvents } from './stored-events.ts'
+import { DatabaseUnavailableError, type StoredEvents } from './stored-events.ts'
 import type { StoredInteraction } from './stored-interactions.ts'
 
 /** The format of an interaction: Weir's own, or the nested format of S2's router. */
@@ -27,7 +27,8 @@ export const findInteractionIn = (stored: Pick<StoredEvents, 'findInteraction'> 
     interactionId: string,
     form: InteractionForm,
   ): Promise<InteractionAnswer> {
-    if (stored === undefined) return unavailable('DATABASE_URL is not set: no state of interactions is known')
+    if (stored === undefined)
+      return unavailable('DATABASE_URL is not set, so the console has no state of interactions')
     try {
       const row = await stored.findInteraction(source, interactionId)
       if (row === undefined) {
@@ -35,8 +36,8 @@ export const findInteractionIn = (stored: Pick<StoredEvents, 'findInteraction'> 
       }
       return { code: 200, status: 'state', body: form === 'weir' ? stateOf(row) : nested(row) }
     } catch (error) {
-      if (!(error instanceof DatabaseAwayError)) throw error
-      return unavailable('The database does not answer')
+      if (!(error instanceof DatabaseUnavailableError)) throw error
+      return unavailable('The database does not respond')
     }
   }
 

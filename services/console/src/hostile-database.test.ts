@@ -1,6 +1,6 @@
 import { HOSTILE_WAYS, hostileServer, ordeal } from '@weir/testkit'
 import { expect, it } from 'vitest'
-import { DatabaseAwayError, StoredEvents } from './stored-events.ts'
+import { DatabaseUnavailableError, StoredEvents } from './stored-events.ts'
 
 it.each(HOSTILE_WAYS.flatMap((way) => [['postgres', way] as const, ['postgresSession', way] as const]))(
   'the console does without a %s server that %s, in bounded time and memory',
@@ -12,7 +12,7 @@ it.each(HOSTILE_WAYS.flatMap((way) => [['postgres', way] as const, ['postgresSes
     })
     const { outcome, ms, grownBytes } = await ordeal(() => stored.find(Buffer.alloc(16)))
     await stored.close()
-    expect(outcome).toBeInstanceOf(DatabaseAwayError)
+    expect(outcome).toBeInstanceOf(DatabaseUnavailableError)
     expect(ms).toBeLessThan(10_000)
     expect(grownBytes).toBeLessThan(120_000_000)
   },

@@ -11,7 +11,7 @@ import { EventIndex } from './event-index.ts'
 import { findEventIn } from './find-event.ts'
 import { findInteractionIn } from './find-interaction.ts'
 import { buildServer } from './server.ts'
-import { DatabaseAwayError, type StoredEvents } from './stored-events.ts'
+import { DatabaseUnavailableError, type StoredEvents } from './stored-events.ts'
 import type { StoredInteraction } from './stored-interactions.ts'
 
 const TOKEN = 'a token of the tests'
@@ -96,7 +96,7 @@ it('reports how far back it looked for an unknown key', async () => {
 })
 
 it('responds from the topics only when the database is unavailable', async () => {
-  stored = { find: () => Promise.reject(new DatabaseAwayError('planted')) }
+  stored = { find: () => Promise.reject(new DatabaseUnavailableError('planted')) }
   const unknown = await ask()
   expect([unknown.statusCode, unknown.headers['retry-after']]).toEqual([503, '5'])
   index.passed(KEY, { source: 'nice', eventType: 't', partition: 0, offset: 4n, at: 1_000 })
@@ -277,7 +277,7 @@ it('finds every id that an interaction can have, and bounds the length of the re
 it('reports that it knows no state without the database', async () => {
   interactions = undefined
   expect((await read('/interactions/nice/int-1')).statusCode).toBe(503)
-  interactions = { findInteraction: () => Promise.reject(new DatabaseAwayError('planted')) }
+  interactions = { findInteraction: () => Promise.reject(new DatabaseUnavailableError('planted')) }
   const response = await read('/interactions/nice/int-1')
   expect([response.statusCode, response.headers['retry-after']]).toEqual([503, '5'])
 })

@@ -120,7 +120,7 @@ const routeInteractions = (
       return send(
         reply,
         400,
-        `{"error":"Ask for /interactions/<source>/<id>, the id of 1 to ${ID_BYTES_MAX} bytes, with ?form= ${INTERACTION_FORMS.join(' or ')}"}`,
+        `{"error":"Request /interactions/<source>/<id> with an id of 1 to ${ID_BYTES_MAX} bytes and ?form= ${INTERACTION_FORMS.join(' or ')}"}`,
       )
     }
     const { name = '', role = '' } = tokens.find(request.headers.authorization, Date.now()) ?? {}

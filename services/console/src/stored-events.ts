@@ -10,8 +10,8 @@ export interface StoredEventsOptions {
 }
 
 /** The database did not respond. */
-export class DatabaseAwayError extends Error {
-  override readonly name = 'DatabaseAwayError'
+export class DatabaseUnavailableError extends Error {
+  override readonly name = 'DatabaseUnavailableError'
 }
 
 const POOL_MAX = 4
@@ -36,7 +36,7 @@ export class StoredEvents {
     this.#pool.on('error', () => undefined)
   }
 
-  /** Resolves to undefined if the row does not exist. Rejects with a `DatabaseAwayError`. */
+  /** Resolves to undefined if the row does not exist. Rejects with a `DatabaseUnavailableError`. */
   async find(eventKey: Buffer): Promise<StoredEvent | undefined> {
     const row = await this.#ask<{ source: string; event_type: string; received_at: Date; stored_at: Date }>(
       'SELECT source, event_type, received_at, stored_at FROM events WHERE event_key = $1',
@@ -52,7 +52,9 @@ export class StoredEvents {
     )
   }
 
-  /** Resolves to the latest state, or undefined for an unknown interaction. Rejects with a `DatabaseAwayError`. */
+  /**
+   * Resolves to the latest state, or undefined for an unknown interaction. Rejects with a `DatabaseUnavailableError`.
+   */
   findInteraction(source: string, interactionId: string): Promise<StoredInteraction | undefined> {
     return this.#ask<StoredInteraction>(FIND_INTERACTION, [source, storedText(interactionId)])
   }
@@ -71,7 +73,7 @@ export class StoredEvents {
       const code = (error as { code?: string }).code ?? 'no connection'
       // Persistence creates the tables at its first start, so a missing table means that nothing is stored.
       if (code === TABLE_MISSING) return undefined
-      throw new DatabaseAwayError(`the database does not answer (${code})`, { cause: error })
+      throw new DatabaseUnavailableError(`the database does not respond (${code})`, { cause: error })
     }
   }
 }

@@ -24,7 +24,7 @@ export const SETTINGS = {
   tokens: {
     env: 'REPLAY_TOKENS',
     schema: setting.secretList(),
-    help: 'Who may read and replay dead letters: name:token, separated by commas. Each job stores the name. name/viewer:token may only read, name@2027-01-31:token is valid until that day. Give a name its old and its new token while they rotate.',
+    help: 'Who may read and replay dead letters: name:token, separated by commas. Each job stores the name. name/viewer:token may only read, name@2027-01-31:token is valid until that day. During a rotation, give a name its old and its new token.',
   },
   approvals: {
     env: 'REPLAY_APPROVALS',
@@ -70,7 +70,7 @@ const check = (config: ReplayConfig): readonly string[] => [
   ...(config.approvals.length === 0 || operatorsOf(config.tokens) > 1
     ? []
     : [
-        'REPLAY_APPROVALS needs operators of two names in REPLAY_TOKENS: nobody approves what they asked for.',
+        'REPLAY_APPROVALS needs operators with two names in REPLAY_TOKENS, because operators cannot approve their own jobs.',
       ]),
 ]
 

@@ -20,7 +20,7 @@ interface HttpError extends Error {
 }
 
 /** Temporary faults: the brokers are unavailable, or retention has just deleted a letter that was being read. */
-const isAway = (error: Error): boolean =>
+const isTemporary = (error: Error): boolean =>
   [RetriableError, LaneError, OffsetOutOfRangeError].some((one) => error instanceof one)
 
 /** Builds the HTTP server for letters and jobs. It does not listen yet. */
@@ -36,7 +36,7 @@ export const buildApi = (options: ApiOptions): FastifyInstance => {
   app.server.maxConnections = CONNECTIONS_MAX
   app.setReplySerializer((body) => plainJson(body))
   app.setErrorHandler(async (error: HttpError, _request, reply) => {
-    const { statusCode = isAway(error) ? 503 : 500, message, headers = {} } = error
+    const { statusCode = isTemporary(error) ? 503 : 500, message, headers = {} } = error
     if (statusCode < 500) return reply.code(statusCode).headers(headers).send({ error: message })
     if (statusCode === 503) return reply.code(503).send({ error: 'The dead letters cannot be reached' })
     logger.error({ error: error.name, stack: error.stack }, 'a request failed')
@@ -78,7 +78,8 @@ const addProbes = (app: FastifyInstance, { readiness, metrics, partitions }: Api
       method,
       url,
       handler: async (request, reply) => {
-        if (!isLocal(request.raw)) return reply.code(403).send({ error: 'Ask from this machine' })
+        if (!isLocal(request.raw))
+          return reply.code(403).send({ error: 'Only requests from this machine are allowed' })
         const { status, body } = await answer(new URLSearchParams(request.query as Record<string, string>))
         return reply.code(status).send(body)
       },

@@ -66,7 +66,7 @@ export const addJobRoutes = (v1: FastifyInstance, options: ApiOptions, scans: Sc
     for (const job of jobs) sent.delete(job.id)
     const open = jobs.filter((job) => !isEnded(job)).length + sent.size
     if (open >= OPEN_JOBS_MAX && !sent.has(id) && !jobs.some((job) => job.id === id)) {
-      throw new TooManyJobsError(`${open} jobs have not ended: cancel some, or wait`)
+      throw new TooManyJobsError(`${open} jobs are still open: cancel some, or wait until they end`)
     }
     sent.add(id)
   }
@@ -113,7 +113,7 @@ export const addJobRoutes = (v1: FastifyInstance, options: ApiOptions, scans: Sc
     const { limit, after } = parsed(jobsQuery, request.query)
     const jobs = await state.jobs()
     const at = after === undefined ? 0 : jobs.findIndex(({ id }) => id === after) + 1
-    if (after !== undefined && at === 0) throw new BadRequestError('after: there is no such job any more')
+    if (after !== undefined && at === 0) throw new BadRequestError('after: this job no longer exists')
     const page = jobs.slice(at, at + limit)
     return { jobs: page.map(describeJob), next: at + limit < jobs.length ? page.at(-1)!.id : null }
   })
@@ -127,7 +127,8 @@ export const addJobRoutes = (v1: FastifyInstance, options: ApiOptions, scans: Sc
     const job = await find(id)
     if (job === undefined && !(await commands.isRequested(id)))
       return reply.code(404).send({ error: 'Not found' })
-    if (job?.state === 'done') throw new BadRequestError('the job has ended: there is nothing to cancel')
+    if (job?.state === 'done')
+      throw new BadRequestError('the job has already ended, so it cannot be cancelled')
     await note(request, 'job.cancel', { job: id })
     await send({ kind: 'cancel', id }, id)
     return reply.code(202).send({ id })
@@ -150,7 +151,7 @@ export const addApprovalRoute = (v1: FastifyInstance, options: ApiOptions): void
     const { requestedAt: seen } = parsed(approveBody, request.body ?? {})
     const { kind, requestedBy, requestedAt } = job
     if (seen !== undefined && seen !== requestedAt)
-      throw new BadRequestError('another job has this id now: read it again')
+      throw new BadRequestError('this id now belongs to another job: read the job again')
     await note(request, 'job.approve', { ...noteOf(job), kind, requestedBy })
     await options.send({ kind: 'approve', id, by: name, requestedAt }, id)
     return reply.code(202).send({ id })

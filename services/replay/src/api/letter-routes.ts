@@ -78,7 +78,7 @@ export const addLetterRoutes = (v1: FastifyInstance, options: ApiOptions, scans:
     if (letter?.offset !== offset) return reply.code(404).send({ error: 'Not found' })
     await note(request, 'letter.show', { letter: `${stage}/${partition}/${offset}` })
     const body = letterBody(letter, keys)
-    const preview = body === undefined ? 'sealed with a key that is not given' : hexPreview(body)
+    const preview = body === undefined ? 'sealed with a key that is not configured' : hexPreview(body)
     return { ...describeLetter(letter), bytes: body?.length ?? null, preview }
   })
 }

@@ -34,7 +34,10 @@ export const letterStream = (
 /** Resolves when the stream has room again or is destroyed. */
 const drained = async (stream: PassThrough): Promise<void> => {
   const room = Promise.withResolvers<undefined>()
-  const timer = setTimeout(() => stream.destroy(new Error('the reader takes nothing')), STALL_MS_MAX)
+  const timer = setTimeout(
+    () => stream.destroy(new Error('the client does not read the response')),
+    STALL_MS_MAX,
+  )
   const done = (): void => room.resolve(undefined)
   stream.once('drain', done).once('close', done)
   await room.promise

@@ -45,7 +45,7 @@ const partition = wholeNumber(0, 10_000)
 
 const after = z
   .string()
-  .regex(/^\d{1,5}\/\d{1,19}$/, 'give partition/offset, as in `next` of the page before')
+  .regex(/^\d{1,5}\/\d{1,19}$/, 'give partition/offset, as in `next` of the previous page')
   .transform((text) => {
     const [one = '', at = ''] = text.split('/')
     return { partition: Number(one), offset: BigInt(at) }
@@ -87,7 +87,7 @@ const fixUpProblems = ({ set, remove, rename }: FixUp): readonly string[] => {
     ...remove.filter((name) => Object.hasOwn(set, name)).map((name) => `sets and removes ${name}`),
     ...targets
       .filter((name, i) => targets.indexOf(name) !== i)
-      .map((name) => `renames two fields to ${name}, and one would be lost`),
+      .map((name) => `renames two fields to ${name}, so one would be lost`),
   ]
 }
 
@@ -101,12 +101,12 @@ export const requireDoable = ({ kind, filter, fixUp }: JobRequest, asked: unknow
   if (kind === 'discard' && Object.hasOwn(asked as object, 'replaysMax'))
     refuse('replaysMax: a discard does not count replays')
   if (fixUp === undefined) return
-  if (kind === 'discard') refuse('fixUp: what is discarded is not edited')
+  if (kind === 'discard') refuse('fixUp: a discarded letter cannot be edited')
   if (DEAD_LETTER_STAGES[stage].holds === 'event') {
     refuse(`fixUp: a letter of ${stage} holds an encoded event, which cannot be edited`)
   }
   if (reason !== undefined && NOT_EDITED.includes(reason))
-    refuse(`fixUp: a letter of ${reason} returns as it came`)
+    refuse(`fixUp: a letter with reason ${reason} can only return unchanged`)
   const [problem] = fixUpProblems(fixUp)
   if (problem !== undefined) refuse(`fixUp: it ${problem}`)
 }

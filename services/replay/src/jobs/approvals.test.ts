@@ -137,7 +137,7 @@ it('is approved as it was read: not a later job that has taken its id', async ()
   const later = await post(api, '/v1/jobs/job/approve', { requestedAt: 4 }, OTHER_TOKEN)
   expect(later).toEqual({
     status: 400,
-    json: { error: expect.stringMatching(/another job has this id/) as string },
+    json: { error: expect.stringMatching(/this id now belongs to another job/) as string },
   })
   expect([api.sent, api.noted]).toEqual([[], []])
   expect((await post(api, '/v1/jobs/job/approve', { requestedAt: 5 }, OTHER_TOKEN)).status).toBe(202)

@@ -59,8 +59,9 @@ export const isSameName = (one: string, other: string): boolean => one.toLowerCa
 export const whyNotApproved = (job: Job, name: string, now: number): string | undefined => {
   const { approval, state, requestedBy } = job
   if (approval === undefined) return 'the job needs no approval'
-  if (state !== 'waiting') return `the job is ${state}: it does not wait for an approval`
-  if (now >= approval.expiresAt) return 'the job has waited too long: ask for it again'
-  if (isSameName(name, requestedBy)) return `${name} has asked for the job: another name has to approve it`
+  if (state !== 'waiting') return `the job is ${state}, so it does not wait for an approval`
+  if (now >= approval.expiresAt) return 'the job waited too long for its approval: request it again'
+  if (isSameName(name, requestedBy))
+    return `${name} requested the job, so an operator with another name must approve it`
   return undefined
 }

@@ -32,7 +32,7 @@ export const applyFixUp = (fixUp: FixUp, body: Buffer): FixUpResult => {
 }
 
 const tooLong = (length: number): string =>
-  `the fix-up makes a body of ${length} characters, and a record may have ${RECORD_BYTES_MAX} bytes`
+  `the fix-up makes a body of ${length} characters, but a record may have at most ${RECORD_BYTES_MAX} bytes`
 
 const occurrences = (text: string, find: string): number => {
   let count = 0

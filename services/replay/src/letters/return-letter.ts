@@ -96,7 +96,9 @@ const toStage = async (letter: Letter, job: Job, options: ReturnOptions): Promis
   }
   const body = deadLetterBody(letter.record, options.keys)
   if (job.fixUp !== undefined && NOT_EDITED.includes(letter.reason))
-    return stays(`a letter of ${letter.reason} returns as it came: replay it without a fix-up`)
+    return stays(
+      `a letter with reason ${letter.reason} can only return unchanged: replay it without a fix-up`,
+    )
   if (letter.reason === 'key_conflict') return returnConflict(letter, job, body, options)
   if (letter.reason === 'content_repeated') return returnContent(letter, job, body, options)
   if (letter.reason === 'wrong_partition') return returnMisplaced(letter, job, body, options)
@@ -222,7 +224,7 @@ const returnMalformed = (
   const { fixUp } = job
   if (fixUp === undefined) return stays('the body is malformed: give a fix-up')
   const source = sources.find(({ name }) => name === letter.source)
-  if (source === undefined) return stays(`there is no source ${letter.source}: check SOURCES_FILE`)
+  if (source === undefined) return stays(`the source ${letter.source} is unknown: check SOURCES_FILE`)
   const edited = applyFixUp(fixUp, readableBody(letter, body))
   if (edited.kind === 'failed') return stays(edited.why)
   const raw = edited.body
@@ -230,7 +232,9 @@ const returnMalformed = (
   const { [HEADER.element]: element, [HEADER.keyFacts]: facts } = letter.record.headers
   const isElement = element !== undefined
   if (source.split !== undefined && !isElement && sliceArray(raw, source.split.path, 0).kind !== 'no_array') {
-    return stays('the body is a batch, and a letter returns as one event: send the corrected body to ingress')
+    return stays(
+      'the body is a batch, but a letter returns as a single event: send the corrected body to ingress',
+    )
   }
   const stable = stableBody(raw, payload, source.volatileFields)
   const identified = source.identify(payload, {
