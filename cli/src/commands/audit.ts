@@ -27,7 +27,7 @@ export const runAudit = async (options: { readonly summary?: string }): Promise<
       start_secs: 0,
       rss_mb: {},
       isSent: true,
-      turnedAway: [],
+      mismatches: [],
       latency: await observer.latency(new Date(0)),
       independent: { kind: 'not-run', reason: 'only `npm start -- --for` and `npm run faults` do' },
     })

@@ -135,7 +135,7 @@ const countsText = (totals: Totals, simulator: Pick<SimulatorService, 'counts'> 
   const sent = simulator?.counts()
   return [
     ...(sent ? [`accepted ${sent.accepted}`] : []),
-    ...(sent !== undefined && sent.turnedAway > 0 ? [`REFUSED ${sent.turnedAway}`] : []),
+    ...(sent !== undefined && sent.mismatches > 0 ? [`REFUSED ${sent.mismatches}`] : []),
     `unique ${unique}`,
     `duplicates ${duplicates}`,
     `conflicts ${conflicts}`,

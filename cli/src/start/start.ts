@@ -200,7 +200,7 @@ const runAll = async (
     rss_mb: residentMegabytes(servers),
     accepted: simulator?.counts().accepted ?? 0,
     isSent: simulator !== undefined,
-    turnedAway: simulator?.turnedAway() ?? [],
+    mismatches: simulator?.mismatches() ?? [],
   })
   return conclude(summary, servers, options)
 }

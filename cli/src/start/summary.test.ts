@@ -43,7 +43,7 @@ const ORACLE: OracleReport = {
 }
 const RUN = {
   isSent: true,
-  turnedAway: [],
+  mismatches: [],
   accepted: 9,
   start_secs: 4.2,
   rss_mb: { weir: 100 },
@@ -101,7 +101,7 @@ it('is wrong when nothing was accepted, or a valid request was refused', () => {
   expect(describeSummary(nothing)).toMatch(/nothing was accepted[^]*NOT RIGHT/)
   // Without a simulator nothing is expected.
   expect(summarise(EXAMINATION, { ...RUN, accepted: 0, isSent: false }).ok).toBe(true)
-  const refused = summarise(EXAMINATION, { ...RUN, turnedAway: ['7 requests of cxone got status 404'] })
+  const refused = summarise(EXAMINATION, { ...RUN, mismatches: ['7 requests of cxone got status 404'] })
   expect(refused.ok).toBe(false)
   expect(describeSummary(refused)).toMatch(/refused: 7 requests of cxone got status 404: .*\n[^]*NOT RIGHT/)
 })

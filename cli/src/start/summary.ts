@@ -44,13 +44,13 @@ export const summarise = (
     /** Whether something should have been accepted. */
     readonly isSent: boolean
     /** Requests that should have been accepted and were not, as text. */
-    readonly turnedAway: readonly string[]
+    readonly mismatches: readonly string[]
   },
 ): Summary => {
   const { lost, extra, ledgerResidue, unknown, foreign } = report
   const { accepted, latency, independent, start_secs, rss_mb } = run
   const traffic = [
-    ...run.turnedAway.map((text) => `refused: ${text}: compare SOURCES_FILE and the secrets of ingress`),
+    ...run.mismatches.map((text) => `refused: ${text}: compare SOURCES_FILE and the secrets of ingress`),
     ...(run.isSent && accepted === 0
       ? ['nothing was accepted: no event was sent that could be checked']
       : []),

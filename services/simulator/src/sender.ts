@@ -14,7 +14,7 @@ export interface SenderCounts {
   /** Forged requests that ingress refused. */
   refused: number
   /** Correctly signed requests with a 4xx response: the simulator and ingress disagree about sources or secrets. */
-  turnedAway: number
+  mismatches: number
   failed: number
   unknown: number
 }
@@ -26,10 +26,10 @@ const BACK_OFF = { firstMs: 500, maxMs: 8_000 }
 const ATTEMPTS_MAX = 6
 const NOT_SENT = new Set(['ECONNREFUSED', 'UND_ERR_CONNECT_TIMEOUT'])
 
-const NO_COUNTS = { sent: 0, accepted: 0, rejected: 0, refused: 0, turnedAway: 0, failed: 0, unknown: 0 }
+const NO_COUNTS = { sent: 0, accepted: 0, rejected: 0, refused: 0, mismatches: 0, failed: 0, unknown: 0 }
 /** Statuses with which ingress asks for a retry. */
 const COME_AGAIN = new Set([408, 425, 429])
-const TURNED_AWAY_KINDS_MAX = 20
+const MISMATCH_KINDS_MAX = 20
 
 /** Sends requests, records each in the ledger before it is sent, and retries after a bad response. */
 export class Sender {
@@ -41,7 +41,7 @@ export class Sender {
   #isClosed = false
   #inFlight = 0
   /** Number of wrongly refused requests, by source and status. */
-  readonly #turnedAway = new Map<string, number>()
+  readonly #mismatches = new Map<string, number>()
   #idle: (() => void) | undefined
 
   constructor(targetUrl: string, ledger: TruthLedger, logger: Logger) {
@@ -60,8 +60,8 @@ export class Sender {
   }
 
   /** One text for each source and status, with the number of requests. */
-  turnedAway(): readonly string[] {
-    return [...this.#turnedAway].map(([what, count]) => `${count} requests of ${what}`)
+  mismatches(): readonly string[] {
+    return [...this.#mismatches].map(([what, count]) => `${count} requests of ${what}`)
   }
 
   send(shipments: readonly Shipment[], attempt = 1): void {
@@ -131,16 +131,16 @@ export class Sender {
     if (operation.kind === 'malformed' && status === 400) return 'acked'
     if (operation.kind === 'forged' && status >= 400 && status < 500) return 'refused'
     if (status >= 500 || COME_AGAIN.has(status)) return 'unknown'
-    this.#turnAway(operation.source, status)
+    this.#countMismatch(operation.source, status)
     return 'refused'
   }
 
-  #turnAway(source: string, status: number): void {
-    this.counts.turnedAway += 1
+  #countMismatch(source: string, status: number): void {
+    this.counts.mismatches += 1
     const what = `${source} got status ${status}`
-    const count = this.#turnedAway.get(what)
-    if (count === undefined && this.#turnedAway.size >= TURNED_AWAY_KINDS_MAX) return
-    this.#turnedAway.set(what, (count ?? 0) + 1)
+    const count = this.#mismatches.get(what)
+    if (count === undefined && this.#mismatches.size >= MISMATCH_KINDS_MAX) return
+    this.#mismatches.set(what, (count ?? 0) + 1)
     if (count === undefined) {
       this.#logger.error(
         { source, status },

@@ -16,7 +16,7 @@ import { Sender, type SenderCounts } from './sender.ts'
 export interface SimulatorService extends Service {
   counts(): Readonly<SenderCounts>
   /** Describes valid requests that ingress refused. */
-  turnedAway(): readonly string[]
+  mismatches(): readonly string[]
   /** Resolves when `SIMULATOR_FOR_SECS` have passed and every request has a response. */
   readonly finished: Promise<void>
 }
@@ -51,7 +51,7 @@ export const startSimulator = async (
       host: config.probeHost,
       metrics,
       metricsToken: config.metricsToken,
-      readiness: () => sender.turnedAway(),
+      readiness: () => sender.mismatches(),
       routes,
     })
     closers.add(() => probes.close())
@@ -92,8 +92,8 @@ export const startSimulator = async (
   return {
     stop: () => closers.close(),
     failed: new Promise<never>(() => undefined),
-    readiness: () => sender.turnedAway(),
-    turnedAway: () => sender.turnedAway(),
+    readiness: () => sender.mismatches(),
+    mismatches: () => sender.mismatches(),
     counts: () => ({ ...sender.counts }),
     finished: finish.promise,
   }
