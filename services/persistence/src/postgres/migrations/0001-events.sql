@@ -26,7 +26,7 @@ CREATE TABLE events (
   parts_missing text[] NOT NULL,
   body_hash bytea NOT NULL,
   payload jsonb NOT NULL,
-  -- True: payload differs from raw, because jsonb takes neither NUL nor lone surrogates.
+  -- True: payload differs from raw, because jsonb accepts neither NUL nor lone surrogates.
   payload_sanitised boolean NOT NULL,
   raw bytea NOT NULL,
   stored_at timestamptz NOT NULL DEFAULT clock_timestamp()

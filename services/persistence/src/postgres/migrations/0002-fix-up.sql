@@ -1,2 +1,2 @@
--- The name of the fix-up that made raw of what came in; null: raw is what came in.
+-- The name of the fix-up that edited the received body to raw. Null: raw is the received body.
 ALTER TABLE events ADD COLUMN fix_up text;

@@ -1,8 +1,8 @@
--- Nanoseconds of the provider's time below its millisecond: a timestamptz holds microseconds.
+-- Nanoseconds of the provider's time below its millisecond, because a timestamptz holds only microseconds.
 ALTER TABLE events ADD COLUMN occurred_at_nanos integer;
 ALTER TABLE interactions ADD COLUMN occurred_at_nanos integer;
 
--- An attribute was a string that held JSON; it is that JSON now. What jsonb does not take stays a string.
+-- Attributes were strings of JSON and become that JSON. A string that jsonb does not accept stays a string.
 CREATE FUNCTION weir_attribute_of(given jsonb) RETURNS jsonb LANGUAGE plpgsql AS $$
 BEGIN
   IF jsonb_typeof(given) <> 'string' THEN RETURN given; END IF;
@@ -16,5 +16,5 @@ UPDATE events SET attributes = (
   FROM jsonb_each(attributes) AS attribute (name, value)
 ) WHERE attributes <> '{}';
 
--- Not a temporary function: that takes a right of its own, which strict databases do not give.
+-- Not a temporary function, because that needs a separate privilege, which strict databases do not grant.
 DROP FUNCTION weir_attribute_of(jsonb);

@@ -2,7 +2,7 @@
 -- number when the row was written, or was beyond the limit of shapes; `weir backfill` gives it later.
 ALTER TABLE events ADD COLUMN schema_version_number integer;
 
--- How far `weir backfill` has come with a source: it goes on after this key, as long as it fills the same.
+-- Progress of `weir backfill` for a source. It continues after this key if it fills the same columns.
 CREATE TABLE weir_backfills (
   source text PRIMARY KEY,
   target bytea NOT NULL,

@@ -10,7 +10,7 @@ CREATE TABLE weir_holds (
   released_at timestamptz,
   released_by text,
   release_reason text,
-  -- A subject is one interaction of a source, or one customer, of a source or of all.
+  -- A subject is one interaction of a source, or one customer of one source or of all sources.
   CHECK ((interaction_id IS NULL) <> (customer_identifier IS NULL)),
   CHECK (interaction_id IS NULL OR source IS NOT NULL),
   CHECK ((released_at IS NULL) = (released_by IS NULL))
@@ -18,7 +18,7 @@ CREATE TABLE weir_holds (
 CREATE INDEX weir_holds_interaction ON weir_holds (source, interaction_id) WHERE released_at IS NULL;
 CREATE INDEX weir_holds_customer ON weir_holds (customer_identifier) WHERE released_at IS NULL;
 
--- Each `weir retention run`: what it deletes, and how far its walk over the keys has come.
+-- Each `weir retention run`: its limits, and its progress over the keys.
 CREATE TABLE weir_retention_runs (
   id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   age_secs bigint NOT NULL,
@@ -32,7 +32,7 @@ CREATE TABLE weir_retention_runs (
   held bigint NOT NULL DEFAULT 0
 );
 
--- The receipt of each run: rows deleted of each source, counted in the transaction that deleted them.
+-- The receipt of each run: deleted rows by source, counted in the transaction that deleted them.
 CREATE TABLE weir_retention_receipts (
   run_id bigint NOT NULL REFERENCES weir_retention_runs,
   source text NOT NULL,
