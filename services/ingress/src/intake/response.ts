@@ -57,7 +57,7 @@ export const isAwaitingContinue = ({ headers, httpVersion }: IncomingMessage): b
  * head are not a valid body, the whole request is refused instead. A client without its `100 Continue` may or may not
  * send its body, so nothing after the head is read. `sent` is called if the client gets this response.
  */
-export const sendEarly = (reply: FastifyReply, answer: HttpResponse, sent: () => void): void => {
+export const sendEarly = (reply: FastifyReply, response: HttpResponse, sent: () => void): void => {
   const request = reply.request.raw
   const { socket } = request
   setImmediate(() => {
@@ -67,7 +67,7 @@ export const sendEarly = (reply: FastifyReply, answer: HttpResponse, sent: () =>
       answeredEarly.add(socket)
       request.once('end', () => answeredEarly.delete(socket))
     }
-    const isSent = isAwaitingContinue(request) ? sendAndClose(reply, answer) : send(reply, answer)
+    const isSent = isAwaitingContinue(request) ? sendAndClose(reply, response) : send(reply, response)
     if (isSent) sent()
     discardSome(request)
   })

@@ -54,20 +54,20 @@ export class Exchange {
     return { method: method!, target: url! }
   }
 
-  answer(answer: HttpResponse): void {
-    send(this.#reply, answer)
-    this.#count(answer)
+  answer(response: HttpResponse): void {
+    send(this.#reply, response)
+    this.#count(response)
   }
 
   /** Before the body was read. */
-  answerEarly(answer: HttpResponse): void {
-    sendEarly(this.#reply, answer, () => this.#count(answer))
+  answerEarly(response: HttpResponse): void {
+    sendEarly(this.#reply, response, () => this.#count(response))
   }
 
   /** The body is not read to its end. */
-  answerUnread(answer: HttpResponse): void {
-    sendAndClose(this.#reply, answer)
-    this.#count(answer)
+  answerUnread(response: HttpResponse): void {
+    sendAndClose(this.#reply, response)
+    this.#count(response)
   }
 
   #count({ status }: HttpResponse): void {

@@ -123,8 +123,8 @@ export class Receiver {
   }
 
   /** A request that is not for a source. */
-  refuseStranger(reply: FastifyReply, answer: HttpResponse): void {
-    sendEarly(reply, answer, () => this.countStranger(answer.status, reply.request.raw))
+  refuseStranger(reply: FastifyReply, response: HttpResponse): void {
+    sendEarly(reply, response, () => this.countStranger(response.status, reply.request.raw))
   }
 
   /** A request that was refused before its source was looked up. Undefined if it could not be parsed that far. */
