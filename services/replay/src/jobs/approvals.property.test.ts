@@ -166,6 +166,36 @@ it('runs an approved job that an older version skipped or left waiting', async (
   await model.kill()
 })
 
+it('runs only the request that was approved: an approval of an earlier or later one with its id does nothing', async () => {
+  const model = new ModelReplay(APPROVALS)
+  model.write(0, ['unmappable'], 'committed')
+  const asked: Asked = {
+    kind: 'propose',
+    isSet: true,
+    isDiscard: true,
+    isFixedUp: false,
+    isLate: false,
+    reason: undefined,
+    status: 'pending_inspection',
+    by: 'ann',
+  }
+  const job = jobOf(0, asked)
+  await model.propose(job)
+  for (const requestedAt of [job.requestedAt - 1, job.requestedAt + 1, 0]) {
+    model.ask({ kind: 'approve', id: job.id, by: 'bob', requestedAt })
+  }
+  await workOff(model)
+  expect(model.jobs.get(job.id)).toMatchObject({ state: 'waiting', counts: { scanned: 0 } })
+  model.ask({ kind: 'approve', id: job.id, by: 'bob', requestedAt: job.requestedAt })
+  await workOff(model)
+  expect(model.jobs.get(job.id)).toMatchObject({
+    state: 'done',
+    approval: { by: 'bob' },
+    counts: { done: 1 },
+  })
+  await model.kill()
+})
+
 it('does not trust a forged count beyond the letters that exist', async () => {
   const model = new ModelReplay(parseApprovals(['over:5']))
   model.write(0, ['unmappable'], 'committed')
