@@ -103,6 +103,11 @@ export const prepareDatabase = async (addresses: DatabaseAddresses): Promise<Pre
 /** Attributes that no role of Weir has. */
 const ATTRIBUTES = 'LOGIN NOCREATEDB NOCREATEROLE'
 
+/** Large objects are in no schema, so only the right to call these functions keeps a role from creating them. */
+const CREATES_LARGE_OBJECTS = ['lo_creat(integer)', 'lo_create(oid)', 'lo_from_bytea(oid, bytea)'].map(
+  (signature) => `pg_catalog.${signature}`,
+)
+
 const makeRoles = async (client: pg.Client, roles: Roles): Promise<readonly string[]> => {
   const { rows } = await client.query<{
     database: string
@@ -131,6 +136,12 @@ const makeRoles = async (client: pg.Client, roles: Roles): Promise<readonly stri
   }
   const owner = name(roles.owner.name)
   await client.query(`GRANT CREATE ON SCHEMA ${name(schema)} TO ${owner}`)
+  // Every role is a member of PUBLIC. Whoever does not own the database or schema gets a warning, and nothing changes.
+  await client.query(`REVOKE CREATE, TEMPORARY ON DATABASE ${name(database)} FROM PUBLIC`)
+  await client.query(`REVOKE CREATE ON SCHEMA ${name(schema)} FROM PUBLIC`)
+  if (isSuperuser) {
+    await client.query(`REVOKE EXECUTE ON FUNCTION ${CREATES_LARGE_OBJECTS.join(', ')} FROM PUBLIC`)
+  }
   // Only a superuser can give a table to a role of which it is not a member.
   if (!isSuperuser) await client.query(`GRANT ${owner} TO CURRENT_USER`)
   const tables = await client.query<{ name: string }>(
