@@ -189,7 +189,6 @@ export class AuditCheck {
     return this.#unreadable.slice(-UNREADABLE_NAMED_MAX)
   }
 
-  /** Call it after the last record, with the offset at which the log begins: what is not there any more. */
   /** Reports what the log no longer holds. Call it after the last record, with the offset at which the log begins. */
   end(logStart = 0n): void {
     if (logStart > 0n)
