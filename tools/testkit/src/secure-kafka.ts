@@ -9,6 +9,13 @@ export interface Identity {
   readonly key: string
 }
 
+interface IdentityOptions {
+  /** Names and addresses of the server, as openssl takes them. */
+  readonly names?: string
+  /** Of validity; below 0: the certificate has expired. */
+  readonly days?: number
+}
+
 export interface SecureKafka {
   /** Without TLS and passwords, for its administrator alone. */
   readonly plain: string
@@ -18,9 +25,11 @@ export interface SecureKafka {
   readonly sasl: string
   readonly ca: string
   /** Signed by its authority, with this name. */
-  identity(name: string): Identity
+  identity(name: string, options?: IdentityOptions): Identity
   /** Signed with none of its keys. */
   readonly stranger: Identity
+  /** The authority that has signed `stranger`. */
+  readonly strangerCa: string
   close(): Promise<void>
 }
 
@@ -34,11 +43,14 @@ const EC = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes
 const authorityIn = (folder: string, name: string) => {
   const file = (what: string): string => join(folder, `${name}-${what}.pem`)
   openssl('req', '-x509', ...EC, '-subj', `/CN=${name}`, '-keyout', file('ca-key'), '-out', file('ca'))
-  const identity = (of: string): Identity => {
+  const identity = (
+    of: string,
+    { names = 'DNS:localhost,IP:127.0.0.1', days = 2 }: IdentityOptions = {},
+  ): Identity => {
     const [key, request, cert, extensions] = ['key', 'request', 'cert', 'extensions'].map((what) =>
       file(`${of}-${what}`),
     ) as [string, string, string, string]
-    writeFileSync(extensions, 'subjectAltName=DNS:localhost,IP:127.0.0.1\n')
+    writeFileSync(extensions, `subjectAltName=${names}\n`)
     openssl('req', ...EC.slice(0, 5), '-subj', `/CN=${of}`, '-keyout', key, '-out', request)
     openssl(
       'x509',
@@ -51,7 +63,7 @@ const authorityIn = (folder: string, name: string) => {
       file('ca-key'),
       '-CAcreateserial',
       '-days',
-      '2',
+      String(days),
       '-extfile',
       extensions,
       '-out',
@@ -107,13 +119,15 @@ export const secureKafka = async (
       ...properties,
     },
   })
+  const stranger = authorityIn(folder, 'stranger')
   return {
     plain: `127.0.0.1:${port}`,
     tls: `127.0.0.1:${tlsPort}`,
     sasl: `127.0.0.1:${saslPort}`,
     ca,
     identity,
-    stranger: authorityIn(folder, 'stranger').identity('stranger'),
+    stranger: stranger.identity('stranger'),
+    strangerCa: stranger.ca,
     close: () => server.stop(),
   }
 }

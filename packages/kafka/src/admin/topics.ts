@@ -5,6 +5,7 @@ import { RetriableError } from '../client/errors.ts'
 import { untilLed } from '../client/topic-leaders.ts'
 import type { KafkaLogger, KafkaSettings } from '../client/settings.ts'
 import { silentLogger } from '../client/silent-logger.ts'
+import { tlsAdvice } from '../client/tls-refusals.ts'
 import { untilAvailable, type Waiting } from '../client/until-available.ts'
 
 export interface TopicsOptions {
@@ -203,22 +204,30 @@ const faultsOf = (spec: TopicSpec, found: FoundTopic): string[] => {
 
 const REFUSED = new Set(['SASL_AUTHENTICATION_FAILED', 'KafkaJSSASLAuthenticationError'])
 
-/** Resolves once the cluster answers; logs a line every 10 s until then; rejects when the signal is aborted. */
+/**
+ * Resolves once the cluster answers; logs a line every 10 s until then. Rejects when the signal is aborted, and when
+ * the brokers refuse the SASL user or have a certificate that is not accepted.
+ */
 export const waitForBrokers = async (
   settings: KafkaSettings,
   logger: KafkaLogger,
   signal?: AbortSignal,
 ): Promise<void> => {
   const { length } = settings.kafkaBrokers
+  const isFinal = (error: unknown): boolean => tlsAdvice(error) !== undefined
   try {
     const ask = (admin: Admin) => admin.describeCluster()
-    await withAdmin(`reaching ${settings.kafkaBrokers.join(', ')}`, settings, { logger, signal }, ask, {
-      retries: length,
-    })
+    await withAdmin(
+      `reaching ${settings.kafkaBrokers.join(', ')}`,
+      settings,
+      { logger, signal, isFinal },
+      ask,
+      { retries: length },
+    )
   } catch (error) {
-    if (!REFUSED.has(kafkaErrorType(error))) throw error
-    throw new Error('the brokers refuse the SASL user: check KAFKA_SASL_USERNAME and its password', {
-      cause: error,
-    })
+    const advice = REFUSED.has(kafkaErrorType(error))
+      ? 'the brokers refuse the SASL user: check KAFKA_SASL_USERNAME and its password'
+      : tlsAdvice(error)
+    throw advice === undefined ? error : new Error(advice, { cause: error })
   }
 }

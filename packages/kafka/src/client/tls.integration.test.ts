@@ -1,12 +1,16 @@
 import { execFileSync } from 'node:child_process'
+import { once } from 'node:events'
+import type { AddressInfo } from 'node:net'
+import { createServer } from 'node:tls'
 import {
   isolatedFolders,
   isolatedKafka,
   ownServersMissing,
   secureKafka,
+  type Identity,
   type SecureKafka,
 } from '@weir/testkit'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import type { KafkaSettings } from './settings.ts'
 import { silentLogger } from './silent-logger.ts'
 import { numbersOn, numbersUpTo, NumberWriter, startCopyProcessor } from '../testing/copy-processor.ts'
@@ -26,6 +30,8 @@ if (missing !== undefined) process.stderr.write(`TLS to brokers is not tested: $
 
 const PASSWORD = 'a-password-of-the-tests'
 const START_MS_MAX = 120_000
+const UNKNOWN_AUTHORITY =
+  'a broker has a certificate of an authority that is not trusted: set KAFKA_SSL_CA to the certificate of that authority'
 
 describe.skipIf(missing !== undefined)('brokers that speak TLS', { timeout: START_MS_MAX }, () => {
   const isolated = isolatedKafka('tls', 1)
@@ -95,5 +101,56 @@ describe.skipIf(missing !== undefined)('brokers that speak TLS', { timeout: STAR
     await expect(waitForBrokers(settingsOf(), logger, giveUp)).rejects.toThrow()
     expect(lines.join('\n')).not.toContain(PASSWORD)
     expect(lines.join('\n')).not.toContain('PRIVATE KEY')
+  })
+
+  /** The brokers' side of a handshake with this certificate, which is as far as these rows come. */
+  const serverWith = async ({ cert, key }: Identity): Promise<string> => {
+    const server = createServer({ cert, key }, (socket) => socket.on('error', () => undefined))
+    onTestFinished(() => void server.close())
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    return `127.0.0.1:${(server.address() as AddressInfo).port}`
+  }
+
+  it.each<[string, () => Promise<Partial<KafkaSettings>>, string]>([
+    [
+      'an expired certificate',
+      async () => ({ kafkaBrokers: [await serverWith(kafka.identity('old', { days: -1 }))] }),
+      'the certificate of a broker in KAFKA_BROKERS has expired: renew it on the broker',
+    ],
+    [
+      'a certificate of another host',
+      async () => ({
+        kafkaBrokers: [await serverWith(kafka.identity('elsewhere', { names: 'DNS:elsewhere.example' }))],
+      }),
+      'the certificate of a broker does not have the name in KAFKA_BROKERS: set KAFKA_BROKERS to a name that it has, ' +
+        'or add the name to the certificate',
+    ],
+    [
+      'a certificate of an authority other than KAFKA_SSL_CA',
+      () => Promise.resolve({ kafkaCa: kafka.strangerCa }),
+      UNKNOWN_AUTHORITY,
+    ],
+    [
+      'a certificate of an authority that Node does not know',
+      () => Promise.resolve({ kafkaCa: undefined }),
+      UNKNOWN_AUTHORITY,
+    ],
+  ])(
+    'refuses a broker with %s at once, in one message that names the setting',
+    async (_what, changes, message) => {
+      const settings = { ...overTls('service'), ...(await changes()) }
+      const lines: unknown[] = []
+      const logger = { ...silentLogger, warn: (...line: unknown[]) => void lines.push(line) }
+      await expect(waitForBrokers(settings, logger, AbortSignal.timeout(30_000))).rejects.toThrow(
+        expect.objectContaining({ message }) as Error,
+      )
+      expect(lines).toEqual([])
+    },
+  )
+
+  it('asks the next broker when one has an expired certificate', async () => {
+    const bad = await serverWith(kafka.identity('old', { days: -1 }))
+    await waitForBrokers({ ...overTls('service'), kafkaBrokers: [bad, kafka.tls] }, silentLogger)
   })
 })

@@ -22,6 +22,8 @@ const isAway = (error: unknown): boolean => {
 export interface Waiting {
   readonly logger: KafkaLogger
   readonly signal?: AbortSignal | undefined
+  /** Whether to reject with an error that is temporary elsewhere. */
+  readonly isFinal?: (error: unknown) => boolean
 }
 
 /**
@@ -31,7 +33,7 @@ export interface Waiting {
 export const untilAvailable = async <T>(
   what: string,
   ask: () => Promise<T>,
-  { logger, signal }: Waiting,
+  { logger, signal, isFinal }: Waiting,
 ): Promise<T> => {
   let reportAt = 0
   for (let failures = 1; ; failures++) {
@@ -39,7 +41,7 @@ export const untilAvailable = async <T>(
     try {
       return await ask()
     } catch (error) {
-      if (!isAway(error)) throw error
+      if (!isAway(error) || isFinal?.(error)) throw error
       if (performance.now() >= reportAt) {
         reportAt = performance.now() + REPORT_MS
         logger.warn({ failures, error: kafkaErrorType(error) }, `${what}: waiting for Kafka`)
