@@ -3,10 +3,10 @@ const { SIMULATION_SEED, SIMULATION_SCHEDULES } = process.env
 const numberOf = (text: string | undefined): number | undefined =>
   text === undefined ? undefined : Number(text)
 
-/** What whoever runs the simulation may ask for. */
+/** Settings for a run of the simulation. */
 export const SIMULATION = {
-  /** Runs and prints this schedule alone. */
+  /** Seed of the only schedule to run and print. */
   seed: numberOf(SIMULATION_SEED),
-  /** How many run instead. */
+  /** Number of schedules to run, instead of the default. */
   schedules: numberOf(SIMULATION_SCHEDULES),
 } as const

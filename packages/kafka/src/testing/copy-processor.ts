@@ -7,16 +7,16 @@ import type { TaskState, ProcessorObserver, ProcessorOptions } from '../processo
 import { startProcessor, type Processor } from '../processor/processor.ts'
 import { readAll, startsTopicOf } from './topics.ts'
 
-/** What happened to a stage, in order; `partitions` per partition. */
+/** Events of a processor in order, and its state per partition. */
 export interface CopyLog {
   readonly states: { readonly partition: number; readonly state: TaskState; readonly error?: Error }[]
-  /** Committed batches with records. */
+  /** Number of committed batches with records. */
   readonly commits: { readonly partition: number; readonly records: number; readonly outputs: number }[]
 }
 
 export interface CopyProcessor extends Processor {
   readonly log: CopyLog
-  /** How often each of these states was entered, in all partitions or in one. */
+  /** Number of times that each state was entered, in all partitions or in one. */
   entered(state: TaskState, partition?: number): number
 }
 
@@ -24,7 +24,7 @@ export interface CopyOptions extends Partial<Omit<ProcessorOptions, 'settings' |
   readonly settings: KafkaSettings
   readonly inputs: readonly string[]
   readonly output: string
-  /** Replaces methods of the copying owner. */
+  /** Replaces methods of the copying task. */
   readonly task?: (partition: number, copying: Task) => Partial<Task>
 }
 
@@ -37,7 +37,7 @@ export const copies = (batch: InputBatch, topic: string): OutputRecord[] =>
     key: key ?? Buffer.alloc(0),
   }))
 
-/** A stage that writes each input record to the same partition of one topic, and keeps no state. */
+/** A processor that writes each input record to the same partition of one topic and keeps no state. */
 export const startCopyProcessor = async (options: CopyOptions): Promise<CopyProcessor> => {
   const { output, task: override, ...rest } = options
   const log: CopyLog = { states: [], commits: [] }
@@ -88,7 +88,7 @@ export const startCopyProcessor = async (options: CopyOptions): Promise<CopyProc
   }
 }
 
-/** Writes numbers, one after another, to the partitions of a topic in turn. */
+/** Writes consecutive numbers to the partitions of a topic in turn. */
 export class NumberWriter {
   readonly #settings: KafkaSettings
   readonly #topic: string
@@ -100,12 +100,12 @@ export class NumberWriter {
     this.#topic = topic
   }
 
-  /** How many were written. */
+  /** Number of records written. */
   get count(): number {
     return this.#next
   }
 
-  /** `bytes`: of each value, at least. */
+  /** `bytes`: minimum length of each value. */
   async write(count: number, bytes = 0): Promise<void> {
     this.#lanes ??= await openLanes({
       settings: this.#settings,
@@ -135,11 +135,11 @@ export class NumberWriter {
   }
 }
 
-/** The numbers on a topic, partition after partition. */
+/** The numbers on a topic, ordered by partition. */
 export const numbersOn = async (settings: KafkaSettings, topic: string): Promise<number[]> =>
   (await readAll(settings, topic)).map(({ value }) => Number(value!.toString()))
 
-/** 0 to `count` - 1, as `NumberWriter` spreads them: partition after partition. */
+/** The numbers 0 to `count` - 1, distributed as `NumberWriter` does, ordered by partition. */
 export const numbersUpTo = (count: number, partitions: number): number[] =>
   Array.from({ length: partitions }, (_, partition) =>
     Array.from({ length: count }, (__, i) => i).filter((number) => number % partitions === partition),

@@ -9,7 +9,7 @@ import { createTopics } from './topics.ts'
 
 export const PATIENCE = { timeout: 20_000, interval: 50 }
 
-/** Stages that copy on a real broker; each test has topics and a group of its own. */
+/** Copying processors on a real broker. Each test has its own topics and group. */
 export class CopyRig {
   readonly settings: KafkaSettings
   input = ''
@@ -59,7 +59,7 @@ export class CopyRig {
     return processor
   }
 
-  /** Waits until everything that was written is on the output once, in order. */
+  /** Waits until the output has every written number exactly once, in order. */
   copied(): Promise<void> {
     const { settings, output } = this
     return vi.waitFor(
@@ -82,7 +82,7 @@ export class CopyRig {
     return offsets.get(input)
   }
 
-  /** Waits until the partition is parked with a message that has this text in it. */
+  /** Waits until the partition is parked with a message that contains the text. */
   parked(processor: CopyProcessor, partition: number, text: string): Promise<void> {
     return vi.waitFor(() => expect(processor.parked.get(partition)?.message).toContain(text), PATIENCE)
   }

@@ -3,22 +3,22 @@ import { describeRun, runSeed, shrink, type Start } from '../simulation/schedule
 import { SIMULATION } from './config.ts'
 
 /**
- * Test timeout, ms. A machine that runs eight things at once needs it for the usual number of schedules, and 20 ms for
- * each further one.
+ * Test timeout, ms: enough for the default number of schedules on a machine that runs eight tests at once, plus 20 ms
+ * for each further schedule.
  */
 export const PATIENCE_MS = 300_000 + 20 * (SIMULATION.schedules ?? 0)
 
 interface Limits {
   readonly schedules: number
-  /** The largest share of schedules in which a partition may be parked. */
+  /** Maximum share of schedules in which a partition may be parked. */
   readonly parkedShareMax: number
-  /** A partition may be parked only where at least so many faults have happened. */
+  /** Minimum number of faults in a schedule that parks a partition. */
   readonly parkingFaultsMin: number
 }
 
 /**
- * Runs the schedules of the seeds from 0 and expects that none goes wrong; of one that does it shows the shortest form.
- * SIMULATION_SCHEDULES changes how many run. SIMULATION_SEED runs and prints that one alone.
+ * Runs the schedules of the seeds from 0 and fails with the shortest form of the first faulty one. SIMULATION_SCHEDULES
+ * changes their number; SIMULATION_SEED runs and prints only that seed.
  */
 export const expectNoFaults = async (start: Start, limits: Limits): Promise<void> => {
   const { seed: only, schedules: count = limits.schedules } = SIMULATION
@@ -35,7 +35,7 @@ export const expectNoFaults = async (start: Start, limits: Limits): Promise<void
   if (only === undefined) expect(parked / count).toBeLessThan(limits.parkedShareMax)
 }
 
-/** Runs each of a few seeds twice. */
+/** Runs a few seeds twice and compares the results. */
 export const expectRepeatable = async (start: Start): Promise<void> => {
   for (const seed of [1, 2, 3]) expect(await runSeed(seed, start)).toEqual(await runSeed(seed, start))
 }

@@ -6,7 +6,7 @@ export type GroupCall = 'findGroupCoordinator' | 'joinGroup' | 'syncGroup' | 'he
 
 interface Member {
   metadata: Buffer
-  /** Time of its last request. */
+  /** Time of the member's last request. */
   seenAt: number
   /** Present while its join waits for the others. */
   join?: PromiseWithResolvers<Joined>
@@ -30,20 +30,20 @@ export interface GroupRequest {
   readonly groupAssignment?: readonly { readonly memberId: string; readonly memberAssignment: Buffer }[]
 }
 
-/** A broker answers only the last of a member's requests that wait; the request timeout ends the others. */
+/** A broker responds only to the last of a member's pending requests. The others end by their request timeout. */
 const unanswered = (): Error => new Error('The request timed out')
 
-/**
- * A group coordinator in memory, with the rules of the classic protocol; a session ends when the test says so
- * (`expire`).
- */
+/** An in-memory group coordinator with the rules of the classic protocol. Sessions end only by `expire`. */
 export class FakeGroup {
   generation = 0
-  /** Calls so far, in order. */
+  /** The calls, in order. */
   readonly calls: { readonly call: GroupCall; readonly memberId: string }[] = []
-  /** Decides before a call is carried out: what it throws, the caller gets; while it waits, so does the caller. */
+  /**
+   * Called before each request is carried out. If it throws, the caller gets the error; while it waits, the request
+   * waits.
+   */
   before: (call: GroupCall, memberId: string) => void | Promise<void> = () => undefined
-  /** Decides on a call that was carried out, as `before`. */
+  /** Like `before`, but called after the request was carried out. */
   after: (call: GroupCall, memberId: string) => void | Promise<void> = () => undefined
   #state: 'joining' | 'syncing' | 'stable' = 'joining'
   #members = new Map<string, Member>()
@@ -61,15 +61,15 @@ export class FakeGroup {
     return [...this.#members.keys()]
   }
 
-  /** Its session has ended. */
+  /** Ends the session of a member. */
   expire(memberId: string): void {
     this.#members.delete(memberId)
     this.#rebalance()
   }
 
-  /** When each member expires without another request: after a session, or once a rebalance has waited that long. */
+  /** When each member expires without a further request: at the end of its session or of the rebalance timeout. */
   deadlines(sessionMs: number): ReadonlyMap<string, number> {
-    // A member that waits for the others is alive.
+    // A member that waits for the others counts as alive.
     const silent = [...this.#members].filter(([, { join, sync }]) => join === undefined && sync === undefined)
     const since = ({ seenAt }: Member): number =>
       this.#state === 'joining' ? Math.min(seenAt, this.#rebalanceAt) : seenAt
@@ -80,7 +80,7 @@ export class FakeGroup {
     return this.calls.filter((one) => one.call === call).length
   }
 
-  /** What one member sees of it. */
+  /** The coordinator as one member sees it. */
   cluster(): Cluster {
     const closed = Promise.withResolvers<never>()
     closed.promise.catch(() => undefined)
@@ -119,10 +119,10 @@ export class FakeGroup {
     const id = memberId === '' ? `member-${(this.#ids += 1)}` : memberId
     const { metadata } = groupProtocols![0]!
     const known = this.#members.get(id)
-    // A repeated join: the member does not know its generation yet.
+    // The member joins again, because it does not know its generation yet.
     if (this.#state !== 'joining' && known?.metadata.equals(metadata) === true) {
-      const isAnswered = this.#state === 'syncing' || id !== this.#leaderId
-      if (isAnswered) return Promise.resolve(this.#joined(id))
+      const canRespond = this.#state === 'syncing' || id !== this.#leaderId
+      if (canRespond) return Promise.resolve(this.#joined(id))
     }
     const join = Promise.withResolvers<Joined>()
     known?.join?.reject(unanswered())
@@ -153,7 +153,7 @@ export class FakeGroup {
       delete member.sync
     }
     const all = [...this.#members]
-    // An empty group is a generation as well.
+    // An empty group also has a generation.
     if (all.length === 0) this.generation += 1
     if (all.length === 0 || all.some(([, { join }]) => join === undefined)) return
     this.generation += 1

@@ -12,8 +12,8 @@ import {
 } from './wire.ts'
 
 /**
- * What becomes of one request: passed on; never reaches the broker; the same, but its answer is lost; either of these
- * with the connection broken, also in the middle of the answer; or an error code that the broker never gave.
+ * The fate of one request: forwarded; lost before the broker; forwarded with a lost response; either of the last two
+ * with a broken connection, possibly within the response; or an error code that the proxy made up.
  */
 export type Verdict =
   | 'pass'
@@ -25,9 +25,9 @@ export type Verdict =
   | { readonly error: number }
 
 export interface SeenRequest extends ParsedRequest {
-  /** Which of the proxy's brokers it was sent to. */
+  /** Index of the proxy node that received the request. */
   readonly node: number
-  /** Number of the connection it came by. */
+  /** Number of the connection that it arrived on. */
   readonly connection: number
 }
 
@@ -40,15 +40,15 @@ const NODE_ID_FIRST = 101
 const NO_LEADER = -1
 
 /**
- * Stands in front of one real broker as one or more brokers: the data and the coordinators are real, who leads what
- * is up to the test. A request for a partition that its node does not lead is answered NOT_LEADER_FOR_PARTITION.
+ * Presents one real broker as one or more nodes. Data and coordinators are real; the test decides which node leads a
+ * partition. A request for a partition that the node does not lead gets NOT_LEADER_FOR_PARTITION.
  */
 export class KafkaProxy {
-  /** Asked for each request, in order of arrival; while it waits, so does the request. */
+  /** Called for each request, in order of arrival. While it waits, the request waits. */
   decide: (request: SeenRequest) => Verdict | Promise<Verdict> = () => 'pass'
-  /** Index of the node that leads a partition; -1: none does. */
+  /** Index of the node that leads a partition; -1 without a leader. */
   leader: (target: Target) => number = () => 0
-  /** Index of the node that is said to be every coordinator. */
+  /** Index of the node that is reported as every coordinator. */
   coordinator = 0
   readonly #nodes: Node[] = []
   readonly #upstream: { readonly host: string; readonly port: number }
@@ -70,7 +70,7 @@ export class KafkaProxy {
     return this.#nodes.map(({ port }) => `127.0.0.1:${port}`)
   }
 
-  /** The next requests of a kind get these verdicts, one each; all others pass. */
+  /** Sets the verdicts for the next requests of a kind, one each. All other requests are forwarded. */
   script(api: Api, verdicts: readonly Verdict[]): { readonly left: () => number } {
     const waiting = [...verdicts]
     const before = this.decide
@@ -81,7 +81,7 @@ export class KafkaProxy {
     return { left: () => waiting.length }
   }
 
-  /** Breaks what is connected and refuses what connects, or no longer. */
+  /** When true, closes all connections and refuses new ones, until it is called with false. */
   setDown(isDown: boolean, node?: number): void {
     for (const index of this.#nodes.keys()) {
       if (node !== undefined && node !== index) continue
@@ -194,7 +194,7 @@ const write = (socket: Socket, frame: Buffer): void => {
   if (!socket.destroyed) socket.write(framed(frame))
 }
 
-/** Calls back with each complete frame, without its length. */
+/** Calls back with each complete frame, without its length field. */
 const onFrames = (socket: Socket, onFrame: (frame: Buffer) => void): void => {
   let rest: Buffer = Buffer.alloc(0)
   socket.on('data', (bytes: Buffer) => {

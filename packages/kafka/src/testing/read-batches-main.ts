@@ -1,6 +1,6 @@
 import { readBatches } from './record-batch.ts'
 
-/** Reads batches, a line of base64 each, and says what came of each and by how much the process grew at most. */
+/** Reads batches, one per line in base64. Prints the result of each, and the peak growth of the process memory. */
 const lines: Buffer[] = []
 for await (const chunk of process.stdin) lines.push(chunk as Buffer)
 const batches = Buffer.concat(lines)

@@ -5,7 +5,7 @@ import { compressSync } from 'snappy'
 import type { EncodedRecord } from '../protocol/encoded-record.ts'
 import { ResponseMemory, readRecordSet, type RecordSetSource } from '../protocol/record-batch.ts'
 
-/** The bytes of a broker's log, as Kafka's record format v2 has them, also those that only compaction makes. */
+/** Encodes batches in Kafka's record format v2, including forms that only compaction creates. */
 const require = createRequire(import.meta.url)
 const crc32c = require('kafkajs/src/protocol/recordBatch/crc32C') as (bytes: Buffer) => number
 
@@ -16,19 +16,19 @@ export interface BatchOptions {
     readonly key?: Buffer | null
     readonly value?: Buffer | null
     readonly headers?: Readonly<Record<string, Buffer>> | readonly (readonly [string, Buffer | null])[]
-    /** Default: that of the batch. */
+    /** Default: the timestamp of the batch. */
     readonly timestamp?: number
   }[]
-  /** Default: that of the last record. Higher: compaction has removed records from the end. */
+  /** Default: the offset of the last record. A higher value means that compaction removed the last records. */
   readonly lastOffset?: bigint
   readonly producerId?: bigint
   readonly isTransactional?: boolean
   readonly isControl?: boolean
-  /** Of kafkajs' `CompressionTypes`. */
+  /** A value of kafkajs' `CompressionTypes`. */
   readonly compression?: number
   /** Default 1,700,000,000,000. */
   readonly timestamp?: number
-  /** The broker's clock, instead of the records' own times. */
+  /** Append time by the broker's clock, which replaces the records' own timestamps. */
   readonly appendTimestamp?: number
 }
 
@@ -46,7 +46,7 @@ const COMPRESS = [
   zstdCompressSync,
 ]
 
-/** Zigzag, seven bits a byte, the low ones first. */
+/** A zigzag varint: seven bits per byte, the lowest first. */
 const varint = (value: bigint | number): Buffer => {
   let rest = BigInt.asUintN(64, (BigInt(value) << 1n) ^ (BigInt(value) >> 63n))
   const bytes: number[] = []
@@ -99,7 +99,7 @@ export const recordBatch = (options: BatchOptions): Buffer => {
   return stamped(Buffer.concat([head, body]))
 }
 
-/** The end of a transaction, as the coordinator writes it. */
+/** A control marker, as the coordinator writes it. */
 export const endMarker = (offset: bigint, producerId: bigint, type: 'abort' | 'commit'): Buffer => {
   const key = Buffer.from([0, 0, 0, type === 'abort' ? 0 : 1])
   return recordBatch({
@@ -111,7 +111,7 @@ export const endMarker = (offset: bigint, producerId: bigint, type: 'abort' | 'c
   })
 }
 
-/** What is readable of the batches, and the offset after them. */
+/** The readable records of the batches, and the offset after them. */
 export const readBatches = (
   batches: readonly Buffer[],
   source: Partial<RecordSetSource> = {},
@@ -122,7 +122,7 @@ export const readBatches = (
     resolve(readRecordSet(Buffer.concat(batches), of))
   })
 
-/** The batch with the checksum that its bytes have, so that what reads it finds what else is wrong. */
+/** Recomputes the checksum of a batch, so that a reader gets past it to the next defect. */
 export const stamped = (batch: Buffer): Buffer => {
   batch.writeUInt32BE(crc32c(batch.subarray(ATTRIBUTES_AT)), CRC_AT)
   return batch

@@ -20,10 +20,10 @@ export const withAdmin = async <T>(
   }
 }
 
-/** Where stages of these settings note that they have begun. */
+/** Topic in which the processors of these settings note where they began. */
 export const startsTopicOf = ({ topicPrefix }: KafkaSettings): string => `${topicPrefix}started`
 
-/** Creates topics with the prefix of `settings`, resolves to their full names once each partition has a leader. */
+/** Creates topics with the prefix of `settings`. Resolves to their full names when each partition has a leader. */
 export const createTopics = async (
   settings: KafkaSettings,
   names: readonly string[],
@@ -48,7 +48,7 @@ export const createTopics = async (
   return topics
 }
 
-/** All readable records of a topic, partition after partition. */
+/** All readable records of a topic, ordered by partition. */
 export const readAll = async (settings: KafkaSettings, topic: string): Promise<InputRecord[]> => {
   const reader = await openTopicReader(settings, topic)
   try {
@@ -60,7 +60,7 @@ export const readAll = async (settings: KafkaSettings, topic: string): Promise<I
   }
 }
 
-/** Leaves an aborted record in a partition, and the marker behind it. */
+/** Writes an aborted record and its marker to a partition. */
 export const writeAborted = async (
   settings: KafkaSettings,
   topic: string,
@@ -95,7 +95,7 @@ const PATTERNS = {
   prefixed: kafkajs.ResourcePatternTypes.PREFIXED,
 } as const
 
-/** Gives a user these rights; `settings` are of a user that may. */
+/** Grants rights to a user. `settings` belong to a user with the right to do so. */
 export const grant = (settings: KafkaSettings, user: string, rights: readonly Right[]): Promise<boolean> =>
   withAdmin(settings, (admin) =>
     admin.createAcls({

@@ -9,7 +9,8 @@ import { realBroker } from '../simulation/conformance/real-broker.ts'
 import { withAdmin } from './topics.ts'
 
 /**
- * Makes brokers behave like versions before 3.6, where data can open a transaction that the coordinator does not know.
+ * Makes brokers behave like versions before 3.6, in which a record can open a transaction that the coordinator does not
+ * know.
  */
 export const dropVerification = async (settings: KafkaSettings): Promise<void> => {
   const configEntries = [{ name: 'transaction.partition.verification.enable', value: 'false' }]
@@ -21,7 +22,7 @@ export const dropVerification = async (settings: KafkaSettings): Promise<void> =
   })
 }
 
-/** A transactional id on the only broker, with requests of its own. Closed when the test ends. */
+/** A transactional id on the only broker, with its own requests. Closed when the test ends. */
 export const transactionsOn = async (
   settings: KafkaSettings,
   id: { readonly transactionalId: string; readonly groupId: string; readonly topic: string },

@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module'
 
-/** The little of Kafka's protocol that a proxy has to read and write, in the versions that kafkajs speaks. */
+/** The part of Kafka's protocol that the proxy decodes and encodes, in the versions that kafkajs uses. */
 const require = createRequire(import.meta.url)
 
 interface Reader {
@@ -65,9 +65,9 @@ export interface ParsedRequest {
   readonly api: Api | undefined
   readonly apiKey: number
   readonly correlationId: number
-  /** Of produce, fetch, ListOffsets, AddPartitionsToTxn and TxnOffsetCommit. */
+  /** Set for produce, fetch, ListOffsets, AddPartitionsToTxn and TxnOffsetCommit. */
   readonly targets: readonly Target[]
-  /** Of EndTxn: whether it commits. */
+  /** Set for EndTxn: true for a commit. */
   readonly isCommit?: boolean
 }
 
@@ -78,7 +78,7 @@ export interface Target {
 
 const API_NAMES = new Map<number, Api>(Object.entries(API).map(([name, key]) => [key, name as Api]))
 
-/** `frame`: without its length. */
+/** `frame`: a request without its length field. */
 export const parseRequest = (frame: Buffer): ParsedRequest => {
   const reader = new ReaderClass(frame)
   const apiKey = reader.readInt16()
@@ -94,7 +94,7 @@ export const parseRequest = (frame: Buffer): ParsedRequest => {
   return { ...parsed, isCommit: reader.readInt8() === 1 }
 }
 
-/** `rest`: what follows each partition number. */
+/** `rest`: reads the fields after each partition number. */
 const readPartitions = (reader: Reader, rest: (reader: Reader) => void): Target[] =>
   reader
     .readArray((topics) => {
@@ -137,7 +137,7 @@ const TARGETS: Partial<Record<Api, (reader: Reader) => Target[]>> = {
   },
 }
 
-/** What an error answer has after the correlation id: partitions with the code, or the code for all. */
+/** The body of an error response after the correlation id: an error code per partition, or one for all. */
 const ERROR_BODIES: Partial<Record<Api, (writer: Writer, answer: ErrorAnswer) => Writer>> = {
   produce: (writer, { partitions }) =>
     writer.writeArray(partitions((one) => one.writeInt64(-1n).writeInt64(-1n).writeInt64(-1n))).writeInt32(0),
@@ -169,7 +169,7 @@ interface ErrorAnswer {
   readonly partitions: (write: (one: Writer) => Writer) => Writer[]
 }
 
-/** The answer to a request with one error code for all it names, without the frame's length. */
+/** A response with one error code for every partition of the request, without the frame's length field. */
 export const errorResponse = ({ api, correlationId, targets }: ParsedRequest, code: number): Buffer => {
   const body = api && ERROR_BODIES[api]
   if (body === undefined) throw new Error(`no error answer for ${api ?? 'this request'}`)
@@ -184,7 +184,7 @@ export const errorResponse = ({ api, correlationId, targets }: ParsedRequest, co
   return body(new WriterClass().writeInt32(correlationId), { code, partitions }).buffer
 }
 
-/** A fetch response (version 11) after its correlation id: what a broker has of some partitions. */
+/** A fetch response (version 11) after its correlation id, limited to some partitions. */
 export const fetchResponse = (
   partitions: readonly (Target & { readonly errorCode?: number; readonly batches: readonly Buffer[] })[],
 ): Buffer => {
@@ -213,7 +213,7 @@ export interface Address {
   readonly port: number
 }
 
-/** A metadata response (version 6) with other brokers, all on 127.0.0.1, and the leaders that `leader` says. */
+/** A metadata response (version 6) with other brokers, all on 127.0.0.1, and the leaders from `leader`. */
 export const rewriteMetadata = (
   frame: Buffer,
   nodes: readonly Address[],
@@ -264,7 +264,7 @@ export const rewriteMetadata = (
   return writer.writeArray(topics).buffer
 }
 
-/** A coordinator response (version 1 or 2) that names another address; an error stays what it is. */
+/** A coordinator response (version 1 or 2) with another address. Leaves an error unchanged. */
 export const rewriteCoordinator = (frame: Buffer, { nodeId, port }: Address): Buffer => {
   const reader = new ReaderClass(frame)
   const correlationId = reader.readInt32()

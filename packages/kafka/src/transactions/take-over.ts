@@ -9,70 +9,72 @@ import type {
 } from './transaction-view.ts'
 
 /**
- * How an owner takes over a transactional id, and ends what brokers have left open.
+ * How an owner takes over a transactional id and ends the transactions that brokers left open.
  *
- * A coordinator of Kafka 4 leaves the marker of a partition out while that partition has no leader, and still calls the
- * transaction complete (seen with 4.3.1, whenever all replicas of a partition are killed). Readers then stand still
- * there, and the next marker of the same producer id decides about both transactions. So what is open has to be ended,
- * before anything is written, as its coordinator had decided; and what decides it must not be able to change meanwhile.
+ * A coordinator of Kafka 4 omits the marker of a partition that has no leader and still reports the transaction as
+ * complete (observed with 4.3.1 when all replicas of a partition are killed). Readers of that partition then block, and
+ * the next marker of the same producer id decides about both transactions. So an open transaction must be ended with
+ * the outcome that its coordinator decided, before anything else is written, and from evidence that cannot change
+ * meanwhile.
  *
- * Producer epochs carry the proof. Weir never aborts a transaction by itself, so that an epoch grows by one exactly
+ * Producer epochs provide the evidence. Weir never aborts a transaction itself, so an epoch grows by one exactly
  * - when the coordinator aborts a transaction (`CompleteAbort`), and
  * - at each InitProducerId (`Empty`).
- * No transaction is ever begun in an epoch that an abort has made, or an InitProducerId that only shuts others out: it
- * is
- * *quiet*. In a quiet epoch all earlier owners are shut out, nothing can be opened any more, and what is open has one
- * meaning:
- * - `CompleteAbort` of epoch n: what is open of n-1 was aborted.
- * - Shut out from n-1 (`CompleteCommit` or `Empty`) to n: what is open of n-1 was committed, since an abort would have
- *   raised the epoch. What is open of n-2 was committed as well: n-1 was `Empty` at first. (Nobody shuts out from
- *   `Ongoing`: while an abort is being noted, a coordinator may show the new epoch and still that state.)
- * Anything else is unknown, and an operator decides. It needs two sleepers at once: see decision 30.
+ * An epoch is *quiet* if no transaction ever begins in it: an abort created it, or an InitProducerId that only shuts
+ * out earlier owners. In a quiet epoch all earlier owners are shut out, no transaction can begin, and every open
+ * transaction has one meaning:
+ * - After `CompleteAbort` in epoch n, an open transaction of epoch n-1 was aborted.
+ * - After a shut-out from epoch n-1 (`CompleteCommit` or `Empty`) to n, an open transaction of n-1 was committed,
+ *   because an abort would have raised the epoch. One of n-2 was committed too, because n-1 was `Empty` at first. (No
+ *   owner shuts out others from `Ongoing`: while the coordinator records an abort, it may report the new epoch with
+ *   that state.)
+ * In any other case the outcome is unknown and an operator decides. That requires two suspended owners at once: see
+ * decision 30.
  *
- * Whoever shuts out notes with the new epoch, as the time-out of a transaction, which epoch it came from. So the next
- * one that finds the epoch knows what it means, however many die before all is ended, and need not raise it again.
+ * An owner that shuts out others stores the epoch that it came from in the transaction timeout of the new epoch. So the
+ * next owner knows what that epoch means, even if several owners die before all transactions are ended, and need not
+ * raise it again.
  *
- * Markers carry the quiet epoch. The successor begins its transactions in a newer one, so that its data refuse a marker
- * that comes late. The epoch to work in must be the one after the quiet epoch, else somebody else was here in between,
- * and nothing seen before is of use. (An InitProducerId that expects an epoch proves less: Kafka 4.3.1 accepts the
- * epoch of a transaction that the coordinator has aborted meanwhile, and gives two callers the same answer.)
+ * Markers carry the quiet epoch. The new owner begins its transactions in a later epoch, so its data reject a late
+ * marker. The working epoch must directly follow the quiet epoch. Otherwise another owner came in between, and the
+ * evidence read before is invalid. (An InitProducerId with an expected epoch proves less: Kafka 4.3.1 accepts the epoch
  */
 export const takeOver = async (view: TransactionView, options: TakeOverOptions): Promise<ProducerEpoch> => {
   if (!(await view.canLook())) return plainFence(view, options)
   const quiet = await reachQuietEpoch(view)
   if (quiet !== undefined) await endOpen(view, quiet, options)
   const own = await nextEpoch(view, quiet)
-  // The last epochs of a producer id are not worked in, so that nothing is open when the id changes.
+  // Skips the last epochs of a producer id, so that no transaction is open when the id changes.
   return own.epoch < EXHAUSTED_EPOCH - UNUSED_EPOCHS ? own : takeOver(view, options)
 }
 
 export interface TakeOverOptions {
   readonly transactionalId: string
-  /** The operator's decision about what is unknown. */
+  /** The operator's decision for transactions of unknown outcome. */
   readonly decision?: Outcome
   readonly onEnded: (open: OpenTransaction, outcome: Outcome) => void
   readonly onUnguarded: () => void
 }
 
-/** From this epoch on InitProducerId gives a new producer id, with epoch 0 (`isProducerEpochExhausted` in Kafka). */
+/** From this epoch on, InitProducerId returns a new producer id with epoch 0 (`isProducerEpochExhausted` in Kafka). */
 const EXHAUSTED_EPOCH = 32_766
 /**
- * More than one: a successor that shuts out from the last epoch but one, while another has just done so, changes the
- * id, and nobody finds any more what the other was about to end.
+ * Must be more than one. If two owners shut out others at the last epoch but one, the second changes the producer id,
+ * and open transactions of the old id are never found again.
  */
 const UNUSED_EPOCHS = 64
 const LOOK_MS = 100
 const MARKS = 500
 const SHUT_OUT_MS_MIN = 9_000
 
-/** An epoch that no transaction was or will be begun in, and what it says about transactions of earlier ones. */
+/** An epoch in which no transaction begins, and the outcome of open transactions of earlier epochs. */
 export interface QuietEpoch extends ProducerEpoch {
   readonly outcomeOf: (epoch: number) => Outcome | undefined
 }
 
 const anotherOwner = () => new TransactionError('taking over: another owner has come meanwhile')
 
-/** Shuts out every earlier owner, and can be repeated without end. undefined: the id is new. */
+/** Shuts out every earlier owner. Idempotent. Undefined when the id is new. */
 export const reachQuietEpoch = async (view: TransactionView): Promise<QuietEpoch | undefined> => {
   for (;;) {
     const last = await view.describe()
@@ -95,9 +97,9 @@ export const reachQuietEpoch = async (view: TransactionView): Promise<QuietEpoch
 }
 
 /**
- * Names the epoch from which others were shut out in the part of the time-out below a second; the time-outs of owners
- * are whole seconds. The coordinator waits for its replicas no longer than this time-out, so a few milliseconds would
- * make it refuse the request for as long as replication takes longer.
+ * Encodes the epoch from which others were shut out in the milliseconds of the timeout; the timeouts of working owners
+ * are whole seconds. The coordinator waits for its replicas at most this long, so a timeout of a few milliseconds would
+ * make it reject the request whenever replication takes longer.
  */
 const shutOutTimeoutMs = (fromEpoch: number): number => SHUT_OUT_MS_MIN + 1 + (fromEpoch % MARKS)
 
@@ -120,7 +122,7 @@ const quietEpochOf = (last: LastTransaction): QuietEpoch | undefined => {
   }
   if (state === 'Empty' && (epoch < 0 || isShutOutFrom(epoch - 1, last.timeoutMs))) return shutOut(last)
   if (epoch < EXHAUSTED_EPOCH || isBeingDecided(last) || state === 'Ongoing') return undefined
-  // Not worked in; and from here on InitProducerId changes the producer id.
+  // No owner works in this epoch, and the next InitProducerId changes the producer id.
   return {
     producerId,
     epoch,
@@ -128,7 +130,10 @@ const quietEpochOf = (last: LastTransaction): QuietEpoch | undefined => {
   }
 }
 
-/** An epoch to work in. Busy: the coordinator still writes down what it was told before, or another owner works. */
+/**
+ * Requests a working epoch. Waits while the coordinator is busy: it is still recording an earlier outcome, or another
+ * owner works.
+ */
 const nextEpoch = async (view: TransactionView, quiet: QuietEpoch | undefined): Promise<ProducerEpoch> => {
   for (;;) {
     const own = await view.init()
@@ -148,7 +153,7 @@ const nextEpoch = async (view: TransactionView, quiet: QuietEpoch | undefined): 
   }
 }
 
-/** Ends what is open of earlier epochs; resolves when nothing is. */
+/** Ends the open transactions of earlier epochs. Resolves when none is open. */
 export const endOpen = async (
   view: TransactionView,
   quiet: QuietEpoch,
@@ -183,14 +188,14 @@ const unknownOutcome = (
   )
 }
 
-/** `own` is the epoch after `before`, and so nobody was given one in between. */
+/** True when `own` directly follows `before`, so no other owner received an epoch in between. */
 const follows = (own: ProducerEpoch, before: ProducerEpoch | undefined): boolean => {
   if (before === undefined) return own.epoch === 0
   if (own.producerId === before.producerId) return own.epoch === before.epoch + 1
   return before.epoch >= EXHAUSTED_EPOCH && own.epoch === 0
 }
 
-/** All that old brokers can do: earlier owners are shut out, but what is open stays open. */
+/** The fence for brokers before 3.0: earlier owners are shut out, but open transactions stay open. */
 const plainFence = async (
   view: TransactionView,
   { onUnguarded }: TakeOverOptions,
@@ -207,9 +212,9 @@ const COMMIT_LOOK_MS = 2
 const COMMIT_LOOK_MS_MAX = 100
 
 /**
- * To be awaited between the acknowledgement of a commit and the begin of the next transaction: whatever is open of a
- * producer id then belongs to its last transaction. Rejects with a `TransactionError` where the brokers have left the
- * transaction open, or another has become the owner.
+ * Await this between the acknowledgement of a commit and the next transaction, so that any open transaction of the
+ * producer id is its last one. Rejects with a `TransactionError` when brokers left the transaction open or another
+ * owner has taken over.
  */
 export const committedEverywhere = async (
   view: TransactionView,

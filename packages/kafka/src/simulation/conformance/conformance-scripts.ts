@@ -6,11 +6,11 @@ const transaction = (partition: number): readonly Step[] => [
   { kind: 'produce', partition, epoch: 0 },
 ]
 
-/** What the protocol of a takeover rests on, each with the answers that matter. */
+/** The broker behaviour on which the takeover relies, with the responses that matter. */
 export const SCRIPTS: readonly {
   readonly name: string
   readonly script: readonly Step[]
-  /** Lines that must be among the answers, so that a change of both sides is seen. */
+  /** Lines that the responses must contain, so a change of both model and brokers is noticed. */
   readonly contains: readonly string[]
 }[] = [
   {
@@ -97,7 +97,7 @@ export const SCRIPTS: readonly {
 const OFFSETS: readonly EpochOffset[] = [0, 0, 0, 0, 0, 0, -1, -2, 1]
 const STEPS = 24
 
-/** Any order of requests that one producer id may see, from owners of several epochs. */
+/** Requests of one producer id in random order, from owners of several epochs. */
 export const randomScript = (seed: number): readonly Step[] => {
   const random = new Random(seed)
   const epoch = () => random.pick(OFFSETS)

@@ -31,7 +31,7 @@ afterAll(() => kafka?.close())
 
 let tests = 0
 
-/** On a broker of its own: it leads everything, and the first group's offsets are alone in their partition. */
+/** Runs on its own broker, which leads all partitions. The first group's offsets are alone in their partition. */
 const onRealBroker = async (script: readonly Step[]): Promise<string[]> => {
   const settings = { ...shared, kafkaBrokers: [kafka!.url], topicPrefix: `${shared.topicPrefix}${tests++}.` }
   const [topic] = (await createTopics(settings, ['out'], {}, PARTITIONS)) as [string]
@@ -62,11 +62,11 @@ it.each(Array.from({ length: 12 }, (_, seed) => seed))('... random script %i', a
   if (!isMissing()) await compare(randomScript(seed))
 })
 
-/** Longer than a script, so that no session ends in it. */
+/** Longer than any script, so no session ends within one. */
 const GROUP_MS = 60_000
 const MEMBERS = 2
 
-/** Each member on connections of its own: a waiting join blocks everything else on one. */
+/** Each member has its own connections, because a pending join blocks all other requests on one. */
 const realGroup = async (): Promise<GroupUnderTest> => {
   const settings = { ...shared, kafkaBrokers: [kafka!.url], topicPrefix: `${shared.topicPrefix}${tests++}.` }
   const groupId = `${settings.topicPrefix}group`

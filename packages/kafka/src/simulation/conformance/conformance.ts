@@ -1,10 +1,10 @@
 import { IMPOSSIBLE_EPOCH } from '../../transactions/transaction-view.ts'
 import type { Outcome } from '../model/model-log.ts'
 
-/** Which of the producer's epochs a request carries: the one it was given last, or one before or after that. */
+/** The epoch that a request carries, relative to the last epoch that the producer received. */
 export type EpochOffset = -2 | -1 | 0 | 1
 
-/** One request, or a wait. */
+/** One request, or one wait. */
 export type Step =
   | { readonly kind: 'init' }
   | { readonly kind: 'swap'; readonly epoch: EpochOffset | 'impossible' }
@@ -21,7 +21,7 @@ export type Step =
     }
   | { readonly kind: 'time-out' }
 
-/** Given by the brokers under test. `name` is an error's name as kafkajs has it. */
+/** The response of the brokers under test. `name` is the error name in kafkajs. */
 export type Answer<T = undefined> = { readonly value: T } | { readonly error: string }
 
 export interface Given {
@@ -29,7 +29,7 @@ export interface Given {
   readonly epoch: number
 }
 
-/** Real brokers or the model: one transactional id, `PARTITIONS` partitions of one topic, one group. */
+/** Real brokers or the model, with one transactional id, one topic of `PARTITIONS` partitions and one group. */
 export interface BrokerUnderTest {
   init(timeoutMs: number, expected?: Given): Promise<Answer<Given>>
   add(own: Given, partition: number): Promise<Answer>
@@ -38,11 +38,11 @@ export interface BrokerUnderTest {
   commitOffsets(own: Given, offset: number): Promise<Answer>
   end(own: Given, outcome: Outcome): Promise<Answer>
   marker(own: Given, partition: number, outcome: Outcome): Promise<Answer>
-  /** Resolves when no end of a transaction is under way; after a time-out when `isTimedOut`. */
+  /** Resolves when the coordinator is ending no transaction; after a timeout if `isTimedOut`. */
   rest(isTimedOut: boolean): Promise<void>
   /**
-   * State and epoch at the coordinator; producers, open transactions and readable values per partition; the group's
-   * offset.
+   * The state and epoch at the coordinator; producers, open transactions and readable values per partition; and the
+   * group's offset.
    */
   observe(): Promise<unknown>
 }
@@ -50,9 +50,9 @@ export interface BrokerUnderTest {
 export const PARTITIONS = 2
 const SHORT_MS = 1_500
 const LONG_MS = 60_000
-/** Kafka compares it with the current epoch and the last one: it is neither. */
+/** Differs from the current and the last epoch, with which Kafka compares it. */
 
-/** Carries out a script and notes each answer and all that can be seen after it. */
+/** Runs a script and records each response and the visible state after it. */
 export const runScript = async (broker: BrokerUnderTest, script: readonly Step[]): Promise<string[]> => {
   const lines: string[] = []
   let given: Given = { producerId: -1, epoch: -1 }
@@ -80,7 +80,7 @@ export const runScript = async (broker: BrokerUnderTest, script: readonly Step[]
   return lines
 }
 
-/** The transaction that this step begins is to be ended by its time-out. */
+/** True if the transaction that this step begins must end by its timeout. */
 const isBeforeTimeOut = (script: readonly Step[], index: number): boolean =>
   script.slice(index + 1, index + 5).some(({ kind }) => kind === 'time-out')
 

@@ -37,7 +37,7 @@ interface Member {
   isWaiting: boolean
 }
 
-/** Runs a script and notes each answer as it comes; `settle` waits until all possible answers have arrived. */
+/** Runs a script and records each response. `settle` waits until all possible responses have arrived. */
 export const runGroupScript = async (
   group: GroupUnderTest,
   script: readonly GroupStep[],
@@ -48,7 +48,7 @@ export const runGroupScript = async (
   const members = new Map<number, Member>()
   let firstGeneration: number | undefined
   const nameOf = (id: string): string => names.get(id) ?? 'unknown'
-  const isAnswered = async (member: Member, what: string, asked: Promise<unknown>): Promise<void> => {
+  const recordResponse = async (member: Member, what: string, asked: Promise<unknown>): Promise<void> => {
     member.isWaiting = true
     try {
       lines.push(`  ${what} -> ${JSON.stringify(await asked)}`)
@@ -99,9 +99,9 @@ export const runGroupScript = async (
     const what = JSON.stringify(step)
     lines.push(what)
     const before = lines.length
-    void isAnswered(known, what, ask(step, known))
+    void recordResponse(known, what, ask(step, known))
     await settle()
-    // The order of answers is random.
+    // The order of responses is random.
     lines.push(...lines.splice(before).sort())
   }
   return lines
@@ -121,7 +121,7 @@ export const groupUnderTest = (group: FakeGroup): GroupUnderTest => ({
   },
 })
 
-/** Reads steps such as `join 0`; `old` is with the generation before, `changed` a join with another claim. */
+/** Parses steps such as `join 0`. `old` uses the previous generation; `changed` joins with another claim. */
 const stepsOf = (text: string): readonly GroupStep[] =>
   [...text.matchAll(/(?:(old|changed) )?(join|sync|beat|leave) (\d)/g)].map(
     ([, mark, kind, member]) =>
@@ -133,7 +133,7 @@ const stepsOf = (text: string): readonly GroupStep[] =>
       }) as GroupStep,
   )
 
-/** Covers each case that a membership meets. */
+/** Cover every case that a membership can meet. */
 export const GROUP_SCRIPTS: readonly { readonly name: string; readonly script: readonly GroupStep[] }[] = [
   {
     name: 'two members, one after the other, and an old generation',

@@ -7,7 +7,7 @@ const ID = 'id'
 const TOPIC = 'out'
 const COORDINATOR_EPOCH = 0
 
-/** The model behind the same requests as real brokers. */
+/** Exposes the model through the same requests as real brokers. */
 export const modelUnderTest = (partitions: number): BrokerUnderTest => {
   let now = 0
   const names = Array.from({ length: partitions }, (_, partition) => `${TOPIC}/${partition}`)
@@ -73,7 +73,7 @@ const answer = <T>(run: () => T): Answer<T> => {
   }
 }
 
-/** For requests that give nothing. */
+/** For requests without a result. */
 const done = (run: () => void): Answer =>
   answer(() => {
     run()

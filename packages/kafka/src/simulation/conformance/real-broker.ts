@@ -12,7 +12,7 @@ import {
 import type { Answer, BrokerUnderTest, Given } from './conformance.ts'
 import type { Outcome } from '../model/model-log.ts'
 
-/** What kafkajs' table of errors does not have. */
+/** Error codes that kafkajs does not know. */
 const NAMES: Readonly<Record<number, string>> = { 90: 'PRODUCER_FENCED', 105: 'TRANSACTIONAL_ID_NOT_FOUND' }
 const BUSY = new Set([
   'NOT_COORDINATOR_FOR_GROUP',
@@ -24,7 +24,7 @@ const REST_MS = 10
 const STUCK_MS = 3_000
 const FETCH = { waitMsMax: 1, bytesMax: 1_000_000 }
 
-/** Requests of kafkajs that carry ids as its own `Long`. */
+/** kafkajs requests whose ids have kafkajs' own `Long` type. */
 interface TransactionRequests {
   addPartitionsToTxn(request: object): Promise<unknown>
   addOffsetsToTxn(request: object): Promise<unknown>
@@ -34,21 +34,21 @@ interface TransactionRequests {
 }
 
 export interface RealBrokerOptions {
-  /** Leader of all partitions and coordinator of all there is. */
+  /** Leads all partitions and is the only coordinator. */
   readonly broker: Broker
   readonly topic: string
   readonly partitions: number
   readonly transactionalId: string
   readonly groupId: string
-  /** Of `__consumer_offsets`. */
+  /** The partition of `__consumer_offsets` with the group's offsets. */
   readonly offsetsPartitions: number
 }
 
-/** Sends what a script asks for, with requests of its own, none of the product's. */
+/** Sends the requests of a script with its own code, independent of the product. */
 export const realBroker = (options: RealBrokerOptions): BrokerUnderTest => {
   const { broker, topic, transactionalId, groupId } = options
   const requests = broker as unknown as TransactionRequests
-  /** The coordinator has given up on an end, as a partition has refused its marker. */
+  /** True when the coordinator gave up ending a transaction because a partition rejected its marker. */
   let isStuck = false
   const producerIds = new Set<number>()
   const sequences = new Map<string, number>()
@@ -78,7 +78,7 @@ export const realBroker = (options: RealBrokerOptions): BrokerUnderTest => {
       const firstSequence = sequences.get(key) ?? 0
       const messages = [{ key: null, value: Buffer.from(value), headers: {} }]
       const topicData = [{ topic, partitions: [{ partition, firstSequence, messages }] }]
-      // A leader may not know yet that it is one.
+      // A new leader may not know of its role yet.
       const answer = await whenAvailable(() =>
         answerOf(requests.produce({ ...idOf(own), acks: -1, topicData }), ({ topics }) =>
           Number(topics[0]!.partitions[0]!.baseOffset),
@@ -210,10 +210,15 @@ const writeMarker = (
     },
   )
 
-/** The coordinator's own: with a newer one its markers would be refused from then on. */
+/**
+ * The coordinator's current epoch. After a marker with a newer one, partitions would reject the coordinator's markers.
+ */
 const COORDINATOR_EPOCH = 0
 
-/** Of these producer ids: others' transactions are on `__consumer_offsets` too, and where its log begins is chance. */
+/**
+ * Limited to these producer ids, because other transactions also write to `__consumer_offsets` and its log start
+ * varies.
+ */
 const producersOf = (
   broker: Broker,
   topic: string,
@@ -264,7 +269,7 @@ const readable = async (broker: Broker, topic: string, partition: number): Promi
   }
 }
 
-/** The end of the log, and of what is decided. */
+/** The end of the log, and the last stable offset. */
 const ends = (broker: Broker, topic: string, partition: number): Promise<readonly unknown[]> => {
   const topics = [{ topic, partitions: [{ partition, timestamp: '-1' }] }]
   const asked = [0, 1].map(async (isolationLevel) => {
@@ -303,7 +308,7 @@ const whenAvailable = async <T>(send: () => Promise<Answer<T>>): Promise<Answer<
   }
 }
 
-/** `String.hashCode`, made positive as Kafka does. */
+/** `String.hashCode`, made non-negative as in Kafka. */
 const javaHash = (text: string): number => {
   let hash = 0
   for (let i = 0; i < text.length; i++) hash = (Math.imul(hash, 31) + text.charCodeAt(i)) | 0

@@ -15,8 +15,8 @@ interface Producer {
 export const OFFSETS = '__consumer_offsets/0'
 
 /**
- * A cluster as far as transactions go: each method is one request, carried out at once and whole. Requests about groups
- * are in `FakeGroup`. Time comes from outside.
+ * A model of a cluster for transactions. Each method is one request, carried out atomically. Group requests are in
+ * `FakeGroup`. The caller supplies the time.
  */
 export class ModelBroker {
   readonly #rule: AbortRule
@@ -27,12 +27,12 @@ export class ModelBroker {
   #producerIds = 1_000
   now: () => number
 
-  /** `partitions`: `topic/number`. */
+  /** `partitions`: names such as `topic/0`. */
   constructor(options: {
     rule: AbortRule
     partitions: readonly string[]
     now: () => number
-    /** For an id that has been used for long: its next epoch is the one after this. */
+    /** Simulates an id in long use: its next epoch follows this one. */
     epochBefore?: number | undefined
   }) {
     this.#rule = options.rule
@@ -98,7 +98,7 @@ export class ModelBroker {
       this.#verify(producer, log)
     } catch (error) {
       if (!(error instanceof AnsweredError) || error.type !== 'CONCURRENT_TRANSACTIONS') throw error
-      // As the version of the request that kafkajs speaks has it.
+      // The error of the request version that kafkajs uses.
       throw new AnsweredError('NOT_ENOUGH_REPLICAS')
     }
     return log.append(producer.producerId, producer.epoch, values)
@@ -113,13 +113,13 @@ export class ModelBroker {
     log.append(producer.producerId, producer.epoch, values)
   }
 
-  /** Outside any transaction. */
+  /** Commits outside any transaction. */
   commitPlainOffset(group: string, partition: string, one: ModelOffset): void {
     this.log(OFFSETS).requireLeader()
     this.#offsets.set(`${group} ${partition}`, one)
   }
 
-  /** Does not wait for open transactions, as OffsetFetch before version 7. */
+  /** Does not wait for open transactions, like OffsetFetch before version 7. */
   committedOffset(group: string, partition: string): ModelOffset | undefined {
     this.log(OFFSETS).requireLeader()
     return this.#offsets.get(`${group} ${partition}`)
@@ -139,13 +139,13 @@ export class ModelBroker {
     return log.producers.map((entry) => ({ ...entry }))
   }
 
-  /** From whomever. */
+  /** Accepts a marker from any sender. */
   writeMarker(name: string, marker: Marker): void {
     const ended = this.log(name).writeMarker(marker)
     if (name === OFFSETS && marker.outcome === 'commit') this.#materialise(ended.map(({ value }) => value))
   }
 
-  /** One step of the coordinator for one partition. */
+  /** Carries out one step of the coordinator for one partition. */
   mark(transactionalId: string, name: string): string {
     const transaction = this.#transaction(transactionalId)
     const before = this.log(name)

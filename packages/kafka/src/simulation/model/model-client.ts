@@ -20,7 +20,7 @@ const RETRY_MS = 100
 
 const nameOf = ({ topic, partition }: TopicPartition): string => `${topic}/${partition}`
 
-/** The connections of one process, like those of kafkajs' producer: requests that a leader rejects are retried. */
+/** The connections of one process, like those of a kafkajs producer: requests that a leader rejects are retried. */
 export const modelTransactions =
   (world: World, process: SimProcess, broker: ModelBroker, clock: Clock): OpenTransactionClient =>
   (id) =>

@@ -3,14 +3,17 @@ import { AnsweredError, type ModelLog, type Outcome } from './model-log.ts'
 export type CoordinatorState =
   'Empty' | 'Ongoing' | 'PrepareCommit' | 'PrepareAbort' | 'CompleteCommit' | 'CompleteAbort'
 
-/** What a broker does when the coordinator itself aborts (fence or time-out). Both raise the epoch by one. */
+/**
+ * Behaviour of a broker when the coordinator itself aborts a transaction (fence or timeout). Both rules raise the epoch
+ * by one.
+ */
 export type AbortRule =
   /**
-   * Since transaction version 2 (the default since 4.0): the old epoch is the last one, so a swap from it is a repeat.
-   * It is raised when the abort is noted.
+   * Since transaction version 2 (the default since 4.0). The epoch grows when the abort is recorded. The old epoch
+   * becomes the last epoch, so a swap from it counts as a repeat.
    */
   | 'remembers-epoch'
-  /** Before, and with `transaction.version` 0 or 1: the epoch is raised before the abort is noted. */
+  /** Earlier versions, and `transaction.version` 0 or 1. The epoch grows before the abort is recorded. */
   | 'forgets-epoch'
 
 export interface Described {
@@ -25,7 +28,7 @@ export interface Described {
 export const NONE = -1
 const EPOCH_MAX = 32_766
 
-/** One transactional id at its coordinator: rules of `TransactionCoordinator` and `TransactionMetadata`. */
+/** One transactional id at its coordinator, with the rules of `TransactionCoordinator` and `TransactionMetadata`. */
 export class ModelTransaction {
   readonly #rule: AbortRule
   readonly #newProducerId: () => number
@@ -37,12 +40,12 @@ export class ModelTransaction {
   #lastEpoch = NONE
   #timeoutMs = 0
   #startedAt = NONE
-  /** In the transaction; while it is ended: where the marker is still to be written. */
+  /** Partitions of the transaction. While it is being ended: partitions that still need a marker. */
   #partitions = new Set<string>()
-  /** As noted with the decision. */
+  /** The partitions recorded with the decision. */
   #prepared: ReadonlySet<string> = new Set()
   #coordinatorEpoch = 0
-  /** Its markers follow the rules of transaction version 2. */
+  /** True if its markers follow the rules of transaction version 2. */
   #isStrict = false
   #hasGivenUp = false
   #isFencing = false
@@ -51,7 +54,7 @@ export class ModelTransaction {
     rule: AbortRule
     newProducerId: () => number
     log: (name: string) => ModelLog
-    /** The epoch before the first that is given. */
+    /** The epoch before the first one to be issued. */
     epoch: number
   }) {
     this.#epoch = options.epoch
@@ -72,7 +75,7 @@ export class ModelTransaction {
     }
   }
 
-  /** All that it is, but for times. */
+  /** The complete state except times. */
   fingerprint(): string {
     const { state, producerId, epoch, timeoutMs, partitions } = this.describe()
     return [
@@ -146,14 +149,14 @@ export class ModelTransaction {
     for (const partition of partitions) this.#partitions.add(partition)
   }
 
-  /** What a leader asks before the first record of a transaction (KIP-890, part 1). */
+  /** Request of a leader before the first record of a transaction (KIP-890, part 1). */
   verify(producerId: number, epoch: number, partition: string): void {
     this.#requireEpoch(producerId, epoch)
     if (this.#state.startsWith('Prepare')) throw new AnsweredError('CONCURRENT_TRANSACTIONS')
     if (!this.#partitions.has(partition)) throw new AnsweredError('INVALID_TXN_STATE')
   }
 
-  /** As a client asks. */
+  /** Request of a client. */
   end(producerId: number, epoch: number, outcome: Outcome): void {
     this.#requireEpoch(producerId, epoch)
     const complete = outcome === 'commit' ? 'CompleteCommit' : 'CompleteAbort'
@@ -166,7 +169,7 @@ export class ModelTransaction {
 
   #requireEpoch(producerId: number, epoch: number): void {
     if (producerId !== this.#producerId) throw new AnsweredError('INVALID_PRODUCER_ID_MAPPING')
-    // PRODUCER_FENCED in the versions of these requests that kafkajs does not speak.
+    // Newer versions of these requests, which kafkajs does not use, return PRODUCER_FENCED.
     if (epoch !== this.#epoch) throw new AnsweredError('INVALID_PRODUCER_EPOCH')
   }
 
@@ -180,7 +183,7 @@ export class ModelTransaction {
     this.#epoch += 1
   }
 
-  /** The decision to abort is being noted: until then the state still is `Ongoing`. */
+  /** True while the decision to abort is being recorded. The state is still `Ongoing`. */
   get isFencing(): boolean {
     return this.#isFencing
   }
@@ -201,19 +204,18 @@ export class ModelTransaction {
     return this.#state === 'Ongoing' && !this.#isFencing ? this.#startedAt + this.#timeoutMs : undefined
   }
 
-  /** Partitions whose marker is still to be written. */
+  /** Partitions that still need a marker. */
   get unmarked(): readonly string[] {
     return this.#state.startsWith('Prepare') && !this.#hasGivenUp ? [...this.#partitions].sort() : []
   }
 
-  /** True: all markers are written or left out, and only the end is still to be noted. */
+  /** True when all markers are written or omitted and only the end must be recorded. */
   get isEnding(): boolean {
     return this.#state.startsWith('Prepare') && !this.#hasGivenUp && this.#partitions.size === 0
   }
 
   /**
-   * Writes one marker, or leaves it out: the partition has no leader ("likely deleted already and hence can be
-   * skipped").
+   * Writes one marker. Omits it when the partition has no leader ("likely deleted already and hence can be skipped").
    */
   mark(name: string): 'written' | 'left out' | 'refused' {
     const log = this.#log(name)
@@ -231,7 +233,7 @@ export class ModelTransaction {
       log.writeMarker(marker, this.#isStrict)
     } catch (error) {
       if (!(error instanceof AnsweredError)) throw error
-      // A coordinator that is told of a newer epoch ignores this transaction from then on, until it is loaded again.
+      // After a partition reports a newer epoch, a coordinator ignores this transaction until it is loaded again.
       this.#hasGivenUp = true
       return 'refused'
     }
@@ -244,7 +246,7 @@ export class ModelTransaction {
     this.#isStrict = false
   }
 
-  /** Another broker takes over with what is in the log: all markers of a prepared end are sent again. */
+  /** Another broker becomes the coordinator and loads the log. It sends all markers of a prepared transaction again. */
   reload(): void {
     this.#coordinatorEpoch += 1
     this.#hasGivenUp = false

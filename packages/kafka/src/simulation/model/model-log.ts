@@ -1,4 +1,4 @@
-/** Error names as kafkajs has them: what a broker answers. */
+/** Error names of broker responses, as in kafkajs. */
 export type ErrorName =
   | 'NOT_ENOUGH_REPLICAS'
   | 'NOT_LEADER_FOR_PARTITION'
@@ -11,7 +11,7 @@ export type ErrorName =
   | 'TRANSACTION_COORDINATOR_FENCED'
   | 'TRANSACTIONAL_ID_NOT_FOUND'
 
-/** An answer with an error code. */
+/** A response with an error code. */
 export class AnsweredError extends Error {
   override readonly name = 'AnsweredError'
   readonly type: ErrorName
@@ -48,7 +48,7 @@ interface MarkerEntry {
   readonly outcome: Outcome
 }
 
-/** What a leader remembers of one producer. */
+/** A leader's state of one producer. */
 export interface ProducerEntry {
   readonly producerId: number
   epoch: number
@@ -62,13 +62,13 @@ export interface VisibleRecord {
   readonly value: string
 }
 
-/** One partition of transactional data: rules of `ProducerAppendInfo` and of read_committed. */
+/** One partition of transactional data, with the rules of `ProducerAppendInfo` and read_committed. */
 export class ModelLog {
   readonly topic: string
   readonly partition: number
   readonly #entries: (DataEntry | MarkerEntry)[] = []
   readonly #producers = new Map<number, ProducerEntry>()
-  /** All replicas are away: nothing is answered, and a coordinator leaves the marker out. What was written stays. */
+  /** True while all replicas are down: requests fail and the coordinator omits markers. Written data remains. */
   isLeaderless = false
 
   constructor(topic: string, partition: number) {
@@ -84,7 +84,7 @@ export class ModelLog {
     return this.#entries.length
   }
 
-  /** By producer id. */
+  /** Sorted by producer id. */
   get producers(): readonly ProducerEntry[] {
     return [...this.#producers.values()].sort((a, b) => a.producerId - b.producerId)
   }
@@ -97,7 +97,7 @@ export class ModelLog {
     return this.#producers.get(producerId)?.openFrom !== undefined
   }
 
-  /** What the open transaction of a producer has written. */
+  /** Values that the open transaction of a producer wrote. */
   openValues(producerId: number): readonly string[] {
     const openFrom = this.#producers.get(producerId)?.openFrom
     return openFrom === undefined ? [] : this.#dataOf(producerId, openFrom).map(({ value }) => value)
@@ -113,7 +113,7 @@ export class ModelLog {
     if (this.isLeaderless) throw new AnsweredError('NOT_LEADER_FOR_PARTITION')
   }
 
-  /** Returns the first offset. Whether the coordinator knows of it is asked by the caller, before. */
+  /** Returns the first offset. The caller must check with the coordinator first. */
   append(producerId: number, epoch: number, values: readonly string[]): number {
     this.requireLeader()
     const entry = this.#entryOf(producerId, epoch)
@@ -124,12 +124,12 @@ export class ModelLog {
     return first
   }
 
-  /** Not transactional: readable at once. */
+  /** Appends outside a transaction. The record is readable immediately. */
   appendPlain(value: string): void {
     this.#entries.push({ kind: 'data', producerId: NO_PRODUCER, epoch: 0, value })
   }
 
-  /** Drops the records from `end` on, and the leader's knowledge of their producers. */
+  /** Removes the records from `end` on, and the leader's state of their producers. */
   truncate(end: number): void {
     this.#entries.length = Math.max(0, Math.min(end, this.#entries.length))
     this.#producers.clear()
@@ -143,14 +143,14 @@ export class ModelLog {
     })
   }
 
-  /** Offsets after a marker: whole transactions lie before them. */
+  /** Offsets after a marker, where a cut keeps whole transactions. */
   get cuts(): readonly number[] {
     return this.#entries.flatMap(({ kind }, offset) => (kind === 'marker' ? [offset + 1] : []))
   }
 
   /**
-   * Returns what the transaction had written here. `isStrict`: a marker of transaction version 2, whose epoch must be
-   * larger than that of the data.
+   * Returns the records of the ended transaction. `isStrict`: a marker of transaction version 2, whose epoch must
+   * exceed that of the data.
    */
   writeMarker(
     { producerId, epoch, coordinatorEpoch, outcome }: Marker,
@@ -189,12 +189,12 @@ export class ModelLog {
     return found
   }
 
-  /** Everything below it is decided. */
+  /** All transactions below it have ended. */
   get lastStableOffset(): number {
     return Math.min(this.end, ...this.openOnes.map(({ openFrom }) => openFrom!))
   }
 
-  /** What read_committed sees at offset `from` and after it. */
+  /** The records from offset `from` on that read_committed returns. */
   visible(from = 0): VisibleRecord[] {
     const found: VisibleRecord[] = []
     const open = new Map<number, VisibleRecord[]>()
@@ -215,7 +215,7 @@ export class ModelLog {
     return found.filter(({ offset }) => offset >= from && offset < stable).sort((a, b) => a.offset - b.offset)
   }
 
-  /** For a report of what went wrong. */
+  /** For the report of a fault. */
   describe(): string {
     const entries = this.#entries.map((entry, offset) =>
       entry.kind === 'data'

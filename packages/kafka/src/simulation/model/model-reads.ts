@@ -10,13 +10,13 @@ import { decodeRecord } from './model-record.ts'
 import { ConnectionError, type SimProcess, type World } from './world.ts'
 
 const OFFSET_OUT_OF_RANGE = 1
-/** Records in one answer, few enough that reading a log takes several. */
+/** Maximum records in one response. Small, so that reading a log takes several requests. */
 const FETCH_RECORDS = 3
-/** How long brokers wait for records before they answer. */
+/** How long brokers wait for records before they respond, ms. */
 const FETCH_WAIT_MS = 100
 const FEED_WAIT_MS = 1_000
 
-/** Reads of one process from the model; each request may take any time. */
+/** Reads of one process from the model. Each request may take any time. */
 export class ModelReads implements ClusterReads {
   readonly clock: Clock
   readonly #world: World
@@ -105,7 +105,7 @@ export class ModelReads implements ClusterReads {
   }
 }
 
-/** Replaces the fetcher: each queue has its own requests. */
+/** Replaces the prefetcher. Each queue has its own requests. */
 export const modelFeed = (reads: ClusterReads): Feed => {
   const queues = new Set<PrefetchQueue>()
   const fill = async (queue: PrefetchQueue): Promise<void> => {

@@ -1,6 +1,6 @@
 import type { InputRecord, OutputRecord } from '../../protocol/record.ts'
 
-/** A record as the text that the model's logs keep. */
+/** Encodes a record as the text that the model's logs store. */
 export const encodeRecord = ({ key, value }: Pick<OutputRecord, 'key' | 'value'>): string =>
   JSON.stringify([key.toString('latin1'), value?.toString('latin1') ?? null])
 

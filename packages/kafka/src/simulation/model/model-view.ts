@@ -13,7 +13,7 @@ import { ConnectionError, type SimProcess, type World } from './world.ts'
 
 const REFUSED = new Set(['PRODUCER_FENCED', 'INVALID_PRODUCER_EPOCH', 'INVALID_PRODUCER_ID_MAPPING'])
 
-/** The time-out with which a swap of the planted defect marks its epoch. */
+/** The timeout with which the planted swap marks its epoch. */
 export const SHUT_OUT_TIMEOUT_MS = 1
 
 type Initialised = ({ readonly outcome: 'given' } & ProducerEpoch) | { readonly outcome: 'busy' }
@@ -24,11 +24,11 @@ export interface ModelViewOptions {
   readonly broker: ModelBroker
   readonly transactionalId: string
   readonly transactionTimeoutMs: number
-  /** All that the id may write to, by name. */
+  /** Names of all partitions that the id may write to. */
   readonly places: readonly string[]
 }
 
-/** What one process sees of a transactional id: each question is a request that may take any time. */
+/** A transactional id as one process sees it. Each request may take any time. */
 export class ModelView implements TransactionView {
   readonly #options: ModelViewOptions
 
@@ -57,7 +57,7 @@ export class ModelView implements TransactionView {
   async open(producerId: string, on?: readonly TopicPartition[]): Promise<readonly OpenTransaction[]> {
     const { broker, places } = this.#options
     const names = on?.map(({ topic, partition }) => `${topic}/${partition}`) ?? places
-    // Leaders are asked one by one, so that others' requests may come in between.
+    // Asks the leaders one by one, so that other requests may come in between.
     const found: OpenTransaction[] = []
     for (const name of names) {
       const { topic, partition } = broker.log(name)
@@ -71,7 +71,7 @@ export class ModelView implements TransactionView {
     return found
   }
 
-  /** For a planted defect: InitProducerId that expects an epoch. */
+  /** InitProducerId with an expected epoch, for a planted defect. */
   async swap(
     { producerId, epoch }: ProducerEpoch,
     timeoutMs = SHUT_OUT_TIMEOUT_MS,

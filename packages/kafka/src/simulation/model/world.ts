@@ -1,11 +1,11 @@
 import { setImmediate as turn } from 'node:timers/promises'
 
-/** One process of the simulated deployment. Its code runs on the same event loop as all others'. */
+/** One process of the simulated deployment. All processes share one event loop. */
 export interface SimProcess {
   readonly name: string
-  /** Nothing of it runs any more. */
+  /** A dead process runs no more code. */
   isDead: boolean
-  /** It runs nothing until then; requests already sent stay under way. */
+  /** The process runs no code until this time. Requests in flight continue. */
   frozenUntil: number
 }
 
@@ -16,7 +16,7 @@ interface Flight {
   readonly resolve: (value: unknown) => void
   readonly reject: (error: unknown) => void
   state: 'sent' | 'waiting' | 'answered'
-  /** Nobody waits for the answer any more. */
+  /** True when no process waits for the response any more. */
   isOrphan: boolean
   answer: { readonly value: unknown } | { readonly error: unknown } | undefined
 }
@@ -27,28 +27,29 @@ interface Timer {
   readonly fire: () => void
 }
 
-/** Something that may happen next. `key` is the same in each run of the same schedule. */
+/** A possible next event. `key` is equal in each run of the same schedule. */
 export interface SimEvent {
   readonly actor: string
   readonly key: string
   readonly run: () => void
-  /** A fault that hits where it hurts most: to be chosen more often than chance would. */
+  /** True for a fault at a critical moment, which is chosen more often than by chance. */
   readonly isApt?: boolean
-  /** A request of an owner that comes, when the one before may still be there. */
+  /** True for a takeover request, while the previous owner may still run. */
   readonly isTakingOver?: boolean
 }
 
 const TAKING_OVER = /^(InitProducerId|DescribeProducers|DescribeTransactions|WriteTxnMarkers)/
 
-/** What the connection of a process gives when it breaks. */
+/** The error of a broken connection. */
 export class ConnectionError extends Error {
   override readonly name = 'KafkaJSConnectionError'
   readonly retriable = true
 }
 
 /**
- * Runs the code of many processes one step at a time, in an order and at times that the caller chooses: a request
- * reaches its broker, an answer reaches its process, a timer ends. Between two steps every process stands at an await.
+ * Runs the code of several processes one event at a time, in an order and at times that the caller chooses: a request
+ * reaches its broker, a response reaches its process, a timer fires. Between two events every process waits at an
+ * await.
  */
 export class World {
   now = 0
@@ -56,14 +57,14 @@ export class World {
   readonly trace: string[] = []
   #flights: Flight[] = []
   #timers: Timer[] = []
-  /** The last request that brokers have carried out. */
+  /** The last request that a broker carried out. */
   #last: { readonly process: SimProcess; readonly label: string } | undefined
   /**
-   * Answers and timers come at once: since a request may wait for ever before it is carried out, no order of requests
-   * is left out by that. For a search over all orders.
+   * Delivers responses and timers immediately. A request may wait for any time before it is carried out, so this
+   * excludes no order of requests. For a search over all orders.
    */
   readonly #isPrompt: boolean
-  /** What each process has been told, without the rounds of a loop that learns nothing new. */
+  /** The responses that each process has received, without loop iterations that repeat earlier ones. */
   readonly #histories = new Map<SimProcess, string[]>()
 
   constructor(options: { readonly isPrompt: boolean }) {
@@ -81,7 +82,7 @@ export class World {
     this.trace.push(`${String(Math.round(this.now)).padStart(7)} ms  ${text}`)
   }
 
-  /** A request of a process: carried out at a later step, and answered at one after that. */
+  /** Sends a request of a process. A later event carries it out, and another delivers the response. */
   call<T>(process: SimProcess, label: string, execute: () => T | Promise<T>): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       this.#flights.push({
@@ -97,7 +98,7 @@ export class World {
     })
   }
 
-  /** Returns a function that cancels it. */
+  /** Returns a function that cancels the timer. */
   setTimer(process: SimProcess, ms: number, fire: () => void): () => void {
     const timer = { process, due: this.now + ms, fire }
     if (!process.isDead) this.#timers.push(timer)
@@ -106,7 +107,7 @@ export class World {
     }
   }
 
-  /** Its requests that are under way still reach the brokers. */
+  /** Kills a process. Its requests in flight still reach the brokers. */
   kill(process: SimProcess): void {
     process.isDead = true
     this.note(`${process.name} is killed`)
@@ -117,30 +118,33 @@ export class World {
     }
   }
 
-  /** All that a process waits for fails; whether the brokers have done it, or will, it does not learn. */
+  /**
+   * Breaks the connections of a process: all its pending requests fail, and it does not learn whether the brokers carry
+   * them out.
+   */
   cut(process: SimProcess): void {
     this.note(`the connections of ${process.name} break`)
     for (const flight of this.#flights) {
       if (flight.process !== process || flight.isOrphan) continue
       flight.isOrphan = true
-      // Answers that arrived but were not read are lost too.
+      // Responses that arrived but were not read are lost too.
       if (flight.state === 'answered') this.#remove(flight)
       const error = new ConnectionError(flight.label)
       this.#flights = [...this.#flights, { ...flight, isOrphan: false, state: 'answered', answer: { error } }]
     }
   }
 
-  /** Requests of dead processes that no broker has executed never arrive. */
+  /** Drops requests of dead processes that no broker has carried out. */
   dropLate(): void {
     this.#flights = this.#flights.filter(({ process, state }) => !(process.isDead && state === 'sent'))
   }
 
-  /** Somebody's request of a takeover has not reached its broker. */
+  /** True while a takeover request of any process has not reached its broker. */
   get isTakingOver(): boolean {
     return this.#flights.some(({ state, label }) => state === 'sent' && TAKING_OVER.test(label))
   }
 
-  /** The last request that was carried out is of a takeover of this process. */
+  /** True when the last request carried out was a takeover request of this process. */
   hasTakenOver(process: SimProcess): boolean {
     return this.#last?.process === process && TAKING_OVER.test(this.#last.label)
   }
@@ -158,7 +162,7 @@ export class World {
     }
   }
 
-  /** The same for two worlds whose processes know the same and wait for the same. */
+  /** Equal for two worlds whose processes know and wait for the same things. */
   fingerprint(): string {
     const flights = this.#flights.map(
       ({ process, label, isOrphan }) => `${process.name} ${label} ${isOrphan}`,
@@ -177,7 +181,7 @@ export class World {
     }
   }
 
-  /** What may happen now, but for faults and what brokers do by themselves. */
+  /** The possible events, except faults and the brokers' own actions. */
   events(): SimEvent[] {
     const events: SimEvent[] = []
     this.#flights.forEach((flight) => {
@@ -205,7 +209,7 @@ export class World {
     return events
   }
 
-  /** When the next timer ends that has not; undefined: nothing waits for time. */
+  /** Time of the next timer or deadline; undefined without one. */
   nextTime(deadlines: readonly number[] = []): number | undefined {
     const wakings = this.processes.map(({ frozenUntil }) => frozenUntil)
     const later = [...this.#timers.map(({ due }) => due), ...wakings, ...deadlines].filter(

@@ -8,9 +8,9 @@ export interface Search {
   readonly rule: AbortRule
   readonly inputs: readonly string[]
   readonly faults: OwnerFaults
-  /** How often another actor may come in before the one that runs has to wait, at most. */
+  /** Maximum number of switches to another actor while the current one could continue. */
   readonly switchesMax: number
-  /** The search begins once the first owner has sent this request. */
+  /** The search begins when the first owner has sent this request. */
   readonly from: string
   readonly runsMax: number
 }
@@ -18,22 +18,22 @@ export interface Search {
 export interface Searched {
   readonly states: number
   readonly runs: number
-  /** False: there was more to try. */
+  /** False when the search stopped before it tried everything. */
   readonly isComplete: boolean
   readonly parked: number
   readonly failure: { readonly fault: string; readonly trace: readonly string[] } | undefined
 }
 
 interface Branch {
-  /** Number of the event that is taken at each step. */
+  /** Index of the event chosen at each step. */
   readonly path: readonly number[]
 }
 
 const STEPS_MAX = 2_000
 
 /**
- * All orders of requests, markers and faults of a small scenario, each state visited once. Code cannot be copied in the
- * middle of an await, so each branch is run again from the start.
+ * Tries all orders of requests, markers and faults of a small scenario and visits each state once. Code cannot be
+ * copied in the middle of an await, so each branch runs again from the start.
  */
 export const searchAll = async (search: Search): Promise<Searched> => {
   const visited = new Set<string>()
@@ -99,7 +99,7 @@ const follow = async (
         .digest('base64')
       if (visited.has(key) || open.length === 0) return undefined
       visited.add(key)
-      // The one that runs goes on; the others are branches.
+      // The current actor continues. The other choices become branches.
       choice = open.find((index) => events[index]!.actor === actor) ?? open[0]!
       for (const index of open) if (index !== choice) branches.push({ path: [...taken, index] })
     }

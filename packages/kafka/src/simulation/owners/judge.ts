@@ -8,7 +8,7 @@ interface JudgedOwners {
   readonly isDone: boolean
 }
 
-/** What is wrong at the end of a schedule; undefined: nothing. By the logs alone, as a reader sees them. */
+/** The fault at the end of a schedule, if any, found by reading the logs as a consumer would. */
 export const judge = (schedule: JudgedOwners): string | undefined => {
   const { broker, inputs } = schedule
   const unique = broker

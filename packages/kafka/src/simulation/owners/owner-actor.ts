@@ -5,7 +5,7 @@ import { AnsweredError } from '../model/model-log.ts'
 import { ModelView } from '../model/model-view.ts'
 import { ConnectionError, type SimProcess, type World } from '../model/world.ts'
 
-/** How an owner comes to its epoch, and what it asks between a commit and the next transaction. */
+/** How an owner gets its epoch, and its checks between a commit and the next transaction. */
 export interface Protocol {
   takeOver(view: ModelView): Promise<ProducerEpoch>
   committedEverywhere(view: ModelView, own: ProducerEpoch, written: readonly TopicPartition[]): Promise<void>
@@ -24,21 +24,21 @@ export interface Deployment {
   readonly world: World
   readonly broker: ModelBroker
   readonly protocol: Protocol
-  /** Event keys, by offset. */
+  /** Event keys, indexed by offset. */
   readonly inputs: readonly string[]
-  /** Says the group: the partition is this process's now. */
+  /** True when the group has assigned the partition to this process. */
   readonly isOwner: (process: SimProcess) => boolean
   readonly onParked: (process: SimProcess, error: Error) => void
 }
 
-/** What one transaction leaves in the state topic. */
+/** The record of one transaction in the state topic. */
 interface StateRecord {
   readonly key?: string
   readonly position: number
 }
 
 /**
- * One owner of the partition, from the confirmation of the group to the end of the input: as `TaskRunner`, in short.
+ * One owner of the partition, from the confirmation of the group to the end of the input. A short form of `TaskRunner`.
  */
 export class OwnerActor {
   readonly #deployment: Deployment
@@ -89,7 +89,7 @@ export class OwnerActor {
     }
   }
 
-  /** A barrier in a transaction of its own, the state up to it, and the group's offset. */
+  /** Writes a barrier in its own transaction, then reads the state before it and the group's offset. */
   async #restore(own: ProducerEpoch): Promise<{ readonly seen: Set<string>; readonly position: number }> {
     const { broker } = this.#deployment
     const producer = this.#producer(own)
@@ -110,7 +110,7 @@ export class OwnerActor {
     const position = states.at(-1)?.position ?? 0
     if (position !== offset) {
       const difference = `position ${position} and committed offset ${offset} differ`
-      // A zombie reads the offset that its successor has committed.
+      // A zombie may read the offset that its successor committed.
       const isOwner = await this.#call('Heartbeat', () => this.#deployment.isOwner(this.#process))
       throw isOwner ? new StateError(difference) : new RetriableError(difference)
     }
@@ -141,7 +141,7 @@ export class OwnerActor {
     return { transactionalId: ID, producerId: Number(producerId), epoch }
   }
 
-  /** Asks again while the coordinator still ends the transaction before. */
+  /** Retries while the coordinator is still ending the previous transaction. */
   #whenEnded<T>(label: string, execute: () => T): Promise<T> {
     return this.#until(label, () => {
       try {

@@ -6,9 +6,9 @@ import { Schedule, type Faults } from '../schedule/schedule.ts'
 import type { SimEvent, SimProcess } from '../model/world.ts'
 
 export interface OwnerFaults extends Faults {
-  /** Successors that the group assigns, one after another, even while the previous owner still runs. */
+  /** Number of successors that the group assigns in sequence, even while the previous owner still runs. */
   readonly successors: number
-  /** Number of transactions that the coordinator aborts as timed out, however little time has passed. */
+  /** Number of transactions that the coordinator aborts as timed out, independent of the elapsed time. */
   readonly timeOuts: number
 }
 
@@ -21,7 +21,7 @@ export interface Scenario {
   readonly isPrompt?: boolean
 }
 
-/** Short-lived owners of one partition, one after another, each of which only takes over and commits. */
+/** A sequence of short-lived owners of one partition. Each only takes over and commits. */
 export class OwnerSchedule extends Schedule<OwnerFaults> {
   readonly inputs: readonly string[]
   readonly #protocol: Protocol
@@ -112,7 +112,7 @@ export class OwnerSchedule extends Schedule<OwnerFaults> {
     transaction.abortTimedOut()
   }
 
-  /** The input is at its end and the coordinator at rest. */
+  /** True when the input is processed and the coordinator is at rest. */
   get isDone(): boolean {
     const committed = this.broker.committedOffset(GROUP, INPUT)?.offset ?? 0
     return this.isAtRest && committed === this.inputs.length

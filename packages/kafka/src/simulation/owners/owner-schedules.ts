@@ -14,7 +14,7 @@ const NO_FAULTS: OwnerFaults = {
   reloads: 0,
 }
 
-/** A third of the seeds has all kinds of faults; the others have few, so that those meet more often. */
+/** A third of the seeds has all kinds of faults. The others have few, so that those coincide more often. */
 const drawFaults = (random: Random): OwnerFaults => {
   const places = [UNIQUE, SEEN, OFFSETS]
   const kind = random.next()
@@ -32,7 +32,7 @@ const drawFaults = (random: Random): OwnerFaults => {
   }
 }
 
-/** Owners that take over by this protocol. */
+/** Schedules of owners with this protocol. */
 export const owners =
   (protocol: Protocol): Start =>
   (random) => ({

@@ -21,7 +21,7 @@ describe('random schedules', () => {
   })
 
   it('find nothing in the product', { timeout: PATIENCE_MS }, () =>
-    // One fault alone never stops a partition.
+    // A single fault never parks a partition.
     expectNoFaults(owners(PRODUCT), { schedules: 6_000, parkedShareMax: 0.02, parkingFaultsMin: 2 }),
   )
 

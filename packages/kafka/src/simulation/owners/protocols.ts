@@ -8,10 +8,10 @@ import type { OwnerFaults } from './owner-schedule.ts'
 const LOOK_MS = 200
 const OPTIONS = { transactionalId: 'dedup-0', onEnded: () => undefined, onUnguarded: () => undefined }
 
-/** What the product does. */
+/** The protocol of the product. */
 export const PRODUCT: Protocol = { takeOver: (view) => takeOver(view, OPTIONS), committedEverywhere }
 
-/** Asks for an epoch until no transaction is being ended, as kafkajs does. */
+/** Requests an epoch until the coordinator is ending no transaction, like kafkajs. */
 const fence = async (view: ModelView): Promise<ProducerEpoch> => {
   for (;;) {
     const answer = await view.init()
@@ -20,7 +20,7 @@ const fence = async (view: ModelView): Promise<ProducerEpoch> => {
   }
 }
 
-/** With the epoch that the partition has: whoever's it is. */
+/** Ends open transactions with the epoch that the partition has, whoever owns it. */
 const endAs = async (view: ModelView, producerId: string, outcome: Outcome): Promise<void> => {
   for (const open of await view.open(producerId)) {
     const answer = await view.mark(open, { producerId, epoch: open.epoch }, outcome)
@@ -28,7 +28,7 @@ const endAs = async (view: ModelView, producerId: string, outcome: Outcome): Pro
   }
 }
 
-/** Waits for a decision that is under way. */
+/** Waits while the coordinator is ending a transaction. */
 const lastDecision = async (view: ModelView) => {
   for (;;) {
     const last = await view.describe()
@@ -38,8 +38,8 @@ const lastDecision = async (view: ModelView) => {
 }
 
 /**
- * What the product did at first: before the fence it ended what was open as the coordinator said, after the fence as
- * aborted, each from what it had seen, with the epoch that it found.
+ * The first version of the product. It ended open transactions before the fence as the coordinator reported, and after
+ * the fence as aborted, each from an observation, with the epoch that it found.
  */
 export const FORGED_MARKERS: Protocol = {
   takeOver: async (view) => {
@@ -57,8 +57,9 @@ const isSame = (a: OpenTransaction, b: OpenTransaction): boolean =>
   a.topic === b.topic && a.partition === b.partition && a.from === b.from
 
 /**
- * The naive remedy: no marker before the fence, and with the own epoch; committed is what was open before and after the
- * fence while the coordinator twice said committed, all else is aborted. A kill between fence and marker forgets it.
+ * The naive fix: no marker before the fence, and markers with the own epoch. A transaction counts as committed if it
+ * was open before and after the fence while the coordinator twice reported a commit; all others are aborted. A kill
+ * between the fence and the marker loses that knowledge.
  */
 const FORGETFUL: Protocol = {
   takeOver: async (view) => {
@@ -78,8 +79,8 @@ const FORGETFUL: Protocol = {
 }
 
 /**
- * A compare-and-swap as the proof that nothing was aborted in between: Kafka 4 accepts the epoch of a transaction that
- * its coordinator has aborted meanwhile, and takes the swap for a repeated one.
+ * Uses a compare-and-swap as the proof that nothing was aborted in between. But Kafka 4 accepts the epoch of a
+ * transaction that its coordinator has aborted meanwhile, and treats the swap as a repeat.
  */
 const SWAPPED: Protocol = {
   takeOver: async (view) => {
@@ -108,13 +109,13 @@ const UNCHECKED: Protocol = { ...PRODUCT, committedEverywhere: () => Promise.res
 export interface Planted {
   readonly name: string
   readonly protocol: Protocol
-  /** Random schedules that find it, at most. */
+  /** Maximum number of random schedules until it is found. */
   readonly findsWithin: number
-  /** Faults of a small scenario whose search over all orders finds it. */
+  /** Faults of a small scenario in which a search over all orders finds it. */
   readonly foundBySearch: Partial<OwnerFaults>
 }
 
-/** Each must be found. */
+/** Every planted defect must be found. */
 export const PLANTED: readonly Planted[] = [
   {
     name: 'markers from observations that a live owner overtakes',

@@ -31,7 +31,7 @@ const REASONS: readonly { readonly message: RegExp; readonly isDue: (of: JudgedP
     message: /is not in the log|does not have offset/,
     isDue: ({ damage }) => damage === 'end of input lost',
   },
-  // Two sleepers at once: see decision 30.
+  // Requires two suspended owners at once: see decision 30.
   {
     message: /were never ended/,
     isDue: ({ damage, happened }) => damage === 'end of state lost' || happened.length > 1,
@@ -44,7 +44,7 @@ const valuesOf = ({ broker }: JudgedProcessor, topic: string): string[] =>
     .visible()
     .map(({ value }) => textOf(decodeRecord(value).value))
 
-/** Distinct input values, and those that are not readable on the output. */
+/** Distinct input values, and the first of them that is not readable on the output. */
 export const passedOn = (schedule: JudgedProcessor) => {
   const outputs = valuesOf(schedule, OUTPUT)
   const expected = [...new Set(valuesOf(schedule, INPUT))]
@@ -66,7 +66,7 @@ export const judgeProcessor = (schedule: JudgedProcessor): string | undefined =>
   if (schedule.ownerIsParked) return undefined
   if (!schedule.isDone) return 'it does not come to rest'
   if (lost !== undefined) return `${lost} is lost`
-  // Input that was lost had been passed on before.
+  // The lost input was processed before.
   const isLost = schedule.damage === 'end of input lost'
   const known = isLost ? outputs.filter((key) => expected.includes(key)) : outputs
   if (known.join() !== expected.join()) return `outputs ${outputs.join()} of ${expected.join()}`
@@ -80,14 +80,14 @@ export const judgeProcessor = (schedule: JudgedProcessor): string | undefined =>
   if (keys.join() !== outputs.join()) return `keys ${keys.join()} of ${outputs.join()}`
   const position = state.findLast(([key]) => key === 'position')?.[1] ?? '0'
   const committed = broker.committedOffset(GROUP, `${INPUT}/0`)?.offset
-  // The offset was deleted while an owner had nothing left to commit.
+  // The offset was deleted while the owner had nothing left to commit.
   if (committed === undefined || position === String(committed)) return undefined
   return isHarmless(schedule, Number(position), committed)
     ? undefined
     : `position ${position}, committed offset ${committed}`
 }
 
-/** After such damage a task continues without parking where no readable record lies between the two offsets. */
+/** After this damage a task continues without parking if no readable record lies between the two offsets. */
 const isHarmless = ({ broker, damage }: JudgedProcessor, position: number, committed: number): boolean => {
   if (damage === undefined || !STATE_FAULTS.includes(damage)) return false
   const [from, end] = position < committed ? [position, committed] : [committed, position]

@@ -16,7 +16,7 @@ import type { SimProcess, World } from '../model/world.ts'
 export const SESSION_MS = 6_000
 export const TRANSACTION_TIMEOUT_MS = 3_000
 
-/** Everything that a process gets from outside; a planted defect replaces one part. */
+/** The dependencies of a process. A planted defect replaces one of them. */
 export interface Surroundings {
   readonly reads: ClusterReads
   readonly openClient: OpenTransactionClient
@@ -33,17 +33,17 @@ export interface MemberOptions {
   readonly kind: TaskKind
   readonly clock: Clock
   readonly surround: (membership: Membership) => Surroundings
-  /** It knows that it owns the partition in this generation. */
+  /** Called when the process learns that it owns the partition in this generation. */
   readonly onOwner: (generation: number) => void
   readonly onParked: (error: Error) => void
   readonly onFatal: (error: Error) => void
 }
 
-/** One process of a stage, with the product's own membership and runs. */
+/** One process of a processor, with the product's membership and task runners. */
 export class ProcessorMember {
   readonly runners: TaskRunners
   readonly membership: Membership
-  /** Number of answers that the group gave it as a live member. */
+  /** Number of responses by which the group confirmed it as a live member. */
   answers = 0
   generation = -1
 
@@ -82,7 +82,7 @@ export class ProcessorMember {
     await this.membership.stop()
   }
 
-  /** Stands in for kafkajs; each request of the membership may take any time. */
+  /** Replaces kafkajs. Each request of the membership may take any time. */
   #groupCluster({ world, process, group }: MemberOptions): Cluster {
     const call = <T>(label: string, execute: () => T | Promise<T>) => world.call(process, label, execute)
     const answered = (): void => {

@@ -9,7 +9,7 @@ import type { Surroundings } from './processor-member.ts'
 import { STARTS, STATE } from './simulated-task.ts'
 import type { Plant } from './processor-schedule.ts'
 
-/** Wraps the clients that a process opens. */
+/** Wraps the transaction clients that a process opens. */
 const withClient =
   (change: (client: TransactionClient, broker: ModelBroker) => Partial<TransactionClient>): Plant =>
   (around, broker) => ({
@@ -28,7 +28,7 @@ const withClient =
     },
   })
 
-/** The product's first version, which also checked nothing after a commit. */
+/** The first version of the product, which also checked nothing after a commit. */
 const oldFence = withClient((client) => {
   const { view: brokers } = client
   if (!(brokers instanceof ModelView)) throw new TypeError('not a client of the model')
@@ -44,7 +44,7 @@ const oldFence = withClient((client) => {
   return { view }
 })
 
-/** The state's position is used without comparing it with the group's offset. */
+/** Uses the position of the state without comparing it with the group's offset. */
 const uncompared: Plant = (around) => ({
   ...around,
   openTask: () => {
@@ -153,7 +153,7 @@ const readsOf = ({ reads }: Surroundings): Surroundings['reads'] => ({
   refresh: () => reads.refresh(),
 })
 
-/** Each must be found within `findsWithin` schedules, with a fault that matches `finds`. */
+/** Each defect must be found within `findsWithin` schedules, with a fault that matches `finds`. */
 export const PROCESSOR_PLANTS: readonly {
   readonly name: string
   readonly plant: Plant

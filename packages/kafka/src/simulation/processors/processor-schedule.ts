@@ -14,11 +14,11 @@ import { INPUT, openSimulatedTask, OUTPUT, STARTS, STATE, type TaskKind } from '
 import type { SimEvent, SimProcess } from '../model/world.ts'
 
 export interface ProcessorFaults extends Faults {
-  /** Processes that join. */
+  /** Number of processes that join. */
   readonly joins: number
-  /** Processes that shut down cleanly. */
+  /** Number of processes that shut down cleanly. */
   readonly leaves: number
-  /** How long each process is frozen, at an await. */
+  /** Durations for which a process is frozen at an await, ms. */
   readonly freezesMs: readonly number[]
   readonly damage: Damage | undefined
 }
@@ -29,7 +29,7 @@ export type UpstreamStep =
   | { readonly kind: 'send'; readonly value: string }
   | { readonly kind: 'end'; readonly outcome: 'commit' | 'abort' }
 
-/** A planted defect, which changes the surroundings of a process. */
+/** A planted defect: changes the dependencies of a process. */
 export type Plant = (around: Surroundings, broker: ModelBroker) => Surroundings
 
 export interface ProcessorScenario {
@@ -46,7 +46,7 @@ export interface ProcessorScenario {
 interface Member {
   readonly process: SimProcess
   readonly member: ProcessorMember
-  /** The last generation in which it has learnt that the partition is its own. */
+  /** The last generation in which the process learned that it owns the partition. */
   owns: number
   isLeaving: boolean
 }
@@ -54,10 +54,10 @@ interface Member {
 const UPSTREAM_ID = 1
 const nameOf = (topic: string): string => `${topic}/0`
 
-/** Processes of one stage with one partition, its group, and the writer of its input. */
+/** The processes of one processor with one partition, its group, and the writer of its input. */
 export class ProcessorSchedule extends Schedule<ProcessorFaults> {
   readonly kind: TaskKind
-  /** Violations found while running, whatever the logs say. */
+  /** Violations found during the run, independent of the logs. */
   readonly violations: string[] = []
   damage: Damage | undefined
   readonly #scenario: ProcessorScenario

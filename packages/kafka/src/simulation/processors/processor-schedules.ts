@@ -22,7 +22,7 @@ const DAMAGES: Readonly<Record<TaskKind, readonly Damage[]>> = {
   ],
   copies: ['offset deleted', 'end of input lost', 'notes lost'],
 }
-/** The producer id changes within the schedule. */
+/** With these epochs the producer id changes within the schedule. */
 const LAST_EPOCHS = [32_692, 32_697, 32_700]
 const FREEZES_MS = [TRANSACTION_TIMEOUT_MS / 3, SESSION_MS * 0.6, SESSION_MS * 1.3, SESSION_MS * 4]
 
@@ -41,13 +41,13 @@ const drawFaults = (random: Random, kind: TaskKind): ProcessorFaults => ({
   damage: random.chance(0.4) ? random.pick(DAMAGES[kind]) : undefined,
 })
 
-/** Single records and transactions, one of which may be aborted or stay open for long. */
+/** Single records and transactions, one of which may be aborted or stay open for a long time. */
 const drawUpstream = (random: Random, kind: TaskKind): UpstreamStep[] => {
   const steps: UpstreamStep[] = []
   const count = random.between(3, 7)
   let isOpen = false
   for (let i = 0; i < count; i++) {
-    // Keys come again; what is copied does not.
+    // Keys may repeat. Copied values are distinct.
     const value = kind === 'keys' ? random.pick(['a', 'b', 'c', 'd', 'e']) : `v${i}`
     const isInTransaction = random.chance(0.4)
     steps.push(isInTransaction ? { kind: 'send', value } : { kind: 'record', value })
@@ -60,7 +60,7 @@ const drawUpstream = (random: Random, kind: TaskKind): UpstreamStep[] => {
   return isOpen ? [...steps, { kind: 'end', outcome: 'commit' }] : steps
 }
 
-/** Processes of the product, or with a planted defect. */
+/** Schedules of the product, or of the product with a planted defect. */
 export const processors =
   (plant?: Plant): Start =>
   (random) => {
@@ -79,7 +79,7 @@ export const processors =
       schedule: new ProcessorSchedule({
         kind,
         rule: random.pick(['remembers-epoch', 'forgets-epoch']),
-        // A lost marker of an older producer id can never be replaced.
+        // A lost marker of an earlier producer id can never be replaced.
         epochBefore: faults.damage === 'end of state lost' ? undefined : epochBefore,
         upstream: drawUpstream(random, kind),
         faults,

@@ -22,7 +22,7 @@ describe('random schedules of a processor', () => {
   )
 
   it('find nothing in the product', { timeout: PATIENCE_MS }, () =>
-    // Damage is a fault that no process can undo, so one alone may park a partition.
+    // No process can repair damage, so a single damage may park a partition.
     expectNoFaults(processors(), { schedules: 1_000, parkedShareMax: 0.2, parkingFaultsMin: 1 }),
   )
 
@@ -41,8 +41,8 @@ const NO_FAULTS: ProcessorFaults = {
   damage: undefined,
 }
 
-// A commit that was left open was noticed at the next one: what comes after it waited for more input, and a barrier for
-// 90 s.
+// Regression: an omitted marker was noticed only at the next commit, so the commit waited for more input, and a barrier
+// waited 90 s.
 it.each([`${OUTPUT}/0`, `${STATE}/0`, `${STARTS}/0`, OFFSETS])(
   'a marker that was left out on %s stops nothing for long',
   async (name) => {
@@ -69,8 +69,8 @@ it.each([`${OUTPUT}/0`, `${STATE}/0`, `${STARTS}/0`, OFFSETS])(
   },
 )
 
-// It said that the offset was deleted: it had read the offsets before its successor's first note, and the notes after
-// it.
+// Regression: a zombie reported a deleted offset, because it had read the offsets before its successor's first note and
+// the notes after it.
 it('who sleeps between two questions, and is no owner any more, finds no contradiction', async () => {
   const schedule = new ProcessorSchedule({
     kind: 'copies',
@@ -89,7 +89,7 @@ it('who sleeps between two questions, and is no owner any more, finds no contrad
     }
     if (world.now > 40_000) return undefined
     const calm = events.filter(({ actor }) => actor !== 'faults' && actor !== 'time')
-    // Awake, it goes on before it hears of the group.
+    // The woken process continues before it hears from the group.
     const waking = calm.find(({ actor, key }) => actor === sleeper && !/Heartbeat|timer/.test(key))
     if (waking !== undefined) questions.push(waking.key.replace(`${sleeper} `, ''))
     return waking ?? calm[0] ?? events.find(({ actor }) => actor === 'time')
@@ -133,7 +133,7 @@ describe.each([undefined, 32_697, 32_700])(
           if (omittedAt !== undefined && kills < 2 && world.lastLabel.startsWith(request)) {
             const owner = /ms {2}(member-\d+):/.exec(asked ?? '')?.[1]
             const kill = events.find(({ key }) => key === `kill ${owner}`)
-            // The first is the check of whoever has committed it.
+            // The first kill hits the process that committed the transaction, during its check.
             if (kill !== undefined) {
               kills += 1
               return kill
@@ -143,7 +143,7 @@ describe.each([undefined, 32_697, 32_700])(
           const calm = events.filter(({ actor }) => actor !== 'faults' && actor !== 'time')
           return calm[0] ?? events.find(({ actor }) => actor === 'time')
         })
-        // With the marker it is ended.
+        // The marker ends the transaction.
         expect(kills).toBe(request === 'WriteTxnMarkers' ? 1 : 2)
         expect(schedule.parked).toEqual([])
         expect(schedule.fault()).toBeUndefined()

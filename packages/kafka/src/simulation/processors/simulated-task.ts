@@ -8,7 +8,7 @@ export const STATE = 'seen'
 export const STARTS = 'started'
 const POSITION = 'position'
 
-/** keys: like dedup, with a state of passed keys and a position. copies: like the normalizer, without state. */
+/** keys: like dedup, with a state of seen keys and a position. copies: like the normalizer, without state. */
 export type TaskKind = 'keys' | 'copies'
 
 const outputOf = (topic: string, partition: number, key: string, value: string): OutputRecord => ({
@@ -19,11 +19,11 @@ const outputOf = (topic: string, partition: number, key: string, value: string):
   value: Buffer.from(value),
 })
 
-/** `onEffect`: an effect outside Kafka, which only an owner of whom no successor can exist may have. */
+/** `onEffect`: an effect outside Kafka, allowed only while no successor can exist. */
 export const openSimulatedTask = (kind: TaskKind, onEffect: () => void): Task =>
   kind === 'keys' ? new KeyTask(onEffect) : new CopyTask(onEffect)
 
-/** Passes each key on once. */
+/** Writes each key once. */
 class KeyTask implements Task {
   readonly #onEffect: () => void
   readonly #seen = new Set<string>()

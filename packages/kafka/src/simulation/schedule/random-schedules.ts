@@ -13,11 +13,11 @@ export type Start = (random: Random) => {
 
 export interface Run {
   readonly seed: number
-  /** undefined: all is well. */
+  /** Undefined without a fault. */
   readonly fault: string | undefined
   readonly parked: readonly string[]
   readonly happened: readonly string[]
-  /** What was chosen at each step. */
+  /** Keys of the chosen events. */
   readonly keys: readonly string[]
   readonly trace: readonly string[]
 }
@@ -27,9 +27,8 @@ const WEIGHTS = [1, 1, 4, 20]
 const REDRAW_STEPS = 25
 
 /**
- * Actors have weights that change now and then, so that one of them lags while another comes far; and now and then a
- * process sleeps at an await, most of all while it takes over. Faults come early or late, by the chance that the seed
- * draws.
+ * Gives each actor a random weight that changes from time to time, so that one actor lags while another advances.
+ * Sometimes a process sleeps at an await, most often during a takeover. The seed decides how early faults come.
  */
 class WeightedChooser {
   readonly #random: Random
@@ -65,7 +64,7 @@ class WeightedChooser {
     return this.#pick(awake.length > 0 ? awake : others)
   }
 
-  /** No process sleeps, and time passes only when nothing else can happen. */
+  /** Chooses without sleeping processes. Time passes only when no other event is possible. */
   chooseCalmly(events: readonly SimEvent[]): SimEvent | undefined {
     const others = events.filter(({ actor }) => actor !== 'time')
     return others.length > 0 ? this.#pick(others) : events[0]
@@ -101,7 +100,7 @@ class WeightedChooser {
 
 const HEAL = 'no more faults'
 
-/** One schedule: the same for the same seed, always. */
+/** Runs the schedule of a seed. Equal seeds give equal runs. */
 export const runSeed = async (seed: number, start: Start): Promise<Run> => {
   const random = new Random(seed)
   const { schedule, faultSteps, weights } = start(random)
@@ -130,7 +129,7 @@ const runOf = (seed: number, schedule: Schedule, keys: readonly string[]): Run =
   return { seed, fault: schedule.fault(), happened, keys, trace: world.trace, parked: messages }
 }
 
-/** The same start, with these events where they are possible, and the plainest ones after them. */
+/** Runs the same start with these events where they are possible, then with the simplest ones. */
 const runKeys = async (seed: number, start: Start, keys: readonly string[]): Promise<Run> => {
   const { schedule } = start(new Random(seed))
   let at = 0
@@ -158,7 +157,7 @@ const runKeys = async (seed: number, start: Start, keys: readonly string[]): Pro
 
 const ROUNDS_MAX = 8
 
-/** Leaves out what is not needed for a schedule to go wrong: first long stretches of it, then single events. */
+/** Shortens a faulty schedule: removes long stretches of events first, then single ones. */
 export const shrink = async (run: Run, start: Start): Promise<Run> => {
   let best = run
   for (let round = 0, size = Math.ceil(run.keys.length / 2); round < ROUNDS_MAX && size >= 1; round++) {
@@ -172,7 +171,7 @@ export const shrink = async (run: Run, start: Start): Promise<Run> => {
   return best
 }
 
-/** For a person: what went wrong, with what, and each step. */
+/** Readable report: the fault, the injected faults and each step. */
 export const describeRun = ({ seed, fault, parked, happened, trace }: Run): string =>
   [
     `seed ${seed}: ${fault ?? 'all is well'}`,

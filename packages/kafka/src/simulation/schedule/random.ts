@@ -3,7 +3,7 @@ export class Random {
   #state: number
 
   constructor(seed: number) {
-    // Neighbouring seeds must not give similar schedules.
+    // Adjacent seeds must not give similar schedules.
     this.#state = Math.imul(seed ^ 0x9e3779b9, 0x85ebca6b) >>> 0
   }
 
@@ -19,7 +19,7 @@ export class Random {
     return this.next() < probability
   }
 
-  /** A whole number in [from, to]. */
+  /** An integer in [from, to]. */
   between(from: number, to: number): number {
     return from + Math.floor(this.next() * (to - from + 1))
   }

@@ -2,20 +2,20 @@ import type { ModelBroker } from '../model/model-broker.ts'
 import type { ModelTransaction } from '../model/model-coordinator.ts'
 import { World, type SimEvent, type SimProcess } from '../model/world.ts'
 
-/** Chooses what happens next; undefined: the schedule ends here. */
+/** Chooses the next event. Undefined ends the schedule. */
 export type Chooser = (events: readonly SimEvent[]) => SimEvent | undefined
 
-/** Faults of brokers and processes in one schedule, and how many of each. */
+/** The number of broker and process faults in one schedule. */
 export interface Faults {
-  /** Times that a process is killed. */
+  /** Number of kills of a process. */
   readonly kills: number
-  /** Times that the connections of a process break: what was under way may still be done. */
+  /** Number of broken connections. Requests in flight may still be carried out. */
   readonly cuts: number
-  /** Partitions that may lose all replicas, each once, and how long they stay away at most, steps. */
+  /** Partitions that may lose all replicas, each once. */
   readonly leaderless: readonly string[]
-  /** Markers that are left out, as if a partition was away for that moment. */
+  /** Number of omitted markers, as if the partition had no leader at that moment. */
   readonly omissions: number
-  /** Times that another broker becomes the coordinator. */
+  /** Number of moves of the coordinator to another broker. */
   readonly reloads: number
 }
 
@@ -24,7 +24,7 @@ export interface Parked {
   readonly message: string
 }
 
-/** Everything that one schedule is about, at its present step. */
+/** The world, the brokers and the remaining faults of one schedule. */
 export abstract class Schedule<F extends Faults = Faults> {
   readonly world: World
   readonly broker: ModelBroker
@@ -57,21 +57,21 @@ export abstract class Schedule<F extends Faults = Faults> {
   protected abstract get alive(): readonly SimProcess[]
   /** Starts a replacement for a killed process, if the deployment does so. */
   protected abstract replace(process: SimProcess): void
-  /** The partition has an owner, or will get one. */
+  /** Ensures that the partition has an owner or will get one. */
   protected abstract ensureOwner(): void
 
   protected get transaction(): ModelTransaction | undefined {
     return this.broker.transactions.get(this.#transactionalId)
   }
 
-  /** The coordinator is ending no transaction, and none is open. */
+  /** True when no transaction is open or being ended. */
   get isAtRest(): boolean {
     const state = this.transaction?.describe().state
     const isEnded = state === 'CompleteCommit' || state === 'CompleteAbort' || state === 'Empty'
     return isEnded && !this.broker.logs.some((log) => log.openOnes.length > 0)
   }
 
-  /** Runs until the chooser ends it. */
+  /** Runs until the chooser returns undefined. */
   async run(choose: Chooser): Promise<void> {
     for (;;) {
       await this.world.settle()
@@ -81,7 +81,7 @@ export abstract class Schedule<F extends Faults = Faults> {
     }
   }
 
-  /** All that may happen next. */
+  /** All possible next events. */
   events(): SimEvent[] {
     const events = [...this.world.events(), ...this.#coordinator(), ...this.#time()]
     return this.#isHealing ? events : [...events, ...this.faults()]
@@ -90,7 +90,8 @@ export abstract class Schedule<F extends Faults = Faults> {
   #coordinator(): SimEvent[] {
     const { transaction, world, broker } = this
     if (transaction === undefined) return []
-    // In a search over all orders, markers come in one order: which is first matters less than what comes between.
+    // A search over all orders fixes the order of markers, because their order matters less than what happens in
+    // between.
     const unmarked = this.isPrompt ? transaction.unmarked.slice(0, 1) : transaction.unmarked
     const events: SimEvent[] = unmarked.map((name) => ({
       actor: 'coordinator',
@@ -123,7 +124,7 @@ export abstract class Schedule<F extends Faults = Faults> {
     return [{ actor: 'time', key: 'time passes', run }]
   }
 
-  /** Times at which brokers act by themselves. */
+  /** Times of the brokers' own actions. */
   protected get deadlines(): readonly number[] {
     return []
   }
@@ -197,7 +198,7 @@ export abstract class Schedule<F extends Faults = Faults> {
     this.transaction!.reload()
   }
 
-  /** Notes a fault. */
+  /** Records a fault. */
   happen(what: string): void {
     this.happened.push(what)
     this.world.note(`FAULT ${what}`)
@@ -208,7 +209,7 @@ export abstract class Schedule<F extends Faults = Faults> {
     this.parked.push({ process: process.name, message })
   }
 
-  /** No more faults: leaders come back, processes wake, and somebody owns the partition. */
+  /** Ends all faults: leaders return, processes wake, and the partition gets an owner. */
   heal(): void {
     this.world.note('no more faults')
     this.#isHealing = true
