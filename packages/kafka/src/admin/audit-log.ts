@@ -69,7 +69,9 @@ class KafkaAuditLog implements AuditLog {
 
   write(entry: AuditEntry): Promise<void> {
     if (this.#waiting.length >= WAITING_MAX) {
-      return Promise.reject(new RetriableError('the audit log does not keep up'))
+      return Promise.reject(
+        new RetriableError(`${WAITING_MAX} entries wait for the audit log: try again later`),
+      )
     }
     return new Promise((resolve, reject) => {
       this.#waiting.push({ entry, resolve, reject })
@@ -92,7 +94,7 @@ class KafkaAuditLog implements AuditLog {
       } catch (error) {
         this.#logger.error(
           { error: String(error) },
-          'the audit log cannot be written: what it must note is refused',
+          'the audit log cannot be written: audited requests are refused until it can',
         )
         const refused = new RetriableError('the audit log cannot be written', { cause: error })
         for (const { reject } of batch) reject(refused)

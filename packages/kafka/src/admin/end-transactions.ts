@@ -24,7 +24,7 @@ export const endTransactions = async (options: {
   const [, groupId, partition] = /^(.+)-(\d+)$/.exec(transactionalId) ?? []
   if (groupId === undefined) {
     throw new StateError(
-      `${transactionalId} is no transactional id of Weir: these end in the partition's number.`,
+      `${transactionalId} is not a transactional id of Weir. Give <service>-<partition>, for example dedup-3, after the topic prefix if one is set.`,
     )
   }
   const cluster = kafkaCluster({ settings, logger: silentLogger, clientId: 'weir-transactions' })
@@ -38,7 +38,9 @@ export const endTransactions = async (options: {
       places: { partition: Number(partition), own: [], shared: topics, groupId },
     })
     if (!(await view.canLook()))
-      throw new StateError('The brokers are older than 3.0 and cannot tell what is open.')
+      throw new StateError(
+        'The brokers are older than 3.0 and cannot list open transactions. Upgrade them first.',
+      )
     const quiet = await reachQuietEpoch(view)
     if (quiet === undefined) throw new StateError(`The brokers do not know ${transactionalId}.`)
     const ended: { readonly open: OpenTransaction; readonly outcome: Outcome }[] = []

@@ -39,19 +39,20 @@ export const checkInternalTopics = async (options: {
   const { settings, logger, profile } = options
   let found: readonly Durability[]
   try {
-    found = await withAdmin("looking at the brokers' own topics", settings, options, durabilities)
+    found = await withAdmin("checking the brokers' own topics", settings, options, durabilities)
   } catch (error) {
     const type = kafkaErrorType(error)
     if (!UNAUTHORISED.has(type)) throw error
     logger.warn(
       { error: type },
-      `whether ${INTERNAL.map(({ topic }) => topic).join(' and ')} can lose commits could not be checked: give Weir's user DESCRIBE and DESCRIBE_CONFIGS on them and on the cluster`,
+      `the durability of ${INTERNAL.map(({ topic }) => topic).join(' and ')} could not be checked: give Weir's user DESCRIBE and DESCRIBE_CONFIGS on them and on the cluster`,
     )
     return []
   }
   const faults = found.flatMap(faultsOf)
   if (profile === 'production') return faults
-  if (faults.length > 0) logger.warn({ faults }, 'commits can be lost with one broker: for trials only')
+  if (faults.length > 0)
+    logger.warn({ faults }, 'the loss of one broker can lose commits: use this cluster for trials only')
   return []
 }
 
@@ -60,13 +61,13 @@ const faultsOf = ({ topic, replicas, inSync }: Durability): readonly string[] =>
   const faults: string[] = []
   if (replicas < REPLICAS_MIN) {
     faults.push(
-      `topic ${topic} has replication factor ${replicas}: a broker that is lost takes commits with it; raise it to ` +
+      `topic ${topic} has replication factor ${replicas}: the loss of one broker can lose commits; raise it to ` +
         `${REPLICAS_MIN} with kafka-reassign-partitions (${replicasName} for a new cluster), or set WEIR_PROFILE=dev for a trial`,
     )
   }
   if (inSync < INSYNC_MIN) {
     faults.push(
-      `topic ${topic} has min.insync.replicas=${inSync}: a commit may be on one broker alone; set it to ${INSYNC_MIN} ` +
+      `topic ${topic} has min.insync.replicas=${inSync}: a commit may exist on only one broker; set it to ${INSYNC_MIN} ` +
         `with kafka-configs on the topic (${inSyncName} for a new cluster)`,
     )
   }

@@ -134,5 +134,8 @@ it("the brokers' own topics are refused in production with one replica, and a wa
   }
   expect(warn).not.toHaveBeenCalled()
   expect(await found('dev')).toEqual([])
-  expect(warn).toHaveBeenCalledWith({ faults }, 'commits can be lost with one broker: for trials only')
+  expect(warn).toHaveBeenCalledWith(
+    { faults },
+    'the loss of one broker can lose commits: use this cluster for trials only',
+  )
 })

@@ -35,7 +35,7 @@ export const boundedSockets = (bytesMax = RESPONSE_BYTES_MAX): SocketFactory => 
       if (bad === undefined) {
         listener(chunk)
       } else {
-        const message = `an answer of ${bad} bytes: this is no Kafka broker, or it wants TLS`
+        const message = `a response states ${bad} bytes: this is not a Kafka broker, or it requires TLS`
         socket.destroy(Object.assign(new Error(message), { code: 'ECONNABORTED' }))
       }
     }

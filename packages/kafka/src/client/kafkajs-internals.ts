@@ -249,7 +249,7 @@ export const fetchRaw = async <T extends ThrottledResponse>(
         try {
           return decode(data, request.apiVersion!)
         } catch (error) {
-          throw new DecodeError('an answer to a fetch cannot be read', { cause: error })
+          throw new DecodeError('a fetch response cannot be decoded', { cause: error })
         }
       },
       parse: (data) => Promise.resolve(data),

@@ -216,7 +216,7 @@ export class Membership {
     if (type === 'REBALANCE_IN_PROGRESS') {
       this.#state = 'joining'
     } else if (LOST.has(type)) {
-      logger.warn({ groupId, error: type }, 'lost the group membership, joining anew')
+      logger.warn({ groupId, error: type }, 'lost the group membership, joining again')
       this.#state = 'joining'
       // A member with an old generation keeps its id. With a new id, the group would wait for the old one to expire.
       if (type === 'UNKNOWN_MEMBER_ID') this.#memberId = ''
@@ -229,7 +229,7 @@ export class Membership {
     const { cluster, groupId, logger } = this.#options
     const delayMs = this.#clock.random() * backOffMs(failures, BACK_OFF)
     const fields = { groupId, error: kafkaErrorType(error), delayMs: Math.round(delayMs) }
-    logger[failures > 3 ? 'warn' : 'debug'](fields, 'the group coordinator does not answer, trying again')
+    logger[failures > 3 ? 'warn' : 'debug'](fields, 'the group coordinator does not respond, retrying')
     await this.#pause(delayMs)
     if (!this.#isStopped()) await cluster.refreshMetadata().catch(() => undefined)
   }

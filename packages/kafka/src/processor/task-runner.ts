@@ -181,7 +181,7 @@ export class TaskRunner {
       await producer.close()
       await task?.close().catch((closing: unknown) => {
         const fields = { partition, error: kafkaErrorType(closing) }
-        processor.logger.warn(fields, 'the owner could not be closed after an error')
+        processor.logger.warn(fields, 'the task could not be closed after an error')
       })
       throw decided
     }

@@ -36,14 +36,14 @@ export class ByteReader {
     const from = this.at
     this.at += length
     if (length < 0 || this.at > this.bytes.length) {
-      throw new RangeError(`${length} bytes where ${this.bytes.length - from} are left`)
+      throw new RangeError(`a field states ${length} bytes, but ${this.bytes.length - from} are left`)
     }
     return this.bytes.subarray(from, this.at)
   }
 
   /** Skips `length` bytes; -1 encodes null and skips nothing. */
   skip(length: number): void {
-    if (length < -1) throw new RangeError(`a length of ${length}`)
+    if (length < -1) throw new RangeError(`invalid length ${length}`)
     if (length > 0) this.at += length
   }
 
@@ -53,7 +53,7 @@ export class ByteReader {
     let byte = bytes[this.at++]!
     let value = byte & SEVEN_BITS
     for (let shift = 7; byte > SEVEN_BITS; shift += 7) {
-      if (shift > VARINT_SHIFT_MAX) throw new RangeError('a number of more than five bytes')
+      if (shift > VARINT_SHIFT_MAX) throw new RangeError('a varint is longer than five bytes')
       byte = bytes[this.at++]!
       value |= (byte & SEVEN_BITS) << shift
     }
@@ -66,7 +66,7 @@ export class ByteReader {
     let value = byte & SEVEN_BITS
     let scale = SEVEN_BITS + 1
     for (let length = 1; byte > SEVEN_BITS; length++) {
-      if (length === VARLONG_BYTES_MAX) throw new RangeError('a number of more than ten bytes')
+      if (length === VARLONG_BYTES_MAX) throw new RangeError('a varlong is longer than ten bytes')
       byte = this.bytes[this.at++]!
       value += (byte & SEVEN_BITS) * scale
       scale *= SEVEN_BITS + 1

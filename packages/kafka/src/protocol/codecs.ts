@@ -24,7 +24,7 @@ const lengthOfRaw = (block: Buffer): number => {
     length += (byte & 0x7f) * 2 ** (7 * at)
     if (byte < 0x80) return length
   }
-  throw new RangeError('a snappy block without a length')
+  throw new RangeError('a snappy block has no length')
 }
 
 const uncompressRaw = (block: Buffer, bytesMax: number): Buffer => {
@@ -44,7 +44,7 @@ export const decompressSnappy = (bytes: Buffer, bytesMax: number): Buffer => {
     const length = bytes.readInt32BE(at)
     at += 4
     if (length < 1 || length > bytes.length - at) {
-      throw new RangeError(`a snappy block of ${length} bytes where ${bytes.length - at} are left`)
+      throw new RangeError(`a snappy block states ${length} bytes, but ${bytes.length - at} are left`)
     }
     const block = uncompressRaw(bytes.subarray(at, at + length), left)
     left -= block.length
@@ -70,7 +70,7 @@ const LZ4_RATIO_MAX = 255
 const boundOfLz4 = (bytes: Buffer): number => {
   let bound = 0
   for (let at = 0; at < bytes.length;) {
-    if (bytes.readUInt32LE(at) !== LZ4_MAGIC) throw new RangeError('an LZ4 frame of another format')
+    if (bytes.readUInt32LE(at) !== LZ4_MAGIC) throw new RangeError('unknown LZ4 frame format')
     const flags = bytes[at + LZ4_FLAGS_AT]!
     const blockBytesMax = 2 ** (8 + 2 * ((bytes[at + LZ4_BLOCK_CODE_AT]! >> 4) & 7))
     at += LZ4_HEAD_BYTES + ((flags & 0x08) === 0 ? 0 : 8) + ((flags & 0x01) === 0 ? 0 : 4)
@@ -138,6 +138,6 @@ export const decompressed = (body: Buffer, attributes: number, bytesMax: number)
   const codec = attributes & CODEC_BITS
   if (codec === NO_CODEC) return body
   const decompress = DECOMPRESS[codec]
-  if (decompress === undefined) throw new RangeError(`the compression codec ${codec} is not known`)
+  if (decompress === undefined) throw new RangeError(`unknown compression codec ${codec}`)
   return decompress(body, bytesMax)
 }

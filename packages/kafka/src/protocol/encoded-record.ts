@@ -52,7 +52,7 @@ export class EncodedRecord implements InputRecord {
     this.key = reader.part(reader.varInt())
     this.value = reader.part(reader.varInt())
     this.headers = readHeaders(reader, end)
-    if (reader.at !== end) throw new RangeError(`a record that ends at ${reader.at} and not at ${end}`)
+    if (reader.at !== end) throw new RangeError(`a record ends at byte ${reader.at} instead of ${end}`)
   }
 
   /** Length of `encoded()`. */
@@ -131,7 +131,7 @@ export class ForwardedRecord implements OutputRecord {
 
 /** The record with another topic and partition. Throws a `RangeError` for a record without a key. */
 export const toOutputRecord = (record: InputRecord, topic: string, partition: number): OutputRecord => {
-  if (record.key === null) throw new RangeError('a record without a key')
+  if (record.key === null) throw new RangeError('the record has no key')
   if (record instanceof EncodedRecord) return new ForwardedRecord(topic, partition, record)
   const { key, value, headers } = record
   return { topic, partition, key, value, headers }

@@ -95,7 +95,7 @@ export const readRecordSet = (bytes: Buffer, source: RecordSetSource): RecordSet
       // The last batch may be incomplete. It is fetched again from its beginning.
       if (end === undefined) {
         if (at === 0 && source.isFirstWhole) {
-          throw new DamagedBatchError(`the first batch is longer than the ${bytes.length} bytes that came`)
+          throw new DamagedBatchError(`the first batch is longer than the ${bytes.length} bytes received`)
         }
         break
       }
@@ -136,7 +136,7 @@ const batchEnd = (bytes: Buffer, at: number): number | undefined => {
   if (at + RECORDS_AT > bytes.length) return undefined
   const end = at + LENGTH_END + bytes.readInt32BE(at + LENGTH_AT)
   if (end < at + RECORDS_AT) {
-    throw new DamagedBatchError(`the batch at offset ${bytes.readBigInt64BE(at)} is shorter than its head`)
+    throw new DamagedBatchError(`the batch at offset ${bytes.readBigInt64BE(at)} is shorter than its header`)
   }
   return end > bytes.length ? undefined : end
 }
@@ -151,7 +151,7 @@ const requireOrder = (
 ): void => {
   if (previousEnd === undefined ? lastOffset >= from : firstOffset >= previousEnd) return
   throw new DamagedBatchError(
-    `a batch states the offsets ${firstOffset} to ${lastOffset} where ${previousEnd ?? from} or more must come`,
+    `a batch states the offsets ${firstOffset} to ${lastOffset}, but ${previousEnd ?? from} or more must follow`,
   )
 }
 
@@ -203,7 +203,7 @@ const readRecords = (batch: Batch, from: bigint, records: EncodedRecord[]): numb
     const length = reader.varInt()
     const end = reader.at + length
     if (length < 1 || end > reader.bytes.length) {
-      throw new RangeError(`a record of ${length} bytes where ${reader.bytes.length - reader.at} are left`)
+      throw new RangeError(`a record states ${length} bytes, but ${reader.bytes.length - reader.at} are left`)
     }
     // Record attributes, which Kafka does not use.
     reader.skip(1)

@@ -100,7 +100,7 @@ export class Prefetcher {
       } catch (error) {
         if (this.#isStopped()) return
         failures += 1
-        this.#logger.warn({ nodeId, error: kafkaErrorType(error), failures }, 'fetching failed, trying again')
+        this.#logger.warn({ nodeId, error: kafkaErrorType(error), failures }, 'a fetch failed, retrying')
         await this.#refreshLater(backOffMs(failures, BACK_OFF))
       }
     }
@@ -152,7 +152,7 @@ export class Prefetcher {
         const failures = (this.#ailing.get(queue)?.failures ?? 0) + 1
         this.#ailing.set(queue, { failures, retryAt: performance.now() + backOffMs(failures, BACK_OFF) })
         const fields = { topic, partition, failures, error: protocolErrorType(errorCode) }
-        this.#logger[failures > 3 ? 'warn' : 'debug'](fields, 'fetching a partition failed, trying again')
+        this.#logger[failures > 3 ? 'warn' : 'debug'](fields, 'a fetch of a partition failed, retrying')
         void this.#refreshLater(backOffMs(failures, BACK_OFF) / 2)
       }
     }
@@ -162,7 +162,7 @@ export class Prefetcher {
     this.#refreshing ??= this.#sleep(delayMs)
       .then(() => (this.#stopped ? undefined : this.#cluster.refreshMetadata()))
       .catch((error: unknown) =>
-        this.#logger.debug({ error: kafkaErrorType(error) }, 'metadata could not be refreshed'),
+        this.#logger.debug({ error: kafkaErrorType(error) }, 'the metadata could not be refreshed'),
       )
       .finally(() => {
         this.#refreshing = undefined

@@ -36,7 +36,9 @@ export const readPartition = async (
     }
     if (fetched.nextOffset > offset) progressAt = reads.clock.now()
     else if (reads.clock.now() - progressAt > STALL_MS_MAX) {
-      throw new RetriableError(`${topic}/${partition}: no progress at ${offset}, a transaction hangs`)
+      throw new RetriableError(
+        `${topic}/${partition}: no progress at offset ${offset}, because a transaction stays open`,
+      )
     }
     offset = fetched.nextOffset
     const done = fetched.records.length > 0 && (await onRecords(fetched.records, offset))

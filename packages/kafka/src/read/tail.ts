@@ -140,7 +140,10 @@ class Tail implements TopicTail {
     const { topic, partition, error } = queue
     if (error instanceof OffsetOutOfRangeError) {
       // Retention deleted records that were not read yet. Continue with those that are left.
-      this.#logger.warn({ topic, partition, error: error.message }, 'following again from what is there')
+      this.#logger.warn(
+        { topic, partition, error: error.message },
+        'retention deleted unread records: continuing with the records that are left',
+      )
       this.#followLater(one, partition)
     } else {
       this.#logger.error({ topic, partition }, error.message)
@@ -154,7 +157,10 @@ class Tail implements TopicTail {
       this.#timers.delete(timer)
       this.#follow(one, partition, at).catch((error: unknown) => {
         const { topic } = one
-        this.#logger.warn({ topic, partition, error: String(error) }, 'cannot follow yet')
+        this.#logger.warn(
+          { topic, partition, error: String(error) },
+          'cannot follow the partition yet, retrying',
+        )
         this.#followLater(one, partition, at)
       })
     }

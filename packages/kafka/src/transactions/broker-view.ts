@@ -94,7 +94,7 @@ export class BrokerView implements TransactionView {
       const request = { transactionalId, timeoutMs, producerId, epoch: IMPOSSIBLE_EPOCH }
       const error = typeOf(await api.initExpecting(coordinator, request))
       if (error === 'CONCURRENT_TRANSACTIONS' || (error !== undefined && FENCED.has(error))) return
-      throw protocolError(error ?? 'no error for an impossible epoch')
+      throw protocolError(error ?? 'the coordinator accepted an impossible epoch')
     })
   }
 
@@ -129,7 +129,7 @@ export class BrokerView implements TransactionView {
       if (FORBIDDEN.has(error)) {
         throw new StateError(
           `a transaction of ${transactionalId} was never ended on ${topic}/${partition} from offset ${from}: ` +
-            `to end it (${outcome}) takes ALTER on the cluster`,
+            `give Weir's user ALTER on the cluster, so that it can end it (${outcome})`,
         )
       }
       await cluster.refreshMetadata().catch(() => undefined)
@@ -233,7 +233,7 @@ export class BrokerView implements TransactionView {
   #forbid(topic: string): void {
     if (this.#forbidden.has(topic)) return
     this.#forbidden.add(topic)
-    const message = 'unended transactions cannot be looked for: that takes READ on the topic'
+    const message = "open transactions cannot be looked up: give Weir's user READ on the topic"
     this.#options.logger.warn({ topic }, message)
   }
 }
