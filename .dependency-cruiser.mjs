@@ -29,6 +29,19 @@ export default {
       to: { path: '^services/', pathNot: '^services/$1/' },
     },
     {
+      name: 'services-import-no-verification-and-no-tools',
+      severity: 'error',
+      from: { path: '^services/(?!.*\\.test\\.ts$)' },
+      to: { path: '^(verification/(?!truth/)|tools/)' },
+    },
+    {
+      // The simulator writes the ledger with which the audit compares what a run has left.
+      name: 'only-the-simulator-imports-truth',
+      severity: 'error',
+      from: { path: '^services/(?!simulator/)' },
+      to: { path: '^verification/truth/' },
+    },
+    {
       name: 'only-cli-imports-services',
       severity: 'error',
       from: { path: '^(packages|verification)/' },

@@ -23,10 +23,8 @@ const LONG_FUNCTIONS = [
   'services/replay/src/api/job-routes.ts',
   'tests/faults/src/judge/judge.ts',
   'tests/faults/src/run.ts',
-  'tests/security/src/cases/payloads/dead-letters.ts',
   'tests/security/src/rig/rig.ts',
   'tools/containers/engine.ts',
-  'verification/oracle/src/testing.ts',
 ]
 
 export default tseslint.config(
