@@ -168,7 +168,7 @@ it.each([
   ['/events/', 400],
   ['/events', 404],
   ['/', 404],
-])('answers %s with %i', async (url, status) => {
+])('responds to %s with %i', async (url, status) => {
   expect((await ask(url)).statusCode).toBe(status)
 })
 

@@ -59,7 +59,7 @@ const send = async (
   return status
 }
 
-it('takes who the proxy says is listed, and that alone is the proof', async () => {
+it('accepts a listed certificate that the proxy reports, without further proof', async () => {
   expect(await send('plain', { [HEADER]: GOOD })).toBe(200)
   ingress.forget()
   expect(await send('plain', { [HEADER]: GOOD }, { from: '::ffff:10.0.0.5' })).toBe(200)
@@ -93,11 +93,11 @@ it.each([
     expect(await send(source, headers, { from })).toBe(401)
 })
 
-it('cannot tell a header that the proxy passes on from its own: the proxy must overwrite it', async () => {
+it('cannot distinguish a header of the client that the proxy passes on, so the proxy must overwrite it', async () => {
   expect(await send('plain', { [HEADER]: GOOD, 'x-forwarded-for': STRANGER })).toBe(200)
 })
 
-it('asks for the signature or the token besides', async () => {
+it('requires the signature or the token in addition', async () => {
   const signature = `sha256=${createHmac('sha256', SECRET).update(EVENT).digest('hex')}`
   const github = { 'x-hub-signature-256': signature, 'x-github-event': 'push', 'x-github-delivery': 'd-1' }
   expect(await send('both', { [HEADER]: GOOD })).toBe(401)
@@ -110,7 +110,7 @@ it('asks for the signature or the token besides', async () => {
   expect(await send('token', { [HEADER]: GOOD, authorization: 'Bearer the-token' })).toBe(200)
 })
 
-it('asks for the JWT besides, and fetches no keys for whom the certificate rules out', async () => {
+it('requires the JWT in addition, and fetches no keys for a request with a wrong certificate', async () => {
   const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url')
   const authorization = `Bearer ${part({ alg: 'RS256' })}.${part({ iss: 'i' })}.AAAA`
   expect(await send('jwt', { authorization }, { from: STRANGER })).toBe(401)
@@ -119,7 +119,7 @@ it('asks for the JWT besides, and fetches no keys for whom the certificate rules
   expect(await send('jwt', { authorization, [HEADER]: GOOD })).toBe(503)
 })
 
-it('shakes hands only with who is listed', async () => {
+it('responds to handshakes only of listed certificates', async () => {
   const ask = (headers: Record<string, string>, from: string) =>
     ingress.call({ path: '/webhooks/graph?validationToken=t-1', headers, from })
   expect(await ask({ [HEADER]: GOOD }, PROXY)).toMatchObject({ status: 200, body: 't-1' })
@@ -133,7 +133,7 @@ it('shakes hands only with who is listed', async () => {
   }
 })
 
-it('counts what it found', async () => {
+it('counts the results of certificate checks', async () => {
   const text = await ingress.metricsText()
   for (const found of ['good', 'stranger', 'missing', 'malformed', 'not_listed'])
     expect(text).toContain(`weir_ingress_signatures_total{source="plain",result="certificate_${found}"`)

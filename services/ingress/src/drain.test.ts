@@ -26,7 +26,7 @@ const open = async (server: Server): Promise<Socket & { text: string }> => {
   return socket
 }
 
-it('answers what is under way before it ends', async () => {
+it('responds to requests in progress before it ends', async () => {
   const { server, stopping, responses } = await held()
   const socket = await open(server)
   socket.write(REQUEST)
@@ -39,7 +39,7 @@ it('answers what is under way before it ends', async () => {
   expect(socket.text).toContain('late')
 })
 
-it('does not wait for a client that has connected and says nothing', async () => {
+it('does not wait for a client that has connected and sends nothing', async () => {
   const { server, stopping } = await held()
   const socket = await open(server)
   const closed = once(socket, 'close')

@@ -37,7 +37,7 @@ const postAll = (port: number) =>
     }),
   )
 
-it('has every webhook on the topic when it answers 200', async () => {
+it('has written every webhook to the topic when it responds with 200', async () => {
   const settings = isolatedKafka('ingress')
   const [port = 0] = await freePorts(1)
   await ensureTopics({ settings, logger, specs: TOPIC_SPECS, replicationFactor: 1, minInsyncReplicas: 1 })
@@ -63,7 +63,7 @@ it('has every webhook on the topic when it answers 200', async () => {
 })
 
 // It went on with the old count, and a repeat came to a partition that did not have its key.
-it('answers 503 once the topic has other partitions than configured', async () => {
+it('responds with 503 once the topic has another number of partitions than configured', async () => {
   const settings = isolatedKafka('ingress')
   const [port = 0] = await freePorts(1)
   await ensureTopics({ settings, logger, specs: TOPIC_SPECS, replicationFactor: 1, minInsyncReplicas: 1 })
@@ -100,7 +100,7 @@ it('answers 503 once the topic has other partitions than configured', async () =
   }
 }, 90_000)
 
-it('answers 503 while there is no broker, and stays', async () => {
+it('responds with 503 while no broker is available, and keeps running', async () => {
   const [port = 0] = await freePorts(1)
   const config = ingress.loadConfig({ ...env('127.0.0.1:1', port), INGRESS_REQUEST_BUDGET_MS: '1500' })
   const service = await ingress.start(config, { logger, metrics: new Metrics('ingress') })

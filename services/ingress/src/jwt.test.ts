@@ -72,7 +72,7 @@ const send = (path: string, body: string, headers: Record<string, string>) =>
   ingress.call({ path: `/webhooks/${path}`, body, headers })
 const EVENT = '{"id":"1","type":"t"}'
 
-it('takes what Entra ID vouches for, with the keys that it publishes', async () => {
+it('accepts tokens of Entra ID, checked with its published keys', async () => {
   const body = '[{"id":"e-1","topic":"t","subject":"s","eventType":"T","data":{}}]'
   expect((await send('grid', body, await bearer())).status).toBe(200)
   expect(ingress.last.dedupKey).toBe('t:e-1')
@@ -87,7 +87,7 @@ it('takes what Entra ID vouches for, with the keys that it publishes', async () 
   )
 })
 
-it('validates a subscription only for who has a token', async () => {
+it('validates a subscription only for requests with a token', async () => {
   const body = JSON.stringify([
     {
       id: 'v',
@@ -103,7 +103,7 @@ it('validates a subscription only for who has a token', async () => {
   expect(stranger.body).not.toContain('c-1')
 })
 
-it('answers 503 while keys cannot be had, and keeps nothing', async () => {
+it('responds with 503 while keys are unavailable, and stores nothing', async () => {
   publishes = false
   ingress.forget()
   const answer = await send('away', EVENT, await bearer())
@@ -115,7 +115,7 @@ it('answers 503 while keys cannot be had, and keeps nothing', async () => {
     .toBe(200)
 })
 
-it('answers 503 in bounded time and memory whatever comes instead of keys', async () => {
+it('responds with 503 in bounded time and memory whatever the key server sends', async () => {
   const ports = await Promise.all(HOSTILE_WAYS.map((way) => hostileServer('http', way)))
   const sources = ports.map(
     (port, index) => `  hostile-${index}:\n    preset: custom${source(`jwksUrl: http://127.0.0.1:${port}`)}`,
@@ -141,7 +141,7 @@ it('answers 503 in bounded time and memory whatever comes instead of keys', asyn
   }
 })
 
-it('takes given keys, and a signature besides where the preset has one', async () => {
+it('accepts configured keys, and requires a signature in addition if the preset has one', async () => {
   expect((await send('given', EVENT, await bearer())).status).toBe(200)
   expect((await send('given', EVENT, {})).status).not.toBe(200)
   expect((await send('both', EVENT, await bearer())).status).toBe(401)

@@ -27,7 +27,7 @@ const statuses = (port: number, headers: Readonly<Record<string, string>> = {}) 
   Promise.all(PATHS.map(async (path) => (await fetch(`http://127.0.0.1:${port}${path}`, { headers })).status))
 
 describe('probes and metrics', () => {
-  it('have a port of their own, and the one for webhooks knows nothing of them', async () => {
+  it('have a separate port, and the webhook port does not serve them', async () => {
     const [port, probePort] = (await freePorts(2)) as [number, number]
     await startWith({ INGRESS_PORT: String(port), INGRESS_PROBE_PORT: String(probePort) })
     expect(await statuses(probePort)).toEqual([200, 503, 200])
@@ -36,13 +36,13 @@ describe('probes and metrics', () => {
     expect(posted.status).toBe(404)
   })
 
-  it('are on the port for webhooks where no other is given, or the same', async () => {
+  it('are on the webhook port if no other port is configured', async () => {
     const [port] = (await freePorts(1)) as [number]
     await startWith({ INGRESS_PORT: String(port), INGRESS_PROBE_PORT: String(port) })
     expect(await statuses(port)).toEqual([200, 503, 200])
   })
 
-  it('ask for the token of METRICS_TOKEN on either port', async () => {
+  it('require METRICS_TOKEN on either port', async () => {
     const [port, probePort] = (await freePorts(2)) as [number, number]
     const env = { INGRESS_PORT: String(port), METRICS_TOKEN: 'a-token-of-the-tests' }
     await startWith({ ...env, INGRESS_PROBE_PORT: String(probePort) })

@@ -51,7 +51,7 @@ describe('S4', () => {
   const event = (payload: string) =>
     `{"interactionId":"i-1","dataActionId":"d","updatedTimestamp":"t"${payload}}`
 
-  it('answers with the state that the event itself is, digit for digit', async () => {
+  it('responds with the state in the event, digit for digit', async () => {
     const answer = (payload: string) =>
       `{"status":"processed","interactionId":"i-1","state":{"dataActionId":"d","updatedTimestamp":"t","payload":${payload}}}`
     for (const [sent, state] of [
@@ -66,14 +66,14 @@ describe('S4', () => {
     }
   })
 
-  it('answers as its first step did where that is set', async () => {
+  it('responds like the first step of the original system if that is configured', async () => {
     expect(await answerTo('first', 'nice', event(''))).toEqual([
       200,
       '{"status":"accepted","interactionId":"i-1"}',
     ])
   })
 
-  it('names what does not fit', async () => {
+  it('names the invalid field', async () => {
     expect(await answerTo('state', 'nice', '{"interactionId":"i-1"}')).toEqual([
       400,
       '{"detail":"Payload validation failed: dataActionId is missing"}',
@@ -105,11 +105,11 @@ describe('S1', () => {
     [{ ...GOOD, sessionId: {} }, 'Type mismatch for sessionId. Expected string, got object'],
     [{ ...GOOD, sessionId: true }, 'Type mismatch for sessionId. Expected string, got boolean'],
     [{ ...GOOD, sessionId: 1, userId: null }, 'Type mismatch for sessionId. Expected string, got number'],
-  ])('answers %j with its own text', async (body, error) => {
+  ])('responds to %j with its own text', async (body, error) => {
     expect(await answerTo('bot', 'cognigy', JSON.stringify(body))).toEqual([400, JSON.stringify({ error })])
   })
 
-  it('takes what its own program refused by mistake', async () => {
+  it('accepts bodies that the original program refused by mistake', async () => {
     expect((await post('bot', 'cognigy', JSON.stringify({ ...GOOD, timestamp: 0, intent: '' }))).status).toBe(
       200,
     )
@@ -139,7 +139,7 @@ describe('S1', () => {
     return { status: Number(/^HTTP\/1.1 (\d+)/.exec(text)?.[1]), ms: answeredMs }
   }
 
-  it('S1-06 gets its answer within 5 s, whatever body and brokers do', async () => {
+  it('S1-06 gets its response within 5 s, even if the body or the brokers stall', async () => {
     const held = Promise.withResolvers<undefined>()
     ingress.held = held.promise.then(() => undefined)
     const [frozen, both, slow] = await Promise.all([
@@ -170,13 +170,13 @@ describe('S0', () => {
     [KEY, 200],
     [`${KEY}&x=1`, 200],
     [`?code=${encodeURIComponent('an-older+key/of=it')}`, 200],
-  ])('S0-10 needs the key of a function in the query: %s', async (query, status) => {
+  ])('S0-10 requires a function key in the query: %s', async (query, status) => {
     const answer = await call(query)
     expect([answer.status, answer.body]).toEqual([status, ''])
     expect(ingress.written).toHaveLength(status === 200 ? 1 : 0)
   })
 
-  it('S0-10 takes the key as a header, once, and the signature must be good all the same', async () => {
+  it('S0-10 accepts the key as a single header, and still requires a valid signature', async () => {
     const signed = signedHeaders(PRESETS.cxone.verifier as HmacSpec, SECRET, Buffer.from(GOOD))
     const key = { 'x-functions-key': 'the-key-of-a-function' }
     const status = async (path: string, headers: Readonly<Record<string, string>>) =>
@@ -198,12 +198,12 @@ describe('S0', () => {
     [',"sequenceNumber":"x"', 'wrong_type', 'is not a whole number from 0 to 9223372036854775807'],
     [',"sequenceNumber":-1', 'wrong_type', 'is not a whole number from 0 to 9223372036854775807'],
     [',"sequenceNumber":1.5', 'wrong_type', 'is not a whole number from 0 to 9223372036854775807'],
-  ])('S0-01 asks for a sequence number where that is set: %s', async (sequence, reason, fault) => {
+  ])('S0-01 requires a sequence number if that is configured: %s', async (sequence, reason, fault) => {
     expect((await call(KEY, event(sequence))).status).toBe(400)
     expect(ingress.last.intakeError).toMatchObject({ reason, detail: `sequenceNumber ${fault}` })
   })
 
-  it('S0-10 has so many requests under way at a time, and those that are refused take no place', async () => {
+  it('S0-10 limits the requests in progress, and refused requests do not count', async () => {
     const held = Promise.withResolvers<undefined>()
     ingress.held = held.promise.then(() => undefined)
     let answered = 0

@@ -38,7 +38,7 @@ describe('S2 Node router', () => {
     expect(loadConfig({ WEIR_PROFILE: 'dev', KAFKA_BROKERS: 'none:1', SOURCES_FILE: file }).port).toBe(3000)
   })
 
-  it('S2-06 answers a duplicate as the first delivery, with the key by which dedup drops it: it is found after the answer', async () => {
+  it('S2-06 responds to a duplicate like the first delivery, with the same key, because dedup finds it after the response', async () => {
     const deliver = async () => {
       const { status, body: text } = await ingress.call({ path: '/webhooks/router', headers, body })
       return { status, answer: JSON.parse(text) as unknown, eventKey: ingress.last.eventKey.toString('hex') }
@@ -56,7 +56,7 @@ describe('S1 Cognigy idempotency', () => {
     return { ...answer, kept: ingress.last.answer }
   }
 
-  it('S1-04 keeps the answer that it gave with the record', async () => {
+  it('S1-04 keeps its response with the record', async () => {
     const taken = await deliver('/webhooks/bot', message)
     expect([taken.status, JSON.parse(taken.body)]).toMatchObject([200, { success: true }])
     expect(taken.kept).toBe(taken.body)
@@ -64,7 +64,7 @@ describe('S1 Cognigy idempotency', () => {
     expect([refused.status, refused.kept]).toEqual([400, '{"error":"Missing required field: intent"}'])
   })
 
-  it("S1-04 does not keep Weir's own answer, which follows from the record", async () => {
+  it("S1-04 does not keep Weir's own response, which follows from the record", async () => {
     expect(await deliver('/webhooks/plain', message)).toMatchObject({ status: 200, kept: undefined })
   })
 })
@@ -77,7 +77,7 @@ describe('S0 Azure Function', () => {
     'x-cxone-signature': createHmac('sha256', SECRET).update(raw).digest('hex'),
   })
 
-  it('S0-04 answers 400 without a signature, 401 with a wrong one, 200 once it is stored, 503 while it cannot be', async () => {
+  it('S0-04 responds with 400 without a signature, 401 with a wrong one, 200 once it is stored, 503 while it cannot be', async () => {
     expect((await ingress.call({ path, headers, body })).status).toBe(400)
     expect((await ingress.call({ path, headers: signed('another'), body })).status).toBe(401)
     expect((await ingress.call({ path, headers: signed(body), body })).status).toBe(200)
@@ -90,7 +90,7 @@ describe('S0 Azure Function', () => {
     }
   })
 
-  it('S0-05 does not look into a body before its signature is right, and keeps nothing of it', async () => {
+  it('S0-05 does not parse a body before its signature is verified, and keeps nothing of it', async () => {
     const count = ingress.written.length
     for (const broken of ['{"cut', '[1', '\0']) {
       expect((await ingress.call({ path, headers: signed('another'), body: broken })).status).toBe(401)
@@ -98,7 +98,7 @@ describe('S0 Azure Function', () => {
     expect(ingress.written).toHaveLength(count)
   })
 
-  it('S0-09 counts signatures by what they were', async () => {
+  it('S0-09 counts signatures by their results', async () => {
     await ingress.call({ path, headers: signed(body), body })
     await ingress.call({ path, headers: signed('another'), body })
     await ingress.call({ path, headers, body })
@@ -124,7 +124,7 @@ describe('S4 Bloom dedup', () => {
     expect(await deliver(body)).toMatchObject([200, { interactionId: 'i' }])
   })
 
-  it('S4-01 answers 403 without a signature, 401 with a wrong one, and 400 to a signed body that is malformed', async () => {
+  it('S4-01 responds with 403 without a signature, 401 with a wrong one, and 400 to a malformed signed body', async () => {
     const count = ingress.written.length
     expect(await deliver(body, '')).toEqual([403, { detail: 'Missing webhook signature header' }])
     for (const wrong of [signatureOf('another'), signatureOf(body).slice(1), 'no hex']) {
@@ -142,7 +142,7 @@ describe('S4 Bloom dedup', () => {
 })
 
 describe('S1 Cognigy idempotency', () => {
-  it('S1-01 takes POST alone, and only from its addresses', async () => {
+  it('S1-01 accepts only POST, and only from its addresses', async () => {
     const refused = await ingress.call({ method: 'GET', path: '/webhooks/bot' })
     expect([refused.status, refused.headers.allow]).toEqual([405, 'POST'])
     const body = '{"conversationId":"c","sessionId":"s","intent":"i","timestamp":1,"userId":"u"}'

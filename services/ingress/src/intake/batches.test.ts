@@ -66,7 +66,7 @@ describe('a batch', () => {
     })
   })
 
-  it('is identified element by element as single bodies are', async () => {
+  it('identifies each element like a single body', async () => {
     const element = '{"id":"a","type":"t"}'
     await post('whole', element)
     await post('whole', `[${element}]`)
@@ -76,7 +76,7 @@ describe('a batch', () => {
     for (const name of same) expect(one!.headers[name]).toEqual(single!.headers[name])
   })
 
-  it('can lie at a path, and lend its own fields to the keys of its elements', async () => {
+  it('can be at a path, and its own fields can be part of the keys of its elements', async () => {
     const body = '{"kind":"page","data":{"items":[{"id":"a"},{"id":"b"}],"more":1}}'
     expect((await post('nested', body)).status).toBe(200)
     expect(written().map(({ dedupKey, eventType }) => [dedupKey, eventType])).toEqual([
@@ -85,7 +85,7 @@ describe('a batch', () => {
     ])
   })
 
-  it('without elements is taken, and nothing is written', async () => {
+  it('without elements is accepted, and nothing is written', async () => {
     const answer = await post('whole', '[ ]')
     expect([answer.status, answer.body]).toEqual([
       200,
@@ -108,20 +108,20 @@ describe('a batch', () => {
     expect(ingress.written).toHaveLength(1_000)
   })
 
-  it('names at most 100 elements in its answer', async () => {
+  it('gets a response that lists at most 100 elements', async () => {
     const { body } = await post('whole', `[${Array(500).fill('{"type":"t"}').join(',')}]`)
     expect(body.length).toBeLessThan(4_000)
     const { elements, eventKeys } = JSON.parse(body) as { elements: number; eventKeys: string[] }
     expect([elements, eventKeys.length]).toEqual([500, 100])
   })
 
-  it('has the empty 2xx of a profile that has one', async () => {
+  it('gets an empty 2xx response if its profile has one', async () => {
     const call = '{"interactionId":"i","eventType":"E","sequenceNumber":1}'
     expect(await post('calls', `{"events":[${call}]}`)).toMatchObject({ status: 200, body: '' })
     expect(texts()).toEqual([call])
   })
 
-  it('with volatile fields in its elements is a repeat of itself', async () => {
+  it('is a repeat if its elements differ only in volatile fields', async () => {
     await post('volatile', '[{"id":"a","attempt":1},{"id":"b"}]')
     await post('volatile', '[ {"id": "a"}, {"attempt":2, "id":"b"} ]')
     const hashes = written().map(({ bodyHash }) => bodyHash.toString('hex'))
@@ -153,22 +153,25 @@ describe('a malformed element', () => {
     undefined,
   ]
 
-  it.each(['whole', 'lenient'])('is a letter of its own, and the others are events: %s', async (source) => {
-    const answer = await post(source, body)
-    expect([answer.status, JSON.parse(answer.body)]).toMatchObject([200, { elements: 8, malformed: 6 }])
-    expect(reasons()).toEqual(expected)
-    expect(texts()).toEqual(
-      ['{"id":"a","type":"t"}', 'null', '7', '"x"', '[{"id":"c"}]', '{"id":"d"}'].concat(
-        '{"type":"t","type":"u"}',
-        '{"id":"b","type":"t"}',
-      ),
-    )
-    expect(new Set(written().flatMap(({ intakeError }) => intakeError?.answered ?? []))).toEqual(
-      new Set(['accepted']),
-    )
-  })
+  it.each(['whole', 'lenient'])(
+    'becomes a separate letter, and the others become events: %s',
+    async (source) => {
+      const answer = await post(source, body)
+      expect([answer.status, JSON.parse(answer.body)]).toMatchObject([200, { elements: 8, malformed: 6 }])
+      expect(reasons()).toEqual(expected)
+      expect(texts()).toEqual(
+        ['{"id":"a","type":"t"}', 'null', '7', '"x"', '[{"id":"c"}]', '{"id":"d"}'].concat(
+          '{"type":"t","type":"u"}',
+          '{"id":"b","type":"t"}',
+        ),
+      )
+      expect(new Set(written().flatMap(({ intakeError }) => intakeError?.answered ?? []))).toEqual(
+        new Set(['accepted']),
+      )
+    },
+  )
 
-  it('makes the whole a 400 with reject-400 where no element is an event', async () => {
+  it('makes the response 400 with reject-400 if no element is an event', async () => {
     const { status, body: text } = await post('whole', '[null,{"id":"a"}]')
     expect(status).toBe(400)
     expect(text).toBe('{"error":"no element is an event; the first one: the body is not an object"}')
@@ -178,14 +181,14 @@ describe('a malformed element', () => {
     expect(written().map(({ intakeError }) => intakeError?.answered)).toEqual(['accepted', 'accepted'])
   })
 
-  it('may be nested as deep as it likes without harm to its neighbours', async () => {
+  it('may be nested to any depth without harm to its neighbours', async () => {
     const bomb = `${'['.repeat(60_000)}${']'.repeat(60_000)}`
     expect((await post('whole', `[{"id":"a","type":"t"},${bomb}]`)).status).toBe(200)
     expect(reasons()).toEqual([undefined, 'unsafe_json'])
   })
 })
 
-it('a malformed body keeps what its keys are made of besides it, and an element says that it is one', async () => {
+it('a malformed body keeps the other inputs of its keys, and an element is marked as one', async () => {
   await post('nested', '{"kind":"k","data":{"items":[{"id":1,"id":2}]}}')
   await post('hooks', '{"a":NaN}', { 'x-github-event': 'push', 'x-github-delivery': 'd-1', 'x-other': 'no' })
   await post('single', 'NaN', { 'x-other': 'no' })
@@ -196,7 +199,7 @@ it('a malformed body keeps what its keys are made of besides it, and an element 
   ])
 })
 
-it('equal malformed bodies are two letters where they would have been two events, and a retry is a repeat', async () => {
+it('equal malformed bodies are two letters if they would have been two events, and a retry is a repeat', async () => {
   const batch = (kind: string) => `{"kind":"${kind}","data":{"items":[{"id":1,"id":2}]}}`
   for (const kind of ['a', 'b', 'a']) await post('nested', batch(kind))
   const hook = (delivery: string) =>
@@ -213,7 +216,7 @@ it('equal malformed bodies are two letters where they would have been two events
   expect(places).toEqual([0, 1, 0, 3, 4, 3, 6, 6])
 })
 
-describe('a body that is no batch', () => {
+describe('a body that is not a batch', () => {
   it.each<[string, string, string]>([
     ['whole', '[{"id":"a","type":"t"},{"id":"b","type":"t"},]', 'invalid_json'],
     ['whole', '[{"id":"a","type":"t"},{broken}]', 'invalid_json'],
@@ -243,7 +246,7 @@ describe('a body that is no batch', () => {
     expect(written()[0]!.raw).toEqual(body)
   })
 
-  it('is one event when a single object comes where the body is the array', async () => {
+  it('is one event if it is a single object where an array is expected', async () => {
     const answer = await post('whole', '{"id":"a","type":"t"}')
     expect([answer.status, JSON.parse(answer.body)]).toMatchObject([200, { interactionId: 'a' }])
     expect(reasons()).toEqual([undefined])
@@ -258,7 +261,7 @@ describe('a body that is no batch', () => {
   })
 })
 
-it('takes every element of any batch in once, as an event or a letter, byte for byte', async () => {
+it('stores every element of any batch once, as an event or a letter, byte for byte', async () => {
   const element = fc.oneof(
     fc.json({ maxDepth: 3 }),
     fc.record({ id: fc.string(), type: fc.string({ minLength: 1 }) }).map((one) => JSON.stringify(one)),

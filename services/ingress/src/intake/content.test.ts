@@ -102,7 +102,7 @@ describe('forms', () => {
       },
     })
 
-  it('of GitHub have the event in their payload, and are signed as they are sent', async () => {
+  it('of GitHub have the event in their payload, and their raw bytes are signed', async () => {
     const json = '{"repository":{"full_name":"i-1"},"n":1524831183200260097,"s":"a b+ü"}'
     const body = `payload=${encodeURIComponent(json).replaceAll('%20', '+')}`
     expect((await github(body)).status).toBe(200)
@@ -110,7 +110,7 @@ describe('forms', () => {
     expect(ingress.last.bodyForm).toEqual({ layout: 'payload' })
   })
 
-  it('that are no good are kept for a person', async () => {
+  it('that are malformed are kept as dead letters', async () => {
     for (const [body, reason] of [
       ['payload=%7B%22a%22', 'invalid_json'],
       ['payload=%zz', 'invalid_encoding'],
@@ -172,7 +172,7 @@ it.each<[string, PresetName, string]>([
 describe('compressed bodies', () => {
   const zip = gzipSync(BODY)
 
-  it('are taken where a source says so, signed as they are sent', async () => {
+  it('are accepted if a source allows them, with a signature over the compressed bytes', async () => {
     expect((await post('zipped', zip, { coding: 'gzip' })).status).toBe(200)
     expectTaken(zip, BODY)
     expect((await post('zipped', zip, { coding: 'X-GZIP' })).status).toBe(200)
@@ -183,7 +183,7 @@ describe('compressed bodies', () => {
     expectTaken(deflated, BODY)
   })
 
-  it('are one event with another compression of the same', async () => {
+  it('are the same event under another compression', async () => {
     await post('zipped', zip, { coding: 'gzip' })
     const first = ingress.last
     await post('zipped', gzipSync(BODY, { level: 0 }), { coding: 'gzip' })
@@ -200,13 +200,16 @@ describe('compressed bodies', () => {
     ['zipped', 'gzip, gzip', 'gzip'],
     ['zipped', '', 'gzip'],
     ['plain', 'gzip', 'identity'],
-  ])('of %s under %s are refused, and the answer says what is taken', async (source, coding, taken) => {
-    const { status, headers } = await post(source, zip, { coding })
-    expect([status, headers['accept-encoding']]).toEqual([415, taken])
-    expect(ingress.written).toEqual([])
-  })
+  ])(
+    'of %s under %s are refused, and the response names the accepted codings',
+    async (source, coding, taken) => {
+      const { status, headers } = await post(source, zip, { coding })
+      expect([status, headers['accept-encoding']]).toEqual([415, taken])
+      expect(ingress.written).toEqual([])
+    },
+  )
 
-  it('whose signature is over what they hold are refused', async () => {
+  it('whose signature covers the decompressed bytes are refused', async () => {
     const headers = signedHeaders(PRESETS.custom.verifier as HmacSpec, SECRET, Buffer.from(BODY))
     const { status } = await ingress.call({
       path: '/webhooks/zipped',
@@ -216,7 +219,7 @@ describe('compressed bodies', () => {
     expect(status).toBe(401)
   })
 
-  it('that hold more than a body may are refused with 413, and those that are no gzip are kept', async () => {
+  it('that decompress beyond the limit are refused with 413, and those that are not gzip are kept', async () => {
     const bomb = gzipSync(Buffer.alloc(50_000_000, 0x20))
     expect((await post('zipped', bomb, { coding: 'gzip' })).status).toBe(413)
     expect((await post('small', gzipSync(`${BODY}${' '.repeat(2_000)}`), { coding: 'gzip' })).status).toBe(
@@ -228,7 +231,7 @@ describe('compressed bodies', () => {
   })
 })
 
-it('takes a byte order mark, of any source', async () => {
+it('accepts a byte order mark from any source', async () => {
   const body = `\uFEFF${BODY}`
   expect((await post('plain', body)).status).toBe(200)
   expectTaken(body, BODY)

@@ -60,7 +60,7 @@ const tokenPost = (name: string, body: string, headers: Record<string, string> =
     headers: { 'content-type': 'application/json', authorization: 'Bearer a token', ...headers },
   })
 
-describe('a handshake is answered, counted, and no event', () => {
+describe('a handshake gets a response, is counted, and does not become an event', () => {
   afterAll(async () => {
     const text = await ingress.metricsText()
     for (const name of [
@@ -80,7 +80,7 @@ describe('a handshake is answered, counted, and no event', () => {
     }
   })
 
-  it('of Zoom, once the signature was good', async () => {
+  it('of Zoom, after its signature has been verified', async () => {
     const body =
       '{"payload":{"plainToken":"qgg8vlvZRS6UYooatFL8Aw"},"event_ts":1654503849680,"event":"endpoint.url_validation"}'
     const answer = await signedPost('zoom', body)
@@ -129,7 +129,7 @@ describe('a handshake is answered, counted, and no event', () => {
     expect(written()).toEqual([])
   })
 
-  it('is none in what is small but holds more than a handshake does', async () => {
+  it('is not recognised in a small body with more fields than a handshake', async () => {
     const body = gzipSync(
       `{"type":"url_verification","challenge":"c-1","event_id":"e","x":"${'x'.repeat(9_000)}"}`,
     )
@@ -139,7 +139,7 @@ describe('a handshake is answered, counted, and no event', () => {
     expect(written()).toHaveLength(1)
   })
 
-  it('of Meta, with the token that was agreed on', async () => {
+  it('of Meta, with the configured token', async () => {
     const ask = (token: string) =>
       ingress.call({
         method: 'GET',
@@ -177,7 +177,7 @@ describe('a handshake is answered, counted, and no event', () => {
     expect(written()).toEqual([])
   })
 
-  it('of CloudEvents, for the origins of the list', async () => {
+  it('of CloudEvents, for the listed origins', async () => {
     const ask = (origin?: string) =>
       ingress.call({
         method: 'OPTIONS',
@@ -197,7 +197,7 @@ describe('a handshake is answered, counted, and no event', () => {
     expect((await ask()).status).toBe(405)
   })
 
-  it('of X, whose question no body can be', async () => {
+  it('of X, whose token cannot be a body', async () => {
     const ask = (token: string) =>
       ingress.call({ method: 'GET', path: `/webhooks/x?crc_token=${encodeURIComponent(token)}` })
     const { status, body } = await ask('abc')
@@ -231,7 +231,7 @@ describe('a handshake is answered, counted, and no event', () => {
   })
 })
 
-it('answers none that a source did not choose', async () => {
+it('does not respond to a handshake that a source did not choose', async () => {
   const path = '/webhooks/plain?hub.mode=subscribe&crc_token=a&validationToken=a'
   expect((await ingress.call({ method: 'GET', path })).status).toBe(405)
   const options = { method: 'OPTIONS', path, headers: { 'webhook-request-origin': 'a.example' } }
@@ -243,7 +243,7 @@ it('answers none that a source did not choose', async () => {
   expect(written()).toHaveLength(1)
 })
 
-it('bounds how many it answers', async () => {
+it('limits the rate of handshakes', async () => {
   const calls = Array.from({ length: 40 }, () =>
     ingress.call({ path: '/webhooks/graph?validationToken=a', headers: { 'content-type': 'text/plain' } }),
   )
@@ -281,7 +281,7 @@ it('does not start without what a handshake needs', () => {
 })
 
 describe('presets of batches', () => {
-  it('take CloudEvents in each of its modes', async () => {
+  it('accept CloudEvents in each mode', async () => {
     const event = (id: string) =>
       `{"specversion":"1.0","id":"${id}","source":"/s","type":"com.example.t","data":{"id":"not this"}}`
     expect(
@@ -310,7 +310,7 @@ describe('presets of batches', () => {
     expect(written().map(({ intakeError }) => intakeError?.reason)).toEqual(['missing_field', 'wrong_type'])
   })
 
-  it('take what the SDK of CloudEvents sends', async () => {
+  it('accept requests of the CloudEvents SDK', async () => {
     const event = (id: string) =>
       new CloudEvent({
         id,
@@ -337,7 +337,7 @@ describe('presets of batches', () => {
     ])
   })
 
-  it('take the entries of Meta, with the object that they are about', async () => {
+  it('accept the entries of Meta, with the object that they concern', async () => {
     const entries = [
       '{"id":"p-1","time":1,"changes":[]}',
       '{"id":"p-2","time":1,"messaging":[{"message":{"mid":"m"}}]}',
@@ -351,7 +351,7 @@ describe('presets of batches', () => {
     ])
   })
 
-  it('take events of Event Grid and of Zoom', async () => {
+  it('accept events of Event Grid and Zoom', async () => {
     const event = '{"id":"e","topic":"/t","subject":"/s","eventType":"Blob.Created","data":{}}'
     expect((await tokenPost('event-grid', `[${event}]`, { 'aeg-event-type': 'Notification' })).status).toBe(
       200,

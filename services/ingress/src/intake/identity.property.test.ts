@@ -64,7 +64,7 @@ const spelled = (one: JsonValue): string => {
 }
 const unicode = (unit: string): string => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`
 
-it('takes two bodies for one event if they differ in volatile fields and spelling alone', () => {
+it('treats two bodies as one event if they differ only in volatile fields and spelling', () => {
   fc.assert(
     fc.property(fields, fc.option(value), fc.option(value), (given, first, second) => {
       const delivery = (attempt: string | null): string =>
@@ -76,7 +76,7 @@ it('takes two bodies for one event if they differ in volatile fields and spellin
   )
 })
 
-it('takes any other two bodies for two events', () => {
+it('treats any other two bodies as two events', () => {
   fc.assert(
     fc.property(fields, fields, (one, other) => {
       const [a, b] = [bodyOf(one), bodyOf(other)]
@@ -87,7 +87,7 @@ it('takes any other two bodies for two events', () => {
   )
 })
 
-it('tells ids, keys and bodies apart by every digit', () => {
+it('distinguishes ids, keys and bodies by every digit', () => {
   fc.assert(
     fc.property(digits, fc.nat(25), (number, at) => {
       const places = Array.from(number.matchAll(/[0-9]/g), ({ index }) => index)

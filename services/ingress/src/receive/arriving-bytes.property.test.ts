@@ -11,7 +11,7 @@ const step = fc.oneof(
   fc.record({ divide: fc.subarray(NAMES, { minLength: 1 }) }),
 )
 
-it('holds no more than its bound, and never refuses a source what is within its guarantee', () => {
+it('holds no more than its limit, and never refuses a source its guaranteed share', () => {
   fc.assert(
     fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
       const arriving = new ArrivingBytes(MAX)

@@ -54,7 +54,7 @@ describe('X-Forwarded-For', () => {
     expect((await post({ 'x-forwarded-for': forwarded })).status).toBe(status)
   })
 
-  it('is read in all its lines, and from a trusted proxy alone', async () => {
+  it('is read in all its lines, and only from a trusted proxy', async () => {
     expect((await post({ 'x-forwarded-for': [GOOD, '10.0.0.1:80'] })).status).toBe(200)
     const spoofed = { path: '/webhooks/cognigy', body: BODY, from: '192.0.2.1' }
     const answer = await ingress.call({ ...spoofed, headers: { ...JSON_TYPE, 'x-forwarded-for': GOOD } })
@@ -79,11 +79,11 @@ describe('targets', () => {
     [404, '//weir/webhooks/cognigy'],
     [400, 'ftp:/webhooks/cognigy'],
     [400, 'webhooks/cognigy'],
-  ])('are answered with %i: %s', async (status, target) => {
+  ])('get %i: %s', async (status, target) => {
     expect(await raw(target)).toMatch(new RegExp(`^HTTP/1.1 ${status} `))
   })
 
-  it('may have one slash more where that is set, and not two', async () => {
+  it('may have one extra slash if that is configured, but not two', async () => {
     const headers = { 'x-forwarded-for': GOOD }
     expect((await post(headers, '/webhooks/cognigy/')).status).toBe(200)
     expect((await post(headers, '/webhooks/cognigy/?x=1')).status).toBe(200)
@@ -99,7 +99,7 @@ describe('requests that reach no source', () => {
     return Number(found?.split(' ').at(-1) ?? 0)
   }
 
-  it('are counted as unknown, those of a source under its name', async () => {
+  it('are counted as unknown, and those of a source under its name', async () => {
     const before = [
       await counted('unknown', 404),
       await counted('unknown', 400),
@@ -135,7 +135,7 @@ describe('requests that reach no source', () => {
     ])
   })
 
-  it('are counted once, as what they are told', async () => {
+  it('are counted once, under the status of their response', async () => {
     const all = async () =>
       (await ingress.metricsText()).split('\n').reduce((sum, line) => {
         const isCount = line.startsWith('weir_ingress_requests_total')
@@ -149,7 +149,7 @@ describe('requests that reach no source', () => {
     expect(await all()).toBe(before + 2)
   })
 
-  it('and are under the name of the source whose body does not come', async () => {
+  it('are counted under the name of the source if the body does not arrive', async () => {
     const before = [await counted('unknown', 408), await counted('nice', 408)]
     const head = `host: weir\r\ncontent-type: application/json\r\nx-nice-signature: ${'0'.repeat(64)}\r\n`
     const text = await ingress.raw(`POST /webhooks/nice HTTP/1.1\r\n${head}content-length: 9\r\n\r\n{`)
@@ -157,7 +157,7 @@ describe('requests that reach no source', () => {
     expect([await counted('unknown', 408), await counted('nice', 408)]).toEqual([before[0], before[1]! + 1])
   }, 10_000)
 
-  it('are logged, a few of them, with what is known of their path and nothing else', async () => {
+  it('are logged at a limited rate, with only the known part of their path', async () => {
     const other = new TestIngress({ SOURCE_COGNIGY_CIDRS: '127.0.0.1' }, logger)
     lines.length = 0
     for (let n = 0; n < 20; n++) {
@@ -178,7 +178,7 @@ describe('requests that reach no source', () => {
 describe('connections', () => {
   const head = `GET /livez HTTP/1.1\r\nhost: weir\r\n\r\n`
 
-  it('that are opened before they are needed live as idle ones do, and then have the time of a head', async () => {
+  it('that are opened early live like idle ones, and then have the time of a head', async () => {
     const socket = connect(ingress.port, '127.0.0.1')
     await once(socket, 'connect')
     await sleep(4_000)
@@ -197,14 +197,14 @@ describe('connections', () => {
     expect(performance.now() - startedAt).toBeLessThan(5_000)
   }, 20_000)
 
-  it('on which nothing comes end all the same', async () => {
+  it('on which nothing arrives are closed in the end', async () => {
     const socket = connect(ingress.port, '127.0.0.1').resume()
     const startedAt = performance.now()
     await once(socket, 'close')
     expect(performance.now() - startedAt).toBeLessThan(12_000)
   }, 20_000)
 
-  it('on which nothing has come yet are closed with the server', async () => {
+  it('on which nothing has arrived yet are closed with the server', async () => {
     const other = new TestIngress({ SOURCE_COGNIGY_CIDRS: '127.0.0.1' })
     await other.listen()
     const socket = connect(other.port, '127.0.0.1').resume()

@@ -24,7 +24,7 @@ const statusesIn = (text: string): number[] =>
   [...text.matchAll(/HTTP\/1\.1 (\d{3})/g)].map(([, status]) => Number(status))
 
 describe('Expect: 100-continue', () => {
-  it('is answered with 100 when the body is to be read, and then with the answer', async () => {
+  it('gets 100 when the body is to be read, and then the response', async () => {
     const socket = connect(ingress.port, '127.0.0.1', () =>
       socket.write(head(TYPE + SIGNED + LENGTH + CONTINUE)),
     )
@@ -60,7 +60,7 @@ describe('Expect: 100-continue', () => {
     expect(ingress.written).toHaveLength(0)
   })
 
-  it('takes nothing that follows a refused one for a request', async () => {
+  it('treats nothing after a refused request as a request', async () => {
     const text = await ingress.raw(
       head(TYPE + LENGTH + CONTINUE) + head(TYPE + SIGNED + LENGTH) + BODY.toString(),
     )
@@ -68,7 +68,7 @@ describe('Expect: 100-continue', () => {
     expect(ingress.written).toHaveLength(0)
   })
 
-  it('is over the rate without 100', async () => {
+  it('gets 429 without 100 above the rate', async () => {
     // So low that a slow machine does not wait for the next one.
     const slow = new TestIngress({ SOURCE_NICE_SECRETS: SECRET, INGRESS_RATE_PER_SEC: '1' })
     await slow.listen()
@@ -78,7 +78,7 @@ describe('Expect: 100-continue', () => {
     expect(statusesIn(await slow.raw(head(TYPE + LENGTH + CONTINUE)))).toEqual([429])
   })
 
-  it('is not known to HTTP/1.0', async () => {
+  it('is ignored with HTTP/1.0', async () => {
     const line = 'POST /webhooks/nice HTTP/1.0'
     const text = await ingress.raw(head(TYPE + SIGNED + LENGTH + CONTINUE, line) + BODY.toString())
     expect(statusesIn(text)).toEqual([200])
@@ -106,7 +106,7 @@ describe('request lines', () => {
     'PRI * HTTP/2.0',
     'POST /webhooks/n\u0000ice HTTP/1.1',
     'CONNECT weir:443 HTTP/1.1',
-  ])('that no server of HTTP/1.1 takes: %j', async (line) => {
+  ])('that no HTTP/1.1 server accepts: %j', async (line) => {
     const text = await ingress.raw(
       head(TYPE + SIGNED + LENGTH, line) + BODY.toString() + head('', 'GET /x HTTP/1.1'),
     )
@@ -127,7 +127,7 @@ describe('request lines', () => {
     },
   )
 
-  it('of HTTP/1.0 with chunks, which it does not know', async () => {
+  it('of HTTP/1.0 with chunks, which HTTP/1.0 does not have', async () => {
     const text = await ingress.raw(
       `${head(`${TYPE}${SIGNED}transfer-encoding: chunked\r\n`, 'POST /webhooks/nice HTTP/1.0')}0\r\n\r\n`,
     )
@@ -135,7 +135,7 @@ describe('request lines', () => {
   })
 })
 
-it('answers pipelined requests in their order, each once', async () => {
+it('responds to pipelined requests in their order, each once', async () => {
   const one = (path: string) => head(TYPE + SIGNED + LENGTH, `POST ${path} HTTP/1.1`) + BODY.toString()
   const last = head(`${TYPE}${SIGNED}${LENGTH}connection: close\r\n`) + BODY.toString()
   const text = await ingress.raw(one('/webhooks/nice') + one('/nobody') + one('/webhooks/nice') + last)
@@ -152,7 +152,7 @@ describe('a client that has closed its side', () => {
       socket.on('error', () => undefined).on('close', () => resolve(text))
     })
 
-  it('still gets its answers, and then the connection ends', async () => {
+  it('still gets its responses, and then the connection ends', async () => {
     const held = Promise.withResolvers<undefined>()
     ingress.held = held.promise.then(() => undefined)
     const request = head(TYPE + SIGNED + LENGTH) + BODY.toString()

@@ -20,7 +20,7 @@ const CHUNKED = 'transfer-encoding: chunked\r\n'
 const statusesIn = (text: string): number[] =>
   [...text.matchAll(/HTTP\/1\.1 (\d{3})/g)].map(([, status]) => Number(status))
 
-describe('what two HTTP parsers may read differently is refused whole, and the process stays', () => {
+describe('a request that two HTTP parsers may read differently is refused, and the process keeps running', () => {
   it.each<[string, string]>([
     ['length and chunks', `${START}${TYPE}content-length: 5\r\n${CHUNKED}\r\n0\r\n\r\n`],
     ['two lengths', `${START}${TYPE}content-length: 2\r\ncontent-length: 2\r\n\r\n{}`],
@@ -44,7 +44,7 @@ describe('what two HTTP parsers may read differently is refused whole, and the p
     expect(ingress.written).toEqual([])
   })
 
-  it('a chunk that is wrong after the answer to its request', async () => {
+  it('a malformed chunk after the response to its request', async () => {
     const socket = connect(ingress.port, '127.0.0.1', () => socket.write(`${START}${CHUNKED}\r\n`))
     let text = ''
     const closed = new Promise<void>((resolve) => socket.on('close', () => resolve()))
@@ -59,7 +59,7 @@ describe('what two HTTP parsers may read differently is refused whole, and the p
     expect((await ingress.call({ method: 'GET', path: '/livez' })).status).toBe(200)
   })
 
-  it('nonsense behind a request that still waits for its answer', async () => {
+  it('invalid bytes after a request that still waits for its response', async () => {
     const raw = Buffer.from('{"interactionId":"i","dataActionId":"d","updatedTimestamp":"t"}')
     const signed = Object.entries(signedHeaders(SOURCES[3]!.verifier as HmacSpec, SECRET, raw))
     const held = Promise.withResolvers<undefined>()
@@ -82,7 +82,7 @@ it('refuses heads that are too large or have too many headers', async () => {
   }
 })
 
-it('answers at once what declares too much, and does not wait for it', async () => {
+it('responds at once to a body that declares too large a length, and does not wait for it', async () => {
   const text = await ingress.raw(`${START}${TYPE}content-length: 1099511627776\r\n\r\n`)
   expect(statusesIn(text)).toEqual([413])
 })

@@ -55,7 +55,7 @@ describe.each(SOURCES.map(({ name }) => name))('%s', (name) => {
     }
   })
 
-  it('keeps what is authentic but malformed, and answers as the source does', async () => {
+  it('keeps authentic but malformed bodies, and responds as the source does', async () => {
     const { status, body } = await post(name, '{"broken":')
     const { intakeError, raw, eventKey } = ingress.last
     const accepted = `{"status":"accepted","eventKey":"${eventKey.toString('hex')}","interactionId":""}`
@@ -113,7 +113,7 @@ describe.each(SOURCES.flatMap((source) => (source.verifier.kind === 'hmac' ? [so
       expect(ingress.written).toEqual([])
     })
 
-    it('answers whatever is wrong with it alike', async () => {
+    it('responds alike to every invalid signature', async () => {
       const wrong = [good.slice(1), `${good}zz`, signatureOf(source.name, 'x')[header]!]
       const answers = await Promise.all(
         wrong.map((value) => post(source.name, body, { headers: { [header]: value } })),
@@ -123,7 +123,7 @@ describe.each(SOURCES.flatMap((source) => (source.verifier.kind === 'hmac' ? [so
   },
 )
 
-it('takes a signature in upper case, and counts which secret it was', async () => {
+it('accepts a signature in upper case, and counts which secret matched', async () => {
   const header = signatureOf('cxone', BODIES.cxone)['x-cxone-signature']!.toUpperCase()
   const before = await ingress.metricsText()
   const { status } = await post('cxone', BODIES.cxone, { headers: { 'x-cxone-signature': header } })
@@ -136,7 +136,7 @@ it('takes a signature in upper case, and counts which secret it was', async () =
   expect(count(await ingress.metricsText())).toBe(count(before) + 1)
 })
 
-it('takes Cognigy from its addresses alone, whatever a request says of itself', async () => {
+it('accepts Cognigy only from its addresses, whatever headers a request has', async () => {
   expect((await post('cognigy', BODIES.cognigy, { from: '127.1.2.3' })).status).toBe(200)
   const spoofed = { from: '127.2.0.1', headers: { 'x-forwarded-for': '127.0.0.1' } }
   const { status, body } = await post('cognigy', BODIES.cognigy, spoofed)
@@ -153,19 +153,19 @@ it.each<[string, number, Partial<Call>]>([
   ['a slash too many at the start', 404, { path: '//webhooks/cxone' }],
   ['another case', 404, { path: '/webhooks/CXONE' }],
   ['a bad escape', 400, { path: '/webhooks/%zz' }],
-])('answers %s with %i', async (_, status, request) => {
+])('responds to %s with %i', async (_, status, request) => {
   expect((await post('cxone', BODIES.cxone, request)).status).toBe(status)
   expect(ingress.written).toEqual([])
 })
 
-it('takes a media type with parameters and JSON of any kind, and ignores a query', async () => {
+it('accepts a media type with parameters and any JSON type, and ignores a query', async () => {
   for (const type of ['application/json; charset=utf-8', 'application/vnd.cxone+json']) {
     const request = { path: '/webhooks/cxone?tenant=1', headers: { 'content-type': type } }
     expect((await post('cxone', BODIES.cxone, request)).status).toBe(200)
   }
 })
 
-it('answers a body over the limit with 413 and closes, whether its length is told or not', async () => {
+it('responds with 413 to a body over the limit and closes, with or without a declared length', async () => {
   const body = `"${'x'.repeat(BODY_BYTES_MAX)}"`
   const told = await post('cxone', body)
   expect([told.status, told.headers.connection]).toEqual([413, 'close'])
@@ -192,13 +192,13 @@ it.each([
   ['['.repeat(100_000), 'unsafe_json'],
   [Buffer.from([0x22, 0xff, 0x22]), 'invalid_encoding'],
   ['[]', 'wrong_type'],
-])('keeps %s for a person', async (body, reason) => {
+])('keeps %s as a dead letter', async (body, reason) => {
   expect((await post('cxone', body)).status).toBe(200)
   expect(ingress.last.intakeError?.reason).toBe(reason)
   expect(Object.keys(Object.prototype)).toEqual([])
 })
 
-it('refuses to start without any source, without keys in production, and with a queue below its bodies', () => {
+it('refuses to start without any source, without keys in production, and with a queue smaller than four bodies', () => {
   const load = (env: Record<string, string>) => () => loadConfig({ KAFKA_BROKERS: 'b:1', ...env })
   expect(load({ WEIR_PROFILE: 'dev' })).toThrow(
     /No source is configured.*SOURCE_CXONE_SECRETS.*SOURCE_COGNIGY_CIDRS/,
@@ -217,7 +217,7 @@ it('refuses to start without any source, without keys in production, and with a 
   ).toThrow(/1048576.*900000/)
 })
 
-it('answers 500 when it fails itself, and goes on', async () => {
+it('responds with 500 after an internal error, and continues', async () => {
   const { metrics } = ingress.table.find('/webhooks/nice')!
   const failing = vi.spyOn(metrics, 'judged').mockImplementationOnce(() => {
     throw new Error('planted')
@@ -227,7 +227,7 @@ it('answers 500 when it fails itself, and goes on', async () => {
   expect((await post('nice', BODIES.nice)).status).toBe(200)
 })
 
-it('outlives what is no HTTP behind an answered request', async () => {
+it('survives bytes that are not HTTP after a request that has got its response', async () => {
   const socket = connect(ingress.port, '127.0.0.1')
   const closed = once(socket, 'close')
   socket.write('GET /livez HTTP/1.1\r\nhost: weir\r\n\r\n')
@@ -249,7 +249,7 @@ it.each([
   expect(await ingress.raw(bytes)).toMatch(/^HTTP\/1.1 400 (?![^]*HTTP\/1.1)/)
 })
 
-it('takes a body in chunks, however that is spelt', async () => {
+it('accepts a body in chunks, in any spelling of the header', async () => {
   const head =
     'POST /webhooks/nice HTTP/1.1\r\nhost: weir\r\nconnection: close\r\ncontent-type: application/json\r\n'
   expect(await ingress.raw(`${head}Transfer-Encoding: Chunked\r\n\r\n0\r\n\r\n`)).toMatch(/^HTTP\/1.1 403 /)

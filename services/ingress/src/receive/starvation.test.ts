@@ -45,7 +45,7 @@ const slowBody = (): Socket => {
 }
 
 describe('one source', () => {
-  it('that holds back the ends of large bodies leaves the others their shares', async () => {
+  it('that withholds the ends of large bodies leaves the others their shares', async () => {
     const answers: string[] = []
     for (let n = 0; n < 12; n++) slowBody().on('data', (chunk) => answers.push(chunk.toString().slice(9, 12)))
     // Beyond what it may take, it alone is told to wait.
@@ -57,7 +57,7 @@ describe('one source', () => {
     expect(status).toBe(200)
   })
 
-  it('may use what the others are not guaranteed', async () => {
+  it('may use everything beyond the guaranteed shares of the others', async () => {
     const answers: string[] = []
     // Three quarters of the bound: its own quarter and the common half.
     for (let n = 0; n < 5; n++) slowBody().on('data', (chunk) => answers.push(chunk.toString()))
@@ -82,7 +82,7 @@ describe('a body is refused unread', () => {
     expect(answer.toString()).toMatch(new RegExp(`^HTTP/1.1 ${status} `))
   })
 
-  it('and without an end is not read for ever', async () => {
+  it('and is not read without limit if it has no end', async () => {
     const socket = connect(ingress.port, '127.0.0.1', () => {
       socket.write(`${headersOf('transfer-encoding: chunked\r\n')}\r\n`)
       const chunk = Buffer.from(`10000\r\n${'x'.repeat(65_536)}\r\n`)
@@ -99,7 +99,7 @@ describe('a body is refused unread', () => {
     expect(socket.bytesWritten).toBeLessThan(20_000_000)
   })
 
-  it('when it comes in more pieces than its bytes are worth', async () => {
+  it('when it arrives in too many pieces for its size', async () => {
     const chunks = '1\r\n \r\n'.repeat(20_000)
     const head = headersOf(`x-nice-signature: ${'0'.repeat(64)}\r\ntransfer-encoding: chunked\r\n`)
     expect(await ingress.raw(`${head}\r\n${chunks}`)).toMatch(/^HTTP\/1.1 400 [^]*too many pieces/)
@@ -124,7 +124,7 @@ it.each([1, 5, 16, 64, 1_000])(
   },
 )
 
-it('takes bodies in pieces of every size as they were sent', () => {
+it('accepts bodies in pieces of any size, byte for byte', () => {
   for (const size of [1, 7, 1_000]) {
     const sent = Buffer.from(Array.from({ length: 5_000 }, (_, i) => i % 251))
     const body = new GrowingBody()
@@ -144,7 +144,7 @@ describe('wrong signatures', () => {
     vi.spyOn(performance, 'now').mockImplementation(() => (at += 20))
   }
 
-  it('of an address from which authentic requests come too may take longer', async () => {
+  it('of an address that also sends authentic requests may take longer', async () => {
     slowDown()
     try {
       await attack('203.0.113.9')
@@ -155,7 +155,7 @@ describe('wrong signatures', () => {
     }
   })
 
-  it('of one sender are refused unread when they have taken too long, and the others are judged', async () => {
+  it('of one sender are refused unread when they have taken too long, and those of others are checked', async () => {
     slowDown()
     try {
       const statuses = new Set<number>()
@@ -195,7 +195,7 @@ describe('wrong signatures', () => {
     )
   })
 
-  it('of a sender that nothing authentic comes from cost a tenth of a core, whoever else sends', () => {
+  it('of a sender without authentic requests cost at most a tenth of a core, whoever else sends', () => {
     const suspects = new Suspects()
     let cpu = 0
     for (let now = 0; now < 60_000; now += 1) {
@@ -223,7 +223,7 @@ describe('wrong signatures', () => {
     expect(wait('a', '1', 7_000)).toBe(5)
   })
 
-  it('of more senders than are remembered take no more memory, and never stop those who owe nothing', () => {
+  it('of more senders than are remembered take no more memory, and never stop senders without wrong signatures', () => {
     const suspects = new Suspects()
     for (let n = 0; n < 20_000; n++) suspects.charge('a', String(n), 1_000, n / 1_000)
     expect(suspects.size).toBe(10_000)

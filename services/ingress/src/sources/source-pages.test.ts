@@ -107,7 +107,7 @@ const expectText = (
 const PAGED = Object.keys(PRESETS).filter((name) => name !== 'custom')
 
 describe.each(PAGED)('the page on %s', (name) => {
-  it('has a request that is taken', async () => {
+  it('has a request that is accepted', async () => {
     const block = blocksOf(name)
     const started = await startAsIn(block)
     expect(await statusOf(block('sh'), started)).toBe(200)
@@ -116,7 +116,7 @@ describe.each(PAGED)('the page on %s', (name) => {
     noteSender(`docs/sources/${name}.md`, started.last)
   })
 
-  it('has one that another secret makes a refused one', async () => {
+  it('has a request that is refused under another secret', async () => {
     const block = blocksOf(name)
     const started = await startAsIn(block)
     const other = withOtherKey(block('sh').replace(/^(SECRET=whsec_|SECRET=|TOKEN=)/, '$1b3RoZXI'))
@@ -128,7 +128,7 @@ describe.each(PAGED)('the page on %s', (name) => {
     expect(started.written).toEqual([])
   })
 
-  it('says what a request without signature or token gets', async () => {
+  it('states the response to a request without signature or token', async () => {
     const block = blocksOf(name)
     const started = await startAsIn(block)
     const bare = block('sh').replace(/ -H "[^"]*\$(SIGNATURE|TOKEN)[^"]*"|"Signature":"[^"]*",/, '')
@@ -140,7 +140,7 @@ describe.each(PAGED)('the page on %s', (name) => {
     expect(started.written).toEqual([])
   })
 
-  it('says what a malformed body gets, which is kept', async () => {
+  it('states the response to a malformed body, which is kept', async () => {
     const block = blocksOf(name)
     const started = await startAsIn(block)
     const broken = block('sh').replace(/^BODY='.*'$/m, `BODY='{"broken":'`)
@@ -189,7 +189,7 @@ it.each(PAGED.filter((name) => promisesOf(name).elsewhere !== undefined))(
 it.each([
   ['README.md', ['cxone']],
   ['docs/sources/README.md', ['cxone', 'cxone-dataaction', 'nice', 'cognigy']],
-])('what %s sends is taken', async (page, sources) => {
+])('the requests on %s are accepted', async (page, sources) => {
   const secret = 'a-secret-of-your-own-choice'
   ingress = new TestIngress({
     SOURCE_CXONE_SECRETS: secret,

@@ -39,7 +39,7 @@ const open = (env: Readonly<Record<string, string>>, sourcesFile?: string) => {
   }
 }
 
-it('takes secrets that change, and nothing else', async () => {
+it('reloads secrets that change, and nothing else', async () => {
   write('nice', 'old')
   const { look, used, secretsOf, metric } = open({ SOURCE_NICE_SECRETS_FILE: file('nice') })
   look()
@@ -50,7 +50,7 @@ it('takes secrets that change, and nothing else', async () => {
   expect(await metric('weir_ingress_source_reloads_total{result="loaded"')).toMatch(/ 1$/)
 })
 
-it('keeps keys that went away, says so, and recovers', async () => {
+it('keeps keys whose file is gone, reports it, and recovers', async () => {
   write('nice', 'old')
   write('cxone', 'c-1')
   const { look, secretsOf, metric } = open({
@@ -68,7 +68,7 @@ it('keeps keys that went away, says so, and recovers', async () => {
   expect(await metric('weir_ingress_sources_stale')).toMatch(/ 0$/)
 })
 
-it('has keys as soon as their file is there', () => {
+it('has keys as soon as their file exists', () => {
   const { look, used } = open({ SOURCE_NICE_SECRETS_FILE: file('nice') })
   expect(used.at(-1)![0]!.unavailable).toBe('SOURCE_NICE_SECRETS_FILE: ENOENT')
   write('nice', 'late')
@@ -76,7 +76,7 @@ it('has keys as soon as their file is there', () => {
   expect(used.at(-1)![0]).toMatchObject({ unavailable: undefined, secrets: ['late'] })
 })
 
-it('takes another sources file, and keeps the old one for a bad one', () => {
+it('loads a changed sources file, and keeps the previous one if the new one is invalid', () => {
   write('sources.yaml', 'version: 1\nsources:\n  nice: { preset: nice }\n')
   const { look, used } = open({ SOURCE_NICE_SECRETS: 's', SOURCE_GH_SECRETS: 's' }, file('sources.yaml'))
   write('sources.yaml', 'version: 1\nsources:\n  nice: { preset: nicer }\n')

@@ -87,7 +87,7 @@ const post = (
 }
 const NICE = '{"interactionId":"i-1","dataActionId":"d","updatedTimestamp":"t"}'
 
-it('takes the id of Standard Webhooks for the key, and any of two signatures', async () => {
+it('uses the id of Standard Webhooks as the key, and accepts any of two signatures', async () => {
   expect((await post('hooks', 'standard-webhooks', '{"type":"a"}', {}, 'msg_7')).status).toBe(200)
   expect(ingress.last).toMatchObject({
     source: 'hooks',
@@ -105,7 +105,7 @@ it('takes the id of Standard Webhooks for the key, and any of two signatures', a
   )
 })
 
-it('gives Slack its challenge back', async () => {
+it('returns the challenge of Slack', async () => {
   const { body } = await post('slack', 'slack', '{"type":"url_verification","challenge":"c-1"}')
   expect(body).toBe('{"challenge":"c-1"}')
   expect(await post('slack', 'slack', '{"type":"event_callback","event_id":"E"}')).toMatchObject({
@@ -114,7 +114,7 @@ it('gives Slack its challenge back', async () => {
   })
 })
 
-it('keeps XML of CXone Expert as it is, with either authorization', async () => {
+it('keeps XML of CXone Expert unchanged, with either authorization', async () => {
   const body = '<event id="1"/>'
   const send = (authorization: string) => post('expert', 'nice-expert', body, { headers: { authorization } })
   for (const good of [`Basic ${btoa('user:password')}`, 'Bearer a token']) {
@@ -129,7 +129,7 @@ it('keeps XML of CXone Expert as it is, with either authorization', async () => 
   expect((await post('expert', 'nice-expert', body, json)).status).toBe(415)
 })
 
-describe('the literal answers', () => {
+describe('the literal responses', () => {
   const LEAN = '{"interactionId":"i-1","eventType":"t","sequenceNumber":1}'
   const BOT = '{"conversationId":"c","sessionId":"s","intent":"i","timestamp":1,"userId":"u"}'
 
@@ -148,20 +148,20 @@ describe('the literal answers', () => {
     else expect(answer.body).toMatch(text)
   })
 
-  it('are one 401 for all where Weir’s own are wanted', async () => {
+  it('are the same 401 for all if Weir’s own are configured', async () => {
     const wrong = ['', 'x', '0'.repeat(64)].map((value) => ({ headers: { 'x-nice-signature': value } }))
     const answers = await Promise.all(wrong.map((request) => post('plain', 'nice', NICE, request)))
     for (const { status, body } of answers) expect([status, body]).toEqual([401, '{"error":"Unauthorized"}'])
   })
 })
 
-it('takes unsigned requests only where that was chosen, and there still no bad signature', async () => {
+it('accepts unsigned requests only if that is configured, and still refuses invalid signatures', async () => {
   const lean = '{"interactionId":"i","eventType":"t","sequenceNumber":1}'
   expect((await post('router', 'cognigy', lean)).status).toBe(200)
   expect((await post('function', 'cognigy', lean)).status).toBe(400)
 })
 
-it('makes a dead letter of fields that are not known, and names none', async () => {
+it('makes a dead letter of unknown fields, and does not name them', async () => {
   const body =
     '{"conversationId":"c","sessionId":"s","intent":"i","timestamp":1,"userId":"u","secret field":1}'
   const answer = await post('bot', 'cognigy', body)
@@ -174,13 +174,13 @@ it('serves all paths of a source and no other', async () => {
   expect((await post('state', 'nice', NICE, { path: '/cxone/webhook/data-action' })).status).toBe(404)
 })
 
-it('bounds the body of a source by its own limit', async () => {
+it('limits the body of a source by its own setting', async () => {
   const body = `{"interactionId":"i","dataActionId":"d","updatedTimestamp":"t","payload":{"x":"${'x'.repeat(1024)}"}}`
   expect((await post('small', 'nice', body)).status).toBe(413)
   expect((await post('plain', 'nice', body)).status).toBe(200)
 })
 
-it('answers 429 above the rate of a source; refused requests use up nothing of it', async () => {
+it('responds with 429 above the rate of a source, and refused requests do not count', async () => {
   const bad = { headers: { 'x-nice-signature': '0'.repeat(64) } }
   const statuses = async (request?: Partial<Call>) =>
     (await Promise.all(Array.from({ length: 5 }, () => post('limited', 'nice', NICE, request))))
@@ -193,7 +193,7 @@ it('answers 429 above the rate of a source; refused requests use up nothing of i
   expect((await post('plain', 'nice', NICE)).status).toBe(200)
 })
 
-it('answers 503 when a source’s own budget is over, whatever becomes of the record', async () => {
+it('responds with 503 after a source’s own budget, whatever happens to the record', async () => {
   const held = Promise.withResolvers<undefined>()
   ingress.held = held.promise.then(() => undefined)
   const { status, headers } = await post('hurried', 'nice', NICE)
@@ -214,7 +214,7 @@ it('has one body hash for an event and its retry when only volatile fields diffe
   expect(await send('plain', 1)).not.toBe(await send('plain', 2))
 })
 
-it('answers 503, not 401, while keys are not there', async () => {
+it('responds with 503, not 401, while keys are missing', async () => {
   const { status, headers } = await post('absent', 'nice', NICE)
   expect([status, headers['retry-after']]).toEqual([503, '5'])
   expect(ingress.table.unavailable).toEqual(['absent'])
@@ -223,7 +223,7 @@ it('answers 503, not 401, while keys are not there', async () => {
   )
 })
 
-it('says in shadow mode how a refused request is signed, and refuses it all the same', async () => {
+it('reports in shadow mode how a refused request is signed, and still refuses it', async () => {
   const raw = Buffer.from(NICE)
   const headers = signedHeaders(PRESETS['cxone-dataaction'].verifier as HmacSpec, SECRET, raw)
   const send = (source: string) =>
@@ -245,7 +245,7 @@ it('says in shadow mode how a refused request is signed, and refuses it all the 
   expect(text).not.toContain('shadow_looks_total{source="plain"')
 })
 
-it('refuses to start with a file that cannot be used, and says where', () => {
+it('refuses to start with an invalid file, and names the place', () => {
   const bad = join(dir, 'bad.yaml')
   writeFileSync(bad, 'version: 1\nsources:\n  a: { preset: nicer }\n')
   const load = (more: Record<string, string>) => () =>
@@ -288,7 +288,7 @@ describe('ids that are not signed', () => {
     expect(changed.contentKey).not.toEqual(first.contentKey)
   })
 
-  it('are no question where the id is signed, or the body is the key', async () => {
+  it('need no guard if the id is signed, or if the body is the key', async () => {
     expect((await deliver('standard-webhooks', 'hooks', '{}', {})).contentKey).toBeUndefined()
     expect((await deliver('nice', 'retried', NICE_BODY, {})).contentKey).toBeUndefined()
   })

@@ -13,14 +13,14 @@ const startChild = async (script: string): Promise<ChildProcess> => {
 }
 afterEach(() => child.kill('SIGKILL'))
 
-it('asks and is answered', async () => {
+it('gets a response to its question', async () => {
   const port = await startChild(
     "({ id, what }) => process.send({ kind: 'answer', id, value: what.toUpperCase() })",
   )
   expect(await new Channel(port, {}).ask('who')).toBe('WHO')
 })
 
-it('has no answer from one that is gone, and the process goes on', async () => {
+it('gets no response from a process that has ended, and continues', async () => {
   const port = await startChild('() => undefined')
   const errors: unknown[] = []
   port.on('error', (error) => errors.push(error))

@@ -96,7 +96,7 @@ beforeAll(async () => {
 
 afterAll(() => ingress.stop())
 
-it('share the port, and metrics are those of both', async () => {
+it('share the port, and the metrics cover both', async () => {
   await vi.waitFor(async () => expect((await call('GET', '/readyz')).status).toBe(200), { timeout: 10_000 })
   const answers = await Promise.all(Array.from({ length: 20 }, (_, n) => post(n)))
   expect(answers.map(({ status }) => status)).toEqual(Array(20).fill(200))
@@ -104,13 +104,13 @@ it('share the port, and metrics are those of both', async () => {
   expect(await metric('weir_ingress_requests_total{source="cxone",status="200"')).toBe(20)
 })
 
-it('refuse to start where the port is taken', async () => {
+it('refuse to start if the port is in use', async () => {
   const second = start(port)
   expect((await second.exited).code).toBe(1)
   expect((await call('GET', '/livez')).status).toBe(200)
 })
 
-it('are started again when one dies; readiness says so, and the other goes on', async () => {
+it('are restarted when one dies, readiness reports it, and the other continues', async () => {
   const [victim = 0] = workerPids()
   const restarts = await metric('weir_ingress_worker_restarts_total')
   const unready: string[] = []
@@ -133,7 +133,7 @@ it('are started again when one dies; readiness says so, and the other goes on', 
   expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 200])
 })
 
-it('end the service when they die again and again', async () => {
+it('end the service when they die repeatedly', async () => {
   const other = start((await freePorts(1))[0]!)
   onTestFinished(() => other.stop())
   await other.untilReady()
@@ -151,7 +151,7 @@ it('end the service when they die again and again', async () => {
   expect(killed.size).toBeGreaterThanOrEqual(5)
 })
 
-it('drain together: unready first, then connections close, and all that was answered 200 is there', async () => {
+it('drain together: unready first, then connections close, and every webhook with a 200 is stored', async () => {
   const agents = Array.from({ length: 4 }, () => new Agent({ keepAlive: true, maxSockets: 1 }))
   const kept = await Promise.all(agents.map((agent, n) => post(200 + n, agent)))
   expect(kept.map(({ headers }) => headers.connection)).toEqual(Array(4).fill('keep-alive'))
