@@ -2,7 +2,7 @@ import { isBearer } from '@weir/contracts'
 import { expect, it } from 'vitest'
 import { isBasic } from './credentials.ts'
 
-it('knows tokens', () => {
+it('compares tokens', () => {
   for (const header of ['Bearer t', 'bearer t', 'BEARER t', 'bEaReR  t'])
     expect(isBearer(header, 't')).toBe(true)
   for (const header of [

@@ -22,7 +22,7 @@ it.each([
     "preset: custom, dedupKey: '{header:x-id}'",
     "preset: custom, dedupKey: '{header:x-id}', verifier: { content: '{header:x-id}.{body}' }",
   ],
-])('tells %s from %s', (one, other) => {
+])('distinguishes %s from %s', (one, other) => {
   expect(textOf(one)).not.toBe(textOf(other))
 })
 
@@ -30,6 +30,6 @@ it.each([
   ['preset: github', 'preset: github, guardContent: true'],
   ['preset: custom', 'preset: custom, guardContent: false'],
   ['preset: custom', 'preset: custom, onInvalid: accept-dlq, shadow: true, paths: [/other]'],
-])('takes %s and %s for the same', (one, other) => {
+])('treats %s and %s as the same', (one, other) => {
   expect(textOf(one)).toBe(textOf(other))
 })

@@ -24,7 +24,7 @@ const object = fc.dictionary(fc.constantFrom(...FIELDS), fc.oneof(leaf, fc.recor
 const contentType = fc.constantFrom('application/json', 'application/cloudevents+json; charset=utf-8')
 
 it.each(Object.entries(WAYS))(
-  '%s gives a body the same keys with the facts that were kept as with the request',
+  '%s gives a body the same keys from the kept facts as from the request',
   (_name, identify) => {
     const facts = fc.record({ seed: fc.string(), type: contentType, batch: object, missing: fc.nat(4) })
     fc.assert(

@@ -26,7 +26,7 @@ it.each<[string, JsonValue, string | undefined]>([
   expect(fillTemplate(parseTemplate(template), payload, facts)).toBe(text)
 })
 
-it.each(['', '{', '{a', 'a}', '{}', '{a b}', '{a|}', '{a..b}'])('does not take %s', (text) => {
+it.each(['', '{', '{a', 'a}', '{}', '{a b}', '{a|}', '{a..b}'])('refuses %s', (text) => {
   expect(() => parseTemplate(text)).toThrow()
 })
 
@@ -34,11 +34,11 @@ it.each([
   ['{a}-{b}', /separate .* with `:`/],
   ['constant', /at least one field/],
   ['{a}::{b}', /empty/],
-])('takes no dedup key as %s', (text, message) => {
+])('refuses the dedup key %s', (text, message) => {
   expect(() => parseKeyTemplate(text)).toThrow(message)
 })
 
-it('puts the hash of the body in the place of what is missing, and names it', () => {
+it('replaces a missing part with the hash of the body, and names the part', () => {
   const template = parseKeyTemplate('{id}:{header:x-other|type}:fixed')
   expect(fillKeyTemplate(template, { id: 'i', type: 't' }, facts)).toEqual({
     text: 'i:t:fixed',

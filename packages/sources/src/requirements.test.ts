@@ -31,7 +31,7 @@ describe('S2 Node router', () => {
     data: { id: 'sim-1', channelType: 'voice' },
   }
 
-  it('S2-03 takes POST /webhooks/cxone, and data.channelType makes a routed event of it', () => {
+  it('S2-03 accepts POST /webhooks/cxone, and data.channelType makes it a routed event', () => {
     expect(source('cxone').paths).toContain('/webhooks/cxone')
     expect(keyOf('cxone', routed)).toMatchObject({ interactionId: 'sim-1' })
     expect(keyOf('cxone', { ...routed, data: { channelType: 'voice' } })).toMatch(/data\.id/)
@@ -44,7 +44,7 @@ describe('S2 Node router', () => {
     expect(keyOf('cxone', later)).not.toMatchObject({ dedupKey })
   })
 
-  it('S2-06 answers processed, and queued_for_retry for what became a dead letter', () => {
+  it('S2-06 responds with processed, and with queued_for_retry for a dead letter', () => {
     expect(JSON.parse(accepted('cxone-router'))).toEqual({ status: 'processed', interactionId: 'sim-1' })
     expect(JSON.parse(accepted('cxone-router', true))).toEqual({ status: 'queued_for_retry' })
   })
@@ -53,7 +53,7 @@ describe('S2 Node router', () => {
 describe('S3 schema evolution', () => {
   const dataAction = source('cxone-dataaction')
 
-  it('S3-01 takes POST /webhook/cxone-dataaction signed with base64 HMAC-SHA256 of the raw body, else 401', () => {
+  it('S3-01 accepts POST /webhook/cxone-dataaction signed with base64 HMAC-SHA256 of the raw body, or else responds with 401', () => {
     expect(dataAction.paths).toContain('/webhook/cxone-dataaction')
     expect(dataAction).toMatchObject({
       statusMissing: 401,
@@ -85,7 +85,7 @@ describe('S3 schema evolution', () => {
     expect(dataAction.onInvalid).toBe('reject-400')
   })
 
-  it('S3-07 answers processed; the version of the shape is given later, on the event', () => {
+  it('S3-07 responds with processed, and the event gets the version of its shape later', () => {
     expect(JSON.parse(accepted('cxone-dataaction'))).toEqual({ status: 'processed' })
   })
 })
@@ -111,7 +111,7 @@ describe('S0 Azure Function', () => {
     sequenceNumber: 1,
   }
 
-  it('S0-01 takes the lean payload at its path, with the sequence number as a number or a text', () => {
+  it('S0-01 accepts the lean payload at its path, with the sequence number as a number or a text', () => {
     expect(source('cxone').paths).toContain('/api/CXoneEventReceiver')
     const identity = keyOf('cxone', lean)
     expect(identity).toEqual({
@@ -126,7 +126,7 @@ describe('S0 Azure Function', () => {
     })
   })
 
-  it('S0-04 takes lower-case hex HMAC-SHA256 of the raw body, keyed with the text of the secret', () => {
+  it('S0-04 accepts lower-case hex HMAC-SHA256 of the raw body, keyed with the text of the secret', () => {
     const secret = 'a1b2c3d4'.repeat(8)
     const body = Buffer.from(JSON.stringify(lean))
     expect(verdictOf('cxone', hex(secret, body), body, secret)).toBe('valid')
@@ -141,7 +141,7 @@ describe('S0 Azure Function', () => {
     })
   })
 
-  it('S0-06 knows for how long the provider tries again: after 1, 5, 15 and 30 minutes', () => {
+  it('S0-06 covers the retries of the provider: after 1, 5, 15 and 30 minutes', () => {
     expect(source('cxone').retrySpanSecs).toBe((1 + 5 + 15 + 30) * 60)
     expect(source('cxone').onInvalid).toBe('accept-dlq')
   })
@@ -168,7 +168,7 @@ describe('S1 Cognigy idempotency', () => {
     return identified.kind === 'problem' ? identified.problem.answer : undefined
   }
 
-  it('S1-02 requires four texts and a number, and says exactly what is wrong', () => {
+  it('S1-02 requires four texts and a number, and names the exact problem', () => {
     expect(refusalOf(message)).toBeUndefined()
     for (const field of ['conversationId', 'sessionId', 'intent', 'userId'] as const) {
       const { [field]: _, ...without } = message
@@ -199,7 +199,7 @@ describe('S1 Cognigy idempotency', () => {
 describe('S4 Bloom dedup', () => {
   const updated = { interactionId: 'int-1', dataActionId: 'da-1', updatedTimestamp: '2024-05-11T12:00:00Z' }
 
-  it('S4-01 takes hex HMAC-SHA256 at its path, and answers 403 without and 401 with a wrong signature', () => {
+  it('S4-01 accepts hex HMAC-SHA256 at its path, and responds with 403 without and 401 with a wrong signature', () => {
     const body = Buffer.from(JSON.stringify(updated))
     expect(source('nice').paths).toContain('/cxone/webhook/data-action')
     expect(verdictOf('nice', hex('secret', body), body, 'secret')).toBe('valid')
@@ -213,7 +213,7 @@ describe('S4 Bloom dedup', () => {
     })
   })
 
-  it('S4-01 requires three texts and takes an object as payload', () => {
+  it('S4-01 requires three texts and accepts an object as payload', () => {
     expect(keyOf('nice', updated)).toMatchObject({ interactionId: 'int-1', eventType: 'data.action.updated' })
     expect(keyOf('nice', { ...updated, payload: { k: 'v' } })).toEqual(keyOf('nice', updated))
     for (const wrong of [

@@ -116,7 +116,7 @@ const jsonText = fc.oneof(
 
 const facts: RequestFacts = { bodyHash: () => 'HASH', header: () => undefined }
 
-it.each(Object.entries(MODELS))('identifies events of %s as the page of rules says', (name, model) => {
+it.each(Object.entries(MODELS))('identifies events of %s by the documented rules', (name, model) => {
   const bodies = fc.record(Object.fromEntries(model.fields.map((field) => [field, jsonText])), {
     requiredKeys: [],
   }) as fc.Arbitrary<Fields>

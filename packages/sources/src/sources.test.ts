@@ -21,13 +21,13 @@ const lean = {
   sequenceNumber: 1,
 }
 
-it('takes a number in quotes for the same sequence number', () => {
+it('reads a number in quotes as the same sequence number', () => {
   const [number, text] = [lean, { ...lean, sequenceNumber: '1' }].map((event) => identify('cxone', event))
   expect(number).toEqual(text)
   expect(number).toMatchObject({ identity: { dedupKey: 'i-1:CALL_CONNECTED:1', sequence: 1n } })
 })
 
-it('falls back to the time, then to the body, and says what was missing', () => {
+it('falls back to the time, then to the body, and names the missing part', () => {
   const { sequenceNumber: _, ...untimed } = lean
   expect(identify('cxone', untimed)).toMatchObject({ identity: { dedupKeyFallback: 'sequenceNumber' } })
   expect(identify('cxone', { interactionId: 'i-1', eventType: 'x' })).toMatchObject({
@@ -50,7 +50,7 @@ it('reads the type and time of a routed event from the top and its id from data'
 it.each([
   ['sessionId', undefined, 'Missing required field: sessionId'],
   ['timestamp', '1715428800000', 'Type mismatch for timestamp. Expected number, got string'],
-])('answers Cognigy as it expects when %s is %s', (field, value, answer) => {
+])('responds to Cognigy as it expects when %s is %s', (field, value, answer) => {
   const whole = { conversationId: 'c', sessionId: 's', intent: 'i', timestamp: 1, userId: 'u' }
   const kept = Object.entries(whole).filter(([name]) => name !== field)
   const event = Object.fromEntries<JsonValue>([
@@ -65,7 +65,7 @@ it('keeps a zero and an empty text of Cognigy', () => {
   expect(identify('cognigy', event).kind).toBe('identified')
 })
 
-it('gives parts that contain the separator keys of their own', () => {
+it('gives parts that contain the separator different keys', () => {
   const key = (interactionId: string, dataActionId: string) => {
     const result = identify('nice', { interactionId, dataActionId, updatedTimestamp: 't' })
     return result.kind === 'identified' ? result.identity.dedupKey : ''
@@ -73,7 +73,7 @@ it('gives parts that contain the separator keys of their own', () => {
   expect(key('a:b', 'c')).not.toBe(key('a', 'b:c'))
 })
 
-it('keeps the keys of different Cognigy events apart, and takes no id that a store would change', () => {
+it('gives different Cognigy events different keys, and accepts no id that a store would change', () => {
   const key = (conversationId: string, sessionId: string) => {
     const event = { conversationId, sessionId, intent: 'i', timestamp: 1, userId: 'u' }
     const result = identify('cognigy', event)
@@ -129,7 +129,7 @@ it.each<[PresetName, JsonValue, Record<string, string>, object]>([
     { 'x-nexus-delivery-id': 'd-1', 'x-nexus-event-type': 'Page_Create' },
     { interactionId: 'hash', eventType: 'Page_Create', dedupKey: 'hash' },
   ],
-])('reads what identifies an event of %s', (name, payload, headers, identity) => {
+])('reads the identity of an event of %s', (name, payload, headers, identity) => {
   expect(identify(name, payload, headers)).toMatchObject({ identity })
 })
 
@@ -147,7 +147,7 @@ it('identifies any JSON of any preset or names its problem', () => {
   )
 })
 
-it('compares ids by their digits: numbers that are one double are two interactions', () => {
+it('compares ids by their digits, so numbers with the same double are two interactions', () => {
   const [n, m] = ['1524831183200260097', '1524831183200260101'].map((id) => {
     const result = identify(
       'cxone',
@@ -159,7 +159,7 @@ it('compares ids by their digits: numbers that are one double are two interactio
   expect(n).not.toEqual(m)
 })
 
-it('takes a time of any number of digits for a number', () => {
+it('accepts a time with any number of digits as a number', () => {
   const bot = (timestamp: string) =>
     identify(
       'cognigy',
@@ -172,7 +172,7 @@ it('takes a time of any number of digits for a number', () => {
   expect(new Set(results.map((one) => JSON.stringify(one))).size).toBe(4)
 })
 
-it('takes a sequence number of up to 64 bits exactly, however it is written', () => {
+it('reads a sequence number of up to 64 bits exactly, in any notation', () => {
   const sequenceIn = (written: string) => {
     const result = identify(
       'cxone',
@@ -193,7 +193,7 @@ it('takes a sequence number of up to 64 bits exactly, however it is written', ()
   }
 })
 
-it('takes no number for a sequence that is zero as a double alone', () => {
+it('refuses a sequence number that is zero only as a double', () => {
   const sequence = (text: string) => {
     const body = parseExactJson(`{"interactionId":"i","eventType":"E","sequenceNumber":${text}}`)
     const result = identify('cxone', body)

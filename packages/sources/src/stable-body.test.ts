@@ -5,12 +5,12 @@ import { stableBody } from './stable-body.ts'
 const of = (text: string, ...paths: string[]) =>
   stableBody(Buffer.from(text), parseExactJson(text), paths).toString()
 
-it('is the raw body of a source that declares nothing volatile', () => {
+it('is the raw body if the source declares nothing volatile', () => {
   expect(of('{ "a": 1 }')).toBe('{ "a": 1 }')
   expect(of(' null')).toBe(' null')
 })
 
-it('is the same whether a volatile field is there or not, and however the body is written', () => {
+it('is the same with or without a volatile field, in any spelling of the body', () => {
   const first = of('{"id": "x", "type": "t"}', 'attempt', 'a.b', 'a.0.c')
   expect(of('{"id": "x", "type": "t", "attempt": 2}', 'attempt')).toBe(first)
   expect(of('{"attempt":null,"type":"\\u0074","id":"x"}', 'attempt')).toBe(first)
@@ -18,7 +18,7 @@ it('is the same whether a volatile field is there or not, and however the body i
   expect(of('[ 1 ]', '0', 'x.y')).toBe('[1]')
 })
 
-it('is the same whether the object around a volatile field is there, empty or not', () => {
+it('is the same whether the object around a volatile field is missing, empty or not', () => {
   const none = of('{"id":1}', 'a.b', 'a.c.d')
   for (const a of ['{}', '{"b":1}', '{"c":{}}', '{"b":{},"c":{"d":2}}']) {
     expect(of(`{"id":1,"a":${a}}`, 'a.b', 'a.c.d')).toBe(none)
@@ -30,14 +30,14 @@ it('is the same whether the object around a volatile field is there, empty or no
   expect(of('{"id":1,"e":{}}', 'a.b')).not.toBe(none)
 })
 
-it('keeps numbers apart that are one double', () => {
+it('distinguishes numbers with the same double', () => {
   const [n, m] = ['1524831183200260097', '1524831183200260101'].map((contactId) =>
     of(`{"id":"e","type":"t","contactId":${contactId},"attempt":1}`, 'attempt'),
   )
   expect(n).not.toBe(m)
 })
 
-it('is the same for deliveries that differ in volatile fields alone', () => {
+it('is the same for deliveries that differ only in volatile fields', () => {
   const delivery = (attempt: number, state = 'new') =>
     `{"id":"i","attempt":${attempt},"meta":{"sentAt":${attempt},"kept":1},"list":[{"try":${attempt},"state":"${state}"}]}`
   const fields = ['attempt', 'meta.sentAt', 'list.0.try']
@@ -46,7 +46,7 @@ it('is the same for deliveries that differ in volatile fields alone', () => {
   expect(of(delivery(1), 'attempt')).not.toBe(of(delivery(2), 'attempt'))
 })
 
-it('is the raw body where nothing was parsed, whatever is volatile: else all opaque bodies would be one', () => {
+it('is the raw body if nothing was parsed, because otherwise all opaque bodies would be equal', () => {
   const opaque = (text: string) => stableBody(Buffer.from(text), null, ['attempt']).toString()
   expect(opaque('<page id="1"/>')).toBe('<page id="1"/>')
 })

@@ -78,7 +78,7 @@ it.each<[string, RegExp]>([
   ],
   ['preset: cognigy, guardContent: true', /needs a signature/],
   ["preset: sns, topics: ['arn:aws:sns:eu-west-1:123456789012:t'], guardContent: true", /needs a signature/],
-])('%s is refused, as its content could not be guarded', (entry, message) => {
+])('%s is refused because its content could not be guarded', (entry, message) => {
   const { problems } = parseSourcesFile(`version: 1\nsources:\n  s: { ${entry} }\n`)
   expect(problems.map((problem) => JSON.stringify(problem)).join()).toMatch(message)
 })

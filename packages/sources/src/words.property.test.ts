@@ -165,7 +165,7 @@ it.each<[PresetName, JsonObject, string]>([
     { portalId: 'p'.repeat(300), objectId: 'o'.repeat(300) },
     'portalId and objectId and the text around them are longer than 512 bytes together',
   ],
-])('of the alternatives of %s names the one that is nearest: %j', (preset, body, detail) => {
+])('names the nearest alternative of %s: %j', (preset, body, detail) => {
   expect(PRESETS[preset].identify(body, facts())).toMatchObject({ problem: { detail } })
 })
 
@@ -176,7 +176,7 @@ it.each<[JsonValue | undefined, string]>([
   ...[-1, 1.5, '1.0', ' 1', true, {}, '9223372036854775808'].map(
     (one) => [one, 'n is not a whole number from 0 to 9223372036854775807'] as [JsonValue, string],
   ),
-])('says why %j is no sequence number', (value, detail) => {
+])('says why %j is not a sequence number', (value, detail) => {
   const identify = requireSequence(PRESETS.custom.identify, 'n')
   expect(identify(value === undefined ? {} : { n: value }, facts())).toMatchObject({ problem: { detail } })
 })

@@ -7,7 +7,7 @@ import { secretsOf } from './source-settings.ts'
 const WITH_COMMA = 'ab,cdefghijklmnopqrstuvwxyz'
 const OTHER = '0123456789abcdef'
 
-it('takes a secret with a comma whole from a file, one a line', () => {
+it('accepts a secret with a comma from a file with one secret per line', () => {
   expect(secretsOf({ text: `${WITH_COMMA}\n${OTHER}\n`, file: 'secrets' })).toEqual([WITH_COMMA, OTHER])
 })
 
@@ -29,7 +29,7 @@ describe('keys and certificates in PEM', () => {
   })
 
   it.each([one!, one!.replaceAll('\n', '\\n'), one!.split('\n').slice(0, 2).join('\n'), `a,${one!}`])(
-    'are no shared secrets, as anybody has them: %j',
+    'are refused as shared secrets, because they are public: %j',
     (text) => {
       const { access, problems } = openAccess(
         PRESETS.github,
@@ -43,7 +43,7 @@ describe('keys and certificates in PEM', () => {
     },
   )
 
-  it('turn a source on from a file with two of them', () => {
+  it('turn a source on if a file has two of them', () => {
     const env = { SOURCE_SENDGRID_SECRETS_FILE: 'keys' }
     const { access, problems } = openAccess(PRESETS.sendgrid, env, () => `${one}${two}`)
     expect(problems).toEqual([])
@@ -58,13 +58,13 @@ it('refuses a secret with a comma in a variable, and never shows it', () => {
   expect(secretsOf({ text: 'short' })).toEqual(['short'])
 })
 
-it('names the variable, and leaves the source off', () => {
+it('names the variable in the problem, and leaves the source off', () => {
   const { access, problems } = openAccess(PRESETS.cxone, { SOURCE_CXONE_SECRETS: WITH_COMMA }, () => '')
   expect(access).toBeUndefined()
   expect(problems).toEqual([expect.stringMatching(/^SOURCE_CXONE_SECRETS: secret 0 has only 2 characters/)])
 })
 
-it('takes CXONE_WEBHOOK_SECRET for every built-in source that its system signs with it', () => {
+it('uses CXONE_WEBHOOK_SECRET for every built-in source of that system', () => {
   const env = { CXONE_WEBHOOK_SECRET: OTHER }
   const on = Object.values(PRESETS).filter((source) => openAccess(source, env, () => '').access !== undefined)
   expect(on.map(({ name }) => name)).toEqual(['cxone', 'nice'])

@@ -43,7 +43,7 @@ const element = fc
     ],
   }))
 
-it('refuses a header that comes twice, even with the same certificate', () => {
+it('refuses a duplicate header, even with the same certificate', () => {
   const spec = { header: 'h', form: 'fingerprint', identities: [HASH] } as const
   const result = (...raw: string[]) => createCertificateCheck(spec)(new RequestHeaders(raw), true)
   expect([result('h', HASH), result('h', HASH, 'H', HASH)]).toEqual(['good', 'malformed'])
@@ -83,7 +83,7 @@ const hostile = fc
   )
   .map((parts) => parts.join(''))
 
-it('never lets a client hide or replace the element that the proxy adds behind what it sent', () => {
+it('never lets a client hide or replace the element that the proxy appends', () => {
   fc.assert(
     fc.property(fc.oneof(hostile, printable), element, (sent, { text, pairs }) => {
       const last = parseXfcc(`${sent},${text}`)?.at(-1)
@@ -96,7 +96,7 @@ it('never lets a client hide or replace the element that the proxy adds behind w
   )
 })
 
-it('is total on any text, and takes nothing that is not listed', () => {
+it('handles any text, and accepts nothing that is not listed', () => {
   fc.assert(
     fc.property(
       fc.constantFrom('xfcc', 'subject', 'fingerprint'),
@@ -154,7 +154,7 @@ it.each([
   expect(check(form, [listed], given)).toBe(result)
 })
 
-it('is read in time that grows with its length, whatever a client began it with', () => {
+it('is read in linear time, whatever a client puts at its beginning', () => {
   const ms = (text: string) => {
     const startedAt = performance.now()
     for (let i = 0; i < 5; i += 1) parseXfcc(text)

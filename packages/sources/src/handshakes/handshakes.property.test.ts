@@ -41,7 +41,7 @@ describe('cloudevents', () => {
   const ask = (origin: string, headers = {}, own = {}) =>
     open('cloudevents', 'OPTIONS', '', { 'webhook-request-origin': origin, ...headers }, own)
 
-  it('grants the origins of the list, and the lower of two rates', () => {
+  it('grants listed origins, and the lower of two rates', () => {
     expect(ask('Events.Example.com')).toMatchObject({
       outcome: 'answered',
       status: 200,
@@ -89,7 +89,7 @@ describe('meta', () => {
       ...parts,
     })
 
-  it('gives the challenge back to who knows the token', () => {
+  it('returns the challenge if the token is right', () => {
     expect(ask({})).toMatchObject({
       outcome: 'answered',
       status: 200,
@@ -114,7 +114,7 @@ describe('meta', () => {
     expect(ask(parts)).toMatchObject({ outcome: 'refused', status })
   })
 
-  it('refuses parameters that come twice, and everybody where no token is set', () => {
+  it('refuses duplicate parameters, and every request if no token is set', () => {
     const twice = 'hub.mode=subscribe&hub.verify_token=x&hub.verify_token=known&hub.challenge=1'
     expect(open('meta', 'GET', twice)).toMatchObject({ status: 403 })
     const good = 'hub.mode=subscribe&hub.verify_token=undefined&hub.challenge=1'
@@ -122,7 +122,7 @@ describe('meta', () => {
   })
 })
 
-it('zoom: signs the plain token, for Zoom alone', () => {
+it('zoom: signs the plain token, and only for Zoom', () => {
   // From Zoom's documentation of url_validation, with a secret of its own.
   const ask = (plainToken: unknown, signedBy?: Buffer) =>
     authentic(
@@ -146,7 +146,7 @@ it('zoom: signs the plain token, for Zoom alone', () => {
   expect(authentic('zoom', { event: 'meeting.started' })).toBeUndefined()
 })
 
-it('event-grid: gives the validation code back', () => {
+it('event-grid: returns the validation code', () => {
   const event = (data: unknown, eventType = 'Microsoft.EventGrid.SubscriptionValidationEvent') => [
     {
       id: '1',
@@ -172,7 +172,7 @@ it('event-grid: gives the validation code back', () => {
   expect(authentic('event-grid', [...event({}, 'a'), ...event({}, 'b')])).toBeUndefined()
 })
 
-it('slack: gives its challenge back', () => {
+it('slack: returns the challenge', () => {
   const challenge = '3eZbrw1aBm2rZgRNFdxV2595E9CY3gmdALWMmHkvFXO7tYXAYM8P'
   expect(authentic('slack', { token: 't', type: 'url_verification', challenge })?.body).toBe(
     `{"challenge":"${challenge}"}`,
@@ -181,7 +181,7 @@ it('slack: gives its challenge back', () => {
   expect(authentic('slack', { type: 'event_callback', challenge })).toBeUndefined()
 })
 
-it('microsoft-graph: gives the decoded token back as text', () => {
+it('microsoft-graph: returns the decoded token as text', () => {
   const token =
     'Validation: Testing client application reachability for subscription Request-Id: 8c2b0a4e-1d2f'
   expect(open('microsoft-graph', 'POST', { validationToken: token })).toMatchObject({
@@ -204,7 +204,7 @@ describe('twitter-crc', () => {
   })
 
   // Whoever asks gets an HMAC under the secret that signs the events.
-  it('signs nothing that is taken for a body', () => {
+  it('signs nothing that could be a body', () => {
     const texts = fc.oneof(
       fc.string({ unit: 'binary' }),
       fc.json(),
@@ -222,7 +222,7 @@ describe('twitter-crc', () => {
   })
 })
 
-it('answers nothing that a handshake did not ask, and reflects no markup, quote or line', () => {
+it('responds only to handshakes, and reflects no markup, quote or line break', () => {
   const parameter = fc.constantFrom(
     'hub.mode',
     'hub.challenge',

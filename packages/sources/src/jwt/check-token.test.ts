@@ -54,7 +54,7 @@ const judgeHeaders = (
 const VALID = { kind: 'valid', secret: 0 }
 const invalid = (reason: string) => ({ kind: 'invalid', reason })
 
-it.each(['RS256', 'ES256', 'HS256'] as const)('takes what jose signs with %s', async (alg) => {
+it.each(['RS256', 'ES256', 'HS256'] as const)('accepts tokens that jose signs with %s', async (alg) => {
   const token = await signed(GOOD, { alg }, PRIVATE[alg])
   expect(await judge(token, specOf(alg), PUBLIC[alg])).toEqual(VALID)
   const forged = await signed(
@@ -69,7 +69,7 @@ it.each(['RS256', 'ES256', 'HS256'] as const)('takes what jose signs with %s', a
   expect(await judge(forged, specOf(alg), PUBLIC[alg])).toEqual(invalid('no_match'))
 })
 
-it('tries a token that names no key with eight keys at most', async () => {
+it('tries a token without a key id with at most eight keys', async () => {
   const pairs = Array.from({ length: 9 }, () => generateKeyPairSync('ec', { namedCurve: 'prime256v1' }))
   const keys = jwks(...pairs.map(({ publicKey }) => jwk(publicKey)))
   const judged = async (index: number) =>
@@ -78,8 +78,8 @@ it('tries a token that names no key with eight keys at most', async () => {
   expect(await judged(8)).toEqual(invalid('no_match'))
 })
 
-describe('the algorithm is the one of the configuration', () => {
-  it('and not HS256 with the text of a public key as its secret', async () => {
+describe('only the configured algorithm is accepted', () => {
+  it('and not HS256 with the text of a public key as the secret', async () => {
     for (const text of [PUBLIC.RS256, PUBLIC.RS256.trim(), jwks(jwk(RSA.publicKey))]) {
       const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url')
       const head = `${part({ alg: 'HS256', typ: 'JWT' })}.${part(GOOD)}`
@@ -89,7 +89,7 @@ describe('the algorithm is the one of the configuration', () => {
     }
   })
 
-  it('and not none, in any spelling, nor another way with the same key', async () => {
+  it('and not none, in any spelling, nor another algorithm with the same key', async () => {
     const none = new UnsecuredJWT(GOOD).encode()
     expect(await judge(none)).toEqual(invalid('malformed'))
     for (const alg of ['none', 'None', 'nOnE', '', 'rs256']) {
@@ -140,13 +140,13 @@ describe('claims', () => {
   })
 
   it.each([{ exp: SECS - 59 }, { nbf: SECS + 59 }, { aud: ['other', AUDIENCE] }])(
-    '%j is good',
+    '%j is valid',
     async (claims) => {
       expect(await judge(await signed({ ...GOOD, ...claims }))).toEqual(VALID)
     },
   )
 
-  it('of the configuration', async () => {
+  it('must have the configured values', async () => {
     const spec = specOf('RS256', { claims: { appid: ['a', 'b'], roles: ['send'] } })
     expect(await judge(await signed({ ...GOOD, appid: 'b', roles: ['read', 'send'] }), spec)).toEqual(VALID)
     for (const claims of [
@@ -158,7 +158,7 @@ describe('claims', () => {
       expect(await judge(await signed({ ...GOOD, ...claims }), spec)).toEqual(invalid('claim_mismatch'))
   })
 
-  it('with the hash of the body, of any body and in any spelling', async () => {
+  it('may contain the hash of any body, in any spelling', async () => {
     const spec = specOf('HS256', { bodyHashClaim: 'payload_hash' })
     await fc.assert(
       fc.asyncProperty(
@@ -181,20 +181,20 @@ describe('claims', () => {
     }
   })
 
-  it('are not looked at before the signature holds', async () => {
+  it('are not checked before the signature is verified', async () => {
     const forged = await signed({ ...GOOD, exp: 1, aud: 'x' }, {}, OTHER_RSA.privateKey)
     expect(await judge(forged)).toEqual(invalid('no_match'))
   })
 })
 
 describe('the header', () => {
-  it('takes any case of Bearer', async () => {
+  it('accepts Bearer in any case', async () => {
     const token = await signed()
     for (const scheme of ['bearer', 'BEARER', 'Bearer '])
       expect(await judgeHeaders(['authorization', `${scheme} ${token}`])).toEqual(VALID)
   })
 
-  it('must have one token, and is there once', async () => {
+  it('must occur once, with one token', async () => {
     const token = await signed()
     expect(await judgeHeaders([])).toEqual({ kind: 'missing' })
     expect(await judgeHeaders(['Authorization', ''])).toEqual({ kind: 'missing' })
@@ -214,13 +214,13 @@ describe('the header', () => {
     expect(await judgeHeaders(twice)).toEqual(invalid('header_repeated'))
   })
 
-  it('is not read when it is longer than any token', async () => {
+  it('is not read if it is longer than any token', async () => {
     const token = await signed({ ...GOOD, filler: 'x'.repeat(10_000) })
     expect(token.length).toBeGreaterThan(10_000)
     expect(await judge(token)).toEqual(invalid('malformed'))
   })
 
-  it('is judged whatever it has', async () => {
+  it('never makes the check throw', async () => {
     const part = fc.oneof(
       fc.json().map((text) => Buffer.from(text).toString('base64url')),
       fc.string(),
@@ -240,7 +240,7 @@ describe('kid', () => {
     jwk(RSA.publicKey, { kid: 'new', alg: 'RS256' }),
   )
 
-  it('finds the key, and without it all are tried', async () => {
+  it('selects the key, and without it all keys are tried', async () => {
     const spec = specOf('RS256')
     expect(await judge(await signed(GOOD, { kid: 'new' }), spec, keys)).toEqual({ kind: 'valid', secret: 2 })
     expect(await judge(await signed(), spec, keys)).toEqual({ kind: 'valid', secret: 2 })
@@ -249,20 +249,20 @@ describe('kid', () => {
   })
 
   it.each(['../../keys/new', 'new\0', "new' OR '1'='1", 'https://evil.example/keys', '__proto__', 'NEW', ''])(
-    'is a name and nothing else: %j',
+    'is only a name: %j',
     async (kid) => {
       expect(await judge(await signed(GOOD, { kid }), specOf('RS256'), keys)).toEqual(invalid('no_match'))
     },
   )
 
-  it('that is no text, or longer than any name, is no kid', async () => {
+  it('is ignored if it is not a text or is too long', async () => {
     for (const kid of [1, ['new'], { a: 1 }, 'k'.repeat(257)])
       expect(await judge(await signed(GOOD, { kid: kid as string }), specOf('RS256'), keys)).toEqual(
         invalid('malformed'),
       )
   })
 
-  it('and a key that comes with the token is not used', async () => {
+  it('does not make a key in the token acceptable', async () => {
     const own = jwk(OTHER_RSA.publicKey)
     for (const header of [{ jwk: own }, { jku: 'https://evil.example/' }, { x5u: 'https://evil.example/' }])
       expect(await judge(await signed(GOOD, header, OTHER_RSA.privateKey))).toEqual(invalid('no_match'))
@@ -274,7 +274,7 @@ describe('kid', () => {
     expect(keysOfJwks(text, ['RS256'])).toMatchObject([{ kid: 'k' }])
   })
 
-  it('leaves out keys that are for other ends', () => {
+  it('ignores keys for other uses', () => {
     const text = jwks(
       jwk(RSA.publicKey, { use: 'enc' }),
       jwk(RSA.publicKey, { alg: 'RS512' }),

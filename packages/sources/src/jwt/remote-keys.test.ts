@@ -22,7 +22,7 @@ const publisher = () => {
   return { state, keys, kids }
 }
 
-it('asks once for many requests, and again when what it has is old, which is used meanwhile', async () => {
+it('fetches once for many requests, and again when the keys are old, which are used meanwhile', async () => {
   const { state, kids } = publisher()
   await Promise.all([kids(), kids(), kids()])
   expect(state.asked).toBe(1)
@@ -36,7 +36,7 @@ it('asks once for many requests, and again when what it has is old, which is use
   await expect.poll(kids).toEqual(['b'])
 })
 
-it('asks at most once in 30 seconds for keys that are not known', async () => {
+it('fetches at most once in 30 seconds for unknown keys', async () => {
   const { state, keys } = publisher()
   const had = await keys.keys()
   for (let i = 0; i < 50; i += 1) expect(await keys.newer(had)).toBeUndefined()
@@ -48,7 +48,7 @@ it('asks at most once in 30 seconds for keys that are not known', async () => {
   expect(state.asked).toBe(2)
 })
 
-it('keeps what it has for a day while it cannot ask, and then has nothing', async () => {
+it('keeps its keys for a day while fetches fail, and then has none', async () => {
   const { state, kids } = publisher()
   await kids()
   state.status = 500
@@ -62,7 +62,7 @@ it('keeps what it has for a day while it cannot ask, and then has nothing', asyn
   expect(await kids()).toEqual(['a'])
 })
 
-it('waits longer after each failure, at most five minutes, and says why it has nothing', async () => {
+it('waits longer after each failure, at most five minutes, and reports why it has no keys', async () => {
   const { state, kids } = publisher()
   state.body = '<html>'
   const asked: number[] = []
@@ -76,7 +76,7 @@ it('waits longer after each failure, at most five minutes, and says why it has n
   expect(Math.max(...pauses)).toBe(300_000)
 })
 
-it('does not say that a key is unknown while it cannot ask', async () => {
+it('does not report an unknown key while fetches fail', async () => {
   const { state, keys } = publisher()
   const had = await keys.keys()
   state.now = 40_000
@@ -86,7 +86,7 @@ it('does not say that a key is unknown while it cannot ask', async () => {
   expect(state.asked).toBe(2)
 })
 
-it('lets only so many requests wait', async () => {
+it('limits how many requests wait', async () => {
   const keys = new RemoteKeys('https://k.example', ['ES256'], { fetch: () => new Promise(() => undefined) })
   for (let i = 0; i < 100; i += 1) void keys.keys()
   await expect(keys.keys()).rejects.toThrow('100 requests already wait for its keys')
@@ -102,7 +102,7 @@ const serve = async (listener: RequestListener) => {
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
 }
 
-it('asks over the network, without following where it is sent', async () => {
+it('fetches over the network, and follows no redirect', async () => {
   const good = await serve((_, response) => response.end(A))
   expect((await new RemoteKeys(good, ['ES256']).keys())[0]!.kid).toBe('a')
   const elsewhere = await serve((_, response) => response.writeHead(302, { location: good }).end())

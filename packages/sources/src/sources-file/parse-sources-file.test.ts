@@ -43,7 +43,7 @@ describe('the paths of a built-in source that the file names', () => {
     expect(pathsIn(`${name}: { preset: ${name}, paths: [/hook] }`)).toEqual({ [name]: ['/hook'] })
   })
 
-  it('S0, S3 and S4: all keep theirs together, the paths of those systems among them', () => {
+  it('S0, S3 and S4 keep all of them together', () => {
     const entries = SOURCES.map(({ name }) => `${name}: { preset: ${name} }`).join('\n  ')
     const paths = pathsIn(entries)
     expect(paths).toEqual(Object.fromEntries(SOURCES.map(({ name, paths }) => [name, paths])))
@@ -52,7 +52,7 @@ describe('the paths of a built-in source that the file names', () => {
     expect(Object.values(paths).flat()).toEqual(expect.arrayContaining(former))
   })
 
-  it('are none of those that the file gives to another', () => {
+  it('do not include paths that the file gives to another source', () => {
     const taken = 'calls: { preset: cxone, paths: [/api/CXoneEventReceiver] }'
     for (const order of [
       [taken, 'cxone: { preset: cxone }'],
@@ -65,13 +65,13 @@ describe('the paths of a built-in source that the file names', () => {
     }
   })
 
-  it('are not those of another source or another preset', () => {
+  it('do not include those of another source or preset', () => {
     expect(pathsIn('calls: { preset: cxone }')).toEqual({ calls: ['/webhooks/calls'] })
     expect(pathsIn('cxone: { preset: nice }')).toEqual({ cxone: ['/webhooks/cxone'] })
   })
 })
 
-it('takes everything that it documents', () => {
+it('accepts every documented setting', () => {
   const source = only(`
 version: 1
 sources:
@@ -136,7 +136,7 @@ sources:
   })
 })
 
-it('takes a whole other scheme over a preset', () => {
+it('accepts a different signature scheme over a preset', () => {
   const svix = only(`
 version: 1
 sources:
@@ -167,7 +167,7 @@ sources:
   })
 })
 
-it('reports everything that is wrong at once, with line, path, value and what is due', () => {
+it('reports every problem at once, with line, path, value and what is expected', () => {
   const text = `version: 2
 sources:
   Nice:
@@ -193,7 +193,7 @@ sources:
   ])
 })
 
-it('reports what contradicts itself in the same way', () => {
+it('reports contradictions in the same way', () => {
   const text = `version: 1
 sources:
   a:
@@ -248,13 +248,13 @@ it.each([
     ),
     /alias|no setting/i,
   ],
-])('says what is wrong with %j', (text, message) => {
+])('names the problem of %j', (text, message) => {
   const [first] = problemsOf(text)
   expect(first).toMatch(message)
   expect(parseSourcesFile(text).sources).toEqual([])
 })
 
-it('takes a path to the elements of a batch, however it is written', () => {
+it('accepts a path to the elements of a batch in any form', () => {
   const split = (text: string) => only(`version: 1\nsources:\n  a: { preset: custom, ${text} }\n`).split
   expect(split("split: '$'")).toEqual({ path: [], itemsMax: 1_000 })
   expect(split('split: $.events')).toEqual({ path: ['events'], itemsMax: 1_000 })
@@ -275,18 +275,18 @@ it.each([
   ['preset: custom, split: "$", dedupKey: "{header:x-id}:{batch:id}"', /the same for every element/],
   ['preset: custom, split: "$", dedupKey: "{id|header:x-id}"', /the same for every element/],
   ['preset: standard-webhooks, split: "$"', /split: "\$" the dedup key can consist only of headers/],
-])('refuses batches that cannot be told apart: %s', (entry, message) => {
+])('refuses batches whose elements would have the same key: %s', (entry, message) => {
   expect(problemsOf(`version: 1\nsources:\n  a: { ${entry} }\n`).join('\n')).toMatch(message)
 })
 
 it.each(['{id}', '{header:x-id}:{id}', '{body-hash}', '{header:x-id}:{body-hash}', '{batch:id}:{id}:{n}'])(
-  'takes a key of a batch with a part of the element: %s',
+  'accepts a key of a batch with a part of the element: %s',
   (dedupKey) => {
     only(`version: 1\nsources:\n  a: { preset: github, split: $, dedupKey: '${dedupKey}' }\n`)
   },
 )
 
-describe('ways of signing in the file', () => {
+describe('signature schemes in the file', () => {
   const parse = (verifier: string, preset = 'custom') =>
     parseSourcesFile(`version: 1\nsources:\n  s:\n    preset: ${preset}\n    verifier: ${verifier}\n`)
 
@@ -341,7 +341,7 @@ describe('ways of signing in the file', () => {
     expect(problems.map(({ message: one }) => one).join('\n')).toMatch(message)
   })
 
-  it('a source with SHA-1 is warned of, and no other', () => {
+  it('only a source with SHA-1 gets a warning', () => {
     const [loud] = parse('{ header: x-s, algorithm: sha1, allowSha1: true }').sources
     expect(sourceWarnings(loud!)).toEqual([expect.stringMatching(/^The source s accepts SHA-1 signatures/)])
     for (const preset of ['github', 'cognigy', 'sendgrid'] as const)

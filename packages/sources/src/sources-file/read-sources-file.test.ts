@@ -5,17 +5,17 @@ import { readSourcesFile } from './read-sources-file.ts'
 const read = (text: string) => readSourcesFile('sources.yaml', () => text)
 const names = (text: string) => read(text).sources.map(({ name }) => name)
 
-it('keeps the built-in sources beside those that it names', () => {
+it('keeps the built-in sources beside those of the file', () => {
   const text = 'version: 1\nsources:\n  deploys: { preset: github }\n  nice: { preset: nice }\n'
   expect(names(text)).toEqual(['deploys', 'nice', 'cxone', 'cognigy', 'cxone-dataaction'])
   expect(read(text).named).toEqual(new Set(['deploys', 'nice']))
 })
 
-it('has only what it names when it says so', () => {
+it('has only the sources of the file if builtIn is false', () => {
   expect(names('version: 1\nbuiltIn: false\nsources:\n  deploys: { preset: github }\n')).toEqual(['deploys'])
 })
 
-it('lets a source of the file take paths of a built-in one', () => {
+it('lets a source of the file use paths of a built-in one', () => {
   const { sources } = read(
     'version: 1\nsources:\n  calls: { preset: cxone, paths: [/webhooks/cxone] }\n  all: { preset: nice, paths: [/webhooks/nice, /cxone/webhook/data-action] }\n',
   )
@@ -28,7 +28,7 @@ it('lets a source of the file take paths of a built-in one', () => {
   })
 })
 
-it('gives no source when it cannot be used, and each thing that is wrong by itself', () => {
+it('gives no source if it is invalid, and reports each problem separately', () => {
   expect(read('version: 2').sources).toEqual([])
   expect(read('version: 2').problems).toEqual([
     expect.stringMatching(/sources: must be a map/),

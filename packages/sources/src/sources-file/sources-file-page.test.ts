@@ -56,7 +56,7 @@ const sourceOf = (text: string): SourceDefinition => {
   return sources[0]!
 }
 
-it('spells out what `custom` is by itself', () => {
+it('spells out the defaults of `custom`', () => {
   const spelt = sourceOf(block(section('Defaults'), 'yaml'))
   const plain = sourceOf('version: 1\nsources: { orders: { preset: custom } }')
   const rest = ({ identify: _, keyTexts: __, ...others }: SourceDefinition) => others

@@ -55,7 +55,7 @@ describe.each<[string, HmacSpec, string]>([
     )
   })
 
-  it('are not taken without an entry of ours, and one that cannot be read does not matter', () => {
+  it('are refused without a known entry, and unreadable entries are ignored', () => {
     fc.assert(
       fc.property(fc.array(foreign, { minLength: 1, maxLength: 4 }), (others) => {
         expect(judge(spec, others.join(separator)).kind).toBe('invalid')
@@ -76,7 +76,7 @@ describe.each<[string, HmacSpec, string]>([
   })
 })
 
-it('passes over what has no label', () => {
+it('ignores entries without a label', () => {
   for (const spec of [pairsSpec, semicolons, listSpec]) {
     const header = signedHeaders(spec, 'a secret', RAW, { now: NOW })['x-signature']!
     const separator = spec.form === 'list' ? ' ' : (spec.separator ?? ',')
@@ -85,14 +85,14 @@ it('passes over what has no label', () => {
   }
 })
 
-it('takes t=<time>, v1=<hex> as many write it', () => {
+it('accepts the common form t=<time>, v1=<hex>', () => {
   const header = signedHeaders(pairsSpec, 'a secret', RAW, { now: NOW })['x-signature']!
   expect(judge(pairsSpec, header.replace(',', ', ')).kind).toBe('valid')
   expect(judge(pairsSpec, `${header}, t=1700000000`)).toMatchObject({ reason: 'malformed' })
 })
 
 describe('timestamps in ISO 8601', () => {
-  it('come back as the moment they were written for', () => {
+  it('are parsed to the moment that they were written for', () => {
     const moment = fc.date({ min: new Date(0), max: new Date('2100-01-01'), noInvalidDate: true })
     fc.assert(
       fc.property(moment, fc.constantFrom('s', 'ms', 'iso'), (date, unit) => {
@@ -127,7 +127,7 @@ describe('timestamps in ISO 8601', () => {
     '2023-11-14T22:13:20z',
     ' 2023-11-14T22:13:20Z',
     '',
-  ])('%s is none', (text) => expect(parseTimestamp(text, 'iso')).toBeUndefined())
+  ])('%s is not a moment', (text) => expect(parseTimestamp(text, 'iso')).toBeUndefined())
 
   it('are signed as they were written, and late ones are refused', () => {
     const spec = PRESETS.zendesk.verifier as HmacSpec

@@ -38,7 +38,7 @@ describe.each<[string, SignatureSpec, Pair, Pair]>([
   ['ed25519', ED25519, generateKeyPairSync('ed25519'), generateKeyPairSync('ed25519')],
   ['RSA with SHA-1, by opt-in', { ...RSA, algorithm: 'sha1', allowSha1: true }, rsa(), rsa()],
 ])('signatures with %s', (_, spec, pair, other) => {
-  it('hold with the key in PEM or DER, for these bytes alone, and say which key it was', () => {
+  it('are valid with the key in PEM or DER, only for these bytes, and report which key matched', () => {
     const verifiers = [pem(pair), der(pair)].map((key) => createVerifier(spec, [pem(other), key]))
     fc.assert(
       fc.property(fc.uint8Array({ minLength: 1, maxLength: 99 }), fc.nat(), (bytes, at) => {
@@ -55,7 +55,7 @@ describe.each<[string, SignatureSpec, Pair, Pair]>([
     )
   })
 
-  it('are refused with another key, in another spelling, and whatever else comes in their place', () => {
+  it('are refused with another key, in another spelling, and with any other text', () => {
     const raw = Buffer.from('{}')
     const { 'x-signature': good } = signedHeaders(spec, privatePem(pair), raw)
     expect(judge(spec, [pem(other)], { 'x-signature': good! }, raw)).toMatchObject({ reason: 'no_match' })
@@ -80,7 +80,7 @@ describe.each<[string, SignatureSpec, Pair, Pair]>([
   })
 })
 
-it('takes ECDSA as two numbers of 32 bytes, too', () => {
+it('accepts ECDSA as two numbers of 32 bytes too', () => {
   const pair = p256()
   const raw = Buffer.from('{}')
   const key = { key: pair.privateKey, dsaEncoding: 'ieee-p1363' as const }
@@ -88,7 +88,7 @@ it('takes ECDSA as two numbers of 32 bytes, too', () => {
   expect(judge(ECDSA, [pem(pair)], { 'x-signature': signature }, raw).kind).toBe('valid')
 })
 
-describe('a key that is not of the kind is refused, and never shown', () => {
+describe('a key of another kind is refused, and never shown', () => {
   const small = rsa(1_024)
   const jwk = small.publicKey.export({ format: 'jwk' })
   const repeated = Buffer.alloc(1_025, Buffer.from(jwk.n!, 'base64url')).toString('base64url')
@@ -123,7 +123,7 @@ describe('a key that is not of the kind is refused, and never shown', () => {
   })
 })
 
-describe('what a stranger can make a verifier do', () => {
+describe('the work that a stranger can cause', () => {
   const spec: SignatureSpec = {
     ...layout,
     kind: 'ed25519',
@@ -138,7 +138,7 @@ describe('what a stranger can make a verifier do', () => {
   const at = (header: string, time = '1700000000', raw = Buffer.from('{}')) =>
     judge(spec, [pem(pair)], { 'x-signature': header, 'x-time': time }, raw)
 
-  it('is bounded: four signatures by a key pair, wherever the good one is', () => {
+  it('is limited to four signatures of a key pair, wherever the valid one is', () => {
     for (let place = 0; place < 4; place += 1) {
       const header = Array.from({ length: 4 }, (_, i) => (i === place ? good : entry)).join(' ')
       expect(at(header).kind).toBe('valid')
@@ -147,7 +147,7 @@ describe('what a stranger can make a verifier do', () => {
     expect(at(Array(17).fill('x,y').join(' '))).toMatchObject({ reason: 'malformed' })
   })
 
-  it('costs no check of a signature when the timestamp is wrong', () => {
+  it('includes no check of a signature if the timestamp is wrong', () => {
     // An authentic one would be refused as well: what is cheap is looked at first.
     expect(at(good!, '1600000000')).toMatchObject({ reason: 'timestamp_outside_tolerance' })
     expect(at(entry, '1600000000')).toMatchObject({ reason: 'timestamp_outside_tolerance' })

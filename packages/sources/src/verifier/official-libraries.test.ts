@@ -30,7 +30,7 @@ const forBodies = (check: (raw: Buffer) => void | Promise<void>) =>
     { numRuns: 25 },
   )
 
-describe('a header with more entries is taken where the library takes it, and never without a good one', () => {
+describe('a header with more entries is accepted if the library accepts it, and never without a valid one', () => {
   const raw = Buffer.from('{"a":1}')
   const isTaken = (judgeIt: () => unknown): boolean => {
     try {
@@ -87,7 +87,7 @@ describe('a header with more entries is taken where the library takes it, and ne
 })
 
 // SendGrid publishes this request with its libraries.
-it("takes SendGrid's own example", () => {
+it("accepts SendGrid's own example", () => {
   const key =
     'MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE83T4O/n84iotIvIW4mdBgQ/7dAfSmpqIM8kF9mN1flpVKS3GRqe62gw+2fNNRaINXvVpiglSI8eNEc6wEA3F+g=='
   const body =
@@ -118,7 +118,7 @@ it.each<[PresetName, (raw: Buffer) => Record<string, string>]>([
       'x-hub-signature-256': `sha256=${createHmac('sha256', SECRET).update(raw).digest('base64')}`,
     }),
   ],
-])('takes what %s describes', async (name, headersOf) => {
+])('accepts the signature that %s documents', async (name, headersOf) => {
   await forBodies((raw) => {
     expect(judge(specOf(name), SECRET, headersOf(raw), raw)).toEqual(VALID)
     expect(judge(specOf(name), 'another', headersOf(raw), raw)).toMatchObject({ reason: 'no_match' })
@@ -178,7 +178,7 @@ describe('twilio', () => {
     )
   })
 
-  it('is taken with the address that the library takes: with a port or without, escaped in each way', () => {
+  it('is accepted with each URL that the library accepts: with or without a port, in each escaping', () => {
     const query = fc
       .array(
         fc.constantFrom('a', '=', '&', "'", '(', ' ', '%27', '%20', '+', '|', '%C3%A9', '"', '*', '/', '?'),
@@ -220,7 +220,7 @@ describe('twilio', () => {
     ['https://hooks.example.com', "/w?a=it's", 'https://hooks.example.com/w?a=it%27s'],
     ['https://hooks.example.com', '/w?a=%28b+c', 'https://hooks.example.com/w?a=(b%20c'],
     ['http://hooks.example.com:8080', "/w?a='", 'http://hooks.example.com/w?a=%27'],
-  ])('called at %s%s, is taken when %s is signed, as by the library', (publicUrl, target, url) => {
+  ])('called at %s%s, is accepted if %s is signed, as by the library', (publicUrl, target, url) => {
     const signature = sha1(url, { Body: 'hi' })
     expect(twilioLibrary.validateRequest(SECRET, signature, publicUrl + target, { Body: 'hi' })).toBe(true)
     const line = { method: 'POST', target }
@@ -245,14 +245,14 @@ describe('twilio', () => {
     )
   })
 
-  it('takes the path that Twilio calls where a proxy has another one', () => {
+  it('uses the path that Twilio calls if a proxy has another one', () => {
     const behind = { ...spec, publicUrl: 'https://hooks.example.com/in/twilio' }
     const headers = formHeaders(sha1('https://hooks.example.com/in/twilio?a=1', { Body: 'hi' }))
     const line = { method: 'POST', target: '/webhooks/twilio?a=1' }
     expect(judge(behind, SECRET, headers, Buffer.from('Body=hi'), line)).toEqual(VALID)
   })
 
-  it('signs with SHA-256 where a shared key is used', () => {
+  it('signs with SHA-256 if a shared key is used', () => {
     const own = { ...spec, allowSha1: false, algorithm: 'sha256' } as SignatureSpec
     const signature = getExpectedTwilioSignature(
       SECRET,
@@ -264,7 +264,7 @@ describe('twilio', () => {
     expect(judge(own, SECRET, formHeaders(signature), Buffer.from('Body=hi'), line)).toEqual(VALID)
   })
 
-  it('has no body that other bytes would be signed like', () => {
+  it('gives no two bodies the same signed content', () => {
     const line = { method: 'POST', target: '/w' }
     for (const raw of [Buffer.from([0x61, 0x3d, 0xff]), Buffer.from('a=%FF'), Buffer.from('a=%zz')]) {
       const headers = formHeaders(sha1('https://hooks.example.com/w', { a: '\ufffd' }))

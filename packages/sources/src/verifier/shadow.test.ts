@@ -17,7 +17,7 @@ const hmacPresets = Object.values(PRESETS).flatMap(({ name, verifier }): [string
 )
 
 describe('shadow matches', () => {
-  it.each(hmacPresets)('find the preset %s, and which secret it was', (name, spec) => {
+  it.each(hmacPresets)('find the preset %s, and which secret matched', (name, spec) => {
     const secret = spec.secretEncoding === 'whsec' ? `whsec_${btoa('a secret')}` : 'a secret!'
     const headers = RequestHeaders.of(signedHeaders(spec, secret, BODY, { now: NOW }))
     // Of presets that sign alike the first is named: Meta signs as GitHub does.
@@ -33,7 +33,7 @@ describe('shadow matches', () => {
     })
   })
 
-  it('find a way of its own: another header, algorithm, encoding and reading of the secret', () => {
+  it('find a custom scheme: another header, algorithm, encoding and decoding of the secret', () => {
     const spec = hmacOverBody('x-other', 'base64url', {
       algorithm: 'sha512',
       secretEncoding: 'hex',
@@ -74,7 +74,7 @@ describe('shadow matches', () => {
     )
   })
 
-  it('find nothing where nothing matches, whatever a request brings', () => {
+  it('find nothing if nothing matches, whatever a request contains', () => {
     const headers = new RequestHeaders([
       'x',
       'a=b;c,d  =',
@@ -96,7 +96,7 @@ describe('an explanation', () => {
   const explain = (headers: Readonly<Record<string, string>>, body: Buffer = BODY, secrets = ['a secret']) =>
     explainSignature(spec, secrets, RequestHeaders.of(headers), body, NOW)
 
-  it('says that all is well', () => {
+  it('reports that every step passes', () => {
     const { steps, hints, result } = explain(signed(BODY))
     expect([result.kind, hints]).toEqual(['valid', []])
     expect(steps.map(({ isGood, text }) => `${isGood} ${text}`)).toEqual([
@@ -125,7 +125,7 @@ describe('an explanation', () => {
     expect(steps.some(({ isGood }) => !isGood)).toBe(true)
   })
 
-  it('names the way that would do, a secret with blanks, and a clock that is wrong', () => {
+  it('names the scheme that would match, a secret with white space, and a wrong clock', () => {
     const other = signedHeaders(PRESETS['cxone-dataaction'].verifier as HmacSpec, 'a secret', BODY)
     expect(explain(other).hints).toEqual([
       'header x-nice-webhook-signature matches as sha256 in base64 over {body} with secret 0 read as utf8, as in the preset cxone-dataaction',
@@ -141,7 +141,7 @@ describe('an explanation', () => {
     )
   })
 
-  it('never shows a secret or a signature that would do', () => {
+  it('never shows a secret or a valid signature', () => {
     const good = signed(BODY)['x-nice-signature']!
     const text = JSON.stringify(explain({ 'x-nice-signature': '0'.repeat(64) }))
     expect(text).not.toContain('a secret')

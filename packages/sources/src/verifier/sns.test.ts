@@ -89,16 +89,16 @@ it.each([
   expect(judge({ ...whole, Message: 'other' })).toEqual(invalid('no_match'))
 })
 
-it('takes the goodbye with its token, as AWS describes it', () => {
+it('accepts the unsubscribe confirmation with its token, as AWS documents it', () => {
   expect(judge(signed({ ...ASK, Type: 'UnsubscribeConfirmation' }))).toEqual(VALID)
 })
 
-it('takes a byte order mark before the message, as other sources do', () => {
+it('accepts a byte order mark before the message, as other sources do', () => {
   const raw = Buffer.from(`\uFEFF${JSON.stringify(signed(NOTE))}`)
   expect(createSnsVerifier(SPEC, [PEM])(RequestHeaders.of({}), raw, NOW)).toEqual(VALID)
 })
 
-it('takes any text, and no message with another value of what is signed', () => {
+it('accepts any text, and no message with another value of a signed field', () => {
   fc.assert(
     fc.property(
       fc.string({ unit: 'binary' }),
@@ -115,7 +115,7 @@ it('takes any text, and no message with another value of what is signed', () => 
   )
 })
 
-it('gives one text to one message alone', () => {
+it('signs different texts for different messages', () => {
   const genuine = signed({ ...NOTE, Subject: null, Message: 'a\nMessageId\nb\nSubject\nc' })
   const split = { ...genuine, Message: 'a', MessageId: 'b', Subject: `c\nMessageId\n${NOTE.MessageId!}` }
   expect(textOf(split)).toBe(textOf(genuine))
@@ -147,7 +147,7 @@ describe('is refused', () => {
     expect(judge(signed({ ...NOTE, ...part }))).toEqual(invalid(reason))
   })
 
-  it('what is not signed, or by another key, or is no message', () => {
+  it('an unsigned message, one signed by another key, and a body that is not a message', () => {
     expect(judge(NOTE)).toEqual({ kind: 'missing' })
     const other = generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey
     expect(judge(signed(NOTE, other))).toEqual(invalid('no_match'))
@@ -162,7 +162,7 @@ describe('is refused', () => {
 describe('in the sources file', () => {
   const parse = (entry: string) => parseSourcesFile(`version: 1\nsources:\n  s: { preset: sns, ${entry} }\n`)
 
-  it('takes SHA-1 only when it is asked to, and warns', () => {
+  it('accepts SHA-1 only if that is configured, and warns', () => {
     const [source] = parse(`topics: ['${TOPIC}'], verifier: { allowSha1: true }`).sources
     expect(sourceWarnings(source!)).toEqual([expect.stringContaining('SHA-1')])
     expect(judge(signed({ ...NOTE, SignatureVersion: '1' }), NOW, { ...SPEC, allowSha1: true })).toEqual(
@@ -176,7 +176,7 @@ describe('in the sources file', () => {
     ['topics: []', /at least one topic/],
     ['topics: [orders]', /must be the ARN of a topic/],
     [`topics: ['${TOPIC}'], verifier: { header: x-s }`, /only `allowSha1` can be set/],
-  ])('says what is wrong with {%s}', (entry, message) => {
+  ])('names the problem of {%s}', (entry, message) => {
     expect(
       parse(entry)
         .problems.map((one) => one.message)
@@ -184,7 +184,7 @@ describe('in the sources file', () => {
     ).toMatch(message)
   })
 
-  it('needs certificates, and no preset but this one takes topics', () => {
+  it('needs certificates, and no other preset accepts topics', () => {
     expect(openAccess(PRESETS.sns, {}, () => '').access).toBeUndefined()
     expect(openAccess(PRESETS.sns, { SOURCE_SNS_SECRETS: 'no key at all' }, () => '').problems).toHaveLength(
       1,
@@ -197,7 +197,7 @@ describe('in the sources file', () => {
 })
 
 it.each(['SubscriptionConfirmation', 'UnsubscribeConfirmation'])(
-  'a %s is a letter that says what to do',
+  'a %s becomes a letter that says what to do',
   (Type) => {
     const facts = { bodyHash: () => 'h', header: () => undefined }
     const result = PRESETS.sns.identify({ ...ASK, Type }, facts)

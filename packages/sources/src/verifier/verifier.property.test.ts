@@ -39,7 +39,7 @@ describe.each([...presets, ...variants])('signatures as of %s', (_, spec) => {
   const judge = (secrets: readonly string[], headers: Readonly<Record<string, string>>, raw: Buffer) =>
     createVerifier(spec, secrets)(RequestHeaders.of(headers), raw, NOW)
 
-  it('are good with each secret, and say which one it was', () => {
+  it('are valid with each secret, and report which one matched', () => {
     fc.assert(
       fc.property(fc.uniqueArray(secret, { minLength: 1, maxLength: 3 }), bytes, (all, raw) => {
         for (const one of all) expect(judge(all, signed(one, raw), raw)).toMatchObject({ kind: 'valid' })
@@ -49,7 +49,7 @@ describe.each([...presets, ...variants])('signatures as of %s', (_, spec) => {
     )
   })
 
-  it('are bad once a bit of the body differs, and with another secret', () => {
+  it('are invalid if a bit of the body differs, and with another secret', () => {
     fc.assert(
       fc.property(secret, fc.uint8Array({ minLength: 1, maxLength: 99 }), fc.nat(), (key, array, at) => {
         const headers = signed(key, Buffer.from(array))
@@ -60,7 +60,7 @@ describe.each([...presets, ...variants])('signatures as of %s', (_, spec) => {
     )
   })
 
-  it('are never taken in any other spelling, and nothing throws', () => {
+  it('are refused in any other spelling, and nothing throws', () => {
     const raw = Buffer.from('x')
     fc.assert(
       fc.property(secret, fc.string({ unit: 'binary' }), (key, noise) => {

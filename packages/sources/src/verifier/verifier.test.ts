@@ -117,7 +117,7 @@ describe('while secrets rotate', () => {
     ['nice', 'the old secret', 'the new secret'],
     ['standard-webhooks', `whsec_${btoa('the old secret')}`, `whsec_${btoa('the new secret')}`],
     ['stripe', 'whsec_old', 'whsec_new'],
-  ])('%s takes the old, the new, or both, and a retired one no more', (name, old, fresh) => {
+  ])('%s accepts the old secret, the new one or both, and no longer a retired one', (name, old, fresh) => {
     const spec = specOf(name)
     const raw = Buffer.from('{}')
     const [byOld, byNew] = [old, fresh].map((secret) => signedHeaders(spec, secret, raw))
@@ -144,13 +144,13 @@ describe('ed25519 signatures of Standard Webhooks', () => {
     'webhook-signature': `${label},${signEd25519(null, Buffer.from('msg_1.1700000000.{}'), privateKey).toString('base64')}`,
   })
 
-  it('hold with a trusted key alone, and never with one that the request brings', () => {
+  it('are valid only with a trusted key, and never with a key in the request', () => {
     expect(judge(spec, [publicText(trusted)], signedBy(trusted), '{}', now).kind).toBe('valid')
     const headers = { ...signedBy(other), 'webhook-public-key': publicText(other) }
     expect(judge(spec, [publicText(trusted)], headers, '{}', now)).toMatchObject({ reason: 'no_match' })
   })
 
-  it('are not taken for the other kind', () => {
+  it('are not accepted as the other kind', () => {
     const secret = `whsec_${btoa('a secret')}`
     expect(judge(spec, [secret], signedBy(trusted), '{}', now)).toMatchObject({ reason: 'no_match' })
     expect(judge(spec, [publicText(trusted)], signedBy(trusted, 'v1'), '{}', now)).toMatchObject({
@@ -176,7 +176,7 @@ describe('timestamps', () => {
     )
   }
 
-  it.each([-299, 0, 299])('of %i s are taken', (offset) => {
+  it.each([-299, 0, 299])('of %i s are accepted', (offset) => {
     expect(at(String(1_700_000_000 + offset)).kind).toBe('valid')
   })
 
@@ -194,11 +194,11 @@ describe('timestamps', () => {
     '1700000000000',
     '0x65',
     ' 1700000000',
-  ])('as %s are refused although signed', (timestamp) =>
+  ])('as %s are refused although they are signed', (timestamp) =>
     expect(at(timestamp)).toMatchObject({ reason: 'timestamp_malformed' }),
   )
 
-  it('may not be missing or come twice', () => {
+  it('must occur exactly once', () => {
     const headers = signedHeaders(spec, 's', raw, { now: NOW })
     const { 'x-slack-request-timestamp': timestamp, ...rest } = headers
     expect(judge(spec, ['s'], rest, raw, NOW)).toMatchObject({ reason: 'timestamp_missing' })
@@ -221,7 +221,7 @@ it.each([
   ['base64', ''],
   ['whsec', 'whsec_'],
   ['utf8', ''],
-] as const)('never takes a secret that is not %s, and does not show it', (secretEncoding, secret) => {
+] as const)('never accepts a secret that is not %s, and does not show it', (secretEncoding, secret) => {
   const create = () => createVerifier(hmacOverBody('x', 'hex', { secretEncoding }), ['00', secret].slice(1))
   expect(create).toThrow(/secret 0 must be/)
   if (secret !== '') expect(create).not.toThrow(new RegExp(`${secret}(?!<)`))

@@ -19,7 +19,7 @@ type Attributes = Readonly<Record<string, string>>
 const headersOf = (event: Attributes): Attributes =>
   Object.fromEntries(Object.entries(event).map(([key, text]) => [`ce-${key}`, encodeURIComponent(text)]))
 
-it('is one event under any media type, or malformed, whatever the data of one in binary mode looks like', () => {
+it('is one event under any media type, or malformed, whatever its data in binary mode looks like', () => {
   fc.assert(
     fc.property(attributes, attributes, (event, data) => {
       const headers = headersOf(event)
@@ -34,7 +34,7 @@ it('is one event under any media type, or malformed, whatever the data of one in
   )
 })
 
-it('may have its attributes in headers besides', () => {
+it('may have its attributes in headers too', () => {
   fc.assert(
     fc.property(attributes, (event) => {
       const structured = { 'content-type': 'application/cloudevents+json' }
@@ -43,7 +43,7 @@ it('may have its attributes in headers besides', () => {
   )
 })
 
-it('takes any data in structured mode', () => {
+it('accepts any data in structured mode', () => {
   const structured = { 'content-type': 'application/cloudevents+json' }
   const event = { specversion: '1.0', id: 'i', source: 's', type: 't' }
   fc.assert(

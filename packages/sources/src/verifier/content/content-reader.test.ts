@@ -7,7 +7,7 @@ import type { HmacSpec } from '../spec.ts'
 
 const RAW = Buffer.from('{"a":1}')
 
-it('reads what was signed: the timestamp with the body, whatever else the request has', () => {
+it('reads the signed content: the timestamp with the body, whatever else the request has', () => {
   const spec = PRESETS.zendesk.verifier as HmacSpec
   const content = createContentReader(spec)
   const at = (now: number, id: string) =>
@@ -20,7 +20,7 @@ it('reads what was signed: the timestamp with the body, whatever else the reques
   expect(at(1_700_000_000_000, '1').toString()).toBe('2023-11-14T22:13:20.000Z{"a":1}')
 })
 
-it('reads the timestamp of pairs, and of a form its parameters in whatever order and spelling', () => {
+it('reads the timestamp of pairs, and the parameters of a form in any order and spelling', () => {
   const stripe = PRESETS.stripe.verifier as HmacSpec
   const headers = RequestHeaders.of({ 'stripe-signature': 't=1700000000, v1=00, v0=11' })
   // Whether the signature is good was judged before.
