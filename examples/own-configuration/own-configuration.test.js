@@ -44,7 +44,7 @@ const rows = async () => {
   return result.rows
 }
 
-it('makes one row of a ticket that is delivered twice, with the parts where the mapping finds them', async () => {
+it('stores one row for a ticket that is delivered twice, with the fields that the mapping selects', async () => {
   const ticket = { via: 'email', requester: { email: 'ada@example.com' }, group: 'billing' }
   const delivery = randomUUID()
   expect(await deliver(delivery, { ticket })).toBe(200)
@@ -59,6 +59,6 @@ it('makes one row of a ticket that is delivered twice, with the parts where the 
   for (const row of await rows()) expect(row).toMatchObject(expected)
 })
 
-it('refuses what is signed with another secret', async () => {
+it('refuses a request that is signed with another secret', async () => {
   expect(await deliver(randomUUID(), { ticket: {} }, 'a secret of somebody else')).toBe(401)
 })
