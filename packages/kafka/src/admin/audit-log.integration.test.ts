@@ -65,7 +65,7 @@ beforeAll(() =>
 )
 afterAll(() => Promise.all(opened.map((log) => log.close())))
 
-it('two processes write at the same time, and a third one names what they have written', async () => {
+it('two processes write at the same time, and a third names both their chains', async () => {
   const [first, second] = [open(), open()]
   // Both have begun, so that neither names the last record of the other.
   for (const log of [first, second]) await log.write(entry('begins'))
@@ -82,7 +82,7 @@ it('two processes write at the same time, and a third one names what they have w
   expect(after.check.openHeads).toMatchObject([{ seq: 0 }])
 }, 120_000)
 
-it('takes a note that comes as soon as the one before is written', async () => {
+it('accepts an entry right after the previous one is written', async () => {
   const log = open()
   const turns = Array.from({ length: 5 }, (_, i) => `in turn ${i}`)
   for (const turn of turns) await log.write(entry(turn))
@@ -90,7 +90,7 @@ it('takes a note that comes as soon as the one before is written', async () => {
   expect([check.faultCount, names.filter((name) => name.startsWith('in turn')).length]).toEqual([0, 5])
 }, 60_000)
 
-it('refuses what the brokers do not take, and goes on in a chain of its own when they do', async () => {
+it('rejects entries while the brokers are away, and continues in a new chain when they return', async () => {
   const away = openAuditLog({ ...settings, kafkaBrokers: ['127.0.0.1:1'] }, silentLogger)
   await expect(away.write(entry('never'))).rejects.toThrow(/audit log cannot be written/)
   await away.close()
@@ -98,7 +98,7 @@ it('refuses what the brokers do not take, and goes on in a chain of its own when
   expect([check.faultCount, names.includes('never')]).toEqual([0, false])
 }, 120_000)
 
-it('a writer that another one has fenced goes on in a chain of its own, which names the old one', async () => {
+it('a fenced writer continues in a new chain that names its old one', async () => {
   const log = open()
   await log.write(entry('before'))
   const writerOf = async (what: string) => {

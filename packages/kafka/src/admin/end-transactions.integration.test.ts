@@ -40,7 +40,7 @@ it.each([
   ['commit', ['hung']],
   ['abort', []],
 ] as const)(
-  'an operator ends as %s what nobody can tell, and the partition goes on',
+  'an operator ends a transaction of unknown outcome as %s, and the partition continues',
   async (decision, readable) => {
     if (kafka === undefined) {
       process.stderr.write('What an operator decides is not tested: there is no Java 17\n')

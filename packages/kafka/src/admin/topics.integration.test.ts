@@ -35,7 +35,7 @@ beforeEach(() => {
 })
 
 describe('ensureTopics', () => {
-  it('creates what checkTopics finds nothing wrong with', async () => {
+  it('creates topics that checkTopics accepts', async () => {
     const specs = [
       spec(name),
       spec(`${name}-state`, compacted),
@@ -52,7 +52,7 @@ describe('ensureTopics', () => {
     expect(partitions).toEqual([1, 2, 2])
   })
 
-  it('leaves alone what is there, and creates the rest', async () => {
+  it('leaves existing topics unchanged and creates the missing ones', async () => {
     await createTopics(settings, [name], { 'retention.ms': '1234567' })
     await ensure([spec(name), spec(`${name}-new`)])
     const retention = await withAdmin(settings, async (admin) => {
@@ -88,7 +88,7 @@ describe('checkTopics names the topic, the value and the fix', () => {
     ])
   })
 
-  it('of a state topic that would forget', async () => {
+  it('of a changelog topic that deletes records', async () => {
     await createTopics(settings, [name], {
       'cleanup.policy': 'compact,delete',
       'retention.ms': '1000',
@@ -100,14 +100,14 @@ describe('checkTopics names the topic, the value and the fix', () => {
     ])
   })
 
-  it('of a clock that is not the broker’s', async () => {
+  it('of a topic without LogAppendTime', async () => {
     await createTopics(settings, [name], { 'message.timestamp.type': 'CreateTime' })
     expect(await check([spec(name)])).toEqual([
       `topic ${topic} has message.timestamp.type=CreateTime: set message.timestamp.type=LogAppendTime`,
     ])
   })
 
-  it('of what production needs and a trial does not', async () => {
+  it('of settings that only production requires', async () => {
     await createTopics(settings, [name], {
       'message.timestamp.type': 'LogAppendTime',
       'unclean.leader.election.enable': 'true',

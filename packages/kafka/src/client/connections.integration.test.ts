@@ -49,14 +49,14 @@ afterEach(async () => {
 })
 
 describe('a connection', () => {
-  it('that breaks is made anew with the next request', async () => {
+  it('that breaks is opened again for the next request', async () => {
     proxy.script('fetch', ['break-before'])
     await expect(fetchAll()).rejects.toThrow('Closed connection')
     expect(await fetchAll()).toBe(20)
   })
 
   // The rest of the old answer was taken for the beginning of the next: all that followed was unreadable.
-  it('that breaks within an answer leaves nothing of it to the next', async () => {
+  it('that breaks within a response passes none of its bytes to the next connection', async () => {
     proxy.script('fetch', ['break-within'])
     await expect(fetchAll()).rejects.toThrow('Closed connection')
     expect(await fetchAll()).toBe(20)
@@ -64,7 +64,7 @@ describe('a connection', () => {
   })
 
   // kafkajs keeps it, and each further request waits in vain until the system gives the connection up.
-  it('that is open and dead is made anew after a request that got no answer', async () => {
+  it('that is open but dead is replaced after a request without a response', async () => {
     const dead = new Set<number>()
     let isDying = true
     proxy.decide = ({ connection }) => {

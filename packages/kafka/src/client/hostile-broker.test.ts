@@ -33,7 +33,7 @@ const frame = (length: number, bytes = length): Buffer => {
   return whole
 }
 
-it('finds the first length that no answer has, however the bytes are cut', () => {
+it('finds the first impossible length, wherever the chunks are cut', () => {
   const good = fc.integer({ min: 4, max: 300 })
   const bad = fc.constantFrom(-1, 0, 3, 301, 0x48545450, -0x80000000)
   fc.assert(

@@ -56,7 +56,7 @@ describe('the request queue of a connection', () => {
   })
 
   // Unpatched: minus the time of day, for which Node 24 prints a TimeoutNegativeWarning.
-  it('never asks for a timer in the past', () => {
+  it('never sets a timer in the past', () => {
     const delays = vi.spyOn(globalThis, 'setTimeout')
     open(1)
     push(1)
@@ -67,7 +67,7 @@ describe('the request queue of a connection', () => {
     delays.mockRestore()
   })
 
-  it('sends what waits for room as soon as an answer makes some', () => {
+  it('sends a waiting request as soon as a response makes room', () => {
     open(2)
     for (const id of [1, 2, 3, 4, 5]) push(id)
     expect(sent).toEqual([1, 2])
@@ -78,7 +78,7 @@ describe('the request queue of a connection', () => {
     expect(sent).toEqual([1, 2, 3, 4, 5])
   })
 
-  it('sends what is throttled when the throttling ends, and not before', () => {
+  it('sends throttled requests when the throttling ends, not earlier', () => {
     open()
     queue.maybeThrottle(500)
     push(1)
@@ -90,7 +90,7 @@ describe('the request queue of a connection', () => {
     expect(vi.getTimerCount()).toBe(0)
   })
 
-  it('waits anew when the throttling is prolonged meanwhile', () => {
+  it('waits longer when the throttling is extended meanwhile', () => {
     open()
     queue.maybeThrottle(100)
     push(1)
@@ -101,7 +101,7 @@ describe('the request queue of a connection', () => {
     expect(sent).toEqual([1])
   })
 
-  it('stops looking once its requests are rejected', async () => {
+  it('stops polling once its requests are rejected', async () => {
     open()
     queue.maybeThrottle(100)
     push(1)

@@ -35,7 +35,7 @@ it.each(['producer', 'admin'])('names every file that opens a kafka.%s()', (clie
   expect(filesOfRowsWith(`kafka.${client}()`).toSorted()).toEqual(filesWith(`afka.${client}(`).toSorted())
 })
 
-it('names parts that the files have', () => {
+it('lists only parts that the files have', () => {
   expect(rows.length).toBeGreaterThan(8)
   for (const { parts, files } of rows) {
     for (const part of parts) {
@@ -45,7 +45,7 @@ it('names parts that the files have', () => {
   }
 })
 
-it('knows of no consumer of kafkajs in the code', () => {
+it('finds no kafkajs consumer in the code', () => {
   expect(filesWith('.consumer(')).toEqual([])
   expect(section).toContain('`kafka.consumer()`')
 })

@@ -105,13 +105,13 @@ describe('a produce request', () => {
   beforeEach(() => vi.useFakeTimers({ now: 1_700_000_000_000 }))
   afterEach(() => vi.useRealTimers())
 
-  it.each(requests)('has the same bytes as ever: %s', async (_, parameters, clientId, hash) => {
+  it.each(requests)('has the recorded bytes: %s', async (_, parameters, clientId, hash) => {
     const request = produce({ acks: -1, timeout: 30_000, ...parameters })
     const { buffer } = await encodeRequest({ correlationId: 42, clientId, request })
     expect(createHash('sha256').update(buffer).digest('hex')).toBe(hash)
   })
 
-  it('has the same bytes when its records are passed on as they were read', async () => {
+  it('has the same bytes when its records are forwarded unchanged', async () => {
     const encode = async (messages: readonly object[]): Promise<Buffer> => {
       const topicData = [{ topic: 'topic', partitions: [{ partition: 3, messages }] }]
       const request = produce({ acks: -1, timeout: 30_000, ...transaction, topicData })
@@ -161,7 +161,7 @@ describe('variable-length numbers', () => {
   const near = (value: number) => [value - 1, value, value + 1]
   const edges = Array.from({ length: 46 }, (_, i) => 2 ** i).flatMap((one) => [...near(one), ...near(-one)])
 
-  it('are as the protocol says', () => {
+  it('follow the protocol', () => {
     for (const value of edges) {
       const long = new EncoderClass()
       long.writeVarLong(value)

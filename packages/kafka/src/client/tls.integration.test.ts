@@ -84,7 +84,10 @@ describe.skipIf(missing !== undefined)('brokers that speak TLS', { timeout: STAR
   })
 
   it.each<[string, () => KafkaSettings]>([
-    ['a broker of an authority that is not given', () => ({ ...overTls('service'), kafkaCa: undefined })],
+    [
+      'a broker with a certificate of an unknown authority',
+      () => ({ ...overTls('service'), kafkaCa: undefined }),
+    ],
     [
       'a certificate of another authority',
       () => ({ ...overTls('service'), kafkaCert: kafka.stranger.cert, kafkaKey: kafka.stranger.key }),

@@ -35,7 +35,7 @@ const keptBy = (assignment: ReadonlyMap<string, readonly number[]>, held: Readon
   [...assignment].flatMap(([memberId, owned]) => owned.filter((one) => held.get(one) === memberId)).length
 
 describe('assignSticky', () => {
-  it('gives each partition to one member, and to each member as many as to the next, or one more', () => {
+  it('gives each partition to one member, with counts that differ by at most one', () => {
     fc.assert(
       fc.property(scenario, ([partitions, members]) => {
         const assignment = assignSticky(partitions, members)
@@ -47,7 +47,7 @@ describe('assignSticky', () => {
     )
   })
 
-  it('moves as few as equal counts allow', () => {
+  it('moves as few partitions as equal counts allow', () => {
     fc.assert(
       fc.property(scenario, ([partitions, members]) => {
         const held = holders(partitions, members)
@@ -78,7 +78,7 @@ describe('assignSticky', () => {
     )
   })
 
-  it('moves nothing when nothing has changed, and only what is needed when one joins', () => {
+  it('moves no partition without a change, and only the necessary ones when a member joins', () => {
     const first = assignSticky(partitionsUpTo(12), [
       { memberId: 'a', generation: -1, owned: [] },
       { memberId: 'b', generation: -1, owned: [] },
@@ -91,7 +91,7 @@ describe('assignSticky', () => {
     expect(first.get('b')).toEqual(expect.arrayContaining([...grown.get('b')!]))
   })
 
-  it('believes the later of two who claim the same partition', () => {
+  it('gives a partition claimed by two members to the later generation', () => {
     const assignment = assignSticky(partitionsUpTo(4), [
       { memberId: 'zombie', generation: 3, owned: [0, 1] },
       { memberId: 'owner', generation: 4, owned: [0, 1] },

@@ -78,7 +78,7 @@ afterEach(async () => {
 })
 
 describe('sharing', () => {
-  it('gives one member everything, and shares when others come and go, moving no more than needed', async () => {
+  it('gives one member all partitions, and moves only the necessary ones when others join and leave', async () => {
     const first = await join()
     expect(first.owned).toEqual([0, 1, 2, 3, 4, 5])
     const second = await join()
@@ -97,7 +97,7 @@ describe('sharing', () => {
     expect(first.owned).toEqual(expect.arrayContaining(kept))
   })
 
-  it('tells of no lost partition while a rebalance goes on', async () => {
+  it('reports no lost partition during a rebalance', async () => {
     const first = await join()
     group.before = (call, memberId) =>
       call === 'joinGroup' && memberId !== '' ? new Promise(() => undefined) : undefined
@@ -115,7 +115,7 @@ describe('sharing', () => {
     expect(group.memberIds).toEqual(['member-1'])
   })
 
-  it('waits with the others for a member whose join was answered into the void, until its session ends', async () => {
+  it('waits for a member that did not receive its join response, until its session ends', async () => {
     let lost = ''
     group.after = (call) => {
       if (call !== 'joinGroup' || lost !== '') return
@@ -131,7 +131,7 @@ describe('sharing', () => {
 })
 
 describe('being alive', () => {
-  it('sends a heartbeat each tenth of the session', async () => {
+  it('sends a heartbeat every tenth of the session timeout', async () => {
     const first = await join()
     const before = group.count('heartbeat')
     await pass(10 * HEARTBEAT_MS)
@@ -139,7 +139,7 @@ describe('being alive', () => {
     expect(first.membership.isFresh).toBe(true)
   })
 
-  it('is not fresh any more after half a session without an answer, and is again with the next', async () => {
+  it('is not fresh after half a session without a response, and is again after the next one', async () => {
     const first = await join()
     await pass(HEARTBEAT_MS)
     failing('heartbeat', new Error('away'), Number.POSITIVE_INFINITY)
@@ -153,7 +153,7 @@ describe('being alive', () => {
     expect(first.assigned).toEqual([[0, 1, 2, 3, 4, 5]])
   })
 
-  it('counts from when a heartbeat was sent, not from its answer', async () => {
+  it('counts from the time that a heartbeat was sent, not from its response', async () => {
     const first = await join()
     let answer: (() => void) | undefined
     group.after = (call) =>
@@ -176,7 +176,7 @@ describe('being alive', () => {
     expect(first.membership.isFresh).toBe(true)
   })
 
-  it('asks an absent coordinator less and less often', async () => {
+  it('backs off while the coordinator is away', async () => {
     await join()
     failing('findGroupCoordinator', new Error('away'), Number.POSITIVE_INFINITY)
     group.after = (call) => {
@@ -190,7 +190,7 @@ describe('being alive', () => {
 })
 
 describe('losing the membership', () => {
-  it('gives everything up when the coordinator does not know it, and comes back under another name', async () => {
+  it('gives up all partitions when the coordinator does not know it, and returns with another id', async () => {
     const first = await join()
     group.expire('member-1')
     await pass(2 * HEARTBEAT_MS)
@@ -198,7 +198,7 @@ describe('losing the membership', () => {
     expect(group.memberIds).toEqual(['member-2'])
   })
 
-  it('keeps its name when only its generation is old', async () => {
+  it('keeps its id when only its generation is old', async () => {
     const first = await join()
     failing('heartbeat', protocolError('ILLEGAL_GENERATION'))
     await pass(2 * HEARTBEAT_MS)
@@ -206,7 +206,7 @@ describe('losing the membership', () => {
     expect(group.memberIds).toEqual(['member-1'])
   })
 
-  it('says so and stops when the coordinator refuses it for good', async () => {
+  it('reports a permanent rejection and stops', async () => {
     failing('joinGroup', protocolError('GROUP_AUTHORIZATION_FAILED'))
     const first = await join()
     expect(first.failures.map(({ message }) => message)).toEqual([
@@ -219,7 +219,7 @@ describe('losing the membership', () => {
 })
 
 describe('confirm', () => {
-  it('is true once a heartbeat that is sent from then on succeeds, which does not wait for its turn', async () => {
+  it('is true once a heartbeat sent after the call succeeds, which is sent at once', async () => {
     const first = await join()
     await pass(HEARTBEAT_MS / 2)
     const before = group.count('heartbeat')
@@ -229,7 +229,7 @@ describe('confirm', () => {
     expect(await confirmed).toBe(true)
   })
 
-  it('takes a heartbeat that was on its way already for no answer', async () => {
+  it('does not accept a heartbeat that was sent before the call', async () => {
     const first = await join()
     const answers: (() => void)[] = []
     group.after = (call) =>
@@ -248,7 +248,7 @@ describe('confirm', () => {
     group.after = () => undefined
   })
 
-  it('needs no more than one heartbeat for all who ask right after a join', async () => {
+  it('needs one heartbeat for all callers right after a join', async () => {
     const confirmed: boolean[] = []
     const asking: Promise<boolean>[] = []
     const first = await join(6, (membership, owned) => {
@@ -260,14 +260,14 @@ describe('confirm', () => {
     expect(group.count('heartbeat')).toBe(2)
   })
 
-  it('is false when the partition belongs to another meanwhile', async () => {
+  it('is false when another member has received the partition meanwhile', async () => {
     const first = await join()
     await join()
     const moved = [0, 1, 2, 3, 4, 5].find((partition) => !first.owned.includes(partition))!
     expect(await first.membership.confirm(moved, live)).toBe(false)
   })
 
-  it('is false when the coordinator answers that the member is lost', async () => {
+  it('is false when the coordinator does not know the member', async () => {
     const first = await join()
     group.expire('member-1')
     const confirmed = first.membership.confirm(3, live)
@@ -275,7 +275,7 @@ describe('confirm', () => {
     expect(await confirmed).toBe(false)
   })
 
-  it('waits for a coordinator that is away, and for the end of a rebalance', async () => {
+  it('waits while the coordinator is away and during a rebalance', async () => {
     const first = await join()
     failing('heartbeat', new Error('away'), 3)
     let confirmed: boolean | undefined
@@ -287,7 +287,7 @@ describe('confirm', () => {
   })
 
   // A stage could not stop while its coordinator was away: the partition waited here.
-  it('is false at once when the wait is given up, before or during it', async () => {
+  it('is false immediately when the signal is aborted, before or during the wait', async () => {
     const first = await join()
     failing('heartbeat', new Error('away'), Number.POSITIVE_INFINITY)
     const release = new AbortController()
@@ -300,7 +300,7 @@ describe('confirm', () => {
 })
 
 describe('stop', () => {
-  it('leaves the group, so that the others need not wait for the session to end', async () => {
+  it('leaves the group, so that the others do not wait for its session timeout', async () => {
     const first = await join()
     const stopped = first.membership.stop()
     await pass(0)
@@ -310,7 +310,7 @@ describe('stop', () => {
     expect(await first.membership.confirm(3, live)).toBe(false)
   })
 
-  it('waits two seconds at most for a coordinator that does not answer', async () => {
+  it('waits at most two seconds for a coordinator that does not respond', async () => {
     const first = await join()
     group.before = () => new Promise(() => undefined)
     let isStopped = false

@@ -12,7 +12,7 @@ const settings = isolatedKafka('bomb', 2)
 const TOO_LARGE =
   /0: what follows offset \d+ cannot be read: the batch of the offsets (\d+) to \1, of \d+ bytes, holds more than 16777216 bytes.*A batch that is too large/
 
-it('a compressed bomb parks its partition alone, behind all that lies before it, in bounded memory', async () => {
+it('a compressed bomb parks only its partition, after all records before it, in bounded memory', async () => {
   const [input, output] = (await createTopics(settings, ['in', 'out'])) as [string, string]
   const writer = new NumberWriter(settings, input)
   onTestFinished(() => writer.close())

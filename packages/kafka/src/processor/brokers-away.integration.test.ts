@@ -36,7 +36,7 @@ beforeEach(async () => {
 afterEach(() => proxy.stop())
 
 describe.each(AWAY)('with brokers $nodes away', ({ nodes }) => {
-  it('topics are checked as soon as the controller is back, and nothing is thrown before', async () => {
+  it('topics are checked as soon as the controller is back, and no error is thrown before', async () => {
     takeDown(nodes)
     const all = [
       waitForBrokers(proxied(), logger),
@@ -52,7 +52,7 @@ describe.each(AWAY)('with brokers $nodes away', ({ nodes }) => {
     expect((await settled)[1]).toEqual([])
   })
 
-  it('a stage starts and works', async () => {
+  it('a processor starts and works', async () => {
     const [input, output] = await createTopics(settings, [`in-${nodes.join('')}`, `out-${nodes.join('')}`])
     const writer = new NumberWriter(settings, input!)
     await writer.write(20)
@@ -69,7 +69,7 @@ describe.each(AWAY)('with brokers $nodes away', ({ nodes }) => {
   })
 })
 
-it('a stage and a tail wait while all brokers are away', async () => {
+it('a processor and a tail wait while all brokers are away', async () => {
   const [input, output] = await createTopics(settings, ['in-all', 'out-all'])
   const writer = new NumberWriter(settings, input!)
   await writer.write(20)
@@ -104,7 +104,7 @@ it('a stage and a tail wait while all brokers are away', async () => {
   await writer.close()
 })
 
-it('waiting ends when the signal is aborted', async () => {
+it('the wait ends when the signal is aborted', async () => {
   proxy.setDown(true)
   const stopping = new AbortController()
   const waiting = waitForBrokers(proxied(), logger, stopping.signal)

@@ -32,7 +32,7 @@ afterEach(async () => {
   await proxy.stop()
 })
 
-it('keeps only those waiting that need it', async () => {
+it('delays only requests that need the partition without a leader', async () => {
   await connectTo(cluster, [topic], silentLogger)
   await vi.waitFor(
     async () => expect(await logRange(cluster, topic, 0)).toEqual({ start: 0n, end: 0n }),
@@ -62,7 +62,7 @@ it('keeps only those waiting that need it', async () => {
   await lanes.close()
 }, 60_000)
 
-it('stops only the partition of a stage that writes there', async () => {
+it('stops only the task that writes to the partition without a leader', async () => {
   const [input] = await createTopics(settings, ['input'])
   const writer = new NumberWriter(settings, input!)
   await writer.write(20)

@@ -18,7 +18,7 @@ beforeEach(async () => {
 afterEach(() => rig.close())
 
 describe('errors', () => {
-  it('that are retriable make a partition wait with the same records, and the others go on', async () => {
+  it('that are retriable make a partition retry the same records while the others continue', async () => {
     const seen: number[] = []
     let left = 3
     await writer.write(20)
@@ -41,7 +41,7 @@ describe('errors', () => {
     expect(processor.readiness()).toEqual([])
   })
 
-  it('that nobody expected park the partition at its position, loudly; the others go on', async () => {
+  it('that are unexpected park the partition at its position and log an error while the others continue', async () => {
     let isPoisonous = true
     const isPoison = ({ value }: InputRecord) => value!.toString() === '6'
     const events: string[] = []
@@ -74,7 +74,7 @@ describe('errors', () => {
     expect(events).toEqual(['0 poison', '0 poison', '0 undefined'])
   })
 
-  it('that pass are tried again by themselves', async () => {
+  it('that pass are retried without an operator', async () => {
     let failures = 2
     await writer.write(20)
     const processor = await rig.start({
@@ -89,7 +89,7 @@ describe('errors', () => {
     expect(processor.parked.size).toBe(0)
   })
 
-  it('that nobody expected, in each partition again and again, end the stage; explained ones do not', async () => {
+  it('that are unexpected and repeat in every partition end the processor; explained ones do not', async () => {
     await writer.write(2)
     const explained = await rig.start({
       parkedRetryMs: 20,
@@ -107,7 +107,7 @@ describe('errors', () => {
     await expect(processor.failed).rejects.toThrow('no partition of this process can work')
   })
 
-  it('of a record that the output never takes park the partition', async () => {
+  it('of a record that the output topic rejects park the partition', async () => {
     const small = await rig.createTopic('small', { 'max.message.bytes': '100' })
     await writer.write(2)
     const processor = await rig.start({
@@ -124,7 +124,7 @@ describe('errors', () => {
     expect(await rig.committed(0)).toMatchObject({ offset: 0n })
   })
 
-  it('while closing do not hide what went wrong before', async () => {
+  it('while closing do not hide the earlier error', async () => {
     await writer.write(2)
     const processor = await rig.start({
       task: () => ({
@@ -143,14 +143,14 @@ describe('topics', () => {
     )
   })
 
-  it('with other partition counts than each other are refused', async () => {
+  it('with different partition counts are refused', async () => {
     const three = await rig.createTopic('three', {}, 3)
     await expect(rig.start({ inputs: [input, three] })).rejects.toThrow(
       `topic ${three} has 3 partitions and 2 are configured`,
     )
   })
 
-  it('that get more partitions meanwhile end the stage: keys move away from their state', async () => {
+  it('that get more partitions meanwhile end the processor, because keys move away from their state', async () => {
     const processor = await rig.start({ topicCheckMs: 200 })
     await vi.waitFor(() => expect(processor.readiness()).toEqual([]), PATIENCE)
     await withAdmin(settings, (admin) =>

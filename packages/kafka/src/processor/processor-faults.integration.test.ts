@@ -75,7 +75,7 @@ afterEach(async () => {
 
 // Published kafkajs looks for a coordinator before each of a transaction's requests, and announces partitions one by
 // one.
-it('asks once who coordinates, and announces what a transaction writes in one request', async () => {
+it('looks up the coordinator once, and registers all partitions of a transaction in one request', async () => {
   const [also] = await createTopics(settings, [`also-${tests}`])
   const processor = await start('proxy', {
     sharedOutputs: [also!],
@@ -105,21 +105,21 @@ it('asks once who coordinates, and announces what a transaction writes in one re
 describe('each record is copied once', () => {
   const faults: [string, Api, Verdict[]][] = [
     ['the commit is lost on its way to the broker', 'endTxn', ['lose-request']],
-    ['the commit is done and its answer is lost', 'endTxn', ['lose-response']],
+    ['the commit is done and its response is lost', 'endTxn', ['lose-response']],
     ['the connection breaks before the commit', 'endTxn', ['break-before']],
     ['the connection breaks after the commit', 'endTxn', ['break-after']],
     ['the coordinator has moved before the commit', 'endTxn', [{ error: ERROR.notCoordinator }]],
     ['the coordinator still loads before the commit', 'endTxn', [{ error: ERROR.coordinatorLoading }]],
     ['records are lost on their way', 'produce', ['pass', 'lose-request']],
-    ['records are written and the answer is lost', 'produce', ['pass', 'lose-response']],
+    ['records are written and the response is lost', 'produce', ['pass', 'lose-response']],
     ['the connection breaks after records are written', 'produce', ['break-after', 'pass', 'break-before']],
     ['the leader has moved', 'produce', [{ error: ERROR.notLeader }, 'pass', { error: ERROR.notLeader }]],
-    ['the answer to the offsets is lost', 'txnOffsetCommit', ['lose-response']],
+    ['the response to the offsets is lost', 'txnOffsetCommit', ['lose-response']],
     ['the offsets are lost on their way', 'txnOffsetCommit', ['lose-request']],
     ['the transaction cannot be extended', 'addPartitionsToTxn', ['break-before', 'lose-response']],
-    ['the last transaction still ends', 'addPartitionsToTxn', [{ error: ERROR.concurrentTransactions }]],
+    ['the last transaction is still ending', 'addPartitionsToTxn', [{ error: ERROR.concurrentTransactions }]],
     ['the fence fails at first', 'initProducerId', ['break-after', { error: ERROR.coordinatorAway }]],
-    ['a fetch gets no answer', 'fetch', ['lose-response']],
+    ['a fetch gets no response', 'fetch', ['lose-response']],
     ['fetching breaks', 'fetch', ['break-before', 'break-within', 'break-after']],
     ['the log ranges are unknown at first', 'listOffsets', [{ error: ERROR.notLeader }, 'break-before']],
     ['heartbeats get lost', 'heartbeat', ['break-before', 'break-after']],
@@ -137,7 +137,7 @@ describe('each record is copied once', () => {
 
   // kafkajs gives up after five more attempts in 1.5 s, and for offsets at once.
   it.each(['initProducerId', 'addPartitionsToTxn', 'addOffsetsToTxn'] as const)(
-    'and no partition starts again while the last transaction takes long to end (%s)',
+    'and no partition restarts while the last transaction takes long to end (%s)',
     async (api) => {
       const error = { error: ERROR.concurrentTransactions }
       const script = proxy.script(
@@ -156,7 +156,7 @@ describe('each record is copied once', () => {
 
   // kafkajs by itself gives up at once where offsets are concerned.
   it.each(['addPartitionsToTxn', 'addOffsetsToTxn', 'txnOffsetCommit'] as const)(
-    'and no partition starts again when the coordinator has moved (%s)',
+    'and no partition restarts when the coordinator has moved (%s)',
     async (api) => {
       const errors = [ERROR.notCoordinator, ERROR.coordinatorLoading, ERROR.coordinatorAway]
       const script = proxy.script(
@@ -208,7 +208,7 @@ describe('each record is copied once', () => {
   })
 
   // kafkajs alone takes six times as long.
-  it('when its writes get no answer any more, soon after a transaction has timed out', async () => {
+  it('when its writes get no response soon after a transaction has timed out', async () => {
     const processor = await start('proxy')
     await running(processor)
     let isDead = true
@@ -226,7 +226,7 @@ describe('each record is copied once', () => {
     await running(processor)
   })
 
-  it('when its connections are open and dead', async () => {
+  it('when its connections are open but dead', async () => {
     const dead = new Set<number>()
     let isDying = true
     proxy.decide = ({ connection }) => {
@@ -256,7 +256,7 @@ describe('each record is copied once', () => {
 })
 
 describe('INVALID_PRODUCER_EPOCH', () => {
-  it('after its own transaction timed out: the owner fences again and goes on', async () => {
+  it('after its own transaction timed out: the owner fences again and continues', async () => {
     const held = Promise.withResolvers<undefined>()
     let isHeld = false
     const processor = await start('proxy')
@@ -323,7 +323,7 @@ describe('INVALID_PRODUCER_EPOCH', () => {
     await copied()
   })
 
-  it('from a successor in the middle of a transaction: what it had written is not readable', async () => {
+  it('from a successor in the middle of a transaction: its records are not readable', async () => {
     const held = Promise.withResolvers<undefined>()
     let hasWritten = false
     // Its commits arrive after the successor has taken over.
@@ -373,7 +373,7 @@ describe('stop', () => {
     expect(await numbersOn(settings, output)).toEqual(numbersUpTo(10, 2))
   })
 
-  it.each(['refuse connections', 'do not answer'])('takes a bounded time while brokers %s', async (how) => {
+  it.each(['refuse connections', 'do not respond'])('takes a bounded time while brokers %s', async (how) => {
     await writer.write(10)
     const processor = await start('proxy')
     await copied()

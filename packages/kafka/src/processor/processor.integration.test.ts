@@ -22,7 +22,7 @@ const deleteUpTo = (offset: string) =>
     await admin.deleteTopicRecords({ topic: input, partitions: [{ partition: 0, offset }] })
   })
 
-it('passes every step between the assignment and the first transaction, so that faults can be put there', async () => {
+it('reports every step between the assignment and the first transaction, so that faults can be injected there', async () => {
   await writer.write(100)
   const first = await rig.start()
   await rig.copied()
@@ -50,7 +50,7 @@ it('passes every step between the assignment and the first transaction, so that 
 })
 
 describe('exactly once', () => {
-  it('over restarts, each in the middle of the work', async () => {
+  it('over restarts in the middle of a batch', async () => {
     for (let i = 0; i < 4; i++) {
       await writer.write(300)
       const processor = await rig.start()
@@ -62,7 +62,7 @@ describe('exactly once', () => {
     await rig.copied()
   })
 
-  it('with more outputs than one send takes, to several topics, and tells where they end', async () => {
+  it('with more outputs than fit in one send, to several topics, and reports their end offsets', async () => {
     const other = await rig.createTopic('other')
     const written: ReadonlyMap<string, bigint>[] = []
     await writer.write(4)
@@ -98,7 +98,7 @@ describe('exactly once', () => {
     }
   })
 
-  it('over members that come and go, moving no more than needed', async () => {
+  it('while members join and leave, moving only the necessary partitions', async () => {
     const write = async () => {
       await writer.write(200)
     }
@@ -137,7 +137,7 @@ describe('exactly once', () => {
 })
 
 describe('offsets', () => {
-  it('that commit with the position of the state and differ from it park the partition, with both', async () => {
+  it('that differ from the position of the state park the partition, and the message has both', async () => {
     await writer.write(20)
     const first = await rig.start()
     await rig.copied()
@@ -161,7 +161,7 @@ describe('offsets', () => {
     expect(processor.readiness()).toEqual([])
   })
 
-  it('that are gone are no beginning: each partition is parked, and goes on from what is set', async () => {
+  it('that are gone park each partition, which continues from the offset that the operator sets', async () => {
     await writer.write(20)
     const first = await rig.start()
     await rig.copied()
@@ -191,7 +191,7 @@ describe('offsets', () => {
     expect(processor.parked.size).toBe(0)
   })
 
-  it('need nobody where nothing was read: a new stage, and an input that is added to an old one', async () => {
+  it('need no operator when nothing was read: a new processor, and an input added to an old one', async () => {
     const more = new NumberWriter(settings, second)
     await writer.write(20)
     const first = await rig.start()
@@ -203,7 +203,7 @@ describe('offsets', () => {
     await more.close()
   })
 
-  it('are committed after trailing control markers, also when nothing else comes', async () => {
+  it('are committed after trailing control markers, even if no record follows', async () => {
     await writer.write(20)
     const first = await rig.start()
     await rig.copied()
@@ -219,7 +219,7 @@ describe('offsets', () => {
     expect(first.entered('backing_off') + next.entered('backing_off')).toBe(0)
   })
 
-  it('carry the metadata on, over batches that say nothing and over restarts', async () => {
+  it('keep the metadata over batches without metadata and over restarts', async () => {
     let metadata: string | undefined = 'window 7'
     const restored: (string | undefined)[] = []
     const task: CopyOptions['task'] = () => ({
@@ -245,7 +245,7 @@ describe('offsets', () => {
     expect(restored).toEqual([undefined, undefined, 'window 7', 'window 7'])
   })
 
-  it('that the log does not have park the partition at the start', async () => {
+  it('that are not in the log park the partition at the start', async () => {
     await writer.write(20)
     const first = await rig.start()
     await rig.copied()
@@ -261,7 +261,7 @@ describe('offsets', () => {
     await vi.waitFor(async () => expect(await rig.committed(1)).toMatchObject({ offset: 20n }), PATIENCE)
   })
 
-  it('that the log loses while the partition is behind park it', async () => {
+  it('that the log loses while the partition lags park it', async () => {
     const resumed = Promise.withResolvers<undefined>()
     await writer.write(12, 700_000)
     const processor = await rig.start({

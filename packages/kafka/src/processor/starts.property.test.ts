@@ -81,33 +81,36 @@ const stepsOf = (isMoved: boolean): fc.Arbitrary<Step> =>
       : fc.constantFrom<Step>({ kind: 'deleteState' }, { kind: 'copyState' }, { kind: 'restoreState' }),
   )
 
-it.each([true, false])('goes on where it was or not at all (keeps positions: %s)', (keepsPositions) => {
-  let refused = 0
-  const all = fc.boolean().chain((isMoved) => fc.array(stepsOf(isMoved), { maxLength: 12 }))
-  fc.assert(
-    fc.property(all, fc.boolean(), (steps, isOlder) => {
-      const world: World = {
-        read: 0n,
-        committed: undefined,
-        start: undefined,
-        position: undefined,
-        copy: undefined,
-      }
-      // A deployment of a version without notes has worked here.
-      if (isOlder) {
-        world.read = world.committed = 3n
-        if (keepsPositions) world.position = 3n
-        begin(world, keepsPositions)
-      }
-      for (const one of steps) apply(world, one, keepsPositions)
-      if (!begin(world, keepsPositions)) refused += 1
-    }),
-    { numRuns: 5_000 },
-  )
-  expect(refused).toBeGreaterThan(500)
-})
+it.each([true, false])(
+  'continues at the right position or not at all (keeps positions: %s)',
+  (keepsPositions) => {
+    let refused = 0
+    const all = fc.boolean().chain((isMoved) => fc.array(stepsOf(isMoved), { maxLength: 12 }))
+    fc.assert(
+      fc.property(all, fc.boolean(), (steps, isOlder) => {
+        const world: World = {
+          read: 0n,
+          committed: undefined,
+          start: undefined,
+          position: undefined,
+          copy: undefined,
+        }
+        // A deployment of a version without notes has worked here.
+        if (isOlder) {
+          world.read = world.committed = 3n
+          if (keepsPositions) world.position = 3n
+          begin(world, keepsPositions)
+        }
+        for (const one of steps) apply(world, one, keepsPositions)
+        if (!begin(world, keepsPositions)) refused += 1
+      }),
+      { numRuns: 5_000 },
+    )
+    expect(refused).toBeGreaterThan(500)
+  },
+)
 
-it('begins by itself where nothing was ever read', () => {
+it('begins without an operator when nothing was ever read', () => {
   for (const position of ['not kept', 'nothing read'] as const) {
     expect(beginningOf({ committed: undefined, start: undefined, position })).toEqual({ kind: 'new' })
     // Killed before its first record.

@@ -24,7 +24,7 @@ const startsIn = (log: readonly (readonly [key: string, value: string | null])[]
   return readStarts(reads, { topic: 'started', partition: 0 }, 'g', ['in'])
 }
 
-it('a note that cannot be read is named with its place', async () => {
+it('the error for an unreadable note has its topic, partition and offset', async () => {
   await expect(startsIn([['g|in', '{']])).rejects.toThrow(
     'started/0, offset 0: this is not the note of a start',
   )
@@ -51,7 +51,7 @@ it('the last record of a key counts, compacted or not: another note or a tombsto
   ).rejects.toThrow('offset 1: this is not the note')
 })
 
-it('what other groups have noted is passed over, whatever it is', async () => {
+it('notes of other groups are skipped, readable or not', async () => {
   expect(
     await startsIn([
       ['other|in', '{'],

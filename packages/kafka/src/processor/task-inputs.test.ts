@@ -75,7 +75,7 @@ beforeEach(() => {
 afterEach(() => vi.useRealTimers())
 
 describe('the inputs of a partition', () => {
-  it('gathers for the linger when little comes', async () => {
+  it('waits for the linger time when few records come', async () => {
     addInput('a')
     arrive('a', 1)
     expect(await nextWithin(LINGER_MS - 1)).toBeUndefined()
@@ -83,7 +83,7 @@ describe('the inputs of a partition', () => {
     expect(await nextWithin(1)).toMatchObject({ records: { length: 3 }, nextOffset: 3n })
   })
 
-  it('gives a full batch at once', async () => {
+  it('returns a full batch immediately', async () => {
     addInput('a')
     arrive('a', 25)
     expect((await nextWithin(0))?.records).toHaveLength(10)
@@ -91,7 +91,7 @@ describe('the inputs of a partition', () => {
     expect((await nextWithin(LINGER_MS))?.records).toHaveLength(5)
   })
 
-  it('gives each topic its turn', async () => {
+  it('serves the topics in turn', async () => {
     addInput('a')
     addInput('b')
     arrive('a', 100)
@@ -101,7 +101,7 @@ describe('the inputs of a partition', () => {
     expect(turns).toEqual(['a', 'b', 'a', 'b', 'a'])
   })
 
-  it('commits the position after control markers alone, once nothing has come for a while', async () => {
+  it('commits a position that only control markers moved after a pause', async () => {
     addInput('a')
     arrive('a', 0, 2)
     expect(await nextWithin(499)).toBeUndefined()
@@ -111,7 +111,7 @@ describe('the inputs of a partition', () => {
     expect(await nextWithin(5_000)).toBeUndefined()
   })
 
-  it('counts what is between the committed position and the end, markers included', async () => {
+  it('counts the records between the committed position and the end, markers included', async () => {
     addInput('a', 100n)
     arrive('a', 10, 1)
     expect(lags).toEqual({ a: 11 })
@@ -123,7 +123,7 @@ describe('the inputs of a partition', () => {
     expect((await nextWithin(0))?.input).toMatchObject({ metadata: 'kept', position: 111n })
   })
 
-  it('gives what it has before it tells that a queue has failed', async () => {
+  it('returns the queued records before it reports a failed queue', async () => {
     addInput('a')
     arrive('a', 3)
     queues.get('a')!.fail(new Error('the log is gone'))
@@ -131,7 +131,7 @@ describe('the inputs of a partition', () => {
     await expect(inputs.next()).rejects.toThrow('the log is gone')
   })
 
-  it('ends a wait when the partition is released, and asks for no more once closed', async () => {
+  it('ends a wait when the partition is released, and fetches no more once closed', async () => {
     addInput('a')
     const waiting = inputs.next()
     release.abort()

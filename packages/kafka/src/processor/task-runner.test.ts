@@ -68,7 +68,7 @@ const clusterWith = (fails: (topic: string) => boolean): Cluster => {
 }
 
 // Two queues of one partition would be in one fetch, and the one that nobody reads would take all records.
-it('leaves no queue with the fetcher when a restore fails halfway', async () => {
+it('leaves no queue in the prefetcher when a restore fails halfway', async () => {
   let failures = 0
   const cluster = clusterWith((topic) => topic === 'replay' && failures++ === 0)
   const fetcher = new QueueList(cluster, silentLogger)

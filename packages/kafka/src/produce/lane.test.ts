@@ -59,7 +59,7 @@ beforeEach(() => {
 afterEach(() => vi.useRealTimers())
 
 describe('a lane', () => {
-  it('sends together what comes within the linger, in order', async () => {
+  it('sends records within the linger time together, in order', async () => {
     add('a')
     add('b')
     await pass(LINGER_MS - 1)
@@ -73,7 +73,7 @@ describe('a lane', () => {
     expect(released).toEqual(['a', 'b', 'c'])
   })
 
-  it('has one send at a time; what comes meanwhile goes with the next, without a linger', async () => {
+  it('has one send at a time, and adds later records to the next one without a linger', async () => {
     add('a')
     await pass(LINGER_MS)
     add('b')
@@ -95,7 +95,7 @@ describe('a lane', () => {
     expect(flights.at(-1)!.keys).toEqual(['c'])
   })
 
-  it('keeps a batch within its limits, and sends alone what is over them', async () => {
+  it('keeps a batch within its limits, and sends a larger record alone', async () => {
     open({ batchRecordsMax: 3, batchBytesMax: 100 })
     add('first')
     add('a', 60)
@@ -106,7 +106,7 @@ describe('a lane', () => {
     expect(flights.map(({ keys }) => keys)).toEqual([['first', 'a'], ['b'], ['c'], ['d', 'e', 'f'], ['g']])
   })
 
-  it('sends again what the broker did not take, in the same order and before what is newer', async () => {
+  it('resends rejected records in the same order and before newer ones', async () => {
     add('a')
     add('b')
     await pass(LINGER_MS)
@@ -120,7 +120,7 @@ describe('a lane', () => {
     expect(Object.values(outcomes)).toEqual(['acknowledged', 'acknowledged', 'acknowledged'])
   })
 
-  it('waits longer after each failure, up to a second, and not at all after a success', async () => {
+  it('waits longer after each failure, up to a second, and does not wait after a success', async () => {
     add('a')
     await pass(LINGER_MS)
     for (const [i, waitMs] of [50, 100, 200, 400, 800, 1_000, 1_000].entries()) {
@@ -135,7 +135,7 @@ describe('a lane', () => {
     expect(flights.at(-1)!.keys).toEqual(['b'])
   })
 
-  it('does not let new records cut the wait after a failure short', async () => {
+  it('does not shorten the wait after a failure when new records come', async () => {
     open({ batchRecordsMax: 2 })
     add('a')
     add('b')
@@ -148,7 +148,7 @@ describe('a lane', () => {
     expect(flights[1]!.keys).toEqual(['a', 'b'])
   })
 
-  it('passes the reason on when the broker refuses', async () => {
+  it('rejects with the reason when the broker refuses', async () => {
     add('a')
     await pass(LINGER_MS)
     await flights[0]!.answer(new LaneError('broker', 'no'))
@@ -158,7 +158,7 @@ describe('a lane', () => {
 })
 
 describe('records that were handed over together', () => {
-  it('fly together, behind what fills the send before them', async () => {
+  it('are sent together, after the records that fill the send before them', async () => {
     open({ batchRecordsMax: 3 })
     add('first')
     addGroup('a', 'b')
@@ -170,14 +170,14 @@ describe('records that were handed over together', () => {
     expect(flights.map(({ keys }) => keys)).toEqual([['first', 'a', 'b'], ['c'], ['d', 'e', 'f'], ['g']])
   })
 
-  it('are cut at the bounds of a send where they are more', async () => {
+  it('are split at the limits of a send', async () => {
     open({ batchRecordsMax: 2 })
     addGroup('a', 'b', 'c', 'd', 'e')
     for (let i = 0; i < 3; i++) await flights[i]!.answer()
     expect(flights.map(({ keys }) => keys)).toEqual([['a', 'b'], ['c', 'd'], ['e']])
   })
 
-  it('are not one group with the next', async () => {
+  it('are not grouped with the next call', async () => {
     open({ batchRecordsMax: 3 })
     add('first')
     await pass(LINGER_MS)
@@ -205,7 +205,7 @@ describe('a batch that is too large for the topic', () => {
   })
 
   // Each part that failed went in front of the one before it.
-  it('keeps the order of what must be sent again', async () => {
+  it('keeps the order of resent records', async () => {
     for (const key of ['a', 'b', 'c', 'd']) add(key)
     await pass(LINGER_MS)
     await flights[0]!.answer('split')
@@ -214,7 +214,7 @@ describe('a batch that is too large for the topic', () => {
     expect(flights[2]!.keys).toEqual(['a', 'b', 'c', 'd'])
   })
 
-  it('does not slow the lane down: the broker is there', async () => {
+  it('does not delay the lane, because the broker responds', async () => {
     add('a')
     await pass(LINGER_MS)
     add('b')
@@ -224,7 +224,7 @@ describe('a batch that is too large for the topic', () => {
 })
 
 describe('the deadline', () => {
-  it('rejects what waits and what flies; a late acknowledgement changes nothing', async () => {
+  it('rejects waiting and sent records, and a late acknowledgement has no effect', async () => {
     const now = performance.now()
     add('a', 1, now + 100)
     await pass(LINGER_MS)
@@ -242,7 +242,7 @@ describe('the deadline', () => {
     expect(flights[1]!.keys).toEqual(['c'])
   })
 
-  it('rejects each record in flight once, however often it is asked', async () => {
+  it('rejects each record in flight once, however often it expires', async () => {
     const reject = vi.fn()
     const now = performance.now()
     lane.add({ ...add('a', 1, now + 10), reject })
@@ -264,7 +264,7 @@ describe('the deadline', () => {
 })
 
 describe('drained', () => {
-  it('resolves when nothing waits or flies any more', async () => {
+  it('resolves when no record waits or is in flight', async () => {
     let isDrained = false
     add('a')
     void lane.drained().then(() => (isDrained = true))

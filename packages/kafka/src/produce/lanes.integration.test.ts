@@ -97,7 +97,7 @@ describe('what is acknowledged is on the topic', () => {
     expect(acknowledged).toHaveLength(300)
   })
 
-  it('when one broker says it is not the leader any more, and the other has taken over', async () => {
+  it('when one broker is no longer the leader and the other has taken over', async () => {
     await send(1)
     let hasMoved = false
     proxy.leader = ({ partition }) => (hasMoved ? 0 : partition)
@@ -112,7 +112,7 @@ describe('what is acknowledged is on the topic', () => {
   })
 
   // Trap C: what came next took the sequence number of what had timed out, and was taken for a repetition.
-  it('when answers are lost: written twice perhaps, acknowledged only if written', async () => {
+  it('when responses are lost: possibly written twice, and acknowledged only if written', async () => {
     await lanes.close()
     lanes = await open({ deadlineMs: 4_000 })
     const lost = proxy.script('produce', ['lose-response', 'lose-request', 'lose-response'])
@@ -160,7 +160,7 @@ describe('records of one request', () => {
     expect((await stored()).sort((a, b) => a - b)).toEqual(records.map(({ number }) => number))
   })
 
-  it('are not acknowledged when one partition does not get its own, and all are there after the repeat', async () => {
+  it('are not acknowledged when one partition misses its record, and all are there after the repeat', async () => {
     await lanes.close()
     lanes = await open({ deadlineMs: 1_500 })
     proxy.leader = ({ partition }) => (partition === 0 ? 0 : -1)
@@ -175,7 +175,7 @@ describe('records of one request', () => {
     expect(new Set(await stored())).toEqual(new Set(records.map(({ number }) => number)))
   })
 
-  it('are taken whole or not at all by a queue that is nearly full', async () => {
+  it('are accepted as a whole or not at all by a queue that is nearly full', async () => {
     await lanes.close()
     lanes = await open({ queueBytesMax: 10_000 })
     const value = Buffer.alloc(3_000)
@@ -205,7 +205,7 @@ describe('a broker that is away', () => {
     await vi.waitFor(() => expect(lanes.queued).toEqual({ records: 0, bytes: 0 }))
   })
 
-  it('is connected to anew when its connections are open and dead', async () => {
+  it('is connected again when its connections are open but dead', async () => {
     await lanes.close()
     lanes = await open({ deadlineMs: 2_000 })
     const dead = new Set<number>()
@@ -219,7 +219,7 @@ describe('a broker that is away', () => {
     await vi.waitFor(async () => expect(await send(1)).toHaveLength(2), { timeout: 10_000 })
   })
 
-  it('makes the queue full, which a rejection says at once', async () => {
+  it('fills the queue, which rejects further records immediately', async () => {
     await lanes.close()
     lanes = await open({ deadlineMs: 2_000, queueBytesMax: 10_000 })
     proxy.setDown(true)
@@ -235,7 +235,7 @@ describe('a broker that is away', () => {
     })
   })
 
-  it('does not keep the lanes from closing', async () => {
+  it('does not prevent the lanes from closing', async () => {
     await lanes.close()
     lanes = await open({ deadlineMs: 1_000 })
     proxy.setDown(true)
@@ -249,7 +249,7 @@ describe('a broker that is away', () => {
 })
 
 describe('a topic that takes less than a batch', () => {
-  it('gets halves until it takes them, and only the culprit is refused', async () => {
+  it('gets halves of the batch until they fit, and only the oversized record is rejected', async () => {
     topic = (await createTopics(settings, [`small-${topics}`], { 'max.message.bytes': '20000' }))[0]!
     await lanes.close()
     lanes = await open({ lingerMs: 50 })

@@ -16,7 +16,7 @@ describe('partitionOf', () => {
     for (const count of [1, 2, 12, 1_000]) expect(partitionOf(Buffer.from(key), count)).toBe(positive % count)
   })
 
-  it('reads the bytes of a view of a larger buffer, not its neighbours', () => {
+  it('reads only the bytes of a view of a larger buffer', () => {
     const large = Buffer.from('xxfoobarxx')
     expect(partitionOf(large.subarray(2, 8), 1_000)).toBe(partitionOf(Buffer.from('foobar'), 1_000))
   })

@@ -30,7 +30,7 @@ describe('chunksOf', () => {
     )
   })
 
-  it('makes no more chunks than needed: no two neighbours would fit into one', () => {
+  it('makes as few chunks as possible: no two adjacent ones would fit in one', () => {
     fc.assert(
       fc.property(fc.array(wireRecord, { maxLength: 60 }), (records) => {
         const chunks = chunksOf(records, 10, 5_000)
@@ -45,7 +45,7 @@ describe('chunksOf', () => {
     )
   })
 
-  it('splits nothing at the limits and everything beyond', () => {
+  it('splits a batch beyond the limits, but not at them', () => {
     const small = { key: Buffer.alloc(1), value: Buffer.alloc(1), headers: {} }
     const records = Array.from({ length: 2 * SEND_RECORDS_MAX + 1 }, () => small)
     expect(chunksOf(records).map(({ length }) => length)).toEqual([SEND_RECORDS_MAX, SEND_RECORDS_MAX, 1])
@@ -56,7 +56,7 @@ describe('chunksOf', () => {
 
 describe('wireBytesOf', () => {
   // Otherwise a chunk within the limit could still be over the topic's max.message.bytes.
-  it('is never less than what the record takes in a batch', async () => {
+  it('is never less than the size of the record in a batch', async () => {
     const empty = recordBatch({ firstOffset: 0n, lastOffset: 0n, records: [] }).length
     await fc.assert(
       fc.asyncProperty(wireRecord, async ({ key, value, headers }) => {

@@ -33,7 +33,7 @@ describe('batches of other clients', () => {
 })
 
 describe('batches of our own', () => {
-  it.each(Object.entries(CODES))('are read again: %s', async (_, compression) => {
+  it.each(Object.entries(CODES))('are read back: %s', async (_, compression) => {
     const records = expected.map((value, i) => ({ offset: BigInt(i), value: Buffer.from(value) }))
     const batch = recordBatch({ firstOffset: 0n, records, compression })
     expect(batch.length).toBeLessThan(20_000)
@@ -50,7 +50,7 @@ describe('snappy', () => {
     return bytes
   }
 
-  it('takes an empty stream of blocks for nothing', () => {
+  it('decodes an empty stream of blocks to no bytes', () => {
     expect(decompressSnappy(xerial(), 100)).toEqual(Buffer.alloc(0))
   })
 
@@ -178,7 +178,7 @@ it('small batches that are large together are read in parts, each once', async (
   expect(answers).toBe(2)
 })
 
-it('what lies before a batch that cannot be read is read', async () => {
+it('batches before an unreadable batch are read', async () => {
   const good = recordBatch({ firstOffset: 0n, records: [{ offset: 0n, value: small }] })
   const records = [{ offset: 1n, value: Buffer.alloc(17_000_000) }]
   const bomb = recordBatch({ firstOffset: 1n, records, compression: CODES.zstd })
@@ -186,7 +186,7 @@ it('what lies before a batch that cannot be read is read', async () => {
   await expect(readBatches([bomb], { from: 1n })).rejects.toThrow(OversizedBatchError)
 })
 
-it('a record with more headers than any of ours has none', async () => {
+it('a record with more than 256 headers is read without headers', async () => {
   const headers = Array.from({ length: 300_000 }, (_, i) => [`h${i}`, small] as const)
   const records = [
     { offset: 0n, value: small, headers },

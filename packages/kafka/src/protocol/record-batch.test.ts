@@ -12,7 +12,7 @@ const offsetsOf = async (batches: readonly Buffer[], from = 0n) => {
 }
 
 describe('records', () => {
-  it('are read as they were written, whatever their headers are called', async () => {
+  it('are read as they were written, with any header names', async () => {
     const data = fc.uint8Array({ maxLength: 300 }).map((array) => Buffer.from(array))
     const name = fc.oneof(
       fc.string(),
@@ -54,7 +54,7 @@ describe('records', () => {
     expect(read.map(({ timestamp }) => timestamp)).toEqual([1_800_000_000_000, 1_800_000_000_000])
   })
 
-  it('have the last of two headers of one name, and none when that is null', async () => {
+  it('have the last of two headers with one name, and no header when that one is null', async () => {
     const [a, b] = [Buffer.from('a'), Buffer.from('b')]
     const headers = [
       ['twice', a],
@@ -121,7 +121,7 @@ describe('damage is refused', () => {
 
   it.each([
     ['an older format', damaged(16, 1)],
-    ['a length of less than a head', damaged(11, 3)],
+    ['a length less than a header', damaged(11, 3)],
     ['a record longer than the batch', damaged(RECORDS_AT, 0x7e)],
     ['a record without a length', damaged(RECORDS_AT, 0)],
     ['more records than there are', damaged(60, 2)],
@@ -137,7 +137,7 @@ describe('damage is refused', () => {
     await expect(readBatches([bytes])).rejects.toThrow(RangeError)
   })
 
-  it('or read without a fault, wherever a byte is wrong', async () => {
+  it('or read without a fault, with any wrong byte', async () => {
     const position = fc.integer({ min: 0, max: batch.length - 1 })
     await fc.assert(
       fc.asyncProperty(position, fc.integer({ min: 0, max: 255 }), async (at, value) => {
@@ -163,7 +163,7 @@ describe('a flipped bit', () => {
   /** What the checksum does not cover: the offset, which the broker gives, and the leader epoch, which is not read. */
   const isChecked = (at: number) => at >= MAGIC_AT || (at >= OFFSET_BYTES && at < LEADER_EPOCH_AT)
 
-  it.each([0, 1, 4])('is found, wherever it is (codec %i)', async (compression) => {
+  it.each([0, 1, 4])('is found at any position (codec %i)', async (compression) => {
     const whole = recordBatch({
       firstOffset: 4n,
       compression,
@@ -198,7 +198,7 @@ describe('a flipped bit', () => {
   })
 })
 
-describe('batches that compaction has thinned out', () => {
+describe('batches from which compaction removed records', () => {
   // kafkajs 2.2.4 asks for 6 next and gets the same batch again, one offset further each.
   it('end at their last offset although its record is gone', async () => {
     const batch = recordBatch({ firstOffset: 4n, records: [record(5n)], lastOffset: 9n })
@@ -268,7 +268,7 @@ describe('read_committed', () => {
     expect(await readable(batches, [{ producerId: 1n, firstOffset: 0n }])).toEqual([])
   })
 
-  it('passes what the same producer commits after an abort, and what others write meanwhile', async () => {
+  it('returns the records that the same producer commits after an abort, and those of others meanwhile', async () => {
     const batches = [
       data(0n, 1n),
       data(1n, 2n),
@@ -292,13 +292,13 @@ describe('read_committed', () => {
     expect(await readable(batches, [{ producerId: 1n, firstOffset: 2n }])).toEqual([0, 4])
   })
 
-  it('passes what the same producer wrote without a transaction', async () => {
+  it('returns the records that the same producer wrote outside a transaction', async () => {
     const plain = recordBatch({ firstOffset: 1n, producerId: 1n, records: [record(1n)] })
     const batches = [data(0n, 1n), plain, endMarker(2n, 1n, 'abort')]
     expect(await readable(batches, [{ producerId: 1n, firstOffset: 0n }])).toEqual([1])
   })
 
-  it('goes on dropping over the end that compaction left of a batch', async () => {
+  it('still drops records after a batch of which compaction left only the end', async () => {
     const thinned = recordBatch({
       firstOffset: 0n,
       records: [record(0n)],
@@ -310,7 +310,7 @@ describe('read_committed', () => {
     expect(await readable(batches, [{ producerId: 1n, firstOffset: 0n }])).toEqual([])
   })
 
-  it('never gives markers, but moves on behind them', async () => {
+  it('never returns markers, but moves past them', async () => {
     const batches = [data(0n, 1n), endMarker(1n, 1n, 'commit')]
     expect(await offsetsOf(batches)).toEqual({ offsets: [0], nextOffset: 2n })
   })

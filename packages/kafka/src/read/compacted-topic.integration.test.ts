@@ -90,7 +90,7 @@ afterAll(async () => {
   await cluster.disconnect()
 })
 
-it('has batches without an end and without records', async () => {
+it('has batches without their last record and without records', async () => {
   const broker = await leaderOf(cluster, topic, 0)
   const { start, end } = await logRange(cluster, topic, 0)
   const gaps: string[] = []
@@ -115,7 +115,7 @@ it('is read to its end', async () => {
   await reader.close()
 })
 
-it('is restored from as state, from each offset that a checkpoint may have', async () => {
+it('restores a state from each offset that a checkpoint may have', async () => {
   const producer = await openProducer('one')
   const barrierOffset = await producer.barrier(topic, 0, Buffer.from('nonce'))
   const signal = AbortSignal.timeout(20_000)

@@ -21,7 +21,7 @@ const damage = (stateDir: string, topic: string, value: string): void => {
   writeFileSync(file, bytes)
 }
 
-it('a damaged batch stops its partition alone, for stages, readers and tails', async ({ skip }) => {
+it('a damaged batch stops only its partition, for processors, readers and tails', async ({ skip }) => {
   if (testServers().services.kind === 'containers') {
     process.stderr.write("A damaged log is not tested: the broker's files are in a container\n")
     return skip()

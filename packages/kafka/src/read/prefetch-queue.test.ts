@@ -44,7 +44,7 @@ const open = (bytesMax = 10_000) => {
 const offsetsOf = (records: readonly InputRecord[]) => records.map(({ offset }) => Number(offset))
 
 describe('a partition queue', () => {
-  it('gives records in order over several responses, with the position after them', () => {
+  it('returns records in order over several responses, with the position after them', () => {
     const { queue, onChange } = open()
     queue.push(fetched(100, [100, 101, 102], 104))
     queue.push(fetched(104, [105, 106], 107))
@@ -60,7 +60,7 @@ describe('a partition queue', () => {
     expect([queue.recordCount, queue.byteCount, queue.fetchOffset]).toEqual([0, 0, 107n])
   })
 
-  it('moves the position over what nobody can read, before, behind and without records', () => {
+  it('moves the position past unreadable offsets before, after and without records', () => {
     const { queue } = open()
     queue.push(fetched(100, [], 110))
     expect(queue.take(10, 10_000)).toEqual({ records: [], nextOffset: 110n })
@@ -71,14 +71,14 @@ describe('a partition queue', () => {
     expect(queue.take(10, 10_000)).toEqual({ records: [], nextOffset: 120n })
   })
 
-  it('keeps a batch within the wanted bytes, and gives a larger record alone', () => {
+  it('keeps a batch within the byte limit, and returns a larger record alone', () => {
     const { queue } = open()
     queue.push(fetched(100, [100, 101, 102], 103, 40))
     expect(offsetsOf(queue.take(10, 100).records)).toEqual([100, 101])
     expect(offsetsOf(queue.take(10, 10).records)).toEqual([102])
   })
 
-  it('is full at its bound, and has room only when a whole response has been taken', () => {
+  it('is full at its limit, and has room only when a whole response was taken', () => {
     const { queue } = open(1_000)
     queue.push(fetched(100, [100, 101], 102, 400))
     expect(queue.isFull).toBe(true)
@@ -89,7 +89,7 @@ describe('a partition queue', () => {
   })
 
   // When a leader moves, the fetch from the old one and that from the new one can both return: records came twice.
-  it('ignores the answer to a question that another answer has settled', () => {
+  it('ignores the response to a request that another response has made obsolete', () => {
     const { queue } = open()
     queue.push(fetched(100, [100, 101], 102))
     queue.push(fetched(100, [100, 101, 102, 103], 104))
@@ -105,7 +105,7 @@ describe('a partition queue', () => {
     expect([queue.fetchOffset, queue.isCaughtUp]).toEqual([101n, true])
   })
 
-  it('tells why no more will come, and still gives what it has', () => {
+  it('reports its error, and still returns its records', () => {
     const { queue, onChange } = open()
     queue.push(fetched(100, [100], 101))
     queue.fail(new Error('gone'))

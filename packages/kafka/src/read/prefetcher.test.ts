@@ -109,8 +109,8 @@ beforeEach(() => {
 })
 afterEach(() => fetcher.stop())
 
-describe('the fetcher', () => {
-  it('asks each leader for what it leads', async () => {
+describe('the prefetcher', () => {
+  it('fetches each partition from its leader', async () => {
     const queues = [0, 1, 2].map((partition) => addQueue(partition))
     await vi.waitFor(() => expect(queues.map(({ recordCount }) => recordCount)).toEqual([3, 3, 3]))
     expect(queues.map(offsetsIn)).toEqual([
@@ -123,7 +123,7 @@ describe('the fetcher', () => {
     }
   })
 
-  it('leaves a full queue out until it has room, and holds no other for it', async () => {
+  it('skips a full queue until it has room, without delaying others', async () => {
     const full = addQueue(0, 1)
     const other = addQueue(1)
     await vi.waitFor(() => expect(other.recordCount).toBe(3))
@@ -136,7 +136,7 @@ describe('the fetcher', () => {
   })
 
   // With a fixed order the last of many would only get what the others leave of the response's bytes.
-  it('asks in another order each time, so that none is always served last', async () => {
+  it('rotates the partitions of a request, so that none is always served last', async () => {
     addQueue(0)
     addQueue(1)
     await vi.waitFor(() => {
@@ -146,7 +146,7 @@ describe('the fetcher', () => {
   })
 
   // One turn for all brokers, which are asked in turn, began with the same partition of each every time.
-  it('asks each broker in another order each time, however the brokers take turns', async () => {
+  it('rotates the partitions of each broker independently of the other brokers', async () => {
     for (const partition of [0, 1, 2]) addQueue(partition)
     let turns = 0
     let waiting = Promise.withResolvers<undefined>()
@@ -166,7 +166,7 @@ describe('the fetcher', () => {
     expect(['010101', '101010']).toContain(order.slice(1, 7).join(''))
   })
 
-  it('gives no record twice when a leader moves while its answer is on the way', async () => {
+  it('returns no record twice when a leader moves while its response is in flight', async () => {
     const held = Promise.withResolvers<undefined>()
     before = (nodeId) => (nodeId === 1 ? held.promise : undefined)
     const queue = addQueue(0)
@@ -182,7 +182,7 @@ describe('the fetcher', () => {
     expect(offsetsIn(queue)).toEqual([0, 1, 2, 3, 4])
   })
 
-  it('lets a partition with an error rest, asks for fresh metadata and serves the others', async () => {
+  it('pauses a partition with an error, refreshes the metadata and serves the others', async () => {
     errors.set(0, 6)
     const [ailing, other] = [addQueue(0), addQueue(1)]
     await vi.waitFor(() => expect(other.recordCount).toBe(3))
@@ -192,7 +192,7 @@ describe('the fetcher', () => {
     expect(ailing.error).toBeUndefined()
   })
 
-  it('fails the queue whose offset the log does not have, and no other', async () => {
+  it('fails only the queue whose offset is not in the log', async () => {
     errors.set(0, 1)
     const [lost, other] = [addQueue(0), addQueue(1)]
     await vi.waitFor(() => expect(lost.error?.message).toBe('in/0: the log does not have offset 0'))
@@ -200,7 +200,7 @@ describe('the fetcher', () => {
   })
 
   // The whole response was tried again for ever: no partition of that broker went on.
-  it('fails the queue whose batch cannot be read, and serves the others', async () => {
+  it('fails only the queue with the unreadable batch', async () => {
     const broken = Buffer.from(batchesOf(1)[0]!)
     broken.writeInt16BE(1, 21)
     logs.set(0, [stamped(broken)])
@@ -233,7 +233,7 @@ describe('the fetcher', () => {
     expect(cured.error).toBeUndefined()
   })
 
-  it('tries again when a broker does not answer', async () => {
+  it('retries when a broker does not respond', async () => {
     let failures = 0
     before = () => {
       failures += 1
@@ -243,7 +243,7 @@ describe('the fetcher', () => {
     await vi.waitFor(() => expect(queue.recordCount).toBe(3))
   })
 
-  it('forgets a queue that was removed while its answer was on the way', async () => {
+  it('ignores the response for a queue that was removed meanwhile', async () => {
     const held = Promise.withResolvers<undefined>()
     before = () => held.promise
     const queue = addQueue(0)

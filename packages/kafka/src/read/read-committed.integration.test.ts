@@ -54,7 +54,7 @@ afterAll(async () => {
   await Promise.all(producers.map((producer) => producer.disconnect()))
 })
 
-it('the reader of a topic sees what is committed, and nothing else', async () => {
+it('the reader of a topic sees only committed records', async () => {
   expect(values(await readAll(settings, topic))).toEqual(['committed'])
 })
 
@@ -80,7 +80,7 @@ it.each([0n, 1n, 2n, 3n, 4n, 5n])('so does a fetch that begins at offset %i', as
   }
 })
 
-it('a range ends at its end, whether markers, aborted records or an open transaction lie before it', async () => {
+it('a range ends at its end, even if markers, aborted records or an open transaction precede it', async () => {
   const open = await begin('open')
   const reader = await openTopicReader(settings, topic)
   try {

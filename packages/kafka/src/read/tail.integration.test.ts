@@ -47,7 +47,7 @@ const createTopic = async (name: string): Promise<string> => {
 
 const record = (value: string) => ({ key: Buffer.from('k'), value: Buffer.from(value), headers: {} })
 
-it('hands over what is there from the wanted offset, then what comes', async () => {
+it('delivers existing records from the start offset, then new ones', async () => {
   const topic = await createTopic('follow.v1')
   const open = await openLanesTo(topic)
   for (const value of ['a', 'b', 'c']) await open.send(0, record(value))
@@ -69,7 +69,7 @@ it('hands over what is there from the wanted offset, then what comes', async () 
   await vi.waitFor(() => expect(seen.toSorted()).toEqual(['b', 'c', 'd', 'e']), { timeout: 10_000 })
 })
 
-it('goes on at the start of the log when retention has overtaken it', async () => {
+it('continues at the start of the log when retention has deleted unread records', async () => {
   const topic = await createTopic('overtaken.v1')
   const open = await openLanesTo(topic)
   for (const value of ['a', 'b', 'c']) await open.send(0, record(value))
@@ -94,7 +94,7 @@ it('goes on at the start of the log when retention has overtaken it', async () =
   await vi.waitFor(() => expect(seen).toEqual(['c']), { timeout: 10_000 })
 })
 
-it('waits for partitions whose leaders are not known yet, and is not caught up before', async () => {
+it('waits for partitions with unknown leaders, and is not caught up before', async () => {
   const topic = await createTopic('leaderless.v1')
   await (await openLanesTo(topic)).send(0, record('a'))
   const proxy = await KafkaProxy.start(settings.kafkaBrokers[0]!)
@@ -117,7 +117,7 @@ it('waits for partitions whose leaders are not known yet, and is not caught up b
   expect(script.left()).toBe(0)
 })
 
-it('refuses a topic that is not there', async () => {
+it('rejects a topic that does not exist', async () => {
   const topics = [{ topic: `${settings.topicPrefix}none.v1`, from: () => 0n, onRecords: () => undefined }]
   await expect(openTopicTail({ ...options, topics })).rejects.toThrow(/does not exist/)
 })

@@ -77,7 +77,7 @@ const committed = async (opened: Opened): Promise<ProducerEpoch> => {
 }
 
 describe('InitProducerId', () => {
-  it('gives every caller an epoch of its own, and the id is unknown before', async () => {
+  it('gives every caller a new epoch, and the id is unknown before', async () => {
     const { view } = await openView()
     expect(await view.canLook()).toBe(true)
     expect(await view.describe()).toBeUndefined()
@@ -87,7 +87,7 @@ describe('InitProducerId', () => {
     expect(await view.init()).toEqual({ ...first, epoch: 1 })
   })
 
-  it('notes the time-out with the epoch, and keeps it for as long as the epoch lasts', async () => {
+  it('stores the timeout with the epoch and keeps it until the next epoch', async () => {
     const opened = await openView()
     const own = await committed(opened)
     expect(await opened.view.describe()).toMatchObject({ epoch: own.epoch, timeoutMs: 10_000 })
@@ -95,7 +95,7 @@ describe('InitProducerId', () => {
     expect(await opened.view.describe()).toMatchObject({ state: 'Empty', epoch: own.epoch + 1, timeoutMs: 1 })
   })
 
-  it('shuts out who was in an older epoch', async () => {
+  it('shuts out the owner of an earlier epoch', async () => {
     const opened = await openView()
     await committed(opened)
     await opened.view.init(1)
@@ -105,7 +105,7 @@ describe('InitProducerId', () => {
     )
   })
 
-  it('makes the coordinator abort what is ongoing, in an epoch that it gives to nobody', async () => {
+  it('makes the coordinator abort an ongoing transaction, in an epoch that no owner receives', async () => {
     const opened = await openView()
     const own = await take(opened)
     await send(await opened.producer.transaction())
@@ -116,7 +116,7 @@ describe('InitProducerId', () => {
     expect(given(await other.view.init()).epoch).toBe(own.epoch + 2)
   })
 
-  it('aborts only what is ongoing, and else changes nothing', async () => {
+  it('aborts only an ongoing transaction, and has no effect otherwise', async () => {
     const opened = await openView()
     const own = await committed(opened)
     await opened.view.abortOngoing(own.producerId)
@@ -126,7 +126,7 @@ describe('InitProducerId', () => {
     expect(await opened.view.describe()).toMatchObject({ state: 'Empty', epoch: own.epoch + 1, timeoutMs: 1 })
   })
 
-  it('finds the epoch grown after a time-out', async () => {
+  it('finds a raised epoch after a timeout', async () => {
     const opened = await openView(undefined, 1_000)
     const own = await take(opened)
     await send(await opened.producer.transaction())
@@ -136,7 +136,7 @@ describe('InitProducerId', () => {
 })
 
 describe('open transactions', () => {
-  it('are seen with their epoch and first offset, on outputs and on the offsets of the group', async () => {
+  it('are found with their epoch and first offset, on outputs and on the offsets of the group', async () => {
     const opened = await openView()
     const { view, producer, groupId } = opened
     const own = await take(opened)
@@ -159,7 +159,7 @@ describe('open transactions', () => {
     expect(await view.open(own.producerId)).toEqual([])
   })
 
-  it('refuse a marker of an older epoch, and one that comes when nothing is open does no harm', async () => {
+  it('reject a marker of an earlier epoch, and a marker without an open transaction is harmless', async () => {
     const opened = await openView()
     const { view } = opened
     const own = await committed(opened)
@@ -175,7 +175,7 @@ describe('open transactions', () => {
     await transaction.commit()
   })
 
-  it('are not opened by data that come after the transaction', async () => {
+  it('are not opened by data after the transaction', async () => {
     const opened = await openView()
     const { view, producer } = opened
     const own = await take(opened)

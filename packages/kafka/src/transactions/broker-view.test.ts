@@ -49,7 +49,7 @@ const viewWith = (
 
 const OFFSETS = offsetsPartitionOf('x', 3)
 
-it('looks where the id may write, whatever has no leader elsewhere', async () => {
+it('searches the partitions that the id may write to, even if others have no leader', async () => {
   const { view, asked } = viewWith((topic, partition) =>
     topic === '__consumer_offsets' ? partition !== OFFSETS : topic !== 'shapes' && partition !== 1,
   )
@@ -66,7 +66,7 @@ it.each([
   await expect(view.open('7')).rejects.toThrow(RetriableError)
 })
 
-it('asks nobody again after its owner has given up', async () => {
+it('sends no request after its owner has given up', async () => {
   const owner = new AbortController()
   const moved = Object.assign(new Error('moved'), { type: 'NOT_LEADER_FOR_PARTITION' })
   const { view, asked } = viewWith(() => false, {
@@ -80,7 +80,7 @@ it('asks nobody again after its owner has given up', async () => {
   expect(asked()).toBe(1)
 })
 
-it('takes no record for a place where nobody would look for its transaction', () => {
+it('accepts no record for a partition where open transactions are not searched', () => {
   const places = { partition: 1, own: ['out'], shared: ['shapes'], groupId: 'x' }
   requireWritten(places, [
     { topic: 'out', partition: 1 },
@@ -99,7 +99,7 @@ it.each([
   expect(offsetsPartitionOf(groupId, count)).toBe(partition)
 })
 
-it('works with whole seconds, since the rest of a second says that an id is shut out', () => {
+it('requires whole seconds, because a fraction marks an id as shut out', () => {
   expect(() => viewWith(() => false, { transactionTimeoutMs: 10_001 })).toThrow(
     '10001 ms is not whole seconds',
   )

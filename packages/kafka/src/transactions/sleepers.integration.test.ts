@@ -106,7 +106,7 @@ const readable = async (): Promise<string[]> =>
 
 describe.each(['predecessor', 'second successor'] as const)('while the %s is in a transaction', (who) => {
   it.each(Array.from({ length: REQUESTS_MAX }, (_, i) => i))(
-    'a sleep before request %i neither makes a failed transaction readable nor takes a committed one away',
+    'a sleep before request %i neither makes a failed transaction readable nor loses a committed one',
     async (request) => {
       const id = `${settings.topicPrefix}s-${ids++}`
       const predecessor = await open(id)

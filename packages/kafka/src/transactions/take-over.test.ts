@@ -82,7 +82,7 @@ describe('takeOver', () => {
   })
 
   it.each(['CompleteCommit', 'Empty'] as const)(
-    'shuts out who may work after %s, then looks',
+    'shuts out a possible owner after %s, then searches',
     async (state) => {
       const { own, asked } = await run({
         describe: [last(state, 4)],
@@ -94,7 +94,7 @@ describe('takeOver', () => {
     },
   )
 
-  it('does not shut out again in an epoch that nobody works in', async () => {
+  it('does not shut out again in a quiet epoch', async () => {
     for (const state of [last('Empty', 5, 4), last('CompleteAbort', 5)]) {
       const { asked } = await run({ describe: [state], open: [[]], init: [given(6)] })
       expect(asked).toEqual(['describe', 'open', 'init'])
@@ -114,7 +114,7 @@ describe('takeOver', () => {
     expect(onEnded).toHaveBeenCalledOnce()
   })
 
-  it('does not trust a mark of another epoch: its writer slept while others came', async () => {
+  it('does not trust a mark of another epoch, because its writer slept while others took over', async () => {
     const { asked } = await run({
       describe: [last('Empty', 6, 4)],
       shutOut: [given(7)],
@@ -124,14 +124,14 @@ describe('takeOver', () => {
     expect(asked).toEqual(['describe', 'shutOut', 'open', 'commit 5 with 7', 'open', 'init'])
   })
 
-  it('waits while the coordinator still writes down what it was told before', async () => {
+  it('waits while the coordinator still records an earlier outcome', async () => {
     const state = last('CompleteAbort', 4)
     const { own } = await run({ describe: [state, state], open: [[]], init: [{ outcome: 'busy' }, given(5)] })
     expect(own.epoch).toBe(5)
     await run({ describe: [undefined, undefined], init: [{ outcome: 'busy' }, given(0)] })
   })
 
-  it('makes the coordinator abort what is ongoing, and waits for what is being decided', async () => {
+  it('makes the coordinator abort an ongoing transaction, and waits for a pending decision', async () => {
     const { asked } = await run({
       describe: [last('Ongoing', 4), last('PrepareAbort', 5), last('CompleteAbort', 5)],
       open: [[]],
@@ -186,7 +186,7 @@ describe('takeOver', () => {
     await expect(ending).rejects.toThrow(/x-0 .*out\/0 from offset 5 .*then: weir transactions end x-0/)
   })
 
-  it('does with what is unknown as the operator has decided, and with nothing else', async () => {
+  it("applies the operator's decision only to transactions of unknown outcome", async () => {
     const { asked } = await run(
       { describe: [last('CompleteAbort', 5)], open: [[open(2), open(4)], []], init: [given(6)] },
       { decision: 'commit' },
@@ -194,7 +194,7 @@ describe('takeOver', () => {
     expect(asked.slice(2, 4)).toEqual(['commit 2 with 5', 'abort 4 with 5'])
   })
 
-  it('changes the producer id when nothing is open, and works in no last epoch', async () => {
+  it('changes the producer id when no transaction is open, and never works in its last epochs', async () => {
     const fresh = await run({
       describe: [last('Empty', 32_765, 32_764), last('Empty', 32_766)],
       open: [[], []],
@@ -224,7 +224,7 @@ describe('takeOver', () => {
     expect(own).toMatchObject({ producerId: '8', epoch: 0 })
   })
 
-  it('gives the coordinator seconds to replicate what shuts others out, and never whole ones', async () => {
+  it('gives the coordinator seconds to replicate a shut-out, and never whole seconds', async () => {
     for (const epoch of [0, 1, 498, 499, 500, 32_600]) {
       const shuts = { shutOut: [given(epoch + 1)], open: [[]], init: [given(epoch + 2)] }
       const { timeouts } = await run({ describe: [last('CompleteCommit', epoch)], ...shuts })
@@ -237,13 +237,13 @@ describe('takeOver', () => {
     }
   })
 
-  it('takes the first epoch of an owner for one that may be worked in', async () => {
+  it('treats the first epoch of an owner as a working epoch', async () => {
     const shuts = { shutOut: [given(1)], open: [[]], init: [given(2)] }
     const { asked } = await run({ describe: [last('Empty', 0)], ...shuts })
     expect(asked).toContain('shutOut')
   })
 
-  it('fences without looking where the brokers are too old, and says so', async () => {
+  it('fences without a search on old brokers, and reports it', async () => {
     const onUnguarded = vi.fn()
     const { own } = await run({ canLook: false, init: [{ outcome: 'busy' }, given(3)] }, { onUnguarded })
     expect(own.epoch).toBe(3)
@@ -259,7 +259,7 @@ describe('committedEverywhere', () => {
     return asked
   }
 
-  it('waits until the markers are written, and looks then', async () => {
+  it('waits until the markers are written, then searches', async () => {
     const describe = [last('PrepareCommit', 4), last('CompleteCommit', 4)]
     expect(await check({ describe, open: [[]] })).toEqual(['describe', 'wait', 'describe', 'open'])
   })

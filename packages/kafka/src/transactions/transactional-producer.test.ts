@@ -133,7 +133,7 @@ const requestsOfAll = async (): Promise<number> => {
   return asked.length - 1
 }
 
-it('asks nothing more once it has given a step up, whichever request had no answer', async () => {
+it('sends no request after a step exceeded its time, whichever request got no response', async () => {
   const count = await requestsOfAll()
   expect(count).toBeGreaterThan(15)
   const stopped = new Set<string>()
@@ -167,7 +167,7 @@ it('asks nothing more once it has given a step up, whichever request had no answ
   }
 })
 
-it('asks nothing more when its owner lets the partition go while it takes over', async () => {
+it('sends no request when its owner releases the partition during the takeover', async () => {
   const { asked, watched, answer } = hanging(4)
   const released = new AbortController()
   const fencing = open('one', watched).fence(released.signal)

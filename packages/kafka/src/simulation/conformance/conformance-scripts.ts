@@ -14,7 +14,7 @@ export const SCRIPTS: readonly {
   readonly contains: readonly string[]
 }[] = [
   {
-    name: 'a swap after a commit is done once, and repeated',
+    name: 'a swap after a commit happens once, and a second one counts as a repeat',
     script: [
       { kind: 'init' },
       { kind: 'init' },
@@ -31,17 +31,17 @@ export const SCRIPTS: readonly {
     ],
   },
   {
-    name: 'a swap from the epoch of a transaction that its time-out has aborted is taken for a repeat',
+    name: 'a swap from the epoch of a timed-out transaction counts as a repeat',
     script: [{ kind: 'init' }, ...transaction(0), { kind: 'time-out' }, { kind: 'swap', epoch: 0 }],
     contains: ['{"kind":"swap","epoch":0} -> {"value":{"producerId":0,"epoch":1}}'],
   },
   {
-    name: 'an init after a time-out gives the epoch after the next',
+    name: 'an init after a timeout returns the epoch after the next',
     script: [{ kind: 'init' }, ...transaction(0), { kind: 'time-out' }, { kind: 'init' }],
     contains: ['{"kind":"init"} -> {"value":{"producerId":0,"epoch":2}}'],
   },
   {
-    name: 'a swap from an impossible epoch aborts what is ongoing, and else does nothing',
+    name: 'a swap from an impossible epoch aborts an ongoing transaction, and has no effect otherwise',
     script: [
       { kind: 'init' },
       { kind: 'swap', epoch: 'impossible' },
@@ -55,7 +55,7 @@ export const SCRIPTS: readonly {
     ],
   },
   {
-    name: 'markers of an older, the same and a newer epoch, into an open transaction',
+    name: 'markers of an earlier, the same and a later epoch on an open transaction',
     script: [
       { kind: 'init' },
       ...transaction(0),
@@ -75,7 +75,7 @@ export const SCRIPTS: readonly {
     ],
   },
   {
-    name: 'nothing is written outside a transaction, nor after a fence',
+    name: 'no record is written outside a transaction or after a fence',
     script: [
       { kind: 'init' },
       { kind: 'produce', partition: 0, epoch: 0 },

@@ -52,7 +52,7 @@ const compare = async (script: readonly Step[]): Promise<readonly string[]> => {
   return real
 }
 
-it.each(SCRIPTS)('the model answers as a real broker: $name', async ({ script, contains }) => {
+it.each(SCRIPTS)('the model responds like a real broker: $name', async ({ script, contains }) => {
   if (isMissing()) return
   const answers = await compare(script)
   for (const line of contains) expect(answers).toContainEqual(line)
@@ -102,7 +102,7 @@ const compareGroup = async (script: readonly GroupStep[]): Promise<void> => {
   expect(await runGroupScript(model, script, () => turn())).toEqual(real)
 }
 
-it.each(GROUP_SCRIPTS)('the model of the group answers as a real one: $name', ({ script }) =>
+it.each(GROUP_SCRIPTS)('the model of the group responds like a real one: $name', ({ script }) =>
   compareGroup(script),
 )
 

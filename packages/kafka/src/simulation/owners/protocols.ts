@@ -118,13 +118,13 @@ export interface Planted {
 /** Every planted defect must be found. */
 export const PLANTED: readonly Planted[] = [
   {
-    name: 'markers from observations that a live owner overtakes',
+    name: 'markers based on observations that a live owner makes obsolete',
     protocol: FORGED_MARKERS,
     findsWithin: 1_000,
     foundBySearch: { successors: 1, omissions: 1 },
   },
   {
-    name: 'a decision that is remembered in memory alone',
+    name: 'a decision that is kept only in memory',
     protocol: FORGETFUL,
     findsWithin: 2_000,
     foundBySearch: { successors: 1, kills: 1, omissions: 1 },
@@ -136,7 +136,7 @@ export const PLANTED: readonly Planted[] = [
     foundBySearch: { successors: 1, omissions: 1 },
   },
   {
-    name: 'a transaction is begun before the one before it has ended everywhere',
+    name: 'a transaction begins before the previous one has ended everywhere',
     protocol: UNCHECKED,
     findsWithin: 1_000,
     foundBySearch: { omissions: 1 },

@@ -173,7 +173,7 @@ export const PROCESSOR_PLANTS: readonly {
     finds: /is repeated|^position/,
   },
   {
-    name: 'an absent offset is taken for a beginning',
+    name: 'an absent offset is treated as a beginning',
     plant: absentIsBeginning,
     findsWithin: 1_000,
     finds: /is repeated/,
@@ -186,13 +186,13 @@ export const PROCESSOR_PLANTS: readonly {
     finds: /the group has not confirmed it/,
   },
   {
-    name: 'work that goes on after the release',
+    name: 'work that continues after the release',
     plant: keptAfterRelease,
     findsWithin: 1_000,
     finds: /^an effect of/,
   },
   {
-    name: 'an ownership that is called fresh without asking',
+    name: 'an ownership that counts as fresh without a check',
     plant: alwaysFresh,
     findsWithin: 1_000,
     finds: /^an effect of/,
@@ -204,7 +204,7 @@ export const PROCESSOR_PLANTS: readonly {
     finds: /is parked without a reason|is repeated/,
   },
   {
-    name: 'a state that is written outside the transaction',
+    name: 'state that is written outside the transaction',
     plant: stateOutside,
     findsWithin: 1_000,
     finds: /is parked without a reason|^keys|is lost/,

@@ -44,7 +44,7 @@ const NO_FAULTS: ProcessorFaults = {
 // Regression: an omitted marker was noticed only at the next commit, so the commit waited for more input, and a barrier
 // waited 90 s.
 it.each([`${OUTPUT}/0`, `${STATE}/0`, `${STARTS}/0`, OFFSETS])(
-  'a marker that was left out on %s stops nothing for long',
+  'an omitted marker on %s does not block for long',
   async (name) => {
     for (let before = 0; before < 3; before++) {
       const schedule = new ProcessorSchedule({
@@ -71,7 +71,7 @@ it.each([`${OUTPUT}/0`, `${STATE}/0`, `${STARTS}/0`, OFFSETS])(
 
 // Regression: a zombie reported a deleted offset, because it had read the offsets before its successor's first note and
 // the notes after it.
-it('who sleeps between two questions, and is no owner any more, finds no contradiction', async () => {
+it('a former owner that was suspended between two requests reports no contradiction', async () => {
   const schedule = new ProcessorSchedule({
     kind: 'copies',
     rule: 'remembers-epoch',
@@ -107,10 +107,10 @@ const TAKING_OVER = [
 ]
 
 describe.each([undefined, 32_697, 32_700])(
-  'a committed transaction that was left open, from epoch %s on',
+  'a committed transaction that was left open, from epoch %s',
   (epochBefore) => {
     it.each(TAKING_OVER)(
-      'is ended as committed, although its successor is killed after %s',
+      'is ended as committed, even if its successor is killed after %s',
       async (request) => {
         const schedule = new ProcessorSchedule({
           kind: 'keys',
