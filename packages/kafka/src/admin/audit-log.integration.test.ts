@@ -29,10 +29,7 @@ const entry = (what: string) => ({
   details: { letter: 'dedup/0/1' },
 })
 
-/**
- * A commit is acknowledged a moment before those who read what is committed see it: reads again until all of `due` is
- * there.
- */
+/** Reads again until all of `due` is in the log, because readers see a commit shortly after its acknowledgement. */
 const checkedOnce = async (due: readonly string[], seen: readonly AuditHead[] = []) =>
   vi.waitFor(async () => {
     const found = await checked(seen)
@@ -67,7 +64,7 @@ afterAll(() => Promise.all(opened.map((log) => log.close())))
 
 it('two processes write at the same time, and a third names both their chains', async () => {
   const [first, second] = [open(), open()]
-  // Both have begun, so that neither names the last record of the other.
+  // Both chains have begun, so neither names the last record of the other.
   for (const log of [first, second]) await log.write(entry('begins'))
   const actions = Array.from({ length: 40 }, (_, i) => `${randomUUID()} ${i}`)
   await Promise.all(actions.map((action, i) => (i % 2 === 0 ? first : second).write(entry(action))))

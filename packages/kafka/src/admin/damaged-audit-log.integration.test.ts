@@ -11,7 +11,7 @@ import { ensureTopics } from './topics.ts'
 const shared = isolatedKafka('damaged-audit', 1)
 const WHO = { service: 'replay', name: 'ann', role: 'operator', address: '192.0.2.1' }
 
-/** Another character in a text of the log, as a bad disk leaves it: no length changes. */
+/** Changes one character in a text of the log, as a bad disk may. All lengths stay the same. */
 const damage = (stateDir: string, topic: string, text: string): void => {
   const file = join(stateDir, 'kafka', `${topic}-0`, '00000000000000000000.log')
   const bytes = readFileSync(file)

@@ -22,7 +22,7 @@ beforeAll(async () => {
 
 afterAll(() => kafka?.close())
 
-/** Opens a transaction that nobody ends, three epochs before the last: nobody can tell what became of it. */
+/** Opens a transaction that is never ended, three epochs before the last, so that its outcome is unknown. */
 const hang = async (
   transactionalId: string,
   groupId: string,

@@ -18,28 +18,28 @@ import {
   type WrittenOffsets,
 } from '../transactions/transactional-producer.ts'
 
-/** Access to a stopped stage's partitions, for tools that repair or move its state. */
+/** Access to the partitions of a stopped processor, for tools that repair or move its state. */
 export interface Maintenance {
   /** Members of the service's consumer group: 0 when none of its processes runs. */
   memberCount(): Promise<number>
-  /** How many partitions a topic has now. A `StateError` when it does not exist. */
+  /** Current partition count of a topic. Rejects with a `StateError` when the topic does not exist. */
   partitionCount(topic: string): Promise<number>
   /** Adds partitions to topics until each has `count`. Resolves when all of them have a leader. */
   addPartitions(topics: readonly string[], count: number): Promise<void>
   range(topic: string, partition: number): Promise<LogRange>
   /** Offsets that the service's group has committed, by topic. */
   committed(topics: readonly string[], partition: number): Promise<ReadonlyMap<string, bigint>>
-  /** The first readable record that the log has. */
+  /** The first readable record in the log. */
   first(topic: string, partition: number): Promise<InputRecord | undefined>
-  /** Where the service's group has begun, by input topic; see `Start`. */
+  /** Where the service's group began, by input topic; see `Start`. */
   starts(
     startsTopic: string,
     inputs: readonly string[],
     partition: number,
   ): Promise<ReadonlyMap<string, Start>>
   /**
-   * What is readable from an offset to the end as it is now, or to `end`, barriers left out. Returns the offset after
-   * it.
+   * Reads the readable records from an offset to the current end, or to `end`, without barriers. Returns the offset
+   * after the last one.
    */
   read(
     topic: string,
@@ -48,15 +48,15 @@ export interface Maintenance {
     onRecords: (records: readonly InputRecord[], nextOffset: bigint) => void | Promise<void>,
     end?: bigint,
   ): Promise<bigint>
-  /** Becomes the owner of a partition: whoever owned it before can commit nothing more. */
+  /** Takes over a partition. The previous owner can commit nothing more. */
   claim(partition: number): Promise<Claim>
   close(): Promise<void>
 }
 
 export interface Claim {
   /**
-   * One transaction: the records, and the next offsets of input topics. Rejects with a `TransactionError` when it
-   * failed, or another has become the owner.
+   * Commits the records and the next offsets of input topics in one transaction. Rejects with a `TransactionError` when
+   * it failed or another owner has taken over.
    */
   commit(outputs: readonly OutputRecord[], next?: Readonly<Record<string, bigint>>): Promise<WrittenOffsets>
   close(): Promise<void>
@@ -64,10 +64,10 @@ export interface Claim {
 
 export const openMaintenance = async (options: {
   readonly settings: KafkaSettings
-  /** As the stage has it. */
+  /** Must match the processor's own value. */
   readonly service: string
   readonly changelogTopic?: string
-  /** All that the stage or this tool ever writes to. */
+  /** All topics that the processor or this tool ever writes to. */
   readonly outputs: readonly string[]
 }): Promise<Maintenance> => {
   const { settings, service, changelogTopic, outputs } = options
@@ -177,7 +177,7 @@ export const openMaintenance = async (options: {
             records,
             Object.entries(next).map(([topic, offset]) => ({ topic, partition, offset, metadata: '' })),
           ),
-        // A stage looks for transactions in fewer places than a claim may write to.
+        // A processor searches for open transactions in fewer places than a claim may write to.
         close: () => producer.ended().finally(() => producer.close()),
       }
     },

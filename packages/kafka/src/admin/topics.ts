@@ -52,7 +52,7 @@ export const withAdmin = <T>(
   )
 }
 
-/** kafkajs trips over it when no broker answers. */
+/** Converts the `TypeError` that kafkajs throws when no broker responds to a `RetriableError`. */
 export const existingTopics = async (admin: Admin): Promise<ReadonlySet<string>> => {
   try {
     return new Set(await admin.listTopics())
@@ -205,8 +205,8 @@ const faultsOf = (spec: TopicSpec, found: FoundTopic): string[] => {
 const REFUSED = new Set(['SASL_AUTHENTICATION_FAILED', 'KafkaJSSASLAuthenticationError'])
 
 /**
- * Resolves once the cluster answers; logs a line every 10 s until then. Rejects when the signal is aborted, and when
- * the brokers refuse the SASL user or have a certificate that is not accepted.
+ * Resolves when the cluster responds, and logs a line every 10 s until then. Rejects when the signal is aborted, when
+ * the brokers reject the SASL user, or when their certificate is not accepted.
  */
 export const waitForBrokers = async (
   settings: KafkaSettings,

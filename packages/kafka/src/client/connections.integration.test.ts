@@ -9,7 +9,7 @@ import { numbersOn, NumberWriter } from '../testing/copy-processor.ts'
 import { KafkaProxy } from '../testing/kafka-proxy.ts'
 import { createTopics } from '../testing/topics.ts'
 
-/** What becomes of a cluster's connections when they break or die. */
+/** Breaks connections of a cluster, or makes them dead. */
 const settings = isolatedKafka('connections', 1)
 const REQUEST_MS = 1_000
 let tests = 0
@@ -55,7 +55,8 @@ describe('a connection', () => {
     expect(await fetchAll()).toBe(20)
   })
 
-  // The rest of the old answer was taken for the beginning of the next: all that followed was unreadable.
+  // Regression: the rest of the old response was read as the beginning of the next, so every later response was
+  // unreadable.
   it('that breaks within a response passes none of its bytes to the next connection', async () => {
     proxy.script('fetch', ['break-within'])
     await expect(fetchAll()).rejects.toThrow('Closed connection')
@@ -63,7 +64,7 @@ describe('a connection', () => {
     expect(await fetchAll()).toBe(20)
   })
 
-  // kafkajs keeps it, and each further request waits in vain until the system gives the connection up.
+  // kafkajs keeps a dead connection, and each further request waits in vain until the operating system closes it.
   it('that is open but dead is replaced after a request without a response', async () => {
     const dead = new Set<number>()
     let isDying = true

@@ -2,10 +2,7 @@ import { setImmediate as turn } from 'node:timers/promises'
 import { createRequire } from 'node:module'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 
-/**
- * What `patches/kafkajs@2.2.4.patch` changes. Each test names how it fails without the patch, as seen with
- * the published package.
- */
+/** Tests the changes in `patches/kafkajs@2.2.4.patch`. Each test says how it fails with the published package. */
 const require = createRequire(import.meta.url)
 
 describe('the request queue of a connection', () => {
@@ -46,7 +43,7 @@ describe('the request queue of a connection', () => {
     vi.useRealTimers()
   })
 
-  // Unpatched: one timer, which starts the next, every millisecond for as long as the connection lives.
+  // Unpatched: a timer that restarts every millisecond as long as the connection lives.
   it('sets no timer when nothing waits', () => {
     open()
     push(1)
@@ -55,7 +52,7 @@ describe('the request queue of a connection', () => {
     expect(vi.getTimerCount()).toBe(0)
   })
 
-  // Unpatched: minus the time of day, for which Node 24 prints a TimeoutNegativeWarning.
+  // Unpatched: the delay is the negative time of day, and Node 24 prints a TimeoutNegativeWarning.
   it('never sets a timer in the past', () => {
     const delays = vi.spyOn(globalThis, 'setTimeout')
     open(1)

@@ -11,7 +11,7 @@ const sources = new Map(
 const spans = (cell = '') => [...cell.matchAll(/`([^`]+)`/g)].map(([, span]) => span!)
 const [, section = ''] =
   /## What of kafkajs is used\n(.*?)\n## /s.exec(textOf('../../../ARCHITECTURE.md')) ?? []
-/** Used part, and the files that the document says use it. */
+/** By used part of kafkajs, the files that use it according to the document. */
 const rows = section
   .split('\n')
   .filter((line) => line.startsWith('| ') && line.includes('`'))

@@ -6,9 +6,9 @@ import { ForwardedRecord } from '../protocol/encoded-record.ts'
 import { readBatches } from '../testing/record-batch.ts'
 
 /**
- * The patched encoder writes into buffers sized in advance and computes checksums eight bytes at a time: the bytes on
- * the wire stay what the published kafkajs 2.2.4 writes. Its hashes are recorded here: this file passes with both, but
- * for records that are passed on as they are, which the published one does not know.
+ * The patched encoder writes into buffers sized in advance and computes checksums eight bytes at a time. The bytes on
+ * the wire must stay those of the published kafkajs 2.2.4, whose hashes are recorded here. This file passes with both,
+ * except for forwarded records, which the published package does not support.
  */
 const require = createRequire(import.meta.url)
 interface Message {
@@ -41,7 +41,7 @@ const bytes = (length: number, seed = 1): Buffer => {
   )
 }
 
-/** Lengths around each step of the variable-length numbers and of the encoder's buffers. */
+/** Lengths near each size step of varints and of the encoder's buffers. */
 const LENGTHS = [0, 1, 63, 64, 127, 128, 255, 256, 511, 512, 1_023, 8_191, 8_192, 16_384, 70_000]
 const webhooks: Message[] = Array.from({ length: 1_000 }, (_, i) => ({
   key: bytes(20, i),
@@ -118,7 +118,7 @@ describe('a produce request', () => {
       return (await encodeRequest({ correlationId: 42, clientId: 'weir', request })).buffer
     }
     const wanted = await encode([...webhooks, ...sizes])
-    // The batch is the end of the request, behind its length.
+    // The batch ends the request and follows its own length.
     const start =
       Array.from(wanted.keys()).find((at) => at > 0 && wanted.readInt32BE(at) === wanted.length - at - 4)! + 4
     const { records } = await readBatches([wanted.subarray(start)])

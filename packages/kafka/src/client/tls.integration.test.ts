@@ -106,7 +106,7 @@ describe.skipIf(missing !== undefined)('brokers that speak TLS', { timeout: STAR
     expect(lines.join('\n')).not.toContain('PRIVATE KEY')
   })
 
-  /** The brokers' side of a handshake with this certificate, which is as far as these rows come. */
+  /** The broker side of a handshake with this certificate. These cases never get further. */
   const serverWith = async ({ cert, key }: Identity): Promise<string> => {
     const server = createServer({ cert, key }, (socket) => socket.on('error', () => undefined))
     onTestFinished(() => void server.close())

@@ -4,7 +4,7 @@ import { assignSticky, type MemberClaim } from './assigner.ts'
 
 const partitionsUpTo = (count: number): number[] => Array.from({ length: count }, (_, i) => i)
 
-/** Members as a group can meet them: claims may overlap, repeat, be old or name partitions that do not exist. */
+/** Members as a group can have them: claims may overlap, repeat, be outdated or name partitions that do not exist. */
 const claims = (partitionMax: number, memberMax: number): fc.Arbitrary<MemberClaim[]> =>
   fc.uniqueArray(
     fc.record({
@@ -19,7 +19,7 @@ const scenario = fc
   .integer({ min: 0, max: 24 })
   .chain((count) => fc.tuple(fc.constant(partitionsUpTo(count)), claims(count, 8)))
 
-/** Who has which partition before, when each is claimed by its latest claimant only. */
+/** The previous owner of each partition, which is its latest claimant. */
 const holders = (partitions: readonly number[], members: readonly MemberClaim[]): Map<number, string> => {
   const held = new Map<number, string>()
   const latestFirst = [...members].sort(
@@ -54,7 +54,7 @@ describe('assignSticky', () => {
         const counts = members.map(
           ({ memberId }) => [...held.values()].filter((one) => one === memberId).length,
         )
-        // The larger shares, of which there are as many as the remainder, do most good where most is held.
+        // The larger quotas, as many as the remainder, save most moves for the members with most partitions.
         const floor = Math.floor(partitions.length / members.length)
         const larger = partitions.length % members.length
         const gains = counts.map((count) => (count > floor ? 1 : 0)).filter((gain) => gain === 1).length

@@ -12,7 +12,7 @@ let members: TestMember[] = []
 
 interface TestMember {
   readonly membership: Membership
-  /** Every assignment so far. */
+  /** All assignments, in order. */
   readonly assigned: number[][]
   readonly failures: Error[]
   readonly owned: number[]
@@ -53,7 +53,7 @@ const join = async (
 
 const pass = (ms: number) => vi.advanceTimersByTimeAsync(ms)
 
-/** The next so many calls of a kind fail. */
+/** Fails the next calls of a kind. */
 const failing = (call: GroupCall, error: Error, times = 1) => {
   let left = times
   group.before = (called) => {
@@ -286,7 +286,7 @@ describe('confirm', () => {
     expect(confirmed).toBe(true)
   })
 
-  // A stage could not stop while its coordinator was away: the partition waited here.
+  // Regression: a processor could not stop while its coordinator was away, because the partition waited here.
   it('is false immediately when the signal is aborted, before or during the wait', async () => {
     const first = await join()
     failing('heartbeat', new Error('away'), Number.POSITIVE_INFINITY)

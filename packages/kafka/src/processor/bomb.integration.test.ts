@@ -36,7 +36,7 @@ it('a compressed bomb parks only its partition, after all records before it, in 
       ),
     PATIENCE,
   )
-  // 20 of partition 1, and the 10 of partition 0 that were there before the bomb.
+  // 20 records of partition 1, and the 10 of partition 0 before the bomb.
   await vi.waitFor(async () => expect(await numbersOn(settings, output)).toHaveLength(30), PATIENCE)
   expect(process.memoryUsage.rss() - before).toBeLessThan(150_000_000)
 }, 90_000)

@@ -7,11 +7,11 @@ import { KafkaProxy } from '../testing/kafka-proxy.ts'
 import { createTopics } from '../testing/topics.ts'
 import { checkTopics, ensureTopics, waitForBrokers } from '../admin/topics.ts'
 
-/** A start while some of three brokers are away, which the others still name as members, leaders and controller. */
+/** Starts while some of three brokers are away. The others still report them as members, leaders and controller. */
 const settings = isolatedKafka('away', 1)
 const spec = { role: 'received', key: 'k', cleanup: 'delete', retentionMs: -1, coPartitioned: true } as const
 const specs = [{ ...spec, name: 'checked' }]
-/** Node 0 is the controller, as the proxy tells it. */
+/** The proxy reports node 0 as the controller. */
 const AWAY = [[0], [1], [2], [0, 1], [1, 2]].map((nodes) => ({ nodes }))
 let proxy: KafkaProxy
 let lines: string[]

@@ -10,7 +10,7 @@ import { NumberWriter, startCopyProcessor } from '../testing/copy-processor.ts'
 import { KafkaProxy } from '../testing/kafka-proxy.ts'
 import { createTopics, readAll } from '../testing/topics.ts'
 
-/** A partition whose replicas are all away: kafkajs as it is published then knows nothing of any topic. */
+/** All replicas of one partition are away. The published kafkajs then has no metadata of any topic. */
 const settings = isolatedKafka('leaderless')
 const PATIENCE = { timeout: 20_000, interval: 50 }
 let tests = 0

@@ -6,7 +6,7 @@ import { CopyRig, PATIENCE } from '../testing/copy-rig.ts'
 import { numbersOn, type NumberWriter } from '../testing/copy-processor.ts'
 import { withAdmin } from '../testing/topics.ts'
 
-/** What `startProcessor` does with errors and with topics that are not as configured, on a real broker. */
+/** `startProcessor` with errors and with wrongly configured topics, on a real broker. */
 const settings = isolatedKafka('processor-errors')
 const rig = new CopyRig(settings)
 let [input, output] = ['', '']

@@ -16,9 +16,9 @@ import { createTopics } from '../testing/topics.ts'
 import { ERROR, type Api } from '../testing/wire.ts'
 
 /**
- * `startProcessor` behind a proxy that loses answers, breaks connections and moves leaders in front of a real broker:
- * each input record is on the output once and in order, whatever happened. A test that loses an answer waits for
- * the time-out of its request, which is the transaction's.
+ * `startProcessor` behind a proxy that loses responses, breaks connections and moves leaders in front of a real broker.
+ * In the end each input record must be on the output once and in order. A test that loses a response waits for the
+ * request timeout, which equals the transaction timeout.
  */
 const TRANSACTION_MS = 3_000
 const settings = { ...isolatedKafka('faults'), transactionTimeoutMs: TRANSACTION_MS }
@@ -31,7 +31,7 @@ let writer: NumberWriter
 let proxy: KafkaProxy
 const processors: CopyProcessor[] = []
 
-/** `through`: reaches the broker by way of the proxy. */
+/** `through`: the settings to reach the broker through the proxy. */
 const start = async (
   through: 'proxy' | 'broker',
   options: Partial<CopyOptions> = {},
@@ -73,7 +73,7 @@ afterEach(async () => {
   await proxy.stop()
 })
 
-// Published kafkajs looks for a coordinator before each of a transaction's requests, and announces partitions one by
+// The published kafkajs looks up the coordinator before each request of a transaction, and registers partitions one by
 // one.
 it('looks up the coordinator once, and registers all partitions of a transaction in one request', async () => {
   const [also] = await createTopics(settings, [`also-${tests}`])
@@ -154,7 +154,7 @@ describe('each record is copied once', () => {
     },
   )
 
-  // kafkajs by itself gives up at once where offsets are concerned.
+  // Without the patch, kafkajs gives up immediately on offset requests.
   it.each(['addPartitionsToTxn', 'addOffsetsToTxn', 'txnOffsetCommit'] as const)(
     'and no partition restarts when the coordinator has moved (%s)',
     async (api) => {
@@ -171,7 +171,7 @@ describe('each record is copied once', () => {
     },
   )
 
-  // KAFKA.md's traps A and B, in transactions.
+  // Traps A and B of KAFKA.md, in transactions.
   it('when leaders move at any moment, also to each other and back', async () => {
     let requests = 0
     proxy.decide = ({ api }) => {
@@ -207,7 +207,7 @@ describe('each record is copied once', () => {
     expect(processor.entered('backing_off')).toBeGreaterThan(3)
   })
 
-  // kafkajs alone takes six times as long.
+  // Without the patch, kafkajs takes six times as long.
   it('when its writes get no response soon after a transaction has timed out', async () => {
     const processor = await start('proxy')
     await running(processor)
@@ -261,7 +261,8 @@ describe('INVALID_PRODUCER_EPOCH', () => {
     let isHeld = false
     const processor = await start('proxy')
     await running(processor)
-    // No request of it waits as long as the transaction may take, but both together do: the broker ends it first.
+    // Each request is shorter than the transaction timeout, but both together exceed it, so the broker ends the
+    // transaction first.
     proxy.decide = async ({ api }): Promise<Verdict> => {
       if (isHeld) return 'pass'
       if (api === 'produce') await sleep(0.7 * TRANSACTION_MS)
@@ -271,7 +272,7 @@ describe('INVALID_PRODUCER_EPOCH', () => {
       return 'pass'
     }
     await writer.write(2)
-    // A record and a marker in each partition: one is committed, and the broker has aborted the other.
+    // Each partition has one record and one marker: one transaction was committed, the other aborted by the broker.
     const reader = await openTopicReader(settings, output)
     await vi.waitFor(async () => {
       const ends = [...(await reader.offsets()).values()].map(({ end }) => end)
@@ -290,7 +291,7 @@ describe('INVALID_PRODUCER_EPOCH', () => {
   it('from a successor: the zombie waits for the group and does not fence back', async () => {
     let isCut = false
     let fences = 0
-    // It hears nothing of the group, and everything else works.
+    // Only its group requests are blocked.
     proxy.decide = ({ api }) => {
       if (isCut && (api === 'heartbeat' || api === 'joinGroup' || api === 'syncGroup')) return 'lose-request'
       if (isCut && api === 'initProducerId') fences += 1
@@ -313,7 +314,7 @@ describe('INVALID_PRODUCER_EPOCH', () => {
     expect(heir.entered('backing_off')).toBe(0)
     expect([...zombie.partitions.values()]).not.toContain('parked')
     isCut = false
-    // It comes back as a member like any other, and takes its share.
+    // It returns as an ordinary member and gets its share.
     await vi.waitFor(() => {
       expect(zombie.partitions.size).toBe(1)
       expect(heir.partitions.size).toBe(1)
@@ -351,7 +352,7 @@ describe('stop', () => {
   it('lets the running transaction end', async () => {
     const held = Promise.withResolvers<undefined>()
     let commits = 0
-    // Long enough for the slower of the two partitions to get there before the other is given up.
+    // Long enough for the slower partition to get there before the other one gives up.
     const processor = await start('proxy', {
       settings: { ...settings, kafkaBrokers: proxy.brokers, transactionTimeoutMs: 30_000 },
     })

@@ -5,7 +5,7 @@ import { CopyRig, PATIENCE } from '../testing/copy-rig.ts'
 import { copies, numbersOn, NumberWriter, type CopyOptions } from '../testing/copy-processor.ts'
 import { readAll, withAdmin } from '../testing/topics.ts'
 
-/** `startProcessor` on a real broker, with an owner that copies; see processor-errors.integration.test.ts too. */
+/** `startProcessor` on a real broker, with a task that copies. See also processor-errors.integration.test.ts. */
 const settings = isolatedKafka('stage')
 const rig = new CopyRig(settings)
 let [input, second, output] = ['', '', '']
@@ -115,7 +115,7 @@ describe('exactly once', () => {
     const kept = [...first.partitions.keys()][0]!
     await write()
     await rig.copied()
-    // What it kept it did not even restore.
+    // It did not even restore the partitions that it kept.
     expect(first.entered('fencing', kept)).toBe(1)
     await other.stop()
     await write()
@@ -207,7 +207,7 @@ describe('offsets', () => {
     await writer.write(20)
     const first = await rig.start()
     await rig.copied()
-    // The output of the first is the input of the second: records, then a marker for each transaction.
+    // The second processor reads the output of the first: records, then a marker for each transaction.
     const next = await rig.start({ inputs: [output], output: second, service: `${rig.service}-next` })
     await vi.waitFor(async () => expect(await numbersOn(settings, second)).toHaveLength(20), PATIENCE)
     await vi.waitFor(async () => {
@@ -273,7 +273,7 @@ describe('offsets', () => {
         },
       }),
     })
-    // One record is with the owner and two fill the queue, so the others are not fetched.
+    // One record is in the task and two fill the queue, so the others are not fetched.
     await vi.waitFor(() => expect(processor.log.commits.length).toBe(6), PATIENCE)
     await deleteUpTo('5')
     resumed.resolve(undefined)

@@ -2,13 +2,13 @@ import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { beginningOf, type Known, type Start } from './starts.ts'
 
-/** What a partition's readers have written, and where they truly are; what happens to it may take parts away. */
+/** The stored records of a partition's readers and their real positions. Faults may remove records. */
 interface World {
-  /** Records that were read and acted upon. */
+  /** Number of records that were processed. */
   read: bigint
   committed: bigint | undefined
   start: Start | undefined
-  /** Of a state that keeps positions. */
+  /** Position of a state that keeps positions. */
   position: bigint | undefined
   copy: bigint | undefined
 }
@@ -28,12 +28,12 @@ const known = ({ committed, start, position }: World, keepsPositions: boolean): 
   position: keepsPositions ? (position ?? 'nothing read') : 'not kept',
 })
 
-/** Starts and, unless it may not, goes on; returns whether it may. */
+/** Starts a reader and lets it continue if allowed. Returns whether it was allowed. */
 const begin = (world: World, keepsPositions: boolean): boolean => {
   const found = beginningOf(known(world, keepsPositions))
   if (found.kind === 'lost' || found.kind === 'unequal') return false
   const offset = found.kind === 'new' ? 0n : found.offset
-  // Whatever was lost before: it never goes on from elsewhere than where it was.
+  // After any loss, it never continues from a wrong position.
   expect(offset).toBe(world.read)
   world.start ??= { from: found.kind === 'new' ? offset : undefined }
   world.committed = offset
@@ -64,14 +64,14 @@ const apply = (world: World, step: Step, keepsPositions: boolean): void => {
       world.position = world.copy
       return
     case 'moveOffset':
-      // Only a state can tell that an offset was moved.
+      // Only a state can show that an offset was moved.
       if (keepsPositions && world.committed !== undefined && world.position !== undefined) {
         world.committed += step.by
       }
   }
 }
 
-/** `isMoved`: with offsets that somebody moves; with a state that is changed besides, both may agree again. */
+/** `isMoved`: includes moved offsets. If the state changes too, both may agree again. */
 const stepsOf = (isMoved: boolean): fc.Arbitrary<Step> =>
   fc.oneof(
     fc.record({ kind: fc.constant('work' as const), records: fc.bigInt({ min: 1n, max: 5n }) }),
@@ -95,7 +95,7 @@ it.each([true, false])(
           position: undefined,
           copy: undefined,
         }
-        // A deployment of a version without notes has worked here.
+        // A version without notes has worked here.
         if (isOlder) {
           world.read = world.committed = 3n
           if (keepsPositions) world.position = 3n
@@ -113,7 +113,7 @@ it.each([true, false])(
 it('begins without an operator when nothing was ever read', () => {
   for (const position of ['not kept', 'nothing read'] as const) {
     expect(beginningOf({ committed: undefined, start: undefined, position })).toEqual({ kind: 'new' })
-    // Killed before its first record.
+    // The process was killed before its first record.
     expect(beginningOf({ committed: 4n, start: { from: 4n }, position })).toEqual({
       kind: 'known',
       offset: 4n,

@@ -4,7 +4,7 @@ import { readStarts } from './starts.ts'
 
 const NOTE = '{"format":1,"from":"5"}'
 
-/** What a group finds in a log of these records. */
+/** Reads the notes of a group from a log of these records. */
 const startsIn = (log: readonly (readonly [key: string, value: string | null])[]) => {
   const records = log.map(([key, value], offset) => ({
     key: Buffer.from(key),

@@ -63,7 +63,7 @@ const decodeStart = (value: Buffer, where: string): Start => {
   throw new StateError(`${where}: this is not the note of a start: find out who else writes to the topic`)
 }
 
-/** All that says where to go on in one input topic. */
+/** The evidence of where to continue in one input topic. */
 export interface Known {
   /** The group's offset. */
   readonly committed: bigint | undefined

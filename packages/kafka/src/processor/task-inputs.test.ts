@@ -17,7 +17,7 @@ const addInput = (topic: string, offset = 0n, metadata = '') => {
   inputs.add(queue, metadata)
 }
 
-/** As if a fetch had returned so many records, and after them so many control markers. */
+/** Adds this many records and then this many control markers, as a fetch would. */
 const arrive = (topic: string, count: number, markers = 0) => {
   const queue = queues.get(topic)!
   const offset = queue.fetchOffset
@@ -41,7 +41,7 @@ const arrive = (topic: string, count: number, markers = 0) => {
   })
 }
 
-/** What `next` resolves to while time passes, undefined while it waits. */
+/** The result of `next` after time has passed; undefined while it waits. */
 const nextWithin = async (ms: number): Promise<TakenBatch | undefined> => {
   let result: TakenBatch | undefined
   pending ??= inputs.next()

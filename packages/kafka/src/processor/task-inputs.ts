@@ -74,8 +74,8 @@ export class TaskInputs {
   }
 
   /**
-   * The next batch, as large as the backlog allows; without records when only control markers came. Undefined once
-   * the partition is released. Rejects when a queue has failed, or all has (`fail`).
+   * The next batch, as large as the backlog and the limits allow; without records when only control markers came.
+   * Undefined once the partition is released. Rejects when a queue has failed or `fail` was called.
    */
   async next(): Promise<TakenBatch | undefined> {
     const { recordsMax, bytesMax, lingerMs } = this.#batch

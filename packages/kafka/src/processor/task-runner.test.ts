@@ -12,7 +12,7 @@ import { kafkaTransactions } from '../transactions/transaction-client.ts'
 
 const TOPICS = ['events', 'replay']
 
-/** Queues that are with the fetcher; nothing is fetched. */
+/** The queues in the prefetcher. It fetches nothing. */
 class QueueList extends Prefetcher {
   readonly queues = new Set<PrefetchQueue>()
 
@@ -33,7 +33,7 @@ const transaction = {
     { topicName: topic, partition: 0, errorCode: 0, baseOffset: '0' },
   ],
 }
-/** An old one, which is asked nothing about transactions. */
+/** An old broker, which gets no requests about transactions. */
 const coordinator = { nodeId: 1, initProducerId: async () => ({ producerId: '1', producerEpoch: 0 }) }
 const producer = {
   connect: async () => undefined,
@@ -48,7 +48,7 @@ const task: Task = {
   close: async () => undefined,
 }
 
-/** A cluster that answers when it is asked for offsets, unless `fails` says no. */
+/** A cluster that responds to offset requests, unless `fails` returns true. */
 const clusterWith = (fails: (topic: string) => boolean): Cluster => {
   const broker = {
     listOffsets: async ({ topics }: { topics: { topic: string }[] }) => {
@@ -67,7 +67,7 @@ const clusterWith = (fails: (topic: string) => boolean): Cluster => {
   } as unknown as Cluster
 }
 
-// Two queues of one partition would be in one fetch, and the one that nobody reads would take all records.
+// Two queues of one partition would share a fetch, and the abandoned one would take all records.
 it('leaves no queue in the prefetcher when a restore fails halfway', async () => {
   let failures = 0
   const cluster = clusterWith((topic) => topic === 'replay' && failures++ === 0)

@@ -8,7 +8,7 @@ describe('acknowledgement', () => {
     expect(acknowledgement([{ ...result, partition: 0, baseOffset: '3' }, result], 'a', 1)).toBe(result)
   })
 
-  // kafkajs leaves out a partition whose leader moved to a broker that had answered already.
+  // kafkajs omits a partition whose leader moved to a broker that has already responded.
   it.each([
     ['no result at all', []],
     ['the result of another partition', [{ ...result, partition: 0 }]],

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { Lane, LaneError, type QueuedRecord } from './lane.ts'
 
-/** A lane in front of a broker that answers when and what the test says. */
+/** A lane with a broker that responds as the test says. */
 type Answer = undefined | 'retry' | 'split' | LaneError
 const LINGER_MS = 5
 
@@ -204,7 +204,7 @@ describe('a batch that is too large for the topic', () => {
     expect([...released].sort()).toEqual(['a', 'b', 'c', 'd'])
   })
 
-  // Each part that failed went in front of the one before it.
+  // Regression: each failed part went before the previous one.
   it('keeps the order of resent records', async () => {
     for (const key of ['a', 'b', 'c', 'd']) add(key)
     await pass(LINGER_MS)
@@ -234,7 +234,7 @@ describe('the deadline', () => {
     expect(outcomes).toEqual({})
     lane.expire(now + 110)
     expect(outcomes).toEqual({ a: 'deadline', b: 'deadline' })
-    // Its bytes are still in a send.
+    // Its bytes are still part of a send.
     expect(released).toEqual(['b'])
     await flights[0]!.answer()
     expect(outcomes).toEqual({ a: 'deadline', b: 'deadline' })

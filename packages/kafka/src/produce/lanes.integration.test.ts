@@ -7,7 +7,7 @@ import { KafkaProxy } from '../testing/kafka-proxy.ts'
 import { createTopics, readAll } from '../testing/topics.ts'
 import { ERROR, type Target } from '../testing/wire.ts'
 
-/** Lanes in front of a real broker, by way of a proxy that misbehaves as the test says. */
+/** Lanes that reach a real broker through a proxy, which injects faults. */
 const settings = isolatedKafka('lanes')
 let proxy: KafkaProxy
 let lanes: Lanes
@@ -31,7 +31,7 @@ const open = async (options: Partial<LanesOptions> = {}): Promise<Lanes> => {
   return opened
 }
 
-/** Sends so many records to each partition; resolves to the numbers that were acknowledged. */
+/** Sends `count` records to each partition. Resolves to the acknowledged numbers. */
 const send = async (count: number, to = lanes): Promise<number[]> => {
   const numbers = Array.from({ length: count * settings.topicPartitions }, () => (sent += 1))
   const results = await Promise.allSettled(
@@ -81,7 +81,7 @@ describe('what is acknowledged is on the topic', () => {
     expect(lanes.queued).toEqual({ records: 0, bytes: 0 })
   })
 
-  // KAFKA.md calls them traps A and B: kafkajs resolves a send without the partition that has moved.
+  // Traps A and B of KAFKA.md: kafkajs resolves a send without the partition that has moved.
   it('when leaders move at any moment, also to each other and back', async () => {
     let moves = 0
     proxy.decide = ({ api }) => {
@@ -111,7 +111,8 @@ describe('what is acknowledged is on the topic', () => {
     expect(new Set(await stored())).toEqual(new Set(Array.from({ length: 22 }, (_, i) => sent - 21 + i)))
   })
 
-  // Trap C: what came next took the sequence number of what had timed out, and was taken for a repetition.
+  // Trap C of KAFKA.md: the next records reused the sequence numbers of a timed-out send, and the broker dropped them
+  // as duplicates.
   it('when responses are lost: possibly written twice, and acknowledged only if written', async () => {
     await lanes.close()
     lanes = await open({ deadlineMs: 4_000 })

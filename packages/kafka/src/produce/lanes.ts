@@ -68,10 +68,10 @@ const SWEEP_MS = 50
 const COUNT_LOOK_MS = 5_000
 const REQUEST_MS_MIN = 1_000
 const REQUEST_MS_MAX = 10_000
-/** After so many failed sends in a row the client is made anew. */
+/** Number of consecutive failed sends after which the client is replaced. */
 const FAILURES_UNTIL_RECONNECT = 3
 
-/** Does not wait for a broker: until one answers, records wait up to their deadline. */
+/** Does not wait for a broker. Until one responds, records wait up to their deadline. */
 export const openLanes = (options: LanesOptions): Promise<Lanes> => Promise.resolve(new BrokerLanes(options))
 
 class BrokerLanes implements Lanes {

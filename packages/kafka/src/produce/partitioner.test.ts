@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { partitionOf } from './partitioner.ts'
 
 describe('partitionOf', () => {
-  // The vectors of Kafka's own test of its murmur2 (org.apache.kafka.common.utils.UtilsTest).
+  // Test vectors of Kafka's own murmur2 test (org.apache.kafka.common.utils.UtilsTest).
   it.each([
     ['21', -973932308],
     ['foobar', -790332482],

@@ -55,7 +55,7 @@ describe('chunksOf', () => {
 })
 
 describe('wireBytesOf', () => {
-  // Otherwise a chunk within the limit could still be over the topic's max.message.bytes.
+  // Otherwise a chunk within the limit could exceed the topic's max.message.bytes.
   it('is never less than the size of the record in a batch', async () => {
     const empty = recordBatch({ firstOffset: 0n, lastOffset: 0n, records: [] }).length
     await fc.assert(

@@ -10,8 +10,8 @@ import { decompressed, decompressSnappy, OversizedBatchError } from './codecs.ts
 import { readBatches, recordBatch, recordsOf } from '../testing/record-batch.ts'
 
 /**
- * Batches as three foreign clients really sent them to a broker: the Java client of Kafka 4.3.1 (its snappy is
- * xerial's framing), franz-go 1.22.3 and librdkafka 2.16.0. Each has the values `<i>:weirweir...`, 150 of 1 KB.
+ * Batches as three other clients sent them to a broker: the Java client of Kafka 4.3.1 (its snappy uses xerial
+ * framing), franz-go 1.22.3 and librdkafka 2.16.0. Each has the values `<i>:weirweir...`, 150 of 1 KB.
  */
 const batches = JSON.parse(
   readFileSync(new URL('../testing/foreign-batches.json', import.meta.url), 'utf8'),
@@ -54,7 +54,7 @@ describe('snappy', () => {
     expect(decompressSnappy(xerial(), 100)).toEqual(Buffer.alloc(0))
   })
 
-  // -4 let the reader step back to the same length for ever.
+  // Regression: with -4 the reader stepped back to the same length and never ended.
   it.each([-4, -1, 0, 5, 2 ** 31 - 1])('refuses a block that says it has %i bytes and has three', (bytes) => {
     expect(() => decompressSnappy(xerial(length(bytes), Buffer.from('abc')), 100)).toThrow()
   })
@@ -123,7 +123,7 @@ it.each([1, 3, 19, 20, 21, 22])(
     const stream = createZstdCompress({ params: { [constants.ZSTD_c_compressionLevel]: level } })
     const parts: Buffer[] = []
     stream.on('data', (part: Buffer) => parts.push(part))
-    // Written in two parts, so that the head does not state how much there is and the window is the level's own.
+    // Written in two parts, so that the header does not state the size and the window is that of the level.
     stream.write(bytes.subarray(0, 1_000))
     stream.end(bytes.subarray(1_000))
     await once(stream, 'end')
@@ -156,7 +156,7 @@ it('a batch that would be 128 MB is refused before they are held, whatever the c
     )
   }
   expect(errors[4]).toMatch(/300000 records, more than 200000/)
-  // Held until the next collection: what one codec had before it stopped.
+  // Memory that a codec allocated before it stopped; held until the next garbage collection.
   expect(grownKb).toBeLessThan(80_000)
 })
 

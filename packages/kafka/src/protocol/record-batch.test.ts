@@ -160,7 +160,10 @@ describe('a flipped bit', () => {
     }),
   )
   const bytes = Buffer.concat(batches)
-  /** What the checksum does not cover: the offset, which the broker gives, and the leader epoch, which is not read. */
+  /**
+   * Fields that the checksum does not cover: the offset, which the broker sets, and the leader epoch, which is not
+   * read.
+   */
   const isChecked = (at: number) => at >= MAGIC_AT || (at >= OFFSET_BYTES && at < LEADER_EPOCH_AT)
 
   it.each([0, 1, 4])('is found at any position (codec %i)', async (compression) => {
@@ -199,7 +202,7 @@ describe('a flipped bit', () => {
 })
 
 describe('batches from which compaction removed records', () => {
-  // kafkajs 2.2.4 asks for 6 next and gets the same batch again, one offset further each.
+  // kafkajs 2.2.4 requests offset 6 next and gets the same batch again, each time one offset further.
   it('end at their last offset although its record is gone', async () => {
     const batch = recordBatch({ firstOffset: 4n, records: [record(5n)], lastOffset: 9n })
     expect(await offsetsOf([batch])).toEqual({ offsets: [5], nextOffset: 10n })
@@ -218,7 +221,8 @@ describe('batches from which compaction removed records', () => {
   )
 })
 
-// With kafkajs 2.2.4: RangeError: Maximum call stack size exceeded, for ever, since the same batch is fetched again.
+// With kafkajs 2.2.4: RangeError: Maximum call stack size exceeded, without end, because it fetches the same batch
+// again.
 it('a batch of very many records is read', async () => {
   const records = Array.from({ length: 200_000 }, (_, i) => ({ offset: BigInt(i) }))
   const { offsets, nextOffset } = await offsetsOf([recordBatch({ firstOffset: 0n, records, compression: 1 })])
@@ -236,7 +240,7 @@ describe('read_committed', () => {
       records: [{ offset, key: Buffer.from(key, 'latin1'), value: null }],
     })
 
-  // kafkajs 2.2.4: [0], the list is taken to be in order of beginning, and the brokers sort it by end.
+  // kafkajs 2.2.4: [0], because it expects the list in order of the begin, but brokers sort it by the end.
   it('drops both of two aborted transactions when the later one ends first', async () => {
     const batches = [
       data(0n, 1n),
@@ -252,7 +256,7 @@ describe('read_committed', () => {
     expect(await readable(batches, aborted)).toEqual([4])
   })
 
-  // kafkajs 2.2.4: [10], each message ends the wait for one transaction only, and two began before the first.
+  // kafkajs 2.2.4: [10], because each message starts only one waiting transaction, and two began before the first.
   it('drops both of two aborted transactions when the fetch begins inside them', async () => {
     const batches = [data(10n, 2n), endMarker(11n, 1n, 'abort'), endMarker(12n, 2n, 'abort')]
     const aborted = [
@@ -262,7 +266,7 @@ describe('read_committed', () => {
     expect(await readable(batches, aborted)).toEqual([])
   })
 
-  // kafkajs 2.2.4: [1], the record with such a key passes for the end of its transaction.
+  // kafkajs 2.2.4: [1], because it treats a record with this key as the end of its transaction.
   it('drops the rest of an aborted transaction after a record whose key is four NUL bytes', async () => {
     const batches = [data(0n, 1n, '\0\0\0\0'), data(1n, 1n), endMarker(2n, 1n, 'abort')]
     expect(await readable(batches, [{ producerId: 1n, firstOffset: 0n }])).toEqual([])

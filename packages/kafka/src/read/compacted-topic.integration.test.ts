@@ -14,8 +14,8 @@ import { kafkaTransactions } from '../transactions/transaction-client.ts'
 import { TransactionalProducer } from '../transactions/transactional-producer.ts'
 
 /**
- * A real log whose batches lost their end or everything to compaction. With the published kafkajs a fetch that
- * returns such a batch alone does not move on: the first test was seen to fail with it.
+ * A real log from whose batches compaction removed the last or all records. With the published kafkajs, a fetch that
+ * returns only such a batch does not advance: the first test failed with it.
  */
 const settings = isolatedKafka('compacted', 1)
 const client = { settings, logger: silentLogger, clientId: 'weir-test' }
@@ -67,15 +67,15 @@ beforeAll(async () => {
   cluster = kafkaCluster(client)
   await cluster.connect()
   await cluster.addMultipleTargetTopics([topic])
-  // A new cluster creates the topic of the group's coordinator first.
+  // A new cluster first creates the topic of the group's coordinator.
   await vi.waitFor(() => committedOffsets(cluster, groupId, [topic], 0), { timeout: 20_000 })
   const [first, second, third] = await Promise.all(['one', 'two', 'three'].map(openProducer))
-  // The last batch of `second` loses its end, that of `third` all its records.
+  // The last batch of `second` loses its last record, that of `third` all records.
   await write(second!, { kept: '1', tail: '1', tail2: '1' })
   await write(third!, { gone: '1', gone2: '1' })
   await write(first!, { tail: '2', tail2: '2', gone: '2', gone2: '2' })
   await write(first!, { tail: '3', gone: null })
-  // Each write after the segment's age begins a new one, and compaction leaves the last alone.
+  // Each write after the segment's maximum age begins a new segment, and compaction skips the last one.
   await vi.waitFor(
     async () => {
       await write(first!, { filler: '1' })
@@ -95,7 +95,7 @@ it('has batches without their last record and without records', async () => {
   const { start, end } = await logRange(cluster, topic, 0)
   const gaps: string[] = []
   for (let offset = start; offset < end;) {
-    // So few bytes that each fetch returns one batch.
+    // A limit so low that each fetch returns one batch.
     const request = { topic, partition: 0, offset, maxBytes: 1 }
     const [fetched] = await fetchRecords(broker, [request], { waitMsMax: 100, bytesMax: 1 })
     const { records, nextOffset } = fetched!

@@ -13,7 +13,9 @@ const shared = isolatedKafka('damaged')
 const DAMAGED =
   /0: what follows offset \d+ cannot be read: the batch at offset \d+ is damaged: it states CRC-32C/
 
-/** Another digit in the last value of the first segment of partition 0, as a bad disk leaves it: no length changes. */
+/**
+ * Changes a digit in the last value of the first segment of partition 0, as a bad disk may. All lengths stay the same.
+ */
 const damage = (stateDir: string, topic: string, value: string): void => {
   const file = join(stateDir, 'kafka', `${topic}-0`, '00000000000000000000.log')
   const bytes = readFileSync(file)
@@ -33,7 +35,7 @@ it('a damaged batch stops only its partition, for processors, readers and tails'
   const [input, output] = (await createTopics(settings, ['in', 'out'])) as [string, string]
   const writer = new NumberWriter(settings, input)
   await writer.write(10)
-  // Then a batch of 102 alone in partition 0.
+  // Then only partition 0 gets a batch, with record 102.
   await writer.write(91)
   await writer.write(2)
   await writer.close()

@@ -52,7 +52,7 @@ describe('a partition queue', () => {
     expect(queue.recordCount).toBe(5)
     const first = queue.take(2, 10_000)
     expect([offsetsOf(first.records), first.nextOffset]).toEqual([[100, 101], 102n])
-    // A control marker at 103 and one at 104 are behind what is taken.
+    // Control markers at 103 and 104 follow the returned records.
     const second = queue.take(2, 10_000)
     expect([offsetsOf(second.records), second.nextOffset]).toEqual([[102, 105], 106n])
     const third = queue.take(10, 10_000)
@@ -88,7 +88,7 @@ describe('a partition queue', () => {
     expect(queue.isFull).toBe(false)
   })
 
-  // When a leader moves, the fetch from the old one and that from the new one can both return: records came twice.
+  // Regression: when a leader moved, the fetches from the old and the new leader both returned, and records came twice.
   it('ignores the response to a request that another response has made obsolete', () => {
     const { queue } = open()
     queue.push(fetched(100, [100, 101], 102))

@@ -7,7 +7,7 @@ import { silentLogger } from '../client/silent-logger.ts'
 import { recordBatch, stamped } from '../testing/record-batch.ts'
 import { fetchResponse } from '../testing/wire.ts'
 
-/** A cluster in memory whose brokers answer fetches from logs of batches, each of one record. */
+/** An in-memory cluster whose brokers serve fetches from logs of batches with one record each. */
 const TOPIC = 'in'
 interface Definition {
   protocol(version: { version: number }): (parameters: object) => object
@@ -19,7 +19,7 @@ interface FetchParameters {
 let logs: Map<number, Buffer[]>
 let leaders: Map<number, number>
 let errors: Map<number, number>
-/** Partitions of each fetch, in the order asked. */
+/** The partitions of each fetch, in request order. */
 let asked: { nodeId: number; partitions: number[] }[]
 let before: (nodeId: number, partitions: readonly number[]) => void | Promise<void>
 let refreshes = 0
@@ -135,7 +135,7 @@ describe('the prefetcher', () => {
     await vi.waitFor(() => expect(asked.some(({ partitions }) => partitions.includes(0))).toBe(true))
   })
 
-  // With a fixed order the last of many would only get what the others leave of the response's bytes.
+  // In a fixed order, the last of many partitions would get only the bytes that the others leave.
   it('rotates the partitions of a request, so that none is always served last', async () => {
     addQueue(0)
     addQueue(1)
@@ -145,12 +145,12 @@ describe('the prefetcher', () => {
     })
   })
 
-  // One turn for all brokers, which are asked in turn, began with the same partition of each every time.
+  // Regression: with one counter for all brokers, each broker's requests always began with the same partition.
   it('rotates the partitions of each broker independently of the other brokers', async () => {
     for (const partition of [0, 1, 2]) addQueue(partition)
     let turns = 0
     let waiting = Promise.withResolvers<undefined>()
-    // Each of the two is answered when the other one has been asked.
+    // Each broker responds after the other one has received its request.
     before = async () => {
       turns += 1
       const other = waiting
@@ -162,7 +162,7 @@ describe('the prefetcher', () => {
     before = () => undefined
     waiting.resolve(undefined)
     const order = asked.filter(({ nodeId }) => nodeId === 1).map(({ partitions }) => partitions[0])
-    // The first fetch may be of the first queue alone.
+    // The first fetch may contain only the first queue.
     expect(['010101', '101010']).toContain(order.slice(1, 7).join(''))
   })
 
@@ -172,7 +172,7 @@ describe('the prefetcher', () => {
     const queue = addQueue(0)
     await vi.waitFor(() => expect(asked).toHaveLength(1))
     leaders.set(0, 2)
-    // Its leader is asked while the answer of the old one is still to come.
+    // The new leader gets a request while the response of the old one is in flight.
     fetcher.add(addQueue(2))
     await vi.waitFor(() => expect(queue.recordCount).toBe(3))
     logs.set(0, batchesOf(5))
@@ -199,7 +199,7 @@ describe('the prefetcher', () => {
     await vi.waitFor(() => expect(other.recordCount).toBe(3))
   })
 
-  // The whole response was tried again for ever: no partition of that broker went on.
+  // Regression: the whole response was retried without end, and no partition of that broker advanced.
   it('fails only the queue with the unreadable batch', async () => {
     const broken = Buffer.from(batchesOf(1)[0]!)
     broken.writeInt16BE(1, 21)
@@ -220,7 +220,7 @@ describe('the prefetcher', () => {
     logs.set(1, [damaged])
     const whole = batchesOf(3)
     before = (_, partitions) => {
-      // Only the bytes on the way were damaged.
+      // Only the bytes in transit were damaged.
       if (partitions.length === 1 && partitions[0] === 1) logs.set(1, whole)
     }
     const [poisoned, cured, other] = [addQueue(0), addQueue(1), addQueue(2)]

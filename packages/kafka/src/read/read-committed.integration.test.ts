@@ -9,8 +9,8 @@ import { silentLogger } from '../client/silent-logger.ts'
 import { createTopics, readAll } from '../testing/topics.ts'
 
 /**
- * What a broker really answers when transactions of two writers overlap in one partition and are aborted: the published
- * kafkajs was seen to hand out aborted records here.
+ * Responses of a real broker when transactions of two writers overlap in one partition and are aborted. The published
+ * kafkajs returned aborted records here.
  */
 const settings = isolatedKafka('committed', 1)
 const client = { settings, logger: silentLogger, clientId: 'weir-test' }
@@ -66,7 +66,7 @@ it.each([0n, 1n, 2n, 3n, 4n, 5n])('so does a fetch that begins at offset %i', as
     const broker = await leaderOf(cluster, topic, 0)
     const { end } = await logRange(cluster, topic, 0)
     const seen: string[] = []
-    // The last offset is the marker of the last commit. So few bytes that each fetch returns one batch.
+    // The last offset is the marker of the last commit. The byte limit is so low that each fetch returns one batch.
     for (let at = offset; at < end;) {
       const request = { topic, partition: 0, offset: at, maxBytes: 1 }
       const [fetched] = await fetchRecords(broker, [request], { waitMsMax: 100, bytesMax: 1 })

@@ -74,7 +74,7 @@ it('continues at the start of the log when retention has deleted unread records'
   const open = await openLanesTo(topic)
   for (const value of ['a', 'b', 'c']) await open.send(0, record(value))
   await withAdmin(settings, async (admin) => {
-    // kafkajs deletes only from topics that it has been asked about.
+    // kafkajs deletes records only from topics in its metadata.
     await admin.fetchTopicOffsets(topic)
     await admin.deleteTopicRecords({ topic, partitions: [{ partition: 0, offset: '2' }] })
   })
@@ -85,7 +85,7 @@ it('continues at the start of the log when retention has deleted unread records'
     topics: [
       {
         topic,
-        // As if the records had gone between the question and the fetch.
+        // Simulates that records were deleted between the offset request and the fetch.
         from: ({ start }) => (asked++ === 0 ? 0n : start),
         onRecords: (records) => void seen.push(...records.map(({ value }) => value!.toString())),
       },

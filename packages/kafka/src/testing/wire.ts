@@ -172,7 +172,7 @@ interface ErrorAnswer {
 /** A response with one error code for every partition of the request, without the frame's length field. */
 export const errorResponse = ({ api, correlationId, targets }: ParsedRequest, code: number): Buffer => {
   const body = api && ERROR_BODIES[api]
-  if (body === undefined) throw new Error(`no error answer for ${api ?? 'this request'}`)
+  if (body === undefined) throw new Error(`no error response for ${api ?? 'this request'}`)
   const partitions = (write: (one: Writer) => Writer) =>
     [...Map.groupBy(targets, ({ topic }) => topic)].map(([topic, list]) =>
       new WriterClass()

@@ -9,7 +9,7 @@ import { createTopics } from '../testing/topics.ts'
 import type { InitResponse, ProducerEpoch } from './transaction-view.ts'
 import { explicitPartition } from '../produce/kafkajs-message.ts'
 
-/** What `takeOver` takes for granted about real brokers. */
+/** The behaviour of real brokers on which `takeOver` relies. */
 const settings = isolatedKafka('view')
 const PATIENCE = { timeout: 20_000, interval: 50 }
 let topic = ''
@@ -25,7 +25,7 @@ interface Opened {
   readonly groupId: string
 }
 
-/** `id`: a transactional id that another has opened. */
+/** `id`: a transactional id that another client has opened. */
 const openView = async (id = `${settings.topicPrefix}t-${ids++}`, transactionTimeoutMs = 10_000) => {
   const producer = kafkaClient({ settings, logger: silentLogger, clientId: 'weir-test' }).producer({
     transactionalId: id,
@@ -170,7 +170,7 @@ describe('open transactions', () => {
     await take(next)
     const transaction = await next.producer.transaction()
     await send(transaction, 'live')
-    // It was seen before the successor began, and written after.
+    // The marker is based on a read before the successor began, and is written afterwards.
     expect(await view.mark(seen, quiet, 'abort')).toBe('refused')
     await transaction.commit()
   })

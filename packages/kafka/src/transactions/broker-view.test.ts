@@ -7,7 +7,7 @@ import { offsetsPartitionOf, requireWritten } from './written-places.ts'
 
 const DESCRIBE_PRODUCERS = 61
 
-/** Partitions 0 to 2 of each topic, of which `leaderless` have no leader. */
+/** Partitions 0 to 2 of each topic. Those in `leaderless` have no leader. */
 const viewWith = (
   leaderless: (topic: string, partition: number) => boolean,
   {
@@ -92,7 +92,7 @@ it('accepts no record for a partition where open transactions are not searched',
 })
 
 it.each([
-  // Java: Math.abs("dedup".hashCode()) % 50 and the like.
+  // From Java: Math.abs("dedup".hashCode()) % 50, and so on.
   ['dedup', 50, 30],
   ['polygenelubricants', 50, 0],
 ])('finds the partition of the offsets of group %s', (groupId, count, partition) => {

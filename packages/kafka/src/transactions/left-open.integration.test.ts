@@ -20,8 +20,8 @@ beforeAll(async () => {
 afterAll(() => kafka?.close())
 
 /**
- * Writes to partitions 0 and 1 in the transactional id of the stage's partition 0. Its coordinator does not know of
- * partition 0 and so writes no marker there, as after an outage of all its replicas.
+ * Writes to partitions 0 and 1 with the transactional id of the processor's partition 0. The coordinator does not know
+ * of partition 0 and writes no marker there, as after an outage of all its replicas.
  */
 const leaveOpen = async (topic: string, service: string) => {
   const groupId = `${settings.topicPrefix}${service}`
@@ -53,7 +53,7 @@ it.each([
   await writer.close()
   const service = `copy-${name}`
   const { broker, own } = await leaveOpen(output, service)
-  // What is not ended is aborted by the successor's fence.
+  // The successor's fence aborts a transaction that was not ended.
   if (outcome === 'commit') {
     expect(await broker.end(own, outcome)).not.toHaveProperty('error')
     await broker.rest(false)

@@ -10,9 +10,8 @@ import { kafkaTransactions } from './transaction-client.ts'
 import { TransactionalProducer } from './transactional-producer.ts'
 
 /**
- * A successor that falls asleep before any of its requests, while another owner is in the middle of a transaction. With
- * markers that were written from what it had seen before, records of failed transactions became readable, and those of
- * committed ones vanished.
+ * A successor sleeps before any of its requests while another owner is in the middle of a transaction. Regression: with
+ * markers based on earlier reads, records of failed transactions became readable and those of committed ones vanished.
  */
 const settings = isolatedKafka('sleepers', 1)
 const REQUESTS_MAX = 6
@@ -48,7 +47,7 @@ const open = async (transactionalId: string) => {
   return { proxy, producer, write: (value: string) => commit(producer, value) }
 }
 
-/** Whether the brokers have acknowledged it. */
+/** True when the brokers have acknowledged the commit. */
 const commit = async (producer: TransactionalProducer, value: string): Promise<boolean> => {
   const record = { topic, partition: 0, key: Buffer.from('k'), value: Buffer.from(value), headers: {} }
   try {
@@ -60,7 +59,7 @@ const commit = async (producer: TransactionalProducer, value: string): Promise<b
   }
 }
 
-/** Its commit is on its way: the records are written. */
+/** The commit request is in flight and the records are written. */
 const heldCommit = (proxy: KafkaProxy) => {
   const arrived = Promise.withResolvers<undefined>()
   const held = Promise.withResolvers<undefined>()
@@ -74,7 +73,7 @@ const heldCommit = (proxy: KafkaProxy) => {
   return { arrived: arrived.promise, release: () => held.resolve(undefined) }
 }
 
-/** Holds one request, counted among those about transactions; resolves to false when there are not so many. */
+/** Holds one of the requests about transactions. Resolves to false when there are fewer. */
 const sleepBefore = (proxy: KafkaProxy, request: number, fencing: Promise<unknown>) => {
   const asleep = Promise.withResolvers<boolean>()
   const awake = Promise.withResolvers<undefined>()
@@ -134,7 +133,7 @@ describe.each(['predecessor', 'second successor'] as const)('while the %s is in 
       const found = (await readable()).filter((value) => value.startsWith(`${id} `))
       const wanted = [`${id} first`, ...(otherCommitted ? [`${id} other`] : [])]
       expect(found.toSorted()).toEqual([...wanted, ...(ownCommitted ? [`${id} own`] : [])].toSorted())
-      // Both orders come: the sleeper is shut out, and the sleeper shuts out.
+      // Both orders occur: the sleeper is shut out, or shuts out the other.
       if (!sleeps && who === 'predecessor') expect(ownCommitted).toBe(true)
     },
   )

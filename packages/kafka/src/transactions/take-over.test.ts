@@ -21,14 +21,14 @@ const given = (epoch: number, producerId = '7'): InitResponse => ({ outcome: 'gi
 interface Script {
   readonly describe?: readonly (LastTransaction | undefined)[]
   readonly open?: readonly (readonly OpenTransaction[])[]
-  /** To an InitProducerId that only shuts others out. */
+  /** Responses to an InitProducerId that only shuts out others. */
   readonly shutOut?: readonly InitResponse[]
   readonly init?: readonly InitResponse[]
   readonly mark?: 'ended' | 'refused'
   readonly canLook?: boolean
 }
 
-/** Answers one after another; asking once more than the script has is an error. */
+/** Returns the scripted responses in order. A request beyond the script is an error. */
 const viewOf = (script: Script) => {
   const asked: string[] = []
   const timeouts: number[] = []
@@ -212,8 +212,8 @@ describe('takeOver', () => {
     ).rejects.toThrow(TransactionError)
   })
 
-  // Two successors at the last epoch but one: the second changed the id, and what the first was about to end was
-  // forgotten.
+  // Regression: of two successors at the last epoch but one, the second changed the id, and the open transactions of
+  // the first were forgotten.
   it('leaves more than one epoch unused before the producer id changes', async () => {
     const { own } = await run({
       describe: [last('CompleteCommit', 32_700), last('Empty', 32_765, 32_764), last('Empty', 32_766)],

@@ -39,7 +39,7 @@ const open = (name: string, change = same): TransactionalProducer => {
   return producer!
 }
 
-/** One step by which the coordinator ends a transaction, where there is one to end. */
+/** One step of the coordinator towards the end of a transaction, if one is being ended. */
 const coordinate = (): boolean => {
   const transaction = broker.transactions.get('id')
   const [unmarked] = transaction?.unmarked ?? []
@@ -50,7 +50,7 @@ const coordinate = (): boolean => {
   return true
 }
 
-/** Carries out what is under way until `asked` is answered. */
+/** Runs pending work until `asked` settles. */
 const answered = async <T>(asked: Promise<T>): Promise<T> => {
   const ended: unknown[] = []
   asked.then(
@@ -79,7 +79,7 @@ const RECORD = { topic: 'out', partition: 0, key: Buffer.from('k'), value: Buffe
 const OFFSET = { topic: 'in', partition: 0, offset: 1n, metadata: '' }
 const UNASKED = new Set(['adopt', 'disconnect'])
 
-/** Counts what is asked of the brokers; the request of number `hangsAt` is answered only after `answer`. */
+/** Counts the requests to the brokers. Request number `hangsAt` gets its response only after `answer`. */
 const hanging = (hangsAt: number) => {
   const asked: string[] = []
   const held = Promise.withResolvers<undefined>()
@@ -104,7 +104,7 @@ const hanging = (hangsAt: number) => {
   return { asked, watched, answer }
 }
 
-/** A take-over that has an earlier owner's transaction to abort, a barrier and a transaction. */
+/** A takeover that aborts an earlier owner's transaction, then a barrier and a transaction. */
 const work = async (producer: TransactionalProducer): Promise<void> => {
   await producer.fence()
   await producer.requireOwner()
@@ -129,7 +129,7 @@ const requestsOfAll = async (): Promise<number> => {
   await leaveOpen()
   const { asked, watched } = hanging(0)
   await answered(work(open('successor', watched)))
-  // Except for the check after the last commit, for which no step waits.
+  // Excludes the check after the last commit, which no step awaits.
   return asked.length - 1
 }
 
@@ -149,7 +149,7 @@ it('sends no request after a step exceeded its time, whichever request got no re
     answer()
     await answered(new Promise<void>((resolve) => world.setTimer(world.processes.at(-1)!, 60_000, resolve)))
     expect(asked.slice(before)).toEqual([])
-    // A later call does not either.
+    // A later call sends no request either.
     await expect(answered(producer.commit([RECORD], [OFFSET]))).rejects.toThrow(TransactionError)
     expect(asked.slice(before)).toEqual([])
   }
