@@ -21,7 +21,6 @@ const LONG_FUNCTIONS = [
   'packages/kafka/src/simulation/conformance/real-broker.ts',
   'services/{console,ingress,replay,simulator}/src/start.ts',
   'services/replay/src/api/job-routes.ts',
-  'tests/faults/src/judge/judge.ts',
   'tests/faults/src/run.ts',
   'tests/security/src/rig/rig.ts',
   'tools/containers/engine.ts',

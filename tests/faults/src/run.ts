@@ -9,7 +9,7 @@ import { runAftermath } from './aftermath/aftermath.ts'
 import { alarmsIn, canLeaveOpen } from './judge/alarms.ts'
 import { askOracle } from './judge/ask-oracle.ts'
 import { GrowthWatch } from './judge/growth.ts'
-import { judge, type Observed, type Verdict } from './judge/judge.ts'
+import { judge, type Observed, type JudgeResult } from './judge/judge.ts'
 import { Observer } from './judge/observe.ts'
 import { GROUPS, untilQuiet } from './judge/quiet.ts'
 import { watchStalls } from './judge/stalls.ts'
@@ -146,7 +146,7 @@ const runIn = async (options: RunOptions, closers: Closers): Promise<RunResult> 
   const { grown, judged: watched, rssMegabytesMax } = growth.stop()
   progress(`judging; ${watched} processes lived long enough to be judged for growth`)
   const surprises = [...load.counts.surprises].map(([status, count]) => `${count} answers ${status}`)
-  const judged = async (oracle: Observed['oracle']): Promise<Verdict> => {
+  const judged = async (oracle: Observed['oracle']): Promise<JudgeResult> => {
     ledger.flush()
     const observed = {
       ...(await observer.everything()),

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { EVENT_SERVICES } from '@weir/contracts'
 import { lastLines, ROOT } from '@weir/local-stack'
-import type { Verdict } from './judge/judge.ts'
+import type { JudgeResult } from './judge/judge.ts'
 import type { Stall } from './judge/stalls.ts'
 import type { Load } from './load/load.ts'
 import { NOT_BUILT } from './plan/crash-points.ts'
@@ -80,11 +80,11 @@ const lastWords = (logFile: string): string => {
   }
 }
 
-/** What is to be said of a run. */
+/** The summary of a run. */
 export const summarise = (
   run: {
     readonly options: Pick<RunOptions, 'tierName' | 'tier' | 'run' | 'seed' | 'defect'>
-    readonly verdict: Verdict
+    readonly verdict: JudgeResult
     readonly load: Load
     readonly nemesis: Nemesis
     readonly instances: readonly Instance[]

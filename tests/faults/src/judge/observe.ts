@@ -14,7 +14,7 @@ import { readTotals } from '@weir/metric-export'
 import pg from 'pg'
 import { persistently } from '../persistently.ts'
 import { influxSettings, kafkaSettings, type ServerUrls } from '../rig/layout.ts'
-import type { End, LedgerCounts, Left, Letter, Observed } from './judge.ts'
+import type { End, LedgerCounts, Letter, Observed, StoredState } from './judge.ts'
 
 const topics = topicNames()
 const PAGE = 50_000
@@ -70,7 +70,7 @@ export class Observer {
   }
 
   /** Everything that a verdict compares with what was sent. */
-  async everything(): Promise<Left> {
+  async everything(): Promise<StoredState> {
     const letters = await this.#letters()
     return {
       letters,
