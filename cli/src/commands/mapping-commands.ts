@@ -80,13 +80,13 @@ export const addMappingCommands = (program: Command): void => {
     .action((paths: string[], { json }: OutputOptions) =>
       usable(() => {
         const { mappingPaths, sourcesFile } = loadFileConfig()
-        const verdicts = checkMappings(readMappings(paths.length > 0 ? paths : mappingPaths, sourcesFile))
-        const failed = verdicts.filter(({ problems }) => problems.length > 0)
-        if (json) printJson(verdicts)
+        const results = checkMappings(readMappings(paths.length > 0 ? paths : mappingPaths, sourcesFile))
+        const failed = results.filter(({ problems }) => problems.length > 0)
+        if (json) printJson(results)
         else {
           for (const { file, name, problems } of failed)
             print(`${file}: ${name}:`, ...problems.map((problem) => `  ${problem}`))
-          print(`${verdicts.length - failed.length} passed, ${failed.length} failed`)
+          print(`${results.length - failed.length} passed, ${failed.length} failed`)
         }
         if (failed.length > 0) process.exitCode = 1
       }),

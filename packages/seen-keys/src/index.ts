@@ -8,7 +8,7 @@ export type { StoreIdentity } from './store/manifest.ts'
 export { openKeyStore, type OpenedStore } from './store/open-key-store.ts'
 export { RUNS_MAX } from './store/sorted-run-merging.ts'
 export { SeenKeys, type SeenKeysOptions } from './seen-keys.ts'
-export { StagedKeys, stateRecordsOf, type StagedChange, type Verdict } from './staged-keys.ts'
+export { StagedKeys, stateRecordsOf, type StagedChange, type SeenResult } from './staged-keys.ts'
 export {
   bucketNameOf,
   CHUNK_KEYS_MAX,

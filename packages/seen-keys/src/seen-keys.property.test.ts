@@ -94,13 +94,13 @@ it('decides like a plain map that never evicts within the window, over aborts an
           for (const [key, hash, step] of one.keys) {
             time += step
             staged.advance(time, Number.MAX_SAFE_INTEGER)
-            const verdict = staged.check(eventKeyOf('s', String(key)), hashes[hash]!)
+            const result = staged.check(eventKeyOf('s', String(key)), hashes[hash]!)
             const before = next.get(key)
             if (before !== undefined && time - before.at < WINDOW_MS) {
-              expect(verdict.kind).toBe(before.hash === hash ? 'duplicate' : 'conflict')
+              expect(result.kind).toBe(before.hash === hash ? 'duplicate' : 'conflict')
             }
-            if (before === undefined) expect(verdict.kind).toBe('new')
-            if (verdict.kind === 'new') next.set(key, { hash, at: time })
+            if (before === undefined) expect(result.kind).toBe('new')
+            if (result.kind === 'new') next.set(key, { hash, at: time })
           }
           const change = staged.seal('in', offset, offset + 1n)
           if (!one.commits) continue

@@ -13,7 +13,7 @@ import {
   type Position,
 } from './store/state-record.ts'
 
-export type Verdict =
+export type SeenResult =
   | { readonly kind: 'new' }
   | {
       readonly kind: 'duplicate'
@@ -48,7 +48,7 @@ export interface StagedChange {
   readonly expired: { readonly buckets: readonly Bucket[]; readonly chunkKeys: readonly string[] }
 }
 
-const NEW: Verdict = { kind: 'new' }
+const NEW: SeenResult = { kind: 'new' }
 
 /** The keys that one transaction would add. Only later records of the same transaction see them. */
 export class StagedKeys {
@@ -88,12 +88,12 @@ export class StagedKeys {
   }
 
   /** Decides about a key and, when it is new, adds it. Throws a `StoreDamagedError`. */
-  check(eventKey: Buffer, bodyHash: Buffer): Verdict {
+  check(eventKey: Buffer, bodyHash: Buffer): SeenResult {
     const probe = this.#probe.set(eventKey)
     const entry = this.#table.find(probe)
-    if (entry >= 0) return verdictOn(this.#table.bodyHash(entry), bodyHash, this.#effectiveTime)
+    if (entry >= 0) return resultOf(this.#table.bodyHash(entry), bodyHash, this.#effectiveTime)
     const found = this.#seen.find(probe)
-    if (found !== undefined) return verdictOn(found.bodyHash, bodyHash, found.at)
+    if (found !== undefined) return resultOf(found.bodyHash, bodyHash, found.at)
     this.#enterBucket()
     this.#table.add(probe, bodyHash)
     return NEW
@@ -143,7 +143,7 @@ export class StagedKeys {
   }
 }
 
-const verdictOn = (first: Buffer, bodyHash: Buffer, firstAt: number): Verdict =>
+const resultOf = (first: Buffer, bodyHash: Buffer, firstAt: number): SeenResult =>
   first.equals(bodyHash) ? { kind: 'duplicate', firstAt } : { kind: 'conflict', first, firstAt }
 
 /** The change as records of the changelog. They belong in one transaction. */

@@ -4,7 +4,12 @@ import { start } from './start.ts'
 
 export type { NormalizerConfig }
 export { describeMappedFields } from './mappings/mapping.ts'
-export { checkMappings, tryMapping, type MappingTrial, type MappingVerdict } from './mappings/try-mappings.ts'
+export {
+  checkMappings,
+  tryMapping,
+  type MappingTrial,
+  type MappingTestResult,
+} from './mappings/try-mappings.ts'
 export { readMappings } from './mappings/sources-file.ts'
 export { ShapeCache } from './schemas/shape.ts'
 

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { asEventKey, EVENT_KEY_BYTES, HEADER, type EventKey } from '@weir/contracts'
 import { deadLetter, drop, ok, type Outcome } from '@weir/runtime'
-import type { StagedKeys, Verdict } from '@weir/seen-keys'
+import type { StagedKeys, SeenResult } from '@weir/seen-keys'
 import type { KeyedWebhook } from './read-keys.ts'
 
 /** How soon a duplicate followed the first event: at once, as from a sender that sends twice, or later, as a retry. */
@@ -28,7 +28,7 @@ export const derivedKeyOf = (
       .subarray(0, EVENT_KEY_BYTES),
   )
 
-export const repeatOf = (seen: StagedKeys, { firstAt }: Exclude<Verdict, { kind: 'new' }>) =>
+export const repeatOf = (seen: StagedKeys, { firstAt }: Exclude<SeenResult, { kind: 'new' }>) =>
   drop<DuplicateClass>(seen.effectiveTime - firstAt < IMMEDIATE_MS ? 'immediate_repeat' : 'late_retry')
 
 /** The step's name in the dead letters of conflicts. */
@@ -38,12 +38,12 @@ export const DROP_SEEN_STEP = 'dropSeen'
 export const dropSeenIn = (seen: StagedKeys) =>
   function dropSeen(webhook: KeyedWebhook): Outcome<KeyedWebhook, DuplicateClass> {
     const { eventKey, bodyHash } = webhook
-    const verdict = seen.check(eventKey, bodyHash)
-    if (verdict.kind === 'new') return ok(webhook)
-    if (verdict.kind === 'duplicate') return repeatOf(seen, verdict)
+    const result = seen.check(eventKey, bodyHash)
+    if (result.kind === 'new') return ok(webhook)
+    if (result.kind === 'duplicate') return repeatOf(seen, result)
     const again = seen.check(derivedKeyOf('conflict', eventKey, bodyHash), bodyHash)
     if (again.kind !== 'new') return repeatOf(seen, again)
-    const first = verdict.first.toString('hex')
+    const first = result.first.toString('hex')
     return deadLetter(
       'key_conflict',
       `the first body's hash is ${first}, this one's ${bodyHash.toString('hex')}`,

@@ -1,5 +1,5 @@
 import { asEventKey, contentKeyOf, eventKeyOf } from '@weir/contracts'
-import type { StagedKeys, Verdict } from '@weir/seen-keys'
+import type { StagedKeys, SeenResult } from '@weir/seen-keys'
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { dropSeenIn } from './drop-seen.ts'
@@ -11,7 +11,7 @@ const keysInMemory = (): StagedKeys => {
   const held = new Map<string, string>()
   return {
     effectiveTime: 0,
-    check: (key: Buffer, bodyHash: Buffer): Verdict => {
+    check: (key: Buffer, bodyHash: Buffer): SeenResult => {
       const first = held.get(key.toString('hex'))
       if (first === undefined) {
         held.set(key.toString('hex'), bodyHash.toString('hex'))

@@ -17,8 +17,8 @@ export const ownPartitionIn = (seen: StagedKeys, partition: number, partitions: 
     const own = partitionOf(webhook.entityKey, partitions)
     if (own === partition) return ok(webhook)
     const { eventKey, bodyHash } = webhook
-    const verdict = seen.check(derivedKeyOf('misplaced', eventKey, bodyHash), bodyHash)
-    if (verdict.kind !== 'new') return repeatOf(seen, verdict)
+    const result = seen.check(derivedKeyOf('misplaced', eventKey, bodyHash), bodyHash)
+    if (result.kind !== 'new') return repeatOf(seen, result)
     return deadLetter(
       'wrong_partition',
       `its key belongs to partition ${own} of ${partitions}, but it arrived in ${partition}: its writer has another TOPIC_PARTITIONS`,

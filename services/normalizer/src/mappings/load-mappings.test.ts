@@ -35,9 +35,9 @@ tests:
 `
 
 it('passes the tests of the built-in mappings', () => {
-  const verdicts = checkMappings(loadMappings([]))
-  expect(verdicts.filter(({ problems }) => problems.length > 0)).toEqual([])
-  expect(verdicts.length).toBeGreaterThan(8)
+  const results = checkMappings(loadMappings([]))
+  expect(results.filter(({ problems }) => problems.length > 0)).toEqual([])
+  expect(results.length).toBeGreaterThan(8)
 })
 
 it('tries mappings of files and folders first, and runs their tests', () => {

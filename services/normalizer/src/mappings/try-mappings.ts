@@ -17,7 +17,7 @@ export interface MappingTrial {
   readonly deadLetter?: { readonly reason: string; readonly error: string }
 }
 
-export interface MappingVerdict {
+export interface MappingTestResult {
   readonly file: string
   readonly name: string
   /** Differences from the expected event. Empty: the test passes. */
@@ -93,7 +93,7 @@ const objectOf = (raw: Buffer): object | undefined => {
 }
 
 /** Runs the tests in the mapping files. */
-export const checkMappings = (set: MappingSet): readonly MappingVerdict[] =>
+export const checkMappings = (set: MappingSet): readonly MappingTestResult[] =>
   set.tests.map(({ file, name, source, input, expected, deadLetter }) => {
     const trial = tryMapping(set, source, Buffer.from(JSON.stringify(input ?? null)))
     return { file, name, problems: problemsOf(trial, expected, deadLetter) }
