@@ -177,27 +177,30 @@ export class Observer {
 
   /** Rows of each source, whoever has written them; those that retention has deleted included. */
   async rowCounts(): Promise<ReadonlyMap<string, number>> {
+    const counts = await this.#countBySource(
+      'SELECT source, count(*)::float8 AS count FROM events GROUP BY source',
+    )
+    for (const [source, count] of await this.#deletedRows())
+      counts.set(source, count + (counts.get(source) ?? 0))
+    return counts
+  }
+
+  /** By the receipts of retention runs. A database that has not been migrated has none. */
+  async #deletedRows(): Promise<ReadonlyMap<string, number>> {
+    return this.#countBySource(
+      'SELECT source, sum(events)::float8 AS count FROM weir_retention_receipts GROUP BY source',
+    )
+  }
+
+  /** Empty without the table: each comes with the start of the first version of persistence that has it. */
+  async #countBySource(sql: string): Promise<Map<string, number>> {
     try {
-      const { rows } = await this.#pool.query<{ source: string; count: string }>(
-        'SELECT source, count(*) AS count FROM events GROUP BY source',
-      )
-      const counts = new Map(rows.map(({ source, count }) => [source, Number(count)]))
-      for (const [source, count] of await this.#deletedRows())
-        counts.set(source, count + (counts.get(source) ?? 0))
-      return counts
+      const { rows } = await this.#pool.query<{ source: string; count: number }>(sql)
+      return new Map(rows.map(({ source, count }) => [source, count]))
     } catch (error) {
-      // The table comes with the first start of persistence.
       if ((error as { code?: string }).code === UNDEFINED_TABLE) return new Map()
       throw error
     }
-  }
-
-  /** By the receipts of retention runs. */
-  async #deletedRows(): Promise<ReadonlyMap<string, number>> {
-    const { rows } = await this.#pool.query<{ source: string; count: number }>(
-      'SELECT source, sum(events)::float8 AS count FROM weir_retention_receipts GROUP BY source',
-    )
-    return new Map(rows.map(({ source, count }) => [source, count]))
   }
 
   /** From the receipt at ingress to the row, of rows received since a moment; undefined without any. */
