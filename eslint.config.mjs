@@ -11,18 +11,27 @@ const LITERAL_SPREADS = [
 ].map((selector) => ({ selector, message: 'Write the members of the literal directly, without a spread.' }))
 
 /**
- * Files that may hold a function of more than 70 lines: each of these functions is one sequence, such as wiring parts
- * in the order in which they start, and pieces of it would only pass its variables on.
+ * Files that may hold a function of more than 70 lines, each with its reason. Pieces of these functions would only pass
+ * their variables on.
  */
 const LONG_FUNCTIONS = [
+  // Starts every server and service in order; what is open so far must close when a later one fails.
   'cli/src/start/start.ts',
+  // An object of methods that share one cluster, one admin client and one set of known topics.
   'packages/kafka/src/admin/maintenance.ts',
+  // Wires three clusters, the membership and the tasks, and undoes each step when a later one fails.
   'packages/kafka/src/processor/processor.ts',
+  // A table with one request of the conformance script for each entry.
   'packages/kafka/src/simulation/conformance/real-broker.ts',
+  // Wire the parts of a service in the order in which they start, and register how each closes.
   'services/{console,ingress,replay,simulator}/src/start.ts',
+  // Routes that share the jobs that were sent and are not in the state yet.
   'services/replay/src/api/job-routes.ts',
+  // A run from its servers to its summary: later phases use what earlier ones measured.
   'tests/faults/src/run.ts',
+  // Starts the rig in order; the list of its service processes is a table.
   'tests/security/src/rig/rig.ts',
+  // Starts a container engine in order; every folder and process must be removed when a later step fails.
   'tools/containers/engine.ts',
 ]
 
