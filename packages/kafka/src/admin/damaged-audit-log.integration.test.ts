@@ -7,6 +7,7 @@ import { silentLogger } from '../client/silent-logger.ts'
 import { openAuditLog } from './audit-log.ts'
 import { readAuditLog } from './read-audit-log.ts'
 import { ensureTopics } from './topics.ts'
+import { transactionsOn } from '../testing/unverified.ts'
 
 const shared = isolatedKafka('damaged-audit', 1)
 const WHO = { service: 'replay', name: 'ann', role: 'operator', address: '192.0.2.1' }
@@ -52,6 +53,8 @@ it('a damaged batch does not prevent a start: the next chain names it, and verif
     })
     return { faults: check.faults, records }
   }
+  // A new broker may take longer to create its log of transactions than a note waits.
+  await transactionsOn(settings, { transactionalId: 'any', groupId: 'any', topic })
   await noteIn('first', 'damaged-action', 'third')
   expect((await read()).faults).toEqual([])
   damage(folders.state, topic, 'damaged-action')

@@ -4,6 +4,7 @@ import { kafkaCluster } from '../client/kafka-client.ts'
 import { disconnectNow } from '../client/kafkajs-internals.ts'
 import type { KafkaSettings } from '../client/settings.ts'
 import { silentLogger } from '../client/silent-logger.ts'
+import { untilAvailable } from '../client/until-available.ts'
 import type { BrokerUnderTest } from '../simulation/conformance/conformance.ts'
 import { realBroker } from '../simulation/conformance/real-broker.ts'
 import { withAdmin } from './topics.ts'
@@ -31,7 +32,11 @@ export const transactionsOn = async (
   await cluster.connect()
   onTestFinished(() => disconnectNow(cluster))
   await cluster.addMultipleTargetTopics([id.topic])
-  await cluster.findGroupCoordinator({ groupId: id.groupId })
-  const broker = await cluster.findGroupCoordinator({ groupId: id.transactionalId, coordinatorType: 1 })
+  const find = (options: Parameters<typeof cluster.findGroupCoordinator>[0]) =>
+    untilAvailable('finding a coordinator', () => cluster.findGroupCoordinator(options), {
+      logger: silentLogger,
+    })
+  await find({ groupId: id.groupId })
+  const broker = await find({ groupId: id.transactionalId, coordinatorType: 1 })
   return realBroker({ ...id, broker, partitions: settings.topicPartitions, offsetsPartitions: 8 })
 }
