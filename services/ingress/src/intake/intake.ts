@@ -26,19 +26,19 @@ export type Intake =
   | Refusal
   /** Authentic, with nothing to store. */
   | {
-      readonly kind: 'answer'
+      readonly kind: 'respond'
       readonly status: number
-      readonly answer: string
+      readonly body: string
       readonly result: AccessResult
     }
   /** Authentic, and asks whether events may be sent. */
   | { readonly kind: 'handshake'; readonly reply: HandshakeReply; readonly result: AccessResult }
-  /** `status` and `answer` are sent when the brokers have every webhook: one, or one for each element of a batch. */
+  /** `status` and `body` are sent when the brokers have every webhook: one, or one for each element of a batch. */
   | {
       readonly kind: 'accept'
       readonly webhooks: readonly ReceivedWebhook[]
       readonly status: number
-      readonly answer: string
+      readonly body: string
       readonly result: AccessResult
     }
 
@@ -93,7 +93,7 @@ const judge = (
 ): Intake => {
   const { source, contentOf } = access
   const body = holdBody(source, { raw, bodyForm: bodyFormOf(source, headers) }, bodyBytesMax)
-  if (body === 'too_large') return { kind: 'answer', result, status: 413, answer: TOO_LARGE.body }
+  if (body === 'too_large') return { kind: 'respond', result, status: 413, body: TOO_LARGE.body }
   const parsed = body.problem ?? parseForHandshake(source, body.bytes)
   if (parsed?.kind === 'parsed') {
     const secretIndex = result.kind === 'valid' ? result.secret : undefined
@@ -124,7 +124,7 @@ const judge = (
     case 'problem':
       return single(context, judgeBody(context, body, batch.problem), result)
     case 'too_many':
-      return { kind: 'answer', result, status: 413, answer: tooMany(split.itemsMax) }
+      return { kind: 'respond', result, status: 413, body: tooMany(split.itemsMax) }
     case 'elements':
       return elements(context, batch, result)
   }
@@ -137,15 +137,15 @@ const single = (context: BodyContext, judged: JudgedBody, result: AccessResult):
   const { source } = context
   if (judged.kind === 'event') {
     const { webhook, payload } = judged
-    const answer = accepted(source, webhook, payload)
-    return { kind: 'accept', webhooks: [answered(source, webhook, 200, answer)], result, status: 200, answer }
+    const body = accepted(source, webhook, payload)
+    return { kind: 'accept', webhooks: [answered(source, webhook, 200, body)], result, status: 200, body }
   }
   const isRejected = source.onInvalid === 'reject-400'
   const webhook = letterOf(context, judged, isRejected)
   const { answer: own = source.answerStructure, detail } = judged.problem
   const status = isRejected ? 400 : 200
-  const answer = isRejected ? errorBody(source, own ?? detail) : accepted(source, webhook, null)
-  return { kind: 'accept', webhooks: [answered(source, webhook, status, answer)], result, status, answer }
+  const body = isRejected ? errorBody(source, own ?? detail) : accepted(source, webhook, null)
+  return { kind: 'accept', webhooks: [answered(source, webhook, status, body)], result, status, body }
 }
 
 /** The response is stored with the record, so that an export can show what the provider received. */
@@ -179,16 +179,16 @@ const elements = (context: BodyContext, batch: Elements, result: AccessResult): 
   )
   if (isRejected) {
     const { answer: own, detail } = bad[0]!.problem
-    const answer = errorBody(source, own ?? `no element is an event; the first one: ${detail}`)
-    const refused = webhooks.map((webhook) => answered(source, webhook, 400, answer))
-    return { kind: 'accept', webhooks: refused, result, status: 400, answer }
+    const body = errorBody(source, own ?? `no element is an event; the first one: ${detail}`)
+    const refused = webhooks.map((webhook) => answered(source, webhook, 400, body))
+    return { kind: 'accept', webhooks: refused, result, status: 400, body }
   }
-  const answer = acceptedBatchResponse(source.accepted, {
+  const body = acceptedBatchResponse(source.accepted, {
     eventKeys: webhooks.map(({ eventKey }) => eventKey.toString('hex')),
     malformed: bad.length,
   })
-  if (webhooks.length === 0) return { kind: 'answer', result, status: 200, answer }
-  return { kind: 'accept', webhooks, result, status: 200, answer }
+  if (webhooks.length === 0) return { kind: 'respond', result, status: 200, body }
+  return { kind: 'accept', webhooks, result, status: 200, body }
 }
 
 const accepted = (source: SourceDefinition, webhook: ReceivedWebhook, payload: JsonValue): string =>

@@ -20,12 +20,7 @@ export type AccessResult =
   | { readonly kind: 'certificate'; readonly found: CertificateResult }
 
 export type Refusal =
-  | {
-      readonly kind: 'refuse'
-      readonly status: number
-      readonly answer: string
-      readonly result: AccessResult
-    }
+  | { readonly kind: 'refuse'; readonly status: number; readonly body: string; readonly result: AccessResult }
   /** The keys to check it are not available. */
   | { readonly kind: 'unavailable'; readonly cause: string }
 
@@ -94,11 +89,11 @@ export const refusalOf = (source: SourceDefinition, result: AccessResult): Refus
   }
 }
 
-const refuse = (result: AccessResult, status: number, answer: string): Refusal => ({
+const refuse = (result: AccessResult, status: number, body: string): Refusal => ({
   kind: 'refuse',
   result,
   status,
-  answer,
+  body,
 })
 
 /** The body of a refusal in the source's own form. */

@@ -203,7 +203,7 @@ export class Receiver {
     const waitSecs = route.accepted?.take(exchange.startedAt) ?? 0
     if (waitSecs > 0) exchange.answer(tooMany(waitSecs))
     else if (outcome.kind === 'accept') this.#accept(exchange, outcome)
-    else exchange.answer({ status: outcome.status, body: outcome.answer })
+    else exchange.answer({ status: outcome.status, body: outcome.body })
   }
 
   /** Counted and limited. `raw`: undefined if only the head was checked. */
@@ -218,7 +218,7 @@ export class Receiver {
     const waitSecs = refused?.take(startedAt) ?? 0
     if (waitSecs > 0) return tooMany(waitSecs)
     if (raw !== undefined) this.#options.shadow.consider(access, headers, raw, startedAt)
-    return { status: refusal.status, body: refusal.answer }
+    return { status: refusal.status, body: refusal.body }
   }
 
   /** At most once a minute for each source, because anyone can send requests. */
@@ -230,7 +230,7 @@ export class Receiver {
     this.#options.logger.warn({ source, ...(cause !== undefined && { cause }) }, text)
   }
 
-  #accept(exchange: Exchange, { webhooks, status, answer: body }: Accepted): void {
+  #accept(exchange: Exchange, { webhooks, status, body }: Accepted): void {
     for (const { dedupKeyFallback } of webhooks) {
       if (dedupKeyFallback !== undefined) exchange.route.metrics.fellBack()
     }
