@@ -60,7 +60,7 @@ export class Membership {
    */
   #leaseAt = Number.NEGATIVE_INFINITY
   /** Number of that request, and of the last request sent. */
-  #answered = 0
+  #confirmed = 0
   #sent = 0
   /** True while a caller waits for a heartbeat that is not sent yet. */
   #isAsked = false
@@ -101,7 +101,7 @@ export class Membership {
     try {
       for (;;) {
         if (this.#isStopped() || signal.aborted || !this.#owned.has(partition)) return false
-        if (this.#state === 'member' && this.#answered > sentBefore) return true
+        if (this.#state === 'member' && this.#confirmed > sentBefore) return true
         this.#isAsked = true
         this.#wake?.()
         await new Promise<void>((resolve) => this.#watchers.push(resolve))
@@ -164,7 +164,7 @@ export class Membership {
     })
     this.#memberId = joined.memberId
     const isLeader = joined.leaderId === joined.memberId
-    const answered = this.#lease()
+    const renewLease = this.#lease()
     const { memberAssignment } = await coordinator.syncGroup({
       groupId,
       generationId: joined.generationId,
@@ -173,19 +173,19 @@ export class Membership {
     })
     if (this.#isStopped()) return
     this.#generation = joined.generationId
-    answered()
+    renewLease()
     this.#state = 'member'
     this.#assign(decodeAssignment(memberAssignment, topics[0]!))
   }
 
   async #heartbeat(coordinator: Broker): Promise<void> {
-    const answered = this.#lease()
+    const renewLease = this.#lease()
     await coordinator.heartbeat({
       groupId: this.#options.groupId,
       groupGenerationId: this.#generation,
       memberId: this.#memberId,
     })
-    answered()
+    renewLease()
     this.#changed()
   }
 
@@ -197,7 +197,7 @@ export class Membership {
     const number = this.#sent
     return () => {
       this.#leaseAt = sentAt
-      this.#answered = number
+      this.#confirmed = number
     }
   }
 

@@ -48,7 +48,7 @@ export const fetchRecords = async (
     })),
   }))
   const { fetched } = await fetchRaw(broker, topics, limits, (bytes, version) => {
-    const { partitions, ...answer } = readFetchResponse(bytes, version)
+    const { partitions, ...response } = readFetchResponse(bytes, version)
     // For this partition the broker sends at least one complete batch, whatever its size (KIP-74).
     const served = partitions.find(({ recordSet }) => recordSet.length > 0)
     const memory = new ResponseMemory()
@@ -56,7 +56,7 @@ export const fetchRecords = async (
       const request = byTopic.get(one.topic)!.find(({ partition }) => partition === one.partition)!
       return toFetched(request, one, { isFirstWhole: one === served, memory })
     }
-    return { ...answer, fetched: partitions.map(read) }
+    return { ...response, fetched: partitions.map(read) }
   })
   return fetched
 }

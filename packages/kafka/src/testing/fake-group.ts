@@ -31,7 +31,7 @@ export interface GroupRequest {
 }
 
 /** A broker responds only to the last of a member's pending requests. The others end by their request timeout. */
-const unanswered = (): Error => new Error('The request timed out')
+const requestTimedOut = (): Error => new Error('The request timed out')
 
 /** An in-memory group coordinator with the rules of the classic protocol. Sessions end only by `expire`. */
 export class FakeGroup {
@@ -125,7 +125,7 @@ export class FakeGroup {
       if (canRespond) return Promise.resolve(this.#joined(id))
     }
     const join = Promise.withResolvers<Joined>()
-    known?.join?.reject(unanswered())
+    known?.join?.reject(requestTimedOut())
     this.#members.set(id, { metadata, join, seenAt: this.#now() })
     this.#rebalance()
     return join.promise
@@ -169,7 +169,7 @@ export class FakeGroup {
   sync({ memberId, generationId, groupAssignment }: GroupRequest): Promise<{ memberAssignment: Buffer }> {
     const member = this.#check(memberId, generationId!)
     if (this.#state === 'joining') throw protocolError('REBALANCE_IN_PROGRESS')
-    member.sync?.reject(unanswered())
+    member.sync?.reject(requestTimedOut())
     member.sync = Promise.withResolvers()
     const { promise } = member.sync
     if (groupAssignment!.length > 0) {

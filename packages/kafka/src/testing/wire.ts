@@ -138,7 +138,7 @@ const TARGETS: Partial<Record<Api, (reader: Reader) => Target[]>> = {
 }
 
 /** The body of an error response after the correlation id: an error code per partition, or one for all. */
-const ERROR_BODIES: Partial<Record<Api, (writer: Writer, answer: ErrorAnswer) => Writer>> = {
+const ERROR_BODIES: Partial<Record<Api, (writer: Writer, response: ErrorResponse) => Writer>> = {
   produce: (writer, { partitions }) =>
     writer.writeArray(partitions((one) => one.writeInt64(-1n).writeInt64(-1n).writeInt64(-1n))).writeInt32(0),
   fetch: (writer, { partitions }) => {
@@ -164,7 +164,7 @@ const ERROR_BODIES: Partial<Record<Api, (writer: Writer, answer: ErrorAnswer) =>
   addOffsetsToTxn: (writer, { code }) => writer.writeInt32(0).writeInt16(code),
 }
 
-interface ErrorAnswer {
+interface ErrorResponse {
   readonly code: number
   readonly partitions: (write: (one: Writer) => Writer) => Writer[]
 }

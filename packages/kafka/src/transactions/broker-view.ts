@@ -104,12 +104,12 @@ export class BrokerView implements TransactionView {
       const wanted = on ?? (await this.#everywhere())
       try {
         const asked = wanted.filter(({ topic }) => !this.#forbidden.has(topic))
-        const answers = await Promise.all(
+        const responses = await Promise.all(
           [...(await byLeader(cluster, asked))].map(([leader, led]) =>
             api.describeProducers(leader, led, producerId),
           ),
         )
-        return answers.flat().flatMap((answer) => this.#openOf(answer))
+        return responses.flat().flatMap((response) => this.#openOf(response))
       } catch (error) {
         await cluster.refreshMetadata().catch(() => undefined)
         throw error
@@ -153,9 +153,9 @@ export class BrokerView implements TransactionView {
           known === undefined
             ? await cluster.findGroupCoordinator(id)
             : await cluster.findBroker({ nodeId: String(known) })
-        const answer = await ask(coordinator)
+        const response = await ask(coordinator)
         this.#coordinatorId = coordinator.nodeId
-        return answer
+        return response
       })
     } catch (error) {
       if (HOPELESS.has(kafkaErrorType(error))) {

@@ -86,13 +86,13 @@ export const reachQuietEpoch = async (view: TransactionView): Promise<QuietEpoch
       await view.wait(LOOK_MS)
       continue
     }
-    const answer = await view.init(shutOutTimeoutMs(last.epoch))
-    if (answer.outcome === 'busy') {
+    const response = await view.init(shutOutTimeoutMs(last.epoch))
+    if (response.outcome === 'busy') {
       await view.wait(LOOK_MS)
       continue
     }
-    if (!follows(answer, last)) throw anotherOwner()
-    return shutOut(answer)
+    if (!follows(response, last)) throw anotherOwner()
+    return shutOut(response)
   }
 }
 
@@ -202,8 +202,8 @@ const plainFence = async (
 ): Promise<ProducerEpoch> => {
   onUnguarded()
   for (;;) {
-    const answer = await view.init()
-    if (answer.outcome === 'given') return answer
+    const response = await view.init()
+    if (response.outcome === 'given') return response
     await view.wait(LOOK_MS)
   }
 }

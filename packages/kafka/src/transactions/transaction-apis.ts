@@ -113,11 +113,11 @@ export const describeProducers = (
       decoder.readInt32()
       return list(decoder, (one) => {
         const topic = one.readUVarIntString()!
-        return list(one, (answer) => {
-          const partition = answer.readInt32()
-          const errorCode = answer.readInt16()
-          answer.readUVarIntString()
-          const producers = list(answer, readProducer)
+        return list(one, (response) => {
+          const partition = response.readInt32()
+          const errorCode = response.readInt16()
+          response.readUVarIntString()
+          const producers = list(response, readProducer)
           const value = producers
             .filter((producer) => producer.producerId === producerId && producer.from >= 0n)
             .map(({ epoch, coordinatorEpoch, from }) => ({ topic, partition, epoch, coordinatorEpoch, from }))
@@ -161,7 +161,7 @@ export const writeMarker = async (
         marker.readInt64()
         return list(marker, (one) => {
           one.readUVarIntString()
-          return list(one, (answer) => [answer.readInt32(), answer.readInt16()] as const)
+          return list(one, (response) => [response.readInt32(), response.readInt16()] as const)
         })
       }),
   )

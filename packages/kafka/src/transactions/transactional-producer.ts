@@ -233,7 +233,7 @@ export class TransactionalProducer {
 
   /**
    * Retries requests that the coordinator rejected because it is still ending this id's previous transaction or has
-   * just moved, and questions that a broker did not answer. The rejected requests had no effect.
+   * just moved, and read requests that a broker did not respond to. The rejected requests had no effect.
    */
   async #whenEnded<T>(ask: () => Promise<T>): Promise<T> {
     const { clock } = this.#options
@@ -292,18 +292,18 @@ const placesOf = (outputs: readonly OutputRecord[]): readonly TopicPartition[] =
 
 /** A view that reports a step after each response, so that a fault test can suspend the process there. */
 const telling = (view: TransactionView, tell: (step: StartStep) => void): TransactionView => {
-  const told = async <T>(step: StartStep, answer: Promise<T>): Promise<T> => {
-    const value = await answer
+  const reported = async <T>(step: StartStep, request: Promise<T>): Promise<T> => {
+    const value = await request
     tell(step)
     return value
   }
   return {
     canLook: () => view.canLook(),
-    describe: () => told('decision-read', view.describe()),
-    open: (...of) => told('open-listed', view.open(...of)),
-    init: (timeoutMs) => told(timeoutMs === undefined ? 'fenced' : 'shut-out', view.init(timeoutMs)),
+    describe: () => reported('decision-read', view.describe()),
+    open: (...of) => reported('open-listed', view.open(...of)),
+    init: (timeoutMs) => reported(timeoutMs === undefined ? 'fenced' : 'shut-out', view.init(timeoutMs)),
     abortOngoing: (producerId) => view.abortOngoing(producerId),
-    mark: (...of) => told('marked', view.mark(...of)),
+    mark: (...of) => reported('marked', view.mark(...of)),
     wait: (ms) => view.wait(ms),
   }
 }

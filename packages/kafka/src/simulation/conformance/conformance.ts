@@ -60,19 +60,19 @@ export const runScript = async (broker: BrokerUnderTest, script: readonly Step[]
   const idOf = (id: number): number => (firstId === undefined ? id : id - firstId)
   const own = (offset: EpochOffset): Given => ({ ...given, epoch: Math.max(0, given.epoch + offset) })
   for (const [index, step] of script.entries()) {
-    const answer = await ask(
+    const response = await ask(
       broker,
       step,
       own,
       index,
       script[index + 1]?.kind === 'time-out' || isBeforeTimeOut(script, index),
     )
-    if ((step.kind === 'init' || step.kind === 'swap') && 'value' in answer) {
-      given = answer.value as Given
+    if ((step.kind === 'init' || step.kind === 'swap') && 'value' in response) {
+      given = response.value as Given
       firstId ??= given.producerId
     }
     await broker.rest(step.kind === 'time-out')
-    const text = JSON.stringify(answer, (key, value: unknown) =>
+    const text = JSON.stringify(response, (key, value: unknown) =>
       key === 'producerId' ? idOf(value as number) : value,
     )
     lines.push(`${JSON.stringify(step)} -> ${text}`, `  ${JSON.stringify(await broker.observe())}`)

@@ -1,6 +1,6 @@
 import type { Answer, BrokerUnderTest, Given } from './conformance.ts'
 import { ModelBroker, OFFSETS } from '../model/model-broker.ts'
-import { AnsweredError } from '../model/model-log.ts'
+import { BrokerError } from '../model/model-log.ts'
 
 const GROUP = 'group'
 const ID = 'id'
@@ -68,7 +68,7 @@ const answer = <T>(run: () => T): Answer<T> => {
   try {
     return { value: run() }
   } catch (error) {
-    if (error instanceof AnsweredError) return { error: error.type }
+    if (error instanceof BrokerError) return { error: error.type }
     throw error
   }
 }

@@ -66,33 +66,33 @@ export const realBroker = (options: RealBrokerOptions): BrokerUnderTest => {
         start.writeUVarIntString(transactionalId).writeInt32(timeoutMs)
         return start.writeInt64(String(expected.producerId)).writeInt16(expected.epoch)
       }
-      const answer = await whenAvailable(() => ask(broker, INIT_PRODUCER_ID, body, readGiven))
-      if ('value' in answer) producerIds.add(answer.value.producerId)
-      return answer
+      const response = await whenAvailable(() => ask(broker, INIT_PRODUCER_ID, body, readGiven))
+      if ('value' in response) producerIds.add(response.value.producerId)
+      return response
     },
     add: (own, partition) =>
-      answerOf(requests.addPartitionsToTxn({ ...idOf(own), topics: [{ topic, partitions: [partition] }] })),
-    addOffsets: (own) => answerOf(requests.addOffsetsToTxn({ ...idOf(own), groupId })),
+      responseOf(requests.addPartitionsToTxn({ ...idOf(own), topics: [{ topic, partitions: [partition] }] })),
+    addOffsets: (own) => responseOf(requests.addOffsetsToTxn({ ...idOf(own), groupId })),
     produce: async (own, partition, value) => {
       const key = `${own.producerId} ${own.epoch} ${partition}`
       const firstSequence = sequences.get(key) ?? 0
       const messages = [{ key: null, value: Buffer.from(value), headers: {} }]
       const topicData = [{ topic, partitions: [{ partition, firstSequence, messages }] }]
       // A new leader may not know of its role yet.
-      const answer = await whenAvailable(() =>
-        answerOf(requests.produce({ ...idOf(own), acks: -1, topicData }), ({ topics }) =>
+      const response = await whenAvailable(() =>
+        responseOf(requests.produce({ ...idOf(own), acks: -1, topicData }), ({ topics }) =>
           Number(topics[0]!.partitions[0]!.baseOffset),
         ),
       )
-      if ('value' in answer) sequences.set(key, firstSequence + 1)
-      return answer
+      if ('value' in response) sequences.set(key, firstSequence + 1)
+      return response
     },
     commitOffsets: (own, offset) => {
       const partitions = [{ partition: 0, offset: String(offset), metadata: '' }]
-      return answerOf(requests.txnOffsetCommit({ ...idOf(own), groupId, topics: [{ topic, partitions }] }))
+      return responseOf(requests.txnOffsetCommit({ ...idOf(own), groupId, topics: [{ topic, partitions }] }))
     },
     end: (own, outcome) =>
-      answerOf(requests.endTxn({ ...idOf(own), transactionResult: outcome === 'commit' })),
+      responseOf(requests.endTxn({ ...idOf(own), transactionResult: outcome === 'commit' })),
     marker: (own, partition, outcome) => writeMarker(broker, own, { topic, partition }, outcome),
     rest: async (isTimedOut) => {
       for (const startedAt = performance.now(); ;) {
@@ -202,7 +202,7 @@ const writeMarker = (
         marker.readInt64()
         return list(marker, (one) => {
           one.readUVarIntString()
-          return list(one, (answer) => [answer.readInt32(), answer.readInt16()] as const)
+          return list(one, (response) => [response.readInt32(), response.readInt16()] as const)
         })
       })
       const code = codes[0]![0]![0]![1]
@@ -233,11 +233,11 @@ const producersOf = (
       decoder.readInt32()
       const [[found]] = list(decoder, (one) => {
         one.readUVarIntString()
-        return list(one, (answer) => {
-          answer.readInt32()
-          answer.readInt16()
-          answer.readUVarIntString()
-          return list(answer, readProducer)
+        return list(one, (response) => {
+          response.readInt32()
+          response.readInt16()
+          response.readUVarIntString()
+          return list(response, readProducer)
         })
       }) as [[ReturnType<typeof readProducer>[]]]
       return found.filter(({ id }) => ids.has(id)).map(({ epoch, from }) => ({ epoch, isOpen: from >= 0 }))
@@ -273,12 +273,12 @@ const readable = async (broker: Broker, topic: string, partition: number): Promi
 const ends = (broker: Broker, topic: string, partition: number): Promise<readonly unknown[]> => {
   const topics = [{ topic, partitions: [{ partition, timestamp: '-1' }] }]
   const asked = [0, 1].map(async (isolationLevel) => {
-    const answer = await whenAvailable(() =>
-      answerOf(broker.listOffsets({ isolationLevel, topics }), ({ responses }) =>
+    const response = await whenAvailable(() =>
+      responseOf(broker.listOffsets({ isolationLevel, topics }), ({ responses }) =>
         Number(responses[0]!.partitions[0]!.offset),
       ),
     )
-    return 'value' in answer ? answer.value : answer.error
+    return 'value' in response ? response.value : response.error
   })
   return Promise.all(asked)
 }
@@ -291,7 +291,7 @@ const committed = async (broker: Broker, groupId: string, topic: string): Promis
   return Number(responses[0]!.partitions[0]!.offset)
 }
 
-const answerOf = async <T, R = undefined>(sent: Promise<T>, read?: (value: T) => R): Promise<Answer<R>> => {
+const responseOf = async <T, R = undefined>(sent: Promise<T>, read?: (value: T) => R): Promise<Answer<R>> => {
   try {
     const value = await sent
     return { value: read?.(value) as R }
@@ -302,8 +302,8 @@ const answerOf = async <T, R = undefined>(sent: Promise<T>, read?: (value: T) =>
 
 const whenAvailable = async <T>(send: () => Promise<Answer<T>>): Promise<Answer<T>> => {
   for (;;) {
-    const answer = await send()
-    if (!('error' in answer && BUSY.has(answer.error))) return answer
+    const response = await send()
+    if (!('error' in response && BUSY.has(response.error))) return response
     await sleep(REST_MS)
   }
 }

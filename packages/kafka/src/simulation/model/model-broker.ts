@@ -1,5 +1,5 @@
 import { ModelTransaction, NONE, type AbortRule, type Described } from './model-coordinator.ts'
-import { AnsweredError, ModelLog, type Marker, type Outcome, type ProducerEntry } from './model-log.ts'
+import { BrokerError, ModelLog, type Marker, type Outcome, type ProducerEntry } from './model-log.ts'
 
 export interface ModelOffset {
   readonly offset: number
@@ -84,7 +84,7 @@ export class ModelBroker {
 
   describeTransaction(transactionalId: string): Described {
     const transaction = this.#transactions.get(transactionalId)
-    if (transaction === undefined) throw new AnsweredError('TRANSACTIONAL_ID_NOT_FOUND')
+    if (transaction === undefined) throw new BrokerError('TRANSACTIONAL_ID_NOT_FOUND')
     return transaction.describe()
   }
 
@@ -97,9 +97,9 @@ export class ModelBroker {
     try {
       this.#verify(producer, log)
     } catch (error) {
-      if (!(error instanceof AnsweredError) || error.type !== 'CONCURRENT_TRANSACTIONS') throw error
+      if (!(error instanceof BrokerError) || error.type !== 'CONCURRENT_TRANSACTIONS') throw error
       // The error of the request version that kafkajs uses.
-      throw new AnsweredError('NOT_ENOUGH_REPLICAS')
+      throw new BrokerError('NOT_ENOUGH_REPLICAS')
     }
     return log.append(producer.producerId, producer.epoch, values)
   }
@@ -172,7 +172,7 @@ export class ModelBroker {
 
   #transaction(transactionalId: string): ModelTransaction {
     const found = this.#transactions.get(transactionalId)
-    if (found === undefined) throw new AnsweredError('INVALID_PRODUCER_ID_MAPPING')
+    if (found === undefined) throw new BrokerError('INVALID_PRODUCER_ID_MAPPING')
     return found
   }
 }

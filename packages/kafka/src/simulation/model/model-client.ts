@@ -8,7 +8,7 @@ import type {
 } from '../../transactions/transaction-client.ts'
 import type { ProducerEpoch, TopicPartition } from '../../transactions/transaction-view.ts'
 import { OFFSETS, type ModelBroker } from './model-broker.ts'
-import { AnsweredError } from './model-log.ts'
+import { BrokerError } from './model-log.ts'
 import { encodeRecord } from './model-record.ts'
 import { ModelView } from './model-view.ts'
 import type { SimProcess, World } from './world.ts'
@@ -119,7 +119,7 @@ class ModelClient implements TransactionClient {
       try {
         return await this.#call(label, execute)
       } catch (error) {
-        if (!(error instanceof AnsweredError && RETRIED.has(error.type)) || tries === RETRIES) throw error
+        if (!(error instanceof BrokerError && RETRIED.has(error.type)) || tries === RETRIES) throw error
       }
       await pause(this.#clock, RETRY_MS)
     }

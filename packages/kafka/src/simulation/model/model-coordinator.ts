@@ -1,4 +1,4 @@
-import { AnsweredError, type ModelLog, type Outcome } from './model-log.ts'
+import { BrokerError, type ModelLog, type Outcome } from './model-log.ts'
 
 export type CoordinatorState =
   'Empty' | 'Ongoing' | 'PrepareCommit' | 'PrepareAbort' | 'CompleteCommit' | 'CompleteAbort'
@@ -97,12 +97,12 @@ export class ModelTransaction {
     timeoutMs: number,
     expected?: { readonly producerId: number; readonly epoch: number },
   ): { readonly producerId: number; readonly epoch: number } {
-    if (expected !== undefined && expected.epoch < 0) throw new AnsweredError('INVALID_REQUEST')
-    if (expected !== undefined && !this.#isKnown(expected)) throw new AnsweredError('PRODUCER_FENCED')
-    if (this.#isBusy) throw new AnsweredError('CONCURRENT_TRANSACTIONS')
+    if (expected !== undefined && expected.epoch < 0) throw new BrokerError('INVALID_REQUEST')
+    if (expected !== undefined && !this.#isKnown(expected)) throw new BrokerError('PRODUCER_FENCED')
+    if (this.#isBusy) throw new BrokerError('CONCURRENT_TRANSACTIONS')
     if (this.#state === 'Ongoing') {
       this.#abortByItself()
-      throw new AnsweredError('CONCURRENT_TRANSACTIONS')
+      throw new BrokerError('CONCURRENT_TRANSACTIONS')
     }
     const isExhausted = this.#epoch >= EPOCH_MAX
     if (isExhausted && (expected === undefined || expected.epoch === this.#epoch)) {
@@ -117,7 +117,7 @@ export class ModelTransaction {
       this.#lastEpoch = this.#epoch
       this.#epoch += 1
     } else if (expected.epoch !== this.#lastEpoch) {
-      throw new AnsweredError('PRODUCER_FENCED')
+      throw new BrokerError('PRODUCER_FENCED')
     }
     this.#state = 'Empty'
     this.#timeoutMs = timeoutMs
@@ -139,7 +139,7 @@ export class ModelTransaction {
   }
 
   addPartitions(producerId: number, epoch: number, partitions: readonly string[], now: number): void {
-    if (this.#isBusy) throw new AnsweredError('CONCURRENT_TRANSACTIONS')
+    if (this.#isBusy) throw new BrokerError('CONCURRENT_TRANSACTIONS')
     this.#requireEpoch(producerId, epoch)
     if (this.#state !== 'Ongoing') {
       this.#state = 'Ongoing'
@@ -152,8 +152,8 @@ export class ModelTransaction {
   /** Request of a leader before the first record of a transaction (KIP-890, part 1). */
   verify(producerId: number, epoch: number, partition: string): void {
     this.#requireEpoch(producerId, epoch)
-    if (this.#state.startsWith('Prepare')) throw new AnsweredError('CONCURRENT_TRANSACTIONS')
-    if (!this.#partitions.has(partition)) throw new AnsweredError('INVALID_TXN_STATE')
+    if (this.#state.startsWith('Prepare')) throw new BrokerError('CONCURRENT_TRANSACTIONS')
+    if (!this.#partitions.has(partition)) throw new BrokerError('INVALID_TXN_STATE')
   }
 
   /** Request of a client. */
@@ -161,16 +161,16 @@ export class ModelTransaction {
     this.#requireEpoch(producerId, epoch)
     const complete = outcome === 'commit' ? 'CompleteCommit' : 'CompleteAbort'
     if (this.#state === complete) return
-    if (this.#isBusy) throw new AnsweredError('CONCURRENT_TRANSACTIONS')
-    if (this.#state !== 'Ongoing') throw new AnsweredError('INVALID_TXN_STATE')
+    if (this.#isBusy) throw new BrokerError('CONCURRENT_TRANSACTIONS')
+    if (this.#state !== 'Ongoing') throw new BrokerError('INVALID_TXN_STATE')
     this.#state = outcome === 'commit' ? 'PrepareCommit' : 'PrepareAbort'
     this.#prepared = new Set(this.#partitions)
   }
 
   #requireEpoch(producerId: number, epoch: number): void {
-    if (producerId !== this.#producerId) throw new AnsweredError('INVALID_PRODUCER_ID_MAPPING')
+    if (producerId !== this.#producerId) throw new BrokerError('INVALID_PRODUCER_ID_MAPPING')
     // Newer versions of these requests, which kafkajs does not use, return PRODUCER_FENCED.
-    if (epoch !== this.#epoch) throw new AnsweredError('INVALID_PRODUCER_EPOCH')
+    if (epoch !== this.#epoch) throw new BrokerError('INVALID_PRODUCER_EPOCH')
   }
 
   #abortByItself(): void {
@@ -232,7 +232,7 @@ export class ModelTransaction {
     try {
       log.writeMarker(marker, this.#isStrict)
     } catch (error) {
-      if (!(error instanceof AnsweredError)) throw error
+      if (!(error instanceof BrokerError)) throw error
       // After a partition reports a newer epoch, a coordinator ignores this transaction until it is loaded again.
       this.#hasGivenUp = true
       return 'refused'

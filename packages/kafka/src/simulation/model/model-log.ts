@@ -12,8 +12,8 @@ export type ErrorName =
   | 'TRANSACTIONAL_ID_NOT_FOUND'
 
 /** A response with an error code. */
-export class AnsweredError extends Error {
-  override readonly name = 'AnsweredError'
+export class BrokerError extends Error {
+  override readonly name = 'BrokerError'
   readonly type: ErrorName
 
   constructor(type: ErrorName) {
@@ -105,12 +105,12 @@ export class ModelLog {
 
   requireEpoch(producerId: number, epoch: number): void {
     if (epoch < (this.#producers.get(producerId)?.epoch ?? -1)) {
-      throw new AnsweredError('INVALID_PRODUCER_EPOCH')
+      throw new BrokerError('INVALID_PRODUCER_EPOCH')
     }
   }
 
   requireLeader(): void {
-    if (this.isLeaderless) throw new AnsweredError('NOT_LEADER_FOR_PARTITION')
+    if (this.isLeaderless) throw new BrokerError('NOT_LEADER_FOR_PARTITION')
   }
 
   /** Returns the first offset. The caller must check with the coordinator first. */
@@ -159,9 +159,9 @@ export class ModelLog {
     this.requireLeader()
     const entry = this.#entryOf(producerId, epoch)
     if (isStrict && epoch === entry.epoch && entry.openFrom !== undefined) {
-      throw new AnsweredError('INVALID_PRODUCER_EPOCH')
+      throw new BrokerError('INVALID_PRODUCER_EPOCH')
     }
-    if (entry.coordinatorEpoch > coordinatorEpoch) throw new AnsweredError('TRANSACTION_COORDINATOR_FENCED')
+    if (entry.coordinatorEpoch > coordinatorEpoch) throw new BrokerError('TRANSACTION_COORDINATOR_FENCED')
     const ended = entry.openFrom === undefined ? [] : this.#dataOf(producerId, entry.openFrom)
     this.#entries.push({ kind: 'marker', producerId, epoch, outcome })
     entry.epoch = epoch

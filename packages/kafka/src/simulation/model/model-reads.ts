@@ -5,7 +5,7 @@ import type { FetchedPartition } from '../../read/fetch-records.ts'
 import type { Feed } from '../../processor/task-inputs.ts'
 import type { PrefetchQueue } from '../../read/prefetch-queue.ts'
 import type { ModelBroker } from './model-broker.ts'
-import { AnsweredError } from './model-log.ts'
+import { BrokerError } from './model-log.ts'
 import { decodeRecord } from './model-record.ts'
 import { ConnectionError, type SimProcess, type World } from './world.ts'
 
@@ -73,9 +73,9 @@ export class ModelReads implements ClusterReads {
   #read(topic: string, partition: number, from: number): FetchedPartition {
     const log = this.#broker.log(`${topic}/${partition}`)
     log.requireLeader()
-    const answer = { topic, partition, offset: BigInt(from), highWatermark: BigInt(log.end) }
+    const response = { topic, partition, offset: BigInt(from), highWatermark: BigInt(log.end) }
     if (from > log.end) {
-      return { ...answer, errorCode: OFFSET_OUT_OF_RANGE, records: [], nextOffset: BigInt(from) }
+      return { ...response, errorCode: OFFSET_OUT_OF_RANGE, records: [], nextOffset: BigInt(from) }
     }
     const visible = log.visible(from)
     const records = visible
@@ -90,14 +90,14 @@ export class ModelReads implements ClusterReads {
       }))
     const isAll = records.length === visible.length
     const nextOffset = isAll ? BigInt(Math.max(from, log.lastStableOffset)) : records.at(-1)!.offset + 1n
-    return { ...answer, errorCode: 0, records, nextOffset }
+    return { ...response, errorCode: 0, records, nextOffset }
   }
 
   async #call<T>(label: string, execute: () => T): Promise<T> {
     try {
       return await this.#world.call(this.#process, label, execute)
     } catch (error) {
-      if (error instanceof AnsweredError || error instanceof ConnectionError) {
+      if (error instanceof BrokerError || error instanceof ConnectionError) {
         throw new RetriableError(`${label}: ${error.message}`, { cause: error })
       }
       throw error

@@ -8,7 +8,7 @@ import {
   type TransactionView,
 } from '../../transactions/transaction-view.ts'
 import type { ModelBroker } from './model-broker.ts'
-import { AnsweredError } from './model-log.ts'
+import { BrokerError } from './model-log.ts'
 import { ConnectionError, type SimProcess, type World } from './world.ts'
 
 const REFUSED = new Set(['PRODUCER_FENCED', 'INVALID_PRODUCER_EPOCH', 'INVALID_PRODUCER_ID_MAPPING'])
@@ -48,7 +48,7 @@ export class ModelView implements TransactionView {
         const isShutOut = timeoutMs === SHUT_OUT_TIMEOUT_MS
         return { state, producerId: String(producerId), epoch, timeoutMs, isShutOut }
       } catch (error) {
-        if (error instanceof AnsweredError && error.type === 'TRANSACTIONAL_ID_NOT_FOUND') return undefined
+        if (error instanceof BrokerError && error.type === 'TRANSACTIONAL_ID_NOT_FOUND') return undefined
         throw error
       }
     })
@@ -81,7 +81,7 @@ export class ModelView implements TransactionView {
       try {
         return this.#init(timeoutMs, expected)
       } catch (error) {
-        if (error instanceof AnsweredError && error.type === 'PRODUCER_FENCED') return { outcome: 'refused' }
+        if (error instanceof BrokerError && error.type === 'PRODUCER_FENCED') return { outcome: 'refused' }
         throw error
       }
     })
@@ -101,8 +101,7 @@ export class ModelView implements TransactionView {
       const { producerId, epoch } = broker.initProducerId(transactionalId, timeoutMs, expected)
       return { outcome: 'given', producerId: String(producerId), epoch }
     } catch (error) {
-      if (error instanceof AnsweredError && error.type === 'CONCURRENT_TRANSACTIONS')
-        return { outcome: 'busy' }
+      if (error instanceof BrokerError && error.type === 'CONCURRENT_TRANSACTIONS') return { outcome: 'busy' }
       throw error
     }
   }
@@ -117,7 +116,7 @@ export class ModelView implements TransactionView {
         broker.writeMarker(name, { producerId: Number(producerId), epoch, coordinatorEpoch, outcome })
         return 'ended'
       } catch (error) {
-        if (error instanceof AnsweredError && REFUSED.has(error.type)) return 'refused'
+        if (error instanceof BrokerError && REFUSED.has(error.type)) return 'refused'
         throw error
       }
     })
@@ -133,7 +132,7 @@ export class ModelView implements TransactionView {
     try {
       return await world.call(process, label, execute)
     } catch (error) {
-      if (error instanceof AnsweredError || error instanceof ConnectionError) {
+      if (error instanceof BrokerError || error instanceof ConnectionError) {
         throw new RetriableError(`${label}: ${error.message}`, { cause: error })
       }
       throw error

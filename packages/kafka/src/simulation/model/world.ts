@@ -15,10 +15,10 @@ interface Flight {
   readonly execute: () => unknown
   readonly resolve: (value: unknown) => void
   readonly reject: (error: unknown) => void
-  state: 'sent' | 'waiting' | 'answered'
+  state: 'sent' | 'waiting' | 'responded'
   /** True when no process waits for the response any more. */
   isOrphan: boolean
-  answer: { readonly value: unknown } | { readonly error: unknown } | undefined
+  response: { readonly value: unknown } | { readonly error: unknown } | undefined
 }
 
 interface Timer {
@@ -92,7 +92,7 @@ export class World {
         reject,
         state: 'sent',
         isOrphan: false,
-        answer: undefined,
+        response: undefined,
         resolve: resolve as (value: unknown) => void,
       })
     })
@@ -112,7 +112,7 @@ export class World {
     process.isDead = true
     this.note(`${process.name} is killed`)
     this.#timers = this.#timers.filter((timer) => timer.process !== process)
-    this.#flights = this.#flights.filter((one) => one.process !== process || one.state !== 'answered')
+    this.#flights = this.#flights.filter((one) => one.process !== process || one.state !== 'responded')
     for (const flight of this.#flights) {
       if (flight.process === process) flight.isOrphan = true
     }
@@ -128,9 +128,12 @@ export class World {
       if (flight.process !== process || flight.isOrphan) continue
       flight.isOrphan = true
       // Responses that arrived but were not read are lost too.
-      if (flight.state === 'answered') this.#remove(flight)
+      if (flight.state === 'responded') this.#remove(flight)
       const error = new ConnectionError(flight.label)
-      this.#flights = [...this.#flights, { ...flight, isOrphan: false, state: 'answered', answer: { error } }]
+      this.#flights = [
+        ...this.#flights,
+        { ...flight, isOrphan: false, state: 'responded', response: { error } },
+      ]
     }
   }
 
@@ -193,7 +196,7 @@ export class World {
           isTakingOver: TAKING_OVER.test(label),
           run: () => this.#execute(flight),
         })
-      } else if (state === 'answered' && !this.#isFrozen(process)) {
+      } else if (state === 'responded' && !this.#isFrozen(process)) {
         events.push({
           actor: process.name,
           key: `${process.name} gets ${label}`,
@@ -225,10 +228,10 @@ export class World {
   #execute(flight: Flight): void {
     const { process, label } = flight
     this.now += 1
-    const done = (answer: NonNullable<Flight['answer']>): void => {
-      flight.state = 'answered'
-      flight.answer = answer
-      this.note(`${process.name}${flight.isOrphan ? ' (late)' : ''}: ${label} -> ${textOf(answer)}`)
+    const done = (response: NonNullable<Flight['response']>): void => {
+      flight.state = 'responded'
+      flight.response = response
+      this.note(`${process.name}${flight.isOrphan ? ' (late)' : ''}: ${label} -> ${textOf(response)}`)
       if (flight.isOrphan) this.#remove(flight)
       else if (this.#isPrompt) this.#deliver(flight)
     }
@@ -251,10 +254,10 @@ export class World {
 
   #deliver(flight: Flight): void {
     this.#remove(flight)
-    const answer = flight.answer!
-    if (this.#isPrompt) this.#learn(flight.process, `${flight.label} ${textOf(answer)}`)
-    if ('error' in answer) flight.reject(answer.error)
-    else flight.resolve(answer.value)
+    const response = flight.response!
+    if (this.#isPrompt) this.#learn(flight.process, `${flight.label} ${textOf(response)}`)
+    if ('error' in response) flight.reject(response.error)
+    else flight.resolve(response.value)
   }
 
   #fire(timer: Timer): void {
@@ -267,10 +270,10 @@ export class World {
   }
 }
 
-const textOf = (answer: { readonly value: unknown } | { readonly error: unknown }): string => {
-  if ('error' in answer) return answer.error instanceof Error ? answer.error.message : 'error'
-  if (answer.value === undefined) return 'ok'
-  const text = JSON.stringify(answer.value, (_, value: unknown) =>
+const textOf = (response: { readonly value: unknown } | { readonly error: unknown }): string => {
+  if ('error' in response) return response.error instanceof Error ? response.error.message : 'error'
+  if (response.value === undefined) return 'ok'
+  const text = JSON.stringify(response.value, (_, value: unknown) =>
     typeof value === 'bigint' ? Number(value) : value,
   )
   return text.length > 160 ? `${text.slice(0, 160)}...` : text

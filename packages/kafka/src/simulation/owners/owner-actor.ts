@@ -1,7 +1,7 @@
 import { RetriableError, StateError, TransactionError } from '../../client/errors.ts'
 import type { ProducerEpoch, TopicPartition } from '../../transactions/transaction-view.ts'
 import { OFFSETS, type ModelBroker } from '../model/model-broker.ts'
-import { AnsweredError } from '../model/model-log.ts'
+import { BrokerError } from '../model/model-log.ts'
 import { ModelView } from '../model/model-view.ts'
 import { ConnectionError, type SimProcess, type World } from '../model/world.ts'
 
@@ -147,7 +147,7 @@ export class OwnerActor {
       try {
         return { value: execute() }
       } catch (error) {
-        if (error instanceof AnsweredError && BUSY.has(error.type)) return undefined
+        if (error instanceof BrokerError && BUSY.has(error.type)) return undefined
         throw error
       }
     }).then(({ value }) => value)
@@ -166,7 +166,7 @@ export class OwnerActor {
     try {
       return await this.#deployment.world.call(this.#process, label, execute)
     } catch (error) {
-      if (error instanceof AnsweredError || error instanceof ConnectionError) {
+      if (error instanceof BrokerError || error instanceof ConnectionError) {
         throw new TransactionError(`${label}: ${error.message}`, { cause: error })
       }
       throw error

@@ -14,8 +14,8 @@ export const PRODUCT: Protocol = { takeOver: (view) => takeOver(view, OPTIONS), 
 /** Requests an epoch until the coordinator is ending no transaction, like kafkajs. */
 const fence = async (view: ModelView): Promise<ProducerEpoch> => {
   for (;;) {
-    const answer = await view.init()
-    if (answer.outcome === 'given') return answer
+    const response = await view.init()
+    if (response.outcome === 'given') return response
     await view.wait(LOOK_MS)
   }
 }
@@ -23,8 +23,8 @@ const fence = async (view: ModelView): Promise<ProducerEpoch> => {
 /** Ends open transactions with the epoch that the partition has, whoever owns it. */
 const endAs = async (view: ModelView, producerId: string, outcome: Outcome): Promise<void> => {
   for (const open of await view.open(producerId)) {
-    const answer = await view.mark(open, { producerId, epoch: open.epoch }, outcome)
-    if (answer === 'refused') throw new RetriableError('ending a transaction: refused')
+    const response = await view.mark(open, { producerId, epoch: open.epoch }, outcome)
+    if (response === 'refused') throw new RetriableError('ending a transaction: refused')
   }
 }
 
@@ -88,10 +88,10 @@ const SWAPPED: Protocol = {
     if (last === undefined) return fence(view)
     let quiet: ProducerEpoch = last
     if (last.state !== 'CompleteAbort' && !(last.state === 'Empty' && last.isShutOut)) {
-      const answer = await view.swap(last)
-      if (answer.outcome !== 'given')
+      const response = await view.swap(last)
+      if (response.outcome !== 'given')
         throw new TransactionError('another owner, or one that is being aborted')
-      quiet = answer
+      quiet = response
     }
     const outcome = last.state === 'CompleteAbort' ? 'abort' : 'commit'
     for (const open of await view.open(last.producerId)) {

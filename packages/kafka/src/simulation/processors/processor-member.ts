@@ -44,7 +44,7 @@ export class ProcessorMember {
   readonly runners: TaskRunners
   readonly membership: Membership
   /** Number of responses by which the group confirmed it as a live member. */
-  answers = 0
+  responses = 0
   generation = -1
 
   constructor(options: MemberOptions) {
@@ -85,20 +85,20 @@ export class ProcessorMember {
   /** Replaces kafkajs. Each request of the membership may take any time. */
   #groupCluster({ world, process, group }: MemberOptions): Cluster {
     const call = <T>(label: string, execute: () => T | Promise<T>) => world.call(process, label, execute)
-    const answered = (): void => {
-      this.answers += 1
+    const countResponse = (): void => {
+      this.responses += 1
     }
     const coordinator = {
       joinGroup: (request: GroupRequest) => call('JoinGroup', () => group.join(request)),
       syncGroup: async (request: GroupRequest) => {
-        const answer = await call('SyncGroup', () => group.sync(request))
+        const response = await call('SyncGroup', () => group.sync(request))
         this.generation = request.generationId!
-        answered()
-        return answer
+        countResponse()
+        return response
       },
       heartbeat: async (request: GroupRequest) => {
         await call('Heartbeat', () => group.beat(request))
-        answered()
+        countResponse()
       },
       leaveGroup: ({ memberId }: GroupRequest) => call('LeaveGroup', () => group.expire(memberId)),
     } as unknown as Broker

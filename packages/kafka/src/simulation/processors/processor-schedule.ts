@@ -94,7 +94,7 @@ export class ProcessorSchedule extends Schedule<ProcessorFaults> {
       }
       const reads = new ModelReads(world, process, broker, clock)
       const openClient = modelTransactions(world, process, broker, clock)
-      let answersBefore = 0
+      let responsesBefore = 0
       const around = (membership: Surroundings['membership']): Surroundings => ({
         reads,
         openClient,
@@ -114,10 +114,10 @@ export class ProcessorSchedule extends Schedule<ProcessorFaults> {
           return {
             ...planted,
             openClient: (...of) => {
-              if (member.answers <= answersBefore) {
+              if (member.responses <= responsesBefore) {
                 this.violations.push(`${process.name} fences, and the group has not confirmed it`)
               }
-              answersBefore = member.answers
+              responsesBefore = member.responses
               return planted.openClient(...of)
             },
           }
