@@ -57,7 +57,7 @@ it('keeps each authentic body that is malformed as one dead letter, and nothing 
   const bad = SOURCES.flatMap((source) => malformedBodies(source.name).map((raw) => malformed(source, raw)))
   const false_ = SOURCES.flatMap(forged)
   const tooLarge = shipment(SOURCES[0]!, { kind: 'malformed' }, Buffer.alloc(300_000, ' '), {})
-  // A provider that is answered 400 may send the same again.
+  // A provider may repeat a request after a 400.
   await pipeline.send([...bad, ...false_, tooLarge])
   await pipeline.send([...bad, ...false_, tooLarge])
   const { findings, ok, report, totals } = await pipeline.examine()

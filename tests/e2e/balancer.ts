@@ -8,7 +8,7 @@ const LOOK_MS = 50
  * say yes. Like the usual ones it keeps connections open and sends nothing twice.
  */
 export class Balancer {
-  /** What it could not get a good answer for, and when. */
+  /** Requests that no instance answered well, with the time of each. */
   readonly troubles: string[] = []
   readonly #urls: readonly string[]
   #ready: readonly string[] = []

@@ -132,7 +132,7 @@ describe.runIf(hasProc)('a newcomer who does what the documents say', () => {
     if (output !== undefined) expectShown(output, printed)
   }
 
-  /** Asks until the answer is as shown; the last answer's failure is thrown. */
+  /** Repeats the request until the response is the documented one. Throws the last difference. */
   const ask = async (command: DocumentedCommand): Promise<void> => {
     const deadline = performance.now() + ASK_MS_MAX
     for (;;) {

@@ -73,7 +73,7 @@ it('brings letters of dedup and of persistence back through the stage that gave 
 it('brings what a sink calls a conflict back through dedup, as an event of its own', async () => {
   const { pipeline, replay, database } = await start('replay-conflict')
   const sent = update('known', 'new body')
-  // As if it had come so long ago that dedup has forgotten it.
+  // As if it had arrived so long ago that its key has expired.
   await database.query(
     `INSERT INTO events (event_key, source, event_type, interaction_id, received_at, processed_at, schema_version,
        attributes, parts_missing, body_hash, payload, payload_sanitised, raw)

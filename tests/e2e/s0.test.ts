@@ -2,7 +2,7 @@ import { createHmac } from 'node:crypto'
 import { expect, it } from 'vitest'
 import { Switched } from './switching.ts'
 
-/** 256 bits in hexadecimal, of which the text itself is the key. */
+/** 256 bits in hexadecimal. The text itself is the key, not the bytes that it encodes. */
 const SECRET = 'a1b2c3d4'.repeat(8)
 const PATH = '/api/CXoneEventReceiver'
 const signed = (body: string) => ({

@@ -2,7 +2,7 @@ import { createHmac, timingSafeEqual } from 'node:crypto'
 import { createServer } from 'node:http'
 import { SECRET, SIGNATURE_HEADER } from './requests.ts'
 
-/** What any receiver must do, and nothing else: read the body, verify its signature, parse it, answer. No Kafka. */
+/** Does only what any receiver must do: read the body, verify its signature, parse it, respond. No Kafka. */
 const server = createServer((request, response) => {
   const chunks: Buffer[] = []
   request.on('data', (chunk: Buffer) => chunks.push(chunk))

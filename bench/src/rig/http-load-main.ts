@@ -98,7 +98,7 @@ setTimeout(() => {
   clearInterval(pacer)
   for (const client of clients) client.close()
   const elapsed = performance.now() - startedAt
-  // What was due and never answered is as late as it can be told.
+  // A due request without a response counts with the longest latency that can be measured.
   latencies.push(...due.map((at) => performance.now() - at))
   latencies.sort((a, b) => a - b)
   const percentile = (p: number) =>

@@ -7,7 +7,7 @@ import type { PreparedRequests } from '../ingress/requests.ts'
 
 export interface LoadResult {
   readonly perSec: number
-  /** Answers other than 2xx, and connections that broke. */
+  /** Responses other than 2xx, and connections that broke. */
   readonly errors: number
   /** What the first of them was, where the generator can tell. */
   readonly firstError?: string
@@ -18,7 +18,7 @@ export interface LoadResult {
 
 export interface HttpLoad {
   readonly saturating: 'wrk' | 'own'
-  /** As many as the server answers. */
+  /** As many requests as the server handles. */
   saturate(port: number, connections: number, seconds: number): Promise<LoadResult>
   /** So many a second, each due at its own time: what is late counts from when it was due. */
   pace(port: number, perSec: number, connections: number, seconds: number): Promise<LoadResult>

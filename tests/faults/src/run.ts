@@ -41,7 +41,7 @@ const DUPLICATES = 0.2
 const QUIET_MS_MAX = 240_000
 /** With a planted defect it may never be quiet. */
 const QUIET_MS_MAX_DEFECT = 45_000
-/** After its events a run goes on for at most so long until all faults are done. */
+/** The longest time for which a run waits for its faults after its last event. */
 const OVERTIME_MS_MAX = 600_000
 const PORTS = 100
 const PROGRESS_MS = 10_000

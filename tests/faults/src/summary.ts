@@ -13,11 +13,11 @@ export interface Summary {
   readonly events: number
   readonly events_wanted: number
   readonly events_of_tier: number
-  /** Requests by answer: acknowledged; cut off, timed out or 503; refused or not delivered. */
+  /** Requests by result: acknowledged; cut off, timed out or 503; refused or not delivered. */
   readonly ok: number
   readonly info: number
   readonly fail: number
-  /** Events (key and body) by their best answer. */
+  /** Events (key and body) by the best result of their requests. */
   readonly ids: { readonly ok: number; readonly info: number; readonly fail: number }
   readonly lost: number
   readonly duplicated: number
@@ -43,7 +43,7 @@ export interface Summary {
   /** Of the services, and of the rig itself. */
   readonly rss_mb_max: number
   readonly rig_rss_mb_max: number
-  /** Of the answers that were ok, faults included. */
+  /** Latency of acknowledged requests, also during faults. */
   readonly latency_p50_ms: number
   readonly latency_p99_ms: number
   /** The commit that was run. */

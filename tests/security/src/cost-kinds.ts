@@ -13,7 +13,7 @@ export interface Bounds {
 
 export interface RequestKind {
   readonly what: string
-  /** Every answer has one of these statuses; 0 is a closed connection. */
+  /** Every response has one of these statuses; 0 is a closed connection. */
   readonly due: readonly number[]
   readonly reference: 'small' | 'limit'
   readonly bounds: Bounds
@@ -179,7 +179,7 @@ const largeKinds: readonly RequestKind[] = [
   kind('text/plain, body at the limit', 415, 'limit', REFUSED_LARGE, () =>
     withHeaders(large(), 'content-type', 'text/plain'),
   ),
-  // Of what follows the answer only a part is taken before the connection ends.
+  // After the response, ingress reads only a part of what follows before it closes the connection.
   kind('8 MiB', [413, 0], 'limit', [12, 16, 1.8], () => signed(large(OVERSIZE_BYTES))),
 ]
 

@@ -38,7 +38,7 @@ export class HttpClient {
     return (await this.#sendOnce(request, true)) ?? (await this.#sendOnce(request, false))!
   }
 
-  /** Undefined: a connection that had been used before was closed before an answer came. */
+  /** Undefined when a reused connection closed before a response came. */
   #sendOnce(
     { method = 'POST', path, headers, raw, from }: HttpRequest,
     mayRepeat: boolean,

@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto'
 
 export interface JournalEntry {
-  /** Of the process that answered. */
+  /** Port of the process that responded. */
   readonly port: number
   /** Hex sha256 of the body that was sent. */
   readonly sentHash: string
   readonly status: number
-  /** Of a 2xx answer. */
+  /** Only for a 2xx response. */
   readonly eventKey?: string
 }
 
@@ -15,7 +15,7 @@ export const sha256 = (bytes: Buffer): string => createHash('sha256').update(byt
 /** Everything that was sent and came back in a run, for the checks at its end. */
 export class Journal {
   readonly entries: JournalEntry[] = []
-  /** Heads and bodies of all answers. */
+  /** Heads and bodies of all responses. */
   readonly answers: string[] = []
 
   add(port: number, raw: Buffer, status: number, head: string, body: string): void {

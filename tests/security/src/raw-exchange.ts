@@ -4,7 +4,7 @@ import type { Journal } from './journal.ts'
 
 /** What a socket saw that sent bytes which are no well-formed HTTP. */
 export interface RawExchange {
-  /** Status of each answer, in order. */
+  /** Status of each response, in order. */
   readonly statuses: readonly number[]
   /** The server ended the connection, or reset it, within the wait. */
   readonly isClosed: boolean
@@ -59,7 +59,7 @@ export const exchangeRaw = async ({ port, steps, waitMs, journal }: RawScript): 
   return { statuses: statusesOf(text), isClosed: wasClosed, ms }
 }
 
-/** An answer's head may follow a body without a line break between. */
+/** The head of a response may follow a body directly, without a line break. */
 export const statusesOf = (text: string): readonly number[] =>
   [...text.matchAll(/HTTP\/1\.[01] (\d{3}) /g)].map((match) => Number(match[1]))
 

@@ -13,9 +13,9 @@ type Line =
   | readonly ['result', id: string, result: OperationResult]
 
 /**
- * What was sent and how it was answered, on disk: an intent is handed to the operating system before its request is
- * sent, so a killed process leaves at most requests without a result, and those count as unknown. Segments of an
- * hour; those older than a day are deleted.
+ * What was sent, with its result, on disk. An intent is handed to the operating system before its request is sent, so a
+ * killed process leaves at most requests without a result, and those count as unknown. A segment holds one hour;
+ * segments older than a day are deleted.
  */
 export class TruthLedger {
   readonly #folder: string
@@ -36,7 +36,7 @@ export class TruthLedger {
     this.#file = this.#openSegment()
   }
 
-  /** `run` tells this run's operations from those of earlier ones. */
+  /** The ids of the operations begin with `run`, which must differ from that of every earlier run. */
   static open(folder: string, run: string): TruthLedger {
     return new TruthLedger(folder, run)
   }
@@ -58,7 +58,7 @@ export class TruthLedger {
     return ids
   }
 
-  /** Notes an answer; written with the next `flush`. */
+  /** Notes a result, which the next `flush` writes. */
   finish(id: string, result: OperationResult): void {
     this.#results.push(encode(['result', id, result]))
   }
@@ -91,13 +91,12 @@ const encode = (line: Line): string => `${JSON.stringify(line)}\n`
 const ledgerFiles = (folder: string): string[] =>
   readdirSync(folder)
     .filter((name) => name.endsWith(SUFFIX))
-    // Of a run in the order of its segments: a result comes after its intent.
+    // The segments of a run in their order, so that a result comes after its intent.
     .sort()
     .map((name) => join(folder, name))
 
 /**
- * All operations of all runs in a folder. A line that a kill tore is left out; without a result an operation is
- * unknown.
+ * All operations of all runs in a folder. Skips a line that a kill has cut. An operation without a result is unknown.
  */
 export const readTruth = (folder: string): FinishedOperation[] => {
   const operations = new Map<string, Operation & { result: OperationResult }>()
@@ -122,7 +121,7 @@ export const readTruth = (folder: string): FinishedOperation[] => {
   return [...operations.values()]
 }
 
-/** A file of any size, piece by piece: a million operations are more than one string may hold. */
+/** Reads a file of any size in pieces, because a million operations exceed the longest string. */
 function* linesOf(file: string): Generator<string> {
   const descriptor = openSync(file, 'r')
   try {

@@ -11,14 +11,14 @@ export interface ObservedRow {
 export interface ObservedLetter extends ObservedRow {
   readonly stage: DeadLetterStage
   readonly reason: string
-  /** Names it: no two letters have the same. */
+  /** Identifies the letter. */
   readonly place: string
 }
 
 /** A record that a replay wrote to the replay topic of `stage`, with the event and the body that it has there. */
 export interface ObservedReturn extends ObservedRow {
   readonly stage: ObservedLetter['stage']
-  /** Of the letter that it takes the place of. */
+  /** `place` of the letter that this record replaces. */
   readonly letter: string
 }
 

@@ -1,6 +1,6 @@
 /**
- * event: signed and well formed. malformed: signed, but not what the source sends. forged: badly signed, so nothing of
- * it may ever appear anywhere.
+ * event: signed and well formed. malformed: signed, but not what the source sends. forged: with a wrong signature, so
+ * nothing of it may be stored anywhere.
  */
 export type OperationKind = 'event' | 'malformed' | 'forged'
 
@@ -8,15 +8,15 @@ export type OperationKind = 'event' | 'malformed' | 'forged'
 export interface Operation {
   readonly source: string
   readonly kind: OperationKind
-  /** Hex; of an `event` only. */
+  /** Hex. Only for an `event`. */
   readonly eventKey?: string
   /** Hex sha256 of the body. */
   readonly rawHash: string
 }
 
 /**
- * acked: 2xx, or 400 after the malformed body was kept. refused: turned away, as it must be. failed: certainly not
- * delivered. unknown: cut off, timed out or 503, so it may be there or not.
+ * acked: 2xx, or 400 after the malformed body was kept. refused: rejected as expected. failed: certainly not delivered.
+ * unknown: cut off, timed out or 503, so it may or may not be stored.
  */
 export type OperationResult = 'acked' | 'refused' | 'failed' | 'unknown'
 

@@ -2,7 +2,7 @@
 export class Random {
   #state: number
 
-  /** `stream` makes streams of one seed that have nothing to do with each other. */
+  /** Different values of `stream` give independent streams for the same seed. */
   constructor(seed: number, stream = '') {
     this.#state = seed >>> 0
     for (const char of stream) this.#state = (Math.imul(this.#state, 31) + char.charCodeAt(0)) >>> 0

@@ -5,7 +5,7 @@ import type { Servers } from '../rig/servers.ts'
 export interface AftermathRig {
   readonly servers: Servers
   readonly instances: readonly Instance[]
-  /** Sends so many new events, and resolves when they have been answered well. */
+  /** Sends new events, `events` of them. Resolves when ingress has acknowledged all of them. */
   send(events: number): Promise<void>
   /** Waits until nothing is under way; returns what still is after its time. */
   untilQuiet(ms: number): Promise<readonly string[]>

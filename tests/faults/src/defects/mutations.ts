@@ -13,7 +13,7 @@ export interface Mutation {
 export const MUTATIONS = {
   /** The leader alone acknowledges: what the followers have not fetched dies with it. */
   acks1: [{ file: 'packages/kafka/src/produce/lanes.ts', find: 'acks: -1', replace: 'acks: 1' }],
-  /** The sender is told yes before the brokers have it. */
+  /** Ingress acknowledges a webhook before the brokers have it. */
   ack_before_produce: [
     {
       file: 'services/ingress/src/receive/receiver.ts',
@@ -51,7 +51,7 @@ export const MUTATIONS = {
         'outputs.push(...state)\n    void this.#apply(change, this.#restored!.store.stateOffset + BigInt(state.length + 1))',
     },
   ],
-  /** Nobody can shut out a producer whose id is its own each time. */
+  /** A producer with a new transactional id each time cannot be fenced. */
   random_transactional_id: [
     {
       file: 'packages/kafka/src/processor/task-runner.ts',
@@ -186,7 +186,7 @@ export const MUTATIONS = {
       replace: "case 'lost':\n      return { offset: range.start, isNew: true }\n",
     },
   ],
-  /** The state's position decides, and nobody asks what was committed with it. */
+  /** The position in the state decides alone, without a comparison with the committed offset. */
   position_alone: [
     {
       file: 'packages/kafka/src/processor/where-to-begin.ts',

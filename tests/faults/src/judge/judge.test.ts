@@ -14,7 +14,7 @@ const event = (n: number, result: FinishedOperation['result'], body = n): Finish
 })
 const row = (n: number, body = n) => ({ source: 'cxone', eventKey: key(n), rawHash: hash(body) })
 
-/** Two events, one of them sent twice, a malformed body, a forged request, and an event that nobody acknowledged. */
+/** Two events, one of them sent twice, a malformed body, a forged request, and an event without acknowledgement. */
 const TRUTH: readonly FinishedOperation[] = [
   event(1, 'acked'),
   event(2, 'unknown'),

@@ -1,7 +1,7 @@
 const MIN = 4
 const SLOWER = 0.7
 const SLOWER_MS = 500
-/** Answers that take longer say that the rig has enough to do. */
+/** A response that takes longer shows that the rig is at its limit. */
 const QUICK_MS = 800
 
 /**
@@ -25,14 +25,14 @@ export class InFlightBound {
     return this.#now
   }
 
-  /** A good answer, after so long. */
+  /** Notes a good response and how long it took. */
   answered(tookMs: number): void {
     if (tookMs > QUICK_MS) return
     const more = this.#now < this.#threshold ? 1 : 1 / this.#now
     this.#now = Math.min(this.#max, this.#now + more)
   }
 
-  /** No answer in time; `now` of `performance.now()`. Those of one moment count once. */
+  /** Notes a request without a response in time, at `now` of `performance.now()`. Those of one moment count once. */
   failed(now: number): void {
     if (now - this.#slowedAt < SLOWER_MS) return
     // Failures of one fault are one: the first says how much was too much.

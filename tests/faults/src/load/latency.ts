@@ -2,7 +2,7 @@
 const STEP = 1.05
 const LOG_STEP = Math.log(STEP)
 
-/** How long answers took, in buckets of 5%: a million of them need no more memory than ten. */
+/** Latencies in buckets of 5%, so that a million of them need no more memory than ten. */
 export class Latency {
   readonly #counts: number[] = []
   #total = 0

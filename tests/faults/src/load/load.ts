@@ -33,7 +33,7 @@ export interface LoadCounts {
   fail: number
   /** 503 with Retry-After: the brokers did not acknowledge in time. */
   overBudget: number
-  /** Answers that no request of ours may get, by status. */
+  /** Responses that no request of the load may get, counted by status. */
   readonly surprises: Map<number, number>
   /** Of those that are ok. */
   readonly latency: Latency
@@ -42,7 +42,7 @@ export interface LoadCounts {
 interface Target {
   readonly pool: Pool
   inFlight: number
-  /** Nobody listened: it is left alone until then, of `performance.now()`, as a balancer would. */
+  /** After a refused connection, the time of `performance.now()` until which the target is left out. */
   restsUntil: number
 }
 
@@ -68,7 +68,7 @@ const ATTEMPTS_MAX = 40
 const THIN_RATE = 50
 const REFUSED = new Set(['ECONNREFUSED', 'UND_ERR_CONNECT_TIMEOUT'])
 
-/** Sends the events as providers do: each noted in the ledger first, and again when the answer is not good. */
+/** Sends events as providers do. Notes each in the ledger first, and repeats it after a bad response. */
 export class Load {
   readonly counts: LoadCounts = {
     sent: 0,
@@ -111,7 +111,7 @@ export class Load {
     }))
   }
 
-  /** Resolves when every request has its last answer. */
+  /** Resolves when every request has its last response. */
   get finished(): Promise<undefined> {
     return this.#finished.promise
   }
@@ -252,7 +252,7 @@ export class Load {
       this.counts.overBudget += 1
       return 'unknown'
     }
-    // Forged requests are refused by 401 alone; a malformed one is kept, and then answered by 200 or 400.
+    // A forged request gets a 401 only. A malformed one is kept first and then gets a 200 or a 400.
     if (kind === 'forged' && status === 401) return 'refused'
     if (kind === 'event' && status === 200) return 'acked'
     if (kind === 'malformed' && (status === 200 || status === 400)) return 'acked'

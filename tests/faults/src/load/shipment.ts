@@ -53,6 +53,6 @@ export const packEvent = (name: SourceName, body: JsonObject): Shipment => {
 export const packMalformed = (name: SourceName, id: string): Shipment =>
   pack(name, Buffer.from(`{"broken":"${id}"`), { kind: 'malformed' })
 
-/** Signed with a secret that nobody has; only of sources that sign. */
+/** Signed with a secret that ingress does not know. Only for sources that sign. */
 export const packForged = (name: Exclude<SourceName, 'cognigy'>, id: string): Shipment =>
   pack(name, Buffer.from(`{"interactionId":"${id}","eventType":"x","sequenceNumber":1}`), { kind: 'forged' })

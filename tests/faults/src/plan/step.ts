@@ -45,7 +45,7 @@ export type Fault =
       readonly pieceMs: number
       readonly ms: number
     }
-  /** Connections are accepted and never answered. */
+  /** Connections are accepted and get no response. */
   | { readonly kind: 'black-hole'; readonly server: StoreName; readonly ms: number }
   /** A broker is cut off from the services, or from the other brokers. */
   | {

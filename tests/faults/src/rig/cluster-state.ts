@@ -13,7 +13,7 @@ import {
 
 const LOOK_MS = 300
 
-/** Asks the brokers in turn until one answers. */
+/** Asks the brokers in turn until one responds. */
 const anyOf = async <T>(addresses: readonly string[], ask: (address: string) => Promise<T>): Promise<T> => {
   let failure: unknown
   for (const address of addresses) {

@@ -29,7 +29,7 @@ interface Incarnation {
 }
 
 const BACK_OFF = { firstMs: 250, maxMs: 5_000 }
-/** Who lived so long has not failed at its start. */
+/** A process that lived this long did not fail at its start. */
 const SETTLED_MS = 10_000
 
 /** One instance of a service: a process that is started again, with back-off, whenever it ends. */
@@ -102,7 +102,7 @@ export class Instance {
     frozen?.kill('SIGCONT')
   }
 
-  /** What a probe says of why it is not ready; empty: it does not answer. */
+  /** Why the instance is not ready, by its probe; empty when the probe does not respond. */
   async readiness(): Promise<string> {
     try {
       return await (await fetch(this.#readyUrl, { signal: AbortSignal.timeout(2_000) })).text()

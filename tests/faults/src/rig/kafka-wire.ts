@@ -77,7 +77,7 @@ const API = {
   deleteGroups: [42, 0],
 } as const satisfies Record<string, readonly [key: number, version: number]>
 
-/** Rejects when the broker does not answer within 5 s. */
+/** Rejects when the broker does not respond within 5 s. */
 const ask = (address: string, api: keyof typeof API, body: Writer): Promise<Reader> =>
   new Promise((resolve, reject) => {
     const [host = '', port = ''] = address.split(':')

@@ -132,7 +132,7 @@ export const instanceEnvironment = (
     TOPIC_PREFIX: undefined,
     // Production refuses a single broker.
     WEIR_PROFILE: shape.brokers === 1 ? 'dev' : 'production',
-    // Secrets of a run are told apart by their names.
+    // The secrets of a run contain readable names, so they count as weak.
     ALLOW_WEAK_CREDENTIALS: 'true',
     LOG_LEVEL: 'info',
     // As in a container of half a gigabyte: what grows without bound ends, and is seen.

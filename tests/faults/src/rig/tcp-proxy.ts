@@ -65,7 +65,7 @@ class Pair {
   readonly #client: Socket
   readonly #target: Socket
   #mode: ProxyMode = { kind: 'silent' }
-  /** Its other end is gone, and it is not told. */
+  /** The other end has closed, but this end has not been closed. */
   #isOrphan = false
 
   constructor(client: Socket, target: Socket, onClose: () => void) {

@@ -28,7 +28,7 @@ const counted = (found: readonly string[]): string =>
 const fileRows = (): readonly SecurityCase[] => [
   ...OTHER_USERS.map((user) =>
     row(`files that user ${user} can read in WEIR_HOME`, 'none', async ({ home }) => {
-      // Downloads are links and nobody's secret.
+      // Downloads are links and contain no secret.
       const found = await asOther(user, 'find', [home, '-type', 'f', '-readable'])
       return counted(found.split('\n').filter(Boolean))
     }),

@@ -35,7 +35,7 @@ const attack = (
 const chunkOf = (text: string): string => `${text.length.toString(16)}\r\n${text}\r\n`
 const LAST = '0\r\n\r\n'
 
-/** Spellings of `Transfer-Encoding: chunked` of which a parser may know only some. */
+/** Spellings of `Transfer-Encoding: chunked`. A parser may know only some of them. */
 const CODINGS = [
   'Transfer-Encoding: chunked',
   'Transfer-Encoding : chunked',
@@ -126,14 +126,14 @@ const ATTACKS: readonly Attack[] = [
   ),
 ]
 
-/** Requests that ingress has answered, whatever their source. */
+/** How many requests ingress has responded to, over all sources. */
 const answeredBy = async (rig: Rig): Promise<number> =>
   (await rig.ingress.get('/metrics'))
     .split('\n')
     .filter((line) => line.startsWith('weir_ingress_requests_total'))
     .reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0)
 
-/** Undefined: every answer of ingress is to a request that the proxy has counted. */
+/** Undefined when ingress responded only to requests that the proxy counted. */
 const uncounted = async (
   rig: Rig,
   proxy: HttpProxy,

@@ -132,7 +132,7 @@ const sizeCases = (): SecurityCase[] => [
   ),
 ]
 
-/** Each request breaks two rules: the answer says which one is looked at first. */
+/** Each request breaks two rules. The response shows which rule is checked first. */
 const orderCases = (): SecurityCase[] => [
   securityCase('order: unknown path before size', 404, (rig) =>
     statusOf(rig, { path: '/webhooks/nobody', raw: Buffer.alloc(BODY_BYTES_MAX + 1, 'x') }),

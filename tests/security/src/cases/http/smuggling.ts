@@ -1,7 +1,7 @@
 import { exchangeRaw, describeExchange } from '../../raw-exchange.ts'
 import { securityCase, type SecurityCase } from '../../security-case.ts'
 
-/** Would be answered with 200 if it were taken for a request of its own. */
+/** Would get a 200 if a parser took it for a separate request. */
 const SMUGGLED = 'GET /livez HTTP/1.1\r\nhost: weir\r\n\r\n'
 const BODY = '{}'
 const WAIT_MS = 3_000

@@ -92,7 +92,7 @@ const corpusCases = (): SecurityCase[] => [
 
 const nested = (levels: number): string => '['.repeat(levels) + ']'.repeat(levels)
 
-/** Members of an otherwise good body, as JSON text, and the answer that is due. */
+/** Members of an otherwise good body, as JSON text, and the expected response. */
 const MEMBERS: readonly (readonly [what: string, member: string, expected: number])[] = [
   ['__proto__', '"__proto__":{"polluted":true}', 400],
   ['__proto__, escaped', '"\\u005f_proto__":{"polluted":true}', 400],

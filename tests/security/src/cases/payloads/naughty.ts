@@ -92,7 +92,7 @@ const IDENTITY: Shape = {
   cells: (text) => ({ interaction_id: text, event_type: `t${text}`.slice(0, 100) }),
 }
 
-/** Sends each string in the shape; gives the event key and the bytes of each that was answered 200. */
+/** Sends each string in the shape. Returns the event key and the bytes of each that got a 200. */
 const sendAll = async (rig: Rig, shape: Shape, strings: readonly string[]) => {
   const { cxone } = rig.sources
   const sent = new Map<string, { readonly raw: Buffer; readonly text: string }>()

@@ -30,7 +30,7 @@ const post = async (
   })
 }
 
-/** An answer as a provider's client reads it. */
+/** A response as a provider's client reads it. */
 const answerCase = (name: string, expected: string, sentBy: (rig: Rig) => Sent): SecurityCase =>
   securityCase(`preset ${name}`, expected, async (rig) => {
     const { status, body } = await post(rig, sentBy(rig))
