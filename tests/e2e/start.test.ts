@@ -132,7 +132,7 @@ describe.runIf(hasProc)('npm start with servers of its own', () => {
     const run = npmStart(home, ['--fresh', '--for', '3', '--rate', '20'], { ...ports, ...secrets })
     expect([await run.exited, run.output()]).toEqual([
       1,
-      expect.stringMatching(/answered 404[^]*nothing was accepted[^]*NOT RIGHT/),
+      expect.stringMatching(/got status 404[^]*nothing was accepted[^]*NOT RIGHT/),
     ])
   })
 
